@@ -1,0 +1,121 @@
+"""CircuitPolicy: when a circuit opens, how long it rests, and what it takes to close it again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from ha_rag.errors import ConfigurationError
+
+BUCKETS = 10
+"""Time buckets in one window: the window slides in steps of a tenth of its length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitPolicy:
+    """The rules of one circuit. Immutable, validated here; safe to share.
+
+    Opening. Within the last `window_s` seconds, over the whole fleet, at least `min_samples` outcomes, and
+    `failure_threshold` of them failed (or, with `slow_call_s` > 0, `slow_threshold` of them took longer than
+    `slow_call_s`), as seen by at least `quorum` replicas.
+
+    Resting. `recovery_timeout_s` the first time, then `recovery_backoff` times longer after each failed recovery, at
+    most `recovery_timeout_max_s`, plus up to a tenth of jitter. A service that names its own rest (429, 503 with
+    Retry-After) gets it, at most `throttle_max_s`. No rest is shorter than a probe may last.
+
+    Closing. At most `probes` calls at a time, over the whole fleet; `probe_successes` good ones close the circuit. A
+    probe lasts as long as its call's own timeout plus 1 s, or `probe_timeout_s` where the call has none (default
+    10 s, or `recovery_timeout_s` if that is shorter).
+
+    Reporting. Outcomes go to Redis every `flush_interval_s`, and at once on a failure.
+
+    Optional stages, off by default: `ramp_s` > 0 lets 10, 25, 50 and then 100 % of calls pass in the quarters of that
+    time after closing; `shed` refuses in proportion below the threshold (SRE book, ch. 21); `retry_budget` is the share of
+    calls that may be retries, plus one a second.
+
+    Sources: M. Nygard, Release It! (2nd ed., 2018), ch. 5; resilience4j and Polly for the field's names.
+    Raises ConfigurationError naming the field, the value and the rule.
+    """
+
+    failure_threshold: float = 0.5
+    slow_call_s: float = 0.0
+    slow_threshold: float = 0.5
+    min_samples: int = 5
+    window_s: float = 10.0
+    recovery_timeout_s: float = 10.0
+    recovery_backoff: float = 2.0
+    recovery_timeout_max_s: float = 120.0
+    probes: int = 1
+    probe_successes: int = 2
+    quorum: int = 1
+    probe_timeout_s: float | None = None
+    throttle_max_s: float = 60.0
+    flush_interval_s: float = 0.1
+    ramp_s: float = 0.0
+    shed: bool = False
+    retry_budget: float = 0.2
+
+    def __post_init__(self) -> None:
+        problems = [p for field in fields(self) if (p := _problem(field.name, getattr(self, field.name)))]
+        if not problems:
+            problems = [text for broken, text in self._relations() if broken]
+        if problems:
+            raise ConfigurationError(*problems)
+
+    def _relations(self) -> list[tuple[bool, str]]:
+        longest = self.recovery_timeout_max_s
+        return [
+            (
+                longest < self.recovery_timeout_s,
+                f"recovery_timeout_max_s = {longest:g}: must be at least recovery_timeout_s "
+                f"({self.recovery_timeout_s:g}), since the rest grows from the one to the other",
+            ),
+            (
+                self.probe_timeout_s is not None and self.probe_timeout_s > self.recovery_timeout_s,
+                f"probe_timeout_s = {self.probe_timeout_s}: must be at most recovery_timeout_s "
+                f"({self.recovery_timeout_s:g}), so that no probe outlasts the rest after it",
+            ),
+        ]
+
+    @property
+    def window_ms(self) -> int:
+        """The window's length in ms."""
+        return round(self.window_s * 1000)
+
+    @property
+    def bucket_ms(self) -> int:
+        """The length of one time bucket in ms."""
+        return max(1, self.window_ms // BUCKETS)
+
+    def lease_ms(self, timeout_s: float | None) -> int:
+        """How long a probe may last, in ms, for a call whose own timeout is `timeout_s` (None: it has none)."""
+        if timeout_s is not None:
+            return round(timeout_s * 1000) + 1000
+        imposed = min(10.0, self.recovery_timeout_s) if self.probe_timeout_s is None else self.probe_timeout_s
+        return round(imposed * 1000)
+
+
+_SHARES = {"failure_threshold", "slow_threshold"}
+_COUNTS = {"min_samples", "probes", "probe_successes", "quorum"}
+_FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget"}
+_LIMITS = {"window_s": (0.1, 86_400.0), "flush_interval_s": (0.005, 60.0), "recovery_backoff": (1.0, 100.0)}
+
+
+def _problem(name: str, value: object) -> str | None:
+    """What is wrong with one field's value, as a sentence, or None."""
+    if name == "shed":
+        return None if isinstance(value, bool) else f"shed = {value!r}: must be true or false"
+    if name in _COUNTS:
+        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+        return None if good else f"{name} = {value!r}: must be a whole number of at least 1"
+    if name == "probe_timeout_s" and value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return f"{name} = {value!r}: must be a number"
+    if name in _SHARES:
+        return None if 0 < value <= 1 else f"{name} = {value!r}: must be above 0 and at most 1 (a share, not a percentage)"
+    low, high = _LIMITS.get(name, (0.0, 86_400.0))
+    if name in _LIMITS:
+        return None if low <= value <= high else f"{name} = {value!r}: must be between {low:g} and {high:g}"
+    above = value >= 0 if name in _FROM_ZERO else value > 0
+    return None if above and value <= high else f"{name} = {value!r}: must be {'at least' if name in _FROM_ZERO else 'above'} 0 and at most {high:g}"
