@@ -9,6 +9,7 @@ from typing import Literal
 
 from ha_rag.errors import ServiceError
 
+ON_PURPOSE = "failed on purpose"
 Failure = BaseException | type[BaseException]
 Step = Literal["ok"] | Failure | Callable[[], object] | None
 
@@ -16,8 +17,8 @@ Step = Literal["ok"] | Failure | Callable[[], object] | None
 class Script:
     """What a component does at its first call, its second, and so on; once the steps are used up, every call passes.
 
-    A step is None or "ok" (the call passes), an exception or a class of them (it is raised), or a callable without
-    arguments (it is called and may raise; it must not block). A component that was given a script calls `play()`
+    A step is None or "ok" (the call passes), an exception (it is raised), a class of exceptions (one is made
+    with a short text and raised), or a callable without arguments (it is called and may raise; it must not block). A component that was given a script calls `play()`
     once per call, before its own work. Safe across tasks and threads: every call gets a step of its own.
 
         PrimaryRetriever(index, script=Script.failing(first=3))     # three failures, then well again
@@ -54,10 +55,10 @@ class Script:
         if isinstance(step, BaseException):
             raise step.with_traceback(None)  # one instance raised many times would carry every earlier traceback
         if isinstance(step, type) and issubclass(step, BaseException):
-            raise step
+            raise step(ON_PURPOSE)
         if callable(step):
             step()
 
 
 def _planned(error: Failure | None) -> Failure:
-    return ServiceError("failed on purpose") if error is None else error
+    return ServiceError(ON_PURPOSE) if error is None else error
