@@ -1,0 +1,63 @@
+# Plain Python 3.11+ and make; nothing else is needed. PYTHON=python3.12 make install chooses another interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip
+INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.installed-bench
+# Two workers at least, so that tests which lean on one another are found out; no more than eight.
+TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 2 ] && n=2; [ $$n -gt 8 ] && n=8; echo $$n)
+LONG := fleet or faults or browser or compose
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-fleet test-faults lint format bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## makes .venv and installs the project into it
+
+run: install ## three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
+	@$(BIN)/ha-rag up $(ARGS)
+
+test: install ## the test suite, without the long suites below
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not ($(LONG))" $(ARGS)
+
+test-fleet: install ## real processes: what one replica learns protects all of them
+	$(BIN)/python -m pytest -m "fleet and not faults" $(ARGS)
+
+test-faults: install ## real processes under injected faults (long)
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+lint: install ## ruff, mypy --strict and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## rewrites the files as ruff wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(BENCH_INSTALLED) ## every benchmark, beside the peers it is measured against
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+
+clean: ## removes .venv, caches and build results (never your index)
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "ha_rag needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1)."; \
+		echo "Install one, or name one that is there:  make install PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	@touch $@
