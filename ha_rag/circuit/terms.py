@@ -1,0 +1,62 @@
+"""Terms: a policy in whole milliseconds, for one call's timeout. The form in which the law, and Redis, take it."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+from ha_rag.circuit.policy import CircuitPolicy
+
+NEVER = 2.0
+"""A threshold that no rate reaches: the slow-call rate where `slow_call_s` is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A policy as the law reads it. The order of the fields is the order on the wire. Immutable.
+
+    Times in ms, thresholds as shares. `lease_ms`: how long a probe may last. `rest_ms`: the first rest, never
+    shorter than a lease: whoever still probes when the ledger is lost has ended before the next probe begins.
+    """
+
+    window_ms: int
+    bucket_ms: int
+    min_samples: int
+    failure_threshold: float
+    slow_threshold: float
+    quorum: int
+    rest_ms: int
+    backoff: float
+    rest_max_ms: int
+    throttle_max_ms: int
+    probes: int
+    probe_successes: int
+    lease_ms: int
+
+    @classmethod
+    def of(cls, policy: CircuitPolicy, timeout_s: float | None = None) -> Terms:
+        """The terms of `policy` for calls whose own timeout is `timeout_s` (None: they have none)."""
+        lease_ms = policy.lease_ms(timeout_s)
+        rest_ms = max(round(policy.recovery_timeout_s * 1000), lease_ms)
+        return cls(
+            window_ms=policy.window_ms,
+            bucket_ms=policy.bucket_ms,
+            min_samples=policy.min_samples,
+            failure_threshold=policy.failure_threshold,
+            slow_threshold=policy.slow_threshold if policy.slow_call_s > 0 else NEVER,
+            quorum=policy.quorum,
+            rest_ms=rest_ms,
+            backoff=policy.recovery_backoff,
+            rest_max_ms=max(round(policy.recovery_timeout_max_s * 1000), rest_ms),
+            throttle_max_ms=round(policy.throttle_max_s * 1000),
+            probes=policy.probes,
+            probe_successes=policy.probe_successes,
+            lease_ms=lease_ms,
+        )
+
+    def wire(self) -> tuple[int | float, ...]:
+        """The fields in order, as the scripts take them."""
+        return astuple(self)
+
+    def reached(self, failure_rate: float, slow_rate: float) -> bool:
+        """Whether either rate is at or above its threshold."""
+        return failure_rate >= self.failure_threshold or slow_rate >= self.slow_threshold

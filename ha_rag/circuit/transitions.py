@@ -1,0 +1,62 @@
+"""The transition table: every way in which a circuit changes, and the diagram drawn from it.
+
+This is the whole graph. The rules decide *whether* a trigger fires; this table alone decides where it leads, so the
+table, the diagram in the documents and the behaviour cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+from ha_rag.circuit.state import CircuitState
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+
+
+class Trigger(enum.StrEnum):
+    """What makes a circuit change."""
+
+    THRESHOLD = "threshold reached"
+    THROTTLED = "service asked for a rest"
+    PROBE_GRANTED = "probe granted"
+    PROBE_LOST = "probe failed"
+    PROBES_WON = "probes succeeded"
+    FORCED_OPEN = "forced open"
+    FORCED_CLOSED = "overridden"
+    FORCE_ENDED = "forced open ended"
+    OVERRIDE_ENDED = "override ended"
+    TAUGHT_OPEN = "ledger restored, resting"
+    TAUGHT_CLOSED = "ledger restored"
+
+
+_ANY = (CLOSED, OPEN, HALF_OPEN)
+
+TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
+    (CLOSED, Trigger.THRESHOLD): OPEN,
+    (CLOSED, Trigger.THROTTLED): OPEN,
+    (OPEN, Trigger.PROBE_GRANTED): HALF_OPEN,
+    (HALF_OPEN, Trigger.PROBE_LOST): OPEN,
+    (HALF_OPEN, Trigger.THROTTLED): OPEN,
+    (HALF_OPEN, Trigger.PROBES_WON): CLOSED,
+    # The rest after a forced open is over at once: the circuit stays open, and the next call may probe.
+    (OPEN, Trigger.FORCE_ENDED): OPEN,
+    (CLOSED, Trigger.OVERRIDE_ENDED): CLOSED,
+    **{(state, Trigger.FORCED_OPEN): OPEN for state in _ANY},
+    **{(state, Trigger.FORCED_CLOSED): CLOSED for state in _ANY},
+    **{(state, Trigger.TAUGHT_OPEN): OPEN for state in _ANY},
+    (CLOSED, Trigger.TAUGHT_CLOSED): CLOSED,
+}
+
+_OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCE_ENDED, Trigger.OVERRIDE_ENDED}
+
+
+def _arrows() -> Iterator[str]:
+    for (state, trigger), to in TABLE.items():
+        if trigger not in _OPERATOR and trigger not in (Trigger.TAUGHT_OPEN, Trigger.TAUGHT_CLOSED):
+            yield f"    {state} --> {to}: {trigger}"
+
+
+def mermaid() -> str:
+    """The table as a Mermaid state diagram, without what operators and a lost ledger do."""
+    return "\n".join(["stateDiagram-v2", "    [*] --> closed", *_arrows()])

@@ -1,0 +1,58 @@
+"""Names of everything that ha_rag keeps in Redis.
+
+All keys of one circuit share one hash tag, so that its scripts work on a cluster. Names and namespaces are checked,
+not escaped: what could break out of a key (braces, colons, white space) is refused where it is first given.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ha_rag.errors import ConfigurationError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+_RULE = "must be 1 to 128 letters, digits, dots, dashes or underscores, the first a letter or a digit"
+
+PARTS = ("circuit", "open", "window", "voters", "probes", "override", "batches", "events")
+"""The keys of one circuit, in the order in which every script takes them."""
+
+
+def checked_name(what: str, name: str) -> str:
+    """`name` if it can stand in a key. `what` names it in the error. Raises ConfigurationError."""
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ConfigurationError(f"{what} {name!r}: {_RULE}")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names under one namespace. Immutable. Raises ConfigurationError for a namespace that cannot stand in a key."""
+
+    namespace: str = "ha_rag"
+
+    def __post_init__(self) -> None:
+        checked_name("namespace", self.namespace)
+
+    def circuit(self, name: str) -> list[str]:
+        """All keys of circuit `name`, in the order of `PARTS`."""
+        return [f"{self.namespace}:{{{name}}}:{part}" for part in PARTS]
+
+    @property
+    def circuits(self) -> str:
+        """Sorted set: circuit name -> when a replica last used it (ms)."""
+        return f"{self.namespace}:circuits"
+
+    @property
+    def replicas(self) -> str:
+        """Sorted set: incarnation -> its last beat (ms)."""
+        return f"{self.namespace}:replicas"
+
+    def replica(self, incarnation: str) -> str:
+        """String with PX: what one incarnation last said of itself."""
+        return f"{self.namespace}:replica:{incarnation}"
+
+    @property
+    def changes(self) -> str:
+        """The channel on which every transition is told."""
+        return f"{self.namespace}:changes"

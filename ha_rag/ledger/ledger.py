@@ -1,0 +1,127 @@
+"""Ledger: the protocol of what the replicas jointly believe. `MemoryLedger` and `RedisLedger` stand beside it.
+
+Every verb is one atomic step on one circuit and answers with a `Reply`, which carries the circuit's snapshot: asking
+for anything also tells the news. Errors: LedgerUnavailableError where the store did not answer (the verb may or may
+not have happened), LedgerRefusedError where it answered with an error (it did not happen). Safe across tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.messages import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a verb answers. `granted`: a lease was given. `wait_ms`: when to ask for one again (-1: cannot be known).
+
+    `untold`: the step was taken, but its event or message was refused (ACL, a full store): others learn by polling.
+    """
+
+    snapshot: Snapshot
+    granted: bool = False
+    wait_ms: int = 0
+    untold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A pushed message. `previous_epoch`: the epoch before the change; equal to the snapshot's where none was minted."""
+
+    circuit: str
+    previous_epoch: int
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An entry of a circuit's event stream. `id`: its place in the stream, `<ms>-<n>`."""
+
+    id: str
+    circuit: str
+    previous_epoch: int
+    epoch: int
+    before: str
+    after: str
+    trigger: str
+    reason: str
+    by: str
+    ok: int
+    failed: int
+    slow: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a replica says of itself now and then. `body`: JSON text, kept as it is."""
+
+    incarnation: str
+    at_ms: int
+    body: str
+
+
+class Ledger(Protocol):
+    """What the replicas jointly believe about each circuit."""
+
+    async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
+        """Adds a batch of outcomes, and opens the circuit where they say so."""
+        ...
+
+    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
+        """Asks for a probe under `token`."""
+        ...
+
+    async def settle(
+        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+    ) -> Reply:
+        """Ends a probe."""
+        ...
+
+    async def override(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        """Sets an operator's word, or ends it (None)."""
+        ...
+
+    async def teach(self, circuit: str, terms: Terms, replica: str, belief: Belief) -> Reply:
+        """Restores what a ledger that lost its memory should know."""
+        ...
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        """All these circuits as they read now. Writes nothing."""
+        ...
+
+    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
+        """Entries of the circuit's stream after the id `after`, oldest first."""
+        ...
+
+    def changes(self) -> AsyncIterator[Change | None]:
+        """Pushed changes, until the connection is lost (LedgerUnavailableError). The first item, None: now listening."""
+        ...
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        """Says that this incarnation lives and uses these circuits. Answers how many incarnations live."""
+        ...
+
+    async def leave(self, incarnation: str) -> None:
+        """Takes this incarnation off the list at once."""
+        ...
+
+    async def replicas(self) -> list[Beat]:
+        """Every living incarnation's last beat."""
+        ...
+
+    async def known_circuits(self) -> list[str]:
+        """Names of all circuits that some replica used lately."""
+        ...
+
+    async def aclose(self) -> None:
+        """Gives connections back."""
+        ...
