@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.redis_servers import RedisProcess, fake_redis, free_port, redis_binary
 
 _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
 
@@ -13,3 +17,61 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for folder in _MARK_BY_FOLDER & set(Path(item.path).relative_to(item.config.rootpath).parts):
             item.add_marker(folder)
+
+
+def require_redis_binary() -> str:
+    """The redis-server to test with; a test that needs one skips without it, and fails without it in CI."""
+    binary = redis_binary()
+    if binary is None:
+        reason = "no redis-server on the PATH (apt-get install redis-server)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)  # the stand-in suites still run; CI has the real one
+    return binary
+
+
+@pytest.fixture(scope="session")
+def _redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    server = RedisProcess(tmp_path_factory.mktemp("redis"), binary=require_redis_binary())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_server(_redis_process: RedisProcess) -> RedisProcess:
+    """A real redis-server, empty; shared by the session's tests, so it is neither paused nor killed."""
+    _redis_process.forget()
+    return _redis_process
+
+
+@pytest.fixture
+def own_redis_server(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A real redis-server of this test's own, to pause, kill and restart."""
+    server = RedisProcess(tmp_path, binary=require_redis_binary())
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def fake_redis_server() -> Iterator[str]:
+    """The URL of a fakeredis TCP server, empty."""
+    with fake_redis() as url:
+        yield url
+
+
+@pytest.fixture(params=["fakeredis", pytest.param("redis-server", marks=pytest.mark.real_redis)])
+def any_redis_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty Redis; a test that takes it runs on the stand-in and on the real server."""
+    if request.param == "fakeredis":
+        url: str = request.getfixturevalue("fake_redis_server")
+        return url
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    return server.url
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A loopback TCP port that nothing listens on."""
+    return free_port()

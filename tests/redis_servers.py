@@ -1,0 +1,123 @@
+"""Redis servers for tests: real processes that can be paused, killed and started again, and a stand-in in a thread."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_TIMEOUT_S = 10.0
+
+
+def free_port() -> int:
+    """A loopback TCP port that nothing listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def redis_binary() -> str | None:
+    """The redis-server on the PATH, or None."""
+    return shutil.which("redis-server")
+
+
+class RedisProcess:
+    """A real redis-server of its own, on a loopback port, memory only. `url` and `port` outlive a restart."""
+
+    def __init__(self, folder: Path, *, binary: str | None = None, options: tuple[str, ...] = ()) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._binary = binary or redis_binary() or "redis-server"
+        self._folder = folder
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Returns when it accepts connections; what it knew before is gone."""
+        command = [
+            self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            "--dir", str(self._folder), *self._options,
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        ready, log = threading.Event(), [""]
+        threading.Thread(target=_drain, args=(self._process, ready, log), daemon=True).start()
+        if not ready.wait(START_TIMEOUT_S) or self._process.poll() is not None:
+            raise RuntimeError(f"redis-server did not start:\n{''.join(log)}")
+
+    def pause(self) -> None:
+        """Freezes it (SIGSTOP): connections stay open and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on after `pause`."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Ends it as a crash would (SIGKILL); connections break, the port refuses."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart_empty(self) -> None:
+        """Kills it and starts it again on the same port, knowing nothing."""
+        self.kill()
+        self.start()
+
+    def commands(self) -> dict[str, int]:
+        """How often each command was called since the start or `forget`: {"ping": 3, ...}."""
+        with redis.Redis.from_url(self.url) as client:
+            stats = client.info("commandstats")
+        return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
+
+    def forget(self) -> None:
+        """Empties data, script cache and statistics."""
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
+            client.script_flush()
+            client.config_resetstat()
+
+
+def _drain(process: subprocess.Popen[str], ready: threading.Event, log: list[str]) -> None:
+    """Reads the log for as long as it lasts: an unread pipe would stop the server once it is full."""
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            log.append(line)
+            if "Ready to accept connections" in line:
+                ready.set()
+    ready.set()
+
+
+@contextmanager
+def fake_redis() -> Iterator[str]:
+    """The URL of a fakeredis TCP server that runs in this process's threads."""
+    from fakeredis import TcpFakeServer
+
+    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis", server_version=(7, 0))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,54 @@
+"""The servers that other tests lean on do what they say."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from tests.redis_servers import RedisProcess
+
+
+def test_any_redis_answers_and_runs_lua(any_redis_url: str) -> None:
+    with redis.Redis.from_url(any_redis_url) as client:
+        assert client.ping()
+        assert client.eval("return redis.call('INCRBY', KEYS[1], ARGV[1])", 1, "counter", "3") == 3
+
+
+def test_any_redis_starts_empty(any_redis_url: str) -> None:
+    with redis.Redis.from_url(any_redis_url) as client:
+        assert client.dbsize() == 0
+
+
+def test_any_redis_delivers_what_is_published(any_redis_url: str) -> None:
+    with redis.Redis.from_url(any_redis_url) as client, client.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe("news")
+        listener.get_message(timeout=5)
+        client.publish("news", "opened")
+        assert listener.get_message(timeout=5)["data"] == b"opened"
+
+
+@pytest.mark.real_redis
+def test_a_paused_server_keeps_connections_and_answers_after_it_is_resumed(own_redis_server: RedisProcess) -> None:
+    with redis.Redis.from_url(own_redis_server.url, socket_timeout=0.1, retry=None) as client:
+        own_redis_server.pause()
+        with pytest.raises(redis.TimeoutError):
+            client.ping()
+        own_redis_server.resume()
+        assert client.ping()
+
+
+@pytest.mark.real_redis
+def test_a_restarted_server_has_the_same_address_and_no_memory(own_redis_server: RedisProcess) -> None:
+    with redis.Redis.from_url(own_redis_server.url) as client:
+        client.set("key", "value")
+    own_redis_server.restart_empty()
+    with redis.Redis.from_url(own_redis_server.url) as client:
+        assert client.get("key") is None
+
+
+@pytest.mark.real_redis
+def test_the_shared_server_counts_the_commands_it_was_sent(redis_server: RedisProcess) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        for _ in range(3):
+            client.ping()
+    assert redis_server.commands()["ping"] == 3
