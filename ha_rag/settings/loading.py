@@ -1,0 +1,171 @@
+"""From a file and the environment to Settings: everything checked, all problems told at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.settings.circuits import LISTS, CircuitSettings, circuit_problems, resolved_circuits
+from ha_rag.settings.environment import Environment, LogForm, read_environment
+from ha_rag.settings.problems import sentences, shown
+from ha_rag.settings.shape import (
+    ConfigurationFile,
+    EmbedderTable,
+    GeneratorTable,
+    IndexTable,
+    RetrieverTable,
+    ServerTable,
+    ServiceTable,
+)
+from ha_rag.settings.urls import redacted, with_password
+
+DEFAULT_FILE = Path("ha_rag.toml")
+MAX_FILE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that one replica needs to know. Immutable; secrets never show in its repr.
+
+    `circuits`: by circuit name (`embedder.primary`). `api_keys_of`: circuit name -> key of its service, where one is
+    set. `redis_url`: with its password, or None: no shared Redis. `source`: the file, or None: the defaults.
+    `warnings`: sentences about what works but is likely not meant.
+    """
+
+    server: ServerTable
+    index: IndexTable
+    namespace: str
+    redis_url: SecretStr | None
+    embedders: tuple[EmbedderTable, ...]
+    retrievers: tuple[RetrieverTable, ...]
+    generators: tuple[GeneratorTable, ...]
+    circuits: Mapping[str, CircuitSettings]
+    replica: str
+    admin_token: SecretStr | None = None
+    api_keys: tuple[SecretStr, ...] = ()
+    api_keys_of: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    log: LogForm = "console"
+    source: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def redis_url_shown(self) -> str:
+        """The Redis address as it may be shown, or "none"."""
+        return redacted(self.redis_url.get_secret_value()) if self.redis_url else "none"
+
+
+def load_settings(path: Path | str | None = None, variables: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `path` (default: `HA_RAG_CONFIG`, then `./ha_rag.toml`, then the built-in defaults).
+
+    `variables`: the environment (default: this process's), which beats the file.
+    Raises ConfigurationError with one sentence for each problem: key path, value, rule.
+    """
+    environment = read_environment(variables)
+    source = _source(path, environment)
+    return settings_of(_read(source) if source else {}, environment, source)
+
+
+def settings_of(content: Mapping[str, Any], environment: Environment, source: Path | None = None) -> Settings:
+    """The settings that a file's parsed `content` and the environment make together."""
+    problems = [*environment.problems, *circuit_problems(content), *_repeated_names(content)]
+    try:
+        file = ConfigurationFile.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(*sentences(error, content, ConfigurationFile), *problems) from None
+    problems += _password_problems(file, environment)
+    if problems:
+        raise ConfigurationError(*problems)
+    return _settings(file, environment, source)
+
+
+def _source(path: Path | str | None, environment: Environment) -> Path | None:
+    named = Path(path) if path else environment.config
+    return named or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+
+
+def _read(source: Path) -> dict[str, Any]:
+    try:
+        if source.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigurationError(f"{source}: is larger than {MAX_FILE_BYTES} bytes; is it a configuration file?")
+        return tomllib.loads(source.read_bytes().decode())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(source, error) from None
+
+
+def _unreadable(source: Path, error: Exception) -> ConfigurationError:
+    if isinstance(error, ConfigurationError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return ConfigurationError(f"{source}: there is no such file")
+    if isinstance(error, OSError):
+        return ConfigurationError(f"{source}: cannot be read ({error.strerror or error})")
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n") + 1
+        return ConfigurationError(f"{source}: is not UTF-8 text (line {line})")
+    return ConfigurationError(f"{source}: is not valid TOML: {error}")
+
+
+def _repeated_names(content: Mapping[str, Any]) -> Iterator[str]:
+    for key in LISTS.values():
+        tables = content.get(key)
+        names = [table.get("name") for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+        for name, times in Counter(name for name in names if isinstance(name, str)).items():
+            if times > 1:
+                yield f"{key}.name = {shown(name, ())}: must be unique among the {key}, but stands there {times} times"
+
+
+def _password_problems(file: ConfigurationFile, environment: Environment) -> Iterator[str]:
+    variable = file.fleet.redis_password_env
+    if variable and file.fleet.redis_url and not environment.redis_url and not environment.secret(variable):
+        yield f"fleet.redis_password_env = {shown(variable, ())}: must name a variable that is set"
+
+
+def _settings(file: ConfigurationFile, environment: Environment, source: Path | None) -> Settings:
+    keys = _service_keys(file, environment)
+    return Settings(
+        server=file.server,
+        index=file.index,
+        namespace=file.fleet.namespace,
+        redis_url=_redis_url(file, environment),
+        embedders=tuple(file.embedders),
+        retrievers=tuple(file.retrievers),
+        generators=tuple(file.generators),
+        circuits=resolved_circuits(file),
+        replica=environment.replica,
+        admin_token=environment.admin_token,
+        api_keys=environment.api_keys,
+        api_keys_of={name: key for name, (_, key) in keys.items() if key},
+        log=environment.log,
+        source=source,
+        warnings=tuple(
+            f"{name}: api_key_env = {variable!r} names a variable that is not set, so no key is sent"
+            for name, (variable, key) in keys.items()
+            if not key
+        ),
+    )
+
+
+def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str, tuple[str, SecretStr | None]]:
+    return {
+        f"{type_}.{component.name}": (component.api_key_env, environment.secret(component.api_key_env))
+        for type_, key in LISTS.items()
+        for component in getattr(file, key)
+        if isinstance(component, ServiceTable)
+    }
+
+
+def _redis_url(file: ConfigurationFile, environment: Environment) -> SecretStr | None:
+    if environment.redis_url:
+        return environment.redis_url
+    if not file.fleet.redis_url:
+        return None
+    password = environment.secret(file.fleet.redis_password_env) if file.fleet.redis_password_env else None
+    url = file.fleet.redis_url
+    return SecretStr(with_password(url, password.get_secret_value()) if password else url)

@@ -1,0 +1,147 @@
+"""What the environment says, and that it beats the file."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.settings import load_settings, read_environment, redacted
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_file_named_by_the_environment_is_read(empty_folder):
+    (empty_folder / "other.toml").write_text("[server]\nport = 1234")
+
+    assert load_settings(variables={"HA_RAG_CONFIG": "other.toml"}).server.port == 1234
+
+
+def test_the_file_in_the_working_directory_is_read_where_none_is_named(empty_folder):
+    (empty_folder / "ha_rag.toml").write_text("[server]\nport = 1235")
+
+    assert load_settings(variables={}).server.port == 1235
+
+
+def test_a_file_named_on_the_command_line_beats_the_environment(empty_folder):
+    (empty_folder / "a.toml").write_text("[server]\nport = 1")
+    (empty_folder / "b.toml").write_text("[server]\nport = 2")
+
+    assert load_settings("b.toml", {"HA_RAG_CONFIG": "a.toml"}).server.port == 2
+
+
+def test_the_redis_of_the_environment_beats_the_files(empty_folder):
+    (empty_folder / "ha_rag.toml").write_text('[fleet]\nredis_url = "redis://file:1/0"')
+
+    settings = load_settings(variables={"HA_RAG_REDIS_URL": "redis://u:pw@env:2/0"})
+
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://u:pw@env:2/0"
+    assert settings.redis_url_shown == "redis://u:***@env:2/0"
+    assert "pw" not in repr(settings)
+
+
+def test_the_password_comes_from_the_variable_that_the_file_names(empty_folder):
+    (empty_folder / "ha_rag.toml").write_text('[fleet]\nredis_url = "redis://bob@h:1/0"\nredis_password_env = "PW"')
+
+    settings = load_settings(variables={"PW": "a/b@c"})
+
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://bob:a%2Fb%40c@h:1/0"
+
+
+def test_a_password_variable_that_is_not_set_is_refused(empty_folder):
+    (empty_folder / "ha_rag.toml").write_text('[fleet]\nredis_url = "redis://h:1/0"\nredis_password_env = "PW"')
+
+    with pytest.raises(ConfigurationError, match=r'fleet\.redis_password_env = "PW": must name a variable that is set'):
+        load_settings(variables={})
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:pw@h/0", "redis://u:pw@h", "rediss://h/0?password=pw", "unix:///s?password=pw"]
+)
+def test_a_password_in_the_files_url_is_refused_and_not_repeated(empty_folder, url):
+    (empty_folder / "ha_rag.toml").write_text(f'[fleet]\nredis_url = "{url}"')
+
+    with pytest.raises(ConfigurationError, match="redis_password_env") as refused:
+        load_settings(variables={})
+    assert "pw" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("http://h", "must begin with one of redis://"),
+        ("redis://", "must name a host"),
+        ("redis://h:port/0", "must be a Redis address"),
+        ("unix://", "must name a socket"),
+    ],
+)
+def test_what_is_no_redis_address_is_refused(url, rule):
+    with pytest.raises(ConfigurationError, match=rule):
+        load_settings(variables={"HA_RAG_REDIS_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"HA_RAG_LOG": "xml"}, "HA_RAG_LOG = 'xml': must be console or json"),
+        ({"HA_RAG_REPLICA": "a b"}, "HA_RAG_REPLICA = 'a b': must be 1 to 64 letters"),
+        ({"HA_RAG_API_KEYS": " , "}, "HA_RAG_API_KEYS: must hold at least one key"),
+        ({"HA_RAG_ADMIN_TOKEN": "  "}, "HA_RAG_ADMIN_TOKEN: must hold more than blanks"),
+    ],
+)
+def test_a_wrong_variable_is_refused_by_its_name(variables, problem):
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(variables=variables)
+    assert str(refused.value).startswith(problem)
+
+
+def test_an_empty_variable_counts_as_unset():
+    settings = load_settings(variables={"HA_RAG_API_KEYS": "", "HA_RAG_ADMIN_TOKEN": "", "HA_RAG_CONFIG": ""})
+
+    assert settings.api_keys == ()
+    assert settings.admin_token is None
+
+
+def test_api_keys_are_split_at_commas_and_trimmed():
+    keys = load_settings(variables={"HA_RAG_API_KEYS": "one, two,,"}).api_keys
+
+    assert [key.get_secret_value() for key in keys] == ["one", "two"]
+
+
+def test_the_default_replica_name_is_one_that_would_be_accepted():
+    name = read_environment({}).replica
+
+    assert read_environment({"HA_RAG_REPLICA": name}).problems == ()
+
+
+def test_a_service_key_that_is_not_set_is_a_warning_and_no_error(empty_folder):
+    (empty_folder / "ha_rag.toml").write_text(
+        '[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://h/v1"\nmodel = "m"\napi_key_env = "MINE"'
+    )
+    settings = load_settings(variables={})
+
+    assert settings.warnings == (
+        "generator.a: api_key_env = 'MINE' names a variable that is not set, so no key is sent",
+    )
+    assert settings.api_keys_of == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:1/0", "redis://h:1/0"),
+        ("redis://user@h:1/0", "redis://user@h:1/0"),
+        ("redis://user:p:w@h:1/0", "redis://user:***@h:1/0"),
+        ("redis://:p@h:1/0", "redis://:***@h:1/0"),
+        ("redis+sentinel://:p@a:1,b:2/main?password=x&db=1", "redis+sentinel://:***@a:1,b:2/main?password=***&db=1"),
+        ("https://h/v1?api_key=abc#x", "https://h/v1?api_key=***#x"),
+        ("no url at all", "no url at all"),
+    ],
+)
+def test_addresses_are_shown_without_their_secrets(url, shown):
+    assert redacted(url) == shown
