@@ -1,0 +1,109 @@
+"""CachedEmbedder: embeddings seen before. A miss is a failure, so that the next tier answers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+from ha_rag.components.embedders.teaching import PRIMARY_SPACE
+from ha_rag.components.interfaces import Embedder
+from ha_rag.components.script import Script
+from ha_rag.errors import ComponentError, ConfigurationError
+from ha_rag.messages import Embedding, Space, Vector
+
+
+class EmbeddingCache(Protocol):
+    """Keeps vectors by space and text. May lose any of them at any time. Implementations are safe across tasks."""
+
+    async def get(self, space: Space, text: str) -> Vector | None:
+        """The vector kept for `text` in `space`, or None."""
+        ...
+
+    async def put(self, space: Space, text: str, vector: Vector) -> None:
+        """Keeps `vector`, perhaps in the place of another."""
+        ...
+
+
+class MemoryEmbeddingCache:
+    """Keeps the `max_entries` (default 10,000) vectors used last, in this process."""
+
+    def __init__(self, max_entries: int = 10_000) -> None:
+        if max_entries < 1:
+            raise ConfigurationError(f"max_entries = {max_entries!r}: must be at least 1")
+        self._max_entries = max_entries
+        self._kept: OrderedDict[tuple[Space, str], Vector] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    async def get(self, space: Space, text: str) -> Vector | None:
+        key = (space, text)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    async def put(self, space: Space, text: str, vector: Vector) -> None:
+        self._kept[space, text] = vector
+        self._kept.move_to_end((space, text))
+        if len(self._kept) > self._max_entries:
+            self._kept.popitem(last=False)
+
+
+class CachedEmbedder:
+    """A tier that answers from `cache` alone (default: one in memory, empty). Safe across tasks.
+
+    `space`: the one whose vectors it gives out (default: PrimaryEmbedder's). A text not in the cache raises
+    ComponentError. `RememberingEmbedder`, around an earlier tier, fills the cache; so does `remember`.
+    """
+
+    def __init__(
+        self, cache: EmbeddingCache | None = None, *, space: Space = PRIMARY_SPACE, script: Script | None = None
+    ) -> None:
+        self.space = space
+        self._cache = cache if cache is not None else MemoryEmbeddingCache()
+        self._script = script or Script()
+
+    @property
+    def dimension(self) -> int:
+        return self.space.dimension
+
+    async def embed(self, text: str) -> Embedding:
+        self._script.play()
+        vector = await self._cache.get(self.space, text)
+        if vector is None:
+            raise ComponentError("this text's embedding is not in the cache")
+        return Embedding(vector, self.space)
+
+    async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
+        return [await self.embed(text) for text in texts]
+
+    async def remember(self, text: str, embedding: Embedding) -> None:
+        """Keeps `embedding` for `text`, unless it is of another space or of none."""
+        if embedding.space == self.space:
+            await self._cache.put(self.space, text, embedding.vector)
+
+
+class RememberingEmbedder:
+    """Passes everything on to `embedder` and keeps the questions' vectors in `cache`. Safe across tasks.
+
+    Only questions are kept: the vectors of passages (`embed_many`) are in the index already.
+    """
+
+    def __init__(self, embedder: Embedder, cache: EmbeddingCache) -> None:
+        self._embedder = embedder
+        self._cache = cache
+        self.space = embedder.space
+
+    @property
+    def dimension(self) -> int:
+        return self._embedder.dimension
+
+    async def embed(self, text: str) -> Embedding:
+        embedding = await self._embedder.embed(text)
+        if embedding.space is not None:
+            await self._cache.put(embedding.space, text, embedding.vector)
+        return embedding
+
+    async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
+        return await self._embedder.embed_many(texts)

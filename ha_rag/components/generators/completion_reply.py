@@ -1,0 +1,70 @@
+"""Reads the replies of a `/chat/completions` endpoint: a whole one, or one piece of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ha_rag.components.refusals import service_message
+from ha_rag.errors import InvalidRequestError, MalformedReplyError, ServiceError
+
+FILTERED = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a streamed answer. `finished`: whether the service said that it was the last."""
+
+    text: str
+    finished: bool
+
+
+def answer_in(body: bytes) -> str:
+    """The answer's text, never empty. Raises MalformedReplyError; InvalidRequestError where a filter held it back."""
+    choice = _first_choice(_parsed(body))
+    _refuse_filtered(choice)
+    message = choice.get("message")
+    text = message.get("content") if isinstance(message, dict) else None
+    if isinstance(message, dict) and not text and message.get("refusal"):
+        raise InvalidRequestError("the model refused to answer this question")
+    if not isinstance(text, str) or not text.strip():
+        raise MalformedReplyError("the answer is empty")
+    return text.strip()
+
+
+def piece_in(data: bytes) -> Piece:
+    """One piece of a stream. Raises as `answer_in` does, and ServiceError where the stream carries an error."""
+    event = _parsed(data)
+    if "error" in event:
+        raise ServiceError(f"the stream carries an error: {service_message(data)[:200] or 'without a text'}")
+    if not event.get("choices"):
+        return Piece("", finished=False)  # a piece about usage alone
+    choice = _first_choice(event)
+    _refuse_filtered(choice)
+    delta = choice.get("delta")
+    text = delta.get("content") if isinstance(delta, dict) else None
+    return Piece(text if isinstance(text, str) else "", finished=choice.get("finish_reason") is not None)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        reply = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedReplyError(f"answered with no JSON: {body[:40]!r}") from None
+    if not isinstance(reply, dict):
+        raise MalformedReplyError("the reply is no JSON object")
+    return reply
+
+
+def _first_choice(reply: dict[str, Any]) -> dict[str, Any]:
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise MalformedReplyError("the reply has no answer under `choices`")
+    return choices[0]
+
+
+def _refuse_filtered(choice: dict[str, Any]) -> None:
+    if choice.get("finish_reason") == FILTERED:
+        raise InvalidRequestError("the service's content filter held the answer back")

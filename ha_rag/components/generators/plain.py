@@ -1,0 +1,33 @@
+"""PlainGenerator: the last resort, which cannot fail: says what happened, and lists the passages found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ha_rag.components.generators.sentences import prose_of
+from ha_rag.messages import Generation, Passage
+
+NOTHING_FOUND = (
+    "No answer could be written just now, and no passages were found for this question. "
+    "Please ask again in a little while."
+)
+LONGEST_LINE = 160
+
+
+class PlainGenerator:
+    """Writes no answer, only what is known: which passages were found. Never raises. Safe across tasks."""
+
+    async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
+        if not passages:
+            return Generation(NOTHING_FOUND)
+        found = "this passage was" if len(passages) == 1 else f"these {len(passages)} passages were"
+        lines = [f"No answer could be written just now, but {found} found for this question:"]
+        lines += [f"[{n}] {_line(passage)}" for n, passage in enumerate(passages, start=1)]
+        return Generation("\n".join(lines), tuple(range(1, len(passages) + 1)))
+
+
+def _line(passage: Passage) -> str:
+    where = " > ".join(part for part in (passage.title or passage.document, passage.heading) if part)
+    start = " ".join(prose_of(passage.text).split()) or " ".join(passage.text.split())
+    shown = start if len(start) <= LONGEST_LINE else start[:LONGEST_LINE].rsplit(" ", 1)[0] + " ..."
+    return f"{where}: {shown}" if shown else where

@@ -1,0 +1,82 @@
+"""Whole sentences out of a passage: markdown taken off; code, tables and headings left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+_FENCE = re.compile(r"^\s*(```|~~~)")
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s|^\s*(={3,}|-{3,}|\*{3,}|_{3,})\s*$")
+_TABLE = re.compile(r"^\s*\||\s\|\s.*\|")
+_ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
+_HTML = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]{0,300}>", re.DOTALL)
+_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])")
+_EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__|_)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
+_BREAK = re.compile(r"(?<=[.!?])(?:[\"'”’)\]]{0,2})\s+(?=[^\sa-z])|(?<=\s[.!?])\s+")
+_NO_BREAK_AFTER = re.compile(
+    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|dr|mr|mrs|ms|prof|fig|no|vol|pp?|ch|sec|eq|approx|st|[a-z])\.)$", re.IGNORECASE
+)
+_CODE_LINE = re.compile(r"[{};\\]\s*$|^\s*(?:\$ |>>> |import |from \w+ import |def |class |return |@\w|[\w.\[\]]+ = )")
+FEWEST_WORDS = 4
+
+
+@lru_cache(maxsize=4096)
+def sentences_of(text: str) -> tuple[str, ...]:
+    """The whole sentences of a passage in their order, as one would read them aloud. Cached: passages come again."""
+    return tuple(sentence for block in _blocks(text) for sentence in _split(block) if _reads_well(sentence))
+
+
+def prose_of(text: str) -> str:
+    """The passage's prose on one line."""
+    return " ".join(sentences_of(text))
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Paragraphs and list items, their lines joined, without what is no prose."""
+    block: list[str] = []
+    for line in _prose_lines(text):
+        if not line.strip() or _ITEM.match(line):
+            yield _readable(" ".join(block))
+            block = []
+        block.append(_ITEM.sub("", line).lstrip(" \t>"))
+    yield _readable(" ".join(block))
+
+
+def _prose_lines(text: str) -> Iterator[str]:
+    """The lines that may be prose; an empty line in the place of those that are not."""
+    in_code = False
+    for line in _HTML.sub(" ", text).splitlines():
+        if _FENCE.match(line):
+            in_code = not in_code
+            yield ""
+        elif in_code or _HEADING.match(line) or _TABLE.search(line) or _CODE_LINE.search(line):
+            yield ""
+        else:
+            yield line
+
+
+def _readable(block: str) -> str:
+    block = _LINK.sub(r"\1", _IMAGE.sub("", block))
+    block = _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", block))
+    return " ".join(block.replace("`", "").split())
+
+
+def _split(block: str) -> Iterator[str]:
+    start = 0
+    for found in _BREAK.finditer(block):
+        sentence = block[start : found.end()].strip()
+        if not _NO_BREAK_AFTER.search(sentence):
+            yield sentence
+            start = found.end()
+    yield block[start:].strip()
+
+
+def _reads_well(sentence: str) -> bool:
+    """Whether it can stand alone: some words, and no colon at its end that promises what is not there."""
+    return (
+        sentence.count(" ") + 1 >= FEWEST_WORDS
+        and not sentence.endswith(":")
+        and any(c.isalpha() for c in sentence[:3])
+    )

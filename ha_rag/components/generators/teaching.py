@@ -1,0 +1,49 @@
+"""PrimaryGenerator and FallbackGenerator: generators for lessons and tests, which work at once and fail on a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ha_rag.components.generators.extractive import ExtractiveGenerator
+from ha_rag.components.script import Script
+from ha_rag.messages import Generation, Passage
+
+FULL = "From the documents on \u201c{question}\u201d: "
+SHORT = "In short: "
+FULL_WITHOUT_CONTEXT = (
+    "I found nothing in the documents about \u201c{question}\u201d, and I answer from the documents only. "
+    "Other words for the same thing may find more."
+)
+SHORT_WITHOUT_CONTEXT = "I cannot say more about this just now."
+LONGEST_ECHO = 200
+
+
+class PrimaryGenerator:
+    """The first tier of a lesson: up to three cited sentences, or an honest word where no passage was found."""
+
+    def __init__(self, *, script: Script | None = None) -> None:
+        self._script = script or Script()
+        self._extractive = ExtractiveGenerator(max_sentences=3)
+
+    async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
+        self._script.play()
+        echo = " ".join(question.split())[:LONGEST_ECHO]
+        if not passages:
+            return Generation(FULL_WITHOUT_CONTEXT.format(question=echo))
+        answer = self._extractive.answer(question, passages)
+        return Generation(FULL.format(question=echo) + answer.text, answer.cited)
+
+
+class FallbackGenerator:
+    """The tier behind it, plainer and shorter: one cited sentence, or one sentence that says there is no more."""
+
+    def __init__(self, *, script: Script | None = None) -> None:
+        self._script = script or Script()
+        self._extractive = ExtractiveGenerator(max_sentences=1)
+
+    async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
+        self._script.play()
+        if not passages:
+            return Generation(SHORT_WITHOUT_CONTEXT)
+        answer = self._extractive.answer(question, passages)
+        return Generation(SHORT + answer.text, answer.cited)

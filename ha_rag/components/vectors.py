@@ -1,0 +1,24 @@
+"""Vectors of length one: the only ones that leave an embedder, beside the zero vector."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ha_rag.messages import Vector
+
+
+def unit(values: NDArray[Any]) -> Vector | None:
+    """`values` scaled to length one, as float32; None where they have no direction: all zero, NaN or infinite."""
+    wide = values.astype(np.float64, copy=False)
+    length = math.sqrt(square) if 0.0 < (square := float(wide.dot(wide))) < math.inf else 0.0
+    return (wide / length).astype(np.float32) if length else None
+
+
+def unit_or_zero(values: NDArray[Any]) -> Vector:
+    """`values` scaled to length one, or all zeros: what a text without a single known word becomes."""
+    vector = unit(values)
+    return np.zeros(values.shape[0], dtype=np.float32) if vector is None else vector
