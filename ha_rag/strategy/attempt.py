@@ -1,0 +1,105 @@
+"""One call to one tier: within a time limit, with its permit told how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ha_rag.clock import Clock
+from ha_rag.messages import Attempt, Outcome
+from ha_rag.strategy.guard import Permit
+from ha_rag.strategy.tier import C, GuardedTier
+from ha_rag.strategy.time_limit import TimeIsUpError, within
+
+T = TypeVar("T")
+Ask = Callable[[C], Awaitable[T]]
+"""Asks a component for what the stage needs; raises where the reply cannot be used."""
+
+LAG_S = 0.1
+"""A time limit noticed later than this says more about this process than about the service."""
+
+PATIENCE = 0.5
+"""A caller that leaves after this share of the tier's timeout has waited long enough for it to count as one."""
+
+LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[T]):
+    """How a call ended: with `replies` (one reply, or none where it failed), and why."""
+
+    outcome: Outcome
+    elapsed_s: float
+    reason: str = ""
+    replies: tuple[T, ...] = ()
+
+    def attempt(self, circuit: str, state: str) -> Attempt:
+        """The line it gets among an answer's attempts."""
+        return Attempt(circuit, self.outcome, round(1000 * self.elapsed_s, 3), state, self.reason)
+
+
+async def call(
+    tier: GuardedTier[C], ask: Ask[C, T], permit: Permit, limit_s: float, clock: Clock, *, full: bool
+) -> Ended[T]:
+    """Calls the tier's component and settles `permit`, whatever happens.
+
+    `limit_s`: seconds it may take. `full`: whether that is all the time the service is entitled to; if not, running out
+    of it is the caller's doing, and no vote. Raises nothing but the caller's own cancellation.
+    """
+    started_s = clock.monotonic_s()
+    got = await awaited_reply(tier, ask(tier.component), permit, limit_s, clock, full=full)
+    if isinstance(got, Ended):
+        return got
+    elapsed_s = clock.monotonic_s() - started_s
+    outcome = permit.ok()
+    tier.tally.note(outcome, elapsed_s)
+    return Ended(outcome, elapsed_s, replies=got)
+
+
+async def awaited_reply(
+    tier: GuardedTier[C], work: Awaitable[T], permit: Permit, limit_s: float, clock: Clock, *, full: bool
+) -> tuple[T] | Ended[T]:
+    """What `work` returns, in a tuple, with the permit still open; or how it ended, with the permit settled."""
+    started_s = clock.monotonic_s()
+    ended: Ended[T]
+    try:
+        return (await within(limit_s, work),)
+    except TimeIsUpError as up:
+        ended = _out_of_time(permit, up, clock.monotonic_s() - started_s, full=full)
+    except Exception as error:
+        ended = Ended(permit.raised(error), clock.monotonic_s() - started_s, reason(error))
+    except asyncio.CancelledError as error:
+        waited_s = clock.monotonic_s() - started_s
+        if _caller_left():
+            outcome = permit.timed_out() if waited_s > PATIENCE * tier.timeout_s else permit.cancelled()
+            tier.tally.note(outcome, waited_s, f"the caller left after {waited_s:.3f} s")
+            raise
+        ended = Ended(permit.failed(error), waited_s, "it cancelled itself")
+    except BaseException:
+        permit.cancelled()  # the process is ending: that says nothing about the service
+        raise
+    tier.tally.note(ended.outcome, ended.elapsed_s, ended.reason)
+    return ended
+
+
+def reason(error: BaseException) -> str:
+    """An error as one line of limited length, for an attempt's `reason`."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
+
+
+def _caller_left() -> bool:
+    """Whether the running task was asked to end, as opposed to something inside it having been cancelled."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _out_of_time(permit: Permit, up: TimeIsUpError, elapsed_s: float, *, full: bool) -> Ended[T]:
+    if up.late_s > LAG_S:
+        return Ended(permit.cancelled(), elapsed_s, f"this process was busy for {up.late_s:.2f} s")
+    if not full:
+        why = f"cut short after {elapsed_s:.3f} s by the question's own deadline"
+        return Ended(permit.cancelled(), elapsed_s, why)
+    return Ended(permit.timed_out(), elapsed_s, f"no reply within {elapsed_s:.3f} s")

@@ -1,0 +1,64 @@
+"""An event loop on a thread of its own, for programs that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class BackgroundLoop:
+    """Runs coroutines on one background thread, started when first needed. Safe across threads.
+
+    A loop that lives on between calls keeps connections warm and lets detached probes end.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `work()` comes to; the calling thread waits for it. Raises RuntimeError inside an event loop."""
+        if _inside_a_loop():
+            raise RuntimeError("an event loop is running here, and waiting would block it: use `await query(...)`")
+        future = asyncio.run_coroutine_threadsafe(work(), self._running())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C while waiting: nobody wants the answer any more
+            raise
+
+    def close(self, before: Callable[[], Awaitable[None]]) -> None:
+        """Awaits `before()` on the loop and ends the thread; nothing to do where it was never needed."""
+        with self._lock:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(_awaited(before), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="ha-rag", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+async def _awaited(before: Callable[[], Awaitable[None]]) -> None:
+    await before()
+
+
+def _inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

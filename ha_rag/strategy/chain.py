@@ -1,0 +1,150 @@
+"""One chain: its tiers are asked in order until one answers; the last resort always does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ha_rag.circuit.state import CircuitState
+from ha_rag.deadline import Deadline
+from ha_rag.messages import Attempt, ComponentType, Outcome
+from ha_rag.strategy.attempt import Ask, Ended, call
+from ha_rag.strategy.guard import Admission, Permit
+from ha_rag.strategy.probes import DetachedProbes, awaited
+from ha_rag.strategy.tier import C, GuardedTier
+
+T = TypeVar("T")
+Talk = Callable[[GuardedTier[C], Permit, float, Deadline], Awaitable[Ended[T]]]
+"""Talks to an admitted tier for at most so many seconds, and settles its permit."""
+
+GRANT_S = 0.05
+"""How long a half-open circuit may make a caller wait for the grant of a probe."""
+
+MOST_RESERVED = 0.5
+"""At most this share of what is left is kept back for later tiers, however many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Generic[T]):
+    """A stage's result: the reply, the name of the tier that gave it, and every attempt on the way."""
+
+    reply: T
+    by: str
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain(Generic[C]):
+    """The tiers of one component type, best first, and the last resort behind them (`last`, called `last_name`).
+
+    Safe across tasks of one event loop.
+    """
+
+    kind: ComponentType
+    tiers: tuple[GuardedTier[C], ...]
+    last: C
+    last_name: str
+    probes: DetachedProbes
+    needs_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needs_s", sum(tier.needs_s for tier in self.tiers))
+
+    @property
+    def names(self) -> list[str]:
+        """All names in order, the last resort's included."""
+        return [*(tier.name for tier in self.tiers), self.last_name]
+
+    async def run(
+        self, ask: Ask[C, T], deadline: Deadline, later_s: float = 0.0, tiers: Sequence[GuardedTier[C]] | None = None
+    ) -> Served[T]:
+        """Asks tier after tier. `later_s`: seconds that later stages need. `tiers`: another order or choice."""
+
+        async def talk(tier: GuardedTier[C], permit: Permit, limit_s: float, deadline: Deadline) -> Ended[T]:
+            full = limit_s >= tier.timeout_s
+            if permit.probe:
+                return await self._probe(tier, ask, permit, limit_s, deadline)
+            return await call(tier, ask, permit, limit_s, deadline.clock, full=full)
+
+        return await self.run_with(talk, ask, deadline, later_s, tiers)
+
+    async def run_with(
+        self,
+        talk: Talk[C, T],
+        ask_last: Ask[C, T],
+        deadline: Deadline,
+        later_s: float = 0.0,
+        tiers: Sequence[GuardedTier[C]] | None = None,
+    ) -> Served[T]:
+        """Like `run`, with another way to talk to a tier."""
+        attempts: list[Attempt] = []
+        reserved_s = later_s + self.needs_s
+        for tier in self.tiers if tiers is None else tiers:
+            reserved_s -= tier.needs_s
+            ended = await _tried(tier, talk, deadline, reserved_s, attempts)
+            if ended is not None and ended.replies:
+                return Served(ended.replies[0], tier.name, tuple(attempts))
+        return await self._last_resort(ask_last, deadline, attempts)
+
+    async def _last_resort(self, ask: Ask[C, T], deadline: Deadline, attempts: list[Attempt]) -> Served[T]:
+        started_s = deadline.clock.monotonic_s()
+        reply = await ask(self.last)
+        ended: Ended[T] = Ended(Outcome.OK, deadline.clock.monotonic_s() - started_s)
+        no_circuit = ended.attempt(f"{self.kind}.{self.last_name}", state="")
+        return Served(reply, self.last_name, (*attempts, no_circuit))
+
+    async def _probe(
+        self, tier: GuardedTier[C], ask: Ask[C, T], permit: Permit, limit_s: float, deadline: Deadline
+    ) -> Ended[T]:
+        """A probe runs to its own end; its caller waits for it no longer than for any other call."""
+        own_s = tier.timeout_s if permit.bound_s is None else min(tier.timeout_s, permit.bound_s)
+        probe = self.probes.start(call(tier, ask, permit, own_s, deadline.clock, full=True))
+        ended = await awaited(probe, limit_s)
+        return ended or still_probing(limit_s, full=limit_s >= tier.timeout_s)
+
+
+async def _tried(
+    tier: GuardedTier[C], talk: Talk[C, T], deadline: Deadline, reserved_s: float, attempts: list[Attempt]
+) -> Ended[T] | None:
+    """One tier's turn, written down; None where nothing was sent."""
+    admission = await _admitted(tier, deadline, reserved_s)
+    if admission is None:
+        attempts.append(Attempt(tier.circuit, Outcome.SKIPPED, 0.0, str(tier.breaker.state), "no time left"))
+        return None
+    if admission.permit is None:
+        attempts.append(_refused(tier, admission))
+        return None
+    limit_s = _share_s(deadline, tier.timeout_s, reserved_s)
+    ended = await talk(tier, admission.permit, limit_s, deadline)
+    attempts.append(ended.attempt(tier.circuit, str(admission.state)))
+    return ended
+
+
+async def _admitted(tier: GuardedTier[C], deadline: Deadline, reserved_s: float) -> Admission | None:
+    """What the tier's circuit says; None where no time is left to ask the tier. Waits only where it is half-open."""
+    time_s = _share_s(deadline, tier.timeout_s, reserved_s)
+    if time_s <= 0:
+        return None
+    admission = tier.breaker.admit()
+    if admission.permit is None and admission.state is CircuitState.HALF_OPEN and time_s > 2 * GRANT_S:
+        return await tier.breaker.admit_soon()
+    return admission
+
+
+def _refused(tier: GuardedTier[C], admission: Admission) -> Attempt:
+    tier.tally.rejected += 1
+    wait = "" if admission.retry_after_s is None else f"; asks again in {admission.retry_after_s:.1f} s"
+    why = f"the circuit is {admission.state.replace('_', '-')}{wait}"
+    return Attempt(tier.circuit, Outcome.REJECTED, 0.0, str(admission.state), why)
+
+
+def _share_s(deadline: Deadline, timeout_s: float, reserved_s: float) -> float:
+    """Seconds a tier may take: its timeout, or less where what is left must do for later tiers too."""
+    return deadline.share_s(timeout_s, min(reserved_s, MOST_RESERVED * deadline.left_s()))
+
+
+def still_probing(limit_s: float, *, full: bool) -> Ended[T]:
+    """How a probe looks to a caller that could not wait for its end."""
+    outcome = Outcome.TIMEOUT if full else Outcome.CANCELLED
+    return Ended(outcome, limit_s, f"the probe had not ended after {limit_s:.3f} s, and goes on by itself")

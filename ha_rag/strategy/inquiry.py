@@ -1,0 +1,57 @@
+"""One question on its way through the house: how much time it has left, and what has happened to it so far."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ha_rag.clock import Clock
+from ha_rag.deadline import Deadline
+from ha_rag.messages import Attempt, ComponentType
+from ha_rag.strategy.attempt import Ended
+from ha_rag.strategy.chain import Served
+from ha_rag.strategy.question import checked_question, checked_timeout_s, checked_top_k
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Inquiry:
+    """A question, and the record of its stages. Belongs to one task."""
+
+    question: str
+    top_k: int
+    deadline: Deadline
+    started_s: float
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    served_by: dict[str, str] = field(default_factory=dict)
+    attempts: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, question: object, top_k: object, timeout_s: object, clock: Clock) -> Inquiry:
+        """A question that has just been asked. Raises ConfigurationError."""
+        text, k, allowed_s = checked_question(question), checked_top_k(top_k), checked_timeout_s(timeout_s)
+        started_s = clock.monotonic_s()
+        return cls(text, k, Deadline(started_s + allowed_s, clock), started_s)
+
+    def note(self, stage: ComponentType, served: Served[T]) -> T:
+        """Writes a stage down, and hands on its reply."""
+        self.served_by[stage] = served.by
+        self.attempts[stage] = served.attempts
+        return served.reply
+
+    def mend_last(self, stage: ComponentType, ended: Ended[T]) -> None:
+        """Rewrites the end of a stage's last attempt: a stream knows how it ended only when it has."""
+        *before, last = self.attempts[stage]
+        self.attempts[stage] = (*before, ended.attempt(last.circuit, last.state))
+
+    @property
+    def all_attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt so far, in order."""
+        return tuple(attempt for stage in self.attempts.values() for attempt in stage)
+
+    @property
+    def ms(self) -> float:
+        """How long it has taken so far."""
+        return round(1000 * (self.deadline.clock.monotonic_s() - self.started_s), 3)

@@ -1,0 +1,110 @@
+"""A generator's pieces under guard: each within the time limit, and the permit told how the whole of it ended.
+
+Only waiting for the generator counts as its time: a reader that is slow to take the pieces is no fault of the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from ha_rag.clock import Clock
+from ha_rag.errors import MalformedReplyError
+from ha_rag.strategy.attempt import Ended, awaited_reply, reason
+from ha_rag.strategy.chain import still_probing
+from ha_rag.strategy.guard import Permit
+from ha_rag.strategy.tier import C, GuardedTier
+from ha_rag.strategy.time_limit import TimeIsUpError, within
+
+
+class Pieces(Protocol):
+    """Pieces to come."""
+
+    async def next(self, limit_s: float) -> str | Ended[str]:
+        """The next piece, waited for at most `limit_s` seconds; or how the stream ended."""
+        ...
+
+    async def aclose(self) -> None:
+        """Gives up what is left."""
+        ...
+
+
+class GuardedPieces:
+    """The pieces of one tier, straight from it. Belongs to one task at a time."""
+
+    def __init__(self, tier: GuardedTier[C], pieces: AsyncGenerator[str], permit: Permit, clock: Clock) -> None:
+        self._tier = tier
+        self._pieces = pieces
+        self._permit = permit
+        self._clock = clock
+        self._waited_s = 0.0
+        self._begun = False
+        self._settled = False
+
+    async def next(self, limit_s: float) -> str | Ended[str]:
+        """The next piece, or how the stream ended; the permit is settled then."""
+        started_s = self._clock.monotonic_s()
+        full = limit_s >= self._tier.timeout_s
+        coming = anext(self._pieces, None)
+        try:
+            got = await awaited_reply(self._tier, coming, self._permit, limit_s, self._clock, full=full)
+        except BaseException:
+            self._settled = True
+            raise
+        self._waited_s += self._clock.monotonic_s() - started_s
+        if isinstance(got, Ended):
+            self._settled = True
+            return Ended(got.outcome, self._waited_s, got.reason)
+        if got[0] is None:
+            return self._finished()
+        self._begun = True
+        return got[0]
+
+    async def aclose(self) -> None:
+        """Closes the stream. Where it had not ended, that counts for nothing."""
+        if not self._settled:
+            self._settled = True
+            self._tier.tally.note(self._permit.cancelled(), self._waited_s, "the reader left")
+        await self._pieces.aclose()
+
+    def _finished(self) -> Ended[str]:
+        self._settled = True
+        why = ""
+        if self._begun:
+            outcome = self._permit.ok()
+        else:
+            empty = MalformedReplyError("the answer is empty")
+            outcome, why = self._permit.raised(empty), reason(empty)
+        self._tier.tally.note(outcome, self._waited_s, why)
+        return Ended(outcome, self._waited_s, why)
+
+
+class ProbedPieces:
+    """The pieces of a probe, which goes on by itself when its reader has left: `pump` is its task."""
+
+    def __init__(self, tier: GuardedTier[C]) -> None:
+        self._tier = tier
+        self._arrived: asyncio.Queue[str | Ended[str]] = asyncio.Queue()
+
+    async def pump(self, pieces: GuardedPieces, bound_s: float | None, clock: Clock) -> None:
+        """Takes all the pieces, each within the tier's timeout and all of them within `bound_s` seconds."""
+        ends_s = None if bound_s is None else clock.monotonic_s() + bound_s
+        piece: str | Ended[str] = ""
+        try:
+            while not isinstance(piece, Ended):
+                left_s = self._tier.timeout_s if ends_s is None else max(0.0, ends_s - clock.monotonic_s())
+                piece = await pieces.next(min(self._tier.timeout_s, left_s))
+                self._arrived.put_nowait(piece)
+        finally:
+            await pieces.aclose()
+
+    async def next(self, limit_s: float) -> str | Ended[str]:
+        """The next piece that the probe brought."""
+        try:
+            return await within(limit_s, self._arrived.get())
+        except TimeIsUpError:
+            return still_probing(limit_s, full=limit_s >= self._tier.timeout_s)
+
+    async def aclose(self) -> None:
+        """Nothing to give up: the probe goes on."""

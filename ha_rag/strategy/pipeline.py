@@ -1,0 +1,170 @@
+"""The three chains with their circuits: embed, retrieve, generate, each served by whoever can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ha_rag.circuit.state import CircuitState
+from ha_rag.components.interfaces import Embedder, Generator, Retriever
+from ha_rag.deadline import Deadline
+from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Outcome, Passage, Quality
+from ha_rag.strategy.chain import Chain, Served
+from ha_rag.strategy.guard import Circuits
+from ha_rag.strategy.last_resort import NAMES, Embeds, NoPassages, PlainSentence, ZeroVector
+from ha_rag.strategy.probes import DetachedProbes
+from ha_rag.strategy.quality import Plan, QualityTable
+from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages
+from ha_rag.strategy.streaming import OpenStream, Streaming
+from ha_rag.strategy.tier import GuardedTier, Tier
+
+C = TypeVar("C")
+
+AnyTier = GuardedTier[Embeds] | GuardedTier[Retriever] | GuardedTier[Generator]
+ZERO = NAMES[ComponentType.EMBEDDER]
+NONE = NAMES[ComponentType.RETRIEVER]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pipeline:
+    """A strategy's chains, guarded. `table`: measured quality, or None. `preferred`: who serves when all is well.
+
+    Each stage answers within `deadline` and never fails. Safe across tasks of one event loop.
+    """
+
+    embedders: Chain[Embeds]
+    retrievers: Chain[Retriever]
+    generators: Chain[Generator]
+    probes: DetachedProbes
+    table: QualityTable | None
+    best: Plan | None
+    by_quality: bool
+    preferred: dict[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        embedders: Sequence[Tier[Embedder]],
+        retrievers: Sequence[Tier[Retriever]],
+        generators: Sequence[Tier[Generator]],
+        circuits: Circuits,
+        table: QualityTable | None,
+        by_quality: bool,
+    ) -> Pipeline:
+        """Gives every tier its circuit, and every chain its last resort."""
+        probes = DetachedProbes()
+        zero: Embeds = ZeroVector(embedders[0].component.dimension if embedders else 1)
+        none: Retriever = NoPassages()
+        plain: Generator = PlainSentence()
+        chains = (
+            _chain(ComponentType.EMBEDDER, embedders, zero, circuits, probes),
+            _chain(ComponentType.RETRIEVER, retrievers, none, circuits, probes),
+            _chain(ComponentType.GENERATOR, generators, plain, circuits, probes),
+        )
+        best = table.best_plan(chains[0].names, chains[1].names) if table else None
+        preferred = {str(chain.kind): chain.names[0] for chain in chains}
+        if by_quality and best is not None:
+            preferred |= {ComponentType.EMBEDDER: best[0], ComponentType.RETRIEVER: best[1]}
+        return cls(*chains, probes, table, best, by_quality, preferred)
+
+    @property
+    def tiers(self) -> tuple[AnyTier, ...]:
+        """Every tier that has a circuit, in the order in which a question meets them."""
+        return (*self.embedders.tiers, *self.retrievers.tiers, *self.generators.tiers)
+
+    async def embed(self, text: str, deadline: Deadline, later_s: float = 0.0) -> Served[Embedding]:
+        """The text's embedding, in the space of whoever made it. `later_s`: seconds that later stages need."""
+
+        async def ask(embedder: Embeds) -> Embedding:
+            return usable_embedding(await embedder.embed(text))
+
+        if not self.by_quality:
+            return await self.embedders.run(ask, deadline, later_s)
+        tiers, passed_over = self._embedders_by_quality()
+        served = await self.embedders.run(ask, deadline, later_s, tiers)
+        return Served(served.reply, served.by, (*passed_over, *served.attempts)) if passed_over else served
+
+    async def retrieve(
+        self,
+        question: str,
+        embedding: Embedding,
+        embedder: str | None,
+        top_k: int,
+        deadline: Deadline,
+        later_s: float = 0.0,
+    ) -> Served[list[Passage]]:
+        """At most `top_k` passages. The embedding goes to each retriever as it is: each knows which spaces it holds.
+
+        `embedder`: the name of the tier that made the embedding, where it is known: the best retriever depends on it.
+        """
+
+        async def ask(retriever: Retriever) -> list[Passage]:
+            return usable_passages(await retriever.retrieve(question, embedding, top_k), top_k)
+
+        tiers = self._retrievers_by_quality(embedder) if self.by_quality and embedder else None
+        return await self.retrievers.run(ask, deadline, later_s, tiers)
+
+    async def generate(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[Generation]:
+        """An answer from the passages."""
+
+        async def ask(generator: Generator) -> Generation:
+            return usable_generation(await generator.generate(question, passages))
+
+        return await self.generators.run(ask, deadline)
+
+    async def open_stream(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[OpenStream]:
+        """An answer that has begun: its first piece is there, and with it the tier that writes it."""
+
+        async def last(generator: Generator) -> OpenStream:
+            return OpenStream((await generator.generate(question, passages)).text)
+
+        return await self.generators.run_with(Streaming(question, passages, self.probes), last, deadline)
+
+    def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
+        """The stages that were served by another tier than the preferred one."""
+        return tuple(stage for stage, tier in served_by.items() if tier != self.preferred[stage])
+
+    def judged(self, served_by: dict[str, str]) -> Quality | None:
+        """The measured quality of what served, beside the best there is; None without figures."""
+        if self.table is None:
+            return None
+        return self.table.judged((served_by[ComponentType.EMBEDDER], served_by[ComponentType.RETRIEVER]), self.best)
+
+    def shared_state(self, attempts: Iterable[Attempt]) -> str:
+        """How well the circuits that these attempts met are known: the worst of them."""
+        met = {attempt.circuit for attempt in attempts}
+        states = {tier.breaker.shared_state for tier in self.tiers if tier.circuit in met}
+        return next((state for state in ("local", "stale") if state in states), "fresh" if states else "local")
+
+    def _embedders_by_quality(self) -> tuple[list[GuardedTier[Embeds]], list[Attempt]]:
+        """The embedders worth asking, best plan first; and the attempts not made, since words alone promise more."""
+        if self.table is None:
+            return list(self.embedders.tiers), []
+        up = [*_up(self.retrievers.tiers), NONE]
+        ranked = self.table.rank_embedders(self.embedders.names, up)
+        by_name = {tier.name: tier for tier in self.embedders.tiers}
+        zero_at = ranked.index(ZERO)
+        if self.table.best_plan([ZERO], up) is None:
+            zero_at = len(ranked)
+        worse = [by_name[name] for name in ranked[zero_at:] if name != ZERO]
+        reason = "searching by words alone promises more"
+        passed_over = [Attempt(t.circuit, Outcome.SKIPPED, 0.0, str(t.breaker.state), reason) for t in worse]
+        return [by_name[name] for name in ranked[:zero_at] if name != ZERO], passed_over
+
+    def _retrievers_by_quality(self, embedder: str) -> list[GuardedTier[Retriever]]:
+        by_name = {tier.name: tier for tier in self.retrievers.tiers}
+        if self.table is None:
+            return list(by_name.values())
+        return [by_name[name] for name in self.table.rank_retrievers(embedder, list(by_name))]
+
+
+def _chain(
+    kind: ComponentType, tiers: Sequence[Tier[C]], last: C, circuits: Circuits, probes: DetachedProbes
+) -> Chain[C]:
+    return Chain(kind, tuple(tier.guarded(kind, circuits) for tier in tiers), last, NAMES[kind], probes)
+
+
+def _up(tiers: Iterable[GuardedTier[C]]) -> list[str]:
+    """Those worth asking: a half-open circuit wants a probe, so it counts as up."""
+    return [tier.name for tier in tiers if tier.breaker.state is not CircuitState.OPEN]

@@ -1,0 +1,42 @@
+"""Probes run apart from the question that set them off: to their own end, whoever has left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class DetachedProbes:
+    """The probes under way. Holds them, since asyncio does not. For one event loop."""
+
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def start(self, probe: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Sets a probe going, and keeps it until it has ended."""
+        task = asyncio.get_running_loop().create_task(probe)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def aclose(self, bound_s: float = 1.0) -> None:
+        """Waits `bound_s` seconds for probes to end, then cancels those that have not."""
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(tuple(self._under_way), timeout=bound_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=bound_s)
+
+
+async def awaited(task: asyncio.Task[T], limit_s: float) -> T | None:
+    """What a probe came to, if it ends within `limit_s` seconds and was not cancelled. The probe is left alone."""
+    await asyncio.wait({task}, timeout=limit_s)
+    return task.result() if task.done() and not task.cancelled() else None

@@ -1,0 +1,99 @@
+"""FallbackStrategy: for each type of component, its tiers in order, and which of them to ask first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from types import MappingProxyType
+from typing import TypeVar
+
+from ha_rag.components.interfaces import Embedder, Generator, Retriever
+from ha_rag.errors import ConfigurationError
+from ha_rag.messages import ComponentType
+from ha_rag.strategy.guard import Circuits
+from ha_rag.strategy.last_resort import NAMES
+from ha_rag.strategy.pipeline import Pipeline
+from ha_rag.strategy.quality import Choose, QualityTable
+from ha_rag.strategy.tier import Tier
+
+C = TypeVar("C")
+
+POSITIONS = ("primary", "secondary", "tertiary")
+_METHOD = {ComponentType.EMBEDDER: "embed", ComponentType.RETRIEVER: "retrieve", ComponentType.GENERATOR: "generate"}
+
+
+class FallbackStrategy:
+    """Maps each ComponentType to its tiers, in order of preference. Immutable; needs no circuits yet.
+
+    `embedders`, `retrievers`, `generators`: components, or `Tier`s where a name, a timeout or a circuit's rules are to
+    be set. A plain component is named by its own `name`, or by its place: primary, secondary, tertiary, tier4 ...
+    Behind each list stands a last resort that needs no circuit and cannot fail: the zero vector ("zero", as wide as the
+    first embedder's), no passages ("none"), and a plain sentence that lists what was found ("plain").
+
+    `quality`: measured figures. `choose`: "order" asks the tiers as listed; "quality" asks the best measured plan whose
+    circuits admit it first. None: by quality where there are figures, else in order.
+
+    `fallback_chains`: ComponentType -> its tiers. Raises ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedders: Sequence[Embedder | Tier[Embedder]] = (),
+        retrievers: Sequence[Retriever | Tier[Retriever]] = (),
+        generators: Sequence[Generator | Tier[Generator]] = (),
+        quality: QualityTable | None = None,
+        choose: Choose | None = None,
+    ) -> None:
+        if choose not in {None, "order", "quality"}:
+            raise ConfigurationError(f"choose = {choose!r}: must be 'order' or 'quality'")
+        self.embedders = _tiers(ComponentType.EMBEDDER, embedders)
+        self.retrievers = _tiers(ComponentType.RETRIEVER, retrievers)
+        self.generators = _tiers(ComponentType.GENERATOR, generators)
+        self.quality = quality
+        self.by_quality = quality is not None and choose != "order"
+
+    @property
+    def fallback_chains(self) -> Mapping[ComponentType, tuple[Tier[Embedder] | Tier[Retriever] | Tier[Generator], ...]]:
+        """ComponentType -> its tiers, the preferred one first."""
+        return MappingProxyType(
+            {
+                ComponentType.EMBEDDER: self.embedders,
+                ComponentType.RETRIEVER: self.retrievers,
+                ComponentType.GENERATOR: self.generators,
+            }
+        )
+
+    def guarded(self, circuits: Circuits) -> Pipeline:
+        """The three chains with their circuits: what runs."""
+        return Pipeline.of(self.embedders, self.retrievers, self.generators, circuits, self.quality, self.by_quality)
+
+
+def _tiers(kind: ComponentType, given: Sequence[C | Tier[C]]) -> tuple[Tier[C], ...]:
+    """The tiers of one type, each with a name of its own."""
+    tiers: list[Tier[C]] = []
+    taken = {tier.name for tier in given if isinstance(tier, Tier)} | {NAMES[kind]}
+    for item, place in zip(given, count(1), strict=False):
+        tier = item if isinstance(item, Tier) else Tier(_name(item, place, taken), item)
+        _check(kind, tier, tiers)
+        taken.add(tier.name)
+        tiers.append(tier)
+    return tuple(tiers)
+
+
+def _name(component: object, place: int, taken: set[str]) -> str:
+    """The component's own name, unless another tier has it; else its place in the list."""
+    own = getattr(component, "name", None)
+    if isinstance(own, str) and own not in taken:
+        return own
+    return POSITIONS[place - 1] if place <= len(POSITIONS) else f"tier{place}"
+
+
+def _check(kind: ComponentType, tier: Tier[C], before: Sequence[Tier[C]]) -> None:
+    if tier.name == NAMES[kind]:
+        raise ConfigurationError(f"{kind} name = {tier.name!r}: that is what the last resort is called; take another")
+    if any(tier.name == other.name for other in before):
+        raise ConfigurationError(f"{kind} name = {tier.name!r}: is there twice; every tier needs a name of its own")
+    method = _METHOD[kind]
+    if not callable(getattr(tier.component, method, None)):
+        raise ConfigurationError(f"{kind} {tier.name!r}: {type(tier.component).__name__} has no method `{method}`")

@@ -1,0 +1,135 @@
+"""An answer that is handed out piece by piece, and whose tier may no longer change once the first piece is out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from ha_rag.components.interfaces import Generator, StreamingGenerator
+from ha_rag.deadline import Deadline
+from ha_rag.messages import Answer, Generation, Outcome, Passage
+from ha_rag.strategy.attempt import Ended
+from ha_rag.strategy.guard import Permit
+from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
+from ha_rag.strategy.probes import DetachedProbes
+from ha_rag.strategy.replies import usable_generation
+from ha_rag.strategy.tier import GuardedTier
+
+_CITED = re.compile(r"\[(\d{1,3})\]")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStarted:
+    """The first piece is here, so it is settled who answers. `passages`: what the text's numbers, from 1, refer to."""
+
+    id: str
+    served_by: dict[str, str]
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPiece:
+    """The next piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDone:
+    """The stream came to its end. `answer` is the whole."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBroken:
+    """The stream broke off: `reason` says why, `answer` holds what there was. No other tier may go on from here."""
+
+    reason: str
+    answer: Answer
+
+
+class OpenStream:
+    """An answer under way: its first piece is there. Belongs to one task; can be gone through once.
+
+    `ended`: how the whole of it went, once that is known.
+    """
+
+    def __init__(self, first: str, rest: Pieces | None = None, timeout_s: float = 0.0) -> None:
+        self._first = first
+        self._rest = rest
+        self._timeout_s = timeout_s
+        self._text: list[str] = []
+        self.ended: Ended[str] | None = None
+
+    @property
+    def broken(self) -> str:
+        """Why it broke off, or ""."""
+        good = self.ended is None or self.ended.outcome in {Outcome.OK, Outcome.SLOW}
+        return "" if good or self.ended is None else self.ended.reason or str(self.ended.outcome)
+
+    async def pieces(self, deadline: Deadline) -> AsyncGenerator[str]:
+        """The pieces, to the end or until it breaks off. The tier may take its timeout for each, until `deadline`."""
+        piece: str | Ended[str] = self._first
+        while isinstance(piece, str):
+            self._text.append(piece)
+            yield piece
+            if self._rest is None:
+                return
+            piece = await self._rest.next(deadline.share_s(self._timeout_s))
+        self.ended = piece
+
+    def so_far(self) -> Generation:
+        """The text handed out, and the numbers of the passages it names."""
+        text = "".join(self._text)
+        return Generation(text, tuple(dict.fromkeys(int(number) for number in _CITED.findall(text))))
+
+    async def aclose(self) -> None:
+        """Gives the stream up, if it has not ended."""
+        if self._rest is not None:
+            await self._rest.aclose()
+
+
+class Streaming:
+    """A way to talk to generators: waits for the first piece, and keeps the others for later."""
+
+    def __init__(self, question: str, passages: Sequence[Passage], probes: DetachedProbes) -> None:
+        self._question = question
+        self._passages = passages
+        self._probes = probes
+
+    async def __call__(
+        self, tier: GuardedTier[Generator], permit: Permit, limit_s: float, deadline: Deadline
+    ) -> Ended[OpenStream]:
+        started_s = deadline.clock.monotonic_s()
+        pieces = self._pieces(tier, permit, deadline)
+        try:
+            first = await pieces.next(limit_s)
+        except BaseException:
+            await pieces.aclose()
+            raise
+        elapsed_s = deadline.clock.monotonic_s() - started_s
+        if isinstance(first, Ended):
+            await pieces.aclose()
+            return Ended(first.outcome, elapsed_s, first.reason)
+        return Ended(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s),))
+
+    def _pieces(self, tier: GuardedTier[Generator], permit: Permit, deadline: Deadline) -> Pieces:
+        generated = pieces_of(tier.component, self._question, self._passages)
+        guarded = GuardedPieces(tier, generated, permit, deadline.clock)
+        if not permit.probe:
+            return guarded
+        probed = ProbedPieces(tier)
+        self._probes.start(probed.pump(guarded, permit.bound_s, deadline.clock))
+        return probed
+
+
+async def pieces_of(generator: Generator, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str]:
+    """The generator's pieces that are not empty; one piece where it does not stream."""
+    if isinstance(generator, StreamingGenerator):
+        async for piece in generator.stream(question, passages):
+            if piece:
+                yield piece
+    else:
+        yield usable_generation(await generator.generate(question, passages)).text

@@ -1,0 +1,105 @@
+"""A tier: one component in its place in a chain, first as the user describes it, then with its circuit."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.errors import ConfigurationError
+from ha_rag.messages import ComponentType
+from ha_rag.strategy.guard import Breaker, Circuits, Scope
+from ha_rag.strategy.status import ComponentStatus, Tally
+
+C = TypeVar("C")
+C_co = TypeVar("C_co", covariant=True)
+
+DEFAULT_TIMEOUT_S = {ComponentType.EMBEDDER: 1.0, ComponentType.RETRIEVER: 1.0, ComponentType.GENERATOR: 8.0}
+NEEDED_SHARE = 0.1
+"""What must be left for a tier that comes later, as a share of its timeout: enough to answer when it is well."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tier(Generic[C_co]):
+    """A component, its name, and how it is to be guarded. Immutable; its circuit is called `<type>.<name>`.
+
+    `name`: letters, digits, "_" and "-". `timeout_s`: seconds it may take (default: 1 for embedders and retrievers, 8
+    for generators). `policy`: its circuit's rules. `scope`: "fleet" for a service that all replicas call, "replica" for
+    what lives inside this process, so that one replica's broken disk does not close everybody's; None: "replica" where
+    the component says `in_process = True`, else "fleet". Raises ConfigurationError.
+    """
+
+    name: str
+    component: C_co
+    timeout_s: float | None = None
+    policy: CircuitPolicy | None = None
+    scope: Scope | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_name(self.name):
+            raise ConfigurationError(
+                f"name = {self.name!r}: must be 1 to 64 letters, digits, '_' or '-', and start with a letter or digit"
+            )
+        if self.timeout_s is not None and not _is_duration(self.timeout_s):
+            raise ConfigurationError(f"timeout_s = {self.timeout_s!r} ({self.name}): must be a number above 0")
+        if self.scope not in {None, "fleet", "replica"}:
+            raise ConfigurationError(f"scope = {self.scope!r} ({self.name}): must be 'fleet' or 'replica'")
+
+    def guarded(self, kind: ComponentType, circuits: Circuits) -> GuardedTier[C_co]:
+        """This tier with its circuit from `circuits`."""
+        timeout_s = DEFAULT_TIMEOUT_S[kind] if self.timeout_s is None else float(self.timeout_s)
+        circuit = f"{kind}.{self.name}"
+        breaker = circuits.breaker(circuit, self.policy, scope=self._scope(), timeout_s=timeout_s)
+        return GuardedTier(kind, self.name, circuit, self.component, timeout_s, breaker)
+
+    def _scope(self) -> Scope:
+        if self.scope is not None:
+            return self.scope
+        return "replica" if getattr(self.component, "in_process", False) else "fleet"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuardedTier(Generic[C_co]):
+    """A tier with its circuit (`breaker`) and its `tally`: what a chain runs. Safe across tasks of one event loop."""
+
+    kind: ComponentType
+    name: str
+    circuit: str
+    component: C_co
+    timeout_s: float
+    breaker: Breaker
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def needs_s(self) -> float:
+        """Seconds that the tiers before it must leave to it."""
+        return self.timeout_s * NEEDED_SHARE
+
+    def status(self) -> ComponentStatus:
+        """How it has done so far: a memory read."""
+        mean_ms, p99_ms = self.tally.latency_ms()
+        return ComponentStatus(
+            circuit=self.circuit,
+            component_type=self.kind,
+            name=self.name,
+            state=str(self.breaker.state),
+            shared_state=self.breaker.shared_state,
+            calls=self.tally.calls,
+            failures=self.tally.failures,
+            rejected=self.tally.rejected,
+            mean_ms=mean_ms,
+            p99_ms=p99_ms,
+            last_error=self.tally.last_error,
+        )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

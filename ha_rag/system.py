@@ -1,0 +1,226 @@
+"""HighAvailabilityRAG: embeds the question, finds passages, writes the answer; each stage by whoever can."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import TracebackType
+
+from ha_rag.clock import Clock, SystemClock
+from ha_rag.deadline import Deadline
+from ha_rag.events import QuestionAnswered, Sink, TierFellBack, announce
+from ha_rag.messages import Answer, Citation, ComponentType, Embedding, Generation, Passage
+from ha_rag.strategy.background import BackgroundLoop
+from ha_rag.strategy.guard import Circuits
+from ha_rag.strategy.inquiry import Inquiry
+from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question, checked_timeout_s, checked_top_k
+from ha_rag.strategy.status import ComponentStatus
+from ha_rag.strategy.strategy import FallbackStrategy
+from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted, OpenStream
+
+StreamEvent = AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken
+
+EMBEDDER, RETRIEVER, GENERATOR = ComponentType.EMBEDDER, ComponentType.RETRIEVER, ComponentType.GENERATOR
+
+
+class HighAvailabilityRAG:
+    """Answers questions over documents, and keeps answering when the components behind it fail.
+
+    `strategy`: the tiers. `circuits`: a `CircuitRegistry` that the caller has entered, so that the fleet shares what it
+    learns; None: circuits of this process alone. `sinks` hear of every question answered and of every stage that fell
+    back. `replica`: this process's name in answers (default: the registry's). `request_timeout_s`: seconds a question
+    may take where the caller says nothing. `clock`: for tests.
+
+    Safe across tasks of one event loop; `query_sync` is safe across threads. Close it with `aclose()`, `async with`,
+    or, in a program without an event loop, `close()`. Components and circuits stay their owner's to close.
+    """
+
+    def __init__(
+        self,
+        strategy: FallbackStrategy,
+        circuits: Circuits | None = None,
+        *,
+        clock: Clock | None = None,
+        sinks: Sequence[Sink] = (),
+        replica: str | None = None,
+        request_timeout_s: float = 30.0,
+    ) -> None:
+        self.strategy = strategy
+        self.circuits = _circuits_of_this_process(clock) if circuits is None else circuits
+        self.replica = self.circuits.replica if replica is None else replica
+        self.request_timeout_s = checked_timeout_s(request_timeout_s)
+        self._clock = SystemClock() if clock is None else clock
+        self._sinks = tuple(sinks)
+        self._pipeline = strategy.guarded(self.circuits)
+        self._background = BackgroundLoop()
+
+    async def query(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
+        """The answer to `question` from at most `top_k` passages, within `timeout_s` seconds.
+
+        Components that fail are passed over, and the answer says so; with all of them out it is a plain sentence.
+        Raises ConfigurationError for a question that is empty, too long (8,000 characters) or no text, for a `top_k`
+        outside 1 to 50, and for a `timeout_s` that is not above 0.
+        """
+        inquiry = self._asked(question, top_k, timeout_s)
+        embedding = await self.get_embedding(inquiry.question, inquiry=inquiry)
+        passages = await self.get_relevant_documents(embedding, inquiry.top_k, inquiry=inquiry)
+        generation = await self.generate_response(inquiry.question, passages, inquiry=inquiry)
+        return self._answered(inquiry, passages, generation)
+
+    async def get_embedding(self, text: str, *, inquiry: Inquiry | None = None) -> Embedding:
+        """The embedding of `text`, in the space of the tier that made it; the zero vector where none could.
+
+        `inquiry`: the question it is for; without one the call stands alone, with the whole of `request_timeout_s`.
+        """
+        if inquiry is None:
+            return (await self._pipeline.embed(checked_question(text), self._deadline())).reply
+        later_s = self._pipeline.retrievers.needs_s + self._pipeline.generators.needs_s
+        return inquiry.note(EMBEDDER, await self._pipeline.embed(text, inquiry.deadline, later_s))
+
+    async def get_relevant_documents(
+        self,
+        query_embedding: Embedding,
+        top_k: int = DEFAULT_TOP_K,
+        *,
+        question: str = "",
+        inquiry: Inquiry | None = None,
+    ) -> list[Passage]:
+        """At most `top_k` passages for an embedding, best first.
+
+        `question`: its text; a retriever that does not hold the embedding's space can search by nothing else.
+        """
+        if inquiry is None:
+            k = checked_top_k(top_k)
+            return (await self._pipeline.retrieve(question, query_embedding, None, k, self._deadline())).reply
+        embedder, later_s = inquiry.served_by[EMBEDDER], self._pipeline.generators.needs_s
+        served = await self._pipeline.retrieve(
+            inquiry.question, query_embedding, embedder, top_k, inquiry.deadline, later_s
+        )
+        return inquiry.note(RETRIEVER, served)
+
+    async def generate_response(
+        self, query: str, documents: Sequence[Passage], *, inquiry: Inquiry | None = None
+    ) -> Generation:
+        """An answer to `query` from `documents`, citing them by their numbers from 1."""
+        if inquiry is None:
+            return (await self._pipeline.generate(checked_question(query), documents, self._deadline())).reply
+        return inquiry.note(GENERATOR, await self._pipeline.generate(query, documents, inquiry.deadline))
+
+    async def stream(
+        self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None
+    ) -> AsyncIterator[StreamEvent]:
+        """The answer piece by piece: AnswerStarted, AnswerPiece ..., and AnswerDone or AnswerBroken.
+
+        Tiers change before the first piece only. What breaks after it ends the stream with AnswerBroken, which carries
+        what there was. Raises what `query` raises, before the first event. Close the iterator (`aclosing`) if you stop
+        before its end.
+        """
+        inquiry = self._asked(question, top_k, timeout_s)
+        embedding = await self.get_embedding(inquiry.question, inquiry=inquiry)
+        passages = await self.get_relevant_documents(embedding, inquiry.top_k, inquiry=inquiry)
+        served = await self._pipeline.open_stream(inquiry.question, passages, inquiry.deadline)
+        opened = inquiry.note(GENERATOR, served)
+        try:
+            yield AnswerStarted(inquiry.id, dict(inquiry.served_by), tuple(passages))
+            async for event in self._streamed(inquiry, opened, passages):
+                yield event
+        finally:
+            await opened.aclose()
+
+    async def _streamed(
+        self, inquiry: Inquiry, opened: OpenStream, passages: Sequence[Passage]
+    ) -> AsyncIterator[StreamEvent]:
+        async for piece in opened.pieces(inquiry.deadline):
+            yield AnswerPiece(piece)
+        if opened.ended is not None:
+            inquiry.mend_last(GENERATOR, opened.ended)
+        answer = self._answered(inquiry, passages, opened.so_far())
+        yield AnswerBroken(opened.broken, answer) if opened.broken else AnswerDone(answer)
+
+    def query_sync(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
+        """`query` for a program without an event loop. It runs on one background thread, whichever thread asks.
+
+        Raises what `query` raises, and RuntimeError where an event loop is running: await `query` there.
+        """
+        return self._background.run(lambda: self.query(question, top_k, timeout_s))
+
+    def get_system_health(self) -> dict[str, ComponentStatus]:
+        """Circuit name -> how its component has done in this process: a memory read, in the order of the tiers."""
+        return {tier.circuit: tier.status() for tier in self._pipeline.tiers}
+
+    async def aclose(self, bound_s: float = 1.0) -> None:
+        """Lets probes under way end, for at most `bound_s` seconds, and ends those that have not."""
+        await self._pipeline.probes.aclose(bound_s)
+
+    def close(self) -> None:
+        """Ends the background thread of `query_sync`, if there is one."""
+        self._background.close(self.aclose)
+
+    async def __aenter__(self) -> HighAvailabilityRAG:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _asked(self, question: str, top_k: int, timeout_s: float | None) -> Inquiry:
+        return Inquiry.of(question, top_k, self.request_timeout_s if timeout_s is None else timeout_s, self._clock)
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self.request_timeout_s, self._clock)
+
+    def _answered(self, inquiry: Inquiry, passages: Sequence[Passage], generation: Generation) -> Answer:
+        attempts = inquiry.all_attempts
+        answer = Answer(
+            id=inquiry.id,
+            question=inquiry.question,
+            text=generation.text,
+            citations=citations(passages, generation.cited),
+            served_by=inquiry.served_by,
+            degraded_stages=self._pipeline.degraded(inquiry.served_by),
+            attempts=attempts,
+            quality=self._pipeline.judged(inquiry.served_by),
+            shared_state=self._pipeline.shared_state(attempts),
+            replica=self.replica,
+            ms=inquiry.ms,
+        )
+        if self._sinks:
+            self._tell(answer, inquiry)
+        return answer
+
+    def _tell(self, answer: Answer, inquiry: Inquiry) -> None:
+        now_ms = self._clock.unix_ms()
+        for stage in answer.degraded_stages:
+            fell_back = TierFellBack(
+                at_ms=now_ms,
+                replica=self.replica,
+                answer=answer.id,
+                stage=stage,
+                first=self._pipeline.preferred[stage],
+                served_by=answer.served_by[stage],
+                attempts=inquiry.attempts[stage],
+            )
+            announce(self._sinks, fell_back)
+        answered = QuestionAnswered(
+            at_ms=now_ms,
+            replica=self.replica,
+            answer=answer.id,
+            ms=answer.ms,
+            served_by=answer.served_by,
+            degraded_stages=answer.degraded_stages,
+            shared_state=answer.shared_state,
+        )
+        announce(self._sinks, answered)
+
+
+def _circuits_of_this_process(clock: Clock | None) -> Circuits:
+    from ha_rag.breaker import CircuitRegistry
+
+    return CircuitRegistry.connect(clock=clock)
+
+
+def citations(passages: Sequence[Passage], cited: Iterable[int]) -> tuple[Citation, ...]:
+    """The passages an answer leans on, by their numbers in its text; all of them where it names none it was given."""
+    named = sorted({n for n in cited if 1 <= n <= len(passages)}) or range(1, len(passages) + 1)
+    found = ((n, passages[n - 1]) for n in named)
+    return tuple(Citation(n, passage.document, passage.id, passage.text, passage.score) for n, passage in found)
