@@ -1,0 +1,116 @@
+-- Counting a batch into a closed circuit, and judging what the window then says.
+local SWEEP_EVERY = 100
+
+local function throttle_ms(asked_ms, terms) return math.min(asked_ms, terms.throttle_max_ms) end
+
+-- What is left of the rest that the service asked for: the time since then counts.
+local function asked_ms(c, terms, now, b)
+  if b.throttled_ms <= 0 or b.throttled_epoch ~= c.epoch then return 0 end
+  local at = b.throttled_at_ms > 0 and math.min(b.throttled_at_ms, now) or now
+  return math.max(0, at + throttle_ms(b.throttled_ms, terms) - now)
+end
+
+local function forget_old_buckets(c, terms, now)
+  for field, bucket in pairs(c.window) do
+    local times = bucket.width == terms.bucket_ms and 1 or 2
+    if not live(bucket, now, terms.window_ms * times) then
+      c.window[field] = nil
+      queue(c, 'HDEL', c.keys.window, field)
+    end
+  end
+end
+
+-- Whether outcomes stamped `at` were young enough to be added. A stamp from the future is taken as now.
+local function add(c, terms, now, at, ok, failed, slow)
+  local number = math.floor(math.min(at, now) / terms.bucket_ms)
+  local bucket = { width = terms.bucket_ms, number = number, ok = 0, failed = 0, slow = 0 }
+  if not live(bucket, now, terms.window_ms) then return false end
+  local field = whole(terms.bucket_ms) .. ':' .. whole(number)
+  bucket = c.window[field] or bucket
+  bucket.ok, bucket.failed, bucket.slow = bucket.ok + ok, bucket.failed + failed, bucket.slow + slow
+  c.window[field] = bucket
+  queue(c, 'HSET', c.keys.window, field, whole(bucket.ok) .. ':' .. whole(bucket.failed) .. ':' .. whole(bucket.slow))
+  queue_end(c, c.keys.window, 2 * terms.window_ms)
+  return true
+end
+
+local function vote(c, now, name, until_ms)
+  if until_ms then
+    c.voters[name] = until_ms
+    queue(c, 'ZADD', c.keys.voters, whole(until_ms), name)
+    queue_end(c, c.keys.voters, until_ms - now)
+  elseif c.voters[name] then
+    c.voters[name] = nil
+    queue(c, 'ZREM', c.keys.voters, name)
+  end
+end
+
+local function forget_old_votes(c, now)
+  for name, until_ms in pairs(c.voters) do
+    if until_ms <= now then vote(c, now, name, nil) end
+  end
+end
+
+-- What a replica counted a window ago cannot be counted again: its outcomes are too old by now.
+local function remember_batch(c, terms, now, b)
+  if b.number % SWEEP_EVERY == 0 then
+    for replica, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
+      local at = tonumber(seen:match(':(%d+)$'))
+      if at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
+    end
+  end
+  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':' .. whole(now))
+  queue_end(c, c.keys.batches, 2 * terms.window_ms)
+end
+
+-- Whether the batch was new; then its tallies, from ARGV[first] on, are in the window and its votes are cast.
+local function count_batch(c, terms, now, b, first)
+  local seen = redis.call('HGET', c.keys.batches, b.replica)
+  if #c.events == 0 and seen and b.number <= tonumber(seen:match('^%d+')) then return false end
+  forget_old_buckets(c, terms, now)
+  forget_old_votes(c, now)
+  local current = false
+  for i = first, #ARGV, 5 do
+    if tonumber(ARGV[i]) == c.epoch then
+      local at, ok, failed, slow = unpack(ARGV, i + 1, i + 4)
+      current = add(c, terms, now, tonumber(at), tonumber(ok), tonumber(failed), tonumber(slow)) or current
+    end
+  end
+  if current then vote(c, now, b.replica, b.failing and now + terms.window_ms or nil) end
+  local asked = asked_ms(c, terms, now, b)
+  if asked > 0 then vote(c, now, '!' .. b.replica, now + asked) end
+  remember_batch(c, terms, now, b)
+  return true
+end
+
+-- How many replicas see failures, and how many were asked for a rest (their votes are marked "!").
+local function votes(c)
+  local seen, rested = 0, 0
+  for name in pairs(c.voters) do
+    if name:sub(1, 1) == '!' then rested = rested + 1 else seen = seen + 1 end
+  end
+  return seen, rested
+end
+
+-- Trigger, rest in ms, step, reason and counts, where the circuit should open; nil where it should not.
+local function judge(c, terms, now, b, jitter)
+  local counts, seen, rested = total(c, terms, now), votes(c)
+  local asked = asked_ms(c, terms, now, b)
+  if asked > 0 and rested >= terms.quorum then
+    return 'service asked for a rest', asked, 0, ('the service asked for a rest of %.0f ms'):format(asked), counts
+  end
+  if counts.samples == 0 or counts.samples < terms.min_samples then return nil end
+  local reached = counts.failed / counts.samples >= terms.failure_threshold
+    or counts.slow / counts.samples >= terms.slow_threshold
+  if not reached or (terms.quorum > 1 and seen < terms.quorum) then return nil end
+  local reason = ('%.0f of %.0f failed, %.0f slow'):format(counts.failed, counts.samples, counts.slow)
+  return 'threshold reached', grown_rest_ms(c, terms, now, jitter), 1, reason, counts
+end
+
+-- Shadow mode says so once for each rest that it would have taken.
+local function would_open(c, now, rest_ms, reason, by, counts)
+  if now < c.would_open_at_ms then return end
+  c.would_open_at_ms, c.dirty = now + rest_ms, true
+  c.events[#c.events + 1] = { previous = c.epoch, epoch = c.epoch, before = 'closed', after = 'closed',
+    trigger = 'would open', reason = reason, by = by, counts = counts }
+end

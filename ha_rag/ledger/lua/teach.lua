@@ -1,0 +1,26 @@
+-- teach: restores a Redis that is behind what a replica had from it; does nothing to one that is not.
+-- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- ARGV 1-13  terms (terms.py)
+--      replica             incarnation that teaches
+--      state               it believed
+--      epoch               it believed
+--      left_ms             left of the rest, in ms
+--      open_count          it believed
+--      reason              of the last change
+--      opened_by           who opened it
+--      override_mode       of an operator's word; empty: none
+--      override_reason     why
+--      override_by         who
+--      override_until_ms   its end in Redis time, in ms; empty: none
+-- Returns granted, wait_ms, untold, snapshot (replies.py)
+-- Called by RedisLedger.teach
+local now, terms = now_ms(), terms_at(1)
+local replica, state, epoch = ARGV[14], ARGV[15], tonumber(ARGV[16])
+local c = load(1, now)
+if c.epoch < epoch then
+  lapse(c, now)
+  restore(c, terms, now, replica, { state = state, epoch = epoch, left_ms = tonumber(ARGV[17]),
+    open_count = tonumber(ARGV[18]), reason = ARGV[19], opened_by = ARGV[20],
+    override = word_of(now, ARGV[21], ARGV[22], ARGV[23], tonumber(ARGV[24])) })
+end
+return done(c, terms, now, replica, false)

@@ -1,0 +1,140 @@
+"""RedisLedger: what the replicas jointly believe, in Redis. The law runs there, in Lua, on Redis's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+
+from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import LedgerRefusedError
+from ha_rag.ledger import replies, roll
+from ha_rag.ledger.connection import Client, close
+from ha_rag.ledger.keys import Keys
+from ha_rag.ledger.ledger import Beat, Change, Event, Reply
+from ha_rag.ledger.listening import listen
+from ha_rag.ledger.scripts import scripts
+from ha_rag.ledger.translation import translated
+from ha_rag.messages import Outcome
+
+
+class RedisLedger:
+    """What the replicas jointly believe, in Redis, under one namespace.
+
+    `client`: from `connection.connect`; it is the ledger's from then on (`aclose` closes it). `silence_s`: how long
+    the connection that listens may be silent before it is asked whether it lives. `clock`: Lua in place of Redis's
+    own clock (tests).
+
+    Nothing is sent before the first call. Every verb is one round trip. Safe across tasks of one event loop.
+    """
+
+    def __init__(
+        self, client: Client, namespace: str = "ha_rag", *, silence_s: float = 2.0, clock: str | None = None
+    ) -> None:
+        self._client = client
+        self._keys = Keys(namespace)
+        self._scripts = scripts(clock)
+        self._silence_s = silence_s
+        self._is_cluster = isinstance(client, RedisCluster)
+
+    async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
+        tallies = [
+            item
+            for t in batch.tallies
+            for item in (t.epoch, t.at_ms, t.counts.ok, t.counts.failed, t.counts.slow)
+        ]
+        return await self._verb(
+            "record", circuit, terms, batch.replica, batch.number, int(batch.failing), batch.throttled_ms,
+            batch.throttled_epoch, batch.throttled_at_ms, jitter, *tallies,
+        )  # fmt: skip
+
+    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
+        return await self._verb("lease", circuit, terms, replica, known_epoch, token)
+
+    async def settle(
+        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+    ) -> Reply:
+        return await self._verb("settle", circuit, terms, replica, token, outcome.value, throttled_ms, jitter)
+
+    async def override(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        return await self._verb(
+            "override", circuit, terms, mode.value if mode else "", reason, by, "" if for_ms is None else for_ms
+        )
+
+    async def teach(self, circuit: str, terms: Terms, replica: str, belief: Belief) -> Reply:
+        word = belief.override
+        said = (word.mode.value, word.reason, word.by, _blank(word.until_ms)) if word else ("", "", "", "")
+        return await self._verb(
+            "teach", circuit, terms, replica, belief.state.value, belief.epoch, belief.left_ms, belief.open_count,
+            belief.reason, belief.opened_by, *said,
+        )  # fmt: skip
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        if not self._is_cluster:
+            return await self._read(circuits)
+        found = await asyncio.gather(*(self._read({name: terms}) for name, terms in circuits.items()))
+        return {name: reply for one in found for name, reply in one.items()}
+
+    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
+        start = "-" if after == "-" else f"({after}"
+        with translated():
+            entries = await self._client.xrange(self._keys.circuit(circuit)[-1], min=start, count=limit)
+        return [replies.event(circuit, entry_id, entry) for entry_id, entry in entries or () if entry]
+
+    def changes(self) -> AsyncIterator[Change | None]:
+        return listen(self._client, self._keys.changes, self._silence_s)
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        with translated():
+            return await roll.beat(self._client, self._keys, incarnation, body, circuits, life_ms)
+
+    async def leave(self, incarnation: str) -> None:
+        with translated():
+            await roll.leave(self._client, self._keys, incarnation)
+
+    async def replicas(self) -> list[Beat]:
+        with translated():
+            return await roll.replicas(self._client, self._keys)
+
+    async def known_circuits(self) -> list[str]:
+        with translated():
+            return await roll.circuits(self._client, self._keys)
+
+    async def aclose(self) -> None:
+        with translated():
+            await close(self._client)
+
+    async def _verb(self, verb: str, circuit: str, terms: Terms, *args: Any) -> Reply:
+        return replies.reply(await self._run(verb, self._keys.circuit(circuit), [*terms.wire(), *args]))
+
+    async def _read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        if not circuits:
+            return {}
+        keys = [key for name in circuits for key in self._keys.circuit(name)]
+        answers = await self._run("read", keys, [item for terms in circuits.values() for item in terms.wire()])
+        return {name: replies.reply(items) for name, items in zip(circuits, answers, strict=True)}
+
+    async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        try:
+            with translated():
+                return await self._scripts[verb](self._client, keys, args)
+        except LedgerRefusedError as error:
+            if error.code == "READONLY":
+                await self._let_go()
+            raise
+
+    async def _let_go(self) -> None:
+        """Ends the idle connections to what is no master (any more), so that the next call finds the new one."""
+        if isinstance(self._client, Redis):
+            with translated():
+                await self._client.connection_pool.disconnect(inuse_connections=False)
+
+
+def _blank(number: int | None) -> int | str:
+    return "" if number is None else number

@@ -1,0 +1,48 @@
+"""The verbs as Lua scripts: read from the package once, called by their hash, sent whole where Redis lost its cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+VERBS = ("record", "lease", "settle", "override", "teach", "read")
+
+PRELUDE = ("clock", "circuit", "law", "counting", "probing", "memory", "reply")
+"""Parts that every script begins with, in order: each uses only what stands before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One verb: its text, and the hash under which Redis keeps it. Immutable, safe across tasks."""
+
+    text: str
+    sha: str
+
+    async def __call__(self, client: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Runs it. `client`: a redis client, single or cluster. Redis's errors come through as they are."""
+        try:
+            return await client.evalsha(self.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return await client.eval(self.text, len(keys), *keys, *args)
+
+
+def lua(name: str) -> str:
+    """The text of one Lua file of this package, such as `record` or `prelude/law`."""
+    return files("ha_rag.ledger").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+@cache
+def scripts(clock: str | None = None) -> dict[str, Script]:
+    """All verbs by name. `clock`: Lua that stands in for `prelude/clock.lua` (tests); None: Redis's own."""
+    parts = [clock or lua("prelude/clock"), *(lua(f"prelude/{part}") for part in PRELUDE[1:])]
+    return {verb: _script("\n".join([*parts, lua(verb)])) for verb in VERBS}
+
+
+def _script(text: str) -> Script:
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,49 @@
+"""Redis's errors, made into ours: did not answer, or answered with an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import exceptions as theirs
+
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (theirs.BusyLoadingError, "LOADING"),
+    (theirs.AuthenticationError, "NOAUTH"),
+    (theirs.ReadOnlyError, "READONLY"),
+    (theirs.OutOfMemoryError, "OOM"),
+    (theirs.NoPermissionError, "NOPERM"),
+    (theirs.MasterDownError, "MASTERDOWN"),
+    (theirs.ClusterDownError, "CLUSTERDOWN"),
+    (theirs.TryAgainError, "TRYAGAIN"),
+    (theirs.ClusterCrossSlotError, "CROSSSLOT"),
+    (theirs.DataError, "DATA"),
+)
+"""redis-py takes the code off the message of those errors that have a class of their own."""
+
+_INSIDE_A_SCRIPT = re.compile(r"(?:^|[:\s])-([A-Z]{2,}) ")
+"""Redis before 7 wraps what a command inside a script answered: "ERR Error running script ...: -READONLY You ..."."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Lets no exception of redis-py, and no broken socket, out as itself."""
+    try:
+        yield
+    except (theirs.RedisError, theirs.RedisClusterException, OSError) as error:
+        raise translate(error) from error
+
+
+def translate(error: BaseException) -> LedgerUnavailableError | LedgerRefusedError:
+    """Ours for theirs: LedgerRefusedError where Redis answered with an error, LedgerUnavailableError otherwise."""
+    message = str(error) or type(error).__name__
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return LedgerRefusedError(f"{getattr(error, 'status_code', None) or code} {message}")
+    if isinstance(error, theirs.ResponseError):
+        inside = _INSIDE_A_SCRIPT.search(message)
+        return LedgerRefusedError(f"{inside[1]} {message}" if inside else message)
+    return LedgerUnavailableError(message)
