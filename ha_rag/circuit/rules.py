@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ha_rag.circuit.state import NOTHING, Circuit, CircuitState, Counts, Lease, Override, OverrideMode
+from ha_rag.circuit.state import NOTHING, Circuit, CircuitState, Counted, Counts, Lease, Override, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
 from ha_rag.circuit.window import added, pruned, total
@@ -30,6 +30,9 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 
 JITTER_SHARE = 0.1
 """A rest after a failed recovery is stretched by up to this share, so that circuits do not recover in step."""
+
+SWEEP_EVERY = 100
+"""With every so manieth batch of a replica, those that are gone are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Batch:
     """What one replica reports at once. Sending it twice is safe: `number` grows by one with each new batch.
 
     `failing`: whether the replica's own rate over its own window is at or above a threshold.
-    `throttled_ms`: the longest rest a service asked for, in epoch `throttled_epoch`; 0: none.
+    `throttled_ms`: the longest rest a service asked for, in epoch `throttled_epoch`; 0: none. `throttled_at_ms`: when
+    it asked, in the ledger's time; 0: now.
     """
 
     replica: str
@@ -83,6 +87,7 @@ class Batch:
     failing: bool = False
     throttled_ms: int = 0
     throttled_epoch: int = 0
+    throttled_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,9 @@ def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: fl
     """Counts a batch and judges. Only a closed circuit counts, and only outcomes of its own epoch, once."""
     circuit, lapsed = _lapse(circuit, now_ms)
     mode = circuit.override.mode if circuit.override else None
-    is_news = batch.number > circuit.batches.get(batch.replica, 0)
-    if circuit.state is not CLOSED or mode is OverrideMode.DISABLED or not is_news:
+    counted = circuit.batches.get(batch.replica)
+    is_old = counted is not None and batch.number <= counted.number
+    if circuit.state is not CLOSED or mode is OverrideMode.DISABLED or is_old:
         return Ruling(circuit, lapsed)
     circuit = _counted(circuit, terms, now_ms, batch)
     ruling = _judged(circuit, terms, now_ms, batch, jitter, mode)
@@ -120,9 +126,16 @@ def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circu
     voters = {name: until for name, until in circuit.voters.items() if until > now_ms}
     if current:
         _vote(voters, batch.replica, now_ms + terms.window_ms if batch.failing else None)
-    if batch.throttled_ms and batch.throttled_epoch == circuit.epoch:
-        _vote(voters, _throttled(batch.replica), now_ms + _throttle_ms(batch.throttled_ms, terms))
-    return replace(circuit, window=window, voters=voters, batches={**circuit.batches, batch.replica: batch.number})
+    if rest_ms := _asked_ms(circuit, terms, now_ms, batch):
+        _vote(voters, _throttled(batch.replica), now_ms + rest_ms)
+    return replace(circuit, window=window, voters=voters, batches=_remembered(circuit, terms, now_ms, batch))
+
+
+def _remembered(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, Counted]:
+    """Who reported what last. Now and then the gone are forgotten: what they might repeat is too old to count."""
+    since_ms = now_ms - 2 * terms.window_ms if batch.number % SWEEP_EVERY == 0 else -1
+    kept = {replica: counted for replica, counted in circuit.batches.items() if counted.at_ms > since_ms}
+    return {**kept, batch.replica: Counted(batch.number, now_ms)}
 
 
 def _vote(voters: dict[str, int], name: str, until_ms: int | None) -> None:
@@ -141,15 +154,23 @@ def _throttle_ms(asked_ms: int, terms: Terms) -> int:
     return min(asked_ms, terms.throttle_max_ms)
 
 
+def _asked_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
+    """What is left of the rest that the service asked for: the time since then counts, and so does the epoch."""
+    if batch.throttled_ms <= 0 or batch.throttled_epoch != circuit.epoch:
+        return 0
+    at_ms = min(batch.throttled_at_ms, now_ms) if batch.throttled_at_ms > 0 else now_ms
+    return max(0, at_ms + _throttle_ms(batch.throttled_ms, terms) - now_ms)
+
+
 def _judged(
     circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float, mode: OverrideMode | None
 ) -> Ruling:
     counts = total(circuit.window, now_ms, terms)
     seen_by = sum(not name.startswith("!") for name in circuit.voters)
     rested_by = sum(name.startswith("!") for name in circuit.voters)
-    asked = batch.throttled_ms and batch.throttled_epoch == circuit.epoch
-    if asked and rested_by >= terms.quorum:
-        trigger, rest_ms, step = Trigger.THROTTLED, _throttle_ms(batch.throttled_ms, terms), 0
+    asked_ms = _asked_ms(circuit, terms, now_ms, batch)
+    if asked_ms and rested_by >= terms.quorum:
+        trigger, rest_ms, step = Trigger.THROTTLED, asked_ms, 0
     elif counts.samples >= terms.min_samples and terms.reached(counts.failure_rate, counts.slow_rate) and (
         terms.quorum <= 1 or seen_by >= terms.quorum
     ):
@@ -262,9 +283,10 @@ def settle(
     held = circuit.leases.get(token)
     if held is None or held.until_ms <= now_ms:
         return Ruling(circuit)
+    circuit, lapsed = _lapse(circuit, now_ms)
     given_back = replace(circuit, leases={t: held for t, held in circuit.leases.items() if t != token})
     if held.epoch != circuit.epoch or circuit.state is not HALF_OPEN or outcome is Outcome.CANCELLED:
-        return Ruling(given_back, touched=True)
+        return Ruling(given_back, lapsed, touched=True)
     if outcome is Outcome.OK or outcome is Outcome.INVALID or _slow_but_bearable(circuit, terms, outcome):
         return _won(given_back, terms, now_ms, replica, outcome)
     return _lost(given_back, terms, now_ms, replica, outcome, throttled_ms, jitter)
@@ -345,12 +367,13 @@ def teach(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: Bel
 
     Open where either side is open and still running: the longer rest counts. Half-open, or open with its time up, on
     either side comes back as open for one lease, so that probes handed out before the loss have ended. Closed only if
-    both sides are closed: nothing closes without a probe.
+    both sides are closed: nothing closes without a probe. An operator's word stands as the replica heard it: every
+    word mints an epoch, so a ledger that is behind knows at best an older one.
     """
     if circuit.epoch >= belief.epoch:
         return Ruling(circuit)
     circuit, lapsed = _lapse(circuit, now_ms)
-    word = circuit.override or belief.override
+    word = None if belief.override is None or belief.override.over(now_ms) else belief.override
     both_closed = circuit.state is CLOSED and belief.state is CLOSED
     rest_ms = max(_left_ms(circuit, now_ms), belief.left_ms if belief.state is OPEN else 0)
     trigger, rest_ms = _restored(word, both_closed, rest_ms, terms)

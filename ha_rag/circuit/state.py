@@ -82,12 +82,20 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """The last batch of a replica that was counted: its number, and when."""
+
+    number: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Circuit:
     """One circuit as the ledger holds it. The empty one is closed and has seen nothing.
 
     `open_until_ms`: when the rest ends (meaningful while open). `open_count`: openings since the last long calm.
     `window`: (bucket width in ms, bucket number) -> counts. `voters`: who sees it -> until when (see `rules`).
-    `batches`: replica -> number of the last batch counted. `leases`: token -> lease.
+    `batches`: replica -> the last batch counted. `leases`: token -> lease.
     `lost_by`: the replica whose probe failed last, and `lost_at_ms` when.
     """
 
@@ -104,8 +112,8 @@ class Circuit:
     lost_by: str = ""
     lost_at_ms: int = 0
     would_open_at_ms: int = 0
-    window: Mapping[tuple[int, int], Counts] = field(default=NOTHING)
-    voters: Mapping[str, int] = field(default=NOTHING)
-    batches: Mapping[str, int] = field(default=NOTHING)
-    leases: Mapping[str, Lease] = field(default=NOTHING)
+    window: Mapping[tuple[int, int], Counts] = field(default_factory=lambda: NOTHING)
+    voters: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    batches: Mapping[str, Counted] = field(default_factory=lambda: NOTHING)
+    leases: Mapping[str, Lease] = field(default_factory=lambda: NOTHING)
     override: Override | None = None
