@@ -3,6 +3,7 @@
     HaRagError
     |- ConfigurationError          a setting, an argument or a file is wrong; the text says where, what and the rule
     |- CircuitOpenError            a circuit refused the call: nothing was sent
+    |- UnknownCircuitError         there is no circuit of that name
     |- LedgerError
     |  |- LedgerUnavailableError   Redis did not answer (gone, refused, frozen, too slow)
     |  `- LedgerRefusedError       Redis answered with an error (READONLY, OOM, NOPERM ...)
@@ -51,6 +52,16 @@ class CircuitOpenError(HaRagError):
         self.circuit = circuit
         self.retry_after_s = retry_after_s
         self.state = state
+
+
+class UnknownCircuitError(HaRagError):
+    """There is no circuit of that name. `circuit`: the name asked for. `known`: those there are."""
+
+    def __init__(self, circuit: str, known: tuple[str, ...] = ()) -> None:
+        there = f"; there are {', '.join(known)}" if known else ""
+        super().__init__(f"there is no circuit {circuit!r}{there}")
+        self.circuit = circuit
+        self.known = known
 
 
 class LedgerError(HaRagError):

@@ -1,0 +1,1 @@
+"""The guard: admit, permit, outcome. It knows no RAG."""

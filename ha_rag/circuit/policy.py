@@ -30,8 +30,7 @@ class CircuitPolicy:
     Reporting. Outcomes go to Redis every `flush_interval_s`, and at once on a failure.
 
     Optional stages, off by default: `ramp_s` > 0 lets 10, 25, 50 and then 100 % of calls pass in the quarters of that
-    time after closing; `shed` refuses in proportion below the threshold (SRE book, ch. 21); `retry_budget` is the share of
-    calls that may be retries, plus one a second.
+    time after closing; `shed` refuses in proportion below the threshold (SRE book, ch. 21).
 
     Sources: M. Nygard, Release It! (2nd ed., 2018), ch. 5; resilience4j and Polly for the field's names.
     Raises ConfigurationError naming the field, the value and the rule.
@@ -53,7 +52,6 @@ class CircuitPolicy:
     flush_interval_s: float = 0.1
     ramp_s: float = 0.0
     shed: bool = False
-    retry_budget: float = 0.2
 
     def __post_init__(self) -> None:
         problems = [p for field in fields(self) if (p := _problem(field.name, getattr(self, field.name)))]
@@ -97,7 +95,7 @@ class CircuitPolicy:
 
 _SHARES = {"failure_threshold", "slow_threshold"}
 _COUNTS = {"min_samples", "probes", "probe_successes", "quorum"}
-_FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget"}
+_FROM_ZERO = {"slow_call_s", "ramp_s"}
 _LIMITS = {"window_s": (0.1, 86_400.0), "flush_interval_s": (0.005, 60.0), "recovery_backoff": (1.0, 100.0)}
 
 

@@ -1,0 +1,247 @@
+"""CircuitBreaker: guards any call. It knows no RAG, waits for no store, and holds no lock while the call runs.
+
+    admission = breaker.admit()            # a value, at once
+    async with breaker: ...                # or CircuitOpenError
+    await breaker.call(fetch, url)         # the same, around one function
+    @breaker                               # the same, around every call of a function
+
+Closed and open cost a memory read. Half-open, `call` and `async with` wait up to 50 ms for the ledger's word on
+whether this call may be the probe. Safe across tasks and threads; one object serves all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
+
+from ha_rag.breaker.outcome import Classify, Verdict
+from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import CircuitState
+from ha_rag.ledger.tallies import Term
+from ha_rag.ledger.view import Grant, View
+from ha_rag.messages import Outcome
+
+if TYPE_CHECKING:
+    from ha_rag.breaker.registry import CircuitRegistry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PROBE_WAIT_S = 0.05
+"""How long a call waits to hear whether it may be the probe."""
+
+
+class CircuitBreaker:
+    """One circuit's guard in this process. Made by `CircuitRegistry.breaker`.
+
+    `timeout_s`: the guarded calls' own timeout, which the caller enforces; None: they have none. It sets how long a
+    probe may last, and when a caller who leaves counts as a timeout.
+    """
+
+    def __init__(self, registry: CircuitRegistry, view: View, classify: Classify) -> None:
+        self._registry = registry
+        self._view = view
+        self._classify = classify
+        self._now = registry.clock.monotonic_s
+        self._lag = registry.lag
+        self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
+        self._probes: set[asyncio.Task[Any]] = set()
+
+    def __repr__(self) -> str:
+        return f"<CircuitBreaker {self.name!r} {self.state}>"
+
+    @property
+    def name(self) -> str:
+        """The circuit's name."""
+        return self._view.name
+
+    @property
+    def policy(self) -> CircuitPolicy:
+        """The circuit's rules."""
+        return self._view.policy
+
+    @property
+    def scope(self) -> Literal["fleet", "replica"]:
+        """Whose circuit this is."""
+        return self._view.scope
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The guarded calls' own timeout in seconds."""
+        return self._view.timeout_s
+
+    @property
+    def state(self) -> CircuitState:
+        """What a call would meet now. A memory read."""
+        return self._view.state()
+
+    @property
+    def shared_state(self) -> str:
+        """How much of the fleet's belief is in it: "fresh", "stale" or "local"."""
+        return self._registry.freshness(self._view)
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def admit(self) -> Admission:
+        """May I call? Never waits, does no I/O, raises nothing."""
+        term = self._view.passing
+        if term is not None:
+            return Permit(self, term, self._now())
+        now = self._now()
+        until = self._view.refusing_until_s
+        if now < until:
+            return Refusal(self._view.name, CircuitState.OPEN, until - now if until < 1e300 else None)
+        return self._considered(now)
+
+    def _considered(self, now: float) -> Admission:
+        answer = self._view.consider()
+        if isinstance(answer, Term):
+            return Permit(self, answer, now)
+        if isinstance(answer, Grant):
+            return Probe(self, answer, now)
+        asked = self._registry.ask(self._view) if answer.ask else None
+        return Refusal(self._view.name, answer.state, answer.retry_after_s, asked)
+
+    async def admit_soon(self) -> Admission:
+        """Like `admit`, but half-open it waits up to 50 ms to hear whether this call may be the probe."""
+        admission = self.admit()
+        if isinstance(admission, Refusal) and admission.asked is not None:
+            await asyncio.wait({admission.asked}, timeout=PROBE_WAIT_S)
+            return self.admit()
+        return admission
+
+    # ---- calling ----------------------------------------------------------------------------------------------------
+
+    async def call(self, fn: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls `fn` if the circuit lets it, and learns from how it ends. Raises CircuitOpenError, or what `fn` raises.
+
+        A probe runs in a task of its own to its own end, within its lease; a caller who leaves does not end it.
+        """
+        term = self._view.passing
+        if term is None:
+            return await self._call_slowly(fn, *args, **kwargs)
+        started_s = self._now()
+        try:
+            result = fn(*args, **kwargs)
+            if hasattr(result, "__await__"):
+                result = await result
+        except BaseException as error:
+            Permit(self, term, started_s).raised(error)
+            raise
+        self._view.succeeded(term, started_s)
+        return cast(T, result)
+
+    execute = call
+    """The teaching material's name for `call`."""
+
+    async def _call_slowly(self, fn: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs) -> T:
+        permit = _permit(await self.admit_soon())
+        if permit.probe:
+            return await self.detach(permit, functools.partial(fn, *args, **kwargs))
+        return await _run(permit, functools.partial(fn, *args, **kwargs))
+
+    async def detach(self, permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
+        """Runs a probe in a task of its own, bounded by its lease, and waits for it; leaving does not end it."""
+        task = asyncio.ensure_future(_run(permit, fn))
+        self._probes.add(task)
+        task.add_done_callback(self._probe_ended)
+        return await asyncio.shield(task)
+
+    def _probe_ended(self, task: asyncio.Task[Any]) -> None:
+        self._probes.discard(task)
+        if not task.cancelled():
+            task.exception()  # the permit has heard it; the caller may have left
+
+    def call_sync(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`call` for a synchronous program. Raises CircuitOpenError, or what `fn` raises."""
+        with self:
+            return fn(*args, **kwargs)
+
+    async def __aenter__(self) -> Permit:
+        return self._entered(_permit(await self.admit_soon()))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left(error)
+
+    def __enter__(self) -> Permit:
+        return self._entered(_permit(self._registry.admit_waiting(self)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left(error)
+
+    def _entered(self, permit: Permit) -> Permit:
+        self._permits.set((*self._permits.get(), permit))
+        return permit
+
+    def _left(self, error: BaseException | None) -> None:
+        *outer, permit = self._permits.get()
+        self._permits.set(tuple(outer))
+        if error is None:
+            permit.ok()
+        else:
+            permit.raised(error)
+
+    @overload
+    def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Guards every call of a function, async or not."""
+        if inspect.iscoroutinefunction(fn):
+
+            @functools.wraps(fn)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                return await self.call(fn, *args, **kwargs)
+
+            return guarded
+
+        @functools.wraps(fn)
+        def guarded_sync(*args: Any, **kwargs: Any) -> Any:
+            return self.call_sync(fn, *args, **kwargs)
+
+        return guarded_sync
+
+    # ---- learning (permits only) ------------------------------------------------------------------------------------
+
+    def _count(self, term: Term, started_s: float, verdict: Verdict) -> None:
+        if verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT):
+            counted = self._view.failed(term, started_s)
+        elif verdict.outcome is Outcome.THROTTLED:
+            counted = self._view.throttled(term, verdict.throttled_s)
+        else:
+            return
+        if counted:
+            self._registry.failed(self._view)
+
+    def _settle(self, grant: Grant, verdict: Verdict) -> None:
+        self._registry.settle(self._view, grant, verdict.outcome, round(verdict.throttled_s * 1000))
+
+
+def _permit(admission: Admission) -> Permit:
+    if isinstance(admission, Refusal):
+        raise admission.error()
+    return admission
+
+
+async def _run(permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
+    """Runs one call under its permit, within the bound that a probe has."""
+    try:
+        async with asyncio.timeout(permit.bound_s):
+            result = fn()
+            if hasattr(result, "__await__"):
+                result = await result
+    except BaseException as error:
+        permit.raised(error)
+        raise
+    permit.ok()
+    return cast(T, result)

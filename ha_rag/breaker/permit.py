@@ -1,0 +1,153 @@
+"""Permit and refusal: the two answers to "may I call?". Values, so that asking costs no exception.
+
+A permit carries the epoch that admitted the call; whoever holds it says once how the call ended. What is said in
+another epoch counts for nothing, so neither a late success nor a late failure changes anything after a transition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ha_rag.breaker.outcome import Verdict
+from ha_rag.circuit.state import CircuitState
+from ha_rag.errors import CircuitOpenError
+from ha_rag.ledger.tallies import Term
+from ha_rag.ledger.view import Grant
+from ha_rag.messages import Outcome
+
+if TYPE_CHECKING:
+    from ha_rag.breaker.breaker import CircuitBreaker
+
+PROBE_MARGIN = 0.1
+"""The share of its lease that a probe leaves unused, so that its word arrives before the lease has ended."""
+
+
+class Refusal:
+    """No: nothing may be sent now. `retry_after_s`: seconds until asking again makes sense, None where unknown.
+
+    `asked`: done when the ledger has answered a request for a probe that this refusal set off, or None.
+    """
+
+    __slots__ = ("asked", "circuit", "retry_after_s", "state")
+
+    permitted = False
+    permit = None
+    probe = False
+
+    def __init__(
+        self, circuit: str, state: CircuitState, retry_after_s: float | None,
+        asked: asyncio.Future[None] | None = None,
+    ) -> None:
+        self.circuit = circuit
+        self.state = state
+        self.retry_after_s = retry_after_s
+        self.asked = asked
+
+    def error(self) -> CircuitOpenError:
+        """The refusal as an exception."""
+        return CircuitOpenError(self.circuit, self.retry_after_s, self.state)
+
+
+class Permit:
+    """Yes: one call. Say once how it ended; what is said later is ignored. Safe to settle from another thread.
+
+    `started_s`: when it was given (monotonic). `probe`: whether the circuit closes or opens by this very call; such a
+    call should run to its own end, whoever has left. `bound_s`: seconds it may take at most, None where unbounded.
+    """
+
+    __slots__ = ("_breaker", "_done", "_term", "started_s")
+
+    permitted = True
+    probe = False
+    state = CircuitState.CLOSED
+    retry_after_s: float | None = None
+    bound_s: float | None = None
+
+    def __init__(self, breaker: CircuitBreaker, term: Term, started_s: float) -> None:
+        self._breaker = breaker
+        self._term = term
+        self.started_s = started_s
+        self._done = False
+
+    @property
+    def permit(self) -> Permit:
+        """Itself: an admission that permits is the permit."""
+        return self
+
+    def ok(self) -> Outcome:
+        """The call was answered. Tells whether that took too long."""
+        if self._done:
+            return Outcome.OK
+        self._done = True
+        return self._breaker._view.succeeded(self._term, self.started_s)
+
+    def failed(self, error: BaseException | None = None) -> Outcome:
+        """The call failed, whatever `error` is; see `raised` to have it judged."""
+        return self._end(Verdict(Outcome.FAILED))
+
+    def timed_out(self) -> Outcome:
+        """The call's full time passed. Counts for nothing where this process itself stood still meanwhile."""
+        return self._end(Verdict(Outcome.TIMEOUT))
+
+    def throttled(self, retry_after_s: float) -> Outcome:
+        """The service asked for a rest of so many seconds."""
+        return self._end(Verdict(Outcome.THROTTLED, retry_after_s))
+
+    def invalid(self) -> Outcome:
+        """The service refused this request for what it says."""
+        return self._end(Verdict(Outcome.INVALID))
+
+    def cancelled(self) -> Outcome:
+        """Nobody learned anything: a deadline of the caller's own cut the call short, say."""
+        return self._end(Verdict(Outcome.CANCELLED))
+
+    def abandoned(self) -> Outcome:
+        """The caller left. After more than half of the call's own time that counts as a timeout, before it for nothing."""
+        timeout_s = self._breaker.timeout_s
+        waited = timeout_s is not None and self._breaker._now() - self.started_s > timeout_s / 2
+        return self._end(Verdict(Outcome.TIMEOUT if waited else Outcome.CANCELLED))
+
+    def raised(self, error: BaseException) -> Outcome:
+        """The call raised; the breaker's `classify` says what that means."""
+        if isinstance(error, asyncio.CancelledError):
+            return self.abandoned()
+        return self._end(self._breaker._classify(error))
+
+    def _end(self, verdict: Verdict) -> Outcome:
+        if self._done:
+            return verdict.outcome
+        self._done = True
+        if verdict.outcome is Outcome.TIMEOUT and self._breaker._lag.since(self.started_s):
+            verdict = Verdict(Outcome.CANCELLED)
+        self._count(verdict)
+        return verdict.outcome
+
+    def _count(self, verdict: Verdict) -> None:
+        self._breaker._count(self._term, self.started_s, verdict)
+
+
+class Probe(Permit):
+    """A permit that decides: the circuit is half-open, and this call shows whether the service is back."""
+
+    __slots__ = ("_grant", "bound_s")
+
+    probe = True
+    state = CircuitState.HALF_OPEN
+
+    def __init__(self, breaker: CircuitBreaker, grant: Grant, started_s: float) -> None:
+        super().__init__(breaker, Term(grant.epoch, grant.epoch), started_s)
+        self._grant = grant
+        self.bound_s: float | None = max(0.0, (grant.until_s - started_s) * (1 - PROBE_MARGIN))
+
+    def ok(self) -> Outcome:
+        slow_s = self._breaker.policy.slow_call_s
+        slow = slow_s > 0 and self._breaker._now() - self.started_s > slow_s
+        return self._end(Verdict(Outcome.SLOW if slow else Outcome.OK))
+
+    def _count(self, verdict: Verdict) -> None:
+        self._breaker._settle(self._grant, verdict)
+
+
+Admission = Permit | Refusal
+"""The answer to "may I call?": look at `permitted`, then use `permit`, or read `retry_after_s`."""

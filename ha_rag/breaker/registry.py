@@ -1,0 +1,374 @@
+"""CircuitRegistry: all circuits of one process, by name, and their common link to the fleet.
+
+    async with CircuitRegistry.connect("redis://localhost:6379/0", namespace="shop", replica="a") as circuits:
+        payments = circuits.breaker("payments", CircuitPolicy(min_samples=5))
+
+Without a URL the process judges alone, under the same law. A synchronous program says `with` instead of `async with`:
+the sync then runs on one background thread. Reading is safe from any thread and any task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from ha_rag.breaker.breaker import PROBE_WAIT_S, CircuitBreaker
+from ha_rag.breaker.lag import Lag
+from ha_rag.breaker.outcome import Classify, classify
+from ha_rag.breaker.permit import Admission, Refusal
+from ha_rag.breaker.report import (
+    CircuitReport,
+    FleetReport,
+    Here,
+    ReplicaReport,
+    circuit_report,
+    here,
+    replica_report,
+    view_report,
+)
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.rules import WOULD_OPEN, Transition
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.clock import Clock, SystemClock
+from ha_rag.errors import ConfigurationError, LedgerError, UnknownCircuitError
+from ha_rag.events import CircuitChanged, Event, Sink, WouldOpen, announce
+from ha_rag.ledger.keys import checked_name
+from ha_rag.ledger.ledger import Beat, Ledger
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.connection import redis_ledger
+from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.view import Grant, Scope, View
+from ha_rag.messages import Outcome
+
+FRESH_POLLS = 2.5
+"""A belief is fresh while it was heard within this many polls."""
+
+START_S = 5.0
+"""How long a synchronous program waits for its background thread to have looked at the ledger once."""
+
+
+class CircuitRegistry:
+    """The circuits of one process. Make it with `connect`; enter it to join the fleet, leave it to say goodbye.
+
+    `replica`: this process's name. `incarnation`: name and a random part, so that two of one name stay two.
+    """
+
+    def __init__(
+        self, ledger: Callable[[], Ledger] | None = None, *, replica: str | None = None, clock: Clock | None = None,
+        sinks: Iterable[Sink] = (),
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.replica = checked_name("replica", replica or _default_name())
+        self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
+        self.lag = Lag(self.clock)
+        self.told: Callable[[], Mapping[str, Any]] = dict
+        """What else the heartbeat should carry; set by whoever knows more of this process than its circuits."""
+        self._sinks = list(sinks)
+        self._ledger = ledger
+        self._sync: Sync | None = None
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._views: dict[str, View] = {}
+        self._lock = threading.Lock()
+        self._watch: asyncio.Task[None] | None = None
+        self._thread: _Background | None = None
+
+    @classmethod
+    def connect(
+        cls, url: str | None = None, *, namespace: str = "ha_rag", replica: str | None = None,
+        clock: Clock | None = None, sinks: Iterable[Sink] = (),
+    ) -> Self:
+        """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster), or of this process alone.
+
+        Nothing is contacted before it is entered, and a Redis that cannot be reached is no error: the replica starts
+        alone and joins later. Raises ConfigurationError for a URL, namespace or name that cannot be used.
+        """
+        if url is None:
+            return cls(None, replica=replica, clock=clock, sinks=sinks)
+        parse(url), Keys(namespace)  # what cannot be used is said here, not when the first call comes
+        return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
+
+    # ---- circuits ---------------------------------------------------------------------------------------------------
+
+    def breaker(
+        self, name: str, policy: CircuitPolicy | None = None, *, scope: Scope = "fleet",
+        timeout_s: float | None = None, classify: Classify = classify,
+    ) -> CircuitBreaker:
+        """The breaker of that name; made on first use, the same object ever after.
+
+        `scope`: "fleet" for what guards a service, "replica" for what guards something inside this process.
+        `timeout_s`: the guarded calls' own timeout. `classify`: what an exception says of the service.
+        Raises ConfigurationError for a name that cannot be used, or a second policy for one name.
+        """
+        with self._lock:
+            known = self._breakers.get(name)
+            if known is not None:
+                _check_same(known, policy)
+                return known
+            view = View(
+                checked_name("circuit", name), policy or CircuitPolicy(), replica=self.incarnation, clock=self.clock,
+                scope=scope if self._ledger is not None else "replica", timeout_s=timeout_s,
+            )
+            self._views[name] = view
+            breaker = self._breakers[name] = CircuitBreaker(self, view, classify)
+        if self._sync is not None:
+            self._sync.add(view)
+        return breaker
+
+    def snapshot(self) -> tuple[CircuitReport, ...]:
+        """Every circuit of this process as it believes it now. A memory read."""
+        now_s, unix_ms = self.clock.monotonic_s(), self.clock.unix_ms()
+        return tuple(view_report(view, now_s, unix_ms) for _, view in sorted(self._views.items()))
+
+    async def circuits(self) -> tuple[CircuitReport, ...]:
+        """The fleet's belief of every circuit, the same from each replica; this one's own where the ledger is away."""
+        sync = self._sync
+        own = {report.name: report for report in self.snapshot()}
+        if sync is None:
+            return tuple(own.values())
+        try:
+            names = {*await sync.ledger.known_circuits(), *(v.name for v in self._views.values() if v.scope == "fleet")}
+            replies = await sync.ledger.read({name: self._terms(name) for name in names})
+        except LedgerError:
+            return tuple(own.values())
+        shared = {name: circuit_report(name, "fleet", reply.snapshot, here=self._here(name)) for name, reply in replies.items()}
+        return tuple(report for _, report in sorted({**own, **shared}.items()))
+
+    def _terms(self, name: str) -> Terms:
+        view = self._views.get(name)
+        return view.terms if view is not None else Terms.of(CircuitPolicy())
+
+    def _here(self, name: str) -> Here | None:
+        view = self._views.get(name)
+        return here(view) if view is not None else None
+
+    # ---- operators --------------------------------------------------------------------------------------------------
+
+    async def override(
+        self, name: str, mode: OverrideMode | str, *, reason: str, by: str, for_s: float | None = None
+    ) -> CircuitReport:
+        """An operator's word, for every replica. `for_s`: seconds until it ends by itself, None: until ended.
+
+        Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where the fleet cannot be told.
+        """
+        if for_s is not None and not (math.isfinite(for_s) and 0 < for_s <= 30 * 86_400):
+            raise ConfigurationError(f"for_s = {for_s!r}: must be above 0 and at most 30 days in seconds")
+        try:
+            word = OverrideMode(mode)
+        except ValueError:
+            raise ConfigurationError(f"mode = {mode!r}: must be one of open, closed, disabled, shadow") from None
+        return await self._overridden(name, word, reason, by, for_s)
+
+    async def end_override(self, name: str, *, by: str, reason: str = "ended by hand") -> CircuitReport:
+        """Gives a circuit back to the law. Raises as `override` does."""
+        return await self._overridden(name, None, reason, by, None)
+
+    async def _overridden(
+        self, name: str, mode: OverrideMode | None, reason: str, by: str, for_s: float | None
+    ) -> CircuitReport:
+        view = await self._known(name)
+        if view.scope == "replica" or self._sync is None:
+            view.override_alone(mode, reason, by, for_s)
+            self._tell(view)
+            return view_report(view, self.clock.monotonic_s(), self.clock.unix_ms())
+        for_ms = None if for_s is None else round(for_s * 1000)
+        reply = await self._sync.override(
+            view, lambda ledger: ledger.override(name, view.terms, mode, reason, by, for_ms)
+        )
+        return circuit_report(name, "fleet", reply.snapshot, here=here(view))
+
+    async def _known(self, name: str) -> View:
+        """The view of a circuit; a circuit that only other replicas use is looked at from now on."""
+        view = self._views.get(name)
+        if view is not None:
+            return view
+        reports = {report.name for report in await self.circuits()}
+        if name not in reports:
+            raise UnknownCircuitError(name, tuple(sorted(reports)))
+        return self.breaker(name)._view
+
+    # ---- the fleet --------------------------------------------------------------------------------------------------
+
+    @property
+    def shared_state(self) -> str:
+        """How fresh the worst of the shared beliefs is: "fresh", "stale" or "local". A memory read."""
+        if self._sync is None:
+            return "local"
+        shared = [self._age(view) for view in self._views.values() if view.scope == "fleet"]
+        return max(shared, key=_WORST.index, default="fresh" if self._sync.link.up else "local")
+
+    def freshness(self, view: View) -> str:
+        """How fresh one circuit's belief is; a circuit of this process alone is as fresh as its link."""
+        if self._sync is None:
+            return "local"
+        if view.scope == "replica":
+            return "fresh" if self._sync.link.up else "local"
+        return self._age(view)
+
+    def _age(self, view: View) -> str:
+        sync = self._sync
+        if sync is None or view.away:
+            return "local"
+        heard_ago_s = self.clock.monotonic_s() - view.heard_s
+        return "fresh" if heard_ago_s <= FRESH_POLLS * sync.pace.poll_s else "stale"
+
+    async def fleet(self) -> FleetReport:
+        """Every living replica, from its last heartbeat; only this one where the ledger is away."""
+        sync = self._sync
+        if sync is not None:
+            try:
+                beats = await sync.ledger.replicas()
+            except LedgerError as error:
+                return FleetReport((self._myself(),), "local", str(error))
+            reports = sorted((replica_report(beat) for beat in beats), key=lambda r: r.incarnation)
+            return FleetReport(tuple(reports), self.shared_state, "" if sync.link.up else sync.link.reason)
+        return FleetReport((self._myself(),), "local", "no Redis is configured")
+
+    def _myself(self) -> ReplicaReport:
+        return replica_report(Beat(self.incarnation, self.clock.unix_ms(), self._body()))
+
+    def _body(self) -> str:
+        own = [
+            {"name": v.name, "state": v.state(), "scope": v.scope, "overlaid": v.overlaid()}
+            for v in self._views.values()
+            if v.scope == "replica" or v.overlaid()
+        ]
+        policies = {v.name: _fingerprint(v.policy) for v in self._views.values() if v.scope == "fleet"}
+        told = {"replica": self.replica, "shared_state": self.shared_state, "circuits": own, "policies": policies}
+        return json.dumps({**told, **self.told()})
+
+    # ---- what breakers want of it -----------------------------------------------------------------------------------
+
+    def ask(self, view: View) -> asyncio.Future[None] | None:
+        """Asks the ledger for a probe, in the background."""
+        if self._sync is not None:
+            return self._sync.ask(view)
+        view.lease_answered(None, "", self.clock.monotonic_s())
+        return None
+
+    def failed(self, view: View) -> None:
+        """A call failed and counted: the fleet should know at once."""
+        if self._sync is not None and view.scope == "fleet":
+            self._sync.report_soon(view)
+        self._tell(view)
+
+    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int) -> None:
+        """A probe ended."""
+        if grant.alone:
+            view.settle_alone(grant, outcome, throttled_ms)
+            self._tell(view)
+        elif self._sync is not None:
+            self._sync.settle(view, grant, outcome, throttled_ms)
+
+    def admit_waiting(self, breaker: CircuitBreaker) -> Admission:
+        """`admit_soon` for a synchronous program: its thread waits at most 50 ms for the ledger's word."""
+        admission = breaker.admit()
+        if isinstance(admission, Refusal) and self._thread is not None and admission.state == "half_open":
+            breaker._view.wait_for_answer(PROBE_WAIT_S)
+            return breaker.admit()
+        return admission
+
+    def _tell(self, view: View) -> None:
+        for ruling in view.untold():
+            for transition in ruling.events:
+                announce(self._sinks, self._own_event(view, transition))
+
+    def _own_event(self, view: View, t: Transition) -> Event:
+        at_ms, counts = self.clock.unix_ms(), t.counts
+        if t.trigger == WOULD_OPEN:
+            return WouldOpen(
+                at_ms=at_ms, replica=self.replica, circuit=view.name, reason=t.reason, by=self.replica,
+                samples=counts.samples, failed=counts.failed, slow=counts.slow, epoch=t.epoch,
+            )
+        return CircuitChanged(
+            at_ms=at_ms, replica=self.replica, circuit=view.name, scope="replica", previous_epoch=t.previous_epoch,
+            epoch=t.epoch, from_state=t.before, to_state=t.after, reason=t.reason, by=self.replica,
+            samples=counts.samples, failed=counts.failed, slow=counts.slow,
+        )
+
+    def add_sink(self, sink: Sink) -> None:
+        """Tells one more listener of every event from now on."""
+        self._sinks.append(sink)
+
+    # ---- life -------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._watch = asyncio.ensure_future(self.lag.watch())
+        if self._ledger is not None:
+            sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._sinks, body=self._body)
+            with self._lock:
+                for view in self._views.values():
+                    sync.add(view)
+                self._sync = sync
+            await sync.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sync, self._sync = self._sync, None
+        if sync is not None:
+            await sync.stop()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+
+    def __enter__(self) -> Self:
+        self._thread = _Background()
+        self._thread.run(self.__aenter__(), START_S)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(self.__aexit__(kind, error, trace), START_S)
+            thread.stop()
+
+
+_WORST = ["fresh", "stale", "local"]
+
+
+class _Background:
+    """An event loop on a thread of its own, for a program that has none."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ha_rag sync", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Any, timeout_s: float) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:
+    if policy is not None and policy != known.policy:
+        raise ConfigurationError(f"circuit {known.name!r} already has another policy; a circuit has one in each process")
+
+
+def _fingerprint(policy: CircuitPolicy) -> str:
+    """A short hash by which replicas see that their policies differ."""
+    told = json.dumps(dataclasses.asdict(policy), sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _default_name() -> str:
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).strip("._-") or "replica"
+    return f"{host[:80]}-{os.getpid()}"

@@ -1,0 +1,143 @@
+"""Reports: what operators and dashboards read of circuits and replicas. Frozen values, made on request."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState
+from ha_rag.ledger.ledger import Beat
+from ha_rag.ledger.view import Scope, View
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideReport:
+    """An operator's word. `left_s`: seconds until it ends by itself, or None."""
+
+    mode: str
+    reason: str
+    by: str
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where one replica differs from the fleet. `why`: "overlay" (its own calls fail) or "local" (it is alone)."""
+
+    state: CircuitState
+    why: Literal["overlay", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitReport:
+    """One circuit. Rates are shares of `samples`, the outcomes in the window; `recovers_in_s`: what is left of a rest.
+
+    `changed_at`: Unix seconds of the last transition, None where there was none. `voters`: replicas that see failures.
+    """
+
+    name: str
+    state: CircuitState
+    override: OverrideReport | None
+    epoch: int
+    failure_rate: float
+    slow_rate: float
+    samples: int
+    recovers_in_s: float | None
+    reason: str
+    opened_by: str
+    voters: tuple[str, ...]
+    open_count: int
+    changed_at: float | None
+    scope: Scope
+    here: Here | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """What one incarnation last said of itself. `at_ms`: when, by the ledger's clock; `told`: everything else it said."""
+
+    incarnation: str
+    name: str
+    at_ms: int
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """All living replicas, as this one hears of them. `ledger`: "fresh", "stale" or "local", and why if not fresh."""
+
+    replicas: tuple[ReplicaReport, ...]
+    shared_state: str
+    reason: str = ""
+
+
+def circuit_report(
+    name: str, scope: Scope, snapshot: Snapshot, *, elapsed_s: float = 0.0, offset_ms: int = 0, here: Here | None = None
+) -> CircuitReport:
+    """The report of a snapshot heard `elapsed_s` seconds ago. `offset_ms`: from its clock's ms to Unix ms."""
+    left_s = snapshot.left_ms / 1000 - elapsed_s
+    resting = snapshot.state is CircuitState.OPEN
+    over = resting and snapshot.left_ms >= 0 and left_s <= 0
+    return CircuitReport(
+        name=name,
+        state=CircuitState.HALF_OPEN if over else snapshot.state,
+        override=_override_report(snapshot, elapsed_s),
+        epoch=snapshot.epoch,
+        failure_rate=round(snapshot.counts.failure_rate, 4),
+        slow_rate=round(snapshot.counts.slow_rate, 4),
+        samples=snapshot.counts.samples,
+        recovers_in_s=max(0.0, round(left_s, 3)) if resting and snapshot.left_ms >= 0 else None,
+        reason=snapshot.reason,
+        opened_by=replica_name(snapshot.opened_by),
+        voters=tuple(sorted({replica_name(voter) for voter in snapshot.voters})),
+        open_count=snapshot.open_count,
+        changed_at=(snapshot.changed_at_ms + offset_ms) / 1000 if snapshot.changed_at_ms else None,
+        scope=scope,
+        here=here,
+    )
+
+
+def _override_report(snapshot: Snapshot, elapsed_s: float) -> OverrideReport | None:
+    word = snapshot.override
+    if word is None:
+        return None
+    left_s = None if word.until_ms is None else (word.until_ms - snapshot.now_ms) / 1000 - elapsed_s
+    if left_s is not None and left_s <= 0:
+        return None
+    return OverrideReport(word.mode, word.reason, word.by, None if left_s is None else round(left_s, 3))
+
+
+def view_report(view: View, now_s: float, unix_ms: int) -> CircuitReport:
+    """A circuit as this replica believes it."""
+    if view.scope == "replica":
+        own = view.local()
+        return circuit_report(view.name, "replica", own, offset_ms=unix_ms - own.now_ms)
+    elapsed_s = now_s - view.heard_s if view.heard_s > -math.inf else 0.0
+    return circuit_report(view.name, "fleet", view.fleet, elapsed_s=elapsed_s, here=here(view))
+
+
+def here(view: View) -> Here | None:
+    """Where this replica differs from what the fleet believes, if it does."""
+    if view.scope == "replica":
+        return None
+    if view.overlaid():
+        return Here(view.state(), "local" if view.away else "overlay")
+    return None
+
+
+def replica_report(beat: Beat) -> ReplicaReport:
+    """One heartbeat, read. A body that is no JSON object tells nothing, and breaks nothing."""
+    try:
+        told = json.loads(beat.body) if beat.body else {}
+    except ValueError:
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    return ReplicaReport(beat.incarnation, replica_name(beat.incarnation), beat.at_ms, told)
+
+
+def replica_name(incarnation: str) -> str:
+    """The name that people gave a replica; an incarnation is that name, "~" and something random."""
+    return incarnation.partition("~")[0]

@@ -1,0 +1,95 @@
+"""Solo: the law over one replica's own counts, by its own clock.
+
+It judges circuits that belong to one replica, protects a replica that alone sees its calls fail, and goes on when the
+shared ledger is away. Same law, no I/O. Not locked: its view holds the lock.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ha_rag.circuit import rules
+from ha_rag.circuit.rules import Batch, Ruling, Tally
+from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
+from ha_rag.circuit.state import Circuit, CircuitState, OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.circuit.window import total
+from ha_rag.messages import Outcome
+
+_ME = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class SoloGrant:
+    """The right to one probe, given by the replica to itself."""
+
+    token: str
+    until_ms: int
+
+
+class Solo:
+    """One circuit, judged by one replica alone. Times are ms of its own monotonic clock."""
+
+    def __init__(self, terms: Terms, *, by: str) -> None:
+        self.terms = replace(terms, quorum=1)
+        self.circuit = Circuit()
+        self._by = by
+        self._number = 0
+
+    def record(self, now_ms: int, tallies: Iterable[Tally], throttled_ms: int = 0) -> Ruling:
+        """Adds outcomes and judges."""
+        self._number += 1
+        batch = Batch(
+            _ME, self._number, tuple(tallies), throttled_ms=throttled_ms, throttled_epoch=self.circuit.epoch
+        )
+        return self._keep(rules.record(self.circuit, self.terms, now_ms, batch, random.random()))
+
+    def failing(self, now_ms: int) -> bool:
+        """Whether this replica's own rate is at or above a threshold, or has just opened its circuit."""
+        counts = total(self.circuit.window, now_ms, self.terms)
+        return self.circuit.state is not CircuitState.CLOSED or self.terms.reached(counts.failure_rate, counts.slow_rate)
+
+    def lease(self, now_ms: int) -> SoloGrant | None:
+        """A probe, if one may be made now."""
+        token = uuid.uuid4().hex
+        # The rule that a loser lets others go first makes no sense for one alone: it rests, and tries again.
+        self.circuit = replace(self.circuit, lost_by="")
+        ruling = self._keep(rules.lease(self.circuit, self.terms, now_ms, _ME, self.circuit.epoch, token))
+        return SoloGrant(token, now_ms + self.terms.lease_ms) if ruling.granted else None
+
+    def settle(self, now_ms: int, token: str, outcome: Outcome, throttled_ms: int = 0) -> Ruling:
+        """A probe's end."""
+        return self._keep(
+            rules.settle(self.circuit, self.terms, now_ms, _ME, token, outcome, throttled_ms, random.random())
+        )
+
+    def override(self, now_ms: int, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> Ruling:
+        """An operator's word on a circuit that belongs to this replica."""
+        return self._keep(rules.override(self.circuit, now_ms, mode, reason, by, for_ms))
+
+    def read(self, now_ms: int) -> Snapshot:
+        """The circuit as it reads now."""
+        return read(self.circuit, self.terms, now_ms)
+
+    def wait_ms(self, now_ms: int) -> int:
+        """How long until a probe may be asked for; -1 where nobody can know."""
+        return wait_ms(replace(self.circuit, lost_by=""), self.terms, now_ms, _ME)
+
+    def reset(self) -> None:
+        """Back to closed with an empty window, under a new epoch: the fleet's word takes its place."""
+        self.circuit = Circuit(epoch=self.circuit.epoch + 1)
+
+    def take_over(self, now_ms: int, open_count: int, reason: str) -> None:
+        """Open with its rest over: what the fleet knew last, when it can no longer be asked for a probe."""
+        epoch = max(self.circuit.epoch + 1, now_ms)
+        self.circuit = Circuit(
+            state=CircuitState.OPEN, epoch=epoch, changed_at_ms=now_ms, opened_at_ms=now_ms, open_until_ms=now_ms,
+            open_count=open_count, reason=reason, opened_by=self._by,
+        )
+
+    def _keep(self, ruling: Ruling) -> Ruling:
+        self.circuit = ruling.circuit
+        return ruling
