@@ -44,10 +44,11 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import ConfigurationError, LedgerError, UnknownCircuitError
 from ha_rag.events import CircuitChanged, Event, Sink, WouldOpen, announce
-from ha_rag.ledger.keys import checked_name
+from ha_rag.ledger.keys import Keys, checked_name
 from ha_rag.ledger.ledger import Beat, Ledger
 from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.connection import redis_ledger
+from ha_rag.ledger.address import parse
+from ha_rag.ledger.connection import connect
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view import Grant, Scope, View
 from ha_rag.messages import Outcome
