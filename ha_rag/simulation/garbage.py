@@ -1,0 +1,41 @@
+"""Garbage: replies with status 200 that no client can use, as broken services and proxies really send them."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+from ha_rag.simulation.faults import GarbageKind, Target
+
+HTML = "text/html"
+JSON = "application/json"
+_PAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+_HALF = {
+    Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.0123,-0.04',
+    Target.CHAT: b'{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assis',
+}
+_NAN = {
+    Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[NaN,0.5,NaN]}]}',
+    Target.CHAT: b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":NaN}}]}',
+}
+_EMPTY = {
+    Target.EMBEDDINGS: b'{"object":"list","data":[]}',
+    Target.CHAT: b'{"object":"chat.completion","choices":[]}',
+}
+# A chat reply has no dimension; the nearest mistake is a message of the right shape with nothing in it.
+_DIMENSION = {
+    Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.6,0.8,0.0]}]}',
+    Target.CHAT: b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":""}}]}',
+}
+_BODIES = {
+    GarbageKind.HALF: _HALF,
+    GarbageKind.NAN: _NAN,
+    GarbageKind.EMPTY: _EMPTY,
+    GarbageKind.DIMENSION: _DIMENSION,
+}
+_TURNS = cycle([GarbageKind.HTML, *_BODIES])
+
+
+def garbage(target: Target, kind: GarbageKind) -> tuple[bytes, str]:
+    """A body and its content type. ANY goes through the kinds, one after another."""
+    shown = next(_TURNS) if kind is GarbageKind.ANY else kind
+    return (_PAGE, HTML) if shown is GarbageKind.HTML else (_BODIES[shown][target], JSON)

@@ -1,0 +1,77 @@
+"""How each fault looks on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import struct
+
+from aiohttp import web
+
+from ha_rag.simulation.faults import Fault, FaultMode, Target
+from ha_rag.simulation.garbage import garbage
+from ha_rag.simulation.wire import error_reply
+
+NO_LINGERING = struct.pack("ii", 1, 0)
+
+
+def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Response | None:
+    """The reply that `fault` puts in the place of a good one; None where it only delays or cuts that."""
+    match fault.mode:
+        case FaultMode.ERROR:
+            return error_reply("the server had an error on purpose", fault.status, "server_error")
+        case FaultMode.THROTTLE:
+            return _throttled(fault)
+        case FaultMode.GARBAGE:
+            body, content_type = garbage(target, fault.kind)
+            return web.Response(body=body, content_type=content_type)
+        case FaultMode.RESET:
+            tear_down(request)
+            return web.Response()
+        case _:
+            return None
+
+
+async def cut_short(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
+    """Promises all of `body`, sends half of it, and ends the connection."""
+    response = web.StreamResponse(headers={"Content-Type": content_type, "Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    hang_up(request)
+    return response
+
+
+def hang_up(request: web.Request) -> None:
+    """Ends the connection after what has been written."""
+    if request.transport is not None:
+        request.transport.close()
+
+
+def tear_down(request: web.Request) -> None:
+    """Ends the connection at once; the caller sees a reset, not an orderly end."""
+    transport = request.transport
+    if transport is None:
+        return
+    if (sock := transport.get_extra_info("socket")) is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+    transport.abort()
+
+
+async def held_back(over: asyncio.Event, seconds: float) -> None:
+    """Waits until the fault is over, at most `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await over.wait()
+    except TimeoutError:
+        return
+
+
+def _throttled(fault: Fault) -> web.Response:
+    headers = {}
+    if fault.retry_after_s > 0:
+        headers = {
+            "Retry-After": str(math.ceil(fault.retry_after_s)),
+            "retry-after-ms": str(math.ceil(fault.retry_after_s * 1000)),
+        }
+    return error_reply("too many requests, on purpose", 429, "rate_limit_error", headers=headers)

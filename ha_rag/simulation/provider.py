@@ -1,0 +1,187 @@
+"""The simulated provider: speaks OpenAI's wire form, answers from real vectors and real passages, fails on command."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from ha_rag.clock import Clock, SystemClock
+from ha_rag.simulation import chat, embeddings
+from ha_rag.simulation.control import Controls
+from ha_rag.simulation.counts import CallCounts
+from ha_rag.simulation.faults import FaultBoard, FaultMode, RunningFault, Target
+from ha_rag.simulation.misbehaviour import bad_reply, cut_short, hang_up, held_back
+from ha_rag.simulation.wire import JSON, BadRequestError, error_reply, json_object, json_reply
+
+REPLICA_HEADER = "X-HA-RAG-Replica"
+LARGEST_BODY = 16 * 1024 * 1024
+EVENTS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+Answering = Callable[[web.Request, RunningFault | None], Awaitable[web.StreamResponse]]
+
+
+class SimulatedProvider:
+    """The application and its state. For one event loop.
+
+    `latency_ms`: added to every good reply. `seed`: decides which calls a fault with a rate below 1 hits.
+    """
+
+    def __init__(self, *, latency_ms: float = 0.0, seed: int = 0, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        self.faults = FaultBoard(clock, seed)
+        self.counts = CallCounts(clock)
+        self._latency_s = latency_ms / 1000
+        self._embeddings = embeddings.EmbeddingsEndpoint()
+
+    def app(self) -> web.Application:
+        """The application, with its routes."""
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.add_routes(
+            [
+                web.post("/v1/embeddings", self._embed),
+                web.post("/v1/chat/completions", self._chat),
+                web.get("/v1/models", _models),
+                web.get("/health", _health),
+                *Controls(self.faults, self.counts).routes(),
+                web.route("*", "/{path:.*}", _nothing_here),
+            ]
+        )
+        return app
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, Target.EMBEDDINGS, self._embed_well)
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, Target.CHAT, self._chat_well)
+
+    async def _answered(self, request: web.Request, target: Target, well: Answering) -> web.StreamResponse:
+        """The reply to one call: counted on arrival, as good as the fault in force leaves it."""
+        running = self.faults.hits(target)
+        self.counts.add(target, running.fault.mode if running else "ok", _replica(request))
+        if running is not None:
+            await self._delay(running)
+            if (bad := bad_reply(request, target, running.fault)) is not None:
+                return bad
+        if self._latency_s:
+            await asyncio.sleep(self._latency_s)
+        try:
+            return await well(request, running)
+        except BadRequestError as error:
+            return error_reply(str(error), 400, param=error.param)
+
+    async def _delay(self, running: RunningFault) -> None:
+        if running.fault.mode is FaultMode.SLOW:
+            await held_back(running.over, running.fault.delay_s)
+        elif running.fault.mode is FaultMode.HANG:
+            await held_back(running.over, self.faults.left_s(running))
+
+    async def _embed_well(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
+        reply = await self._embeddings.reply(await json_object(request))
+        if _cuts(running):
+            return await cut_short(request, reply, JSON)
+        return web.Response(body=reply, content_type=JSON)
+
+    async def _chat_well(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
+        asked = chat.ChatRequest(await json_object(request))
+        if asked.stream:
+            return await _streamed(request, asked, cut=_cuts(running))
+        reply = chat.whole_reply(asked)
+        if _cuts(running):
+            return await cut_short(request, reply, JSON)
+        return web.Response(body=reply, content_type=JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProvider:
+    """A provider that answers at `url`, such as "http://127.0.0.1:9100"; its `base_url` is what a client is given."""
+
+    provider: SimulatedProvider
+    url: str
+
+    @property
+    def base_url(self) -> str:
+        """Where OpenAI's endpoints are."""
+        return f"{self.url}/v1"
+
+
+@asynccontextmanager
+async def running_provider(
+    host: str = "127.0.0.1", port: int = 0, provider: SimulatedProvider | None = None
+) -> AsyncIterator[RunningProvider]:
+    """A provider on this event loop, for as long as the block lasts. `port` 0: any free one."""
+    provider = provider or SimulatedProvider()
+    runner = web.AppRunner(provider.app(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, backlog=1024, reuse_address=True)
+        await site.start()
+        bound = runner.addresses[0]
+        yield RunningProvider(provider, f"http://{host}:{bound[1]}")
+    finally:
+        provider.faults.end_all()
+        await runner.cleanup()
+
+
+def run_provider(host: str = "127.0.0.1", port: int = 9100, *, latency_ms: float = 0.0, seed: int = 0) -> None:
+    """Runs a provider in this process until SIGTERM or SIGINT."""
+    with asyncio.Runner(loop_factory=_fastest_loop()) as loop:
+        loop.run(_until_stopped(host, port, SimulatedProvider(latency_ms=latency_ms, seed=seed)))
+
+
+async def _until_stopped(host: str, port: int, provider: SimulatedProvider) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running_provider(host, port, provider) as running:
+        logging.getLogger(__name__).info("the simulated provider answers at %s", running.base_url)
+        await stop.wait()
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _streamed(request: web.Request, asked: chat.ChatRequest, *, cut: bool) -> web.StreamResponse:
+    events = list(chat.streamed_reply(asked))
+    response = web.StreamResponse(headers=EVENTS)
+    await response.prepare(request)
+    for event in events[: len(events) // 2] if cut else events:
+        await response.write(event)
+    if cut:
+        hang_up(request)
+    return response
+
+
+def _cuts(running: RunningFault | None) -> bool:
+    return running is not None and running.fault.mode is FaultMode.TRUNCATE
+
+
+def _replica(request: web.Request) -> str:
+    return "".join(c for c in request.headers.get(REPLICA_HEADER, "")[:64] if c.isprintable())
+
+
+async def _models(_: web.Request) -> web.Response:
+    names = (embeddings.MODEL, chat.MODEL)
+    return json_reply(
+        {
+            "object": "list",
+            "data": [{"id": name, "object": "model", "created": 0, "owned_by": "simulation"} for name in names],
+        }
+    )
+
+
+async def _health(_: web.Request) -> web.Response:
+    return json_reply({"status": "ok"})
+
+
+async def _nothing_here(request: web.Request) -> web.Response:
+    return error_reply(f"nothing answers to {request.method} {request.path}", 404)

@@ -1,0 +1,55 @@
+"""Requests and replies in OpenAI's form, as the simulated provider reads and writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+JSON = "application/json"
+
+
+class BadRequestError(Exception):
+    """The request breaks a rule. `param`: which part of it, or ""."""
+
+    def __init__(self, message: str, param: str = "") -> None:
+        super().__init__(message)
+        self.param = param
+
+
+def json_reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON reply."""
+    return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type=JSON)
+
+
+def error_reply(
+    message: str,
+    status: int,
+    kind: str = "invalid_request_error",
+    param: str = "",
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    """An error as OpenAI writes it."""
+    return json_reply(
+        {"error": {"message": message, "type": kind, "param": param or None, "code": None}}, status, headers
+    )
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The JSON object in the request's body. Raises BadRequestError."""
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        raise BadRequestError("the body is no JSON") from None
+    if not isinstance(body, dict):
+        raise BadRequestError("the body must be a JSON object")
+    return body
+
+
+def model_name(body: dict[str, Any]) -> str:
+    """The model asked for. Raises BadRequestError."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise BadRequestError("you must provide a model parameter", "model")
+    return model
