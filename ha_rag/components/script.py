@@ -17,9 +17,10 @@ Step = Literal["ok"] | Failure | Callable[[], object] | None
 class Script:
     """What a component does at its first call, its second, and so on; once the steps are used up, every call passes.
 
-    A step is None or "ok" (the call passes), an exception (it is raised), a class of exceptions (one is made
-    with a short text and raised), or a callable without arguments (it is called and may raise; it must not block). A component that was given a script calls `play()`
-    once per call, before its own work. Safe across tasks and threads: every call gets a step of its own.
+    A step is None or "ok" (the call passes), an exception (it is raised), a class of exceptions (one is made with a
+    short text and raised), or a callable without arguments (it is called and may raise; it must not block). A
+    component that was given a script calls `play()` once per call, before its own work. Safe across tasks and
+    threads: every call gets a step of its own.
 
         PrimaryRetriever(index, script=Script.failing(first=3))     # three failures, then well again
     """

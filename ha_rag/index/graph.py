@@ -1,0 +1,73 @@
+"""Graph: approximate nearest neighbours for columns too long to be compared one by one.
+
+Hierarchical navigable small worlds (Y. Malkov and D. Yashunin, 2016), by usearch, in a file that every reader maps
+into its memory: ten replicas of one machine share one copy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from usearch.index import Index as Usearch
+
+from ha_rag.errors import IndexStoreError
+from ha_rag.messages import Vector
+
+CONNECTIVITY = 16
+EXPANSION_ADD = 128
+EXPANSION_SEARCH = 128
+
+
+class Graph:
+    """The vectors of one space, as 16-bit floats. Searching is safe across threads; adding is for the one writer."""
+
+    def __init__(self, usearch: Usearch) -> None:
+        self._usearch = usearch
+
+    @classmethod
+    def empty(cls, dimension: int) -> Graph:
+        """A graph of `dimension` wide vectors, in memory."""
+        return cls(
+            Usearch(
+                ndim=dimension, metric="ip", dtype="f16", connectivity=CONNECTIVITY,
+                expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH,
+            )
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, file: Path, *, mapped: bool) -> Graph:
+        """A graph from its file. `mapped`: read only, straight from the file. Raises IndexStoreError."""
+        try:
+            usearch = Usearch.restore(
+                str(file), view=mapped, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH
+            )
+        except (RuntimeError, OSError, ValueError) as error:
+            raise IndexStoreError(f"the vector graph {file} cannot be read: {error}") from error
+        if usearch is None:
+            raise IndexStoreError(f"the vector graph {file} cannot be read")
+        return cls(usearch)
+
+    def __len__(self) -> int:
+        return len(self._usearch)
+
+    def holds(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `rows` have a vector here."""
+        return np.atleast_1d(np.asarray(self._usearch.contains(rows.astype(np.uint64)), np.bool_))
+
+    def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Adds vectors (n x dimension) under their rows."""
+        self._usearch.add(rows.astype(np.uint64), vectors)
+
+    def save(self, file: Path) -> None:
+        """Writes the graph to `file`. Raises IndexStoreError."""
+        try:
+            self._usearch.save(str(file))
+        except (RuntimeError, OSError) as error:
+            raise IndexStoreError(f"the vector graph {file} cannot be written: {error}") from error
+
+    def search(self, vector: Vector, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The rows of the nearest `limit` vectors and their cosines, best first."""
+        found = self._usearch.search(vector, limit)
+        return found.keys.astype(np.int64), (1.0 - found.distances).astype(np.float32)

@@ -1,0 +1,58 @@
+"""WriterLock: one writer at a time, over all processes of the machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from ha_rag.errors import IndexBusyError, IndexReadOnlyError, IndexStoreError
+
+LOCK = "writer.lock"
+
+
+class WriterLock:
+    """Held from entering to leaving; the kernel lets go of it when its process dies, however it dies.
+
+    `folder`: the index's, made when missing. Raises IndexBusyError at once where another writer holds it (with its
+    process id, `holder`, where that is known), and IndexReadOnlyError where this process may not write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = -1
+
+    def __enter__(self) -> WriterLock:
+        self._file = self._open()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
+            self._close()
+            raise IndexBusyError(_busy(self._folder, holder)) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        return self
+
+    def _open(self) -> int:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError as error:
+            raise IndexReadOnlyError(f"no write access to the index at {self._folder}") from error
+        except OSError as error:
+            if error.errno == 30:  # EROFS: mounted read-only
+                raise IndexReadOnlyError(f"the index at {self._folder} is on a read-only file system") from error
+            raise IndexStoreError(f"no index can be kept at {self._folder}: {error.strerror}") from error
+
+    def _close(self) -> None:
+        os.close(self._file)
+        self._file = -1
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+
+def _busy(folder: Path, holder: str) -> str:
+    who = f"process {holder}" if holder.isdigit() else "another process"
+    return f"{who} is writing to the index at {folder}; try again when it is done"
