@@ -1,0 +1,182 @@
+"""The one port of `ha-rag up`: a small process that hands each request to a replica that can answer it.
+
+Round robin among the replicas that are ready; a connection that fails and a reply that never begins are given to
+another one; a question that meets two seconds of silence is asked of another one too, and the first reply wins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+
+from ha_rag.local_fleet.race import NoReplyError, first_reply
+from ha_rag.local_fleet.relay import ask, may_repeat, pass_back
+from ha_rag.local_fleet.replicas import Replica, Replicas
+
+MAX_BODY_BYTES = 10_000_000
+RETRY_AFTER_S = 1
+ENDLESS_PATHS = frozenset(["/v1/events"])
+"""Replies that end only when somebody leaves: a front that stops does not wait for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontConfig:
+    """`patience_s`: silence before another replica is asked too. `drain_s`: for what is under way when it stops.
+
+    `connect_s`: for a replica to accept a connection.
+    """
+
+    patience_s: float = 2.0
+    drain_s: float = 5.0
+    connect_s: float = 1.0
+
+
+class Front:
+    """Relays requests to replicas. For one event loop."""
+
+    def __init__(self, replicas: Sequence[Replica], config: FrontConfig | None = None) -> None:
+        self._replicas = Replicas(replicas)
+        self._config = config or FrontConfig()
+        self._session: aiohttp.ClientSession | None = None
+        self._endless: set[asyncio.Future[web.StreamResponse]] = set()
+
+    def app(self) -> web.Application:
+        """The application that listens."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_route("*", "/{path:.*}", self.relay)
+        app.cleanup_ctx.append(self._watching)
+        app.on_shutdown.append(self._end_endless)
+        return app
+
+    async def relay(self, request: web.Request) -> web.StreamResponse:
+        """One request, from its client to a replica and back."""
+        replicas = self._replicas.in_turn()
+        if not replicas:
+            return no_replica("no replica is ready; they are starting, or have all just failed")
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _problem(413, "too_large", f"the body must have at most {MAX_BODY_BYTES:,} bytes", close=True)
+        try:
+            replica, reply = await self._reply(request, replicas, body)
+        except NoReplyError as error:
+            return no_replica(str(error))
+        if request.path in ENDLESS_PATHS:
+            return await self._pass_back_until_stopped(request, replica, reply)
+        return await pass_back(request, replica, reply)
+
+    async def _reply(
+        self, request: web.Request, replicas: Sequence[Replica], body: bytes
+    ) -> tuple[Replica, aiohttp.ClientResponse]:
+        session = self._session
+        if session is None:
+            raise NoReplyError("the front has not started", untouched=True)
+        return await first_reply(
+            replicas,
+            lambda replica: ask(session, replica, request, body),
+            repeatable=may_repeat(request.method, request.path),
+            patience_s=self._config.patience_s,
+            discard=lambda reply: reply.close(),
+        )
+
+    async def _pass_back_until_stopped(
+        self, request: web.Request, replica: Replica, reply: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        passing = asyncio.ensure_future(pass_back(request, replica, reply))
+        self._endless.add(passing)
+        passing.add_done_callback(self._endless.discard)
+        return await passing
+
+    async def _end_endless(self, _: web.Application) -> None:
+        for passing in list(self._endless):
+            passing.cancel()
+
+    async def _watching(self, _: web.Application) -> AsyncIterator[None]:
+        # Replies are passed on as they are, compressed or not; what a reply may take is the replica's own affair.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_s)
+        # Shorter than the replicas keep idle connections, so that none is used that has just been closed over there.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3.0)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        ) as session:
+            self._session = session
+            checking = asyncio.create_task(self._replicas.keep_checking(session))
+            yield
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
+
+
+def no_replica(message: str) -> web.Response:
+    """503: ask again in a second."""
+    return _problem(503, "no_replica", message, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _problem(
+    status: int, kind: str, message: str, *, headers: dict[str, str] | None = None, close: bool = False
+) -> web.Response:
+    """The form in which the replicas refuse, too."""
+    body = json.dumps({"error": {"type": kind, "message": message, "param": None}})
+    response = web.Response(status=status, text=body, content_type="application/json", headers=headers)
+    if close:
+        response.force_close()
+    return response
+
+
+async def serve(front: Front, host: str, port: int, config: FrontConfig, stop: asyncio.Event) -> None:
+    """Listens until `stop`, then finishes what is under way, for at most `config.drain_s`."""
+    runner = web.AppRunner(
+        front.app(), access_log=None, handler_cancellation=True, shutdown_timeout=config.drain_s, auto_decompress=False
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, reuse_address=True).start()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+async def _until_told(front: Front, host: str, port: int, config: FrontConfig) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers in its event loop
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(front, host, port, config, stop)
+
+
+def named_replica(text: str) -> Replica:
+    """`rag-1=http://127.0.0.1:8001` as a replica."""
+    name, _, url = text.partition("=")
+    return Replica(name=name, url=url.rstrip("/"))
+
+
+def main() -> None:
+    """`python -m ha_rag.local_fleet.front --port 8000 rag-1=http://127.0.0.1:8001 ...`."""
+    parser = argparse.ArgumentParser(description="One port in front of several replicas.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("replicas", nargs="+", type=named_replica, metavar="NAME=URL")
+    given = parser.parse_args()
+    config = FrontConfig()
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(_until_told(Front(given.replicas, config), given.host, given.port, config))
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one (not on Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    main()

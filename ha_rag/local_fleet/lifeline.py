@@ -1,0 +1,136 @@
+"""Keeps one program running: started again when it ends by itself, after a pause that grows while it keeps failing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ha_rag.local_fleet.child import Child
+from ha_rag.local_fleet.program import Program
+
+READY_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    """How long to wait before the next start.
+
+    `first_s`, then `factor` times longer after each early end, at most `longest_s`. An end is early within `stable_s`
+    of the start. After `loop_after` early ends in a row the program counts as crash-looping.
+    """
+
+    first_s: float = 0.2
+    factor: float = 2.0
+    longest_s: float = 10.0
+    stable_s: float = 10.0
+    loop_after: int = 3
+
+    def pause_s(self, early_ends: int) -> float:
+        """Seconds to wait after so many early ends in a row (0: the first one after a long life)."""
+        return float(min(self.longest_s, self.first_s * self.factor ** max(0, early_ends - 1)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A program ended by itself.
+
+    `code`: its exit code; minus the signal's number where a signal ended it. `early_ends`: in a row, this one included.
+    `pause_s`: until it is started again. `last_words`: the last lines it wrote.
+    """
+
+    program: Program
+    code: int
+    early_ends: int
+    looping: bool
+    pause_s: float
+    last_words: list[str]
+
+    @property
+    def how(self) -> str:
+        """How it ended, as words for a person."""
+        return f"was killed by signal {-self.code}" if self.code < 0 else f"ended with exit code {self.code}"
+
+
+class Lifeline:
+    """One program, kept running from `start` to `stop`. For one event loop.
+
+    `on_ending` is told of each end that nobody asked for. `was_ready`: it has served at least once.
+    """
+
+    def __init__(
+        self, program: Program, on_ending: Callable[[Ending], None], policy: RestartPolicy | None = None
+    ) -> None:
+        self.program = program
+        self.was_ready = asyncio.Event()
+        self.child: Child | None = None
+        self._policy = policy or RestartPolicy()
+        self._on_ending = on_ending
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to run the program; returns at once."""
+        self._task = asyncio.create_task(self._run(), name=f"keep {self.program.name} running")
+
+    async def stop(self) -> bool:
+        """Ends the program for good. True where it ended by itself after SIGTERM, or was not running."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        return await self.child.stop() if self.child is not None else True
+
+    def kill(self) -> None:
+        """Ends the program at once, without a chance to tidy up; `stop` is still to be awaited."""
+        if self.child is not None:
+            self.child.kill()
+
+    async def _run(self) -> None:
+        early_ends = 0
+        while True:
+            started_s = asyncio.get_running_loop().time()
+            code, words = await self._one_life()
+            early = asyncio.get_running_loop().time() - started_s < self._policy.stable_s
+            early_ends = early_ends + 1 if early else 0
+            ending = self._ending(code, words, early_ends)
+            self._on_ending(ending)
+            await asyncio.sleep(ending.pause_s)
+
+    async def _one_life(self) -> tuple[int, list[str]]:
+        """The exit code of one process of the program, from its start to its end, and its last words."""
+        try:
+            self.child = await _started_for_sure(self.program)
+        except OSError as error:
+            return 127, [str(error)]
+        watch = asyncio.create_task(self._until_ready())
+        try:
+            code = await self.child.wait()
+        finally:
+            watch.cancel()
+        return code, self.child.last_words()
+
+    async def _until_ready(self) -> None:
+        while not await self.program.ready():
+            await asyncio.sleep(READY_POLL_S)
+        self.was_ready.set()
+
+    def _ending(self, code: int, words: list[str], early_ends: int) -> Ending:
+        return Ending(
+            program=self.program,
+            code=code,
+            early_ends=early_ends,
+            looping=early_ends >= self._policy.loop_after,
+            pause_s=self._policy.pause_s(early_ends),
+            last_words=words,
+        )
+
+
+async def _started_for_sure(program: Program) -> Child:
+    """A started child; where the caller is cancelled meanwhile, the child is ended, since nobody would know of it."""
+    starting = asyncio.ensure_future(Child.start(program))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        child = await starting
+        child.kill()
+        await child.wait()
+        raise

@@ -1,0 +1,83 @@
+"""First reply wins: the next replica is asked when one fails, and one more when one stays silent.
+
+Source of the idea: J. Dean and L. A. Barroso, The Tail at Scale (CACM 56/2, 2013), hedged requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from ha_rag.errors import HaRagError
+
+Reply = TypeVar("Reply")
+Runner = TypeVar("Runner")
+
+
+class NoReplyError(HaRagError):
+    """One replica did not reply: the connection failed, or it ended before the first byte.
+
+    `untouched`: the request never reached it, so that asking another one repeats nothing.
+    """
+
+    def __init__(self, message: str, *, untouched: bool) -> None:
+        super().__init__(message)
+        self.untouched = untouched
+
+
+async def first_reply(
+    runners: Sequence[Runner],
+    ask: Callable[[Runner], Awaitable[Reply]],
+    *,
+    repeatable: bool,
+    patience_s: float,
+    discard: Callable[[Reply], None],
+) -> tuple[Runner, Reply]:
+    """The first reply, and whose it is; each runner is asked once at most, the others' requests are cancelled.
+
+    `repeatable`: the request may run twice. If so, a second runner is asked after `patience_s` of silence, and a broken
+    one's request is given to the next; if not, only a request that never arrived is. `discard`: closes a reply that came
+    second. Raises the last NoReplyError where nobody replies.
+    """
+    waiting = list(runners)
+    asked: dict[asyncio.Task[Reply], Runner] = {}
+    hedges = 1 if repeatable else 0
+    failure = NoReplyError("no replica was asked", untouched=True)
+
+    def ask_next() -> None:
+        runner = waiting.pop(0)
+        asked[asyncio.ensure_future(_asking(ask, runner))] = runner
+
+    try:
+        while waiting or asked:
+            if not asked:
+                ask_next()
+            patience = patience_s if hedges and waiting else None
+            done, _ = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                hedges -= 1
+                ask_next()
+            for task in done:
+                runner = asked.pop(task)
+                try:
+                    return runner, task.result()
+                except NoReplyError as error:
+                    failure = error
+                    if not (repeatable or error.untouched):
+                        raise
+        raise failure
+    finally:
+        await _call_off(list(asked), discard)
+
+
+async def _asking(ask: Callable[[Runner], Awaitable[Reply]], runner: Runner) -> Reply:
+    return await ask(runner)
+
+
+async def _call_off(tasks: Sequence[asyncio.Task[Reply]], discard: Callable[[Reply], None]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(result, BaseException):
+            discard(result)

@@ -1,0 +1,83 @@
+"""Passing one request on to a replica, and its reply back, byte by byte as it comes."""
+
+from __future__ import annotations
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from ha_rag.local_fleet.race import NoReplyError
+from ha_rag.local_fleet.replicas import Replica
+
+REPLICA_HEADER = "X-HA-RAG-Replica"
+HOP_BY_HOP = frozenset(
+    ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"]
+    + ["te", "trailer", "transfer-encoding", "upgrade"]
+)
+"""Headers that belong to one connection (RFC 9110, 7.6.1)."""
+REPEATABLE_METHODS = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+REPEATABLE_POSTS = frozenset(["/v1/query", "/v1/chat/completions", "/v1/embeddings", "/v1/documents"])
+"""Posts whose second run changes nothing: questions, and documents (the same id holds the same text)."""
+
+
+def may_repeat(method: str, path: str) -> bool:
+    """Whether a request may be given to another replica after one may have begun with it."""
+    return method in REPEATABLE_METHODS or (method == "POST" and path in REPEATABLE_POSTS)
+
+
+def passed_on(request: web.Request) -> CIMultiDict[str]:
+    """The headers for the replica.
+
+    Host and Origin go through untouched, since the replica holds them against each other (no DNS rebinding, no CSRF).
+    Who really calls is added to X-Forwarded-For: the replica sees a neighbour in everyone that comes from this process,
+    and lets only those change things of whom every address named is this machine's.
+    """
+    headers = _end_to_end(request.headers)
+    named = headers.popall("X-Forwarded-For", [])
+    headers["X-Forwarded-For"] = ", ".join([*named, request.remote or "unknown"])
+    return headers
+
+
+def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    kept = headers.copy()
+    named = {name.strip().lower() for value in kept.getall("Connection", []) for name in value.split(",")}
+    for name in {name for name in kept if name.lower() in HOP_BY_HOP | named}:
+        kept.popall(name)
+    return kept
+
+
+async def ask(
+    session: aiohttp.ClientSession, replica: Replica, request: web.Request, body: bytes
+) -> aiohttp.ClientResponse:
+    """The replica's reply, its headers read and its body not yet. Raises NoReplyError."""
+    url = URL(f"{replica.url}{request.rel_url.raw_path_qs}", encoded=True)
+    try:
+        return await session.request(
+            request.method, url, headers=passed_on(request), data=body or None, allow_redirects=False
+        )
+    except aiohttp.ClientConnectorError as error:
+        replica.ready = False
+        raise NoReplyError(f"{replica.name} refused the connection", untouched=True) from error
+    except aiohttp.ConnectionTimeoutError as error:
+        raise NoReplyError(f"{replica.name} did not accept the connection", untouched=True) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise NoReplyError(f"{replica.name} broke off before its reply", untouched=False) from error
+
+
+async def pass_back(request: web.Request, replica: Replica, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+    """The reply, sent on to the client as it comes. A reply that breaks in the middle breaks for the client too."""
+    response = web.StreamResponse(status=reply.status, reason=reply.reason, headers=_end_to_end(reply.headers))
+    response.headers[REPLICA_HEADER] = replica.name
+    try:
+        await response.prepare(request)
+        async for piece in reply.content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+    except aiohttp.ClientPayloadError:
+        # An orderly end would make half an answer look whole.
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        reply.release() if reply.content.is_eof() else reply.close()
+    return response
