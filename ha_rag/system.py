@@ -133,7 +133,7 @@ class HighAvailabilityRAG:
             yield AnswerPiece(piece)
         if opened.ended is not None:
             inquiry.mend_last(GENERATOR, opened.ended)
-        answer = self._answered(inquiry, passages, opened.so_far())
+        answer = self._answered(inquiry, passages, opened.so_far(len(passages)))
         yield AnswerBroken(opened.broken, answer) if opened.broken else AnswerDone(answer)
 
     def query_sync(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:

@@ -12,7 +12,7 @@ from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Outcome, Passage, Quality
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.guard import Circuits
-from ha_rag.strategy.last_resort import NAMES, Embeds, NoPassages, PlainSentence, ZeroVector
+from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
 from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.quality import Plan, QualityTable
 from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages
@@ -21,7 +21,7 @@ from ha_rag.strategy.tier import GuardedTier, Tier
 
 C = TypeVar("C")
 
-AnyTier = GuardedTier[Embeds] | GuardedTier[Retriever] | GuardedTier[Generator]
+AnyTier = GuardedTier[Embedder] | GuardedTier[Retriever] | GuardedTier[Generator]
 ZERO = NAMES[ComponentType.EMBEDDER]
 NONE = NAMES[ComponentType.RETRIEVER]
 
@@ -33,7 +33,7 @@ class Pipeline:
     Each stage answers within `deadline` and never fails. Safe across tasks of one event loop.
     """
 
-    embedders: Chain[Embeds]
+    embedders: Chain[Embedder]
     retrievers: Chain[Retriever]
     generators: Chain[Generator]
     probes: DetachedProbes
@@ -54,13 +54,11 @@ class Pipeline:
     ) -> Pipeline:
         """Gives every tier its circuit, and every chain its last resort."""
         probes = DetachedProbes()
-        zero: Embeds = ZeroVector(embedders[0].component.dimension if embedders else 1)
-        none: Retriever = NoPassages()
-        plain: Generator = PlainSentence()
+        last_embedder = zero_like([tier.component for tier in embedders])
         chains = (
-            _chain(ComponentType.EMBEDDER, embedders, zero, circuits, probes),
-            _chain(ComponentType.RETRIEVER, retrievers, none, circuits, probes),
-            _chain(ComponentType.GENERATOR, generators, plain, circuits, probes),
+            _chain(ComponentType.EMBEDDER, embedders, last_embedder, circuits, probes),
+            _chain(ComponentType.RETRIEVER, retrievers, no_passages(), circuits, probes),
+            _chain(ComponentType.GENERATOR, generators, plain_sentence(), circuits, probes),
         )
         best = table.best_plan(chains[0].names, chains[1].names) if table else None
         preferred = {str(chain.kind): chain.names[0] for chain in chains}
@@ -76,7 +74,7 @@ class Pipeline:
     async def embed(self, text: str, deadline: Deadline, later_s: float = 0.0) -> Served[Embedding]:
         """The text's embedding, in the space of whoever made it. `later_s`: seconds that later stages need."""
 
-        async def ask(embedder: Embeds) -> Embedding:
+        async def ask(embedder: Embedder) -> Embedding:
             return usable_embedding(await embedder.embed(text))
 
         if not self.by_quality:
@@ -137,7 +135,7 @@ class Pipeline:
         states = {tier.breaker.shared_state for tier in self.tiers if tier.circuit in met}
         return next((state for state in ("local", "stale") if state in states), "fresh" if states else "local")
 
-    def _embedders_by_quality(self) -> tuple[list[GuardedTier[Embeds]], list[Attempt]]:
+    def _embedders_by_quality(self) -> tuple[list[GuardedTier[Embedder]], list[Attempt]]:
         """The embedders worth asking, best plan first; and the attempts not made, since words alone promise more."""
         if self.table is None:
             return list(self.embedders.tiers), []

@@ -94,6 +94,12 @@ def _check(kind: ComponentType, tier: Tier[C], before: Sequence[Tier[C]]) -> Non
         raise ConfigurationError(f"{kind} name = {tier.name!r}: that is what the last resort is called; take another")
     if any(tier.name == other.name for other in before):
         raise ConfigurationError(f"{kind} name = {tier.name!r}: is there twice; every tier needs a name of its own")
+    if kind is ComponentType.EMBEDDER and not _is_width(getattr(tier.component, "dimension", None)):
+        raise ConfigurationError(f"{kind} {tier.name!r}: `dimension` must be the width of its vectors, 1 or more")
     method = _METHOD[kind]
     if not callable(getattr(tier.component, method, None)):
         raise ConfigurationError(f"{kind} {tier.name!r}: {type(tier.component).__name__} has no method `{method}`")
+
+
+def _is_width(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

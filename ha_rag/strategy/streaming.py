@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
+from ha_rag.components.generators.citations import cited_in
 from ha_rag.components.interfaces import Generator, StreamingGenerator
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Answer, Generation, Outcome, Passage
@@ -15,8 +15,6 @@ from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
 from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.replies import usable_generation
 from ha_rag.strategy.tier import GuardedTier
-
-_CITED = re.compile(r"\[(\d{1,3})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,10 @@ class OpenStream:
             piece = await self._rest.next(deadline.share_s(self._timeout_s))
         self.ended = piece
 
-    def so_far(self) -> Generation:
-        """The text handed out, and the numbers of the passages it names."""
+    def so_far(self, passages: int) -> Generation:
+        """The text handed out, and which of the `passages` given it cites."""
         text = "".join(self._text)
-        return Generation(text, tuple(dict.fromkeys(int(number) for number in _CITED.findall(text))))
+        return Generation(text, cited_in(text, passages))
 
     async def aclose(self) -> None:
         """Gives the stream up, if it has not ended."""

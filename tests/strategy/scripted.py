@@ -124,7 +124,7 @@ class ScriptedCircuits:
 
 @dataclass
 class Scripted:
-    """Does what `script` says: returns a value, raises an exception, hangs, or calls a function; the last step repeats."""
+    """Does what `script` says: returns, raises, hangs, or calls a function; None: answers; the last step repeats."""
 
     script: tuple[Any, ...] = ()
     dimension: int = 4
@@ -155,7 +155,7 @@ class Scripted:
             raise
 
     async def embed(self, text: str) -> Embedding:
-        return await self._play(Embedding(np.ones(4, np.float32) / 2, self.space), text)
+        return await self._play(Embedding(np.full(4, 0.5, np.float32), self.space), text)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         return [await self.embed(text) for text in texts]

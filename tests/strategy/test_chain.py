@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from ha_rag.circuit.state import CircuitState
+from ha_rag.components.interfaces import Embedder
 from ha_rag.deadline import Deadline
 from ha_rag.errors import InvalidRequestError, ServiceError, ServiceTimeoutError, ThrottledError
 from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
-from ha_rag.strategy.last_resort import Embeds, ZeroVector
+from ha_rag.strategy.last_resort import zero_like
 from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.tier import Tier
 from tests.strategy.scripted import HANGS, Scripted, ScriptedCircuits
@@ -29,8 +30,7 @@ class Bench:
         self.probes = DetachedProbes()
         tiers = [Tier(name, component, timeout_s) for name, component in zip(NAMES, components, strict=False)]
         guarded = tuple(tier.guarded(ComponentType.EMBEDDER, self.circuits) for tier in tiers)
-        last: Embeds = ZeroVector(4)
-        self.chain: Chain[Embeds] = Chain(ComponentType.EMBEDDER, guarded, last, "zero", self.probes)
+        self.chain: Chain[Embedder] = Chain(ComponentType.EMBEDDER, guarded, zero_like(components), "zero", self.probes)
 
     def circuit(self, name: str):
         return self.circuits[f"embedder.{name}"]
