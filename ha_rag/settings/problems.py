@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ha_rag.settings.shape import NAME_PATTERN
+from ha_rag.settings.shape import NAME_PATTERN, NAMESPACE_PATTERN
 from ha_rag.settings.urls import redacted
 
 Location = tuple[int | str, ...]
@@ -66,8 +66,9 @@ def _rule(kind: str, facts: Mapping[str, Any], place: Location) -> str:
 
 
 def _pattern_rule(pattern: str) -> str:
-    if pattern == NAME_PATTERN:
-        return "must be lower-case letters, digits, dots, dashes or underscores, beginning with a letter or digit"
+    if pattern in (NAME_PATTERN, NAMESPACE_PATTERN):
+        dots = "dots, " if pattern == NAMESPACE_PATTERN else ""
+        return f"must be lower-case letters, digits, {dots}dashes or underscores, beginning with a letter or digit"
     if pattern.startswith("^https?"):
         return "must be an http:// or https:// address without blanks, ? and #"
     return "must be the name of an environment variable (letters, digits, underscores)"

@@ -12,9 +12,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ha_rag.settings.urls import redis_url_rule
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
+NAMESPACE_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
+LAST_RESORTS = ("zero", "none", "plain")
 
-ComponentName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
+
+def _not_a_last_resort(name: str) -> str:
+    if name in LAST_RESORTS:
+        raise ValueError("is what a last resort is called in answers; take another name")
+    return name
+
+
+ComponentName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64), AfterValidator(_not_a_last_resort)]
+Namespace = Annotated[str, Field(pattern=NAMESPACE_PATTERN, max_length=64)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 NonEmpty = Annotated[str, Field(min_length=1, max_length=2048)]
 
@@ -38,7 +48,7 @@ class FleetTable(Table):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="The environment variable that holds the Redis password. A password inside the URL is refused.",
     )
-    namespace: ComponentName = Field(
+    namespace: Namespace = Field(
         default="ha_rag", description="The first part of every key in Redis; fleets that share a Redis need one each."
     )
 

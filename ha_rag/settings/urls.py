@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
+from ha_rag.ledger.address import parse
+
 _SECRET_PARAMETER = re.compile(r"(?i)\b((?:[a-z_]*password|token|secret|key|api_key)=)[^&#]*")
 _CREDENTIALS = re.compile(r"//[^@/?#]*:[^/?#]*@|//[^@/?#]*@")
 
@@ -52,12 +53,7 @@ def redis_url_rule(url: str) -> str:
 def redis_url_problem(url: str) -> str | None:
     """The rule that a Redis address breaks, or None."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port if "," not in parts.netloc else None
-    except ValueError as error:
-        return f"must be a Redis address ({error})"
-    if parts.scheme not in REDIS_SCHEMES:
-        return "must begin with one of " + ", ".join(f"{scheme}://" for scheme in REDIS_SCHEMES)
-    if not (parts.path if parts.scheme == "unix" else parts.netloc):
-        return "must name a host" if parts.scheme != "unix" else "must name a socket, as in unix:///run/redis.sock"
+        parse(url)
+    except ValueError as error:  # a ConfigurationError is one, and so is what Python says of an absurd number
+        return str(error).removeprefix("redis_url: ")
     return None

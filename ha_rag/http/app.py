@@ -1,0 +1,66 @@
+"""The application of one replica: layers that every request passes, and the endpoints behind them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from ha_rag.errors import HaRagError
+from ha_rag.http.access import ApiKeys
+from ha_rag.http.body_limit import BodyLimit
+from ha_rag.http.capacity import Capacity
+from ha_rag.http.circuits import circuit_routes
+from ha_rag.http.direct import Direct
+from ha_rag.http.documents import document_routes
+from ha_rag.http.fleet import fleet_routes
+from ha_rag.http.health import health_routes
+from ha_rag.http.pages import assets, page_routes
+from ha_rag.http.problems import Problem, problem_of
+from ha_rag.http.query import answering, query_routes
+from ha_rag.http.request_id import RequestId
+from ha_rag.http.service import Service
+from ha_rag.version import version
+
+DESCRIPTION = (
+    "Answers questions over documents, and keeps answering when the services behind it fail. "
+    'Every error has the form `{"error": {"type", "message", "param"}}`.'
+)
+
+
+def build_app(service: Service) -> ASGIApp:
+    """The whole application. Layers from the outside in: request id, API keys, capacity, body limit, endpoints."""
+    app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
+    app = BodyLimit(app, timeout_s=service.limits.request_timeout_s)
+    app = Capacity(app, service.limits.max_concurrent)
+    app = ApiKeys(app, service.access)
+    return RequestId(app)
+
+
+def endpoints(service: Service) -> FastAPI:
+    """The endpoints, with every error in its one form."""
+    app = FastAPI(title="ha_rag", version=version(), description=DESCRIPTION, docs_url=None, redoc_url=None)
+    for error in (Problem, HaRagError):
+        app.add_exception_handler(error, _told)
+    app.add_exception_handler(HTTPException, _told_by_the_router)
+    for routes in (query_routes, circuit_routes, fleet_routes, document_routes, health_routes, page_routes):
+        app.include_router(routes(service))
+    for path, files in assets().items():
+        app.mount(path, files)
+    return app
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    return problem_of(error).response()
+
+
+async def _told_by_the_router(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    path = request.url.path[:200]
+    if error.status_code == 405:
+        message = f"{path} does not take {request.method}"
+        return Problem(405, "method_not_allowed", message, headers=error.headers or {}).response()
+    return Problem(error.status_code, "not_found", f"there is nothing at {path}; see /docs").response()

@@ -1,0 +1,100 @@
+"""Every error has one status, one type and one form: `{"error": {"type", "message", "param"}}`. Mapped here, once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import orjson
+from starlette.responses import Response
+
+from ha_rag import errors
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Problem(Exception):  # noqa: N818 -- it is the answer to a request, not a fault of the program
+    """A request ends here with `status`. `kind` is the wire's `type`; `param`: the field at fault, or None."""
+
+    def __init__(
+        self, status: int, kind: str, message: str, *, param: str | None = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.message = message
+        self.param = param
+        self.headers = headers
+
+    def body(self) -> bytes:
+        """The JSON that goes out."""
+        return orjson.dumps({"error": {"type": self.kind, "message": self.message, "param": self.param}})
+
+    def response(self) -> Response:
+        """The whole reply."""
+        return Response(self.body(), self.status, dict(self.headers), media_type="application/json")
+
+
+def retry_after(seconds: float | None) -> dict[str, str]:
+    """A Retry-After header of whole seconds, at least 1; none where nobody knows."""
+    return {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    error: type[Exception]
+    status: int
+    kind: str
+    param: str | None = None
+    headers: Callable[[Exception], Mapping[str, str]] = field(default=lambda _: NO_HEADERS)
+
+
+def _asked_to_wait(error: Exception) -> Mapping[str, str]:
+    return retry_after(getattr(error, "retry_after_s", None))
+
+
+def _soon(_: Exception) -> Mapping[str, str]:
+    return retry_after(1)
+
+
+# The first rule that fits counts, so a special error stands before its kind.
+_RULES = (
+    _Rule(errors.CircuitOpenError, 503, "circuit_open", headers=_asked_to_wait),
+    _Rule(errors.DeadlineExceededError, 504, "deadline_exceeded"),
+    _Rule(errors.UnknownCircuitError, 404, "not_found", param="name"),
+    _Rule(errors.ConfigurationError, 422, "invalid_request"),
+    _Rule(errors.LedgerError, 503, "shared_state_unavailable", headers=_soon),
+    _Rule(errors.ThrottledError, 503, "service_throttled", headers=_asked_to_wait),
+    _Rule(errors.ServiceTimeoutError, 504, "service_timeout"),
+    _Rule(errors.InvalidRequestError, 422, "refused_by_service"),
+    _Rule(errors.ComponentError, 502, "service_failed"),
+    _Rule(errors.IndexReadOnlyError, 409, "index_read_only"),
+    _Rule(errors.IndexBusyError, 409, "index_busy", headers=_soon),
+    _Rule(errors.IndexTooNewError, 409, "index_too_new"),
+    _Rule(errors.IndexStoreError, 503, "index_unavailable", headers=_soon),
+    _Rule(errors.UnreadableDocumentError, 422, "unreadable_document", param="document"),
+)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What the client is told about `error`. Of what is not ours, nothing of the inside: 500, and the log has it."""
+    if isinstance(error, Problem):
+        return error
+    for rule in _RULES:
+        if isinstance(error, rule.error):
+            return Problem(rule.status, rule.kind, str(error), param=rule.param, headers=rule.headers(error))
+    return Problem(
+        500, "internal", "something went wrong here; the replica's log has it under this request's X-Request-Id"
+    )
+
+
+def not_found(message: str, param: str | None = None) -> Problem:
+    """404."""
+    return Problem(404, "not_found", message, param=param)
+
+
+def invalid(message: str, param: str | None = None) -> Problem:
+    """422: understood, but it breaks a rule."""
+    return Problem(422, "invalid_request", message, param=param)

@@ -1,0 +1,33 @@
+"""What may be asked, as the pipeline itself has it: 1 to 8,000 characters, more than blanks.
+
+Control characters count as blanks. HTML is text like any other: it is searched as it stands, and whoever shows it
+escapes it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES, checked_question
+
+
+def _asked(text: str) -> str:
+    try:
+        return checked_question(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix("question: ")) from None
+
+
+QuestionText = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_QUESTION, examples=["How does a circuit recover?"]),
+    AfterValidator(_asked),
+]
+TopK = Annotated[int, Field(ge=1, le=MOST_PASSAGES, description="How many passages to answer from.")]
+TimeoutS = Annotated[
+    float,
+    Field(gt=0, le=3600, description="Seconds this question may take; the server's own limit still holds."),
+]

@@ -1,0 +1,85 @@
+"""What the HTTP room needs from the floors below, as protocols; the assembly hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ha_rag.breaker.report import CircuitReport, FleetReport
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.http.access import Access
+from ha_rag.messages import Answer
+from ha_rag.strategy.status import ComponentStatus
+
+
+class Rag(Protocol):
+    """Answers questions."""
+
+    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None) -> Answer: ...
+    def get_system_health(self) -> Mapping[str, ComponentStatus]: ...
+
+
+class Circuits(Protocol):
+    """What a replica knows of the fleet's circuits, and what an operator may do with them."""
+
+    @property
+    def replica(self) -> str: ...
+    @property
+    def shared_state(self) -> str: ...
+    async def circuits(self) -> Sequence[CircuitReport]: ...
+    async def override(
+        self, name: str, mode: OverrideMode, *, reason: str, by: str, for_s: float | None
+    ) -> CircuitReport: ...
+    async def end_override(self, name: str, *, by: str) -> CircuitReport: ...
+    async def fleet(self) -> FleetReport: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexed:
+    """A document that was taken in. `missing_spaces`: spaces that could not be filled now; the next ingest does."""
+
+    document: str
+    passages: int
+    unchanged: bool = False
+    missing_spaces: tuple[str, ...] = ()
+
+
+class Documents(Protocol):
+    """Changes what can be found. Raises IndexStoreError and UnreadableDocumentError."""
+
+    async def add(self, document: str | None, text: str, title: str, media_type: str) -> Indexed:
+        """Takes a document in, in the place of one with the same id (None: an id from its content)."""
+        ...
+
+    async def delete(self, document: str) -> bool:
+        """Forgets a document. False where there was none."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """How many documents and passages there are, in which spaces, and what is wrong, from memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request may take. Seconds, and requests at a time."""
+
+    request_timeout_s: float = 30.0
+    max_concurrent: int = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """One replica as the street sees it. `draining`: on its way out; answers what it has, and takes nothing new.
+
+    `shares_state`: whether a shared Redis is configured at all, without which "local" is no shortcoming.
+    """
+
+    rag: Rag
+    circuits: Circuits
+    documents: Documents
+    access: Access = field(default_factory=Access)
+    limits: Limits = field(default_factory=Limits)
+    shares_state: bool = False
+    draining: bool = False

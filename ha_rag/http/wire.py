@@ -1,0 +1,51 @@
+"""Our values in the form they have on the wire: plain dicts, which orjson turns into bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from ha_rag.messages import Answer, Attempt, Citation
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """`content` as a JSON reply."""
+    return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def answer_wire(answer: Answer) -> dict[str, Any]:
+    """An answer, with the whole truth about how it came to be."""
+    quality = answer.quality
+    return {
+        "id": answer.id,
+        "question": answer.question,
+        "answer": answer.text,
+        "citations": [citation_wire(citation) for citation in answer.citations],
+        "degraded": answer.degraded,
+        "degraded_stages": answer.degraded_stages,
+        "served_by": answer.served_by,
+        "attempts": [attempt_wire(attempt) for attempt in answer.attempts],
+        "quality": quality and {"expected": quality.expected, "best": quality.best, "metric": quality.metric},
+        "shared_state": answer.shared_state,
+        "replica": answer.replica,
+        "ms": round(answer.ms, 3),
+    }
+
+
+def citation_wire(citation: Citation) -> dict[str, Any]:
+    """One passage that an answer leans on."""
+    return {
+        "n": citation.n,
+        "document": citation.document,
+        "passage": citation.passage,
+        "text": citation.text,
+        "score": round(citation.score, 6),
+    }
+
+
+def attempt_wire(attempt: Attempt) -> dict[str, Any]:
+    """One tier tried or passed over; `reason` only where there is one."""
+    wire = {"circuit": attempt.circuit, "outcome": attempt.outcome, "state": attempt.state, "ms": round(attempt.ms, 3)}
+    return wire | {"reason": attempt.reason} if attempt.reason else wire
