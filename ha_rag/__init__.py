@@ -1,0 +1,145 @@
+"""ha_rag answers questions over your documents, and keeps answering when the services behind it fail.
+
+The circuit is usable alone: `CircuitRegistry`, `CircuitBreaker`, `CircuitPolicy`. The pipeline stands on it:
+`HighAvailabilityRAG` over a `FallbackStrategy`. Every public name is in `__all__`; it is loaded when first used, so
+that a program which guards one call does not load what answers questions.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ha_rag.breaker.breaker import CircuitBreaker
+    from ha_rag.breaker.outcome import Verdict
+    from ha_rag.breaker.permit import Permit, Refusal
+    from ha_rag.breaker.registry import CircuitRegistry
+    from ha_rag.breaker.report import CircuitReport, FleetReport
+    from ha_rag.circuit.policy import CircuitPolicy
+    from ha_rag.circuit.state import CircuitState, OverrideMode
+    from ha_rag.components.embedders import CachedEmbedder, PrimaryEmbedder, SecondaryEmbedder
+    from ha_rag.components.generators import FallbackGenerator, PrimaryGenerator
+    from ha_rag.components.interfaces import Embedder, Generator, Retriever, StreamingGenerator
+    from ha_rag.components.retrievers import PrimaryRetriever, ReducedRetriever
+    from ha_rag.components.script import Script
+    from ha_rag.errors import (
+        CircuitOpenError,
+        ComponentError,
+        ConfigurationError,
+        DeadlineExceededError,
+        HaRagError,
+        InvalidRequestError,
+        MalformedReplyError,
+        ServiceError,
+        ServiceTimeoutError,
+        ThrottledError,
+        UnknownCircuitError,
+    )
+    from ha_rag.messages import (
+        Answer,
+        Attempt,
+        Citation,
+        ComponentType,
+        Embedding,
+        Generation,
+        Outcome,
+        Passage,
+        Space,
+    )
+    from ha_rag.strategy.status import ComponentStatus
+    from ha_rag.strategy.strategy import FallbackStrategy
+    from ha_rag.strategy.tier import Tier
+    from ha_rag.system import HighAvailabilityRAG
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "CachedEmbedder",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "CircuitPolicy",
+    "CircuitRegistry",
+    "CircuitReport",
+    "CircuitState",
+    "Citation",
+    "ComponentError",
+    "ComponentStatus",
+    "ComponentType",
+    "ConfigurationError",
+    "DeadlineExceededError",
+    "Embedder",
+    "Embedding",
+    "FallbackGenerator",
+    "FallbackStrategy",
+    "FleetReport",
+    "Generation",
+    "Generator",
+    "HaRagError",
+    "HighAvailabilityRAG",
+    "InvalidRequestError",
+    "MalformedReplyError",
+    "Outcome",
+    "OverrideMode",
+    "Passage",
+    "Permit",
+    "PrimaryEmbedder",
+    "PrimaryGenerator",
+    "PrimaryRetriever",
+    "ReducedRetriever",
+    "Refusal",
+    "Retriever",
+    "Script",
+    "SecondaryEmbedder",
+    "ServiceError",
+    "ServiceTimeoutError",
+    "Space",
+    "StreamingGenerator",
+    "ThrottledError",
+    "Tier",
+    "UnknownCircuitError",
+    "Verdict",
+]
+
+_HOMES = {
+    "ha_rag.breaker.breaker": ("CircuitBreaker",),
+    "ha_rag.breaker.outcome": ("Verdict",),
+    "ha_rag.breaker.permit": ("Permit", "Refusal"),
+    "ha_rag.breaker.registry": ("CircuitRegistry",),
+    "ha_rag.breaker.report": ("CircuitReport", "FleetReport"),
+    "ha_rag.circuit.policy": ("CircuitPolicy",),
+    "ha_rag.circuit.state": ("CircuitState", "OverrideMode"),
+    "ha_rag.components.embedders": ("CachedEmbedder", "PrimaryEmbedder", "SecondaryEmbedder"),
+    "ha_rag.components.generators": ("FallbackGenerator", "PrimaryGenerator"),
+    "ha_rag.components.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
+    "ha_rag.components.retrievers": ("PrimaryRetriever", "ReducedRetriever"),
+    "ha_rag.components.script": ("Script",),
+    "ha_rag.errors": (
+        "CircuitOpenError", "ComponentError", "ConfigurationError", "DeadlineExceededError", "HaRagError",
+        "InvalidRequestError", "MalformedReplyError", "ServiceError", "ServiceTimeoutError", "ThrottledError",
+        "UnknownCircuitError",
+    ),
+    "ha_rag.messages": (
+        "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Outcome", "Passage", "Space",
+    ),
+    "ha_rag.strategy.status": ("ComponentStatus",),
+    "ha_rag.strategy.strategy": ("FallbackStrategy",),
+    "ha_rag.strategy.tier": ("Tier",),
+    "ha_rag.system": ("HighAvailabilityRAG",),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for (PEP 562)."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'ha_rag' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

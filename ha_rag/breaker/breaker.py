@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
+import math
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from types import TracebackType
+from inspect import isawaitable, iscoroutinefunction
+from types import CoroutineType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from ha_rag.breaker.outcome import Classify, Verdict
@@ -51,6 +52,7 @@ class CircuitBreaker:
         self._now = registry.clock.monotonic_s
         self._lag = registry.lag
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
+        self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
         self._probes: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
@@ -94,9 +96,12 @@ class CircuitBreaker:
         if term is not None:
             return Permit(self, term, self._now())
         now = self._now()
-        until = self._view.refusing_until_s
-        if now < until:
-            return Refusal(self._view.name, CircuitState.OPEN, until - now if until < 1e300 else None)
+        until_s = self._view.refusing_until_s
+        if now < until_s:
+            # One refusal serves a whole rest: what it costs to say no is what a broken service costs its callers.
+            if self._refusal.until_s != until_s:
+                self._refusal = Refusal(self._view.name, CircuitState.OPEN, until_s, self._now)
+            return self._refusal
         return self._considered(now)
 
     def _considered(self, now: float) -> Admission:
@@ -106,7 +111,8 @@ class CircuitBreaker:
         if isinstance(answer, Grant):
             return Probe(self, answer, now)
         asked = self._registry.ask(self._view) if answer.ask else None
-        return Refusal(self._view.name, answer.state, answer.retry_after_s, asked)
+        until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
+        return Refusal(self._view.name, answer.state, until_s, self._now, asked)
 
     async def admit_soon(self) -> Admission:
         """Like `admit`, but half-open it waits up to 50 ms to hear whether this call may be the probe."""
@@ -128,14 +134,14 @@ class CircuitBreaker:
             return await self._call_slowly(fn, *args, **kwargs)
         started_s = self._now()
         try:
-            result = fn(*args, **kwargs)
-            if hasattr(result, "__await__"):
+            result: Any = fn(*args, **kwargs)
+            if type(result) is CoroutineType or isawaitable(result):
                 result = await result
         except BaseException as error:
             Permit(self, term, started_s).raised(error)
             raise
         self._view.succeeded(term, started_s)
-        return cast(T, result)
+        return result  # type: ignore[no-any-return]  # a cast would be a call on the path of every guarded call
 
     execute = call
     """The teaching material's name for `call`."""
@@ -197,7 +203,7 @@ class CircuitBreaker:
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Guards every call of a function, async or not."""
-        if inspect.iscoroutinefunction(fn):
+        if iscoroutinefunction(fn):
 
             @functools.wraps(fn)
             async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -237,8 +243,8 @@ async def _run(permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
     """Runs one call under its permit, within the bound that a probe has."""
     try:
         async with asyncio.timeout(permit.bound_s):
-            result = fn()
-            if hasattr(result, "__await__"):
+            result: Any = fn()
+            if isawaitable(result):
                 result = await result
     except BaseException as error:
         permit.raised(error)

@@ -7,6 +7,8 @@ another epoch counts for nothing, so neither a late success nor a late failure c
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ha_rag.breaker.outcome import Verdict
@@ -24,25 +26,32 @@ PROBE_MARGIN = 0.1
 
 
 class Refusal:
-    """No: nothing may be sent now. `retry_after_s`: seconds until asking again makes sense, None where unknown.
+    """No: nothing may be sent now.
 
-    `asked`: done when the ledger has answered a request for a probe that this refusal set off, or None.
+    `until_s`: when asking again makes sense (monotonic; infinity: nobody knows). `asked`: done when the ledger has
+    answered a request for a probe that this refusal set off, or None.
     """
 
-    __slots__ = ("asked", "circuit", "retry_after_s", "state")
+    __slots__ = ("_now", "asked", "circuit", "state", "until_s")
 
     permitted = False
     permit = None
     probe = False
 
     def __init__(
-        self, circuit: str, state: CircuitState, retry_after_s: float | None,
+        self, circuit: str, state: CircuitState, until_s: float, now: Callable[[], float],
         asked: asyncio.Future[None] | None = None,
     ) -> None:
         self.circuit = circuit
         self.state = state
-        self.retry_after_s = retry_after_s
+        self.until_s = until_s
         self.asked = asked
+        self._now = now
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds until asking again makes sense, None where unknown."""
+        return None if self.until_s == math.inf else max(0.0, self.until_s - self._now())
 
     def error(self) -> CircuitOpenError:
         """The refusal as an exception."""

@@ -50,7 +50,9 @@ class Tallies:
         self._for_solo: list[Cell] = []
 
     def cell_for(self, term: Term, now_s: float) -> Cell:
-        """A cell for that term and time; the one before it is shelved."""
+        """The cell for that term and time; one that was begun for another is shelved."""
+        if self.cell is not None and self.cell.term is term and now_s < self.cell.end_s:
+            return self.cell
         self.shelve()
         self.cell = Cell(term, now_s, now_s + self._cell_s)
         return self.cell

@@ -29,6 +29,7 @@ from ha_rag.ledger.solo import Solo
 from ha_rag.ledger.tallies import Tallies, Term
 from ha_rag.messages import Outcome
 
+OK = Outcome.OK
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 Scope = Literal["fleet", "replica"]
 
@@ -92,9 +93,11 @@ class View:
         self.spread_s = 0.0
         """Over how many seconds the replicas spread what they all want to ask at once; grows with the fleet."""
         self._replica = replica
-        self._clock = clock
+        self._now = clock.monotonic_s
         self._draw = draw
         self._lock = threading.Lock()
+        self._acquire, self._release = self._lock.acquire, self._lock.release
+        self._slow_s = policy.slow_call_s
         self._tallies = Tallies(policy.bucket_ms / 1000, policy.window_s)
         self._rest_until_s = 0.0
         self._override_until_s = math.inf
@@ -119,7 +122,7 @@ class View:
     def consider(self) -> Term | Grant | Refused:
         """What becomes of a call that comes now, worked out in full. Hands out a standing grant."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             if self._short:
                 self._judge(now)
                 self._regate(now)
@@ -133,7 +136,7 @@ class View:
     def state(self) -> CircuitState:
         """What a call would meet now."""
         with self._lock:
-            return self._meets(self._clock.monotonic_s())[0]
+            return self._meets(self._now())[0]
 
     def _meets(self, now: float) -> tuple[CircuitState, float]:
         """The state that a call meets, and until when, as far as that is known."""
@@ -201,30 +204,37 @@ class View:
 
     def succeeded(self, term: Term, started_s: float) -> Outcome:
         """Counts a call that was answered."""
-        now = self._clock.monotonic_s()
-        slow_s = self.policy.slow_call_s
-        with self._lock:
+        now = self._now()
+        slow_s = self._slow_s
+        if not slow_s or now - started_s <= slow_s:
+            # The price of every guarded call: acquire and release by hand cost a third of a with block.
+            self._acquire()
             cell = self._tallies.cell
-            if cell is None or cell.term is not term or now >= cell.end_s:
-                if not self._counts(term):
-                    return Outcome.OK
+            if cell is not None and cell.term is term and now < cell.end_s:
+                cell.ok += 1
+                self._release()
+                return OK
+            self._release()
+            return self._succeeded_first(term, now, False)
+        return self._succeeded_first(term, now, True)
+
+    def _succeeded_first(self, term: Term, now: float, slow: bool) -> Outcome:
+        """Counts a slow call, or the first one of a term or a stretch of time."""
+        with self._lock:
+            if self._counts(term):
                 cell = self._tallies.cell_for(term, now)
-            cell.ok += 1
-            if slow_s and now - started_s > slow_s:
-                cell.slow += 1
-                return Outcome.SLOW
-        return Outcome.OK
+                cell.ok += 1
+                cell.slow += slow
+        return Outcome.SLOW if slow else OK
 
     def failed(self, term: Term, started_s: float) -> bool:
         """Counts a call that failed, and judges. Answers whether it counted, and so should be reported at once."""
-        now = self._clock.monotonic_s()
-        slow_s = self.policy.slow_call_s
+        now = self._now()
+        slow_s = self._slow_s
         with self._lock:
             if not self._counts(term):
                 return False
-            cell = self._tallies.cell
-            if cell is None or cell.term is not term or now >= cell.end_s:
-                cell = self._tallies.cell_for(term, now)
+            cell = self._tallies.cell_for(term, now)
             cell.failed += 1
             if slow_s and now - started_s > slow_s:
                 cell.slow += 1
@@ -233,7 +243,7 @@ class View:
 
     def throttled(self, term: Term, asked_s: float) -> bool:
         """Notes that the service asked for a rest. Answers whether it counted."""
-        now = self._clock.monotonic_s()
+        now = self._now()
         with self._lock:
             if not self._counts(term):
                 return False
@@ -244,7 +254,7 @@ class View:
 
     def _counts(self, term: Term) -> bool:
         """Whether a call admitted under that term still counts: it does in the epoch that admitted it only."""
-        if self._mode(self._clock.monotonic_s()) is OverrideMode.DISABLED:
+        if self._mode(self._now()) is OverrideMode.DISABLED:
             return False
         return term.fleet_epoch == self._term.fleet_epoch or term.solo_epoch == self._term.solo_epoch
 
@@ -271,7 +281,7 @@ class View:
     def settle_alone(self, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Ends a probe that the replica gave itself."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             ruling = self.solo.settle(_ms(now), grant.token, outcome, throttled_ms)
             if ruling.events and ruling.circuit.state is CLOSED:
                 self._closed_at_s = now
@@ -287,7 +297,7 @@ class View:
     def override_alone(self, mode: OverrideMode | None, reason: str, by: str, for_s: float | None) -> None:
         """An operator's word on a circuit that belongs to this replica."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             for_ms = None if for_s is None else round(for_s * 1000)
             ruling = self.solo.override(_ms(now), mode, reason, by, for_ms)
             self._hear_own(now)
@@ -308,7 +318,7 @@ class View:
         with self._lock:
             if snapshot.epoch < self.fleet.epoch:
                 return Heard(forgot=True)
-            now = self._clock.monotonic_s()
+            now = self._now()
             self.heard_s = now
             before = self.fleet
             if snapshot.epoch == before.epoch and snapshot.now_ms < before.now_ms:
@@ -319,7 +329,7 @@ class View:
     def hear_message(self, snapshot: Snapshot, previous_epoch: int) -> Heard:
         """Takes a pushed message: late ones are dropped, a gap before it asks for a read."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             if snapshot.epoch == self.fleet.epoch:
                 self._ask_after_s = now + self._spread()
                 return Heard()
@@ -352,14 +362,14 @@ class View:
         """The fleet has judged what this replica reported, and stays closed: its own overlay counts from now on."""
         with self._lock:
             self._overlay_from_s = -math.inf
-            self._regate(self._clock.monotonic_s())
+            self._regate(self._now())
 
     def set_away(self, away: bool) -> bool:
         """Whether the ledger takes verbs for this circuit. Answers whether that is news."""
         with self._lock:
             if self.scope == "replica" or away == self.away:
                 return False
-            now = self._clock.monotonic_s()
+            now = self._now()
             self.away = away
             if away:
                 self._overlay_from_s = -math.inf
@@ -376,7 +386,7 @@ class View:
         with self._lock:
             self._asking = False
             self._answered.set()
-            now = self._clock.monotonic_s()
+            now = self._now()
             if reply is None or not reply.granted:
                 wait_ms = 0 if reply is None else reply.wait_ms
                 self._ask_after_s = now + (1.0 if wait_ms == UNKNOWN else wait_ms / 1000) + self._spread()
@@ -401,7 +411,7 @@ class View:
         """A grant that nobody used for half its life, to be given back."""
         with self._lock:
             grant = self._grant
-            now = self._clock.monotonic_s()
+            now = self._now()
             if grant is None or (now < grant.until_s - grant.half_life_s and grant.epoch == self.fleet.epoch):
                 return None
             self._grant = None
@@ -420,7 +430,7 @@ class View:
         with self._lock:
             if self._sent is not None:
                 return self._sent
-            now, epoch = self._clock.monotonic_s(), self.fleet.epoch
+            now, epoch = self._now(), self.fleet.epoch
             tallies = self._tallies.take_for_fleet(epoch, now, ledger_now_ms)
             throttled_ms, throttled_epoch, throttled_s = self._throttled
             self._throttled = NOT_THROTTLED
@@ -447,7 +457,7 @@ class View:
     def tidy(self) -> None:
         """What time alone changes: overrides that ended, counts grown too old. Called now and then."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             self._tallies.trim(now)
             self._regate(now)
 
@@ -456,7 +466,7 @@ class View:
     def belief(self, ledger_now_ms: int) -> Belief:
         """What this replica would teach a ledger that forgot it, whose clock shows `ledger_now_ms`."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             known = self.fleet
             left_ms = max(0, _ms(self._rest_until_s) - _ms(now)) if known.state is OPEN and not known.override else 0
             return replace(known.belief(), left_ms=left_ms, override=self._word(now, ledger_now_ms))
@@ -471,13 +481,13 @@ class View:
     def local(self) -> Snapshot:
         """The replica's own circuit as it reads now, in ms of its own clock."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             return self.solo.read(_ms(now))
 
     def overlaid(self) -> bool:
         """Whether the replica refuses by itself what the fleet would let pass."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             if self._is_own() or self._mode(now) is not None:
                 return False
             return self._fleet_state(now) is CLOSED and self._solo_state(now) is not CLOSED
@@ -485,7 +495,7 @@ class View:
     def rest_left_s(self) -> float | None:
         """Seconds until calls may pass or probe again; None where nobody can know, or where there is no rest."""
         with self._lock:
-            now = self._clock.monotonic_s()
+            now = self._now()
             state, until = self._meets(now)
             return max(0.0, until - now) if state is OPEN and until != math.inf else None
 
