@@ -31,7 +31,7 @@ class ServiceConfig:
     max_connections: int = 256
     max_reply_bytes: int = 8 * 1024 * 1024
     trust_env: bool = False
-    headers: Mapping[str, str] = field(default=NO_HEADERS, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         problems = [

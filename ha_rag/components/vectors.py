@@ -14,8 +14,9 @@ from ha_rag.messages import Vector
 def unit(values: NDArray[Any]) -> Vector | None:
     """`values` scaled to length one, as float32; None where they have no direction: all zero, NaN or infinite."""
     wide = values.astype(np.float64, copy=False)
-    length = math.sqrt(square) if 0.0 < (square := float(wide.dot(wide))) < math.inf else 0.0
-    return (wide / length).astype(np.float32) if length else None
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(wide.dot(wide))
+    return (wide / math.sqrt(square)).astype(np.float32) if 0.0 < square < math.inf else None
 
 
 def unit_or_zero(values: NDArray[Any]) -> Vector:

@@ -1,0 +1,295 @@
+"""Whatever a service does, its client raises one of our errors; only a cancellation goes through."""
+
+import asyncio
+import gzip
+
+import aiohttp
+import pytest
+
+from ha_rag.components.carried import carrying
+from ha_rag.components.service_client import ServiceClient
+from ha_rag.components.service_config import ServiceConfig
+from ha_rag.errors import (
+    ComponentError,
+    InvalidRequestError,
+    MalformedReplyError,
+    ServiceError,
+    ServiceTimeoutError,
+    ThrottledError,
+)
+from tests.components.canned import canned_service, events, json_reply, raw_service, reply
+from tests.redis_servers import free_port
+
+KEY = "sk-very-secret"
+
+
+async def post(base_url, **settings):
+    config = ServiceConfig(base_url=base_url, **{"api_key": KEY, "timeout_s": 5.0, **settings})
+    client = ServiceClient(config)
+    try:
+        return await client.post(config.url("embeddings"), b'{"input": "a"}')
+    finally:
+        await client.aclose()
+
+
+async def failure_of(base_url, **settings):
+    with pytest.raises(ComponentError) as raised:
+        await post(base_url, **settings)
+    return raised.value
+
+
+async def test_a_good_reply_is_handed_over_as_it_is():
+    async with canned_service(json_reply({"data": []})) as service:
+        assert await post(service.base_url) == b'{"data":[]}'
+        assert service.requests[0].startswith(b"POST /v1/embeddings HTTP/1.1")
+        assert service.headers()["authorization"] == f"Bearer {KEY}"
+        assert service.headers()["content-type"] == "application/json"
+
+
+async def test_without_a_key_no_authorization_is_sent():
+    async with canned_service(json_reply({})) as service:
+        await post(service.base_url, api_key=None)
+        assert "authorization" not in service.headers()
+
+
+async def test_headers_of_the_configuration_and_of_the_question_are_sent():
+    async with canned_service(json_reply({})) as service:
+        with carrying({"traceparent": "00-ab-cd-01"}):
+            await post(service.base_url, headers={"X-HA-RAG-Replica": "a"})
+        assert service.headers()["traceparent"] == "00-ab-cd-01"
+        assert service.headers()["x-ha-rag-replica"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("401 Unauthorized", ServiceError),
+        ("403 Forbidden", ServiceError),
+        ("404 Not Found", ServiceError),
+        ("429 Too Many Requests", ServiceError),
+        ("500 Internal Server Error", ServiceError),
+        ("503 Service Unavailable", ServiceError),
+        ("400 Bad Request", InvalidRequestError),
+        ("413 Payload Too Large", InvalidRequestError),
+        ("422 Unprocessable Entity", InvalidRequestError),
+    ],
+)
+async def test_a_status_becomes_its_error(status, kind):
+    async with canned_service(json_reply({"error": {"message": f"no, {KEY}"}}, status)) as service:
+        error = await failure_of(service.base_url)
+    assert type(error) is kind
+    assert error.status == int(status[:3])
+    assert KEY not in f"{error!r} {error}"
+
+
+async def test_a_service_that_asks_for_rest_is_heard():
+    async with canned_service(json_reply({}, "429 Too Many Requests", Retry_After="7")) as service:
+        error = await failure_of(service.base_url)
+    assert isinstance(error, ThrottledError)
+    assert error.retry_after_s == 7.0
+
+
+async def test_a_redirect_is_not_followed():
+    async with canned_service(json_reply({})) as elsewhere:
+        redirect = reply(b"", "307 Temporary Redirect", Location=f"{elsewhere.base_url}/embeddings")
+        async with canned_service(redirect) as service:
+            error = await failure_of(service.base_url)
+        assert (type(error), error.status) == (ServiceError, 307)
+        assert elsewhere.requests == []
+
+
+async def test_a_proxy_of_the_environment_is_not_trusted(monkeypatch):
+    async with canned_service(json_reply({})) as service, canned_service(json_reply({})) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.base_url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        await post(service.base_url)
+        assert (len(service.requests), len(proxy.requests)) == (1, 0)
+
+
+async def test_a_refused_connection_is_a_service_error():
+    error = await failure_of(f"http://127.0.0.1:{free_port()}/v1")
+    assert type(error) is ServiceError
+    assert error.status is None
+    assert "cannot connect" in str(error)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nContent-Type: appl",
+        b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nno chunk\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+        b"HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_no_foreign_exception_escapes_whatever_the_service_writes(answer):
+    async with canned_service(answer) as service:
+        error = await failure_of(service.base_url)
+    assert isinstance(error, ServiceError)
+    assert KEY not in f"{error!r} {error} {error.__cause__!r}"
+
+
+async def test_a_service_that_does_not_answer_has_timed_out():
+    async with canned_service(None) as service:
+        error = await failure_of(service.base_url, timeout_s=0.05)
+    assert type(error) is ServiceTimeoutError
+
+
+async def test_a_service_that_stops_in_the_middle_of_its_answer_has_timed_out():
+    async def stall(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await reader.read()
+
+    async with raw_service(stall) as base_url:
+        error = await failure_of(base_url, timeout_s=0.05)
+    assert type(error) is ServiceTimeoutError
+
+
+async def test_a_cancellation_goes_through_as_it_is():
+    async with canned_service(None) as service:
+        asked = asyncio.create_task(post(service.base_url))
+        while not service.requests:
+            await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+
+async def test_the_callers_own_timeout_is_the_callers():
+    async with canned_service(None) as service:
+        with pytest.raises(TimeoutError) as raised:
+            async with asyncio.timeout(0.05):
+                await post(service.base_url)
+    assert not isinstance(raised.value, ComponentError)
+
+
+async def test_a_reply_that_says_it_is_too_long_is_not_read():
+    async with canned_service(reply(b"x" * 5000)) as service:
+        assert type(await failure_of(service.base_url, max_reply_bytes=4000)) is MalformedReplyError
+
+
+async def test_a_reply_that_turns_out_too_long_is_cut_off():
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"3e8\r\n" + b"x" * 1000 + b"\r\n") * 9
+    async with canned_service(chunked) as service:
+        assert type(await failure_of(service.base_url, max_reply_bytes=4000)) is MalformedReplyError
+
+
+async def test_a_reply_that_unfolds_to_too_much_is_cut_off():
+    bomb = reply(gzip.compress(b"x" * 10_000_000), Content_Encoding="gzip")
+    async with canned_service(bomb) as service:
+        assert type(await failure_of(service.base_url, max_reply_bytes=100_000)) is MalformedReplyError
+
+
+async def test_connections_are_kept_and_used_again():
+    connections = 0
+
+    async def serve(reader, writer):
+        nonlocal connections
+        connections += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            await reader.readexactly(2)
+            writer.write(json_reply({}))
+
+    async with raw_service(serve) as base_url:
+        config = ServiceConfig(base_url=base_url)
+        client = ServiceClient(config)
+        for _ in range(5):
+            await client.post(config.url("x"), b"{}")
+        await client.aclose()
+    assert connections == 1
+
+
+def test_a_client_works_in_one_event_loop_after_another():
+    client = []
+
+    async def ask_once():
+        async with canned_service(json_reply({"n": 1})) as service:
+            config = ServiceConfig(base_url=service.base_url)
+            client[:] = client or [ServiceClient(config)]
+            return await client[0].post(config.url("x"), b"{}")
+
+    assert asyncio.run(ask_once()) == b'{"n":1}'
+    assert asyncio.run(ask_once()) == b'{"n":1}'
+    asyncio.run(client[0].aclose())
+
+
+async def test_closing_twice_is_no_error_and_a_later_call_opens_anew():
+    async with canned_service(json_reply({})) as service:
+        config = ServiceConfig(base_url=service.base_url)
+        client = ServiceClient(config)
+        await client.post(config.url("x"), b"{}")
+        await client.aclose()
+        await client.aclose()
+        assert await client.post(config.url("x"), b"{}") == b"{}"
+        await client.aclose()
+
+
+async def collected(base_url, **settings):
+    config = ServiceConfig(base_url=base_url, **{"timeout_s": 5.0, **settings})
+    client = ServiceClient(config)
+    try:
+        return [event async for event in client.events(config.url("chat/completions"), b"{}")]
+    finally:
+        await client.aclose()
+
+
+async def test_events_are_handed_out_one_by_one():
+    async with canned_service(events("a", "b", "[DONE]")) as service:
+        assert await collected(service.base_url) == [b"a", b"b", b"[DONE]"]
+
+
+async def test_a_stream_that_is_none_is_malformed():
+    async with canned_service(reply(b"<html>", Content_Type="text/html")) as service:
+        with pytest.raises(MalformedReplyError, match="text/html"):
+            await collected(service.base_url)
+
+
+async def test_a_stream_that_breaks_off_is_malformed():
+    broken = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\ndata: a\n\n"
+    async with canned_service(broken) as service:
+        with pytest.raises(MalformedReplyError, match="broke off"):
+            await collected(service.base_url)
+
+
+async def test_a_refused_stream_is_refused_as_any_call():
+    async with canned_service(json_reply({}, "503 Service Unavailable", Retry_After="3")) as service:
+        with pytest.raises(ThrottledError):
+            await collected(service.base_url)
+
+
+async def test_a_stream_that_falls_silent_has_timed_out():
+    async with canned_service(None) as service:
+        with pytest.raises(ServiceTimeoutError):
+            await collected(service.base_url, timeout_s=0.05)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        aiohttp.ClientError("x"),
+        aiohttp.ServerDisconnectedError(),
+        aiohttp.ClientPayloadError("x"),
+        aiohttp.InvalidURL("x"),
+        aiohttp.TooManyRedirects(None, ()),  # type: ignore[arg-type]  # only its kind matters here
+        TimeoutError(),
+        ConnectionResetError(),
+        OSError("x"),
+        ValueError("Chunk too big"),
+        RuntimeError("Session is closed"),
+        asyncio.IncompleteReadError(b"", 1),
+    ],
+)
+async def test_every_foreign_exception_becomes_ours(foreign, monkeypatch):
+    async def fail(*_args, **_kwargs):
+        raise foreign
+
+    monkeypatch.setattr(aiohttp.ClientSession, "post", fail)
+    error = await failure_of("http://localhost/v1")
+    assert isinstance(error, ServiceTimeoutError if isinstance(foreign, TimeoutError) else ServiceError)
