@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
 
 from ha_rag.clock import Clock, SystemClock
@@ -107,7 +107,7 @@ class HighAvailabilityRAG:
 
     async def stream(
         self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None
-    ) -> AsyncIterator[StreamEvent]:
+    ) -> AsyncGenerator[StreamEvent]:
         """The answer piece by piece: AnswerStarted, AnswerPiece ..., and AnswerDone or AnswerBroken.
 
         Tiers change before the first piece only. What breaks after it ends the stream with AnswerBroken, which carries
@@ -121,20 +121,17 @@ class HighAvailabilityRAG:
         opened = inquiry.note(GENERATOR, served)
         try:
             yield AnswerStarted(inquiry.id, dict(inquiry.served_by), tuple(passages))
-            async for event in self._streamed(inquiry, opened, passages):
-                yield event
+            while (piece := await opened.next(inquiry.deadline)) is not None:
+                yield AnswerPiece(piece)
+            yield self._last_event(inquiry, opened, passages)
         finally:
             await opened.aclose()
 
-    async def _streamed(
-        self, inquiry: Inquiry, opened: OpenStream, passages: Sequence[Passage]
-    ) -> AsyncIterator[StreamEvent]:
-        async for piece in opened.pieces(inquiry.deadline):
-            yield AnswerPiece(piece)
+    def _last_event(self, inquiry: Inquiry, opened: OpenStream, passages: Sequence[Passage]) -> StreamEvent:
         if opened.ended is not None:
             inquiry.mend_last(GENERATOR, opened.ended)
         answer = self._answered(inquiry, passages, opened.so_far(len(passages)))
-        yield AnswerBroken(opened.broken, answer) if opened.broken else AnswerDone(answer)
+        return AnswerBroken(opened.broken, answer) if opened.broken else AnswerDone(answer)
 
     def query_sync(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
         """`query` for a program without an event loop. It runs on one background thread, whichever thread asks.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ha_rag.components.generators.citations import cited_in
@@ -67,16 +68,19 @@ class OpenStream:
         good = self.ended is None or self.ended.outcome in {Outcome.OK, Outcome.SLOW}
         return "" if good or self.ended is None else self.ended.reason or str(self.ended.outcome)
 
-    async def pieces(self, deadline: Deadline) -> AsyncGenerator[str]:
-        """The pieces, to the end or until it breaks off. The tier may take its timeout for each, until `deadline`."""
-        piece: str | Ended[str] = self._first
-        while isinstance(piece, str):
-            self._text.append(piece)
-            yield piece
-            if self._rest is None:
-                return
+    async def next(self, deadline: Deadline) -> str | None:
+        """The next piece, waited for as long as the tier's timeout at most; None at the end, or where it broke off."""
+        piece: str | Ended[str] | None = None
+        if not self._text:
+            piece = self._first
+        elif self._rest is not None and self.ended is None:
             piece = await self._rest.next(deadline.share_s(self._timeout_s))
-        self.ended = piece
+        if isinstance(piece, Ended):
+            self.ended = piece
+            return None
+        if piece is not None:
+            self._text.append(piece)
+        return piece
 
     def so_far(self, passages: int) -> Generation:
         """The text handed out, and which of the `passages` given it cites."""
@@ -125,9 +129,21 @@ class Streaming:
 
 async def pieces_of(generator: Generator, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str]:
     """The generator's pieces that are not empty; one piece where it does not stream."""
-    if isinstance(generator, StreamingGenerator):
-        async for piece in generator.stream(question, passages):
+    if not isinstance(generator, StreamingGenerator):
+        yield usable_generation(await generator.generate(question, passages)).text
+        return
+    stream = generator.stream(question, passages)
+    async with _closing(stream):
+        async for piece in stream:
             if piece:
                 yield piece
-    else:
-        yield usable_generation(await generator.generate(question, passages)).text
+
+
+@asynccontextmanager
+async def _closing(stream: AsyncIterator[str]) -> AsyncIterator[None]:
+    """Closes the stream at once, and with it its connection, where its reader stops in the middle."""
+    try:
+        yield
+    finally:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()

@@ -1,0 +1,105 @@
+"""Tiers as the user lists them: names, circuits, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.errors import ConfigurationError
+from ha_rag.messages import ComponentType
+from ha_rag.strategy import FallbackStrategy, Tier
+from tests.strategy.scripted import Scripted, ScriptedCircuits
+
+
+class NamedByItsClass(Scripted):
+    name = "hashing"
+
+
+def names(strategy: FallbackStrategy, kind: ComponentType = ComponentType.EMBEDDER) -> list[str]:
+    return [tier.name for tier in strategy.fallback_chains[kind]]
+
+
+def test_plain_components_are_named_by_their_place() -> None:
+    assert names(FallbackStrategy(embedders=[Scripted() for _ in range(5)])) == [
+        "primary",
+        "secondary",
+        "tertiary",
+        "tier4",
+        "tier5",
+    ]
+
+
+def test_a_components_own_name_goes_before_its_place_unless_it_is_taken() -> None:
+    strategy = FallbackStrategy(embedders=[NamedByItsClass(), NamedByItsClass(), Scripted()])
+    assert names(strategy) == ["hashing", "secondary", "tertiary"]
+
+
+def test_a_name_given_is_kept() -> None:
+    strategy = FallbackStrategy(generators=[Scripted(), Tier("extractive", Scripted(), timeout_s=2.0)])
+    assert names(strategy, ComponentType.GENERATOR) == ["primary", "extractive"]
+
+
+def test_circuits_are_named_after_type_and_tier_and_know_policy_scope_and_timeout() -> None:
+    policy = CircuitPolicy(min_samples=2)
+    in_process = Scripted()
+    in_process.in_process = True  # type: ignore[attr-defined]  # how a component says that it is no service
+    strategy = FallbackStrategy(
+        embedders=[Tier("primary", Scripted(), timeout_s=0.5, policy=policy), in_process],
+        retrievers=[Tier("disk", Scripted(), scope="replica")],
+        generators=[Scripted()],
+    )
+    circuits = ScriptedCircuits()
+    strategy.guarded(circuits)
+    assert [(b.name, b.scope, b.timeout_s) for b in circuits.breakers.values()] == [
+        ("embedder.primary", "fleet", 0.5),
+        ("embedder.secondary", "replica", 1.0),
+        ("retriever.disk", "replica", 1.0),
+        ("generator.primary", "fleet", 8.0),
+    ]
+    assert circuits.policies["embedder.primary"] is policy
+
+
+def test_the_last_resort_is_as_wide_as_the_first_embedder() -> None:
+    strategy = FallbackStrategy(embedders=[Scripted(dimension=7), Scripted(dimension=3)])
+    assert strategy.guarded(ScriptedCircuits()).embedders.last.dimension == 7
+
+
+def test_no_tiers_at_all_leave_the_last_resorts() -> None:
+    pipeline = FallbackStrategy().guarded(ScriptedCircuits())
+    assert pipeline.preferred == {"embedder": "zero", "retriever": "none", "generator": "plain"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"embedders": [Tier("a", Scripted()), Tier("a", Scripted())]}, "'a': is there twice"),
+        ({"embedders": [Tier("zero", Scripted())]}, "'zero': that is what the last resort is called"),
+        ({"retrievers": [object()]}, "object has no method `retrieve`"),
+        ({"generators": ["gpt-4o"]}, "str has no method `generate`"),
+        ({"embedders": [Scripted(dimension=0)]}, "`dimension` must be"),
+        ({"choose": "best"}, "choose = 'best': must be"),
+    ],
+)
+def test_a_strategy_that_cannot_work_is_refused(arguments: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigurationError, match=rule):
+        FallbackStrategy(**arguments)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "{a}", "a:b", "-a", "x" * 65, None, 5])
+def test_a_name_that_would_not_do_for_a_circuit_is_refused(name: Any) -> None:
+    with pytest.raises(ConfigurationError, match="name = "):
+        Tier(name, Scripted())
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("inf"), float("nan"), True, "1"])
+def test_a_timeout_that_is_no_duration_is_refused(timeout_s: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout_s = "):
+        Tier("a", Scripted(), timeout_s=timeout_s)
+
+
+def test_an_unknown_scope_is_refused() -> None:
+    scope: Any = "world"
+    with pytest.raises(ConfigurationError, match="scope = 'world'"):
+        Tier("a", Scripted(), scope=scope)
