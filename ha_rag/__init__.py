@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from ha_rag.breaker.report import CircuitReport, FleetReport
     from ha_rag.circuit.policy import CircuitPolicy
     from ha_rag.circuit.state import CircuitState, OverrideMode
-    from ha_rag.components.embedders import CachedEmbedder, PrimaryEmbedder, SecondaryEmbedder
-    from ha_rag.components.generators import FallbackGenerator, PrimaryGenerator
+    from ha_rag.components.embedders.cached import CachedEmbedder
+    from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
+    from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
     from ha_rag.components.interfaces import Embedder, Generator, Retriever, StreamingGenerator
     from ha_rag.components.retrievers import PrimaryRetriever, ReducedRetriever
     from ha_rag.components.script import Script
@@ -111,8 +112,9 @@ _HOMES = {
     "ha_rag.breaker.report": ("CircuitReport", "FleetReport"),
     "ha_rag.circuit.policy": ("CircuitPolicy",),
     "ha_rag.circuit.state": ("CircuitState", "OverrideMode"),
-    "ha_rag.components.embedders": ("CachedEmbedder", "PrimaryEmbedder", "SecondaryEmbedder"),
-    "ha_rag.components.generators": ("FallbackGenerator", "PrimaryGenerator"),
+    "ha_rag.components.embedders.cached": ("CachedEmbedder",),
+    "ha_rag.components.embedders.teaching": ("PrimaryEmbedder", "SecondaryEmbedder"),
+    "ha_rag.components.generators.teaching": ("FallbackGenerator", "PrimaryGenerator"),
     "ha_rag.components.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
     "ha_rag.components.retrievers": ("PrimaryRetriever", "ReducedRetriever"),
     "ha_rag.components.script": ("Script",),
