@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
 
+from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.deadline import Deadline
 from ha_rag.events import QuestionAnswered, Sink, TierFellBack, announce
@@ -45,7 +46,7 @@ class HighAvailabilityRAG:
         request_timeout_s: float = 30.0,
     ) -> None:
         self.strategy = strategy
-        self.circuits = _circuits_of_this_process(clock) if circuits is None else circuits
+        self.circuits: Circuits = CircuitRegistry.connect(clock=clock) if circuits is None else circuits
         self.replica = self.circuits.replica if replica is None else replica
         self.request_timeout_s = checked_timeout_s(request_timeout_s)
         self._clock = SystemClock() if clock is None else clock
@@ -208,12 +209,6 @@ class HighAvailabilityRAG:
             shared_state=answer.shared_state,
         )
         announce(self._sinks, answered)
-
-
-def _circuits_of_this_process(clock: Clock | None) -> Circuits:
-    from ha_rag.breaker import CircuitRegistry
-
-    return CircuitRegistry.connect(clock=clock)
 
 
 def citations(passages: Sequence[Passage], cited: Iterable[int]) -> tuple[Citation, ...]:

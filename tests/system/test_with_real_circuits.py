@@ -1,0 +1,226 @@
+"""The system over real circuits of one process: they open, rest, probe and close while every question is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.breaker.report import CircuitReport
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.errors import ServiceError, ThrottledError
+from ha_rag.events import CircuitChanged, Event
+from ha_rag.messages import Answer
+from ha_rag.strategy import FallbackStrategy, Tier
+from ha_rag.system import HighAvailabilityRAG
+from tests.strategy.scripted import HANGS, Scripted
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
+
+POLICY = CircuitPolicy(min_samples=5, recovery_timeout_s=10.0, probe_successes=2)
+DOWN = ServiceError("down", status=500)
+
+
+class House:
+    """One question's house around a primary embedder that does what `behaviour` says at the moment."""
+
+    def __init__(self) -> None:
+        self.behaviour: Any = None
+        self.primary = Scripted((self._behave,))
+        self.events: list[Event] = []
+        clock = LoopClock()
+        self.circuits = CircuitRegistry.connect(clock=clock, replica="rag-1", sinks=[self.events.append])
+        strategy = FallbackStrategy(
+            embedders=[Tier("primary", self.primary, timeout_s=1.0, policy=POLICY), Tier("secondary", Scripted())],
+            retrievers=[Scripted()],
+            generators=[Scripted()],
+        )
+        self.rag = HighAvailabilityRAG(strategy, self.circuits, clock=clock)
+
+    async def _behave(self) -> Any:
+        if self.behaviour == HANGS:
+            await asyncio.Event().wait()
+        if self.behaviour is not None:
+            raise self.behaviour
+        return await Scripted().embed("")
+
+    async def ask(self, times: int = 1, timeout_s: float = 30.0) -> list[Answer]:
+        return [await self.rag.query("How?", timeout_s=timeout_s) for _ in range(times)]
+
+    async def leave(self, times: int, after_s: float) -> None:
+        for _ in range(times):
+            task = asyncio.create_task(self.rag.query("How?"))
+            await asyncio.sleep(after_s)
+            task.cancel()
+            await asyncio.wait({task})
+            assert task.cancelled()
+
+    @property
+    def report(self) -> CircuitReport:
+        return next(report for report in self.circuits.snapshot() if report.name == "embedder.primary")
+
+    @property
+    def state(self) -> str:
+        return str(self.report.state)
+
+    def moves(self) -> list[tuple[str, str]]:
+        return [(event.from_state, event.to_state) for event in self.events if isinstance(event, CircuitChanged)]
+
+
+def test_failures_open_the_circuit_and_while_it_rests_the_service_is_left_alone() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = DOWN
+        answers = await house.ask(times=8)
+        assert all(answer.text and answer.served_by["embedder"] == "secondary" for answer in answers)
+        assert [str(answer.attempts[0].outcome) for answer in answers] == ["failed"] * 5 + ["rejected"] * 3
+        assert answers[-1].attempts[0].state == "open"
+        assert len(house.primary.calls) == 5
+        assert house.rag.get_system_health()["embedder.primary"].state == "open"
+
+    in_virtual_time(scenario)
+
+
+def test_when_the_service_is_back_the_circuit_closes_by_itself() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = DOWN
+        await house.ask(times=5)
+        house.behaviour = None
+        await asyncio.sleep(12.0)
+        answers = await house.ask(times=3)
+        assert [answer.served_by["embedder"] for answer in answers] == ["primary"] * 3
+        assert house.state == "closed"
+        assert (house.moves()[0], house.moves()[-1]) == (("closed", "open"), ("half_open", "closed"))
+
+    in_virtual_time(scenario)
+
+
+def test_a_failed_probe_opens_it_again_and_the_question_is_answered() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = DOWN
+        await house.ask(times=5)
+        await asyncio.sleep(12.0)
+        (answer,) = await house.ask()
+        assert (answer.attempts[0].outcome, answer.attempts[0].state) == ("failed", "half_open")
+        assert answer.served_by["embedder"] == "secondary"
+        assert house.state == "open"
+
+    in_virtual_time(scenario)
+
+
+def test_half_open_one_of_many_questions_at_once_is_the_probe() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = DOWN
+        await house.ask(times=5)
+        house.behaviour = HANGS
+        await asyncio.sleep(12.0)
+        answers = await asyncio.gather(*(house.rag.query("How?") for _ in range(50)))
+        assert all(answer.served_by["embedder"] == "secondary" for answer in answers)
+        assert len(house.primary.calls) == 6
+
+    in_virtual_time(scenario)
+
+
+def test_a_service_that_asks_for_a_rest_gets_it_at_once() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = ThrottledError("slow down", retry_after_s=20.0)
+        await house.ask()
+        house.behaviour = None
+        await asyncio.sleep(19.0)
+        (during,) = await house.ask()
+        assert str(during.attempts[0].outcome) == "rejected"
+        await asyncio.sleep(4.0)
+        (after,) = await house.ask()
+        assert after.served_by["embedder"] == "primary"
+
+    in_virtual_time(scenario)
+
+
+def test_a_thousand_cancelled_calls_vote_for_nothing() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = HANGS
+        await house.leave(times=1000, after_s=0.01)
+        assert house.state == "closed"
+        assert house.report.samples == 0
+        assert house.rag.get_system_health()["embedder.primary"].failures == 0
+
+    in_virtual_time(scenario)
+
+
+def test_callers_that_leave_after_more_than_half_of_the_timeout_do_vote() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = HANGS
+        await house.leave(times=5, after_s=0.6)
+        assert house.state == "open"
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize("behaviour", [None, HANGS])
+def test_a_thousand_tiny_deadlines_do_not_open_a_circuit(behaviour: Any) -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = behaviour
+        answers = await house.ask(times=1000, timeout_s=0.01)
+        assert all(answer.ms <= 10.001 for answer in answers)
+        assert house.state == "closed"
+
+    in_virtual_time(scenario)
+
+
+def test_a_thousand_tiny_deadlines_do_not_hide_a_hanging_service() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = HANGS
+        hurried = asyncio.create_task(house.ask(times=1000, timeout_s=0.01))
+        await asyncio.gather(*(house.rag.query("How?") for _ in range(5)))
+        assert house.state == "open"
+        await hurried
+
+    in_virtual_time(scenario)
+
+
+def test_with_none_but_hurried_callers_the_circuit_closes_all_the_same() -> None:
+    """A probe runs to its own end, however little time the question that set it off had."""
+
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = DOWN
+        await house.ask(times=5)
+        house.behaviour = None
+        await asyncio.sleep(12.0)
+        await house.ask(times=6, timeout_s=0.01)
+        assert house.state == "closed"
+
+    in_virtual_time(scenario)
+
+
+def test_a_probe_outlives_the_caller_that_set_it_off_and_its_word_counts() -> None:
+    async def scenario() -> None:
+        house = House()
+        house.behaviour = DOWN
+        await house.ask(times=5)
+        house.behaviour = HANGS
+        await asyncio.sleep(12.0)
+        await house.leave(times=1, after_s=0.1)
+        assert house.state == "half_open"
+        await asyncio.sleep(1.0)
+        assert house.state == "open"
+
+    in_virtual_time(scenario)
+
+
+def test_without_circuits_of_its_own_the_system_makes_them_for_this_process() -> None:
+    async def scenario() -> Answer:
+        rag = HighAvailabilityRAG(FallbackStrategy(embedders=[Scripted()]), clock=LoopClock(), replica="alone")
+        return await rag.query("How?")
+
+    answer = in_virtual_time(scenario)
+    assert (answer.shared_state, answer.replica) == ("local", "alone")
