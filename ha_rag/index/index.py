@@ -115,6 +115,14 @@ class Index:
             found = {row: rest for row, *rest in self._connection.execute(query, [row for row, _ in hits])}
         return [_passage(found[row], score) for row, score in hits if row in found]
 
+    def holds(self, document: str, digest: str) -> bool:
+        """Whether the index holds a document with this id and this content."""
+        query = "SELECT 1 FROM documents WHERE id = ? AND digest = ?"
+        with self._access, translated(self.folder):
+            if self._connection is None:
+                return False
+            return self._connection.execute(query, (document, digest)).fetchone() is not None
+
     def look(self) -> None:
         """Notices a newer state and has it loaded in the background; costs next to nothing, and never waits."""
         now_s = self._clock.monotonic_s()

@@ -67,7 +67,8 @@ class LexicalSearch:
 
         No syntax: quotes, brackets, AND and the like are words or nothing.
         """
-        terms = list(dict.fromkeys(_STEMS.analyze(question)))[:MAX_TERMS]
+        sound = question.encode("utf-8", "replace").decode()  # half characters, as JSON may carry them
+        terms = list(dict.fromkeys(_STEMS.analyze(sound)))[:MAX_TERMS]
         if not terms or not self.passages:
             return []
         should = tantivy.Occur.Should

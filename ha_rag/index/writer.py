@@ -18,6 +18,11 @@ from ha_rag.index.publishing import publish, recover
 from ha_rag.index.schema import DEAD, FRESH, open_for_writing, translated
 from ha_rag.messages import Space, Vector
 
+_WITHOUT_VECTOR = """
+    FROM passages WHERE state <> ? AND NOT EXISTS (
+        SELECT 1 FROM vectors JOIN spaces ON spaces.id = vectors.space
+        WHERE passage = row AND model = ? AND revision = ? AND dimension = ?)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -146,15 +151,16 @@ class IndexWriter:
 
     def unembedded(self, space: Space, limit: int, after_row: int = 0) -> list[Unembedded]:
         """At most `limit` passages without a vector in `space`, in the order of their rows, beginning after one."""
-        query = """
-            SELECT row, title, heading, text FROM passages
-            WHERE row > ? AND state <> ? AND NOT EXISTS (
-                SELECT 1 FROM vectors JOIN spaces ON spaces.id = vectors.space
-                WHERE passage = row AND model = ? AND revision = ? AND dimension = ?)
-            ORDER BY row LIMIT ?"""
-        values = (after_row, DEAD, space.model, space.revision, space.dimension, limit)
+        query = f"SELECT row, title, heading, text {_WITHOUT_VECTOR} AND row > ? ORDER BY row LIMIT ?"
+        values = (DEAD, space.model, space.revision, space.dimension, after_row, limit)
         with translated(self.folder):
             return [Unembedded(row, searchable(*words)) for row, *words in self._database.execute(query, values)]
+
+    def count_unembedded(self, space: Space) -> int:
+        """How many passages have no vector in `space`."""
+        values = (DEAD, space.model, space.revision, space.dimension)
+        with translated(self.folder):
+            return int(self._database.execute(f"SELECT count(*) {_WITHOUT_VECTOR}", values).fetchone()[0])
 
     def commit(self) -> None:
         """Makes every change so far durable and, in one step, visible to all readers."""

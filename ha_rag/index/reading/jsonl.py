@@ -1,0 +1,58 @@
+"""JSON lines in the BEIR layout: one document a line, {"_id": str, "title": str, "text": str, ...}."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ha_rag.errors import UnreadableDocumentError
+from ha_rag.index.reading.decoding import decoded, tidy
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One document of a file. `metadata`: whatever else the line said."""
+
+    id: str
+    title: str
+    text: str
+    metadata: dict[str, object]
+
+
+def jsonl_lines(name: str, file: Path, max_bytes: int) -> Iterator[Line | UnreadableDocumentError]:
+    """The documents of a file, read line by line; a line that is none comes as its error, and the rest go on.
+
+    `name`: of the file, for the errors. `max_bytes`: of one line. Raises OSError.
+    """
+    with file.open("rb") as lines:
+        for number, data in enumerate(iter(lambda: lines.readline(max_bytes + 1), b""), start=1):
+            if not data.strip():
+                continue
+            try:
+                yield _line(f"{name}:{number}", data, max_bytes)
+            except UnreadableDocumentError as error:
+                yield error
+                if len(data) > max_bytes:
+                    return  # where the next line begins is anybody's guess
+
+
+def _line(name: str, data: bytes, max_bytes: int) -> Line:
+    if len(data) > max_bytes:
+        raise UnreadableDocumentError(name, f"longer than {max_bytes:,} bytes; the rest of the file is left out")
+    try:
+        fields = json.loads(decoded(name, data))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableDocumentError(name, f"not JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise UnreadableDocumentError(name, "not a JSON object")
+    identity, title, text = (fields.pop(key, "") for key in ("_id", "title", "text"))
+    if not isinstance(identity, str | int) or identity == "" or isinstance(identity, bool):
+        raise UnreadableDocumentError(name, 'has no "_id"')
+    if not isinstance(text, str) or not isinstance(title, str | None):
+        raise UnreadableDocumentError(name, '"text" and "title" must be texts')
+    if not text.strip() and not (title or "").strip():
+        raise UnreadableDocumentError(name, "has no text")
+    title = tidy(title or "")
+    return Line(tidy(str(identity)), title, tidy(text) if text.strip() else title, fields)

@@ -1,0 +1,118 @@
+"""Splitting: a document becomes passages that fit an embedding model, overlap a little and know their headings."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from semantic_text_splitter import MarkdownSplitter, TextSplitter
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.index.document import Document, Piece
+
+SPLITTING_VERSION = 1
+"""Raised whenever the same text would be split differently: documents split by another version are read again."""
+CHARACTERS_PER_TOKEN = 4
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$")
+_FENCE = re.compile(r"^ {0,3}(```|~~~)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splitting:
+    """How long passages are. `max_tokens`: at most so many tokens each. `overlap_tokens`: repeated from the one before.
+
+    Tokens are those of the local model where wordllama is installed, else four characters each. Raises
+    ConfigurationError naming the field, the value and the rule.
+    """
+
+    max_tokens: int = 400
+    overlap_tokens: int = 40
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.max_tokens <= 8192:
+            raise ConfigurationError(f"max_tokens = {self.max_tokens!r}: must be between 16 and 8192")
+        if not 0 <= self.overlap_tokens <= self.max_tokens // 2:
+            raise ConfigurationError(
+                f"overlap_tokens = {self.overlap_tokens!r}: must be from 0 to half of max_tokens ({self.max_tokens})"
+            )
+
+
+DEFAULT_SPLITTING = Splitting()
+
+
+def split(document: Document, splitting: Splitting = DEFAULT_SPLITTING) -> list[Piece]:
+    """The passages of a document, in their order; none where it has no words. Deterministic; safe across threads."""
+    splitter = _splitter(document.markdown, splitting.max_tokens, splitting.overlap_tokens)
+    outline = _outline(document.text) if document.markdown else _Outline((), ())
+    pieces = [
+        Piece(text=text, title=document.title, heading=outline.above(start))
+        for start, text in splitter.chunk_indices(document.text)
+        if any(character.isalnum() for character in text)
+    ]
+    with_content = [piece for piece in pieces if not _is_only_headings(piece.text)] if document.markdown else pieces
+    return with_content or pieces
+
+
+@lru_cache(maxsize=8)
+def _splitter(markdown: bool, max_tokens: int, overlap: int) -> MarkdownSplitter | TextSplitter:
+    kind = MarkdownSplitter if markdown else TextSplitter
+    tokenizer = _tokenizer_file()
+    if tokenizer is not None:
+        return kind.from_huggingface_tokenizer_file(str(tokenizer), max_tokens, overlap)
+    return kind(max_tokens * CHARACTERS_PER_TOKEN, overlap * CHARACTERS_PER_TOKEN)
+
+
+def _tokenizer_file() -> Path | None:
+    # Found without importing wordllama, which takes a second and sets up logging.
+    package = find_spec("wordllama")
+    if package is None or package.origin is None:
+        return None
+    return next((Path(package.origin).parent / "tokenizers").glob("*.json"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """The headings of a text: `paths[i]` stands above everything from `starts[i]` on."""
+
+    starts: tuple[int, ...]
+    paths: tuple[str, ...]
+
+    def above(self, position: int) -> str:
+        at = bisect_right(self.starts, position) - 1
+        return self.paths[at] if at >= 0 else ""
+
+
+def _outline(text: str) -> _Outline:
+    starts: list[int] = []
+    paths: list[str] = []
+    stack: list[tuple[int, str]] = []
+    for start, level, title in _headings(text):
+        stack = [*(entry for entry in stack if entry[0] < level), (level, title)]
+        starts.append(start)
+        paths.append(" > ".join(name for _, name in stack))
+    return _Outline(tuple(starts), tuple(paths))
+
+
+def _headings(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, level and text of each heading; a line in a block of code is none."""
+    position, fence = 0, ""
+    for line in text.splitlines(keepends=True):
+        if mark := _FENCE.match(line):
+            fence = "" if fence == mark[1] else fence or mark[1]
+        elif not fence and (heading := _HEADING.match(line.rstrip("\r\n"))):
+            yield position, len(heading[1]), heading[2].strip()
+        position += len(line)
+
+
+def first_heading(text: str) -> str:
+    """The first heading of a Markdown text, or ""."""
+    return next((title for _, _, title in _headings(text)), "")
+
+
+def _is_only_headings(text: str) -> bool:
+    return all(_HEADING.match(line) or not line.strip() for line in text.splitlines())
