@@ -11,12 +11,12 @@ from ha_rag.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortNeed:
-    """A port that the fleet wants. `user`: who would listen there. `flag`: what to change if it is taken."""
+    """A port that the fleet wants. `user`: who would listen there. `remedy`: what to do if it is taken."""
 
     host: str
     port: int
     user: str
-    flag: str
+    remedy: str
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -36,11 +36,11 @@ def require_free(needs: list[PortNeed]) -> None:
 
 def _problem(need: PortNeed) -> str | None:
     if not 1 <= need.port <= 65_535:
-        return f"port {need.port} for {need.user}: must be between 1 and 65535; choose another with {need.flag}"
+        return f"port {need.port} for {need.user}: must be between 1 and 65535; {need.remedy}"
     try:
         _try_to_listen(need.host, need.port)
     except OSError as error:
-        return f"port {need.port} for {need.user}: {_reason(error, need)}; choose another with {need.flag}"
+        return f"port {need.port} for {need.user}: {_reason(error, need)}; {need.remedy}"
     return None
 
 

@@ -37,8 +37,8 @@ async def first_reply(
     """The first reply, and whose it is; each runner is asked once at most, the others' requests are cancelled.
 
     `repeatable`: the request may run twice. If so, a second runner is asked after `patience_s` of silence, and a broken
-    one's request is given to the next; if not, only a request that never arrived is. `discard`: closes a reply that came
-    second. Raises the last NoReplyError where nobody replies.
+    one's request is given to the next; if not, only a request that never arrived is. `discard`: closes a reply that
+    came second. Raises the last NoReplyError where nobody replies.
     """
     waiting = list(runners)
     asked: dict[asyncio.Task[Reply], Runner] = {}

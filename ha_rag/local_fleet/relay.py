@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -11,9 +13,19 @@ from ha_rag.local_fleet.race import NoReplyError
 from ha_rag.local_fleet.replicas import Replica
 
 REPLICA_HEADER = "X-HA-RAG-Replica"
+LARGE_BODY_BYTES = 500_000
 HOP_BY_HOP = frozenset(
-    ["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"]
-    + ["te", "trailer", "transfer-encoding", "upgrade"]
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
 REPEATABLE_METHODS = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
@@ -54,7 +66,7 @@ async def ask(
     url = URL(f"{replica.url}{request.rel_url.raw_path_qs}", encoded=True)
     try:
         return await session.request(
-            request.method, url, headers=passed_on(request), data=body or None, allow_redirects=False
+            request.method, url, headers=passed_on(request), data=_payload(body), allow_redirects=False
         )
     except aiohttp.ClientConnectorError as error:
         replica.ready = False
@@ -63,6 +75,13 @@ async def ask(
         raise NoReplyError(f"{replica.name} did not accept the connection", untouched=True) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise NoReplyError(f"{replica.name} broke off before its reply", untouched=False) from error
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    # aiohttp writes bytes in one go and a file in pieces: the event loop serves others between the pieces.
+    if len(body) > LARGE_BODY_BYTES:
+        return io.BytesIO(body)
+    return body or None
 
 
 async def pass_back(request: web.Request, replica: Replica, reply: aiohttp.ClientResponse) -> web.StreamResponse:

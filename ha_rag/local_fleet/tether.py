@@ -55,4 +55,7 @@ def _watch(parent: int, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except OSError as error:
+        sys.exit(f"{' '.join(sys.argv[2:])}: {error.strerror}")

@@ -1,0 +1,225 @@
+"""Runs a fleet: Redis, the simulated provider, the replicas and the front, until it is told to stop.
+
+They start in the order in which they lean on one another, are kept running, and end in the opposite order, each within
+a bound. Nothing outlives this process, whatever ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import aiohttp
+from rich.console import Console
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.local_fleet import programs
+from ha_rag.local_fleet.child import Child
+from ha_rag.local_fleet.lifeline import Ending, Lifeline, RestartPolicy
+from ha_rag.local_fleet.narrator import Narrator
+from ha_rag.local_fleet.plan import FleetPlan
+from ha_rag.local_fleet.ports import require_free
+from ha_rag.local_fleet.program import Program
+from ha_rag.local_fleet.redis_server import find_redis, redis_program
+from ha_rag.local_fleet.standard_configuration import standard_configuration
+
+SERVICE_START_S = 10.0
+"""How long Redis and the provider may take; after that the replicas start without them, as they can."""
+STRAGGLER_S = 20.0
+"""How long the first replica waits for the others before the fleet is announced."""
+
+
+async def run_fleet(plan: FleetPlan, *, console: Console | None = None, policy: RestartPolicy | None = None) -> int:
+    """Runs the fleet until SIGINT or SIGTERM (a second one ends it at once). The exit code: 0, or 1 if it never served.
+
+    Raises ConfigurationError, before anything is started, where a port is taken or the log folder cannot be written.
+    """
+    require_free(plan.port_needs())
+    _make_log_folder(plan.log_folder)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_private_folder())
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        fleet = Supervisor(plan, folder, session, Narrator(console or Console(highlight=False)), policy)
+        stack.enter_context(_told_by_signals(fleet))
+        return await fleet.run()
+
+
+class Supervisor:
+    """One fleet. `folder`: private and short-lived, for the socket and the configuration. For one event loop."""
+
+    def __init__(
+        self,
+        plan: FleetPlan,
+        folder: Path,
+        session: aiohttp.ClientSession,
+        narrator: Narrator,
+        policy: RestartPolicy | None = None,
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._session = session
+        self._narrator = narrator
+        self._policy = policy or RestartPolicy()
+        self._told_to_stop = asyncio.Event()
+        self._services: list[Lifeline] = []
+        self._replicas: list[Lifeline] = []
+        self._fronts: list[Lifeline] = []
+        self._exit_code = 0
+
+    def stop(self) -> None:
+        """Begins to end the fleet; called again, ends it at once."""
+        if self._told_to_stop.is_set():
+            for lifeline in (*self._fronts, *self._replicas, *self._services):
+                lifeline.kill()
+        self._told_to_stop.set()
+
+    async def run(self) -> int:
+        """Starts everything, waits for `stop`, ends everything. The exit code."""
+        starting = asyncio.create_task(self._start_all())
+        stopping = asyncio.create_task(self._told_to_stop.wait())
+        try:
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await self._told_to_stop.wait()
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+            await self._end_all()
+        return self._exit_code
+
+    async def _start_all(self) -> None:
+        redis, redis_url = await self._start_redis()
+        config = await self._start_provider()
+        await self._index_samples(config, redis_url)
+        for number in range(1, self._plan.replicas + 1):
+            program = programs.replica_program(self._plan, number, config, redis_url, self._session)
+            self._keep(program, self._replicas)
+        front = self._keep(programs.front_program(self._plan, self._session), self._fronts)
+        await front.was_ready.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STRAGGLER_S):
+                await asyncio.gather(*(replica.was_ready.wait() for replica in self._replicas))
+        ready = sum(replica.was_ready.is_set() for replica in self._replicas)
+        self._narrator.ready(self._plan, redis=redis, ready=ready)
+
+    async def _start_redis(self) -> tuple[str, str]:
+        """Which Redis, as a person reads it, and its URL."""
+        if self._plan.redis_url is not None:
+            return "the configured one", self._plan.redis_url
+        found = find_redis(path=self._plan.environment.get("PATH"))
+        self._narrator.step(f"Redis: {found}, in memory, for this fleet alone")
+        log = self._plan.log_folder / "redis.log"
+        program, url = redis_program(found, self._folder, log, self._plan.environment)
+        await self._keep_and_wait(program)
+        return f"{found}, in memory, for this fleet alone", url
+
+    async def _start_provider(self) -> Path | None:
+        """The configuration file that the replicas get."""
+        if not self._plan.provider:
+            return self._plan.config
+        config = self._folder / "ha_rag.toml"
+        config.write_text(standard_configuration(self._plan.provider_port), encoding="utf-8")
+        await self._keep_and_wait(programs.provider_program(self._plan, self._session))
+        return config
+
+    async def _index_samples(self, config: Path | None, redis_url: str) -> None:
+        program = programs.ingest_program(self._plan, config, redis_url)
+        if program is None:
+            return
+        self._narrator.step(f"Indexing the documents in {self._plan.samples}")
+        async with _running(program) as child:
+            code = await child.wait()
+        if code:
+            self._narrator.step(f"They could not all be indexed (exit code {code}): {' '.join(child.last_words(3))}")
+
+    def _keep(self, program: Program, group: list[Lifeline]) -> Lifeline:
+        lifeline = Lifeline(program, self._has_ended, self._policy)
+        group.append(lifeline)
+        lifeline.start()
+        return lifeline
+
+    async def _keep_and_wait(self, program: Program) -> None:
+        lifeline = self._keep(program, self._services)
+        try:
+            async with asyncio.timeout(SERVICE_START_S):
+                await lifeline.was_ready.wait()
+        except TimeoutError:
+            self._narrator.step(f"{program.name} is not ready yet; the replicas start without it")
+
+    def _has_ended(self, ending: Ending) -> None:
+        if ending.early_ends == self._policy.loop_after:
+            self._narrator.looping(ending)
+        else:
+            self._narrator.ended(ending)
+        if ending.looping and self._is_hopeless(ending.program):
+            self._narrator.gave_up()
+            self._exit_code = 1
+            self._told_to_stop.set()
+
+    def _is_hopeless(self, program: Program) -> bool:
+        """Whether the fleet cannot serve without this program, which has never run well."""
+        kin = next(
+            (group for group in (self._replicas, self._fronts) if program in [line.program for line in group]), []
+        )
+        return bool(kin) and not any(line.was_ready.is_set() for line in kin)
+
+    async def _end_all(self) -> None:
+        """The front first, so that nothing more comes in; then all replicas together; Redis, which they use, last."""
+        self._narrator.step("Stopping: finishing what is under way (Ctrl-C again ends it at once)")
+        killed: list[str] = []
+        for group in (self._fronts, self._replicas, *([service] for service in reversed(self._services))):
+            killed += await _end(group)
+        self._narrator.stopped(killed)
+
+
+async def _end(lifelines: list[Lifeline]) -> list[str]:
+    """Ends them together; the names of those that had to be killed."""
+    in_time = await asyncio.gather(*(lifeline.stop() for lifeline in lifelines))
+    return [lifeline.program.name for lifeline, ended in zip(lifelines, in_time, strict=True) if not ended]
+
+
+@asynccontextmanager
+async def _running(program: Program) -> AsyncIterator[Child]:
+    child = await Child.start(program)
+    try:
+        yield child
+    finally:
+        await child.stop()
+
+
+def _make_log_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"the log folder {folder} cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    # A socket's path may have about a hundred characters; some systems' own temporary folders take most of them.
+    place = tempfile.gettempdir()
+    short = place if len(place) < 60 else "/tmp"  # noqa: S108 - the folder made there is this user's alone (0700)
+    with tempfile.TemporaryDirectory(prefix="ha-rag-", dir=short, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@contextmanager
+def _told_by_signals(fleet: Supervisor) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels the main task instead
+        for number in numbers:
+            loop.add_signal_handler(number, fleet.stop)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            for number in numbers:
+                loop.remove_signal_handler(number)

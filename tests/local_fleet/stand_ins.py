@@ -1,0 +1,77 @@
+"""Small programs that stand in for the fleet's own, and a way to run them: `python stand_ins.py WHAT ARGUMENT...`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+_HERE = str(Path(__file__).resolve())
+
+
+def command(*words: str) -> tuple[str, ...]:
+    """The command line that runs one of the stand-ins below."""
+    return (sys.executable, "-I", "-S", _HERE, *words)
+
+
+def say_and_wait(text: str = "here") -> None:
+    """Says `text` and waits to be ended."""
+    print(text, flush=True)
+    signal.pause()
+
+
+def refuse_to_end() -> None:
+    """Ignores SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say_and_wait("deaf")
+    while True:
+        signal.pause()
+
+
+def fail(code: str = "3", text: str = "no such thing") -> None:
+    """Says what is wrong and ends at once."""
+    print(text, file=sys.stderr, flush=True)
+    sys.exit(int(code))
+
+
+def serve(*arguments: str) -> None:
+    """Answers every GET with 200 and the variables that the fleet gave it; `--port` is the one flag that it minds."""
+    port = int(arguments[arguments.index("--port") + 1])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = "\n".join([os.environ.get("HA_RAG_REPLICA", ""), os.environ.get("HA_RAG_REDIS_URL", "")]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+def parent(*command: str) -> None:
+    """Starts `command` tethered to itself, says the child's process id, and waits to be killed."""
+    import subprocess
+
+    tether = str(Path(_HERE).parents[2] / "ha_rag" / "local_fleet" / "tether.py")
+    watch = ["--watch"] if command[0] == "--watch" else []
+    program = command[len(watch) :]
+    child = subprocess.Popen([sys.executable, "-I", "-S", tether, str(os.getpid()), *watch, *program])
+    print(child.pid, flush=True)
+    signal.pause()
+
+
+def wait_for(path: str) -> None:
+    """Ends well once `path` exists."""
+    while not Path(path).exists():
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,114 @@
+"""A program that is kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ha_rag.local_fleet.lifeline import Ending, Lifeline, RestartPolicy
+from ha_rag.local_fleet.program import Program
+from tests.local_fleet import stand_ins
+from tests.waiting import until
+
+AT_ONCE = RestartPolicy(first_s=0.001, longest_s=0.001)
+
+
+class Endings:
+    """Collects endings; `wait_for` returns once so many have come."""
+
+    def __init__(self) -> None:
+        self.all: list[Ending] = []
+        self._news = asyncio.Condition()
+        self._pending: set[asyncio.Task[None]] = set()
+
+    def __call__(self, ending: Ending) -> None:
+        self.all.append(ending)
+        task = asyncio.ensure_future(self._tell())
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def wait_for(self, count: int) -> None:
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: len(self.all) >= count)
+
+
+def program(tmp_path: Path, *words: str) -> Program:
+    return Program(
+        name="stand-in", command=stand_ins.command(*words), environment=dict(os.environ), log=tmp_path / "log"
+    )
+
+
+async def until_ready(lifeline: Lifeline) -> psutil.Process:
+    async with asyncio.timeout(10):
+        await lifeline.was_ready.wait()
+    assert lifeline.child is not None
+    return psutil.Process(lifeline.child.pid)
+
+
+async def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
+    endings = Endings()
+    lifeline = Lifeline(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
+    lifeline.start()
+    first = await until_ready(lifeline)
+    first.kill()
+    await endings.wait_for(1)
+    assert endings.all[0].how == "was killed by signal 9"
+    await until(lambda: lifeline.child is not None and lifeline.child.pid != first.pid)
+    assert await lifeline.stop()
+
+
+async def test_a_program_that_ends_at_once_again_and_again_is_called_looping_with_its_last_words(
+    tmp_path: Path,
+) -> None:
+    endings = Endings()
+    lifeline = Lifeline(program(tmp_path, "fail", "3", "the port is taken"), endings, AT_ONCE)
+    lifeline.start()
+    await endings.wait_for(3)
+    await lifeline.stop()
+    assert [ending.looping for ending in endings.all[:3]] == [False, False, True]
+    assert endings.all[2].last_words == ["the port is taken"]
+    assert endings.all[2].how == "ended with exit code 3"
+
+
+async def test_a_program_that_lived_long_enough_is_not_looping(tmp_path: Path) -> None:
+    endings = Endings()
+    patient = RestartPolicy(first_s=0.001, longest_s=0.001, stable_s=0.0)
+    lifeline = Lifeline(program(tmp_path, "fail"), endings, patient)
+    lifeline.start()
+    await endings.wait_for(4)
+    await lifeline.stop()
+    assert not any(ending.looping for ending in endings.all)
+
+
+async def test_stopping_ends_the_process_and_starts_no_other(tmp_path: Path) -> None:
+    endings = Endings()
+    lifeline = Lifeline(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
+    lifeline.start()
+    process = await until_ready(lifeline)
+    await lifeline.stop()
+    assert not process.is_running()
+    assert endings.all == []
+
+
+async def test_stopping_right_after_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    lifeline = Lifeline(program(tmp_path, "say_and_wait"), Endings(), AT_ONCE)
+    lifeline.start()
+    await asyncio.sleep(0)
+    await lifeline.stop()
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+@pytest.mark.parametrize(
+    ("early_ends", "pause_s"), [(0, 0.2), (1, 0.2), (2, 0.4), (3, 0.8), (6, 6.4), (7, 10.0), (1000, 10.0)]
+)
+def test_the_pause_doubles_up_to_its_limit(early_ends: int, pause_s: float) -> None:
+    assert RestartPolicy().pause_s(early_ends) == pytest.approx(pause_s)
