@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fleet test-faults lint format bench clean
+.PHONY: help install run test test-fleet test-faults lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ format: install ## rewrites the files as ruff wants them
 
 bench: $(BENCH_INSTALLED) ## every benchmark, beside the peers it is measured against
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+
+constraints: ## writes constraints.txt anew from a fresh environment (for maintainers)
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(PYTHON) -m venv "$$fresh"; \
+		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check ".[dev,bench]"; \
+		{ echo "# The versions that ha_rag is tested with, on every Python it supports: names and versions only."; \
+		  "$$fresh/bin/python" -m pip freeze | grep -v -i '^ha[-_]rag'; } > constraints.txt
 
 clean: ## removes .venv, caches and build results (never your index)
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

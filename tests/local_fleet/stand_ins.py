@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -31,10 +30,15 @@ def refuse_to_end() -> None:
         signal.pause()
 
 
-def fail(code: str = "3", text: str = "no such thing") -> None:
+def fail(code: str = "3", text: str = "no such thing", *_: str) -> None:
     """Says what is wrong and ends at once."""
     print(text, file=sys.stderr, flush=True)
     sys.exit(int(code))
+
+
+def complain(*_: str) -> None:
+    """Refuses a configuration, as a replica does."""
+    fail("2", "server.prot is no key here")
 
 
 def serve(*arguments: str) -> None:
@@ -65,12 +69,6 @@ def parent(*command: str) -> None:
     child = subprocess.Popen([sys.executable, "-I", "-S", tether, str(os.getpid()), *watch, *program])
     print(child.pid, flush=True)
     signal.pause()
-
-
-def wait_for(path: str) -> None:
-    """Ends well once `path` exists."""
-    while not Path(path).exists():
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,191 @@
+"""A whole fleet of stand-ins: real processes and real ports around the supervisor and the front."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from rich.console import Console
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.local_fleet.lifeline import RestartPolicy
+from ha_rag.local_fleet.plan import Commands, FleetPlan
+from ha_rag.local_fleet.ports import PortNeed, require_free
+from ha_rag.local_fleet.supervisor import run_fleet
+from tests.local_fleet import stand_ins
+from tests.redis_servers import free_port
+from tests.waiting import until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are not Windows's way")
+
+QUICK = RestartPolicy(first_s=0.01, longest_s=0.01)
+SERVES = stand_ins.command("serve")
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """The first of `count` free ports that follow one another."""
+    while True:
+        first = free_port()
+        try:
+            require_free([PortNeed(host="127.0.0.1", port=first + n, user="", remedy="") for n in range(count)])
+        except ConfigurationError:
+            continue
+        return first
+
+
+class Fleet:
+    """A fleet that runs in a task of this test; `said` is what it told its terminal."""
+
+    def __init__(self, plan: FleetPlan) -> None:
+        self.plan = plan
+        self._terminal = io.StringIO()
+        console = Console(file=self._terminal, width=200, color_system=None)
+        self.task = asyncio.create_task(run_fleet(plan, console=console, policy=QUICK))
+
+    @property
+    def said(self) -> str:
+        return self._terminal.getvalue()
+
+    async def until_said(self, text: str) -> None:
+        await until(lambda: text in self.said or self.task.done(), within_s=30)
+        assert text in self.said
+
+    async def get(self, port: int) -> tuple[str, list[str]]:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as reply:
+            return reply.headers.get("X-HA-RAG-Replica", ""), (await reply.text()).split("\n")
+
+
+def descendants() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+@asynccontextmanager
+async def running(plan: FleetPlan) -> AsyncIterator[Fleet]:
+    fleet = Fleet(plan)
+    try:
+        yield fleet
+    finally:
+        fleet.task.cancel()
+        await asyncio.gather(fleet.task, return_exceptions=True)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> FleetPlan:
+    return FleetPlan(
+        environment=dict(os.environ),
+        replicas=2,
+        port=free_ports_in_a_row(3),
+        redis_url="redis://127.0.0.1:1/0",
+        log_folder=tmp_path / "logs",
+        commands=Commands(serve=SERVES, provider=SERVES, ingest=stand_ins.command("fail", "0")),
+    )
+
+
+async def test_a_fleet_starts_answers_and_ends_without_leaving_anything(plan: FleetPlan) -> None:
+    before = descendants()
+    async with running(plan) as fleet:
+        await fleet.until_said("2 ready")
+        assert len(descendants() - before) == 3
+        answers = [await fleet.get(plan.port) for _ in range(2)]
+        os.kill(os.getpid(), 15)
+        assert await asyncio.wait_for(fleet.task, 30) == 0
+    assert sorted(name for name, _ in answers) == ["rag-1", "rag-2"]
+    assert {told[1] for _, told in answers} == {"redis://127.0.0.1:1/0"}
+    assert descendants() <= before
+    assert f"http://localhost:{plan.port}" in fleet.said
+    assert "All of it has ended." in fleet.said
+
+
+async def test_replicas_hear_their_names_and_have_ports_of_their_own(plan: FleetPlan) -> None:
+    async with running(plan) as fleet:
+        await fleet.until_said("2 ready")
+        assert [(await fleet.get(plan.port + n))[1][0] for n in (1, 2)] == ["rag-1", "rag-2"]
+
+
+async def test_a_replica_that_is_killed_comes_back_and_nobody_notices(plan: FleetPlan) -> None:
+    async with running(plan) as fleet:
+        await fleet.until_said("2 ready")
+        victim = next(p for p in descendants() if str(plan.replica_port(1)) in p.cmdline() and "serve" in p.cmdline())
+        victim.kill()
+        assert all([(await fleet.get(plan.port))[1] for _ in range(10)])
+        await fleet.until_said("rag-1 was killed by signal 9")
+        await until(lambda: any(str(plan.replica_port(1)) in p.cmdline() for p in descendants()))
+
+
+async def test_without_a_redis_url_it_brings_a_redis_along(plan: FleetPlan) -> None:
+    async with running(replace(plan, redis_url=None)) as fleet:
+        await fleet.until_said("2 ready")
+        _, (_, redis_url) = await fleet.get(plan.port)
+        assert redis_url.startswith(("unix://", "redis://127.0.0.1:"))
+        assert "in memory, for this fleet alone" in fleet.said
+
+
+async def test_without_a_configuration_the_provider_serves_and_the_way_to_break_it_is_shown(plan: FleetPlan) -> None:
+    async with running(replace(plan, provider=True, provider_port=free_port())) as fleet:
+        await fleet.until_said("2 ready")
+        assert "ha-rag break embedder.primary" in fleet.said
+        commands = [p.cmdline() for p in descendants() if "serve" in p.cmdline()]
+        assert sum("--config" in command for command in commands) == 2
+
+
+async def test_samples_are_indexed_before_the_replicas_start_and_a_failure_there_stops_nothing(
+    plan: FleetPlan, tmp_path: Path
+) -> None:
+    failing = replace(plan.commands, ingest=stand_ins.command("fail", "4"))
+    async with running(replace(plan, samples=tmp_path, commands=failing)) as fleet:
+        await fleet.until_said("2 ready")
+        assert (
+            fleet.said.index("Indexing the documents") < fleet.said.index("exit code 4") < fleet.said.index("2 ready")
+        )
+
+
+async def test_replicas_that_can_never_start_end_the_fleet_with_their_last_words(plan: FleetPlan) -> None:
+    before = descendants()
+    broken = Commands(serve=stand_ins.command("complain"), front=plan.commands.front)
+    async with running(replace(plan, commands=broken)) as fleet:
+        assert await asyncio.wait_for(fleet.task, 30) == 1
+    assert "server.prot is no key here" in fleet.said
+    assert "rag-1 has ended 3 times in a row" in fleet.said
+    assert "The fleet cannot start like this" in fleet.said
+    assert descendants() <= before
+
+
+async def test_a_taken_port_is_named_before_anything_is_started(plan: FleetPlan) -> None:
+    before = descendants()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", plan.port + 2))
+        listener.listen()
+        with pytest.raises(ConfigurationError) as caught:
+            await run_fleet(plan)
+    assert caught.value.problems == (
+        f"port {plan.port + 2} for rag-2: another program listens there already; "
+        "the replicas' ports follow the front's: choose another with --port",
+    )
+    assert descendants() <= before
+
+
+async def test_a_log_folder_that_cannot_be_made_is_named(plan: FleetPlan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="log folder"):
+        await run_fleet(replace(plan, log_folder=tmp_path / "file" / "logs"))
+
+
+@pytest.mark.parametrize("replicas", [0, -1, 65])
+def test_an_impossible_number_of_replicas_is_refused(plan: FleetPlan, replicas: int) -> None:
+    with pytest.raises(ConfigurationError, match="between 1 and 64"):
+        replace(plan, replicas=replicas)
+
+
+def test_the_simulated_provider_beside_a_configuration_is_refused(plan: FleetPlan) -> None:
+    with pytest.raises(ConfigurationError, match="simulated provider"):
+        replace(plan, provider=True, config=Path("ha_rag.toml"))
