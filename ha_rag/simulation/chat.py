@@ -18,7 +18,7 @@ from ha_rag.simulation.wire import BadRequestError, model_name
 
 MODEL = "gpt-4o-mini"
 PIECES = re.compile(r"\S+\s*(?:\S+\s*){0,3}")
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+ROLES = ("system", "developer", "user", "assistant", "tool")
 _NUMBERS = count(1)
 _GENERATOR = ExtractiveGenerator(max_sentences=4)
 

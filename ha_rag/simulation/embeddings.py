@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ def _first_axis(dimension: int) -> Vector:
     return vector
 
 
+@lru_cache(maxsize=1)
 def _local_embedder() -> Embedder | None:
     try:
         return LocalEmbedder()
@@ -101,7 +103,7 @@ def _dimension(given: object) -> int:
 
 
 def _format(given: object) -> str:
-    if given not in {None, "float", "base64"}:
+    if given not in (None, "float", "base64"):
         raise BadRequestError('encoding_format must be "float" or "base64"', "encoding_format")
     return str(given)
 

@@ -62,7 +62,7 @@ class SimulatedProvider:
     async def _answered(self, request: web.Request, target: Target, well: Answering) -> web.StreamResponse:
         """The reply to one call: counted on arrival, as good as the fault in force leaves it."""
         running = self.faults.hits(target)
-        self.counts.add(target, running.fault.mode if running else "ok", _replica(request))
+        self.counts.add(target, running.fault.mode.value if running else "ok", _replica(request))
         if running is not None:
             await self._delay(running)
             if (bad := bad_reply(request, target, running.fault)) is not None:

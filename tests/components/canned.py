@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -15,7 +16,7 @@ class CannedService:
     base_url: str = ""
     requests: list[bytes] = field(default_factory=list)
 
-    def body(self, n: int = -1) -> dict:
+    def body(self, n: int = -1) -> Any:
         return orjson.loads(self.requests[n].split(b"\r\n\r\n", 1)[1])
 
     def headers(self, n: int = -1) -> dict[str, str]:
@@ -24,7 +25,7 @@ class CannedService:
 
 
 def reply(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    lines = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    lines = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
     lines |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
@@ -45,7 +46,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 @asynccontextmanager
 async def raw_service(handler: Handler) -> AsyncIterator[str]:
     """A server whose connections `handler` serves; yields its base URL, and leaves no connection behind."""
-    serving: set[asyncio.Task[None]] = set()
+    serving: set[asyncio.Task[Any] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
@@ -60,9 +61,10 @@ async def raw_service(handler: Handler) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     finally:
         server.close()
-        for task in serving:
+        tasks = [task for task in serving if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

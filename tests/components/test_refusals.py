@@ -53,7 +53,17 @@ def test_the_services_message_is_told_without_our_key():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b"{", b"null", b'{"error": null}', b'{"error": {"message": 5}}', b'{"error": {}}', b"\xff\xfe"],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{",
+        b"null",
+        b'{"error": null}',
+        b'{"error": {"message": 5}}',
+        b'{"error": {}}',
+        b"\xff\xfe",
+    ],
 )
 def test_an_unreadable_message_is_left_out(body):
     assert str(refused(500, body=body)) == "HTTP 500"

@@ -195,7 +195,7 @@ async def test_connections_are_kept_and_used_again():
         connections += 1
         while await reader.readuntil(b"\r\n\r\n"):
             await reader.readexactly(2)
-            writer.write(json_reply({}))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     async with raw_service(serve) as base_url:
         config = ServiceConfig(base_url=base_url)
@@ -207,7 +207,7 @@ async def test_connections_are_kept_and_used_again():
 
 
 def test_a_client_works_in_one_event_loop_after_another():
-    client = []
+    client: list[ServiceClient] = []
 
     async def ask_once():
         async with canned_service(json_reply({"n": 1})) as service:

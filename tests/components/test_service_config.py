@@ -4,7 +4,9 @@ from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ConfigurationError
 
 
-@pytest.mark.parametrize("base_url", ["http://localhost:9100/v1", "http://localhost:9100/v1/", "http://localhost:9100/v1//"])
+@pytest.mark.parametrize(
+    "base_url", ["http://localhost:9100/v1", "http://localhost:9100/v1/", "http://localhost:9100/v1//"]
+)
 def test_a_slash_at_the_end_of_the_base_url_makes_no_difference(base_url):
     assert str(ServiceConfig(base_url=base_url).url("embeddings")) == "http://localhost:9100/v1/embeddings"
 

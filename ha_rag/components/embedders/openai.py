@@ -39,7 +39,7 @@ class OpenAIEmbedder:
         send_dimension: bool | None = None,
     ) -> None:
         _refuse_bad_numbers(model, dimension, batch_size)
-        if encoding_format not in {"base64", "float"}:
+        if encoding_format not in ("base64", "float"):
             raise ConfigurationError(f'encoding_format = {encoding_format!r}: must be "base64" or "float"')
         self.space = Space(model, revision, dimension)
         self._batch_size = batch_size

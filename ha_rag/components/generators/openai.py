@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 import orjson
@@ -39,7 +39,7 @@ class OpenAIGenerator:
         text = answer_in(body)
         return Generation(text, cited_in(text, len(passages)))
 
-    async def stream(self, question: str, passages: Sequence[Passage]) -> AsyncIterator[str]:
+    async def stream(self, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str, None]:
         """The answer's text in pieces. A stream that ends before the service said so raises MalformedReplyError."""
         said_anything = finished = False
         request = self._body(question, passages, stream=True)

@@ -10,22 +10,26 @@ _FENCE = re.compile(r"^\s*(```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s|^\s*(={3,}|-{3,}|\*{3,}|_{3,})\s*$")
 _TABLE = re.compile(r"^\s*\||\s\|\s.*\|")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
-_HTML = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]{0,300}>", re.DOTALL)
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\](?:\([^)]*\)|\[[^\]]*\])")
-_EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__|_)(?=\S)(.+?)(?<=\S)\1(?![\w*])")
+_HTML = re.compile(r"<!--.{0,2000}?-->|</?[a-zA-Z][^<>]{0,300}>", re.DOTALL)
+_IMAGE = re.compile(r"!\[[^\]]{0,200}\]\([^)]{0,500}\)")
+_LINK = re.compile(r"\[([^\]\[]{1,200})\](?:\([^)]{0,500}\)|\[[^\]]{0,100}\])")
+_EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__|_)(?=\S)(.{1,200}?)(?<=\S)\1(?![\w*])")
 _BREAK = re.compile(r"(?<=[.!?])(?:[\"'”’)\]]{0,2})\s+(?=[^\sa-z])|(?<=\s[.!?])\s+")
 _NO_BREAK_AFTER = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|dr|mr|mrs|ms|prof|fig|no|vol|pp?|ch|sec|eq|approx|st|[a-z])\.)$", re.IGNORECASE
 )
 _CODE_LINE = re.compile(r"[{};\\]\s*$|^\s*(?:\$ |>>> |import |from \w+ import |def |class |return |@\w|[\w.\[\]]+ = )")
 FEWEST_WORDS = 4
+LONGEST_PASSAGE = 10_000
+"""Characters looked at; our own passages are a tenth of it. It and the bounds above keep hostile text cheap."""
 
 
 @lru_cache(maxsize=4096)
 def sentences_of(text: str) -> tuple[str, ...]:
     """The whole sentences of a passage in their order, as one would read them aloud. Cached: passages come again."""
-    return tuple(sentence for block in _blocks(text) for sentence in _split(block) if _reads_well(sentence))
+    return tuple(
+        sentence for block in _blocks(text[:LONGEST_PASSAGE]) for sentence in _split(block) if _reads_well(sentence)
+    )
 
 
 def prose_of(text: str) -> str:
@@ -67,7 +71,7 @@ def _split(block: str) -> Iterator[str]:
     start = 0
     for found in _BREAK.finditer(block):
         sentence = block[start : found.end()].strip()
-        if not _NO_BREAK_AFTER.search(sentence):
+        if not _NO_BREAK_AFTER.search(sentence[-12:]):
             yield sentence
             start = found.end()
     yield block[start:].strip()

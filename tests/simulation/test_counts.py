@@ -1,0 +1,34 @@
+from ha_rag.clock import ManualClock
+from ha_rag.simulation.counts import REMEMBERED, CallCounts
+from ha_rag.simulation.faults import Target
+
+
+def test_calls_are_counted_by_target_and_outcome():
+    counts = CallCounts(ManualClock())
+    for outcome in ("ok", "error", "ok"):
+        counts.add(Target.CHAT, outcome, "a")
+    assert counts.as_json(0) == {
+        "embeddings": {"received": 0, "outcomes": {}},
+        "chat": {"received": 3, "outcomes": {"ok": 2, "error": 1}},
+        "arrivals": [],
+    }
+
+
+def test_an_arrival_tells_when_by_both_clocks_and_from_whom():
+    clock = ManualClock(now_s=10.0)
+    counts = CallCounts(clock)
+    clock.advance(0.25)
+    counts.add(Target.EMBEDDINGS, "ok", "rag-1")
+    assert counts.as_json(5)["arrivals"] == [
+        {"target": "embeddings", "outcome": "ok", "replica": "rag-1", "unix_ms": 10_250, "monotonic_ms": 10_250.0}
+    ]
+
+
+def test_only_so_many_arrivals_are_kept_but_every_call_is_counted():
+    counts = CallCounts(ManualClock())
+    for _ in range(REMEMBERED + 5):
+        counts.add(Target.CHAT, "ok", "")
+    told = counts.as_json(REMEMBERED * 2)
+    assert told["chat"] == {"received": REMEMBERED + 5, "outcomes": {"ok": REMEMBERED + 5}}
+    assert isinstance(told["arrivals"], list)
+    assert len(told["arrivals"]) == REMEMBERED
