@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -18,14 +18,14 @@ from ha_rag.http.wire import json_response
 
 
 class DocumentBody(Body):
-    """A document as text."""
+    """A document as text, which may be Markdown."""
 
     text: Annotated[str, Field(min_length=1)]
     id: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
         default=None, description="Its name in citations; one with the same id is replaced. Absent: made from its text."
     )
     title: Annotated[str, Field(max_length=512)] = ""
-    media_type: Literal["text/plain", "text/markdown", "text/html"] = "text/plain"
+    metadata: dict[str, str | int | float | bool] = Field(default={}, max_length=64)
 
 
 def document_routes(service: Service) -> APIRouter:
@@ -42,13 +42,13 @@ def document_routes(service: Service) -> APIRouter:
         """Splits, embeds and indexes it; it is found when this returns. 409 where this replica may not write."""
         service.access.admit_operator(request)
         given = await read_json(request, DocumentBody)
-        done = await service.documents.add(given.id, given.text, given.title, given.media_type)
+        done = await service.documents.add(given.id, given.text, given.title, given.metadata)
         return json_response(
             {
                 "document": done.document,
                 "passages": done.passages,
-                "unchanged": done.unchanged,
-                "missing_spaces": done.missing_spaces,
+                "replaced": done.replaced,
+                "missing": done.missing,
             }
         )
 

@@ -139,8 +139,8 @@ class DocumentReply(BaseModel):
 
     document: str
     passages: int
-    unchanged: bool = Field(description="It was there already, word for word.")
-    missing_spaces: list[str] = Field(description="Vector spaces that could not be filled now; the next ingest does.")
+    replaced: bool = Field(description="There was one of this id before.")
+    missing: dict[str, str] = Field(description="Embedder -> why it gave no vectors now; the next ingest fills them.")
 
 
 class DeletedReply(BaseModel):

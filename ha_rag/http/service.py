@@ -37,18 +37,18 @@ class Circuits(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
-    """A document that was taken in. `missing_spaces`: spaces that could not be filled now; the next ingest does."""
+    """A document that was taken in. `missing`: embedder -> why it gave no vectors now; the next ingest fills them."""
 
     document: str
     passages: int
-    unchanged: bool = False
-    missing_spaces: tuple[str, ...] = ()
+    replaced: bool = False
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Documents(Protocol):
     """Changes what can be found. Raises IndexStoreError and UnreadableDocumentError."""
 
-    async def add(self, document: str | None, text: str, title: str, media_type: str) -> Indexed:
+    async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
         """Takes a document in, in the place of one with the same id (None: an id from its content)."""
         ...
 

@@ -25,7 +25,8 @@ def answer_wire(answer: Answer) -> dict[str, Any]:
         "citations": [citation_wire(citation) for citation in answer.citations],
         "degraded": answer.degraded,
         "degraded_stages": answer.degraded_stages,
-        "served_by": answer.served_by,
+        # orjson takes plain strings as keys, and stages are an enumeration.
+        "served_by": {str(stage): tier for stage, tier in answer.served_by.items()},
         "attempts": [attempt_wire(attempt) for attempt in answer.attempts],
         "quality": quality and {"expected": quality.expected, "best": quality.best, "metric": quality.metric},
         "shared_state": answer.shared_state,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
 from ha_rag.errors import ConfigurationError
+from ha_rag.messages import ComponentType
 from ha_rag.settings.circuits import LISTS, CircuitSettings, circuit_problems, resolved_circuits
 from ha_rag.settings.environment import Environment, LogForm, read_environment
 from ha_rag.settings.problems import sentences, shown
@@ -59,6 +60,32 @@ class Settings:
     def redis_url_shown(self) -> str:
         """The Redis address as it may be shown, or "none"."""
         return redacted(self.redis_url.get_secret_value()) if self.redis_url else "none"
+
+    @property
+    def service_urls(self) -> dict[str, str]:
+        """Circuit name -> address, for every component behind a service."""
+        lists = {ComponentType.EMBEDDER: self.embedders, ComponentType.GENERATOR: self.generators}
+        return {
+            f"{type_}.{table.name}": table.base_url
+            for type_, tables in lists.items()
+            for table in tables
+            if isinstance(table, ServiceTable)
+        }
+
+    @property
+    def index_folder(self) -> Path:
+        """The folder of the index."""
+        return Path(self.index.path)
+
+    @property
+    def has_index(self) -> bool:
+        """Whether something stands in that folder already."""
+        return self.index_folder.is_dir() and any(self.index_folder.iterdir())
+
+    def listening_on(self, host: str | None, port: int | None) -> Settings:
+        """These settings with another host and port, where one is given (what a command line says beats the file)."""
+        given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        return replace(self, server=self.server.model_copy(update=given))
 
 
 def load_settings(path: Path | str | None = None, variables: Mapping[str, str] | None = None) -> Settings:

@@ -110,7 +110,6 @@ class LocalEmbedderTable(ComponentTable):
     """A small static model inside the process (wordllama); needs no network."""
 
     kind: Literal["local"]
-    dimension: Literal[64, 128, 256] = Field(default=256, description="The width of its vectors.")
 
 
 class HashingEmbedderTable(ComponentTable):

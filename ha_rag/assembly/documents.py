@@ -1,0 +1,62 @@
+"""Changing the index over HTTP: every embedder that is up gives the document a vector in its space."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.state import CircuitState
+from ha_rag.components.interfaces import Embedder
+from ha_rag.errors import HaRagError
+from ha_rag.http.service import Indexed
+from ha_rag.index.embedding import Permitted
+from ha_rag.index.index import Index
+from ha_rag.index.single import add_document, delete_document
+from ha_rag.messages import ComponentType
+from ha_rag.strategy import FallbackStrategy
+
+
+class IndexDocuments:
+    """The documents of one index, as the HTTP room wants them. Safe across tasks of one event loop."""
+
+    def __init__(self, index: Index, strategy: FallbackStrategy, circuits: CircuitRegistry) -> None:
+        self._index = index
+        self._embedders = embedders_of(strategy)
+        self._circuits = circuits
+
+    async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
+        name = document or f"text-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        added = await add_document(
+            self._index, self._embedders, name, text, title, metadata, permitted=permitted_by(self._circuits)
+        )
+        return Indexed(document=added.id, passages=added.passages, replaced=added.replaced, missing=dict(added.missing))
+
+    async def delete(self, document: str) -> bool:
+        return await delete_document(self._index, document)
+
+    def status(self) -> dict[str, Any]:
+        try:
+            return {
+                "documents": self._index.documents,
+                "passages": self._index.passages,
+                "spaces": {str(held.space): held.vectors for held in self._index.spaces()},
+                "problem": self._index.problem,
+            }
+        except HaRagError as error:
+            return {"documents": 0, "passages": 0, "spaces": {}, "problem": str(error)}
+
+
+def embedders_of(strategy: FallbackStrategy) -> dict[str, Embedder]:
+    """The embedders by name, as an ingest wants them."""
+    return {tier.name: tier.component for tier in strategy.embedders}
+
+
+def permitted_by(circuits: CircuitRegistry) -> Permitted:
+    """Whether an embedder's circuit lets calls pass: an ingest obeys circuits, and has no vote in them."""
+
+    async def permitted(embedder: str) -> bool:
+        return circuits.breaker(f"{ComponentType.EMBEDDER}.{embedder}").state is not CircuitState.OPEN
+
+    return permitted

@@ -1,0 +1,141 @@
+"""One replica: its circuits, its index, the pipeline over both, and the door to the street."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
+from ha_rag.assembly.documents import IndexDocuments
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.events import Sink
+from ha_rag.http.access import Access
+from ha_rag.http.app import build_app
+from ha_rag.http.server import DrainingServer, listening_socket
+from ha_rag.http.service import Limits, Service
+from ha_rag.index.index import Index
+from ha_rag.settings import Settings
+from ha_rag.strategy import FallbackStrategy
+from ha_rag.system import HighAvailabilityRAG
+from ha_rag.telemetry.logs import log_event
+from ha_rag.version import version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """Everything that one replica is made of. Enter it with `running`; its parts live as long as that block."""
+
+    settings: Settings
+    circuits: CircuitRegistry
+    index: Index
+    rag: HighAvailabilityRAG
+    service: Service
+    app: ASGIApp
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Replica]:
+        """Joins the fleet; leaves it, and closes everything, at the end."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self.index.close)
+            for component in self._components():
+                stack.push_async_callback(closed, component)
+            await stack.enter_async_context(self.circuits)
+            await stack.enter_async_context(self.rag)
+            yield self
+
+    def _components(self) -> list[object]:
+        chains = self.rag.strategy.fallback_chains.values()
+        return [tier.component for tiers in chains for tier in tiers]
+
+
+def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
+    """The replica that `settings` describe; nothing is contacted yet. Raises ConfigurationError.
+
+    `sinks` hear of every event, beside the log. To be called where an event loop runs: the services' clients want one.
+    """
+    heard = (log_event, *sinks)
+    circuits = registry_of(settings, sinks=heard)
+    index = Index(settings.index_folder)
+    strategy = FallbackStrategy(
+        embedders=embedder_tiers(settings),
+        retrievers=retriever_tiers(settings, index),
+        generators=generator_tiers(settings),
+    )
+    rag = HighAvailabilityRAG(strategy, circuits, sinks=heard, request_timeout_s=settings.server.request_timeout_s)
+    service = Service(
+        rag=rag,
+        circuits=circuits,
+        documents=IndexDocuments(index, strategy, circuits),
+        access=access_of(settings),
+        limits=Limits(
+            request_timeout_s=settings.server.request_timeout_s, max_concurrent=settings.server.max_concurrent
+        ),
+        shares_state=settings.redis_url is not None,
+    )
+    circuits.told = lambda: {"version": version()}
+    return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=build_app(service))
+
+
+def registry_of(settings: Settings, *, replica: str | None = None, sinks: Sequence[Sink] = ()) -> CircuitRegistry:
+    """The registry of a process with these settings. `replica`: its name, where it is not the settings' own."""
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    return CircuitRegistry.connect(url, namespace=settings.namespace, replica=replica or settings.replica, sinks=sinks)
+
+
+def access_of(settings: Settings) -> Access:
+    """Who may do what."""
+    token = settings.admin_token
+    return Access(
+        admin_token=token.get_secret_value() if token else None,
+        api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
+    )
+
+
+async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
+    """Runs one replica until SIGTERM or SIGINT, and lets what it has taken finish. Raises ConfigurationError."""
+    host, port = settings.server.host, settings.server.port
+    with listening_socket(host, port) as listening:
+        async with build_replica(settings).running() as replica:
+            server = DrainingServer(
+                replica.app,
+                host=host,
+                port=port,
+                finish_s=settings.server.request_timeout_s,
+                on_draining=lambda: _drain(replica.service),
+            )
+            # What start-up left behind lives as long as the process; the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            on_listening(host, listening.getsockname()[1])
+            await server.serve([listening])
+
+
+def run(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
+    """`serve`, on the fastest event loop there is."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serve(settings, on_listening=on_listening))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop's where it is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _drain(service: Service) -> None:
+    service.draining = True
+
+
+async def closed(component: object) -> None:
+    """Closes what can be closed."""
+    close = getattr(component, "aclose", None)
+    if close is not None:
+        await close()

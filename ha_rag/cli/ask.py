@@ -1,0 +1,66 @@
+"""`ha-rag ask`: one question, its answer, its sources, and who served it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from ha_rag.cli.options import Json, Url
+from ha_rag.cli.replica_client import DEFAULT_URL, client_of
+
+SHOWN_CHARACTERS = 160
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help='The question, in quotes, as in "How does a circuit recover?"')],
+    url: Url = DEFAULT_URL,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=50, help="How many passages to answer from.")] = 3,
+    timeout_s: Annotated[float | None, typer.Option("--timeout", min=0.01, help="Seconds it may take.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a question: the answer with its citations, and who served it."""
+    body = {"question": question, "top_k": top_k} | ({"timeout_s": timeout_s} if timeout_s else {})
+    answer = client_of(url, (timeout_s or 30.0) + 5.0).call("POST", "/v1/query", body)
+    if as_json:
+        print(json.dumps(answer, indent=2))
+    else:
+        show_answer(answer)
+
+
+def show_answer(answer: dict[str, Any]) -> None:
+    """Prints an answer for a person."""
+    from ha_rag.cli.screen import console, styled
+
+    out = console()
+    out.print(styled(answer["answer"]))
+    if answer["citations"]:
+        out.print()
+    for citation in answer["citations"]:
+        text = " ".join(str(citation["text"]).split())
+        short = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+        out.print(styled(f"  [{citation['n']}] {citation['document']}  ", "bold"), styled(short, "dim"), sep="")
+    out.print()
+    served = ", ".join(f"{stage}: {tier}" for stage, tier in answer["served_by"].items())
+    out.print(styled(f"served by {served}; {answer['ms']:.0f} ms, replica {answer['replica']}", "dim"))
+    for sentence in shortcomings(answer):
+        out.print(styled(sentence, "yellow"))
+
+
+def shortcomings(answer: dict[str, Any]) -> list[str]:
+    """What an honest answer adds: the stages in which a lesser tier stood in, and why."""
+    told = []
+    for stage in answer["degraded_stages"]:
+        passed = [
+            a for a in answer["attempts"] if a["circuit"].startswith(f"{stage}.") and a["outcome"] not in ("ok", "slow")
+        ]
+        why = ", ".join(f"{a['circuit']} {_happened(a)}" for a in passed)
+        told.append(f"degraded: the {stage} was {answer['served_by'][stage]}" + (f" ({why})" if why else ""))
+    return told
+
+
+def _happened(attempt: dict[str, Any]) -> str:
+    if attempt["outcome"] == "rejected":
+        return f"was {attempt['state'].replace('_', '-')}"
+    return f"{attempt['outcome']}: {attempt['reason']}" if attempt.get("reason") else str(attempt["outcome"])

@@ -1,0 +1,133 @@
+"""`ha-rag circuits`: the operator's view, and the operator's word."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from ha_rag.cli.options import Json, Url
+from ha_rag.cli.replica_client import DEFAULT_URL, ReplicaClient, client_of
+from ha_rag.errors import ConfigurationError
+
+
+class Action(enum.StrEnum):
+    """What can be done: look, or say what a circuit is to do whatever its calls say."""
+
+    LIST = "list"
+    SHOW = "show"
+    OPEN = "open"
+    CLOSE = "close"
+    DISABLE = "disable"
+    SHADOW = "shadow"
+    AUTO = "auto"
+
+
+MODES = {Action.OPEN: "open", Action.CLOSE: "closed", Action.DISABLE: "disabled", Action.SHADOW: "shadow"}
+
+
+def circuits(
+    action: Annotated[
+        Action,
+        typer.Argument(
+            help="list, show NAME; open (refuse all calls), close (let all pass), disable (count nothing), "
+            "shadow (only tell what it would do), auto (end the override)."
+        ),
+    ] = Action.LIST,
+    name: Annotated[str | None, typer.Argument(help="Such as embedder.primary.", show_default=False)] = None,
+    reason: Annotated[str, typer.Option(help="Why, for those who see it on the dashboard.")] = "by hand",
+    for_s: Annotated[float | None, typer.Option("--for", min=0.001, help="Seconds until it ends by itself.")] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Show the fleet's circuits, or override one."""
+    client = client_of(url, timeout_s=10.0)
+    if action is Action.LIST:
+        _show_all(client.get("/v1/circuits"), as_json=as_json)
+        return
+    if name is None:
+        raise ConfigurationError(
+            f"ha-rag circuits {action}: name the circuit, as in: ha-rag circuits {action} embedder.primary"
+        )
+    _show_one(_acted(client, action, f"/v1/circuits/{quote(name, safe='')}", reason, for_s), as_json=as_json)
+
+
+def _acted(client: ReplicaClient, action: Action, path: str, reason: str, for_s: float | None) -> dict[str, Any]:
+    if action is Action.SHOW:
+        reply = client.get(path)
+    elif action is Action.AUTO:
+        reply = client.call("DELETE", f"{path}/override")
+    else:
+        reply = client.call("PUT", f"{path}/override", {"mode": MODES[action], "reason": reason, "for_s": for_s})
+    return dict(reply)
+
+
+def _show_all(reply: dict[str, Any], *, as_json: bool) -> None:
+    from ha_rag.cli.screen import console, print_json, styled
+
+    if as_json:
+        print_json(reply)
+        return
+    console().print(circuit_table(reply["circuits"]))
+    console().print(styled(f"shared state: {reply['shared_state']}; told by {reply['replica']}", "dim"))
+
+
+def circuit_table(reports: list[dict[str, Any]]) -> Any:
+    """The circuits as a table for people."""
+    from ha_rag.cli.screen import STATE_STYLES, styled, table
+
+    made = table("circuit", "state", "failures", "calls", "recovers in", "scope", "why")
+    for report in reports:
+        made.add_row(
+            styled(report["name"]),
+            styled(state_words(report), STATE_STYLES.get(report["state"], "")),
+            f"{100 * report['failure_rate']:.0f} %",
+            str(report["samples"]),
+            "" if report["recovers_in_s"] is None else f"{report['recovers_in_s']:.1f} s",
+            report["scope"],
+            styled(why(report), "dim"),
+        )
+    return made
+
+
+def state_words(report: dict[str, Any]) -> str:
+    """The state, with what an operator or this replica makes of it."""
+    words = str(report["state"]).replace("_", "-")
+    if report["override"]:
+        words += f" ({report['override']['mode']} by hand)"
+    if report["here"]:
+        words += f", here {report['here']['state'].replace('_', '-')}"
+    return words
+
+
+def why(report: dict[str, Any]) -> str:
+    """The reason for what the circuit does, where there is one to give."""
+    if report["override"]:
+        word = report["override"]
+        ends = "" if word["ends_in_s"] is None else f", for {word['ends_in_s']:.0f} s more"
+        return f"{word['reason']} ({word['by']}{ends})"
+    return "" if report["state"] == "closed" else str(report["reason"])
+
+
+def _show_one(report: dict[str, Any], *, as_json: bool) -> None:
+    from ha_rag.cli.screen import console, print_json, styled, table
+
+    if as_json:
+        print_json(report)
+        return
+    made = table("", "")
+    made.show_header = False
+    facts = {
+        **report,
+        "state": state_words(report),
+        "override": why(report) if report["override"] else None,
+        "here": None,
+    }
+    for key, value in facts.items():
+        if value not in (None, "", []):
+            made.add_row(
+                styled(key.replace("_", " "), "dim"), styled(", ".join(value) if isinstance(value, list) else value)
+            )
+    console().print(made)

@@ -1,0 +1,79 @@
+"""`ha-rag ingest`: documents into the index, with a progress bar; stopped in the middle, the next run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ha_rag.cli.options import Config
+
+if TYPE_CHECKING:
+    from ha_rag.index.report import IngestReport, IngestStep
+
+SHOWN_PROBLEMS = 20
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders: txt, md, html, pdf, BEIR-style jsonl.")],
+    config: Config = None,
+) -> None:
+    """Read, split, embed and index documents. Unchanged ones are skipped; what was stopped goes on where it was."""
+    import asyncio
+
+    from ha_rag.assembly.ingesting import ingest_into
+    from ha_rag.cli.screen import console
+    from ha_rag.settings import load_settings
+
+    settings = load_settings(config)
+    with progress_bar() as progress:
+        report = asyncio.run(ingest_into(settings, paths, progress))
+    for sentence in summary(report):
+        console().print(sentence, markup=False)
+    if report.unreadable:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[IngestStep], None]]:
+    """A bar on a terminal; nothing where the output is piped."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ha_rag.cli.screen import styled
+
+    columns = [TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    err = Console(stderr=True)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        tasks: dict[str, object] = {}
+
+        def show(step: IngestStep) -> None:
+            task = tasks.get(step.stage)
+            if task is None:
+                task = tasks[step.stage] = bar.add_task(step.stage, total=step.total)
+            bar.update(task, completed=step.done, total=step.total, description=styled(step.stage).plain)  # type: ignore[arg-type]  # rich's own id
+
+        yield show
+
+
+def summary(report: IngestReport) -> list[str]:
+    """What an ingest did, in sentences."""
+    read = report.added + report.changed + report.unchanged
+    lines = [
+        f"{read} documents: {report.added} new, {report.changed} changed, {report.unchanged} unchanged; "
+        f"{report.passages} passages written"
+    ]
+    for space in report.spaces:
+        if space.missing:
+            why = f" ({space.why})" if space.why else ""
+            lines.append(
+                f"embedder {space.embedder}: {space.missing} passages without a vector{why}; ingest again later"
+            )
+    lines += [f"{wanted} is called {name}, since another document has that name" for wanted, name in report.renamed]
+    lines += [f"not read: {error}" for error in report.unreadable[:SHOWN_PROBLEMS]]
+    if len(report.unreadable) > SHOWN_PROBLEMS:
+        lines.append(f"and {len(report.unreadable) - SHOWN_PROBLEMS} more were not read")
+    return lines

@@ -1,0 +1,34 @@
+"""`ha-rag serve`: one replica in the foreground, as a container runs it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ha_rag.cli.options import Config
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of server.host.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Instead of server.port.", show_default=False)
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Run one replica in the foreground."""
+    import logging
+
+    from ha_rag import assembly
+    from ha_rag.settings import load_settings
+    from ha_rag.telemetry import logs
+
+    settings = load_settings(config).listening_on(host, port)
+    logs.configure(settings.log)
+    log = logging.getLogger("ha_rag.serve")
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    log.info("configuration: %s; Redis: %s", settings.source or "the defaults", settings.redis_url_shown)
+    assembly.run(
+        settings, on_listening=lambda host, port: log.info("replica %s: http://%s:%d", settings.replica, host, port)
+    )

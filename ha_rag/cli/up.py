@@ -1,0 +1,45 @@
+"""`ha-rag up`: a fleet on this machine, with one command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ha_rag.cli.options import Config
+
+
+def up(
+    replicas: Annotated[int, typer.Option("--replicas", "-n", min=1, max=64, help="How many replica processes.")] = 3,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65000, help="The one port; replicas take the next ones.", show_default="8000"),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address of the port before the replicas.", show_default="127.0.0.1")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Run a whole fleet on this machine: Redis if none is configured, replicas, and one port before them."""
+    import asyncio
+
+    from ha_rag.local_fleet.plan import FleetPlan
+    from ha_rag.local_fleet.samples import sample_documents
+    from ha_rag.local_fleet.supervisor import run_fleet
+    from ha_rag.settings import load_settings, read_environment
+
+    settings = load_settings(config).listening_on(host, port)
+    plan = FleetPlan(
+        environment={name: value.get_secret_value() for name, value in read_environment().variables.items()},
+        replicas=replicas,
+        host=settings.server.host,
+        port=settings.server.port,
+        config=settings.source,
+        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+        provider=settings.source is None,
+        # Without a file they are looked through at every start, which costs little and fills what was missing;
+        # into an index of one's own they come only once, so that the first question has something to find.
+        samples=sample_documents() if settings.source is None or not settings.has_index else None,
+        log_folder=settings.index_folder / "logs",
+    )
+    raise typer.Exit(asyncio.run(run_fleet(plan)))
