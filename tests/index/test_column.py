@@ -1,0 +1,84 @@
+"""A column of vectors: exact while it is short, by a graph when it is long, and the same to whoever asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ha_rag.errors import IndexStoreError
+from ha_rag.index.column import NO_ROWS, Column
+from ha_rag.index.graph import Graph
+from ha_rag.messages import Space
+
+SPACE = Space("m", "", 16)
+
+
+def _vectors(n: int, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((n, 16)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _rows(*rows: int) -> np.ndarray:
+    return np.array(rows, np.int64)
+
+
+def test_the_nearest_come_first_with_their_cosine() -> None:
+    vectors = _vectors(50)
+    column = Column.empty(SPACE).with_changes(np.arange(50), vectors, NO_ROWS)
+    hits = column.search(vectors[7], 5)
+    assert hits[0][0] == 7
+    assert hits[0][1] == pytest.approx(1.0, abs=1e-5)
+    assert [row for row, _ in hits] == np.argsort(-(vectors @ vectors[7]))[:5].tolist()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_a_limit_beyond_the_length_gives_all_there_is(limit: int) -> None:
+    column = Column.empty(SPACE).with_changes(np.arange(3), _vectors(3), NO_ROWS)
+    assert len(column.search(_vectors(1)[0], limit)) == min(limit, 3)
+
+
+def test_an_empty_column_finds_nothing() -> None:
+    assert Column.empty(SPACE).search(_vectors(1)[0], 5) == []
+
+
+def test_a_change_takes_out_what_is_gone_even_if_it_came_with_the_same_change() -> None:
+    vectors = _vectors(4)
+    column = Column.empty(SPACE).with_changes(_rows(1, 2), vectors[:2], NO_ROWS)
+    column = column.with_changes(_rows(3, 4), vectors[2:], _rows(1, 4))
+    assert sorted(row for row, _ in column.search(vectors[0], 10)) == [2, 3]
+    assert len(column) == 2
+
+
+def _with_graph(tmp_path: Path, vectors: np.ndarray) -> Column:
+    graph = Graph.empty(16)
+    graph.add(np.arange(len(vectors)), vectors)
+    graph.save(tmp_path / "graph")
+    return Column.empty(SPACE, Graph.load(tmp_path / "graph", mapped=True))
+
+
+def test_a_graph_and_what_came_after_it_are_searched_as_one(tmp_path: Path) -> None:
+    old, new = _vectors(200), _vectors(20, seed=1)
+    column = _with_graph(tmp_path, old).with_changes(np.arange(200, 220), new, NO_ROWS)
+    assert len(column) == 220
+    assert column.search(old[3], 1)[0][0] == 3
+    assert column.search(new[4], 1)[0][0] == 204
+    scores = [score for _, score in column.search(new[4], 50)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_what_is_gone_from_a_graph_is_not_found_in_it(tmp_path: Path) -> None:
+    old = _vectors(200)
+    column = _with_graph(tmp_path, old).with_changes(NO_ROWS, _vectors(0), np.arange(0, 50))
+    column = column.with_changes(NO_ROWS, _vectors(0), _rows(60, 5000))
+    hits = [row for row, _ in column.search(old[3], 100)]
+    assert len(hits) == 100
+    assert not set(hits) & {*range(50), 60}
+    assert len(column) == 149
+
+
+def test_a_graph_that_cannot_be_read_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "graph").write_bytes(b"no graph")
+    with pytest.raises(IndexStoreError, match="cannot be read"):
+        Graph.load(tmp_path / "graph", mapped=True)

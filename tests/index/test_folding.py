@@ -1,0 +1,95 @@
+"""Folding: long columns get a graph, which is kept up, built anew where it is lost, and never needed to lose nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.index import Index, folding
+from tests.index.places import SPACE, nearest, put
+
+
+@pytest.fixture(autouse=True)
+def _short_columns_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "EXACT_FLOATS", 32 * 20)
+    monkeypatch.setattr(folding, "GONE_AT_LEAST", 5)
+
+
+def _texts(start: int, end: int) -> dict[str, str]:
+    return {f"d{n}": f"alpha{n} beta{n * 7} gamma{n * 13}" for n in range(start, end)}
+
+
+def _graphs(index: Index) -> list[str]:
+    return sorted(path.name for path in index.folder.glob("graph-*"))
+
+
+def test_a_column_that_has_grown_long_gets_a_graph_and_finds_the_same(index: Index) -> None:
+    put(index, _texts(0, 20))
+    assert _graphs(index) == []
+    put(index, _texts(20, 41))
+    assert len(_graphs(index)) == 1
+    assert index.snapshot.columns[SPACE].graph is not None
+    for name, text in _texts(0, 41).items():
+        assert nearest(index, text)[0] == name
+
+
+def test_new_vectors_wait_beside_the_graph_until_they_are_many(index: Index) -> None:
+    put(index, _texts(0, 30))
+    first = _graphs(index)
+    put(index, _texts(30, 40))
+    assert _graphs(index) == first
+    assert nearest(index, _texts(35, 36)["d35"])[0] == "d35"
+    put(index, _texts(40, 60))
+    assert len(_graphs(index)) == 1
+    assert _graphs(index) != first
+    assert nearest(index, _texts(3, 4)["d3"])[0] == "d3"
+
+
+def test_a_fresh_reader_maps_the_graph_and_knows_what_is_gone_from_it(index: Index) -> None:
+    put(index, _texts(0, 30))
+    with index.writer() as writer:
+        writer.delete("d3")
+        writer.commit()
+    with Index(index.folder) as fresh:
+        assert fresh.spaces()[0].vectors == 29
+        assert "d3" not in nearest(fresh, _texts(3, 4)["d3"], limit=29)
+
+
+def test_a_graph_with_much_that_is_gone_is_built_anew(index: Index) -> None:
+    put(index, _texts(0, 60))
+    with index.writer() as writer:
+        for n in range(10):
+            writer.delete(f"d{n}")
+        writer.commit()
+    index.refresh()
+    graph = index.snapshot.columns[SPACE].graph
+    assert graph is not None
+    assert len(graph) == 50
+    assert nearest(index, _texts(33, 34)["d33"])[0] == "d33"
+
+
+def test_a_lost_graph_costs_the_column_until_the_next_writer_builds_it_anew(index: Index) -> None:
+    put(index, _texts(0, 30))
+    for path in index.folder.glob("graph-*"):
+        path.write_bytes(b"cut short")
+    with Index(index.folder) as fresh:
+        assert fresh.spaces() == []
+        assert "graph" in str(fresh.problem)
+        assert fresh.snapshot.search_words("alpha3", 1)
+        with fresh.writer():
+            pass
+        fresh.refresh()
+        assert fresh.problem is None
+        assert nearest(fresh, _texts(3, 4)["d3"])[0] == "d3"
+
+
+def test_a_graph_is_dropped_when_it_is_lost_and_no_longer_worth_building(index: Index) -> None:
+    put(index, _texts(0, 30))
+    with index.writer() as writer:
+        for n in range(20):
+            writer.delete(f"d{n}")
+        writer.commit()
+    index.refresh()
+    assert _graphs(index) == []
+    assert index.snapshot.columns[SPACE].graph is None
+    assert nearest(index, _texts(25, 26)["d25"])[0] == "d25"
+    assert index.spaces()[0].vectors == 10

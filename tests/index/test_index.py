@@ -1,0 +1,277 @@
+"""The index: what is written is found, seen whole or not at all, and stays when things go wrong."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ha_rag.clock import ManualClock
+from ha_rag.errors import IndexBusyError, IndexStoreError, IndexTooNewError
+from ha_rag.index import Document, Index, IndexWriter, Piece
+from ha_rag.index.index import LOOK_EVERY_S
+from ha_rag.index.schema import DATABASE
+from ha_rag.messages import Embedding, Space
+from tests.index.places import OTHER, SPACE, found, nearest, put, unit
+
+
+def test_a_folder_without_an_index_reads_as_empty(index: Index) -> None:
+    assert not index.exists
+    assert (index.documents, index.passages, index.spaces()) == (0, 0, [])
+    assert found(index, "anything") == []
+    assert index.problem is None
+
+
+def test_what_was_committed_is_found_by_words_and_by_vectors(index: Index) -> None:
+    put(index, {"a": "circuits open", "b": "zebras graze"})
+    assert found(index, "zebra") == ["b"]
+    assert nearest(index, "circuits open")[0] == "a"
+    assert (index.documents, index.passages) == (2, 2)
+
+
+def test_passages_know_their_document_number_title_and_heading(index: Index) -> None:
+    pieces = [Piece(text="first", title="Guide", heading=""), Piece(text="second", title="Guide", heading="A > B")]
+    with index.writer() as writer:
+        writer.put(Document(id="guide.md", text="", title="Guide"), pieces)
+        writer.commit()
+    index.refresh()
+    (passage,) = index.passages_of(index.snapshot.search_words("second", 1))
+    assert (passage.document, passage.id, passage.text) == ("guide.md", "guide.md#1", "second")
+    assert (passage.title, passage.heading) == ("Guide", "A > B")
+    assert passage.score > 0
+
+
+def test_titles_and_headings_count_as_text(index: Index) -> None:
+    with index.writer() as writer:
+        writer.put(Document(id="a", text=""), [Piece(text="body", title="Aardvarks", heading="Habits > Feeding")])
+        writer.commit()
+    index.refresh()
+    assert found(index, "aardvark") == found(index, "feeding") == ["a"]
+
+
+def test_nothing_is_seen_before_the_commit_and_nothing_stays_without_one(index: Index) -> None:
+    with index.writer() as writer:
+        writer.put(Document(id="a", text="zebra"), [Piece(text="zebra")])
+        index.refresh()
+        assert found(index, "zebra") == []
+    index.refresh()
+    assert index.passages == 0
+
+
+def test_a_replaced_document_is_found_by_its_new_words_only(index: Index) -> None:
+    put(index, {"a": "zebra", "b": "lion"})
+    put(index, {"a": "giraffe"})
+    assert found(index, "zebra") == []
+    assert found(index, "giraffe") == ["a"]
+    assert (index.documents, index.passages) == (2, 2)
+    assert sorted(nearest(index, "giraffe")) == ["a", "b"]
+
+
+def test_a_document_replaced_twice_in_one_commit_keeps_its_last_words(index: Index) -> None:
+    with index.writer() as writer:
+        for text in ("zebra", "giraffe"):
+            writer.put(Document(id="a", text=text), [Piece(text=text)])
+        writer.commit()
+    index.refresh()
+    assert (found(index, "zebra"), found(index, "giraffe"), index.passages) == ([], ["a"], 1)
+
+
+def test_a_deleted_document_is_not_found_any_more(index: Index) -> None:
+    put(index, {"a": "zebra", "b": "lion"})
+    with index.writer() as writer:
+        assert writer.delete("a")
+        assert not writer.delete("nobody")
+        writer.commit()
+    index.refresh()
+    assert found(index, "zebra") == []
+    assert nearest(index, "zebra") == ["b"]
+    assert (index.documents, index.passages) == (1, 1)
+
+
+def test_columns_of_different_spaces_never_meet(index: Index) -> None:
+    put(index, {"a": "zebra"}, space=SPACE)
+    put(index, {"b": "zebra"}, space=OTHER)
+    assert nearest(index, "zebra", SPACE) == ["a"]
+    assert nearest(index, "zebra", OTHER) == ["b"]
+
+
+@pytest.mark.parametrize(
+    "embedding",
+    [
+        Embedding(unit(1), Space("unknown", "1", 32)),
+        Embedding(unit(1), Space("test", "2", 32)),
+        Embedding(unit(1), None),
+        Embedding(np.zeros(32, np.float32), SPACE),
+        Embedding(unit(1, 16), SPACE),
+    ],
+    ids=["another model", "another revision", "no space", "the zero vector", "another width"],
+)
+def test_there_is_no_column_for_a_vector_that_belongs_to_none(index: Index, embedding: Embedding) -> None:
+    put(index, {"a": "zebra"})
+    assert index.column(embedding) is None
+
+
+def test_spaces_tell_how_complete_each_column_is(index: Index) -> None:
+    put(index, {"a": "zebra", "b": "lion"})
+    put(index, {"c": "giraffe"}, space=None)
+    (held,) = index.spaces()
+    assert (held.space, held.vectors, held.passages, held.complete) == (SPACE, 2, 3, False)
+
+
+def test_gaps_are_listed_and_filled(index: Index) -> None:
+    put(index, {"a": "zebra", "b": "lion"}, space=None)
+    with index.writer() as writer:
+        first, second = writer.unembedded(SPACE, 10)
+        assert (first.text, second.text) == ("zebra", "lion")
+        assert [gap.row for gap in writer.unembedded(SPACE, 10, after_row=first.row)] == [second.row]
+        writer.put_vectors(SPACE, {first.row: unit(1), second.row: None})
+        writer.commit()
+        assert writer.count_unembedded(SPACE) == 1
+    index.refresh()
+    assert index.spaces()[0].vectors == 1
+
+
+def test_a_vector_of_the_wrong_width_is_refused(index: Index) -> None:
+    with index.writer() as writer, pytest.raises(IndexStoreError, match=r"test@1/32"):
+        writer.put(Document(id="a", text="x"), [Piece(text="x")], {SPACE: [unit(1, 16)]})
+
+
+def test_the_corpus_version_changes_with_the_content_only(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    before = index.corpus_version
+    index.refresh()
+    assert index.corpus_version == before
+    put(index, {"b": "lion"})
+    assert index.corpus_version != before
+
+
+def test_another_reader_sees_the_same_version(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    with Index(index.folder) as other:
+        assert other.corpus_version == index.corpus_version
+        assert found(other, "zebra") == ["a"]
+
+
+def test_a_second_writer_is_refused_at_once_and_told_who_writes(index: Index) -> None:
+    with index.writer(), pytest.raises(IndexBusyError, match=r"process \d+ is writing"), IndexWriter(index.folder):
+        pass
+
+
+def test_the_lock_is_free_again_after_the_writer_left(index: Index) -> None:
+    with index.writer():
+        pass
+    with index.writer() as writer:
+        assert writer.document("a") is None
+
+
+def test_an_index_from_a_later_version_is_refused_with_both_versions_and_how_to_mend_it(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    with sqlite3.connect(index.folder / DATABASE) as database:
+        database.execute("UPDATE meta SET value = 99 WHERE key = 'schema'")
+    database.close()
+    with pytest.raises(IndexTooNewError, match=r"form 99.*up to 1; upgrade"), index.writer():
+        pass
+    with Index(index.folder) as fresh:
+        assert "form 99" in str(fresh.problem)
+        with pytest.raises(IndexTooNewError):
+            _ = fresh.snapshot
+
+
+def _wait_for_renewal() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "ha_rag-index":
+            thread.join()
+
+
+def test_a_running_reader_takes_up_an_ingest_by_itself(index: Index, clock: ManualClock) -> None:
+    put(index, {"a": "zebra"})
+    put(index, {"b": "lion"}, refresh=False)
+    assert found(index, "lion") == []
+    clock.advance(LOOK_EVERY_S)
+    index.look()
+    _wait_for_renewal()
+    assert found(index, "lion") == ["b"]
+
+
+def test_a_reader_started_before_the_first_ingest_takes_it_up(index: Index, clock: ManualClock) -> None:
+    put(index, {"a": "zebra"}, refresh=False)
+    clock.advance(LOOK_EVERY_S)
+    index.look()
+    _wait_for_renewal()
+    assert found(index, "zebra") == ["a"]
+
+
+def test_looking_is_limited_to_once_in_a_while(index: Index, clock: ManualClock) -> None:
+    index.look()
+    put(index, {"a": "zebra"}, refresh=False)
+    index.look()
+    _wait_for_renewal()
+    assert found(index, "zebra") == []
+    clock.advance(LOOK_EVERY_S)
+    index.look()
+    _wait_for_renewal()
+    assert found(index, "zebra") == ["a"]
+
+
+def test_what_was_loaded_stays_searchable_when_the_index_is_deleted(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    shutil.rmtree(index.folder)
+    index.refresh()
+    assert found(index, "zebra") == ["a"]
+    assert "is gone" in str(index.problem)
+
+
+def test_an_index_made_anew_in_place_of_a_deleted_one_is_taken_up(index: Index) -> None:
+    put(index, {"a": "zebra", "c": "lion"})
+    shutil.rmtree(index.folder)
+    put(index, {"b": "zebra"})
+    assert found(index, "zebra") == ["b"]
+    assert nearest(index, "zebra") == ["b"]
+    assert index.problem is None
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"rubbish" * 1000, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_damaged_database_is_told_and_what_was_loaded_stays(index: Index, tmp_path: Path, rubbish: bytes) -> None:
+    put(index, {"a": "zebra"})
+    shutil.rmtree(index.folder)
+    index.folder.mkdir()
+    (index.folder / DATABASE).write_bytes(rubbish)
+    index.refresh()
+    assert index.problem is not None
+    assert found(index, "zebra") == ["a"]
+    with Index(index.folder) as fresh, pytest.raises(IndexStoreError, match=r"index"):
+        _ = fresh.snapshot
+    with pytest.raises(IndexStoreError, match=r"index"), index.writer():
+        pass
+
+
+def test_a_closed_index_finds_nothing_and_raises_nothing(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    hits = index.snapshot.search_words("zebra", 1)
+    index.close()
+    assert index.passages_of(hits) == []
+    assert found(index, "zebra") == []
+
+
+def test_a_writer_that_was_not_entered_says_how_to_use_it(index: Index) -> None:
+    with pytest.raises(IndexStoreError, match="with index.writer"):
+        index.writer().commit()
+
+
+def test_a_full_disk_is_told_and_costs_nothing_that_was_indexed(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    with index.writer() as writer:
+        database = writer._database
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        database.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(IndexStoreError, match="no space left"):
+            for n in range(500):
+                writer.put(Document(id=f"big-{n}", text="x"), [Piece(text="lion " * 2000)])
+    index.refresh()
+    assert (found(index, "zebra"), found(index, "lion"), index.documents) == (["a"], [], 1)
+    put(index, {"b": "giraffe"})
+    assert found(index, "giraffe") == ["b"]
