@@ -33,7 +33,7 @@ class Event:
 class CircuitChanged(Event):
     """A circuit went from one state to another; a failed probe is a change from "half_open" to "open".
 
-    `reason`: why, in words. `by`: the replica, or the operator, that caused it. `samples`, `failed`, `slow`: the outcomes
+    `reason`: why, in words. `by`: the replica or the operator that caused it. `samples`, `failed`, `slow`: the outcomes
     in the window that decided. `scope`: "fleet" for the shared belief, "replica" for this process's own.
     """
 
@@ -119,13 +119,17 @@ class TierFellBack(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionAnswered(Event):
-    """A question was answered. `answer`: the answer's id. The question's text is left out: it may be personal."""
+    """A question was answered. `answer`: the answer's id. The question's text is left out: it may be personal.
+
+    `broken`: it was streamed, and the stream broke off after its first piece.
+    """
 
     answer: str
     ms: float
     served_by: dict[str, str]
     degraded_stages: tuple[str, ...]
     shared_state: str
+    broken: bool = False
 
 
 class Sink(Protocol):

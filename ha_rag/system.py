@@ -131,7 +131,7 @@ class HighAvailabilityRAG:
     def _last_event(self, inquiry: Inquiry, opened: OpenStream, passages: Sequence[Passage]) -> StreamEvent:
         if opened.ended is not None:
             inquiry.mend_last(GENERATOR, opened.ended)
-        answer = self._answered(inquiry, passages, opened.so_far(len(passages)))
+        answer = self._answered(inquiry, passages, opened.so_far(len(passages)), broken=bool(opened.broken))
         return AnswerBroken(opened.broken, answer) if opened.broken else AnswerDone(answer)
 
     def query_sync(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
@@ -167,7 +167,9 @@ class HighAvailabilityRAG:
     def _deadline(self) -> Deadline:
         return Deadline.after(self.request_timeout_s, self._clock)
 
-    def _answered(self, inquiry: Inquiry, passages: Sequence[Passage], generation: Generation) -> Answer:
+    def _answered(
+        self, inquiry: Inquiry, passages: Sequence[Passage], generation: Generation, *, broken: bool = False
+    ) -> Answer:
         attempts = inquiry.all_attempts
         answer = Answer(
             id=inquiry.id,
@@ -183,10 +185,10 @@ class HighAvailabilityRAG:
             ms=inquiry.ms,
         )
         if self._sinks:
-            self._tell(answer, inquiry)
+            self._tell(answer, inquiry, broken=broken)
         return answer
 
-    def _tell(self, answer: Answer, inquiry: Inquiry) -> None:
+    def _tell(self, answer: Answer, inquiry: Inquiry, *, broken: bool) -> None:
         now_ms = self._clock.unix_ms()
         for stage in answer.degraded_stages:
             fell_back = TierFellBack(
@@ -196,7 +198,7 @@ class HighAvailabilityRAG:
                 stage=stage,
                 first=self._pipeline.preferred[stage],
                 served_by=answer.served_by[stage],
-                attempts=inquiry.attempts[stage],
+                attempts=tuple(inquiry.attempts[stage]),
             )
             announce(self._sinks, fell_back)
         answered = QuestionAnswered(
@@ -207,6 +209,7 @@ class HighAvailabilityRAG:
             served_by=answer.served_by,
             degraded_stages=answer.degraded_stages,
             shared_state=answer.shared_state,
+            broken=broken,
         )
         announce(self._sinks, answered)
 

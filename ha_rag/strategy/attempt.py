@@ -26,7 +26,7 @@ PATIENCE = 0.5
 LONGEST_REASON = 300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Ended(Generic[T]):
     """How a call ended: with `replies` (one reply, or none where it failed), and why."""
 
@@ -55,7 +55,7 @@ async def call(
     elapsed_s = clock.monotonic_s() - started_s
     outcome = permit.ok()
     tier.tally.note(outcome, elapsed_s)
-    return Ended(outcome, elapsed_s, replies=got)
+    return Ended(outcome, elapsed_s, "", got)
 
 
 async def awaited_reply(

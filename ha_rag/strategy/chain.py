@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ha_rag.circuit.state import CircuitState
+from ha_rag.clock import Clock
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType, Outcome
 from ha_rag.strategy.attempt import Ask, Ended, call
@@ -15,7 +16,7 @@ from ha_rag.strategy.probes import DetachedProbes, awaited
 from ha_rag.strategy.tier import C, GuardedTier
 
 T = TypeVar("T")
-Talk = Callable[[GuardedTier[C], Permit, float, Deadline], Awaitable[Ended[T]]]
+Talk = Callable[[GuardedTier[C], Permit, float], Awaitable[Ended[T]]]
 """Talks to an admitted tier for at most so many seconds, and settles its permit."""
 
 GRANT_S = 0.05
@@ -25,13 +26,13 @@ MOST_RESERVED = 0.5
 """At most this share of what is left is kept back for later tiers, however many there are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Served(Generic[T]):
     """A stage's result: the reply, the name of the tier that gave it, and every attempt on the way."""
 
     reply: T
     by: str
-    attempts: tuple[Attempt, ...]
+    attempts: list[Attempt]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,18 +57,17 @@ class Chain(Generic[C]):
         """All names in order, the last resort's included."""
         return [*(tier.name for tier in self.tiers), self.last_name]
 
-    async def run(
+    def run(
         self, ask: Ask[C, T], deadline: Deadline, later_s: float = 0.0, tiers: Sequence[GuardedTier[C]] | None = None
-    ) -> Served[T]:
+    ) -> Coroutine[Any, Any, Served[T]]:
         """Asks tier after tier. `later_s`: seconds that later stages need. `tiers`: another order or choice."""
 
-        async def talk(tier: GuardedTier[C], permit: Permit, limit_s: float, deadline: Deadline) -> Ended[T]:
-            full = limit_s >= tier.timeout_s
+        def talk(tier: GuardedTier[C], permit: Permit, limit_s: float) -> Awaitable[Ended[T]]:
             if permit.probe:
-                return await self._probe(tier, ask, permit, limit_s, deadline)
-            return await call(tier, ask, permit, limit_s, deadline.clock, full=full)
+                return self._probe(tier, ask, permit, limit_s, deadline.clock)
+            return call(tier, ask, permit, limit_s, deadline.clock, full=limit_s >= tier.timeout_s)
 
-        return await self.run_with(talk, ask, deadline, later_s, tiers)
+        return self.run_with(talk, ask, deadline, later_s, tiers)
 
     async def run_with(
         self,
@@ -82,9 +82,21 @@ class Chain(Generic[C]):
         reserved_s = later_s + self.needs_s
         for tier in self.tiers if tiers is None else tiers:
             reserved_s -= tier.needs_s
-            ended = await _tried(tier, talk, deadline, reserved_s, attempts)
-            if ended is not None and ended.replies:
-                return Served(ended.replies[0], tier.name, tuple(attempts))
+            limit_s = _share_s(deadline, tier.timeout_s, reserved_s)
+            if limit_s <= 0:
+                attempts.append(skipped(tier, "no time left"))
+                continue
+            admission = tier.breaker.admit()
+            if admission.permit is None and admission.state is CircuitState.HALF_OPEN and limit_s > 2 * GRANT_S:
+                admission = await tier.breaker.admit_soon()
+                limit_s = _share_s(deadline, tier.timeout_s, reserved_s)
+            if admission.permit is None:
+                attempts.append(_refused(tier, admission))
+                continue
+            ended = await talk(tier, admission.permit, limit_s)
+            attempts.append(ended.attempt(tier.circuit, admission.state))
+            if ended.replies:
+                return Served(ended.replies[0], tier.name, attempts)
         return await self._last_resort(ask_last, deadline, attempts)
 
     async def _last_resort(self, ask: Ask[C, T], deadline: Deadline, attempts: list[Attempt]) -> Served[T]:
@@ -92,56 +104,34 @@ class Chain(Generic[C]):
         reply = await ask(self.last)
         ended: Ended[T] = Ended(Outcome.OK, deadline.clock.monotonic_s() - started_s)
         no_circuit = ended.attempt(f"{self.kind}.{self.last_name}", state="")
-        return Served(reply, self.last_name, (*attempts, no_circuit))
+        return Served(reply, self.last_name, [*attempts, no_circuit])
 
     async def _probe(
-        self, tier: GuardedTier[C], ask: Ask[C, T], permit: Permit, limit_s: float, deadline: Deadline
+        self, tier: GuardedTier[C], ask: Ask[C, T], permit: Permit, limit_s: float, clock: Clock
     ) -> Ended[T]:
         """A probe runs to its own end; its caller waits for it no longer than for any other call."""
         own_s = tier.timeout_s if permit.bound_s is None else min(tier.timeout_s, permit.bound_s)
-        probe = self.probes.start(call(tier, ask, permit, own_s, deadline.clock, full=True))
+        probe = self.probes.start(call(tier, ask, permit, own_s, clock, full=True), permit)
         ended = await awaited(probe, limit_s)
         return ended or still_probing(limit_s, full=limit_s >= tier.timeout_s)
 
 
-async def _tried(
-    tier: GuardedTier[C], talk: Talk[C, T], deadline: Deadline, reserved_s: float, attempts: list[Attempt]
-) -> Ended[T] | None:
-    """One tier's turn, written down; None where nothing was sent."""
-    admission = await _admitted(tier, deadline, reserved_s)
-    if admission is None:
-        attempts.append(Attempt(tier.circuit, Outcome.SKIPPED, 0.0, str(tier.breaker.state), "no time left"))
-        return None
-    if admission.permit is None:
-        attempts.append(_refused(tier, admission))
-        return None
-    limit_s = _share_s(deadline, tier.timeout_s, reserved_s)
-    ended = await talk(tier, admission.permit, limit_s, deadline)
-    attempts.append(ended.attempt(tier.circuit, str(admission.state)))
-    return ended
-
-
-async def _admitted(tier: GuardedTier[C], deadline: Deadline, reserved_s: float) -> Admission | None:
-    """What the tier's circuit says; None where no time is left to ask the tier. Waits only where it is half-open."""
-    time_s = _share_s(deadline, tier.timeout_s, reserved_s)
-    if time_s <= 0:
-        return None
-    admission = tier.breaker.admit()
-    if admission.permit is None and admission.state is CircuitState.HALF_OPEN and time_s > 2 * GRANT_S:
-        return await tier.breaker.admit_soon()
-    return admission
+def skipped(tier: GuardedTier[C], why: str) -> Attempt:
+    """The attempt that was not made, for reasons that are not its circuit's."""
+    return Attempt(tier.circuit, Outcome.SKIPPED, 0.0, tier.breaker.state, why)
 
 
 def _refused(tier: GuardedTier[C], admission: Admission) -> Attempt:
     tier.tally.rejected += 1
     wait = "" if admission.retry_after_s is None else f"; asks again in {admission.retry_after_s:.1f} s"
     why = f"the circuit is {admission.state.replace('_', '-')}{wait}"
-    return Attempt(tier.circuit, Outcome.REJECTED, 0.0, str(admission.state), why)
+    return Attempt(tier.circuit, Outcome.REJECTED, 0.0, admission.state, why)
 
 
 def _share_s(deadline: Deadline, timeout_s: float, reserved_s: float) -> float:
     """Seconds a tier may take: its timeout, or less where what is left must do for later tiers too."""
-    return deadline.share_s(timeout_s, min(reserved_s, MOST_RESERVED * deadline.left_s()))
+    left_s = deadline.left_s()
+    return min(timeout_s, left_s - min(reserved_s, MOST_RESERVED * left_s))
 
 
 def still_probing(limit_s: float, *, full: bool) -> Ended[T]:

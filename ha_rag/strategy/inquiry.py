@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
 from ha_rag.clock import Clock
@@ -24,9 +25,9 @@ class Inquiry:
     top_k: int
     deadline: Deadline
     started_s: float
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=lambda: os.urandom(16).hex())
     served_by: dict[str, str] = field(default_factory=dict)
-    attempts: dict[str, tuple[Attempt, ...]] = field(default_factory=dict)
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, question: object, top_k: object, timeout_s: object, clock: Clock) -> Inquiry:
@@ -43,13 +44,13 @@ class Inquiry:
 
     def mend_last(self, stage: ComponentType, ended: Ended[T]) -> None:
         """Rewrites the end of a stage's last attempt: a stream knows how it ended only when it has."""
-        *before, last = self.attempts[stage]
-        self.attempts[stage] = (*before, ended.attempt(last.circuit, last.state))
+        last = self.attempts[stage][-1]
+        self.attempts[stage][-1] = ended.attempt(last.circuit, last.state)
 
     @property
     def all_attempts(self) -> tuple[Attempt, ...]:
         """Every attempt so far, in order."""
-        return tuple(attempt for stage in self.attempts.values() for attempt in stage)
+        return tuple(chain.from_iterable(self.attempts.values()))
 
     @property
     def ms(self) -> float:

@@ -9,9 +9,9 @@ from typing import TypeVar
 from ha_rag.circuit.state import CircuitState
 from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.deadline import Deadline
-from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Outcome, Passage, Quality
-from ha_rag.strategy.chain import Chain, Served
-from ha_rag.strategy.guard import Circuits
+from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
+from ha_rag.strategy.chain import Chain, Served, skipped
+from ha_rag.strategy.guard import Breaker, Circuits
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
 from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.quality import Plan, QualityTable
@@ -41,6 +41,7 @@ class Pipeline:
     best: Plan | None
     by_quality: bool
     preferred: dict[str, str]
+    breakers: dict[str, Breaker]
 
     @classmethod
     def of(
@@ -64,7 +65,8 @@ class Pipeline:
         preferred = {str(chain.kind): chain.names[0] for chain in chains}
         if by_quality and best is not None:
             preferred |= {ComponentType.EMBEDDER: best[0], ComponentType.RETRIEVER: best[1]}
-        return cls(*chains, probes, table, best, by_quality, preferred)
+        breakers = {tier.circuit: tier.breaker for chain in chains for tier in chain.tiers}
+        return cls(*chains, probes, table, best, by_quality, preferred, breakers)
 
     @property
     def tiers(self) -> tuple[AnyTier, ...]:
@@ -81,7 +83,8 @@ class Pipeline:
             return await self.embedders.run(ask, deadline, later_s)
         tiers, passed_over = self._embedders_by_quality()
         served = await self.embedders.run(ask, deadline, later_s, tiers)
-        return Served(served.reply, served.by, (*passed_over, *served.attempts)) if passed_over else served
+        served.attempts[:0] = passed_over
+        return served
 
     async def retrieve(
         self,
@@ -117,7 +120,7 @@ class Pipeline:
         async def last(generator: Generator) -> OpenStream:
             return OpenStream((await generator.generate(question, passages)).text)
 
-        return await self.generators.run_with(Streaming(question, passages, self.probes), last, deadline)
+        return await self.generators.run_with(Streaming(question, passages, deadline, self.probes), last, deadline)
 
     def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
         """The stages that were served by another tier than the preferred one."""
@@ -131,8 +134,7 @@ class Pipeline:
 
     def shared_state(self, attempts: Iterable[Attempt]) -> str:
         """How well the circuits that these attempts met are known: the worst of them."""
-        met = {attempt.circuit for attempt in attempts}
-        states = {tier.breaker.shared_state for tier in self.tiers if tier.circuit in met}
+        states = {self.breakers[a.circuit].shared_state for a in attempts if a.circuit in self.breakers}
         return next((state for state in ("local", "stale") if state in states), "fresh" if states else "local")
 
     def _embedders_by_quality(self) -> tuple[list[GuardedTier[Embedder]], list[Attempt]]:
@@ -146,8 +148,7 @@ class Pipeline:
         if self.table.best_plan([ZERO], up) is None:
             zero_at = len(ranked)
         worse = [by_name[name] for name in ranked[zero_at:] if name != ZERO]
-        reason = "searching by words alone promises more"
-        passed_over = [Attempt(t.circuit, Outcome.SKIPPED, 0.0, str(t.breaker.state), reason) for t in worse]
+        passed_over = [skipped(tier, "searching by words alone promises more") for tier in worse]
         return [by_name[name] for name in ranked[:zero_at] if name != ZERO], passed_over
 
     def _retrievers_by_quality(self, embedder: str) -> list[GuardedTier[Retriever]]:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from ha_rag.strategy.guard import Permit
+
 T = TypeVar("T")
 
 
@@ -13,23 +15,25 @@ class DetachedProbes:
     """The probes under way. Holds them, since asyncio does not. For one event loop."""
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self.under_way: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
-        return len(self._under_way)
+        return len(self.under_way)
 
-    def start(self, probe: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Sets a probe going, and keeps it until it has ended."""
+    def start(self, probe: Coroutine[Any, Any, T], permit: Permit) -> asyncio.Task[T]:
+        """Sets a probe going, and keeps it until it has ended; the probe itself settles its permit."""
         task = asyncio.get_running_loop().create_task(probe)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        # A task cancelled before its first step runs nothing at all. A permit settled already ignores this.
+        task.add_done_callback(lambda _: permit.cancelled())
         return task
 
     async def aclose(self, bound_s: float = 1.0) -> None:
         """Waits `bound_s` seconds for probes to end, then cancels those that have not."""
-        if not self._under_way:
+        if not self.under_way:
             return
-        _, late = await asyncio.wait(tuple(self._under_way), timeout=bound_s)
+        _, late = await asyncio.wait(tuple(self.under_way), timeout=bound_s)
         for task in late:
             task.cancel()
         if late:

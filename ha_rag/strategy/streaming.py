@@ -96,34 +96,33 @@ class OpenStream:
 class Streaming:
     """A way to talk to generators: waits for the first piece, and keeps the others for later."""
 
-    def __init__(self, question: str, passages: Sequence[Passage], probes: DetachedProbes) -> None:
+    def __init__(self, question: str, passages: Sequence[Passage], deadline: Deadline, probes: DetachedProbes) -> None:
         self._question = question
         self._passages = passages
+        self._clock = deadline.clock
         self._probes = probes
 
-    async def __call__(
-        self, tier: GuardedTier[Generator], permit: Permit, limit_s: float, deadline: Deadline
-    ) -> Ended[OpenStream]:
-        started_s = deadline.clock.monotonic_s()
-        pieces = self._pieces(tier, permit, deadline)
+    async def __call__(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
+        started_s = self._clock.monotonic_s()
+        pieces = self._pieces(tier, permit)
         try:
             first = await pieces.next(limit_s)
         except BaseException:
             await pieces.aclose()
             raise
-        elapsed_s = deadline.clock.monotonic_s() - started_s
+        elapsed_s = self._clock.monotonic_s() - started_s
         if isinstance(first, Ended):
             await pieces.aclose()
             return Ended(first.outcome, elapsed_s, first.reason)
         return Ended(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s),))
 
-    def _pieces(self, tier: GuardedTier[Generator], permit: Permit, deadline: Deadline) -> Pieces:
+    def _pieces(self, tier: GuardedTier[Generator], permit: Permit) -> Pieces:
         generated = pieces_of(tier.component, self._question, self._passages)
-        guarded = GuardedPieces(tier, generated, permit, deadline.clock)
+        guarded = GuardedPieces(tier, generated, permit, self._clock)
         if not permit.probe:
             return guarded
         probed = ProbedPieces(tier)
-        self._probes.start(probed.pump(guarded, permit.bound_s, deadline.clock))
+        self._probes.start(probed.pump(guarded, permit.bound_s, self._clock), permit)
         return probed
 
 

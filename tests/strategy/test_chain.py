@@ -298,6 +298,23 @@ class TestProbes:
         in_virtual_time(scenario)
         assert bench.circuit("first").told == [Outcome.CANCELLED]
 
+    def test_a_probe_cancelled_before_its_first_step_gives_its_permit_back(self) -> None:
+        component = Scripted()
+        bench = self.probing(component)
+
+        async def scenario() -> None:
+            task = asyncio.create_task(bench.run())
+            await asyncio.sleep(0)
+            closing = asyncio.create_task(bench.probes.aclose(bound_s=0.0))
+            for probe in tuple(bench.probes.under_way):
+                probe.cancel()
+            await task
+            await closing
+
+        in_virtual_time(scenario)
+        assert component.calls == []
+        assert bench.circuit("first").told == [Outcome.CANCELLED]
+
     def test_a_failing_probe_is_followed_by_the_next_tier(self) -> None:
         bench = self.probing(Scripted((ServiceError("still down"),)), Scripted())
         served = in_virtual_time(bench.run)

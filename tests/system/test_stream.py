@@ -9,6 +9,7 @@ import pytest
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError, ServiceError
+from ha_rag.events import QuestionAnswered
 from ha_rag.messages import Outcome
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.system import StreamEvent
@@ -91,6 +92,9 @@ def test_after_the_first_piece_a_break_ends_the_stream_and_no_other_tier_goes_on
     assert broken.reason
     assert broken.answer.text == "It waits"
     assert broken.answer.attempts[-1].outcome is outcome
+    told = bench.events[-1]
+    assert isinstance(told, QuestionAnswered)
+    assert told.broken
     assert second.calls == []
     assert bench.circuits["generator.t1"].told == [outcome]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -95,3 +96,30 @@ def test_tiny_deadlines_vote_for_nothing_a_thousand_times_over(timeout_s: float)
 
     in_virtual_time(scenario)
     assert bench.circuits["embedder.t1"].told == [Outcome.CANCELLED] * 1000
+
+
+@settings(max_examples=150, deadline=None)
+@given(house=houses, leaves_after_s=st.floats(0.0, 8.0), streams=st.booleans())
+def test_a_caller_may_leave_at_any_moment_and_every_permit_is_settled_once(
+    house: dict[str, list[tuple[str, str]]], leaves_after_s: float, streams: bool
+) -> None:
+    bench = built(house)
+
+    async def asked() -> None:
+        if streams:
+            async for _ in bench.rag.stream("How?"):
+                pass
+        else:
+            await bench.rag.query("How?")
+
+    async def scenario() -> None:
+        task = asyncio.create_task(asked())
+        await asyncio.wait({task}, timeout=leaves_after_s)
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled() or task.exception() is None
+        await bench.rag.aclose(bound_s=2.0)
+
+    in_virtual_time(scenario)
+    for breaker in bench.circuits.breakers.values():
+        assert [len(permit.told) for permit in breaker.permits] == [1] * len(breaker.permits)
