@@ -17,7 +17,7 @@ from ha_rag.ledger.connection import Client, close
 from ha_rag.ledger.keys import Keys
 from ha_rag.ledger.ledger import Beat, Change, Event, Reply
 from ha_rag.ledger.listening import listen
-from ha_rag.ledger.scripts import scripts
+from ha_rag.ledger.scripts import Scripts
 from ha_rag.ledger.translation import translated
 from ha_rag.messages import Outcome
 
@@ -37,7 +37,7 @@ class RedisLedger:
     ) -> None:
         self._client = client
         self._keys = Keys(namespace)
-        self._scripts = scripts(clock)
+        self._scripts = Scripts(client, clock)
         self._silence_s = silence_s
         self._is_cluster = isinstance(client, RedisCluster)
 
@@ -123,7 +123,7 @@ class RedisLedger:
     async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:
             with translated():
-                return await self._scripts[verb](self._client, keys, args)
+                return await self._scripts.run(verb, keys, args)
         except LedgerRefusedError as error:
             if error.code == "READONLY":
                 await self._let_go()

@@ -1,4 +1,4 @@
-"""The verbs as Lua scripts: read from the package once, called by their hash, sent whole where Redis lost its cache."""
+"""The verbs as Lua scripts: read from the package once, sent whole the first time, called by their hash after that."""
 
 from __future__ import annotations
 
@@ -24,12 +24,27 @@ class Script:
     text: str
     sha: str
 
-    async def __call__(self, client: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Runs it. `client`: a redis client, single or cluster. Redis's errors come through as they are."""
-        try:
-            return await client.evalsha(self.sha, len(keys), *keys, *args)
-        except NoScriptError:
-            return await client.eval(self.text, len(keys), *keys, *args)
+
+class Scripts:
+    """The verbs, on one client. Safe across tasks."""
+
+    def __init__(self, client: Any, clock: str | None = None) -> None:
+        self._client = client
+        self._scripts = scripts(clock)
+        self._sent: set[str] = set()
+
+    async def run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Runs a verb. Redis's errors come through as they are."""
+        script = self._scripts[verb]
+        if verb in self._sent:
+            try:
+                return await self._client.evalsha(script.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                # Forgotten (SCRIPT FLUSH, a restart, another node). Should sending fail too, the next call sends again.
+                self._sent.discard(verb)
+        answer = await self._client.eval(script.text, len(keys), *keys, *args)
+        self._sent.add(verb)
+        return answer
 
 
 def lua(name: str) -> str:

