@@ -38,8 +38,8 @@ class Inquiry:
 
     def note(self, stage: ComponentType, served: Served[T]) -> T:
         """Writes a stage down, and hands on its reply."""
-        self.served_by[stage] = served.by
-        self.attempts[stage] = served.attempts
+        self.served_by[stage.value] = served.by
+        self.attempts[stage.value] = served.attempts
         return served.reply
 
     def mend_last(self, stage: ComponentType, ended: Ended[T]) -> None:
