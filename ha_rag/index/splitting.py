@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -51,11 +51,22 @@ def split(document: Document, splitting: Splitting = DEFAULT_SPLITTING) -> list[
     outline = _outline(document.text) if document.markdown else _Outline((), ())
     pieces = [
         Piece(text=text, title=document.title, heading=outline.above(start))
-        for start, text in splitter.chunk_indices(document.text)
+        for start, text in _new_starts(document.text, splitter.chunk_indices(document.text))
         if any(character.isalnum() for character in text)
     ]
     with_content = [piece for piece in pieces if not _is_only_headings(piece.text)] if document.markdown else pieces
     return with_content or pieces
+
+
+def _new_starts(text: str, chunks: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Where each chunk says something new: what it repeats may stand under an earlier heading."""
+    said = 0
+    for start, chunk in chunks:
+        new = max(start, said)
+        while new < len(text) and text[new].isspace():
+            new += 1
+        yield new, chunk
+        said = start + len(chunk)
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""Folding: long columns get a graph, which is kept up, built anew where it is lost, and never needed to lose nothing."""
+"""Folding: long columns get a graph, which is kept up, and built anew where it is lost."""
 
 from __future__ import annotations
 

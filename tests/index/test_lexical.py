@@ -32,7 +32,9 @@ def test_words_are_found_by_their_stem_whatever_their_case_and_accents(
     assert sorted(_rows(search, question)) == sorted(rows)
 
 
-@pytest.mark.parametrize("question", ["", "   ", "the of and", "what is it", "quantum chromodynamics", "?!", "\x00\x01"])
+@pytest.mark.parametrize(
+    "question", ["", "   ", "the of and", "what is it", "quantum chromodynamics", "?!", "\x00\x01"]
+)
 def test_a_question_without_a_matching_word_finds_nothing(search: LexicalSearch, question: str) -> None:
     assert _rows(search, question) == []
 

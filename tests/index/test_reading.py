@@ -1,0 +1,220 @@
+"""Reading files: each form gives its title and text; what cannot be read is named with its reason, and only that."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ha_rag.errors import ConfigurationError, UnreadableDocumentError
+from ha_rag.index import Document, Limits, Splitting
+from ha_rag.index.reading.decoding import decoded, tidy
+from ha_rag.index.reading.files import DEFAULT_LIMITS, Found, read, walk
+from tests.index.pdfs import pdf
+from tests.index.places import write_files
+
+
+def _read(
+    folder: Path, name: str, content: str | bytes, limits: Limits = DEFAULT_LIMITS
+) -> list[Document | UnreadableDocumentError]:
+    write_files(folder, {name: content})
+    return list(read(Found(folder / name, name, folder), limits))
+
+
+def _one(folder: Path, name: str, content: str | bytes) -> Document:
+    (document,) = _read(folder, name, content)
+    assert isinstance(document, Document), document
+    return document
+
+
+def _why(folder: Path, name: str, content: str | bytes, limits: Limits = DEFAULT_LIMITS) -> str:
+    (error,) = _read(folder, name, content, limits)
+    assert isinstance(error, UnreadableDocumentError)
+    assert error.document.startswith(name)
+    return error.why
+
+
+def test_text_has_its_file_s_name_as_title(tmp_path: Path) -> None:
+    document = _one(tmp_path, "notes.txt", "Zebras graze.\r\nLions sleep.")
+    assert (document.id, document.title, document.markdown) == ("notes.txt", "notes", False)
+    assert document.text == "Zebras graze.\nLions sleep."
+    assert document.source == str(tmp_path / "notes.txt")
+
+
+def test_markdown_has_its_first_heading_as_title(tmp_path: Path) -> None:
+    document = _one(tmp_path, "guide.md", "# The guide\n\nText.")
+    assert (document.title, document.markdown) == ("The guide", True)
+
+
+def test_html_becomes_markdown_without_scripts_and_styles(tmp_path: Path) -> None:
+    page = """<html><head><title>The
+        page</title><style>p {color: red}</style></head><body><nav>menu</nav>
+        <h1>Top</h1><p>Zebras &amp; <b>lions</b></p>
+        <script>alert("x")</script><h2>Below</h2><ul><li>one</li></ul><template>hidden</template></body></html>"""
+    document = _one(tmp_path, "page.html", page)
+    assert (document.title, document.markdown) == ("The page", True)
+    assert "# Top" in document.text
+    assert "## Below" in document.text
+    assert "Zebras & **lions**" in document.text
+    assert not any(word in document.text for word in ("alert", "color", "hidden", "menu", "<"))
+
+
+def test_broken_html_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    assert "zebra" in _one(tmp_path, "page.htm", "<div><p>zebra <b>lion</div></table><td").text
+
+
+def test_html_nested_beyond_reason_is_refused_or_read_but_never_a_crash(tmp_path: Path) -> None:
+    (result,) = _read(tmp_path, "deep.html", "<div>" * 50_000 + "zebra")
+    assert isinstance(result, Document | UnreadableDocumentError)
+
+
+def test_a_pdf_gives_the_text_of_its_pages(tmp_path: Path) -> None:
+    document = _one(tmp_path, "paper.pdf", pdf("Zebras graze", "Lions sleep", title="On animals"))
+    assert document.title == "On animals"
+    assert document.text == "Zebras graze\n\nLions sleep"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"hello, I am text", "not a PDF"),
+        (b"", "not a PDF"),
+        (b"%PDF-1.7\nrubbish", "damaged"),
+        (pdf("Zebras graze")[:200], "damaged"),
+        (pdf(""), "no text in it"),
+        (pdf("secret", password="open sesame"), "locked with a password"),
+    ],
+    ids=["text", "empty", "rubbish", "cut short", "only images", "locked"],
+)
+def test_a_pdf_that_is_none_is_told_with_its_reason(tmp_path: Path, content: bytes, why: str) -> None:
+    assert why in _why(tmp_path, "paper.pdf", content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "iso-8859-1"])
+def test_text_in_other_encodings_is_read(encoding: str) -> None:
+    text = "Die Straße führt über die Brücke. Größe, Äpfel und Öl gehören dazu; später müssen wir zurück. " * 3
+    assert decoded("a", text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bytes(range(256)) * 20,
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + os.urandom(500),
+        b"\xff\xfe\x00",
+        b"text\0more",
+        b"\xef\xbb\xbf\xff\xff",
+    ],
+    ids=["all bytes", "an image", "half a character", "a zero byte", "a false mark"],
+)
+def test_binary_data_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableDocumentError, match=r"binary data|something else|encoding"):
+        decoded("a", data)
+
+
+def test_control_characters_and_half_characters_become_spaces() -> None:
+    assert tidy("a\x00b\x1bc\ud800d\te\r\nf") == "a b c d\te\nf"
+
+
+@pytest.mark.parametrize("content", ["", "  \n\t ", "--- ...", "\ufeff"])
+def test_a_document_without_text_is_told(tmp_path: Path, content: str) -> None:
+    assert _why(tmp_path, "empty.txt", content) == "has no text in it"
+
+
+def test_a_file_over_the_limit_is_told_with_both_sizes(tmp_path: Path) -> None:
+    assert "2,000 bytes; files of up to 1,000" in _why(tmp_path, "big.txt", "x" * 2000, Limits(file_bytes=1000))
+
+
+def test_a_limit_below_one_byte_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="file_bytes = 0"):
+        Limits(file_bytes=0)
+
+
+def test_a_form_that_is_not_known_is_told(tmp_path: Path) -> None:
+    assert ".pdf" in _why(tmp_path, "paper.docx", "x")
+
+
+def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
+    (error,) = read(Found(tmp_path / "gone.txt", "gone.txt", tmp_path))
+    assert isinstance(error, UnreadableDocumentError)
+
+
+def test_json_lines_are_one_document_each(tmp_path: Path) -> None:
+    lines = '{"_id": "7", "title": "On zebras", "text": "They graze.", "year": 1969}\n\n{"_id": 8, "text": "Lions."}\n'
+    first, second = _read(tmp_path, "corpus.jsonl", lines)
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert (first.id, first.title, first.text, first.metadata) == ("7", "On zebras", "They graze.", {"year": 1969})
+    assert (second.id, second.title) == ("8", "")
+    assert first.source.endswith("corpus.jsonl#7")
+
+
+def test_a_line_with_a_title_only_is_found_by_it(tmp_path: Path) -> None:
+    assert _one(tmp_path, "corpus.jsonl", '{"_id": "7", "title": "On zebras", "text": ""}').text == "On zebras"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"_id": "7", "text": ', "not JSON"),
+        ("[1, 2]", "not a JSON object"),
+        ('{"text": "x"}', 'no "_id"'),
+        ('{"_id": true, "text": "x"}', 'no "_id"'),
+        ('{"_id": "7", "text": 5}', "must be texts"),
+        ('{"_id": "7", "text": " "}', "no text"),
+        ("[" * 100_000, "not JSON"),
+        (b'{"_id": "7", "text": "\0"}', "binary data"),
+    ],
+)
+def test_a_broken_line_is_told_by_its_number_and_the_rest_are_read(tmp_path: Path, line: str | bytes, why: str) -> None:
+    data = line if isinstance(line, bytes) else line.encode()
+    error, document = _read(tmp_path, "corpus.jsonl", data + b'\n{"_id": "9", "text": "fine"}\n')
+    assert isinstance(error, UnreadableDocumentError)
+    assert error.document == "corpus.jsonl:1"
+    assert why in error.why
+    assert isinstance(document, Document)
+
+
+def test_a_line_over_the_limit_ends_the_file(tmp_path: Path) -> None:
+    lines = '{"_id": "1", "text": "fine"}\n' + "x" * 500 + '\n{"_id": "2", "text": "fine"}\n'
+    first, error = _read(tmp_path, "corpus.jsonl", lines, Limits(file_bytes=100))
+    assert isinstance(first, Document)
+    assert "longer than 100 bytes" in str(error)
+
+
+def test_the_digest_follows_text_title_and_the_way_of_splitting(tmp_path: Path) -> None:
+    same = {_one(tmp_path, "a.txt", "zebra").digest for _ in range(2)}
+    assert len(same) == 1
+    write_files(tmp_path, {"a.txt": "zebra"})
+    (other,) = read(Found(tmp_path / "a.txt", "a.txt", tmp_path), Limits(), Splitting(max_tokens=100))
+    assert isinstance(other, Document)
+    assert {other.digest, _one(tmp_path, "a.txt", "lion").digest}.isdisjoint(same)
+
+
+def _names(path: Path) -> list[str]:
+    return [found.name for found in walk(path) if isinstance(found, Found)]
+
+
+def test_a_folder_is_walked_in_order_without_hidden_and_foreign_files(tmp_path: Path) -> None:
+    names = ["b.md", "a/z.txt", ".hidden.md", ".git/config.md", "picture.png", "UPPER.PDF"]
+    write_files(tmp_path, dict.fromkeys(names, "x"))
+    assert _names(tmp_path) == ["UPPER.PDF", "a/z.txt", "b.md"]
+
+
+def test_a_single_file_is_named_without_its_folder(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a/z.txt": "x"})
+    assert _names(tmp_path / "a" / "z.txt") == ["z.txt"]
+
+
+def test_a_loop_of_links_ends_and_linked_folders_are_read(tmp_path: Path) -> None:
+    write_files(tmp_path, {"docs/a.md": "x", "elsewhere/b.md": "x"})
+    (tmp_path / "docs" / "self").symlink_to(tmp_path / "docs")
+    (tmp_path / "docs" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "docs" / "dead.md").symlink_to(tmp_path / "nowhere.md")
+    assert _names(tmp_path / "docs") == ["a.md", "more/b.md"]
+
+
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (error,) = walk(tmp_path / "nowhere")
+    assert "no such file or folder" in str(error)

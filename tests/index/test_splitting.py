@@ -1,0 +1,107 @@
+"""Splitting: passages fit, overlap, and know the headings above them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.index import Document, Splitting, splitting
+from ha_rag.index.splitting import first_heading, split
+
+SHORT = Splitting(max_tokens=40, overlap_tokens=10)
+GUIDE = """# Circuits
+
+What they are for.
+
+## Recovery
+
+{long}
+
+```sh
+# no heading
+```
+
+### Probes
+
+{probes}
+
+## Closing ##
+
+Two good probes close it.
+""".format(
+    long="After its rest, a circuit lets a probe pass. " * 12, probes="One probe at a time, in the whole fleet. " * 8
+)
+
+
+def _markdown(text: str) -> Document:
+    return Document(id="a", text=text, title="Guide", markdown=True)
+
+
+def test_a_short_document_is_one_passage() -> None:
+    (piece,) = split(Document(id="a", text="One sentence.", title="T"))
+    assert (piece.text, piece.title, piece.heading) == ("One sentence.", "T", "")
+
+
+def test_passages_of_markdown_know_all_headings_above_them() -> None:
+    headings = [piece.heading for piece in split(_markdown(GUIDE), SHORT)]
+    assert "Circuits > Recovery" in headings
+    assert "Circuits > Recovery > Probes" in headings
+    assert headings[-1] == "Circuits > Closing"
+    assert not any("no heading" in heading for heading in headings)
+
+
+def test_no_passage_is_a_heading_alone() -> None:
+    assert all("\n" in piece.text or not piece.text.startswith("#") for piece in split(_markdown(GUIDE), SHORT))
+
+
+def test_a_document_of_headings_alone_keeps_them() -> None:
+    assert [piece.text for piece in split(_markdown("# One\n\n## Two"))] == ["# One\n\n## Two"]
+
+
+def test_long_text_is_split_into_passages_that_overlap_and_lose_no_word() -> None:
+    words = [f"word{n}" for n in range(400)]
+    pieces = split(Document(id="a", text=" ".join(words)), SHORT)
+    assert len(pieces) > 10
+    assert {word for piece in pieces for word in piece.text.split()} == set(words)
+    for before, after in pairwise(pieces):
+        assert set(before.text.split()) & set(after.text.split())
+
+
+def test_without_the_model_s_tokenizer_characters_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "_tokenizer_file", lambda: None)
+    splitting._splitter.cache_clear()
+    try:
+        pieces = split(Document(id="a", text="word " * 400), SHORT)
+    finally:
+        splitting._splitter.cache_clear()
+    assert 150 < max(len(piece.text) for piece in pieces) <= 160
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "--- *** ...", "\u200b"])
+def test_a_text_without_words_has_no_passages(text: str) -> None:
+    assert split(Document(id="a", text=text)) == []
+
+
+def test_one_word_without_end_is_still_split() -> None:
+    pieces = split(Document(id="a", text="x" * 20_000), Splitting(max_tokens=100, overlap_tokens=10))
+    assert len(pieces) > 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"max_tokens": 15}, "max_tokens = 15"),
+        ({"overlap_tokens": 201}, "overlap_tokens = 201"),
+        ({"overlap_tokens": -1}, "-1"),
+    ],
+)
+def test_impossible_lengths_are_refused(fields: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Splitting(**fields)
+
+
+def test_the_first_heading_is_the_title_of_a_markdown_text() -> None:
+    assert first_heading("intro\n\n## The `law` ##\n\n# Later") == "The `law`"
+    assert first_heading("```\n# code\n```\nno heading") == ""
