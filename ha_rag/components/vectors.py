@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from ha_rag.messages import Vector
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def unit(values: NDArray[Any]) -> Vector | None:
     """`values` scaled to length one, as float32; None where they have no direction: all zero, NaN or infinite."""
-    wide = values.astype(np.float64, copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):
-        square = float(wide.dot(wide))
-    return (wide / math.sqrt(square)).astype(np.float32) if 0.0 < square < math.inf else None
+    square = float(values.dot(values))
+    return (values * (1.0 / math.sqrt(square))).astype(np.float32, copy=False) if 0.0 < square < math.inf else None
 
 
 def unit_or_zero(values: NDArray[Any]) -> Vector:
