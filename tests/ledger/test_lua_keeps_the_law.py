@@ -53,18 +53,33 @@ steps = st.one_of(
     st.tuples(st.just("read"), policies),
 )  # fmt: skip
 
-# Histories in which something happens: failures, the rest, probes; with any other step in between.
-fail = st.tuples(
+# Histories in which something happens: an outage, its rest and probes, with any other steps in between.
+failure = st.tuples(
     st.just("record"), policies, replicas, st.just(1), st.just([("now", 0, Counts(0, 3, 0))]), st.just(True),
     st.just(0), st.just("zero"), st.just(0), jitters,
 )  # fmt: skip
-wait = st.tuples(st.just("advance"), st.sampled_from([500, 501, 1100, 4000]))
-probe = st.tuples(st.just("lease"), policies, replicas, st.just("now"))
-settled = st.tuples(
-    st.just("settle"), policies, replicas, st.just(0), st.sampled_from([Outcome.OK, Outcome.SLOW, Outcome.FAILED]),
-    rests, jitters,
-)  # fmt: skip
-histories = st.lists(st.one_of(fail, wait, probe, settled, steps), min_size=8, max_size=30)
+rest = st.tuples(st.just("advance"), st.sampled_from([500, 501, 1100, 4400]))
+good = st.sampled_from([Outcome.OK, Outcome.OK, Outcome.INVALID, Outcome.SLOW])
+ends = st.one_of(good, st.sampled_from([Outcome.FAILED, Outcome.TIMEOUT, Outcome.THROTTLED, Outcome.CANCELLED]))
+probe = st.tuples(
+    st.tuples(st.just("lease"), policies, replicas, st.just("now")),
+    st.tuples(st.just("settle"), policies, replicas, st.just(0), ends, rests, jitters),
+)
+outage = st.tuples(failure, st.tuples(rest), st.lists(probe, min_size=1, max_size=4)).map(
+    lambda o: [o[0], *o[1], *[step for both in o[2] for step in both]]
+)
+# A loss of memory, and the first replica to teach; an operator's word, and the first verb after its end.
+loss = st.tuples(st.tuples(st.just("forget")), steps, st.tuples(st.just("teach"), policies, replicas, st.integers(1, 5)))
+word = st.tuples(
+    st.tuples(st.just("override"), policies, st.sampled_from(list(OverrideMode)), replicas, st.sampled_from([300, 1000])),
+    failure,
+    st.tuples(st.just("advance"), st.sampled_from([299, 300, 1001])),
+    steps,
+)
+parts = st.one_of(outage, loss.map(list), word.map(list), steps.map(lambda step: [step]))
+histories = st.lists(parts, min_size=3, max_size=12).map(
+    lambda parts: [step for part in parts for step in part]
+)
 
 
 class History:

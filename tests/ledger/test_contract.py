@@ -1,0 +1,205 @@
+"""What every ledger promises, on every kind: in memory, on fakeredis, on Redis 6.2 and 7, over RESP2 and RESP3."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.ledger.ledger import Reply
+from ha_rag.messages import Outcome
+from tests.ledger.bench import Bench, terms
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+NAME = "generator.primary"
+
+
+class Hands:
+    """Shorter ways to say a verb."""
+
+    def __init__(self, bench: Bench, policy: Terms) -> None:
+        self.bench, self.ledger, self.terms = bench, bench.ledger, policy
+        self._number = 0
+
+    async def report(self, ok: int = 0, failed: int = 0, *, by: str = "a", failing: bool = False, epoch: int | None = None) -> Reply:
+        self._number += 1
+        at = (await self.read()).snapshot.epoch if epoch is None else epoch
+        batch = Batch(by, self._number, (Tally(at, self.bench.now_ms, Counts(ok, failed)),), failing)
+        return await self.ledger.record(NAME, self.terms, batch, 0.0)
+
+    async def lease(self, token: str = "t1", by: str = "a") -> Reply:
+        return await self.ledger.lease(NAME, self.terms, by, 0, token)
+
+    async def settle(self, outcome: Outcome, token: str = "t1", by: str = "a", asked_ms: int = 0) -> Reply:
+        return await self.ledger.settle(NAME, self.terms, by, token, outcome, asked_ms, 0.0)
+
+    async def override(self, mode: OverrideMode | None, for_ms: int | None = None) -> Reply:
+        return await self.ledger.override(NAME, self.terms, mode, "maintenance", "kim", for_ms)
+
+    async def read(self) -> Reply:
+        return (await self.ledger.read({NAME: self.terms}))[NAME]
+
+    async def probing(self) -> Reply:
+        """Opens the circuit, waits its rest out and takes the first lease."""
+        await self.report(failed=3)
+        await self.bench.advance(500)
+        return await self.lease()
+
+
+@pytest.fixture
+def hands(bench: Bench) -> Hands:
+    return Hands(bench, terms())
+
+
+async def test_a_circuit_that_nobody_has_used_is_closed_and_has_no_epoch(hands: Hands) -> None:
+    found = (await hands.read()).snapshot
+    assert (found.state, found.epoch, found.counts) == (CLOSED, 0, Counts())
+
+
+async def test_failures_of_different_replicas_add_up_and_open_the_circuit_for_all(hands: Hands) -> None:
+    for replica in ("a", "b"):
+        assert (await hands.report(failed=1, by=replica)).snapshot.state is CLOSED
+    opened = (await hands.report(failed=1, by="c")).snapshot
+    assert (opened.state, opened.left_ms, opened.opened_by) == (OPEN, 500, "c")
+    assert opened.reason == "3 of 3 failed, 0 slow"
+
+
+async def test_the_rest_runs_down_and_then_reads_as_half_open(hands: Hands) -> None:
+    await hands.report(failed=3)
+    await hands.bench.advance(499)
+    assert ((await hands.read()).snapshot.state, (await hands.read()).snapshot.left_ms) == (OPEN, 1)
+    await hands.bench.advance(1)
+    assert (await hands.read()).snapshot.state is HALF_OPEN
+
+
+async def test_an_open_circuit_grants_nothing_and_says_how_long_to_wait(hands: Hands) -> None:
+    await hands.report(failed=3)
+    await hands.bench.advance(100)
+    refused = await hands.lease()
+    assert (refused.granted, refused.wait_ms) == (False, 400)
+
+
+async def test_half_open_grants_one_probe_and_tells_the_others_when_it_must_have_ended(hands: Hands) -> None:
+    assert (await hands.probing()).granted
+    refused = await hands.lease("t2", by="b")
+    assert (refused.granted, refused.wait_ms, refused.snapshot.standing_ms) == (False, 300, 300)
+
+
+async def test_enough_good_probes_close_the_circuit(hands: Hands) -> None:
+    await hands.probing()
+    assert (await hands.settle(Outcome.OK)).snapshot.probe_successes == 1
+    await hands.lease("t2", by="b")
+    closed = (await hands.settle(Outcome.OK, "t2", by="b")).snapshot
+    assert (closed.state, closed.counts) == (CLOSED, Counts())
+
+
+async def test_a_failed_probe_opens_for_twice_as_long(hands: Hands) -> None:
+    await hands.probing()
+    opened = (await hands.settle(Outcome.FAILED)).snapshot
+    assert (opened.state, opened.left_ms, opened.open_count) == (OPEN, 1000, 2)
+
+
+async def test_a_lost_prober_blocks_nobody_for_longer_than_its_lease(hands: Hands) -> None:
+    await hands.probing()
+    await hands.bench.advance(300)
+    assert (await hands.lease("t2", by="b")).granted
+
+
+async def test_a_forced_open_holds_for_everybody_until_its_deadline(hands: Hands) -> None:
+    forced = await hands.override(OverrideMode.OPEN, 2000)
+    assert (forced.snapshot.state, forced.snapshot.left_ms, forced.wait_ms) == (OPEN, 2000, -1)
+    await hands.bench.advance(2000)
+    assert (await hands.read()).snapshot.override is None
+    assert (await hands.lease()).granted
+    assert [e.trigger for e in await hands.ledger.events(NAME)] == ["forced open", "forced open ended", "probe granted"]
+
+
+async def test_a_forced_open_without_a_deadline_ends_only_when_somebody_ends_it(hands: Hands) -> None:
+    await hands.override(OverrideMode.OPEN)
+    await hands.bench.advance(10_000_000)
+    assert (await hands.read()).snapshot.left_ms == -1
+    assert (await hands.override(None)).snapshot.state is HALF_OPEN
+
+
+async def test_an_operators_name_and_reason_reach_everybody_unchanged(hands: Hands) -> None:
+    reason = 'wegen "Wartung": {1}\n\\ ü 🙂'
+    await hands.ledger.override(NAME, hands.terms, OverrideMode.SHADOW, reason, "kim müller", None)
+    word = (await hands.read()).snapshot.override
+    assert word is not None
+    assert (word.mode, word.reason, word.by) == (OverrideMode.SHADOW, reason, "kim müller")
+
+
+async def test_a_ledger_that_forgot_is_taught_and_the_epoch_goes_on(hands: Hands) -> None:
+    believed = (await hands.report(failed=3)).snapshot
+    await hands.bench.forget()
+    await hands.bench.advance(100)
+    assert (await hands.read()).snapshot.epoch == 0
+    taught = (await hands.ledger.teach(NAME, hands.terms, "a", believed.belief())).snapshot
+    assert (taught.state, taught.left_ms, taught.open_count) == (OPEN, 500, 1)
+    assert taught.epoch > believed.epoch
+
+
+async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
+    opened = (await hands.report(failed=3)).snapshot
+    late = Belief(CLOSED, opened.epoch)
+    assert (await hands.ledger.teach(NAME, hands.terms, "a", late)).snapshot == opened
+
+
+async def test_a_batch_that_is_sent_twice_is_counted_once(hands: Hands) -> None:
+    batch = Batch("a", 7, (Tally(0, hands.bench.now_ms, Counts(1, 1)),))
+    for _ in range(2):
+        reply = await hands.ledger.record(NAME, hands.terms, batch, 0.0)
+    assert reply.snapshot.counts == Counts(1, 1)
+
+
+async def test_many_circuits_are_read_at_once_each_under_its_own_terms(hands: Hands) -> None:
+    await hands.report(failed=3)
+    found = await hands.ledger.read({NAME: hands.terms, "embedder.x": terms(window_ms=5000), "c": hands.terms})
+    assert [(name, reply.snapshot.state) for name, reply in found.items()] == [
+        (NAME, OPEN), ("embedder.x", CLOSED), ("c", CLOSED),
+    ]  # fmt: skip
+    assert await hands.ledger.read({}) == {}
+
+
+async def test_events_are_read_from_where_one_left_off(hands: Hands) -> None:
+    await hands.report(failed=3)
+    first = await hands.ledger.events(NAME)
+    await hands.bench.advance(500)
+    await hands.lease()
+    later = await hands.ledger.events(NAME, after=first[-1].id)
+    assert [(e.before, e.after, e.by) for e in first] == [("closed", "open", "a")]
+    assert [(e.before, e.after) for e in later] == [("open", "half_open")]
+    assert (first[0].failed, later[0].previous_epoch) == (3, first[0].epoch)
+    assert await hands.ledger.events("never.used") == []
+
+
+async def test_every_transition_is_pushed_with_the_epoch_before_it(hands: Hands) -> None:
+    async with aclosing(hands.ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        assert await anext(changes) is None
+        opened = (await hands.report(failed=3)).snapshot
+        told = await asyncio.wait_for(anext(changes), 5)
+    assert told is not None
+    assert (told.circuit, told.previous_epoch, told.snapshot) == (NAME, 0, opened)
+
+
+async def test_a_probe_that_ends_without_a_transition_is_pushed_under_the_same_epoch(hands: Hands) -> None:
+    half_open = (await hands.probing()).snapshot
+    async with aclosing(hands.ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        await hands.settle(Outcome.CANCELLED)
+        told = await asyncio.wait_for(anext(changes), 5)
+    assert told is not None
+    assert (told.previous_epoch, told.snapshot.epoch, told.snapshot.standing_ms) == (half_open.epoch, half_open.epoch, 0)
+
+
+async def test_replicas_say_that_they_live_and_leave(bench: Bench) -> None:
+    assert await bench.ledger.beat("a-1", '{"v": 1}', ["x", "y"], 60_000) == 1
+    assert await bench.ledger.beat("b-1", "{}", [], 60_000) == 2
+    assert {(b.incarnation, b.body) for b in await bench.ledger.replicas()} == {("a-1", '{"v": 1}'), ("b-1", "{}")}
+    await bench.ledger.leave("a-1")
+    assert [b.incarnation for b in await bench.ledger.replicas()] == ["b-1"]
+    assert await bench.ledger.known_circuits() == ["x", "y"]
