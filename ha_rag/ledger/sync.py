@@ -87,11 +87,16 @@ class Sync:
         with contextlib.suppress(LedgerError, TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self._say_goodbye()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         with contextlib.suppress(LedgerError):
             await self.ledger.aclose()
+
+    async def _end_tasks(self) -> None:
+        """Cancels until all have ended: a redis client may take a cancellation for the end of its own time limit."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=STOP_S)
 
     async def _say_goodbye(self) -> None:
         if not self.link.up:
@@ -164,7 +169,7 @@ class Sync:
     # ---- the five loops ---------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        while True:
+        while self._loop is not None:
             try:
                 async for change in self.ledger.changes():
                     if change is None:
@@ -179,7 +184,7 @@ class Sync:
             await asyncio.sleep(random.uniform(*RETRY_S))
 
     async def _poll(self) -> None:
-        while True:
+        while self._loop is not None:
             wait = self.pace.poll_s * random.uniform(0.9, 1.1) if self.link.up else random.uniform(*RETRY_S)
             await asyncio.sleep(wait)
             await self._poll_once()
@@ -209,7 +214,7 @@ class Sync:
         return [view for view in self._views.values() if view.scope == "fleet"]
 
     async def _report_all(self) -> None:
-        while True:
+        while self._loop is not None:
             shared = self._shared()
             await asyncio.sleep(min((v.policy.flush_interval_s for v in shared), default=0.1))
             now = self._clock.monotonic_s()
@@ -241,7 +246,7 @@ class Sync:
         return False
 
     async def _beat(self) -> None:
-        while True:
+        while self._loop is not None:
             await asyncio.sleep(self.pace.beat_s * random.uniform(0.9, 1.1))
             await self._beat_once()
 
