@@ -42,10 +42,11 @@ def test_a_question_without_a_matching_word_finds_nothing(search: LexicalSearch,
 @pytest.mark.parametrize(
     "question",
     [
-        'zebra"', '"zebra', "zebra AND", "AND OR NOT zebra", "NEAR(zebra, 2)", "zebra*", "{zebra}", "[zebra TO", "text:zebra",
-        "zebra^", "zebra~2", "+zebra -zebra", "zebra\\", "(zebra", "zebra\x00\x07", "zebra\ud800", "<b>zebra</b>", "' OR 1=1; zebra",
+        *('zebra"', '"zebra', "zebra AND", "AND OR NOT zebra", "NEAR(zebra, 2)", "zebra*", "{zebra}", "[zebra TO"),
+        *("text:zebra", "zebra^", "zebra~2", "+zebra -zebra", "zebra\\", "(zebra", "zebra\x00\x07", "zebra\ud800"),
+        *("<b>zebra</b>", "' OR 1=1; zebra"),
     ],
-)  # fmt: skip
+)
 def test_what_would_be_syntax_elsewhere_is_words_or_nothing(search: LexicalSearch, question: str) -> None:
     assert 2 in _rows(search, question)
 

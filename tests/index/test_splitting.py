@@ -29,9 +29,11 @@ What they are for.
 
 ## Closing ##
 
-Two good probes close it.
+{closing}
 """.format(
-    long="After its rest, a circuit lets a probe pass. " * 12, probes="One probe at a time, in the whole fleet. " * 8
+    long="After its rest, a circuit lets a probe pass. " * 12,
+    probes="One probe at a time, in the whole fleet. " * 8,
+    closing="Two good probes close it. " * 8,
 )
 
 

@@ -1,0 +1,78 @@
+"""Documents added and deleted one at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.components.script import Script
+from ha_rag.errors import IndexBusyError, UnreadableDocumentError
+from ha_rag.index import Index, Patience, add_document, delete_document
+from tests.index.places import TestEmbedder, found, nearest, put
+
+HASTY = Patience(attempts=1)
+
+
+async def test_an_added_document_is_found_on_return(index: Index) -> None:
+    added = await add_document(index, {"primary": TestEmbedder()}, "notes/1", "# Zebras\n\nThey graze.", "Animals")
+    assert (added.id, added.passages, added.replaced, added.unchanged, added.missing) == (
+        "notes/1",
+        1,
+        False,
+        False,
+        {},
+    )
+    assert found(index, "zebra") == found(index, "animals") == ["notes/1"]
+    assert nearest(index, "zebras graze")[0] == "notes/1"
+
+
+async def test_adding_it_again_replaces_it_or_does_nothing_where_it_says_the_same(index: Index) -> None:
+    embedder = TestEmbedder()
+    await add_document(index, {"primary": embedder}, "a", "zebra")
+    again = await add_document(index, {"primary": embedder}, "a", "zebra")
+    assert (again.unchanged, embedder.asked) == (True, [1])
+    assert (await add_document(index, {"primary": embedder}, "a", "lion")).replaced
+    assert (found(index, "zebra"), found(index, "lion"), index.documents) == ([], ["a"], 1)
+
+
+async def test_a_document_without_an_id_gets_a_lasting_one(index: Index) -> None:
+    first = await add_document(index, {}, None, "zebra")
+    assert (await add_document(index, {}, None, "zebra")).id == first.id
+    assert index.documents == 1
+
+
+async def test_html_is_read_as_html(index: Index) -> None:
+    page = "<title>Owls</title><p>hoot<script>evil()</script></p>"
+    await add_document(index, {}, "a", page, media_type="text/html")
+    assert found(index, "owls") == ["a"]
+    assert found(index, "evil script") == []
+
+
+async def test_an_embedder_that_is_down_is_named_and_the_document_kept(index: Index) -> None:
+    down = TestEmbedder(script=Script.always())
+    added = await add_document(index, {"primary": down}, "a", "zebra", patience=HASTY)
+    assert added.missing == {"primary": "failed on purpose"}
+    assert found(index, "zebra") == ["a"]
+
+
+@pytest.mark.parametrize(("name", "text"), [("", "x"), ("x" * 513, "x"), ("\x00", "x"), ("a", " \n"), ("a", "---")])
+async def test_a_document_without_text_or_a_usable_id_is_refused(index: Index, name: str, text: str) -> None:
+    with pytest.raises(UnreadableDocumentError):
+        await add_document(index, {}, name, text)
+    assert not index.exists
+
+
+async def test_a_deleted_document_is_gone_on_return(index: Index) -> None:
+    put(index, {"a": "zebra"})
+    assert await delete_document(index, "a")
+    assert not await delete_document(index, "a")
+    assert found(index, "zebra") == []
+
+
+async def test_deleting_from_an_index_that_is_not_there_makes_none(index: Index) -> None:
+    assert not await delete_document(index, "a")
+    assert not index.exists
+
+
+async def test_while_another_one_writes_a_change_is_refused(index: Index) -> None:
+    with index.writer(), pytest.raises(IndexBusyError):
+        await add_document(index, {}, "a", "zebra")
