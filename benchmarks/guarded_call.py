@@ -1,0 +1,139 @@
+"""What a guarded call costs, closed and refused, beside the bare call and beside the peers, in one run.
+
+    python -m benchmarks.guarded_call [--rounds 9] [--calls 20000]
+
+Every contender runs in each round, one after the other; the table gives each one's median over the rounds, so a
+machine whose speed drifts slows all of them. Peers that are not installed (extra `bench`) are left out, and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+from benchmarks.own_redis import own_redis
+from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
+
+Run = Callable[[int], Awaitable[float]]
+
+
+async def answer() -> int:
+    """The call that is guarded: it does nothing."""
+    return 1
+
+
+def timed(step: Callable[[], Awaitable[object]]) -> Run:
+    """A run of one contender: microseconds a call."""
+
+    async def run(calls: int) -> float:
+        begin = time.perf_counter()
+        for _ in range(calls):
+            await step()
+        return (time.perf_counter() - begin) / calls * 1e6
+
+    return run
+
+
+def timed_sync(step: Callable[[], object]) -> Run:
+    """A run of a contender that needs no await."""
+
+    async def run(calls: int) -> float:
+        begin = time.perf_counter()
+        for _ in range(calls):
+            step()
+        return (time.perf_counter() - begin) / calls * 1e6
+
+    return run
+
+
+async def interlock_call(url: str) -> Run:
+    """interlock-cb with its Redis storage, closed."""
+    import redis.asyncio
+    from interlock import CircuitBreaker
+    from interlock.integrations.redis import AsyncRedisStorage
+
+    breaker = CircuitBreaker(name="bench", storage=AsyncRedisStorage(redis.asyncio.Redis.from_url(url)))
+    await breaker.call_async(answer) if hasattr(breaker, "call_async") else await breaker.call(answer)
+    call = breaker.call_async if hasattr(breaker, "call_async") else breaker.call
+    return timed(lambda: call(answer))
+
+
+async def pybreaker_call(url: str) -> Run:
+    """pybreaker (synchronous only) with its Redis storage, closed."""
+    import pybreaker
+    import redis
+
+    storage = pybreaker.CircuitRedisStorage(pybreaker.STATE_CLOSED, redis.StrictRedis.from_url(url), namespace="bench")
+    breaker = pybreaker.CircuitBreaker(state_storage=storage)
+    return timed_sync(lambda: breaker.call(int))
+
+
+PEERS = {"interlock-cb, Redis, closed": interlock_call, "pybreaker, Redis, closed": pybreaker_call}
+SLOW = {"pybreaker, Redis, closed"}
+
+
+async def contenders(url: str, circuits: CircuitRegistry) -> tuple[dict[str, Run], list[str]]:
+    """Everybody who takes part, and who could not."""
+    closed = circuits.breaker("closed", CircuitPolicy())
+    refusing = circuits.breaker("refusing", CircuitPolicy())
+    await circuits.override("refusing", "open", reason="benchmark", by="benchmark")
+
+    async def refused_with_an_exception() -> None:
+        try:
+            await refusing.call(answer)
+        except CircuitOpenError:
+            return
+
+    ours: dict[str, Run] = {
+        "bare call": timed(answer),
+        "ours, closed: call": timed(lambda: closed.call(answer)),
+        "ours, closed: admit + ok": timed_sync(lambda: closed.admit().permit.ok()),  # type: ignore[union-attr]
+        "ours, refused as a value": timed_sync(refusing.admit),
+        "ours, refused with an exception": timed(refused_with_an_exception),
+    }
+    missing = []
+    for name, make in PEERS.items():
+        try:
+            ours[name] = await make(url)
+        except ImportError:
+            missing.append(name)
+    return ours, missing
+
+
+async def measure(url: str, rounds: int, calls: int) -> dict[str, float]:
+    """Medians in microseconds, by contender."""
+    async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
+        runs, missing = await contenders(url, circuits)
+        for name in missing:
+            print(f"left out: {name} (pip install '.[bench]')")
+        figures: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                figures[name].append(await run(calls // 50 if name in SLOW else calls))
+    return {name: statistics.median(times) for name, times in figures.items()}
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments.add_argument("--rounds", type=int, default=9)
+    arguments.add_argument("--calls", type=int, default=20_000)
+    given = arguments.parse_args()
+    with own_redis() as url:
+        medians = asyncio.run(measure(url, given.rounds, given.calls))
+    bare = medians["bare call"]
+    print(f"{'':36}{'us a call':>10}{'over bare':>12}")
+    for name, value in medians.items():
+        print(f"{name:36}{value:10.3f}{value - bare:12.3f}")
+    peer = medians.get("interlock-cb, Redis, closed")
+    if peer:
+        print(f"ours closed / interlock-cb closed: {medians['ours, closed: call'] / peer:.3f} (bar: at most 0.200)")
+    print(f"ours closed over bare: {medians['ours, closed: call'] - bare:.3f} us (bar: at most 1.5)")
+    print(f"refused as a value: {medians['ours, refused as a value']:.3f} us (bar: at most 1)")
+
+
+if __name__ == "__main__":
+    main()
