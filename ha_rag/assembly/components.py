@@ -95,7 +95,7 @@ def _service(settings: Settings, circuit: str, table: ServiceTable) -> ServiceCo
     key = settings.api_keys_of.get(circuit)
     return ServiceConfig(
         base_url=table.base_url,
-        api_key=key.get_secret_value() if key else None,
+        api_key=key.reveal() if key else None,
         # The tier cuts the call at its timeout and counts it; the client's own limit stands behind that.
         timeout_s=table.timeout_s + 1.0,
     )

@@ -83,7 +83,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
 
 def registry_of(settings: Settings, *, replica: str | None = None, sinks: Sequence[Sink] = ()) -> CircuitRegistry:
     """The registry of a process with these settings. `replica`: its name, where it is not the settings' own."""
-    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    url = settings.redis_url.reveal() if settings.redis_url else None
     return CircuitRegistry.connect(url, namespace=settings.namespace, replica=replica or settings.replica, sinks=sinks)
 
 
@@ -91,8 +91,8 @@ def access_of(settings: Settings) -> Access:
     """Who may do what."""
     token = settings.admin_token
     return Access(
-        admin_token=token.get_secret_value() if token else None,
-        api_keys=tuple(key.get_secret_value() for key in settings.api_keys),
+        admin_token=token.reveal() if token else None,
+        api_keys=tuple(key.reveal() for key in settings.api_keys),
     )
 
 

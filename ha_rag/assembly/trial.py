@@ -136,6 +136,6 @@ async def _redis(settings: Settings) -> list[Finding]:
     if settings.redis_url is None:
         text = "none is configured: each replica judges alone (ha-rag up brings one along)"
         return [Finding("redis", "ok", text)]
-    seen = await try_redis(settings.redis_url.get_secret_value(), settings.namespace)
+    seen = await try_redis(settings.redis_url.reveal(), settings.namespace)
     shown = settings.redis_url_shown
     return [Finding("redis", verdict, f"{shown}: {text}", mend) for verdict, text, mend in seen]

@@ -86,4 +86,4 @@ def client_of(url: str, timeout_s: float = 35.0) -> ReplicaClient:
 
     environment = read_environment()
     secret = environment.admin_token or next(iter(environment.api_keys), None)
-    return ReplicaClient(url=url, token=secret.get_secret_value() if secret else None, timeout_s=timeout_s)
+    return ReplicaClient(url=url, token=secret.reveal() if secret else None, timeout_s=timeout_s)

@@ -30,12 +30,12 @@ def up(
 
     settings = load_settings(config).listening_on(host, port)
     plan = FleetPlan(
-        environment={name: value.get_secret_value() for name, value in read_environment().variables.items()},
+        environment={name: value.reveal() for name, value in read_environment().variables.items()},
         replicas=replicas,
         host=settings.server.host,
         port=settings.server.port,
         config=settings.source,
-        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+        redis_url=settings.redis_url.reveal() if settings.redis_url else None,
         provider=settings.source is None,
         # Without a file they are looked through at every start, which costs little and fills what was missing;
         # into an index of one's own they come only once, so that the first question has something to find.

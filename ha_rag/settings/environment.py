@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
-
+from ha_rag.settings.secret import Secret
 from ha_rag.settings.urls import redacted, redis_url_problem
 
 LogForm = Literal["console", "json"]
@@ -34,18 +33,18 @@ class Environment:
     """The variables that matter to ha_rag, checked. `problems`: one sentence each. Secrets never show in a repr."""
 
     config: Path | None
-    redis_url: SecretStr | None
+    redis_url: Secret | None
     replica: str
-    admin_token: SecretStr | None
-    api_keys: tuple[SecretStr, ...]
+    admin_token: Secret | None
+    api_keys: tuple[Secret, ...]
     log: LogForm
-    variables: Mapping[str, SecretStr]
+    variables: Mapping[str, Secret]
     problems: tuple[str, ...]
 
-    def secret(self, name: str) -> SecretStr | None:
+    def secret(self, name: str) -> Secret | None:
         """The value of a variable that the file names, or None where it is unset or empty."""
         value = self.variables.get(name)
-        return value if value is not None and value.get_secret_value() else None
+        return value if value is not None and value.reveal() else None
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
@@ -56,12 +55,12 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
     config, url = given.get("HA_RAG_CONFIG"), given.get("HA_RAG_REDIS_URL")
     return Environment(
         config=Path(config) if config else None,
-        redis_url=SecretStr(url) if url else None,
+        redis_url=Secret(url) if url else None,
         replica=given.get("HA_RAG_REPLICA") or _default_replica(),
-        admin_token=SecretStr(token.strip()) if token else None,
-        api_keys=tuple(SecretStr(key.strip()) for key in keys.split(",") if key.strip()),
+        admin_token=Secret(token.strip()) if token else None,
+        api_keys=tuple(Secret(key.strip()) for key in keys.split(",") if key.strip()),
         log="json" if given.get("HA_RAG_LOG") == "json" else "console",
-        variables={name: SecretStr(value) for name, value in given.items()},
+        variables={name: Secret(value) for name, value in given.items()},
         problems=tuple(_problems(given)),
     )
 

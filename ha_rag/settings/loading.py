@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.settings.circuits import LISTS, CircuitSettings, circuit_problems, resolved_circuits
 from ha_rag.settings.environment import Environment, LogForm, read_environment
 from ha_rag.settings.problems import sentences, shown
+from ha_rag.settings.secret import Secret
 from ha_rag.settings.shape import (
     ConfigurationFile,
     EmbedderTable,
@@ -43,15 +44,15 @@ class Settings:
     server: ServerTable
     index: IndexTable
     namespace: str
-    redis_url: SecretStr | None
+    redis_url: Secret | None
     embedders: tuple[EmbedderTable, ...]
     retrievers: tuple[RetrieverTable, ...]
     generators: tuple[GeneratorTable, ...]
     circuits: Mapping[str, CircuitSettings]
     replica: str
-    admin_token: SecretStr | None = None
-    api_keys: tuple[SecretStr, ...] = ()
-    api_keys_of: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    admin_token: Secret | None = None
+    api_keys: tuple[Secret, ...] = ()
+    api_keys_of: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     log: LogForm = "console"
     source: Path | None = None
     warnings: tuple[str, ...] = ()
@@ -59,7 +60,7 @@ class Settings:
     @property
     def redis_url_shown(self) -> str:
         """The Redis address as it may be shown, or "none"."""
-        return redacted(self.redis_url.get_secret_value()) if self.redis_url else "none"
+        return redacted(self.redis_url.reveal()) if self.redis_url else "none"
 
     @property
     def service_urls(self) -> dict[str, str]:
@@ -179,7 +180,7 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
     )
 
 
-def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str, tuple[str, SecretStr | None]]:
+def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str, tuple[str, Secret | None]]:
     return {
         f"{type_}.{component.name}": (component.api_key_env, environment.secret(component.api_key_env))
         for type_, key in LISTS.items()
@@ -188,11 +189,11 @@ def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str
     }
 
 
-def _redis_url(file: ConfigurationFile, environment: Environment) -> SecretStr | None:
+def _redis_url(file: ConfigurationFile, environment: Environment) -> Secret | None:
     if environment.redis_url:
         return environment.redis_url
     if not file.fleet.redis_url:
         return None
     password = environment.secret(file.fleet.redis_password_env) if file.fleet.redis_password_env else None
     url = file.fleet.redis_url
-    return SecretStr(with_password(url, password.get_secret_value()) if password else url)
+    return Secret(with_password(url, password.reveal()) if password else url)

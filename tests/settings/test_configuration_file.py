@@ -92,7 +92,7 @@ def test_the_file_of_the_design_is_read_whole(tmp_path):
     assert [embedder.name for embedder in settings.embedders] == ["primary", "secondary"]
     assert settings.circuits["embedder.primary"].policy.recovery_timeout_s == 5.0
     assert settings.circuits["generator.primary"].policy.recovery_timeout_s == 10.0
-    assert settings.api_keys_of["generator.primary"].get_secret_value() == "sk-1"
+    assert settings.api_keys_of["generator.primary"].reveal() == "sk-1"
     assert settings.warnings == ()
 
 

@@ -39,7 +39,7 @@ def test_the_redis_of_the_environment_beats_the_files(empty_folder):
     settings = load_settings(variables={"HA_RAG_REDIS_URL": "redis://u:pw@env:2/0"})
 
     assert settings.redis_url is not None
-    assert settings.redis_url.get_secret_value() == "redis://u:pw@env:2/0"
+    assert settings.redis_url.reveal() == "redis://u:pw@env:2/0"
     assert settings.redis_url_shown == "redis://u:***@env:2/0"
     assert "pw" not in repr(settings)
 
@@ -50,7 +50,7 @@ def test_the_password_comes_from_the_variable_that_the_file_names(empty_folder):
     settings = load_settings(variables={"PW": "a/b@c"})
 
     assert settings.redis_url is not None
-    assert settings.redis_url.get_secret_value() == "redis://bob:a%2Fb%40c@h:1/0"
+    assert settings.redis_url.reveal() == "redis://bob:a%2Fb%40c@h:1/0"
 
 
 def test_a_password_variable_that_is_not_set_is_refused(empty_folder):
@@ -110,7 +110,7 @@ def test_an_empty_variable_counts_as_unset():
 def test_api_keys_are_split_at_commas_and_trimmed():
     keys = load_settings(variables={"HA_RAG_API_KEYS": "one, two,,"}).api_keys
 
-    assert [key.get_secret_value() for key in keys] == ["one", "two"]
+    assert [key.reveal() for key in keys] == ["one", "two"]
 
 
 def test_the_default_replica_name_is_one_that_would_be_accepted():
