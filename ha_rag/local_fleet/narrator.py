@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from ha_rag.local_fleet.lifeline import Ending
-from ha_rag.local_fleet.plan import LOOPBACK, FleetPlan
+from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, FleetPlan
 
 
 class Narrator:
@@ -17,34 +15,36 @@ class Narrator:
     def __init__(self, console: Console) -> None:
         self._console = console
 
+    def _say(self, line: Text) -> None:
+        # Never broken into two: addresses and commands are there to be copied.
+        self._console.print(line, soft_wrap=True)
+
     def step(self, text: str) -> None:
         """One thing that is happening."""
-        self._console.print(Text(text, style="dim"))
+        self._say(Text(text, style="dim"))
 
     def ready(self, plan: FleetPlan, *, redis: str, ready: int) -> None:
         """Where to go, once the fleet answers."""
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
+        self._say(Text())
         for label, text in _whereabouts(plan, redis, ready):
-            table.add_row(label, text)
-        self._console.print(Padding(table, (1, 2)))
+            self._say(Text.assemble((f"  {label:<10}", "bold"), text))
+        self._say(Text())
 
     def ended(self, ending: Ending) -> None:
         """A process ended that nobody had ended."""
         line = Text(f"{ending.program.name} {ending.how}; started again in {ending.pause_s:.1f} s", style="yellow")
-        self._console.print(line)
+        self._say(line)
 
     def looping(self, ending: Ending) -> None:
         """A process ends again and again: what it said last, and where the rest is."""
         head = f"{ending.program.name} has ended {ending.early_ends} times in a row shortly after its start."
-        self._console.print(Text(f"{head} Its last words ({ending.program.log}):", style="bold red"))
+        self._say(Text(f"{head} Its last words ({ending.program.log}):", style="bold red"))
         for line in ending.last_words or ["(it said nothing)"]:
-            self._console.print(Padding(Text(line), (0, 0, 0, 4)))
+            self._say(Text(f"    {line}"))
 
     def gave_up(self) -> None:
         """The fleet never came to serve."""
-        self._console.print(Text("The fleet cannot start like this; see the lines above.", style="bold red"))
+        self._say(Text("The fleet cannot start like this; see the lines above.", style="bold red"))
 
     def stopped(self, killed: list[str]) -> None:
         """All of it has ended. `killed`: those that had to be made to."""
@@ -55,18 +55,17 @@ class Narrator:
 def _whereabouts(plan: FleetPlan, redis: str, ready: int) -> list[tuple[str, str]]:
     shown_host = "localhost" if plan.host in (LOOPBACK, "0.0.0.0", "::", "::1") else plan.host  # noqa: S104 - a comparison
     front = f"http://{shown_host}:{plan.port}"
-    ports = f"{plan.replica_port(1)}" + (f"-{plan.replica_port(plan.replicas)}" if plan.replicas > 1 else "")
-    first = f"{plan.replicas} ready" if ready == plan.replicas else f"{ready} of {plan.replicas} ready"
+    first, last = plan.replica_port(1), plan.replica_port(plan.replicas)
+    ports = f"port {first}" if first == last else f"ports {first} to {last}"
+    count = f"{ready} ready" if ready == plan.replicas else f"{ready} of {plan.replicas} ready"
+    option = "" if plan.port == DEFAULT_PORT else f" --url {front}"
     lines = [
-        ("ha_rag", f"{front}   dashboard and playground; API at {front}/docs"),
-        ("Replicas", f"{first}, each on its own at ports {ports}"),
+        ("Open", f"{front}  (API: {front}/docs)"),
+        ("Replicas", f"{count}, each also on its own: {ports}"),
         ("Redis", redis),
-        ("Ask", 'ha-rag ask "How does a circuit recover?"' + _url_option(plan, front)),
+        ("Ask", f'ha-rag ask "How does a circuit recover?"{option}'),
+        ("Circuits", f"ha-rag circuits{option}"),
     ]
     if plan.provider:
-        lines.append(("Break", "ha-rag break embedder.primary    and see it answered all the same; ha-rag circuits"))
+        lines.append(("Break", "ha-rag break embedder.primary --for 30, then ask again: the next tier answers"))
     return [*lines, ("Logs", str(plan.log_folder)), ("Stop", "Ctrl-C")]
-
-
-def _url_option(plan: FleetPlan, front: str) -> str:
-    return "" if plan.port == 8000 else f" --url {front}"

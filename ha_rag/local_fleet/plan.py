@@ -12,6 +12,7 @@ from ha_rag.local_fleet.ports import PortNeed
 
 PROVIDER_PORT = 9100
 """Where the simulated provider listens, and where `ha-rag break` looks for it."""
+DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
 MAX_REPLICAS = 64
 
@@ -44,7 +45,7 @@ class FleetPlan:
     environment: Mapping[str, str]
     replicas: int = 3
     host: str = LOOPBACK
-    port: int = 8000
+    port: int = DEFAULT_PORT
     config: Path | None = None
     redis_url: str | None = None
     provider: bool = False

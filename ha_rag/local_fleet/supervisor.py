@@ -114,11 +114,12 @@ class Supervisor:
         if self._plan.redis_url is not None:
             return "the configured one", self._plan.redis_url
         found = find_redis(path=self._plan.environment.get("PATH"))
-        self._narrator.step(f"Redis: {found}, in memory, for this fleet alone")
+        shown = f"{found}, in memory, for this fleet alone"
+        self._narrator.step(f"Redis: {shown}")
         log = self._plan.log_folder / "redis.log"
         program, url = redis_program(found, self._folder, log, self._plan.environment)
         await self._keep_and_wait(program)
-        return f"{found}, in memory, for this fleet alone", url
+        return shown, url
 
     async def _start_provider(self) -> Path | None:
         """The configuration file that the replicas get."""
