@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-WORD = re.compile(r"\w+(?:['’]\w+)?")
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
 _COMMON = """
 a about after again all also am an and any are as at be because been before being but by can cannot could did do does

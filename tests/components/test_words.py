@@ -17,6 +17,10 @@ def test_the_forms_of_a_word_share_one_stem(forms):
     assert len({stem(form) for form in forms}) == 1
 
 
+def test_a_name_in_code_is_its_words():
+    assert words_of("recovery_timeout_s") == ["recovery", "timeout", "s"]
+
+
 def test_common_words_tell_nothing():
     assert telling_stems("What is it that they do?") == frozenset()
 

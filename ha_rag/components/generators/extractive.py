@@ -24,6 +24,7 @@ CLOSEST = "The passages found do not speak of this directly. The closest says: "
 HEADING_SHARE = 0.5
 NEIGHBOUR_SHARE = 0.25
 SAME_SHARE = 0.6
+ENOUGH_SHARE = 0.4
 LEANING = frozenset(
     {"it", "its", "this", "that", "these", "those", "they", "their", "he", "she", "but", "and", "so", "then", "both"}
 )
@@ -74,7 +75,7 @@ class ExtractiveGenerator:
     def _chosen(self, candidates: list[Sentence], scores: list[float]) -> list[Sentence]:
         """The best sentences that say different things, as many as fit; none where no sentence scores."""
         chosen: list[Sentence] = []
-        left, enough = self._max_chars, 0.3 * max(scores)
+        left, enough = self._max_chars, ENOUGH_SHARE * max(scores)
         for i in sorted(range(len(candidates)), key=lambda i: (-scores[i], i)):
             if len(chosen) == self._max_sentences or scores[i] <= 0 or scores[i] < enough:
                 break

@@ -16,7 +16,8 @@ _LINK = re.compile(r"\[([^\]\[]{1,200})\](?:\([^)]{0,500}\)|\[[^\]]{0,100}\])")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__|_)(?=\S)(.{1,200}?)(?<=\S)\1(?![\w*])")
 _BREAK = re.compile(r"(?<=[.!?])(?:[\"'”’)\]]{0,2})\s+(?=[^\sa-z])|(?<=\s[.!?])\s+")
 _NO_BREAK_AFTER = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|dr|mr|mrs|ms|prof|fig|no|vol|pp?|ch|sec|eq|approx|st|[a-z])\.)$", re.IGNORECASE
+    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|dr|mr|mrs|prof|fig|vol|pp|ch|eq)|(?<![\w.])(?<!\d )(?-i:[A-Z]))\.$",
+    re.IGNORECASE,
 )
 _CODE_LINE = re.compile(r"[{};\\]\s*$|^\s*(?:\$ |>>> |import |from \w+ import |def |class |return |@\w|[\w.\[\]]+ = )")
 FEWEST_WORDS = 4

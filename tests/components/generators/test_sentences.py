@@ -41,6 +41,7 @@ def test_a_page_reads_as_plain_sentences_without_code_tables_and_headings():
     "sentence",
     [
         "Set recovery_timeout_s, e.g. to 5.5 s, i.e. more than a probe takes.",
+        "It was written by M. T. Nygard and by Dr. Fowler, cf. Their books.",
         "Dr. Nygard wrote about it in ch. 5 of his book.",
         "The address http://127.0.0.1:8000/v1 answers to all of them.",
         "It costs 2 * 3 commands or 4 * 5 of them at most.",
@@ -48,6 +49,14 @@ def test_a_page_reads_as_plain_sentences_without_code_tables_and_headings():
 )
 def test_a_full_stop_inside_a_sentence_does_not_end_it(sentence):
     assert sentences_of(sentence) == (sentence,)
+
+
+@pytest.mark.parametrize("end", ["within 5 ms.", "for at most 10 s.", "and the answer is no."])
+def test_a_unit_at_its_end_does_end_a_sentence(end):
+    assert sentences_of(f"The circuit decides {end} Then it lets calls pass.") == (
+        f"The circuit decides {end}",
+        "Then it lets calls pass.",
+    )
 
 
 def test_questions_and_exclamations_end_sentences():
