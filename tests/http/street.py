@@ -1,0 +1,196 @@
+"""A client that calls the application without a socket, and stand-ins for the floors below."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from ha_rag.breaker.report import CircuitReport, FleetReport, OverrideReport, ReplicaReport
+from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.errors import UnknownCircuitError
+from ha_rag.http.app import build_app
+from ha_rag.http.service import Indexed, Service
+from ha_rag.messages import Answer, Attempt, Citation, ComponentType, Outcome
+from ha_rag.strategy.status import ComponentStatus
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> tuple[str, str, str | None]:
+        """Type, message and param of an error, whose form is checked on the way."""
+        assert set(self.json) == {"error"}
+        assert set(self.json["error"]) == {"type", "message", "param"}
+        return self.json["error"]["type"], self.json["error"]["message"], self.json["error"]["param"]
+
+
+class Street:
+    """Calls `app` as a browser or a program at `peer` would."""
+
+    def __init__(self, app: ASGIApp, peer: str = "127.0.0.1") -> None:
+        self.app = app
+        self.peer = peer
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        chunks: Sequence[bytes] | None = None,
+    ) -> Reply:
+        """`body`: bytes as they are, anything else as JSON. `chunks`: a body in pieces, of no announced length."""
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent = {"host": "127.0.0.1:8000", "content-type": "application/json", **(headers or {})}
+        if chunks is None:
+            sent.setdefault("content-length", str(len(content)))
+        pieces = list(chunks) if chunks is not None else [content]
+        parts: list[Message] = [
+            {"type": "http.request", "body": piece, "more_body": n < len(pieces) - 1} for n, piece in enumerate(pieces)
+        ]
+        out: list[Message] = []
+
+        async def receive() -> Message:
+            return parts.pop(0) if parts else await asyncio.Event().wait()  # type: ignore[return-value]  # never
+
+        async def send(message: Message) -> None:
+            out.append(message)
+
+        await self.app(self._scope(method, path, sent), receive, send)
+        started = {name.decode(): value.decode() for name, value in out[0]["headers"]}
+        return Reply(out[0]["status"], started, b"".join(message.get("body", b"") for message in out[1:]))
+
+    def _scope(self, method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
+            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items() if value],
+            "client": (self.peer, 50_000), "server": ("127.0.0.1", 8000),
+        }  # fmt: skip
+
+
+ANSWER = Answer(
+    id="a1",
+    question="?",
+    text="By a probe [1].",
+    citations=(Citation(1, "breaker.md", "breaker.md#3", "A probe closes it.", 0.83),),
+    served_by={ComponentType.EMBEDDER: "secondary", ComponentType.RETRIEVER: "primary"},
+    degraded_stages=("embedder",),
+    attempts=(
+        Attempt("embedder.primary", Outcome.REJECTED, 0.0, "open"),
+        Attempt("embedder.secondary", Outcome.OK, 1.9),
+    ),
+    shared_state="fresh",
+    replica="rag-1",
+    ms=41.7,
+)
+
+
+@dataclass
+class StubRag:
+    """Answers with ANSWER, or as `does` does."""
+
+    does: Callable[[], Any] | None = None
+    asked: list[tuple[str, int, float | None]] = field(default_factory=list)
+    health: dict[str, ComponentStatus] = field(default_factory=dict)
+
+    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None) -> Answer:
+        self.asked.append((question, top_k, timeout_s))
+        if self.does is not None:
+            await self.does()
+        return replace(ANSWER, question=question)
+
+    def get_system_health(self) -> dict[str, ComponentStatus]:
+        return self.health
+
+
+def report(name: str, **facts: Any) -> CircuitReport:
+    calm = CircuitReport(name, CircuitState.CLOSED, None, 0, 0.0, 0.0, 0, None, "", "", (), 0, None, "fleet")
+    return replace(calm, **facts)
+
+
+class StubCircuits:
+    """Two circuits, whose overrides are remembered."""
+
+    replica = "rag-1"
+
+    def __init__(self) -> None:
+        self.shared_state = "fresh"
+        self.reports = {name: report(name) for name in ("embedder.primary", "generator.primary")}
+        self.beats: tuple[ReplicaReport, ...] = (ReplicaReport("rag-1~ab", "rag-1", 1000, {"version": "1"}),)
+
+    async def circuits(self) -> list[CircuitReport]:
+        return list(self.reports.values())
+
+    async def override(
+        self, name: str, mode: OverrideMode, *, reason: str, by: str, for_s: float | None
+    ) -> CircuitReport:
+        return self._set(name, OverrideReport(str(mode), reason, by, for_s))
+
+    async def end_override(self, name: str, *, by: str) -> CircuitReport:
+        return self._set(name, None)
+
+    def _set(self, name: str, word: OverrideReport | None) -> CircuitReport:
+        if name not in self.reports:
+            raise UnknownCircuitError(name, tuple(self.reports))
+        self.reports[name] = replace(self.reports[name], override=word)
+        return self.reports[name]
+
+    async def fleet(self) -> FleetReport:
+        return FleetReport(self.beats, self.shared_state)
+
+
+@dataclass
+class StubDocuments:
+    """Holds texts in a dict; `fails` is raised by every change."""
+
+    held: dict[str, str] = field(default_factory=dict)
+    fails: Exception | None = None
+    problem: str | None = None
+
+    async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
+        if self.fails:
+            raise self.fails
+        name = document or "text-1"
+        replaced = name in self.held
+        self.held[name] = text
+        return Indexed(document=name, passages=1, replaced=replaced)
+
+    async def delete(self, document: str) -> bool:
+        if self.fails:
+            raise self.fails
+        return self.held.pop(document, None) is not None
+
+    def status(self) -> dict[str, Any]:
+        return {"documents": len(self.held), "passages": 0, "spaces": {}, "problem": self.problem}
+
+
+@dataclass
+class House:
+    """An application over stand-ins, and the stand-ins."""
+
+    rag: StubRag = field(default_factory=StubRag)
+    circuits: StubCircuits = field(default_factory=StubCircuits)
+    documents: StubDocuments = field(default_factory=StubDocuments)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.service = Service(rag=self.rag, circuits=self.circuits, documents=self.documents, **self.options)
+        self.app = build_app(self.service)
+
+    def street(self, peer: str = "127.0.0.1") -> Street:
+        return Street(self.app, peer)

@@ -1,0 +1,101 @@
+"""The fleet's circuits over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.breaker.report import Here, ReplicaReport
+from ha_rag.circuit.state import CircuitState
+from tests.http.street import report
+
+
+async def test_all_circuits_are_listed_in_the_form_of_the_design(house, street):
+    house.circuits.reports = {
+        "embedder.primary": report(
+            "embedder.primary", state=CircuitState.OPEN, epoch=7, failure_rate=0.8, samples=5, recovers_in_s=4.5,
+            reason="4 of 5 calls failed", opened_by="rag-2", voters=("rag-2",), open_count=1, changed_at=1.5,
+            here=Here(CircuitState.OPEN, "overlay"),
+        )
+    }  # fmt: skip
+
+    reply = await street.call("GET", "/v1/circuits")
+
+    assert reply.json == {
+        "circuits": [
+            {
+                "name": "embedder.primary", "state": "open", "override": None, "epoch": 7, "failure_rate": 0.8,
+                "slow_rate": 0.0, "samples": 5, "recovers_in_s": 4.5, "reason": "4 of 5 calls failed",
+                "opened_by": "rag-2", "voters": ["rag-2"], "open_count": 1, "changed_at": 1.5, "scope": "fleet",
+                "here": {"state": "open", "why": "overlay"},
+            }
+        ],
+        "shared_state": "fresh",
+        "replica": "rag-1",
+    }  # fmt: skip
+
+
+async def test_one_circuit_is_shown_by_its_name(street):
+    assert (await street.call("GET", "/v1/circuits/generator.primary")).json["name"] == "generator.primary"
+
+
+@pytest.mark.parametrize(("method", "more"), [("GET", ""), ("PUT", "/override"), ("DELETE", "/override")])
+async def test_an_unknown_circuit_is_told_with_those_there_are(street, method, more):
+    body = {"mode": "open", "reason": "x"} if method == "PUT" else None
+    reply = await street.call(method, f"/v1/circuits/nobody{more}", body)
+
+    assert reply.status == 404
+    assert "there are embedder.primary, generator.primary" in reply.error[1]
+
+
+@pytest.mark.parametrize("mode", ["open", "closed", "disabled", "shadow"])
+async def test_an_override_says_who_and_why_and_until_when(street, mode):
+    word = {"mode": mode, "reason": "maintenance", "for_s": 60.0}
+
+    reply = await street.call("PUT", "/v1/circuits/embedder.primary/override", word)
+
+    override = {"mode": mode, "reason": "maintenance", "by": "operator at 127.0.0.1", "ends_in_s": 60.0}
+    assert reply.json["override"] == override
+    assert (await street.call("GET", "/v1/circuits/embedder.primary")).json["override"] == override
+
+
+async def test_an_override_ends_when_it_is_deleted(street):
+    path = "/v1/circuits/embedder.primary/override"
+    await street.call("PUT", path, {"mode": "open", "reason": "x"})
+
+    assert (await street.call("DELETE", path)).json["override"] is None
+
+
+@pytest.mark.parametrize(
+    ("word", "param"),
+    [
+        ({"reason": "x"}, "mode"),
+        ({"mode": "off", "reason": "x"}, "mode"),
+        ({"mode": "open"}, "reason"),
+        ({"mode": "open", "reason": ""}, "reason"),
+        ({"mode": "open", "reason": "x" * 501}, "reason"),
+        ({"mode": "open", "reason": "x", "for_s": 0}, "for_s"),
+        ({"mode": "open", "reason": "x", "for_s": 1e9}, "for_s"),
+        ({"mode": "open", "reason": "x", "until": 1}, "until"),
+    ],
+)
+async def test_a_wrong_override_is_refused_by_its_field(house, street, word, param):
+    reply = await street.call("PUT", "/v1/circuits/embedder.primary/override", word)
+
+    assert (reply.status, reply.error[2]) == (422, param)
+    assert house.circuits.reports["embedder.primary"].override is None
+
+
+async def test_the_fleet_lists_its_replicas_and_what_they_disagree_on(house, street):
+    house.circuits.beats = (
+        ReplicaReport("a~1", "a", 5000, {"version": "1.0", "shared_state": "fresh", "policies": {"e.p": "x"}}),
+        ReplicaReport("a~2", "a", 4000, {"policies": {"e.p": "y"}}),
+        ReplicaReport("b~1", "b", 5000, {"policies": "nonsense"}),
+    )
+
+    fleet = (await street.call("GET", "/v1/fleet")).json
+
+    assert [(one["name"], one["behind_s"]) for one in fleet["replicas"]] == [("a", 0.0), ("a", 1.0), ("b", 0.0)]
+    assert fleet["warnings"] == [
+        "2 replicas are called a; give each its own HA_RAG_REPLICA",
+        "replicas have different rules for circuit e.p: a against a",
+    ]

@@ -1,0 +1,115 @@
+"""A real server on a loopback port: it stops by finishing what it has, and says so before."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.http.server import DrainingServer, listening_socket
+from tests.http.street import House
+
+
+@asynccontextmanager
+async def served(
+    house: House, *, notice_s: float = 0.0, finish_s: float = 5.0
+) -> AsyncIterator[tuple[DrainingServer, str]]:
+    def drain() -> None:
+        house.service.draining = True
+
+    with listening_socket("127.0.0.1", 0) as listening:
+        server = DrainingServer(
+            house.app, host="127.0.0.1", port=0, finish_s=finish_s, on_draining=drain, notice_s=notice_s
+        )
+        running = asyncio.create_task(server.serve([listening]))
+        try:
+            yield server, f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = server.force_exit = True
+            await running
+
+
+async def test_what_is_under_way_is_finished_before_the_server_ends(house):
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def works() -> None:
+        entered.set()
+        await leave.wait()
+
+    house.rag.does = works
+    async with served(house) as (server, url), aiohttp.ClientSession() as session:
+        asking = asyncio.create_task(session.post(f"{url}/v1/query", json={"question": "How?"}))
+        await entered.wait()
+        server.drain()
+        leave.set()
+        async with await asking as reply:
+            assert reply.status == 200
+            assert (await reply.json())["answer"] == "By a probe [1]."
+
+
+async def test_before_it_stops_listening_it_says_that_it_is_not_ready(house):
+    async with served(house, notice_s=60.0) as (server, url), aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/health/ready") as before:
+            assert before.status == 200
+        server.drain()
+        async with session.get(f"{url}/health/ready") as after:
+            assert after.status == 503
+        async with session.post(f"{url}/v1/query", json={"question": "How?"}) as reply:
+            assert reply.status == 200
+
+
+async def test_a_request_that_does_not_end_is_ended_within_the_bound(house):
+    entered = asyncio.Event()
+
+    async def hangs() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    house.rag.does = hangs
+    async with served(house, finish_s=1.0) as (server, url), aiohttp.ClientSession() as session:
+        asking = asyncio.create_task(session.post(f"{url}/v1/query", json={"question": "How?"}))
+        await entered.wait()
+        server.drain()
+        with pytest.raises(aiohttp.ClientError):
+            await asyncio.wait_for(asking, 10.0)
+
+
+async def test_a_body_that_is_too_large_is_answered_although_it_is_still_being_sent(house):
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 1_000_000
+
+    async with served(house) as (_, url), aiohttp.ClientSession() as session:
+        headers = {"content-type": "application/json"}
+        async with session.post(f"{url}/v1/query", data=endless(), headers=headers) as reply:
+            assert reply.status == 413
+            assert (await reply.json())["error"]["type"] == "too_large"
+
+
+async def test_the_server_does_not_say_what_it_is_made_of(house):
+    async with (
+        served(house) as (_, url),
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/health/live") as reply,
+    ):
+        assert "server" not in reply.headers
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+            listening_socket("127.0.0.1", port)
+
+
+def test_an_address_that_is_not_this_machine_s_is_told_in_a_sentence():
+    with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1:0"):
+        listening_socket("192.0.2.1", 0)
