@@ -1,0 +1,249 @@
+"""A fleet of real processes for tests: redis-server, the simulated provider, and replicas that share circuits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.redis_servers import RedisProcess, free_port
+
+START_S = 20.0
+STOP_S = 10.0
+
+CONFIGURATION = """\
+[fleet]
+redis_url = "{redis_url}"
+namespace = "test"
+
+[index]
+path = "{index}"
+
+[circuit]
+min_samples = 3
+{circuit}
+
+[[embedders]]
+name = "primary"
+kind = "openai"
+base_url = "{provider}/v1"
+model = "text-embedding-3-small"
+dimension = 256
+timeout_s = 0.8
+
+[[embedders]]
+name = "secondary"
+kind = "hashing"
+
+[[retrievers]]
+name = "primary"
+kind = "local"
+
+[[retrievers]]
+name = "lexical"
+kind = "lexical"
+
+[[generators]]
+name = "primary"
+kind = "openai"
+base_url = "{provider}/v1"
+model = "gpt-4o-mini"
+timeout_s = 0.8
+
+[[generators]]
+name = "extractive"
+kind = "extractive"
+"""
+
+DOCUMENTS = {
+    "recovery.md": "# Recovery\n\nA circuit recovers by a probe: after its recovery timeout one call is let through.\n",
+    "tiers.md": "# Tiers\n\nWhen a service is out, the next tier answers, and the answer says that it is degraded.\n",
+}
+
+
+class Process:
+    """One child process, whose output is kept for the failure report."""
+
+    def __init__(self, name: str, command: list[str], folder: Path, environment: Mapping[str, str] = {}) -> None:
+        self.name = name
+        self._command = command
+        self._log = folder / f"{name}.log"
+        self._environment = {**os.environ, "NO_COLOR": "1", **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self) -> None:
+        """Ends it politely, then by force; also a process that was paused."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        self.signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+    def said(self) -> str:
+        """The last lines it wrote."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:]) if self._log.exists() else ""
+
+
+class Provider(Process):
+    """The simulated provider."""
+
+    def __init__(self, folder: Path, session: aiohttp.ClientSession) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = session
+        super().__init__("provider", [sys.executable, "-m", "ha_rag.simulation", "--port", str(port)], folder)
+
+    async def fail(self, target: str, mode: str = "error", **more: Any) -> None:
+        """Makes every call to `target` ("embeddings" or "chat") fail from now on."""
+        fault = {"mode": mode, "rate": 1.0, "for_s": 120, **more}
+        async with self._session.put(f"{self.url}/faults/{target}", json=fault) as reply:
+            assert reply.status == 200, await reply.text()
+
+    async def mend(self) -> None:
+        async with self._session.delete(f"{self.url}/faults") as reply:
+            assert reply.status == 200
+
+    async def calls(self, target: str) -> int:
+        """How many calls it has received."""
+        async with self._session.get(f"{self.url}/counts") as reply:
+            return int((await reply.json())[target]["calls"])
+
+
+class Replica(Process):
+    """One replica, asked over HTTP."""
+
+    def __init__(self, name: str, folder: Path, config: Path, session: aiohttp.ClientSession) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = session
+        command = [sys.executable, "-m", "ha_rag", "serve", "--port", str(port), "--config", str(config)]
+        super().__init__(name, command, folder, {"HA_RAG_REPLICA": name})
+
+    async def ask(self, question: str = "How does a circuit recover?", **more: Any) -> dict[str, Any]:
+        async with self._session.post(f"{self.url}/v1/query", json={"question": question, **more}) as reply:
+            body = await reply.json()
+            assert reply.status == 200, body
+            return dict(body)
+
+    async def circuit(self, name: str) -> dict[str, Any]:
+        async with self._session.get(f"{self.url}/v1/circuits/{name}") as reply:
+            return dict(await reply.json())
+
+    async def ready(self) -> bool:
+        try:
+            async with self._session.get(f"{self.url}/health/ready") as reply:
+                return reply.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+class Fleet:
+    """Everything together. `replicas` run; `provider` and `redis` may be broken at will."""
+
+    def __init__(self, redis: RedisProcess, provider: Provider, replicas: list[Replica]) -> None:
+        self.redis = redis
+        self.provider = provider
+        self.replicas = replicas
+
+    async def until_all(self, state: str, circuit: str, within_s: float, ask: bool = False) -> None:
+        """Waits until every replica answers that the circuit is in `state`; asking questions meanwhile if told to."""
+        async with asyncio.timeout(within_s):
+            while True:
+                if ask:
+                    await asyncio.gather(*(replica.ask() for replica in self.replicas))
+                seen = [(await replica.circuit(circuit))["state"] for replica in self.replicas]
+                if set(seen) == {state}:
+                    return
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def fleet(folder: Path, *, replicas: int = 3, circuit: str = "recovery_timeout_s = 1.8") -> AsyncIterator[Fleet]:
+    """A running fleet with two small documents. `circuit`: lines for the configuration's [circuit] table."""
+    redis = RedisProcess(folder)
+    redis.start()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        provider = Provider(folder, session)
+        config = folder / "ha_rag.toml"
+        config.write_text(
+            CONFIGURATION.format(
+                redis_url=redis.url, index=folder / "index", provider=provider.url, circuit=circuit
+            )
+        )
+        members = [Replica(f"rag-{n}", folder, config, session) for n in range(1, replicas + 1)]
+        started: list[Process] = []
+        try:
+            provider.start()
+            started.append(provider)
+            await _until(lambda: _answers(session, f"{provider.url}/faults"), provider)
+            await asyncio.to_thread(_ingest, folder, config)
+            for member in members:
+                member.start()
+                started.append(member)
+            for member in members:
+                await _until(member.ready, member)
+            yield Fleet(redis, provider, members)
+        except BaseException:
+            print(*(f"--- {process.name}\n{process.said()}" for process in started), sep="\n")
+            raise
+        finally:
+            for process in reversed(started):
+                await asyncio.to_thread(process.stop)
+            redis.kill()
+
+
+def _ingest(folder: Path, config: Path) -> None:
+    documents = folder / "documents"
+    documents.mkdir()
+    for name, text in DOCUMENTS.items():
+        (documents / name).write_text(text)
+    command = [sys.executable, "-m", "ha_rag", "ingest", str(documents), "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as reply:
+            return reply.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def _until(ready: Any, process: Process) -> None:
+    try:
+        async with asyncio.timeout(START_S):
+            while not await ready():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"{process.name} was not ready within {START_S:g} s:\n{process.said()}") from None
