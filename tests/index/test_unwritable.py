@@ -1,0 +1,97 @@
+"""A process that may not write: it reads, notices what others write, and says clearly that it cannot write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ha_rag.errors import IndexReadOnlyError, IndexStoreError
+from ha_rag.index import Index, IndexWriter
+from tests.index.places import put
+
+ROOT = Path(__file__).parents[2]
+READING = """
+import os, sys
+from pathlib import Path
+from ha_rag.errors import IndexReadOnlyError
+from ha_rag.index import Index
+if os.getuid() == 0:  # root may write everywhere
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+index = Index(sys.argv[1])
+
+def tell():
+    hits = index.snapshot.search_words("zebra lion", 9)
+    print(",".join(sorted(p.document for p in index.passages_of(hits))), index.problem, flush=True)
+
+try:
+    with index.writer(): print("could write")
+except IndexReadOnlyError as error:
+    print("refused:", error)
+tell()
+for _ in sys.stdin:
+    if index._is_behind():
+        index.refresh()
+    tell()
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An index where everybody may read; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="ha_rag-test-") as place:
+        Path(place).chmod(0o755)
+        with Index(Path(place) / "index") as index:
+            put(index, {"a": "zebra"})
+        yield Path(place) / "index"
+        _open_to_owner(Path(place))
+
+
+def _close_to_others(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+def _open_to_owner(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_a_reader_without_write_access_reads_follows_and_is_refused_writing(folder: Path) -> None:
+    _close_to_others(folder)
+    command = [sys.executable, "-c", READING, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        assert "refused: no write access to the index" in reader.stdout.readline()
+        assert reader.stdout.readline() == "a None\n"
+        _open_to_owner(folder)
+        with Index(folder) as index:
+            put(index, {"b": "lion"})
+        _close_to_others(folder)
+        reader.stdin.write("look\n")
+        reader.stdin.close()
+        assert reader.stdout.readline() == "a,b None\n"
+        assert reader.wait(20) == 0
+
+
+def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(IndexStoreError, match="no index can be kept"), IndexWriter(tmp_path / "file"):
+        pass
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(30, "Read-only file system")])
+def test_a_place_that_refuses_writing_is_an_error_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def refuse(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("ha_rag.index.lock.os.open", refuse)
+    with pytest.raises(IndexReadOnlyError, match=str(tmp_path)), IndexWriter(tmp_path):
+        pass
