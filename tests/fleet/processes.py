@@ -136,7 +136,7 @@ class Provider(Process):
     async def calls(self, target: str) -> int:
         """How many calls it has received."""
         async with self._session.get(f"{self.url}/counts") as reply:
-            return int((await reply.json())[target]["calls"])
+            return int((await reply.json())[target]["received"])
 
 
 class Replica(Process):
