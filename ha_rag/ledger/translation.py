@@ -24,7 +24,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 """redis-py takes the code off the message of those errors that have a class of their own."""
 
-_INSIDE_A_SCRIPT = re.compile(r"(?:^|[:\s])-([A-Z]{2,}) ")
+_INSIDE_A_SCRIPT = re.compile(r"@user_script: ?\d+: -?([A-Z]{3,}) ")
 """Redis before 7 wraps what a command inside a script answered: "ERR Error running script ...: -READONLY You ..."."""
 
 
@@ -44,6 +44,13 @@ def translate(error: BaseException) -> LedgerUnavailableError | LedgerRefusedErr
         if isinstance(error, kind):
             return LedgerRefusedError(f"{getattr(error, 'status_code', None) or code} {message}")
     if isinstance(error, theirs.ResponseError):
-        inside = _INSIDE_A_SCRIPT.search(message)
-        return LedgerRefusedError(f"{inside[1]} {message}" if inside else message)
+        return LedgerRefusedError(_with_code(message))
     return LedgerUnavailableError(message)
+
+
+def _with_code(message: str) -> str:
+    """The message with its code in front: redis-py takes a plain ERR off, and old servers bury the code."""
+    inside = _INSIDE_A_SCRIPT.search(message)
+    if inside:
+        return f"{inside[1]} {message}"
+    return message if message.split(" ", 1)[0].isupper() else f"ERR {message}"

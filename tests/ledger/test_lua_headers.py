@@ -1,0 +1,119 @@
+"""Each Lua file says what it takes; this holds what it says against what Python sends."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
+from ha_rag.circuit.transitions import TABLE
+from ha_rag.ledger.keys import PARTS
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.scripts import PRELUDE, VERBS, lua, scripts
+from ha_rag.messages import Outcome
+from tests.ledger.bench import terms
+
+TERMS = terms()
+ARGUMENTS_OF_TALLIES = ["epoch", "at_ms", "ok", "failed", "slow"]
+
+
+class Recorder:
+    """A client that notes what it was sent."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+        self.args: list[Any] = []
+
+    async def eval(self, _text: str, count: int, *rest: Any) -> list[str]:
+        self.keys, self.args = list(rest[:count]), list(rest[count:])
+        return [*"000", "0", "closed", *"000", "", "", *"000000", "", "", "", ""]
+
+
+def header(verb: str) -> str:
+    return "".join(line + "\n" for line in lua(verb).splitlines() if line.startswith("--"))
+
+
+def argument_names(verb: str) -> list[str]:
+    """The names in the header after the terms, a line each."""
+    return re.findall(r"^--      (\w+) ", header(verb), flags=re.MULTILINE)
+
+
+async def sent(verb: str, *args: Any) -> Recorder:
+    client: Any = Recorder()
+    ledger = RedisLedger(client)
+    await getattr(ledger, verb)("x", TERMS, *args)
+    recorder: Recorder = client
+    return recorder
+
+
+CALLS: dict[str, tuple[Any, ...]] = {
+    "record": (Batch("a", 1, (Tally(0, 0, Counts()), Tally(0, 1, Counts()))), 0.0),
+    "lease": ("a", 0, "t"),
+    "settle": ("a", "t", Outcome.OK, 0, 0.0),
+    "override": (OverrideMode.OPEN, "why", "who", None),
+    "teach": ("a", Belief(CircuitState.OPEN, 1)),
+}
+
+
+@pytest.mark.parametrize("verb", CALLS)
+async def test_a_verbs_header_names_every_argument_that_is_sent(verb: str) -> None:
+    recorder = await sent(verb, *CALLS[verb])
+    named = argument_names(verb)
+    if verb == "record":
+        assert named.pop() == "tallies"
+        assert all(name in header(verb) for name in ARGUMENTS_OF_TALLIES)
+        named += ARGUMENTS_OF_TALLIES * 2
+    assert len(recorder.keys) == len(PARTS)
+    assert recorder.args[:13] == list(TERMS.wire())
+    assert len(recorder.args) == 13 + len(named)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_is_short_and_says_what_it_is_what_it_takes_what_it_returns_and_who_calls_it(verb: str) -> None:
+    said = header(verb)
+    assert len(lua(verb).splitlines()) <= 40
+    assert said.startswith(f"-- {verb}: ")
+    for part in ("-- KEYS 1-8", "-- ARGV 1-13", "-- Returns ", f"-- Called by RedisLedger.{verb}\n"):
+        assert part in said
+
+
+def test_only_the_clock_asks_redis_for_the_time_or_gives_a_key_an_end() -> None:
+    others = [f"prelude/{part}" for part in PRELUDE[1:]] + list(VERBS)
+    assert not [name for name in others if re.search(r"'(TIME|PTTL|TTL|P?EXPIRE(AT)?|PX|EX)'", lua(name))]
+
+
+def test_no_script_leaves_a_global_or_looks_for_keys() -> None:
+    for name in [f"prelude/{part}" for part in PRELUDE] + list(VERBS):
+        assert not re.search(r"'(KEYS|SCAN)'|^function ", lua(name), flags=re.MULTILINE)
+
+
+def test_every_lua_file_is_part_of_a_script() -> None:
+    folder = files("ha_rag.ledger").joinpath("lua")
+    verbs = {entry.name for entry in folder.iterdir() if entry.name.endswith(".lua")}
+    parts = {entry.name for entry in folder.joinpath("prelude").iterdir()}
+    assert verbs == {f"{verb}.lua" for verb in VERBS}
+    assert parts == {f"{part}.lua" for part in PRELUDE}
+    assert set(scripts()) == set(VERBS)
+
+
+def test_the_lua_names_the_terms_in_the_order_in_which_they_are_sent() -> None:
+    listed = re.search(r"local TERMS = \{(.*?)\}", lua("prelude/law"), flags=re.DOTALL)
+    assert listed is not None
+    assert tuple(re.findall(r"'(\w+)'", listed[1])) == type(TERMS).__slots__
+
+
+def test_the_lua_names_the_keys_in_the_order_in_which_they_are_sent() -> None:
+    listed = re.search(r"local PARTS = \{(.*?)\}", lua("prelude/circuit"), flags=re.DOTALL)
+    assert listed is not None
+    assert tuple(re.findall(r"'(\w+)'", listed[1])) == PARTS
+
+
+def test_the_lua_leads_every_trigger_where_the_transition_table_does() -> None:
+    listed = re.search(r"local LEADS_TO = \{(.*?)\}", lua("prelude/law"), flags=re.DOTALL)
+    assert listed is not None
+    in_lua = dict(re.findall(r"\['([^']+)'\] = '(\w+)'", listed[1]))
+    assert in_lua == {trigger.value: after.value for (_, trigger), after in TABLE.items()}

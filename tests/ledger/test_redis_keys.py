@@ -1,0 +1,176 @@
+"""What stands in Redis: which keys, how long they last, and that asking leaves no trace."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ha_rag.circuit.rules import Batch, Tally
+from ha_rag.circuit.state import Counts, OverrideMode
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.messages import Outcome
+from tests.ledger.bench import RedisBench
+from tests.ledger.bench import terms as terms_of
+from tests.ledger.test_contract import NAME, Hands
+from tests.redis_servers import RedisProcess
+
+WRITES_NOTHING = {"time", "pttl", "hgetall", "zrange", "hmget", "hget", "evalsha", "eval", "client", "client|setinfo"}
+
+
+@pytest.fixture
+def hands(redis_bench: RedisBench) -> Hands:
+    return Hands(redis_bench, terms_of())
+
+
+def key(bench: RedisBench, part: str) -> str:
+    return f"{bench.namespace}:{{{NAME}}}:{part}"
+
+
+async def stored(bench: RedisBench) -> dict[str, tuple[Any, bool]]:
+    """Everything under the namespace: a fingerprint of the value, and whether the key has an end."""
+    found = {}
+    async for name in bench.client.scan_iter(match=f"{bench.namespace}:*", count=1000):
+        kind = await bench.client.type(name)
+        found[name] = (await _value(bench.client, kind, name), await bench.client.pttl(name) > 0)
+    return found
+
+
+async def _value(client: Any, kind: str, name: str) -> Any:
+    if kind == "hash":
+        return tuple(sorted((await client.hgetall(name)).items()))
+    if kind == "zset":
+        return tuple(await client.zrange(name, 0, -1, withscores=True))
+    return await (client.get(name) if kind == "string" else client.xlen(name))
+
+
+async def test_all_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_bench: RedisBench) -> None:
+    await hands.probing()
+    await hands.override(OverrideMode.SHADOW, 1000)
+    names = [name for name in await stored(redis_bench) if ":test:" not in name]
+    assert all(name.startswith(f"{redis_bench.namespace}:{{{NAME}}}:") for name in names)
+    assert {name.rpartition(":")[2] for name in names} == {"circuit", "probes", "override", "events"}
+
+
+async def test_the_open_key_is_there_while_the_circuit_is_open(hands: Hands, redis_bench: RedisBench) -> None:
+    await hands.report(failed=3)
+    assert await redis_bench.client.exists(key(redis_bench, "open"))
+    await redis_bench.advance(500)
+    await hands.lease()
+    assert not await redis_bench.client.exists(key(redis_bench, "open"))
+
+
+async def test_an_operator_can_end_a_rest_by_deleting_its_key(hands: Hands, redis_bench: RedisBench) -> None:
+    await hands.report(failed=3)
+    await redis_bench.client.delete(key(redis_bench, "open"))
+    assert (await hands.lease()).granted
+
+
+async def test_what_matters_for_a_while_has_an_end_and_the_circuit_itself_has_none(
+    hands: Hands, redis_bench: RedisBench
+) -> None:
+    await hands.report(ok=1, failed=1, failing=True)
+    ends = {name.rpartition(":")[2]: has_end for name, (_, has_end) in (await stored(redis_bench)).items()}
+    assert ends["window"]
+    assert ends["voters"]
+    assert ends["batches"]
+    await hands.report(failed=3)
+    await redis_bench.advance(500)
+    await hands.lease()
+    await hands.override(OverrideMode.CLOSED, 1000)
+    ends = {name.rpartition(":")[2]: has_end for name, (_, has_end) in (await stored(redis_bench)).items()}
+    assert ends["probes"]
+    assert ends["override"]
+    assert not ends["circuit"]
+
+
+async def test_old_buckets_leave_the_window(hands: Hands, redis_bench: RedisBench) -> None:
+    for _ in range(40):
+        await hands.report(ok=1)
+        await redis_bench.advance(100)
+    assert await redis_bench.client.hlen(key(redis_bench, "window")) <= 10
+
+
+async def test_batches_of_the_gone_are_forgotten(hands: Hands, redis_bench: RedisBench) -> None:
+    for replica in range(20):
+        await hands.ledger.record(NAME, hands.terms, Batch(f"gone-{replica}", 1), 0.0)
+    await redis_bench.advance(1999)
+    await hands.ledger.record(NAME, hands.terms, Batch("living", 99), 0.0)
+    await redis_bench.advance(1)
+    await hands.ledger.record(NAME, hands.terms, Batch("living", 100), 0.0)
+    assert await redis_bench.client.hkeys(key(redis_bench, "batches")) == ["living"]
+
+
+async def test_the_event_stream_is_capped(hands: Hands, redis_bench: RedisBench) -> None:
+    async with redis_bench.client.pipeline() as long_ago:
+        for _ in range(2000):
+            long_ago.xadd(key(redis_bench, "events"), {"epoch": 0})
+        await long_ago.execute()
+    await hands.override(OverrideMode.SHADOW)
+    assert 1000 <= await redis_bench.client.xlen(key(redis_bench, "events")) <= 1200
+
+
+REFUSALS = {
+    "a read": lambda h: h.read(),
+    "a lease that is refused": lambda h: h.lease("other", by="b"),
+    "a foreign token": lambda h: h.settle(Outcome.OK, "foreign"),
+    "a lesson that is not news": lambda h: h.ledger.teach(NAME, h.terms, "a", (h.known).belief()),
+    "outcomes of an open circuit": lambda h: h.report(failed=5),
+    "the end of no override": lambda h: h.override(None),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+@pytest.mark.parametrize("rest_is_over", [False, True])
+async def test_a_refusal_and_a_read_write_nothing(
+    what: str, *, rest_is_over: bool, hands: Hands, redis_bench: RedisBench
+) -> None:
+    hands.known = (await hands.report(failed=3)).snapshot  # type: ignore[attr-defined]  # for the lesson above
+    if rest_is_over:
+        await redis_bench.advance(500)
+        await hands.lease()
+    before = await stored(redis_bench)
+    await REFUSALS[what](hands)
+    assert await stored(redis_bench) == before
+
+
+@pytest.mark.real_redis
+async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(redis_server: RedisProcess) -> None:
+    """On Redis's own clock: the stand-in for the clock above keeps ends of its own."""
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    opened = await _open(ledger, terms_of(rest_ms=60_000))
+    before = redis_server.commands()
+    for _ in range(20):
+        refused = await ledger.lease(NAME, terms_of(), "b", opened, "t")
+        await ledger.record(NAME, terms_of(), Batch("a", 9, (Tally(opened, 0, Counts(0, 9)),)), 0.0)
+        await ledger.settle(NAME, terms_of(), "b", "foreign", Outcome.OK, 0, 0.0)
+        await ledger.read({NAME: terms_of()})
+    after = redis_server.commands()
+    await ledger.aclose()
+    assert 0 < refused.wait_ms < 60_000
+    called = {name for name, count in after.items() if count > before.get(name, 0)} - {"info", "hello", "select"}
+    assert called <= WRITES_NOTHING
+
+
+@pytest.mark.real_redis
+@pytest.mark.slow
+async def test_on_redis_own_clock_the_recovery_timeout_is_the_open_keys_time_to_live(redis_server: RedisProcess) -> None:
+    client = connect(redis_server.url, timeout_s=2.0)
+    ledger, policy = RedisLedger(client), terms_of(rest_ms=300, lease_ms=300, probe_successes=1)
+    await _open(ledger, policy)
+    left = (await ledger.read({NAME: policy}))[NAME].snapshot.left_ms
+    ttl = await client.pttl(f"ha_rag:{{{NAME}}}:open")
+    assert 0 < ttl <= left <= 300
+    await asyncio.sleep(0.32)
+    granted = await ledger.lease(NAME, policy, "b", 0, "t")
+    closed = await ledger.settle(NAME, policy, "b", "t", Outcome.OK, 0, 0.0)
+    await ledger.aclose()
+    assert granted.granted
+    assert closed.snapshot.state == "closed"
+
+
+async def _open(ledger: RedisLedger, policy: Any) -> int:
+    now = (await ledger.read({NAME: policy}))[NAME].snapshot.now_ms
+    return (await ledger.record(NAME, policy, Batch("a", 1, (Tally(0, now, Counts(0, 3)),)), 0.0)).snapshot.epoch

@@ -1,0 +1,93 @@
+"""None of redis-py's exceptions, nor a broken socket, reaches our callers as itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import exceptions as theirs
+
+from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.state import CircuitState
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.translation import translate, translated
+from ha_rag.messages import Outcome
+from tests.ledger.bench import terms
+
+ALL = [
+    kind
+    for _, kind in inspect.getmembers(theirs, inspect.isclass)
+    if issubclass(kind, (theirs.RedisError, theirs.RedisClusterException))
+] + [OSError, ConnectionResetError, TimeoutError]
+
+
+def made(kind: type[Exception]) -> Exception:
+    return kind("12182 127.0.0.1:7002") if issubclass(kind, theirs.AskError) else kind("what it said")
+
+
+class Failing:
+    """A client whose every command raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        return self._raise
+
+    async def _raise(self, *_: Any, **__: Any) -> Any:
+        raise self._error
+
+
+CALLS: dict[str, Callable[[RedisLedger], Any]] = {
+    "record": lambda r: r.record("x", terms(), Batch("a", 1), 0.0),
+    "lease": lambda r: r.lease("x", terms(), "a", 0, "t"),
+    "settle": lambda r: r.settle("x", terms(), "a", "t", Outcome.OK, 0, 0.0),
+    "override": lambda r: r.override("x", terms(), None, "", "", None),
+    "teach": lambda r: r.teach("x", terms(), "a", Belief(CircuitState.OPEN, 1)),
+    "read": lambda r: r.read({"x": terms()}),
+    "events": lambda r: r.events("x"),
+    "beat": lambda r: r.beat("a", "{}", ["x"], 1000),
+    "leave": lambda r: r.leave("a"),
+    "replicas": lambda r: r.replicas(),
+    "known_circuits": lambda r: r.known_circuits(),
+}
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+async def test_no_call_lets_a_foreign_exception_out(kind: type[Exception]) -> None:
+    for call in CALLS.values():
+        client: Any = Failing(made(kind))
+        with pytest.raises(LedgerError):
+            await call(RedisLedger(client))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (theirs.ReadOnlyError("You can't write against a read only replica."), "READONLY"),
+        (theirs.OutOfMemoryError("command not allowed"), "OOM"),
+        (theirs.NoPermissionError("this user has no permissions"), "NOPERM"),
+        (theirs.BusyLoadingError("Redis is loading the dataset in memory"), "LOADING"),
+        (theirs.ClusterDownError("CLUSTERDOWN Hash slot not served"), "CLUSTERDOWN"),
+        (theirs.MasterDownError("MASTERDOWN Link with MASTER is down"), "MASTERDOWN"),
+        (theirs.ResponseError("MISCONF Redis is configured to save RDB snapshots"), "MISCONF"),
+        (theirs.ResponseError("NOREPLICAS Not enough good replicas to write."), "NOREPLICAS"),
+        (theirs.ResponseError("Error running script (call to f_1): @user_script:5: -READONLY You can't"), "READONLY"),
+        (theirs.ResponseError("Error running script (c): @user_script:5: @user_script: 57: -OOM command not"), "OOM"),
+        (theirs.ResponseError("Error running script (c): @user_script:7: WRONGTYPE Operation against"), "WRONGTYPE"),
+        (theirs.ResponseError("unknown command"), "ERR"),
+    ],
+)
+def test_an_error_reply_keeps_its_code_even_out_of_a_script(error: Exception, code: str) -> None:
+    refused = translate(error)
+    assert isinstance(refused, LedgerRefusedError)
+    assert refused.code == code
+
+
+@pytest.mark.parametrize("kind", [theirs.ConnectionError, theirs.TimeoutError, theirs.MaxConnectionsError, ConnectionResetError])
+def test_no_answer_is_unavailable(kind: type[Exception]) -> None:
+    with pytest.raises(LedgerUnavailableError), translated():
+        raise kind
