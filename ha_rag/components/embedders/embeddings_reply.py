@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Any
 
@@ -59,7 +58,7 @@ def _vector(numbers: object, dimension: int) -> Vector:
 
 def _decoded(text: str) -> np.ndarray[Any, Any]:
     try:
-        return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4")
+        return np.frombuffer(binascii.a2b_base64(text, strict_mode=True), dtype="<f4")
     except (binascii.Error, ValueError):
         raise MalformedReplyError("answered with a vector that is no base64 of float32 numbers") from None
 
