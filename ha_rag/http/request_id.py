@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ha_rag.http.problems import problem_of
+from ha_rag.http.problems import Problem, problem_of, retry_after
 
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 log = logging.getLogger("ha_rag.http")
@@ -36,6 +37,10 @@ class RequestId:
 
         try:
             await self.app(scope, receive, named)
+        except asyncio.CancelledError:
+            if started:
+                raise
+            await _cut_short().response()(scope, receive, named)
         except Exception as error:
             log.exception("request %s failed: %s %s", name.decode(), scope["method"], scope["path"])
             if started:  # half an answer is out: cutting the connection is the only honest end
@@ -48,3 +53,9 @@ def _taken_or_made(scope: Scope) -> bytes:
         if key == b"x-request-id" and _HARMLESS.fullmatch(value):
             return bytes(value)
     return secrets.token_hex(8).encode()
+
+
+def _cut_short() -> Problem:
+    """Only a server whose time to stop is up cancels a request: somebody else can answer it."""
+    message = "this replica had to stop before it could answer; ask again"
+    return Problem(503, "draining", message, headers={**retry_after(1), "Connection": "close"})

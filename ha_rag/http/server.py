@@ -98,15 +98,24 @@ class DrainingServer(uvicorn.Server):
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to `host` and `port`. Raises ConfigurationError, in a sentence, where that cannot be."""
+    """A socket that listens on `host` and `port`. Raises ConfigurationError, in a sentence, where that cannot be."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        bound = socket.socket(family[0], socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(family[4])
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = found[0]
+        return _bound(socket.socket(family, kind), address)
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port or server.port"
         ) from None
-    bound.set_inheritable(True)
-    return bound
+
+
+def _bound(listening: socket.socket, address: tuple[object, ...]) -> socket.socket:
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        # Whoever connects from here on waits in line until the server takes over, and is not refused.
+        listening.listen(2048)
+    except OSError:
+        listening.close()
+        raise
+    return listening
