@@ -88,6 +88,7 @@ async def pass_back(request: web.Request, replica: Replica, reply: aiohttp.Clien
     """The reply, sent on to the client as it comes. A reply that breaks in the middle breaks for the client too."""
     response = web.StreamResponse(status=reply.status, reason=reply.reason, headers=_end_to_end(reply.headers))
     response.headers[REPLICA_HEADER] = replica.name
+    response.headers.setdefault("Server", "ha_rag")  # rather than the versions of what it runs on
     try:
         await response.prepare(request)
         async for piece in reply.content.iter_any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.code import ROOT, calls, imports, python_files, shown
+from tests.house.code import ROOT, calls, imports, python_files, shown, tree
 
 LONGEST = 300
 ONE_IDEA_ALL_THE_SAME = {
@@ -60,13 +61,21 @@ def test_no_test_sleeps() -> None:
         for path in python_files("tests")
         if not shown(path).startswith(SLEEPERS) and VIRTUAL_TIME not in imports(path)
         for call, line in calls(path)
-        if call in ("time.sleep", "asyncio.sleep", "anyio.sleep", "sleep") and not _lets_others_run(path, line)
+        if call in ("time.sleep", "asyncio.sleep", "anyio.sleep", "sleep")
+        if not _lets_others_run(path, line) and line not in _slow_lines(path)
     ]
     assert sleeps == []
 
 
 def _lets_others_run(path: Path, line: int) -> bool:
     return "sleep(0)" in path.read_text().splitlines()[line - 1]
+
+
+def _slow_lines(path: Path) -> set[int]:
+    """The lines of tests that are marked as slow: those say openly that they wait."""
+    functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    slow = [node for node in functions if "pytest.mark.slow" in map(ast.unparse, node.decorator_list)]
+    return {line for node in slow for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
