@@ -90,7 +90,8 @@ def timed_us(calls: Sequence[Callable[[], object]]) -> tuple[float, float]:
 
 @contextmanager
 def stopwatch() -> Iterator[list[float]]:
-    began, seconds = time.perf_counter(), []
+    seconds: list[float] = []
+    began = time.perf_counter()
     yield seconds
     seconds.append(time.perf_counter() - began)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ class TestEmbedder:
         return [Embedding(hashed(text, self.dimension), self.space) for text in texts]
 
 
-def put(index: Index, texts: dict[str, str], *, space: Space | None = SPACE, refresh: bool = True) -> None:
+def put(index: Index, texts: Mapping[str, str], *, space: Space | None = SPACE, refresh: bool = True) -> None:
     """Writes one document of one passage for each (id, text), with a vector made from its words."""
     with index.writer() as writer:
         for identity, text in texts.items():
@@ -69,7 +69,7 @@ def nearest(index: Index, question: str, space: Space = SPACE, limit: int = 10) 
     return [passage.document for passage in index.passages_of(column.search(vector, limit))]
 
 
-def write_files(folder: Path, files: dict[str, str | bytes]) -> Path:
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """Files below `folder`, by their path."""
     for name, content in files.items():
         path = folder / name

@@ -68,7 +68,13 @@ async def test_a_document_whose_file_vanished_stays(index: Index, tmp_path: Path
 
 
 async def test_what_cannot_be_read_is_reported_and_the_rest_kept(index: Index, tmp_path: Path) -> None:
-    files = {**FILES, "bad.pdf": "no PDF", "empty.txt": "", "binary.txt": bytes(range(256)) * 9, "big.txt": "x" * 9000}
+    files: dict[str, str | bytes] = {
+        **FILES,
+        "bad.pdf": "no PDF",
+        "empty.txt": "",
+        "binary.txt": bytes(range(256)) * 9,
+        "big.txt": "x" * 9000,
+    }
     folder = write_files(tmp_path / "docs", files)
     report = await _ingest(index, folder, tmp_path / "nowhere", limits=Limits(file_bytes=5000))
     assert report.added == 3
