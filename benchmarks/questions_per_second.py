@@ -1,0 +1,141 @@
+"""Whole questions a second of one worker at 1, 16 and 64 connections, beside a bare app that makes the same two calls.
+
+    python -m benchmarks.questions_per_second [--seconds 5] [--rounds 3]
+
+Three servers of one process each: the simulated provider, one replica (embed over HTTP, search the index, generate over
+HTTP, circuits shared through Redis) and the bare app (the same two HTTP calls and nothing else, aiohttp on both sides).
+The load runs in this process. In each round ours and the bare app take turns, so a slow moment hits both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+
+from benchmarks.own_redis import free_port, own_redis
+
+QUESTION = {"question": "How does a circuit recover?"}
+
+CONFIGURATION = """\
+[fleet]
+redis_url = "{redis_url}"
+[index]
+path = "{index}"
+[[embedders]]
+name = "primary"
+kind = "openai"
+base_url = "{provider}/v1"
+model = "text-embedding-3-small"
+dimension = 256
+[[retrievers]]
+name = "primary"
+kind = "local"
+[[generators]]
+name = "primary"
+kind = "openai"
+base_url = "{provider}/v1"
+model = "gpt-4o-mini"
+"""
+
+
+@contextlib.contextmanager
+def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process that ends with the block."""
+    child = subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(10)
+        child.kill()
+
+
+async def load(url: str, connections: int, seconds: float) -> tuple[float, float]:
+    """Questions a second and the median latency in ms, asked by so many askers in a row each."""
+    latencies: list[float] = []
+    end = time.monotonic() + seconds
+
+    async def ask(session: aiohttp.ClientSession) -> None:
+        while (begin := time.monotonic()) < end:
+            async with session.post(url, json=QUESTION) as reply:
+                body = await reply.json()
+                if reply.status != 200 or body.get("degraded"):
+                    sys.exit(f"{url} answered {reply.status}: {body}")
+            latencies.append(time.monotonic() - begin)
+
+    begin = time.monotonic()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
+        await asyncio.gather(*(ask(session) for _ in range(connections)))
+    return len(latencies) / (time.monotonic() - begin), statistics.median(latencies) * 1000
+
+
+async def ready(url: str) -> None:
+    """Waits until something answers."""
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(url) as reply:
+                    if reply.status < 500:
+                        return
+            await asyncio.sleep(0.1)
+
+
+async def compare(ours: str, bare: str, seconds: float, rounds: int) -> None:
+    """Prints a row for each number of connections."""
+    print(f"{'connections':>12}{'ours/s':>10}{'p50 ms':>9}{'bare/s':>10}{'p50 ms':>9}{'ratio':>8}")
+    for connections in (1, 16, 64):
+        rows = []
+        for _ in range(rounds):
+            our = await load(f"{ours}/v1/query", connections, seconds)
+            their = await load(f"{bare}/v1/query", connections, seconds)
+            rows.append((*our, *their, our[0] / their[0]))
+        ours_s, ours_ms, bare_s, bare_ms, ratio = (statistics.median(column) for column in zip(*rows, strict=True))
+        print(f"{connections:12}{ours_s:10.0f}{ours_ms:9.2f}{bare_s:10.0f}{bare_ms:9.2f}{ratio:8.2f}")
+    print("bar: a ratio of at least 0.5 (about 1,000 questions a second on the reference machine)")
+
+
+async def measure(redis_url: str, folder: Path, seconds: float, rounds: int) -> None:
+    """Starts the three servers and compares."""
+    ports = [free_port() for _ in range(3)]
+    provider, ours, bare = (f"http://127.0.0.1:{port}" for port in ports)
+    config = folder / "ha_rag.toml"
+    config.write_text(CONFIGURATION.format(redis_url=redis_url, index=folder / "index", provider=provider))
+    documents = Path(__file__).parent.parent / "docs"
+    os.environ["HA_RAG_LOG"] = "console"
+    with program("-m", "ha_rag.simulation", "--port", str(ports[0])):
+        await ready(f"{provider}/faults")
+        subprocess.run([sys.executable, "-m", "ha_rag", "ingest", str(documents), "--config", str(config)], check=True)
+        replica = program("-m", "ha_rag", "serve", "--port", str(ports[1]), "--config", str(config))
+        app = program("-m", "benchmarks.bare_app", "--port", str(ports[2]), "--provider", provider)
+        with replica, app:
+            await ready(f"{ours}/health/ready")
+            await ready(f"{bare}/")
+            await load(f"{ours}/v1/query", 4, 1.0)
+            await load(f"{bare}/v1/query", 4, 1.0)
+            await compare(ours, bare, seconds, rounds)
+
+
+def main() -> None:
+    """Measures and prints."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments.add_argument("--seconds", type=float, default=5.0)
+    arguments.add_argument("--rounds", type=int, default=3)
+    given = arguments.parse_args()
+    with own_redis() as redis_url, tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measure(redis_url, Path(folder), given.seconds, given.rounds))
+
+
+if __name__ == "__main__":
+    main()
