@@ -13,26 +13,33 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from types import CoroutineType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
-from ha_rag.breaker.outcome import Classify, Verdict
+from ha_rag.breaker.outcome import FAILED, Classify, Verdict
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
+from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.tallies import Term
-from ha_rag.ledger.view import Grant, View
+from ha_rag.ledger.view import View
 from ha_rag.messages import Outcome
 
 if TYPE_CHECKING:
     from ha_rag.breaker.registry import CircuitRegistry
 
+log = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+OK = Outcome.OK
 
 PROBE_WAIT_S = 0.05
 """How long a call waits to hear whether it may be the probe."""
@@ -106,6 +113,8 @@ class CircuitBreaker:
 
     def _considered(self, now: float) -> Admission:
         answer = self._view.consider()
+        if self._view.has_untold:
+            self._registry.tell(self._view)
         if isinstance(answer, Term):
             return Permit(self, answer, now)
         if isinstance(answer, Grant):
@@ -140,7 +149,8 @@ class CircuitBreaker:
         except BaseException as error:
             Permit(self, term, started_s).raised(error)
             raise
-        self._view.succeeded(term, started_s)
+        if self._view.succeeded(term, started_s) is not OK:
+            self._registry.learned(self._view)
         return result  # type: ignore[no-any-return]  # a cast would be a call on the path of every guarded call
 
     execute = call
@@ -170,12 +180,23 @@ class CircuitBreaker:
             return fn(*args, **kwargs)
 
     async def __aenter__(self) -> Permit:
-        return self._entered(_permit(await self.admit_soon()))
+        permit = _permit(await self.admit_soon())
+        if isinstance(permit, Probe):
+            permit.limit = asyncio.timeout(permit.bound_s)
+            await permit.limit.__aenter__()
+        return self._entered(permit)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left(error)
+        permit = self._leaving()
+        if isinstance(permit, Probe) and permit.limit is not None:
+            try:
+                await permit.limit.__aexit__(kind, error, trace)
+            except TimeoutError:
+                permit.timed_out()
+                raise
+        _leave(permit, error)
 
     def __enter__(self) -> Permit:
         return self._entered(_permit(self._registry.admit_waiting(self)))
@@ -183,27 +204,29 @@ class CircuitBreaker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left(error)
+        _leave(self._leaving(), error)
 
     def _entered(self, permit: Permit) -> Permit:
         self._permits.set((*self._permits.get(), permit))
         return permit
 
-    def _left(self, error: BaseException | None) -> None:
-        *outer, permit = self._permits.get()
-        self._permits.set(tuple(outer))
-        if error is None:
-            permit.ok()
-        else:
-            permit.raised(error)
+    def _leaving(self) -> Permit | None:
+        """The permit of the innermost block; None where it is left in another context than it was entered in."""
+        permits = self._permits.get()
+        self._permits.set(permits[:-1])
+        return permits[-1] if permits else None
 
     @overload
     def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...
     @overload
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Guards every call of a function, async or not."""
-        if iscoroutinefunction(fn):
+        """Guards every call of a function, async or not. Raises ConfigurationError for a generator: nothing has
+        happened yet when it returns, so the loop that reads it should stand in an `async with`.
+        """
+        if isasyncgenfunction(fn) or isgeneratorfunction(fn):
+            raise ConfigurationError(f"{fn.__qualname__} is a generator: guard the loop that reads it instead")
+        if iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None)):  # noqa: B004  # not whether, but which
 
             @functools.wraps(fn)
             async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -219,7 +242,24 @@ class CircuitBreaker:
 
     # ---- learning (permits only) ------------------------------------------------------------------------------------
 
+    def _judged(self, error: BaseException) -> Verdict:
+        """What `classify` makes of an error. One that fails itself must not hide what the service said."""
+        try:
+            return self._classify(error)
+        except Exception:
+            log.exception("classify failed on %r; it counts as a failure of %s", error, self.name)
+            return FAILED
+
+    def _succeeded(self, term: Term, started_s: float) -> Outcome:
+        outcome = self._view.succeeded(term, started_s)
+        if outcome is not OK:
+            self._registry.learned(self._view)
+        return outcome
+
     def _count(self, term: Term, started_s: float, verdict: Verdict) -> None:
+        if verdict.outcome in (Outcome.OK, Outcome.SLOW):
+            self._succeeded(term, started_s)
+            return
         if verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT):
             counted = self._view.failed(term, started_s)
         elif verdict.outcome is Outcome.THROTTLED:
@@ -227,10 +267,20 @@ class CircuitBreaker:
         else:
             return
         if counted:
-            self._registry.failed(self._view)
+            self._registry.learned(self._view)
 
     def _settle(self, grant: Grant, verdict: Verdict) -> None:
-        self._registry.settle(self._view, grant, verdict.outcome, round(verdict.throttled_s * 1000))
+        asked_ms = round(min(verdict.throttled_s, self.policy.throttle_max_s) * 1000)
+        self._registry.settle(self._view, grant, verdict.outcome, asked_ms)
+
+
+def _leave(permit: Permit | None, error: BaseException | None) -> None:
+    if permit is None:
+        return
+    if error is None:
+        permit.ok()
+    else:
+        permit.raised(error)
 
 
 def _permit(admission: Admission) -> Permit:
@@ -250,4 +300,4 @@ async def _run(permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
         permit.raised(error)
         raise
     permit.ok()
-    return cast(T, result)
+    return cast("T", result)

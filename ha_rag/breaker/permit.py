@@ -11,18 +11,18 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ha_rag.breaker.outcome import Verdict
+from ha_rag.breaker.outcome import FAILED, Verdict
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import CircuitOpenError
+from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.tallies import Term
-from ha_rag.ledger.view import Grant
 from ha_rag.messages import Outcome
 
 if TYPE_CHECKING:
     from ha_rag.breaker.breaker import CircuitBreaker
 
-PROBE_MARGIN = 0.1
-"""The share of its lease that a probe leaves unused, so that its word arrives before the lease has ended."""
+MARGIN_SHARE, MARGIN_S = 0.1, 0.5
+"""What a probe leaves unused of its lease, whichever is less, so that its word arrives before the lease has ended."""
 
 
 class Refusal:
@@ -89,19 +89,19 @@ class Permit:
         if self._done:
             return Outcome.OK
         self._done = True
-        return self._breaker._view.succeeded(self._term, self.started_s)
+        return self._breaker._succeeded(self._term, self.started_s)
 
     def failed(self, error: BaseException | None = None) -> Outcome:
         """The call failed, whatever `error` is; see `raised` to have it judged."""
-        return self._end(Verdict(Outcome.FAILED))
+        return self._end(FAILED)
 
     def timed_out(self) -> Outcome:
         """The call's full time passed. Counts for nothing where this process itself stood still meanwhile."""
         return self._end(Verdict(Outcome.TIMEOUT))
 
     def throttled(self, retry_after_s: float) -> Outcome:
-        """The service asked for a rest of so many seconds."""
-        return self._end(Verdict(Outcome.THROTTLED, retry_after_s))
+        """The service asked for a rest of so many seconds; a rest of no time is a failure."""
+        return self._end(Verdict(Outcome.THROTTLED, retry_after_s) if retry_after_s > 0 else FAILED)
 
     def invalid(self) -> Outcome:
         """The service refused this request for what it says."""
@@ -112,7 +112,7 @@ class Permit:
         return self._end(Verdict(Outcome.CANCELLED))
 
     def abandoned(self) -> Outcome:
-        """The caller left. After more than half of the call's own time that counts as a timeout, before it for nothing."""
+        """The caller left: after more than half of the call's own time that is a timeout, before it nothing."""
         timeout_s = self._breaker.timeout_s
         waited = timeout_s is not None and self._breaker._now() - self.started_s > timeout_s / 2
         return self._end(Verdict(Outcome.TIMEOUT if waited else Outcome.CANCELLED))
@@ -121,7 +121,7 @@ class Permit:
         """The call raised; the breaker's `classify` says what that means."""
         if isinstance(error, asyncio.CancelledError):
             return self.abandoned()
-        return self._end(self._breaker._classify(error))
+        return self._end(self._breaker._judged(error))
 
     def _end(self, verdict: Verdict) -> Outcome:
         if self._done:
@@ -139,7 +139,7 @@ class Permit:
 class Probe(Permit):
     """A permit that decides: the circuit is half-open, and this call shows whether the service is back."""
 
-    __slots__ = ("_grant", "bound_s")
+    __slots__ = ("_grant", "bound_s", "limit")
 
     probe = True
     state = CircuitState.HALF_OPEN
@@ -147,7 +147,9 @@ class Probe(Permit):
     def __init__(self, breaker: CircuitBreaker, grant: Grant, started_s: float) -> None:
         super().__init__(breaker, Term(grant.epoch, grant.epoch), started_s)
         self._grant = grant
-        self.bound_s: float | None = max(0.0, (grant.until_s - started_s) * (1 - PROBE_MARGIN))
+        left_s = max(0.0, grant.until_s - started_s)
+        self.bound_s: float | None = left_s - min(MARGIN_SHARE * left_s, MARGIN_S)
+        self.limit: asyncio.Timeout | None = None
 
     def ok(self) -> Outcome:
         slow_s = self._breaker.policy.slow_call_s

@@ -44,13 +44,14 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import ConfigurationError, LedgerError, UnknownCircuitError
 from ha_rag.events import CircuitChanged, Event, Sink, WouldOpen, announce
+from ha_rag.ledger.address import parse
+from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.connection import connect
 from ha_rag.ledger.keys import Keys, checked_name
 from ha_rag.ledger.ledger import Beat, Ledger
 from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.address import parse
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.sync import Sync
-from ha_rag.ledger.view import Grant, Scope, View
+from ha_rag.ledger.sync import Sync, running_loop
+from ha_rag.ledger.view import Scope, View
 from ha_rag.messages import Outcome
 
 FRESH_POLLS = 2.5
@@ -90,7 +91,7 @@ class CircuitRegistry:
         cls, url: str | None = None, *, namespace: str = "ha_rag", replica: str | None = None,
         clock: Clock | None = None, sinks: Iterable[Sink] = (),
     ) -> Self:
-        """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster), or of this process alone.
+        """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster), or alone for None.
 
         Nothing is contacted before it is entered, and a Redis that cannot be reached is no error: the replica starts
         alone and joins later. Raises ConfigurationError for a URL, namespace or name that cannot be used.
@@ -121,8 +122,10 @@ class CircuitRegistry:
                 checked_name("circuit", name), policy or CircuitPolicy(), replica=self.incarnation, clock=self.clock,
                 scope=scope if self._ledger is not None else "replica", timeout_s=timeout_s,
             )
-            self._views[name] = view
-            breaker = self._breakers[name] = CircuitBreaker(self, view, classify)
+            breaker = CircuitBreaker(self, view, classify)
+            # Others walk over these while circuits are added: each walk ends with those it began with.
+            self._views = {**self._views, name: view}
+            self._breakers = {**self._breakers, name: breaker}
         if self._sync is not None:
             self._sync.add(view)
         return breaker
@@ -143,7 +146,10 @@ class CircuitRegistry:
             replies = await sync.ledger.read({name: self._terms(name) for name in names})
         except LedgerError:
             return tuple(own.values())
-        shared = {name: circuit_report(name, "fleet", reply.snapshot, here=self._here(name)) for name, reply in replies.items()}
+        shared = {
+            name: circuit_report(name, "fleet", reply.snapshot, here=self._here(name))
+            for name, reply in replies.items()
+        }
         return tuple(report for _, report in sorted({**own, **shared}.items()))
 
     def _terms(self, name: str) -> Terms:
@@ -161,7 +167,7 @@ class CircuitRegistry:
     ) -> CircuitReport:
         """An operator's word, for every replica. `for_s`: seconds until it ends by itself, None: until ended.
 
-        Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where the fleet cannot be told.
+        Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where Redis cannot be told.
         """
         if for_s is not None and not (math.isfinite(for_s) and 0 < for_s <= 30 * 86_400):
             raise ConfigurationError(f"for_s = {for_s!r}: must be above 0 and at most 30 days in seconds")
@@ -181,7 +187,7 @@ class CircuitRegistry:
         view = await self._known(name)
         if view.scope == "replica" or self._sync is None:
             view.override_alone(mode, reason, by, for_s)
-            self._tell(view)
+            self.tell(view)
             return view_report(view, self.clock.monotonic_s(), self.clock.unix_ms())
         for_ms = None if for_s is None else round(for_s * 1000)
         reply = await self._sync.override(
@@ -190,14 +196,14 @@ class CircuitRegistry:
         return circuit_report(name, "fleet", reply.snapshot, here=here(view))
 
     async def _known(self, name: str) -> View:
-        """The view of a circuit; a circuit that only other replicas use is looked at from now on."""
+        """The view of a circuit; a passing one of a circuit that only others use, so that its policy stays theirs."""
         view = self._views.get(name)
         if view is not None:
             return view
         reports = {report.name for report in await self.circuits()}
         if name not in reports:
             raise UnknownCircuitError(name, tuple(sorted(reports)))
-        return self.breaker(name)._view
+        return View(name, CircuitPolicy(), replica=self.incarnation, clock=self.clock)
 
     # ---- the fleet --------------------------------------------------------------------------------------------------
 
@@ -258,29 +264,30 @@ class CircuitRegistry:
         view.lease_answered(None, "", self.clock.monotonic_s())
         return None
 
-    def failed(self, view: View) -> None:
-        """A call failed and counted: the fleet should know at once."""
+    def learned(self, view: View) -> None:
+        """A call failed, or took too long, and counted: the fleet should know at once."""
         if self._sync is not None and view.scope == "fleet":
             self._sync.report_soon(view)
-        self._tell(view)
+        self.tell(view)
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int) -> None:
         """A probe ended."""
         if grant.alone:
             view.settle_alone(grant, outcome, throttled_ms)
-            self._tell(view)
+            self.tell(view)
         elif self._sync is not None:
             self._sync.settle(view, grant, outcome, throttled_ms)
 
     def admit_waiting(self, breaker: CircuitBreaker) -> Admission:
         """`admit_soon` for a synchronous program: its thread waits at most 50 ms for the ledger's word."""
         admission = breaker.admit()
-        if isinstance(admission, Refusal) and self._thread is not None and admission.state == "half_open":
+        if isinstance(admission, Refusal) and admission.state == "half_open" and running_loop() is None:
             breaker._view.wait_for_answer(PROBE_WAIT_S)
             return breaker.admit()
         return admission
 
-    def _tell(self, view: View) -> None:
+    def tell(self, view: View) -> None:
+        """Tells of what this replica's own law ruled."""
         for ruling in view.untold():
             for transition in ruling.events:
                 announce(self._sinks, self._own_event(view, transition))
@@ -319,11 +326,13 @@ class CircuitRegistry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         sync, self._sync = self._sync, None
-        if sync is not None:
-            await sync.stop()
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        try:
+            if sync is not None:
+                await sync.stop()
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+                await asyncio.gather(self._watch, return_exceptions=True)
 
     def __enter__(self) -> Self:
         self._thread = _Background()
@@ -361,7 +370,9 @@ class _Background:
 
 def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:
     if policy is not None and policy != known.policy:
-        raise ConfigurationError(f"circuit {known.name!r} already has another policy; a circuit has one in each process")
+        raise ConfigurationError(
+            f"circuit {known.name!r} already has another policy; a circuit has one in each process"
+        )
 
 
 def _fingerprint(policy: CircuitPolicy) -> str:

@@ -57,7 +57,7 @@ class CircuitReport:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaReport:
-    """What one incarnation last said of itself. `at_ms`: when, by the ledger's clock; `told`: everything else it said."""
+    """What one incarnation last said of itself. `at_ms`: when, by the ledger's clock; `told`: all that it said."""
 
     incarnation: str
     name: str

@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A pushed message. `previous_epoch`: the epoch before the change; equal to the snapshot's where none was minted."""
+    """A pushed message. `previous_epoch`: the epoch before the change; the snapshot's own where none was minted."""
 
     circuit: str
     previous_epoch: int
@@ -103,7 +103,7 @@ class Ledger(Protocol):
         ...
 
     def changes(self) -> AsyncIterator[Change | None]:
-        """Pushed changes, until the connection is lost (LedgerUnavailableError). The first item, None: now listening."""
+        """Pushed changes, until the connection is lost (LedgerUnavailableError). First comes None: now listening."""
         ...
 
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:

@@ -57,9 +57,9 @@ class Burst:
         self._at_s = -math.inf
 
     def take(self, now_s: float, slower: float = 1.0) -> bool:
-        """Takes a token if there is one. `slower`: by how much the refill is stretched in a large fleet."""
+        """Takes a token if there is one. `slower`: by how much size and refill shrink in a large fleet."""
         refill = (now_s - self._at_s) * self._per_s / slower if self._at_s > -math.inf else 0.0
-        self._tokens, self._at_s = min(self._size, self._tokens + refill), now_s
+        self._tokens, self._at_s = min(max(1.0, self._size / slower), self._tokens + refill), now_s
         if self._tokens < 1:
             return False
         self._tokens -= 1

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Ruling, Tally
 from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
-from ha_rag.circuit.state import Circuit, CircuitState, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 from ha_rag.messages import Outcome
@@ -31,12 +31,18 @@ class SoloGrant:
 
 
 class Solo:
-    """One circuit, judged by one replica alone. Times are ms of its own monotonic clock."""
+    """One circuit, judged by one replica alone. Times are ms of its own monotonic clock.
 
-    def __init__(self, terms: Terms, *, by: str) -> None:
-        self.terms = replace(terms, quorum=1)
+    `probes`: calls that may probe at once; one, where many replicas may each be alone.
+    """
+
+    def __init__(
+        self, terms: Terms, *, by: str, probes: int = 1, draw: Callable[[], float] = random.random
+    ) -> None:
+        self.terms = replace(terms, quorum=1, probes=probes)
         self.circuit = Circuit()
         self._by = by
+        self._draw = draw
         self._number = 0
 
     def record(self, now_ms: int, tallies: Iterable[Tally], throttled_ms: int = 0) -> Ruling:
@@ -45,12 +51,18 @@ class Solo:
         batch = Batch(
             _ME, self._number, tuple(tallies), throttled_ms=throttled_ms, throttled_epoch=self.circuit.epoch
         )
-        return self._keep(rules.record(self.circuit, self.terms, now_ms, batch, random.random()))
+        return self._keep(rules.record(self.circuit, self.terms, now_ms, batch, self._draw()))
 
     def failing(self, now_ms: int) -> bool:
         """Whether this replica's own rate is at or above a threshold, or has just opened its circuit."""
-        counts = total(self.circuit.window, now_ms, self.terms)
-        return self.circuit.state is not CircuitState.CLOSED or self.terms.reached(counts.failure_rate, counts.slow_rate)
+        if self.circuit.state is not CircuitState.CLOSED:
+            return True
+        counts = self.counts(now_ms)
+        return self.terms.reached(counts.failure_rate, counts.slow_rate)
+
+    def counts(self, now_ms: int) -> Counts:
+        """What the window holds."""
+        return total(self.circuit.window, now_ms, self.terms)
 
     def lease(self, now_ms: int) -> SoloGrant | None:
         """A probe, if one may be made now."""
@@ -63,7 +75,7 @@ class Solo:
     def settle(self, now_ms: int, token: str, outcome: Outcome, throttled_ms: int = 0) -> Ruling:
         """A probe's end."""
         return self._keep(
-            rules.settle(self.circuit, self.terms, now_ms, _ME, token, outcome, throttled_ms, random.random())
+            rules.settle(self.circuit, self.terms, now_ms, _ME, token, outcome, throttled_ms, self._draw())
         )
 
     def override(self, now_ms: int, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> Ruling:

@@ -1,8 +1,8 @@
 """Sync: keeps the views of one replica and the ledger in step. All of the I/O, none of the law.
 
-Five things go on at once on one event loop: listening to pushed changes, polling behind them, reporting outcomes,
-beating, and, when a call wants one, asking for a probe. Calls never wait for any of it, but for the few that may be
-the probe of a half-open circuit.
+Four loops run on one event loop: listening to pushed changes, polling behind them, reporting outcomes, and beating.
+Probes are asked for and settled beside them, when calls want it. Calls never wait for any of it, but for the few that
+may be the probe of a half-open circuit. Nothing that goes wrong in one round of a loop ends the loop.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import contextlib
 import logging
 import math
 import random
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
-from ha_rag.errors import LedgerError, LedgerRefusedError
-from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, Sink, announce
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
+from ha_rag.events import Sink
+from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.herald import Herald
 from ha_rag.ledger.ledger import Ledger, Reply
 from ha_rag.ledger.link import Link
 from ha_rag.ledger.pace import Burst, Pace
-from ha_rag.ledger.view import Grant, Heard, View
+from ha_rag.ledger.view import View
 from ha_rag.messages import Outcome
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,9 @@ STOP_S = 0.5
 REFUSED_S = 1.0
 """How often a verb is tried on a ledger that answers with errors."""
 
+TIDY_S = 0.1
+"""How often, at least, a view is tidied, however seldom it reports."""
+
 
 class Sync:
     """The link between one replica's views and the ledger. `start` and `stop` on the loop; the rest from any thread.
@@ -49,10 +55,15 @@ class Sync:
         body: Callable[[], str] = str,
     ) -> None:
         self.ledger = ledger
+        self.link = Link(clock)
+        self.pace = Pace()
+        self.untold = 0
+        """Steps whose event or message the ledger refused to pass on."""
         self._incarnation = incarnation
         self._clock = clock
-        self._sinks = tuple(sinks)
+        self._herald = Herald(incarnation, clock, sinks)
         self._body = body
+        self._lock = threading.Lock()
         self._views: dict[str, View] = {}
         self._bursts: dict[str, Burst] = {}
         self._reported_s: dict[str, float] = {}
@@ -60,65 +71,73 @@ class Sync:
         self._again: set[str] = set()
         self._teaching: set[str] = set()
         self._refused: dict[str, float] = {}
-        self._overlaid: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._settling: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.link = Link(clock)
-        self.pace = Pace()
-        self._heard_before = False
-        self.untold = 0
-        """Steps whose event or message the ledger refused to pass on."""
 
     # ---- life -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Looks once, so that the first call already knows, and goes on in the background. Never fails."""
         self._loop = asyncio.get_running_loop()
-        await self._beat_once()
-        await self._poll_once()
+        await self._once(self._beat_once)
+        await self._once(self._poll_once)
         for loop in (self._listen, self._poll, self._report_all, self._beat):
-            self._spawn(loop())
+            self._spawn(self._for_ever(loop))
 
     async def stop(self) -> None:
         """Sends what is left, gives probes back, takes the replica off the list. Bounded, never fails."""
         loop, self._loop = self._loop, None
         if loop is None:
             return
-        with contextlib.suppress(LedgerError, TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                await self._say_goodbye()
-        await self._end_tasks()
-        with contextlib.suppress(LedgerError):
-            await self.ledger.aclose()
-
-    async def _end_tasks(self) -> None:
-        """Cancels until all have ended: a redis client may take a cancellation for the end of its own time limit."""
-        while self._tasks:
+        try:
+            with contextlib.suppress(LedgerError, TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await self._say_goodbye()
+        finally:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks, timeout=STOP_S)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._leave_views_alone()
+            with contextlib.suppress(LedgerError):
+                await self.ledger.aclose()
 
     async def _say_goodbye(self) -> None:
         if not self.link.up:
             return
         grants = [(view, grant) for view in self._shared() if (grant := view.drop_grant()) is not None]
-        await asyncio.gather(*(self._settle(view, grant, Outcome.CANCELLED) for view, grant in grants))
+        await asyncio.gather(
+            *self._settling, *(self._settle(view, grant, Outcome.CANCELLED) for view, grant in grants)
+        )
         await asyncio.gather(*(self._report(view) for view in self._shared()))
         await self.ledger.leave(self._incarnation)
 
+    def _leave_views_alone(self) -> None:
+        """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
+        for view in self._shared():
+            view.lease_answered(None, "", self._clock.monotonic_s())
+            view.set_away(True)
+
     def add(self, view: View) -> None:
         """Keeps one more view in step. Safe from any thread."""
-        self._views[view.name] = view
-        self._bursts[view.name] = Burst()
+        with self._lock:  # the loops walk over the one they began with
+            self._bursts = {**self._bursts, view.name: Burst()}
+            self._views = {**self._views, view.name: view}
         view.spread_s = self.pace.spread_s
         self._soon(lambda: self._spawn(self._look_at(view)))
+
+    def _shared(self) -> list[View]:
+        return [view for view in self._views.values() if view.scope == "fleet"]
 
     def _soon(self, act: Callable[[], object]) -> bool:
         """Does something on the loop; whether there is one."""
         loop = self._loop
-        if loop is None or loop.is_closed():
+        if loop is None:
             return False
-        loop.call_soon_threadsafe(act)
+        try:
+            loop.call_soon_threadsafe(act)
+        except RuntimeError:  # closed meanwhile
+            return False
         return True
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -150,7 +169,7 @@ class Sync:
 
         Only on the loop itself; None elsewhere, or where there is no loop: the answer then waits for the next call.
         """
-        if self._loop is not None and _running_loop() is self._loop:
+        if self._loop is not None and running_loop() is self._loop:
             return self._spawn(self._lease(view))
         if not self._soon(lambda: self._spawn(self._lease(view))):
             view.lease_answered(None, "", self._clock.monotonic_s())
@@ -158,74 +177,82 @@ class Sync:
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Ends a probe that the ledger granted. Safe from any thread."""
-        self._soon(lambda: self._spawn(self._settle(view, grant, outcome, throttled_ms)))
+        self._soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms))
+
+    def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+        task = self._spawn(self._settle(view, grant, outcome, throttled_ms))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     async def override(self, view: View, verb: Callable[[Ledger], Awaitable[Reply]]) -> Reply:
-        """Takes an operator's word to the ledger. Raises LedgerError: nobody may believe it happened when it did not."""
+        """Takes an operator's word to the ledger. Raises LedgerError: nobody may believe what did not happen."""
         reply = await verb(self.ledger)
         self._taken(view, reply)
         return reply
 
-    # ---- the five loops ---------------------------------------------------------------------------------------------
+    # ---- the four loops ---------------------------------------------------------------------------------------------
+
+    async def _for_ever(self, round_: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            if not await self._once(round_):
+                await asyncio.sleep(random.uniform(*RETRY_S))
+
+    async def _once(self, round_: Callable[[], Awaitable[None]]) -> bool:
+        """One round; whether it went well. What nobody foresaw is logged, and must not silence a replica for ever."""
+        try:
+            await round_()
+        except LedgerError as error:
+            log.debug("the ledger: %s", error)
+            return False
+        except Exception:
+            log.exception("a round of the sync with the ledger failed")
+            return False
+        return True
 
     async def _listen(self) -> None:
-        while self._loop is not None:
-            try:
-                async for change in self.ledger.changes():
-                    if change is None:
-                        await self._poll_once()
-                    elif (view := self._views.get(change.circuit)) is not None:
-                        heard = view.hear_message(change.snapshot, change.previous_epoch)
-                        self._tell(view, heard)
-                        if heard.gap:
-                            self._spawn(self._look_at(view))
-            except LedgerError as error:
-                log.debug("not listening to the ledger: %s", error)
-            await asyncio.sleep(random.uniform(*RETRY_S))
+        async for change in self.ledger.changes():
+            if change is None:
+                await self._poll_once()
+            elif (view := self._views.get(change.circuit)) is not None:
+                heard = view.hear_message(change.snapshot, change.previous_epoch)
+                self._herald.heard(view.name, heard)
+                if heard.gap:
+                    self._spawn(self._look_at(view))
+        raise LedgerUnavailableError("the ledger stopped telling of changes")
 
     async def _poll(self) -> None:
-        while self._loop is not None:
-            wait = self.pace.poll_s * random.uniform(0.9, 1.1) if self.link.up else random.uniform(*RETRY_S)
-            await asyncio.sleep(wait)
-            await self._poll_once()
+        wait_s = self.pace.poll_s * random.uniform(0.9, 1.1) if self.link.up else random.uniform(*RETRY_S)
+        await asyncio.sleep(wait_s)
+        await self._poll_once()
 
     async def _poll_once(self) -> None:
-        shared = {view.name: view.terms for view in self._shared()}
+        await self._look({view.name: view for view in self._shared()})
+
+    async def _look_at(self, view: View) -> None:
+        if view.scope == "fleet":
+            await self._look({view.name: view})
+
+    async def _look(self, views: dict[str, View]) -> None:
         try:
-            replies = await self.ledger.read(shared)
+            replies = await self.ledger.read({name: view.terms for name, view in views.items()})
         except LedgerError as error:
             self._lost(error)
             return
         for name, reply in replies.items():
-            self._read(self._views[name], reply)
-
-    async def _look_at(self, view: View) -> None:
-        if view.scope == "replica":
-            return
-        try:
-            replies = await self.ledger.read({view.name: view.terms})
-        except LedgerError as error:
-            self._lost(error)
-            return
-        self._read(view, replies[view.name])
-        view.set_away(not self.link.up or view.name in self._refused)
-
-    def _shared(self) -> list[View]:
-        return [view for view in self._views.values() if view.scope == "fleet"]
+            self._read(views[name], reply)
 
     async def _report_all(self) -> None:
-        while self._loop is not None:
-            shared = self._shared()
-            await asyncio.sleep(min((v.policy.flush_interval_s for v in shared), default=0.1))
-            now = self._clock.monotonic_s()
-            for view in shared:
-                self._look_after(view, now)
+        shared = self._shared()
+        await asyncio.sleep(min([TIDY_S, *(view.policy.flush_interval_s for view in shared)]))
+        now = self._clock.monotonic_s()
+        for view in shared:
+            self._look_after(view, now)
 
     def _look_after(self, view: View, now: float) -> None:
         view.tidy()
-        self._tell_overlay(view)
+        self._herald.overlay(view)
         if (grant := view.stale_grant()) is not None:
-            self._spawn(self._settle(view, grant, Outcome.CANCELLED))
+            self._settle_soon(view, grant, Outcome.CANCELLED)
         if self._refused_for_now(view, now):
             return
         due = self._reported_s.get(view.name, -math.inf) + self.pace.report_s(view.policy.flush_interval_s) <= now
@@ -240,24 +267,29 @@ class Sync:
         if now - since < REFUSED_S:
             return True
         self._refused[view.name] = now
-        if view.fleet.state is not CircuitState.CLOSED:
+        if view.fleet.state is CircuitState.CLOSED:
+            return False
+        if view.begin_asking():
             self._spawn(self._lease(view))
-            return True
-        return False
+        return True
 
     async def _beat(self) -> None:
-        while self._loop is not None:
-            await asyncio.sleep(self.pace.beat_s * random.uniform(0.9, 1.1))
-            await self._beat_once()
+        await asyncio.sleep(self.pace.beat_s * random.uniform(0.9, 1.1))
+        await self._beat_once()
 
     async def _beat_once(self) -> None:
         names = [view.name for view in self._shared()]
         life_ms = int(self.pace.beat_s * 5000)
-        with contextlib.suppress(LedgerError):
+        try:
             replicas = await self.ledger.beat(self._incarnation, self._body(), names, life_ms)
-            self.pace = Pace(max(1, replicas), max(1, len(names)))
-            for view in self._views.values():
-                view.spread_s = self.pace.spread_s
+        except LedgerUnavailableError as error:
+            self._lost(error)
+            raise
+        self.pace = Pace(max(1, replicas), max(1, len(names)))
+        for view in self._views.values():
+            view.spread_s = self.pace.spread_s
+        if not names:  # nothing is polled then: a beat that is taken is all there is to know the link by
+            self._up(None)
 
     # ---- verbs ------------------------------------------------------------------------------------------------------
 
@@ -279,18 +311,21 @@ class Sync:
             self._reported_s[view.name] = self._clock.monotonic_s()
         view.batch_taken(batch)
         self._taken(view, reply)
+        if batch.failing and reply.snapshot.state is CircuitState.CLOSED:
+            view.judged(batch)
         if view.name in self._again:
             self._again.discard(view.name)
             self._report_at_once(view)
-        if batch.failing and reply.snapshot.state is CircuitState.CLOSED:
-            view.verdict()
 
     async def _lease(self, view: View) -> None:
         token, asked_s = uuid.uuid4().hex, self._clock.monotonic_s()
         reply: Reply | None = None
         try:
             reply = await self.ledger.lease(view.name, view.terms, self._incarnation, view.fleet.epoch, token)
-            self._taken(view, reply)
+            if reply.granted:
+                self._taken(view, reply)
+            else:
+                self._read(view, reply)  # a refusal writes nothing: no proof that the ledger takes what must be written
         except LedgerError as error:
             self._not_taken(view, error)
         finally:
@@ -334,95 +369,43 @@ class Sync:
 
     def _read(self, view: View, reply: Reply) -> None:
         """A read was answered: the ledger is there, but it need not take verbs."""
-        away_s = self.link.answered(reply.snapshot.now_ms)
-        if away_s is not None:
-            self._settle_in()
-        if away_s is not None and self._heard_before:
-            self._announce(LedgerBack(at_ms=self._clock.unix_ms(), replica=self._incarnation, away_s=away_s))
-        self._heard_before = True
-        self._hear(view, reply)
+        self._up(reply.snapshot.now_ms)
+        heard = view.hear(reply.snapshot)
+        self._herald.heard(view.name, heard)
+        if heard.forgot:
+            self._spawn(self._teach(view))
+        view.set_away(view.name in self._refused)
 
     def _taken(self, view: View, reply: Reply) -> None:
         """A verb was taken."""
         self.untold += reply.untold
         self._refused.pop(view.name, None)
         self._read(view, reply)
-        view.set_away(False)
-
-    def _hear(self, view: View, reply: Reply) -> None:
-        heard = view.hear(reply.snapshot)
-        self._tell(view, heard)
-        if heard.forgot:
-            self._spawn(self._teach(view))
 
     def _not_taken(self, view: View, error: LedgerError) -> None:
-        if isinstance(error, LedgerRefusedError):
-            if view.name not in self._refused:
-                self._announce(self._event(LedgerLost, reason=str(error), circuit=view.name))
-            self._refused[view.name] = self._clock.monotonic_s()
-            view.set_away(True)
-        else:
+        if not isinstance(error, LedgerRefusedError):
             self._lost(error)
+            return
+        if view.name not in self._refused:
+            self._herald.lost(str(error), circuit=view.name)
+        self._refused[view.name] = self._clock.monotonic_s()
+        view.set_away(True)
+
+    def _up(self, ledger_ms: int | None) -> None:
+        away_s = self.link.answered(ledger_ms)
+        if away_s is not None:
+            self._herald.back(away_s)
 
     def _lost(self, error: LedgerError) -> None:
-        if self.link.failed(str(error)):
-            self._announce(self._event(LedgerLost, reason=str(error)))
-            self._settle_in()
-
-    def _settle_in(self) -> None:
-        """Tells every view whether the ledger takes its verbs."""
+        if not self.link.failed(str(error)):
+            return
+        self._herald.lost(str(error))
         for view in self._shared():
-            view.set_away(not self.link.up or view.name in self._refused)
-
-    # ---- telling ----------------------------------------------------------------------------------------------------
-
-    def _event(self, kind: type[LedgerLost], **facts: str) -> LedgerLost:
-        return kind(at_ms=self._clock.unix_ms(), replica=self._incarnation, **facts)
-
-    def _announce(self, event: Event) -> None:
-        announce(self._sinks, event)
-
-    def _tell(self, view: View, heard: Heard) -> None:
-        before, after = heard.before, heard.after
-        if before is None or after is None:
-            return
-        if before.override != after.override:
-            self._announce(_override_changed(view.name, after))
-        self._announce(
-            CircuitChanged(
-                at_ms=after.changed_at_ms, replica=self._incarnation, circuit=view.name,
-                previous_epoch=before.epoch, epoch=after.epoch, from_state=before.state, to_state=after.state,
-                reason=after.reason, by=after.opened_by if after.state is CircuitState.OPEN else "",
-            )
-        )
-
-    def _tell_overlay(self, view: View) -> None:
-        """A replica that refuses by itself what the fleet lets pass says so, once."""
-        overlaid = view.overlaid()
-        if overlaid == (view.name in self._overlaid):
-            return
-        self._overlaid ^= {view.name}
-        own = view.local()
-        self._announce(
-            CircuitChanged(
-                at_ms=self._clock.unix_ms(), replica=self._incarnation, circuit=view.name, scope="replica",
-                previous_epoch=view.fleet.epoch, epoch=view.fleet.epoch,
-                from_state="closed" if overlaid else "open", to_state=own.state if overlaid else "closed",
-                reason=own.reason, by=self._incarnation,
-            )
-        )
+            view.set_away(True)
 
 
-def _override_changed(circuit: str, after: Any) -> OverrideChanged:
-    word = after.override
-    return OverrideChanged(
-        at_ms=after.changed_at_ms, circuit=circuit, mode=word.mode if word else None, epoch=after.epoch,
-        reason=word.reason if word else after.reason, by=word.by if word else "",
-        until_ms=word.until_ms if word else None,
-    )
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -1,7 +1,8 @@
 """Tallies: outcomes counted in memory, until they go to the ledger and to the replica's own law.
 
-A call ends with one addition to the cell at hand. Cells are shelved when their term or their time is over. Not locked:
-the view holds the lock.
+A call ends with one addition to the cell at hand. A cell is shelved when its term or its stretch of time is over, and
+joins what was shelved for the same term and stretch: however many calls there are and however long the ledger is away,
+a window holds a dozen cells. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -38,54 +39,93 @@ class Cell:
         """What was counted."""
         return Counts(self.ok, self.failed, self.slow)
 
+    def add(self, other: Cell) -> None:
+        """Counts what another cell counted too."""
+        self.ok += other.ok
+        self.failed += other.failed
+        self.slow += other.slow
+
+
+class Shelf:
+    """Cells that were ended and not yet taken, oldest first; none older than `kept_s`."""
+
+    def __init__(self, kept_s: float) -> None:
+        self._kept_s = kept_s
+        self._cells: list[Cell] = []
+
+    def put(self, cell: Cell) -> None:
+        """Adds what a cell counted."""
+        last = self._cells[-1] if self._cells else None
+        if last is None or last.term is not cell.term or last.end_s != cell.end_s:
+            last = Cell(cell.term, cell.start_s, cell.end_s)
+            self._cells.append(last)
+        last.add(cell)
+
+    def take(self, now_s: float) -> list[Cell]:
+        """Empties it of everything that is not too old to count."""
+        self.trim(now_s)
+        cells, self._cells = self._cells, []
+        return cells
+
+    def trim(self, now_s: float) -> None:
+        """Forgets what has become too old to count."""
+        while self._cells and now_s - self._cells[0].start_s >= self._kept_s:
+            del self._cells[0]
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
 
 class Tallies:
-    """The cell at hand, and what waits for the ledger and for the replica's own law."""
+    """The cell at hand, and what waits for the ledger (`reported`: whether anything ever does) and for the own law."""
 
-    def __init__(self, cell_s: float, kept_s: float) -> None:
+    def __init__(self, cell_s: float, kept_s: float, *, reported: bool = True) -> None:
         self._cell_s = cell_s
-        self._kept_s = kept_s
+        self._reported = reported
         self.cell: Cell | None = None
-        self._for_fleet: list[Cell] = []
-        self._for_solo: list[Cell] = []
+        self.for_fleet = Shelf(kept_s)
+        self.for_solo = Shelf(kept_s)
 
     def cell_for(self, term: Term, now_s: float) -> Cell:
         """The cell for that term and time; one that was begun for another is shelved."""
         if self.cell is not None and self.cell.term is term and now_s < self.cell.end_s:
             return self.cell
         self.shelve()
-        self.cell = Cell(term, now_s, now_s + self._cell_s)
+        self.for_fleet.trim(now_s)
+        self.for_solo.trim(now_s)
+        self.cell = Cell(term, now_s, self._end_s(now_s))
         return self.cell
+
+    def _end_s(self, now_s: float) -> float:
+        """Where the bucket ends that this moment lies in."""
+        end_s = (now_s // self._cell_s + 1) * self._cell_s
+        return end_s if end_s > now_s else now_s + self._cell_s
 
     def shelve(self) -> None:
         """Ends the cell at hand."""
         cell, self.cell = self.cell, None
         if cell is not None and (cell.ok or cell.failed):
-            self._for_fleet.append(cell)
-            self._for_solo.append(cell)
+            self.for_solo.put(cell)
+            if self._reported:
+                self.for_fleet.put(cell)
 
-    def take_for_solo(self, epoch: int) -> list[Tally]:
+    def take_for_solo(self, epoch: int, now_s: float) -> list[Tally]:
         """What the replica's own law has not seen, stamped in its own ms."""
         self.shelve()
-        cells, self._for_solo = self._for_solo, []
+        cells = self.for_solo.take(now_s)
         return [Tally(epoch, int(c.start_s * 1000), c.counts) for c in cells if c.term.solo_epoch == epoch]
 
     def take_for_fleet(self, epoch: int, now_s: float, ledger_now_ms: int) -> tuple[Tally, ...]:
-        """What the ledger has not been sent, stamped in its time; other epochs' and too old ones are dropped here."""
+        """What the ledger has not been sent, stamped in its time; what other epochs admitted is dropped here."""
         self.shelve()
-        cells, self._for_fleet = self._for_fleet, []
         return tuple(
             Tally(epoch, ledger_now_ms - int((now_s - c.start_s) * 1000), c.counts)
-            for c in cells
-            if c.term.fleet_epoch == epoch and now_s - c.start_s < self._kept_s
+            for c in self.for_fleet.take(now_s)
+            if c.term.fleet_epoch == epoch
         )
-
-    def trim(self, now_s: float) -> None:
-        """Forgets what has become too old to count, so that a long absence of the ledger costs no memory."""
-        self._for_fleet = [c for c in self._for_fleet if now_s - c.start_s < self._kept_s]
-        self._for_solo = [c for c in self._for_solo if now_s - c.start_s < self._kept_s]
 
     @property
     def waiting(self) -> bool:
         """Whether there is anything that the ledger has not been sent."""
-        return bool(self._for_fleet) or (self.cell is not None and bool(self.cell.ok or self.cell.failed))
+        cell = self.cell
+        return self._reported and (bool(self.for_fleet) or (cell is not None and bool(cell.ok or cell.failed)))

@@ -1,9 +1,9 @@
 """View: one circuit as one replica believes it. Asking it is a memory read; nothing here waits or does I/O.
 
-Two beliefs meet in it. The *fleet's* comes from the ledger: pushed, polled, or in the answer to a verb. The replica's
-*own* comes from the same law over its own counts (`Solo`). A call is refused while either is open and resting; the
-fleet's half-open wants a lease from the ledger, the replica's own a probe of its own. What the replica decides for
-itself is an overlay, never an epoch, so no isolated replica overrules the fleet.
+Two beliefs meet in it. The *fleet's* (`FleetBelief`) comes from the ledger: pushed, polled, or in the answer to a
+verb. The replica's *own* (`Overlay`) comes from the same law over its own counts. A call is refused while either is
+open and resting; the fleet's half-open wants a lease from the ledger (`Asking`), the replica's own a probe of its own.
+What calls end in is counted (`Tallies`), judged here, and reported (`Outbox`).
 
 Plain synchronous code under one lock: safe across threads and tasks.
 """
@@ -14,17 +14,21 @@ import math
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ha_rag.circuit.admission import ramp_share, shed_share
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch, Belief, Ruling
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
-from ha_rag.circuit.state import CircuitState, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
+from ha_rag.ledger.asking import Asking, Grant
+from ha_rag.ledger.belief import FleetBelief
 from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.outbox import Outbox, Rest
+from ha_rag.ledger.overlay import Overlay, ms
 from ha_rag.ledger.solo import Solo
 from ha_rag.ledger.tallies import Tallies, Term
 from ha_rag.messages import Outcome
@@ -32,22 +36,6 @@ from ha_rag.messages import Outcome
 OK = Outcome.OK
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 Scope = Literal["fleet", "replica"]
-
-NOT_THROTTLED = (0, 0, 0.0)
-
-VERDICT_S = 0.1
-"""How long a replica whose own window trips waits for the fleet's word before it refuses by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """The right to one probe until `until_s` (monotonic). `alone`: given by the replica to itself."""
-
-    token: str
-    until_s: float
-    epoch: int
-    alone: bool
-    half_life_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +62,8 @@ class View:
 
     `passing`: the term under which calls pass without further thought, or None: then `consider` decides.
     `refusing_until_s`: before this moment every call is refused without further thought.
+    `away`: whether the ledger takes no verbs for this circuit, so that the replica goes on alone.
+    `spread_s`: over how many seconds the replicas spread what they all want to ask at once; grows with the fleet.
     """
 
     def __init__(
@@ -85,32 +75,19 @@ class View:
         self.scope: Scope = scope
         self.timeout_s = timeout_s
         self.terms = Terms.of(policy, timeout_s)
-        self.solo = Solo(self.terms, by=replica)
-        self.fleet = Snapshot(now_ms=0)
-        self.heard_s = -math.inf
         self.away = scope == "fleet"
-        """Whether the ledger takes no verbs for this circuit, so that the replica goes on alone."""
         self.spread_s = 0.0
-        """Over how many seconds the replicas spread what they all want to ask at once; grows with the fleet."""
-        self._replica = replica
+        self._own = scope == "replica"
         self._now = clock.monotonic_s
         self._draw = draw
         self._lock = threading.Lock()
         self._acquire, self._release = self._lock.acquire, self._lock.release
         self._slow_s = policy.slow_call_s
-        self._tallies = Tallies(policy.bucket_ms / 1000, policy.window_s)
-        self._rest_until_s = 0.0
-        self._override_until_s = math.inf
-        self._closed_at_s = -math.inf
-        self._overlay_from_s = -math.inf
-        self._taken_over: int | None = None
-        self._grant: Grant | None = None
-        self._asking = False
-        self._answered = threading.Event()
-        self._ask_after_s = -math.inf
-        self._number = 0
-        self._sent: Batch | None = None
-        self._throttled: tuple[int, int, float] = NOT_THROTTLED
+        self._fleet = FleetBelief()
+        self._overlay = Overlay(Solo(self.terms, by=replica, probes=policy.probes if self._own else 1, draw=draw))
+        self._asking = Asking()
+        self._tallies = Tallies(policy.bucket_ms / 1000, policy.window_s, reported=not self._own)
+        self._outbox = Outbox(replica, policy.window_s)
         self._untold: list[Ruling] = []
         self._short = False
         self._term = Term(0, 0)
@@ -123,15 +100,15 @@ class View:
         """What becomes of a call that comes now, worked out in full. Hands out a standing grant."""
         with self._lock:
             now = self._now()
-            if self._short:
+            if self._short or self.policy.shed:
                 self._judge(now)
-                self._regate(now)
-            state, until = self._meets(now)
-            if state is CLOSED:
-                return self._held_back(now) or self._term
+            state, until_s = self._meets(now)
+            if state is HALF_OPEN:
+                return self._probe(now)
+            self._regate(now)
             if state is OPEN:
-                return Refused(OPEN, None if until == math.inf else until - now)
-            return self._probe(now)
+                return Refused(OPEN, None if until_s == math.inf else until_s - now)
+            return self._held_back(now) or self._term
 
     def state(self) -> CircuitState:
         """What a call would meet now."""
@@ -140,65 +117,58 @@ class View:
 
     def _meets(self, now: float) -> tuple[CircuitState, float]:
         """The state that a call meets, and until when, as far as that is known."""
-        word = self._mode(now)
-        if word is not None:
-            return (OPEN, self._override_until_s) if word is OverrideMode.OPEN else (CLOSED, math.inf)
+        mode = self._fleet.mode(now)
+        if mode is not None:
+            return (OPEN, self._fleet.override_until_s) if mode is OverrideMode.OPEN else (CLOSED, math.inf)
         fleet = self._fleet_state(now)
         if fleet is OPEN:
-            return OPEN, self._rest_until_s
-        solo = self._solo_state(now)
-        if solo is OPEN:
-            return OPEN, now + self._solo_wait_s(now)
-        return (HALF_OPEN, now) if HALF_OPEN in (fleet, solo) else (CLOSED, math.inf)
+            return OPEN, self._fleet.rest_until_s
+        own = self._overlay.state(now)
+        if own is OPEN:
+            return OPEN, self._overlay.until_s(now)
+        return (HALF_OPEN, now) if HALF_OPEN in (fleet, own) else (CLOSED, math.inf)
 
     def _fleet_state(self, now: float) -> CircuitState:
         """The fleet's, as far as it binds: what it rested from is the replica's own to probe while it is alone."""
-        state = self.fleet.state
-        if state is OPEN and now < self._rest_until_s:
-            return OPEN
-        return CLOSED if state is CLOSED or self._alone(now) else HALF_OPEN
-
-    def _alone(self, now: float) -> bool:
-        """Whether probing is up to this replica. What the fleet believed open then becomes its own overlay, once."""
-        if self.away and self._taken_over != self.fleet.epoch:
-            self._taken_over = self.fleet.epoch
-            self._overlay_from_s = -math.inf
-            if self.solo.circuit.state is CLOSED:
-                self.solo.take_over(_ms(now), self.fleet.open_count, self.fleet.reason)
-        return self.away
-
-    def _solo_state(self, now: float) -> CircuitState:
-        return CLOSED if now < self._overlay_from_s else self.solo.read(_ms(now)).state
-
-    def _solo_wait_s(self, now: float) -> float:
-        wait = self.solo.wait_ms(_ms(now))
-        return math.inf if wait == UNKNOWN else wait / 1000
-
-    def _mode(self, now: float) -> OverrideMode | None:
-        word = self.fleet.override
-        return word.mode if word is not None and now < self._override_until_s else None
-
-    def _held_back(self, now: float) -> Refused | None:
-        share = ramp_share(self.policy, now - self._closed_at_s)
-        if self.policy.shed:
-            share *= shed_share(self.policy, self.solo.read(_ms(now)).counts if self.away else self.fleet.counts)
-        return Refused(CLOSED, None) if share < 1.0 and self._draw() >= share else None
+        state = self._fleet.state(now)
+        if state is HALF_OPEN and self.away:
+            self._overlay.take_over(now, self._fleet.snapshot)
+            return CLOSED
+        return state
 
     def _probe(self, now: float) -> Grant | Refused:
         if self._fleet_state(now) is not HALF_OPEN:
-            own = self.solo.lease(_ms(now))
-            if own is not None:
-                return Grant(own.token, own.until_ms / 1000, self.solo.circuit.epoch, True, math.inf)
-            wait = self._solo_wait_s(now)
-            return Refused(HALF_OPEN, None if wait == math.inf else wait)
-        grant, self._grant = self._grant, None
-        if grant is not None and now < grant.until_s and grant.epoch == self.fleet.epoch:
+            return self._probe_alone(now)
+        grant = self._asking.take(now, self._fleet.epoch)
+        if grant is not None:
             return grant
-        wants = not self._asking and now >= self._ask_after_s
-        if wants:
-            self._asking = True
-            self._answered.clear()
-        return Refused(HALF_OPEN, max(0.0, self._ask_after_s - now), ask=wants)
+        wants = self._asking.begin(now)
+        return Refused(HALF_OPEN, max(0.0, self._asking.after_s - now), ask=wants)
+
+    def _probe_alone(self, now: float) -> Grant | Refused:
+        solo = self._overlay.solo
+        own = solo.lease(ms(now))
+        if own is not None:
+            return Grant(own.token, own.until_ms / 1000, solo.circuit.epoch, True, math.inf)
+        until_s = self._overlay.until_s(now)
+        return Refused(HALF_OPEN, None if until_s == math.inf else max(0.0, until_s - now))
+
+    # ---- the optional stages ----------------------------------------------------------------------------------------
+
+    def _held_back(self, now: float) -> Refused | None:
+        """Refuses a share of the calls after closing, and in a brownout; never against an operator's word."""
+        if self._fleet.mode(now) is not None:
+            return None
+        share = ramp_share(self.policy, self._closed_for_s(now))
+        if self.policy.shed:
+            share *= shed_share(self.policy, self._shared_counts(now))
+        return Refused(CLOSED, None) if share < 1.0 and self._draw() >= share else None
+
+    def _closed_for_s(self, now: float) -> float:
+        return now - max(self._fleet.closed_at_s, self._overlay.closed_at_s)
+
+    def _shared_counts(self, now: float) -> Counts:
+        return self._overlay.read(now).counts if self.away or self._own else self._fleet.snapshot.counts
 
     # ---- how a call ended -------------------------------------------------------------------------------------------
 
@@ -215,24 +185,31 @@ class View:
                 self._release()
                 return OK
             self._release()
-            return self._succeeded_first(term, now, False)
-        return self._succeeded_first(term, now, True)
+            return self._succeeded_first(term, now)
+        return self._succeeded_slowly(term, now)
 
-    def _succeeded_first(self, term: Term, now: float, slow: bool) -> Outcome:
-        """Counts a slow call, or the first one of a term or a stretch of time."""
+    def _succeeded_first(self, term: Term, now: float) -> Outcome:
+        """Counts the first call of a term or a stretch of time."""
         with self._lock:
-            if self._counts(term):
+            if self._counts(term, now):
+                self._tallies.cell_for(term, now).ok += 1
+        return OK
+
+    def _succeeded_slowly(self, term: Term, now: float) -> Outcome:
+        with self._lock:
+            if self._counts(term, now):
                 cell = self._tallies.cell_for(term, now)
                 cell.ok += 1
-                cell.slow += slow
-        return Outcome.SLOW if slow else OK
+                cell.slow += 1
+                self._judge(now)
+        return Outcome.SLOW
 
     def failed(self, term: Term, started_s: float) -> bool:
         """Counts a call that failed, and judges. Answers whether it counted, and so should be reported at once."""
         now = self._now()
         slow_s = self._slow_s
         with self._lock:
-            if not self._counts(term):
+            if not self._counts(term, now):
                 return False
             cell = self._tallies.cell_for(term, now)
             cell.failed += 1
@@ -242,86 +219,84 @@ class View:
             return True
 
     def throttled(self, term: Term, asked_s: float) -> bool:
-        """Notes that the service asked for a rest. Answers whether it counted."""
+        """Notes that the service asked for a rest of so many seconds. Answers whether it counted."""
         now = self._now()
+        asked_ms = max(1, round(min(asked_s, self.policy.throttle_max_s) * 1000))
         with self._lock:
-            if not self._counts(term):
+            if not self._counts(term, now):
                 return False
-            asked_ms = max(1, round(min(asked_s, self.policy.throttle_max_s) * 1000))
-            self._throttled = (max(asked_ms, self._throttled[0]), term.fleet_epoch, now)
-            self._judge(now, asked_ms)
+            if not self._own and term.fleet_epoch == self._fleet.epoch:
+                self._outbox.asked_to_rest(Rest(asked_ms, term.fleet_epoch, now))
+            if term.solo_epoch == self._overlay.epoch:
+                self._judge(now, asked_ms)
             return True
 
-    def _counts(self, term: Term) -> bool:
+    def _counts(self, term: Term, now: float) -> bool:
         """Whether a call admitted under that term still counts: it does in the epoch that admitted it only."""
-        if self._mode(self._now()) is OverrideMode.DISABLED:
+        if self._fleet.mode(now) is OverrideMode.DISABLED:
             return False
-        return term.fleet_epoch == self._term.fleet_epoch or term.solo_epoch == self._term.solo_epoch
+        return term.fleet_epoch == self._fleet.epoch or term.solo_epoch == self._overlay.epoch
 
     def _judge(self, now: float, throttled_ms: int = 0) -> None:
         """Lets the replica's own law see what was counted since it last looked."""
-        tallies = self._tallies.take_for_solo(self.solo.circuit.epoch)
-        overruled = self._mode(now) is not None and not self._is_own()
-        if overruled or not (tallies or throttled_ms) or self.solo.circuit.state is not CLOSED:
-            return
-        ruling = self.solo.record(_ms(now), tallies, throttled_ms)
-        if not ruling.events:
-            self._regate(now)
-            return
-        # The fleet's own word is better than this replica's alone: it gets a moment to say it.
-        at_once = self._is_own() or self.away
-        self._overlay_from_s = -math.inf if at_once else now + VERDICT_S
+        tallies = self._tallies.take_for_solo(self._overlay.epoch, now)
+        if self._own or self._fleet.mode(now) is None:
+            ruling = self._overlay.judge(now, tallies, throttled_ms)
+            if ruling is not None:
+                self._tripped(now, ruling)
         self._regate(now)
-        if at_once:
-            self._untold.append(ruling)
 
-    def _is_own(self) -> bool:
-        return self.scope == "replica"
+    def _tripped(self, now: float, ruling: Ruling) -> None:
+        if self._own:
+            self._untold.append(ruling)
+        elif not self.away:
+            # The fleet's own word is better than this replica's alone: it gets a moment to say it.
+            self._overlay.await_verdict(now, self._outbox.next_number)
+
+    # ---- a circuit, or a probe, of the replica's own ----------------------------------------------------------------
 
     def settle_alone(self, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Ends a probe that the replica gave itself."""
         with self._lock:
             now = self._now()
-            ruling = self.solo.settle(_ms(now), grant.token, outcome, throttled_ms)
+            ruling = self._overlay.solo.settle(ms(now), grant.token, outcome, throttled_ms)
             if ruling.events and ruling.circuit.state is CLOSED:
-                self._closed_at_s = now
+                self._overlay.closed_at_s = now
             self._regate(now)
-            self._untold.append(ruling)
-
-    def untold(self) -> list[Ruling]:
-        """The replica's own rulings that nobody has been told of yet; each is answered once."""
-        with self._lock:
-            rulings, self._untold = self._untold, []
-            return rulings
+            if self._own:
+                self._untold.append(ruling)
 
     def override_alone(self, mode: OverrideMode | None, reason: str, by: str, for_s: float | None) -> None:
         """An operator's word on a circuit that belongs to this replica."""
         with self._lock:
             now = self._now()
             for_ms = None if for_s is None else round(for_s * 1000)
-            ruling = self.solo.override(_ms(now), mode, reason, by, for_ms)
-            self._hear_own(now)
-            self._untold.append(ruling)
+            self._untold.append(self._overlay.solo.override(ms(now), mode, reason, by, for_ms))
+            self._fleet.hold(self._overlay.read(now).override)
+            self._regate(now)
 
-    def _hear_own(self, now: float) -> None:
-        """A replica-scoped circuit's word is kept where every circuit's is."""
-        own = self.solo.read(_ms(now))
-        self.fleet = replace(self.fleet, override=own.override)
-        until = own.override.until_ms if own.override else None
-        self._override_until_s = math.inf if until is None else until / 1000
-        self._regate(now)
+    @property
+    def has_untold(self) -> bool:
+        """Whether there are rulings of this replica's own circuit that nobody has been told of yet."""
+        return bool(self._untold)
+
+    def untold(self) -> list[Ruling]:
+        """Those rulings; each is answered once."""
+        with self._lock:
+            rulings, self._untold = self._untold, []
+            return rulings
 
     # ---- what the ledger says ---------------------------------------------------------------------------------------
 
     def hear(self, snapshot: Snapshot) -> Heard:
         """Takes an answer of the ledger. A lower epoch than one already heard is never adopted."""
         with self._lock:
-            if snapshot.epoch < self.fleet.epoch:
+            before = self._fleet.snapshot
+            if snapshot.epoch < before.epoch:
                 return Heard(forgot=True)
             now = self._now()
-            self.heard_s = now
-            before = self.fleet
-            if snapshot.epoch == before.epoch and snapshot.now_ms < before.now_ms:
+            self._fleet.heard_s = now
+            if self._fleet.is_late(snapshot):
                 return Heard()
             self._adopt(snapshot, now)
             return Heard(before, snapshot) if snapshot.epoch > before.epoch else Heard()
@@ -329,79 +304,71 @@ class View:
     def hear_message(self, snapshot: Snapshot, previous_epoch: int) -> Heard:
         """Takes a pushed message: late ones are dropped, a gap before it asks for a read."""
         with self._lock:
-            now = self._now()
-            if snapshot.epoch == self.fleet.epoch:
-                self._ask_after_s = now + self._spread()
+            now, before = self._now(), self._fleet.snapshot
+            if snapshot.epoch <= before.epoch:
+                if snapshot.epoch == before.epoch == previous_epoch:
+                    self._asking.after_s = now + _wait_s(snapshot) + self._spread()
                 return Heard()
-            if snapshot.epoch < self.fleet.epoch:
-                return Heard()
-            before, self.heard_s = self.fleet, now
+            self._fleet.heard_s = now
             self._adopt(snapshot, now)
             return Heard(before, snapshot, gap=previous_epoch != before.epoch)
 
     def _adopt(self, snapshot: Snapshot, now: float) -> None:
-        new = snapshot.epoch > self.fleet.epoch
-        self.fleet = snapshot
-        self._rest_until_s = math.inf if snapshot.left_ms == UNKNOWN else now + snapshot.left_ms / 1000
-        word = snapshot.override
-        ends_ms = word.until_ms if word is not None else None
-        self._override_until_s = math.inf if ends_ms is None else now + (ends_ms - snapshot.now_ms) / 1000
+        new = snapshot.epoch > self._fleet.epoch
+        self._fleet.adopt(snapshot, now)
+        ask_after_s = now + _wait_s(snapshot) + self._spread()
         if new:
-            self._ask_after_s = now + max(snapshot.left_ms, snapshot.standing_ms) / 1000 + self._spread()
-            if snapshot.state is not CLOSED or word is not None:
-                self._forget_overlay()
-            else:
-                self._closed_at_s = now
+            self._asking.after_s = ask_after_s
+            # A transition empties every window; only what the replica itself rests from outlasts a fleet that closes.
+            if snapshot.state is not CLOSED or snapshot.override is not None or self._overlay.calm:
+                self._overlay.forget()
+        elif snapshot.state is HALF_OPEN:
+            # A settled probe is pushed to all; whom the message did not reach learns it here.
+            self._asking.after_s = min(self._asking.after_s, ask_after_s)
         self._regate(now)
 
-    def _forget_overlay(self) -> None:
-        self.solo.reset()
-        self._overlay_from_s = -math.inf
-
-    def verdict(self) -> None:
+    def judged(self, batch: Batch) -> None:
         """The fleet has judged what this replica reported, and stays closed: its own overlay counts from now on."""
         with self._lock:
-            self._overlay_from_s = -math.inf
+            self._overlay.judged(batch.number)
             self._regate(self._now())
 
     def set_away(self, away: bool) -> bool:
-        """Whether the ledger takes verbs for this circuit. Answers whether that is news."""
+        """Whether the ledger takes no verbs for this circuit. Answers whether that is news."""
         with self._lock:
-            if self.scope == "replica" or away == self.away:
+            if self._own or away == self.away:
                 return False
             now = self._now()
             self.away = away
             if away:
-                self._overlay_from_s = -math.inf
-            elif self._taken_over is not None and self.solo.read(_ms(now)).state is not OPEN:
-                self._forget_overlay()
-            self._taken_over = None
+                self._overlay.bind()
+            else:
+                self._overlay.hand_back(now)
             self._regate(now)
             return True
 
     # ---- leases -----------------------------------------------------------------------------------------------------
 
-    def lease_answered(self, reply: Reply | None, token: str, asked_s: float) -> Grant | None:
-        """Takes the answer to a lease request (None: there was none). Answers a grant that cannot be used."""
+    def begin_asking(self) -> bool:
+        """Whether a lease may be asked for although no call wants one; if so, the request counts as under way."""
         with self._lock:
-            self._asking = False
-            self._answered.set()
+            return self._asking.begin(math.inf)
+
+    def lease_answered(self, reply: Reply | None, token: str, asked_s: float) -> Grant | None:
+        """Takes the answer to a lease request (None: there was none). Answers a grant to be given back, if any."""
+        with self._lock:
             now = self._now()
             if reply is None or not reply.granted:
                 wait_ms = 0 if reply is None else reply.wait_ms
-                self._ask_after_s = now + (1.0 if wait_ms == UNKNOWN else wait_ms / 1000) + self._spread()
+                self._asking.refused(now, None if wait_ms == UNKNOWN else wait_ms / 1000, self._spread())
                 return None
             # Counted from before it was asked for: no clock of another machine is compared with this one.
             lease_s = self.terms.lease_ms / 1000
-            grant = Grant(token, asked_s + lease_s, reply.snapshot.epoch, False, lease_s / 2)
-            if now - asked_s >= grant.half_life_s or grant.epoch != self.fleet.epoch:
-                return grant
-            self._grant = grant
-            return None
+            return self._asking.granted(Grant(token, asked_s + lease_s, reply.snapshot.epoch, False, lease_s / 2))
 
     def wait_for_answer(self, timeout_s: float) -> None:
-        """Blocks the calling thread until a lease request is answered; for synchronous programs only."""
-        self._answered.wait(timeout_s)
+        """Blocks the calling thread while a lease request is under way; for synchronous programs only."""
+        self._asking.answered.wait(timeout_s)
 
     def _spread(self) -> float:
         """A little chance, so that a large fleet does not ask as one."""
@@ -410,115 +377,96 @@ class View:
     def stale_grant(self) -> Grant | None:
         """A grant that nobody used for half its life, to be given back."""
         with self._lock:
-            grant = self._grant
-            now = self._now()
-            if grant is None or (now < grant.until_s - grant.half_life_s and grant.epoch == self.fleet.epoch):
-                return None
-            self._grant = None
-            return grant
+            return self._asking.stale(self._now(), self._fleet.epoch)
 
     def drop_grant(self) -> Grant | None:
         """The standing grant, to be given back."""
         with self._lock:
-            grant, self._grant = self._grant, None
-            return grant
+            return self._asking.drop()
 
     # ---- reports ----------------------------------------------------------------------------------------------------
 
     def batch(self, ledger_now_ms: int) -> Batch | None:
         """What should be reported now: the batch that was not acknowledged, or a new one, or nothing."""
         with self._lock:
-            if self._sent is not None:
-                return self._sent
-            now, epoch = self._now(), self.fleet.epoch
-            tallies = self._tallies.take_for_fleet(epoch, now, ledger_now_ms)
-            throttled_ms, throttled_epoch, throttled_s = self._throttled
-            self._throttled = NOT_THROTTLED
-            if not tallies and not throttled_ms:
-                return None
-            self._number += 1
-            self._sent = Batch(
-                self._replica, self._number, tallies, self.solo.failing(_ms(now)), throttled_ms, throttled_epoch,
-                ledger_now_ms - _ms(now - throttled_s) if throttled_ms else 0,
-            )
-            return self._sent
+            now = self._now()
+            again = self._outbox.unacknowledged(now)
+            if again is not None:
+                return again
+            tallies = self._tallies.take_for_fleet(self._fleet.epoch, now, ledger_now_ms)
+            return self._outbox.batch(tallies, self._overlay.solo.failing(ms(now)), now, ledger_now_ms)
 
     def batch_taken(self, batch: Batch) -> None:
         """The ledger has seen this batch."""
         with self._lock:
-            if self._sent is batch:
-                self._sent = None
+            self._outbox.taken(batch)
 
     @property
     def has_news(self) -> bool:
         """Whether there is anything to report."""
-        return self._sent is not None or bool(self._throttled[0]) or self._tallies.waiting
+        return self._outbox.waiting or self._tallies.waiting
 
     def tidy(self) -> None:
-        """What time alone changes: overrides that ended, counts grown too old. Called now and then."""
+        """What time alone changes: a rest, a ramp or an override that ended. Called now and then, for speed only."""
         with self._lock:
-            now = self._now()
-            self._tallies.trim(now)
-            self._regate(now)
+            self._regate(self._now())
 
     # ---- what others may see ----------------------------------------------------------------------------------------
+
+    @property
+    def fleet(self) -> Snapshot:
+        """What was last heard of the fleet's circuit."""
+        return self._fleet.snapshot
+
+    @property
+    def heard_s(self) -> float:
+        """When that was confirmed last (monotonic); minus infinity: never."""
+        return self._fleet.heard_s
 
     def belief(self, ledger_now_ms: int) -> Belief:
         """What this replica would teach a ledger that forgot it, whose clock shows `ledger_now_ms`."""
         with self._lock:
-            now = self._now()
-            known = self.fleet
-            left_ms = max(0, _ms(self._rest_until_s) - _ms(now)) if known.state is OPEN and not known.override else 0
-            return replace(known.belief(), left_ms=left_ms, override=self._word(now, ledger_now_ms))
-
-    def _word(self, now: float, ledger_now_ms: int) -> Override | None:
-        """The operator's word that is still in force, by the ledger's clock."""
-        if self._mode(now) is None or self.fleet.override is None:
-            return None
-        left_s = self._override_until_s - now
-        return replace(self.fleet.override, until_ms=None if left_s == math.inf else ledger_now_ms + _ms(left_s))
+            return self._fleet.to_teach(self._now(), ledger_now_ms)
 
     def local(self) -> Snapshot:
         """The replica's own circuit as it reads now, in ms of its own clock."""
         with self._lock:
-            now = self._now()
-            return self.solo.read(_ms(now))
+            return self._overlay.read(self._now())
 
     def overlaid(self) -> bool:
         """Whether the replica refuses by itself what the fleet would let pass."""
         with self._lock:
             now = self._now()
-            if self._is_own() or self._mode(now) is not None:
+            if self._own or self._fleet.mode(now) is not None:
                 return False
-            return self._fleet_state(now) is CLOSED and self._solo_state(now) is not CLOSED
+            return self._fleet_state(now) is CLOSED and self._overlay.state(now) is not CLOSED
 
-    def rest_left_s(self) -> float | None:
-        """Seconds until calls may pass or probe again; None where nobody can know, or where there is no rest."""
-        with self._lock:
-            now = self._now()
-            state, until = self._meets(now)
-            return max(0.0, until - now) if state is OPEN and until != math.inf else None
+    # ---- the gate ---------------------------------------------------------------------------------------------------
 
     def _regate(self, now: float) -> None:
         """Works out anew which calls need no further thought."""
-        if self._term.fleet_epoch != self.fleet.epoch or self._term.solo_epoch != self.solo.circuit.epoch:
+        if self._term.fleet_epoch != self._fleet.epoch or self._term.solo_epoch != self._overlay.epoch:
             self._tallies.shelve()
-            self._term = Term(self.fleet.epoch, self.solo.circuit.epoch)
-        state, until = self._meets(now)
-        ramping = self.policy.ramp_s > 0 and now - self._closed_at_s < self.policy.ramp_s
+            self._term = Term(self._fleet.epoch, self._overlay.epoch)
+        state, until_s = self._meets(now)
         self._short = self._is_short(now)
-        thinking = self.policy.shed or ramping or self._short or now < self._overlay_from_s
-        self.passing = self._term if state is CLOSED and not thinking else None
-        self.refusing_until_s = until if state is OPEN else -math.inf
+        self.passing = self._term if state is CLOSED and not self._needs_thought(now) else None
+        self.refusing_until_s = until_s if state is OPEN else -math.inf
+
+    def _needs_thought(self, now: float) -> bool:
+        if self._short or self._overlay.awaits_verdict(now):
+            return True
+        return self.policy.shed or self._closed_for_s(now) < self.policy.ramp_s
 
     def _is_short(self, now: float) -> bool:
         """Whether nothing but the number of samples keeps the circuit closed: then a success may open it too."""
-        if self.solo.circuit.state is not CLOSED:
+        if not self._overlay.calm:
             return False
-        counts = self.solo.read(_ms(now)).counts
+        counts = self._overlay.solo.counts(ms(now))
         few = 0 < counts.samples < self.terms.min_samples
         return few and self.terms.reached(counts.failure_rate, counts.slow_rate)
 
 
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
+def _wait_s(snapshot: Snapshot) -> float:
+    """Until a probe could be had, as far as a snapshot tells."""
+    return max(snapshot.left_ms, snapshot.standing_ms, 0) / 1000
