@@ -64,6 +64,16 @@ def test_broken_html_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     assert "zebra" in _one(tmp_path, "page.htm", "<div><p>zebra <b>lion</div></table><td").text
 
 
+@pytest.mark.parametrize(
+    "page", ["zebra.html", "https://example.com/zebra", '<?xml version="1.0"?><html><p>zebra</p></html>']
+)
+def test_html_that_looks_like_something_else_is_read_as_html(tmp_path: Path, page: str) -> None:
+    text = _one(tmp_path, "page.xhtml", page).text
+    assert "zebra" in text
+    assert "doctype" not in text
+    assert "xml" not in text
+
+
 def test_html_nested_beyond_reason_is_refused_or_read_but_never_a_crash(tmp_path: Path) -> None:
     (result,) = _read(tmp_path, "deep.html", "<div>" * 50_000 + "zebra")
     assert isinstance(result, Document | UnreadableDocumentError)
