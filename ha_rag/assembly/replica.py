@@ -107,11 +107,11 @@ async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] 
                 port=port,
                 finish_s=settings.server.request_timeout_s,
                 on_draining=lambda: _drain(replica.service),
+                on_serving=lambda: on_listening(host, listening.getsockname()[1]),
             )
             # What start-up left behind lives as long as the process; the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
-            on_listening(host, listening.getsockname()[1])
             await server.serve([listening])
 
 

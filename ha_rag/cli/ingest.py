@@ -62,15 +62,16 @@ def progress_bar() -> Iterator[Callable[[IngestStep], None]]:
 def summary(report: IngestReport) -> list[str]:
     """What an ingest did, in sentences."""
     read = report.added + report.changed + report.unchanged
+    documents = "document" if read == 1 else "documents"
     lines = [
-        f"{read} documents: {report.added} new, {report.changed} changed, {report.unchanged} unchanged; "
+        f"{read} {documents}: {report.added} new, {report.changed} changed, {report.unchanged} unchanged; "
         f"{report.passages} passages written"
     ]
     for space in report.spaces:
         if space.missing:
             why = f" ({space.why})" if space.why else ""
             lines.append(
-                f"embedder {space.embedder}: {space.missing} passages without a vector{why}; ingest again later"
+                f"embedder {space.embedder}: {space.missing} passages without a vector{why}; the next ingest fills them"
             )
     lines += [f"{wanted} is called {name}, since another document has that name" for wanted, name in report.renamed]
     lines += [f"not read: {error}" for error in report.unreadable[:SHOWN_PROBLEMS]]

@@ -41,7 +41,14 @@ def build_app(service: Service) -> ASGIApp:
 
 def endpoints(service: Service) -> FastAPI:
     """The endpoints, with every error in its one form."""
-    app = FastAPI(title="ha_rag", version=version(), description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="ha_rag",
+        version=version(),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     for error in (Problem, HaRagError):
         app.add_exception_handler(error, _told)
     app.add_exception_handler(HTTPException, _told_by_the_router)

@@ -37,6 +37,7 @@ class DrainingServer(uvicorn.Server):
         port: int,
         finish_s: float,
         on_draining: Callable[[], None],
+        on_serving: Callable[[], None] = lambda: None,
         notice_s: float = NOTICE_S,
     ) -> None:
         config = uvicorn.Config(
@@ -53,6 +54,7 @@ class DrainingServer(uvicorn.Server):
         )
         super().__init__(config)
         self._on_draining = on_draining
+        self._on_serving = on_serving
         self._notice_s = notice_s
         self._stopping: asyncio.TimerHandle | None = None
 
@@ -72,6 +74,11 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """What a signal does."""
         self._loop.call_soon_threadsafe(self.drain, signal.Signals(sig).name)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to take requests; from here on a signal means to drain."""
+        await super().startup(sockets)
+        self._on_serving()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves until it has been told to stop and has finished what it had taken."""

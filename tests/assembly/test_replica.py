@@ -1,0 +1,106 @@
+"""A whole replica, put together from settings: it answers, and it ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ha_rag.assembly import build_replica
+from ha_rag.assembly.ingesting import ingest_into
+from ha_rag.settings import Settings, load_settings
+from tests.http.street import Street
+
+TEXT = "# Recovery\n\nA circuit recovers when its timeout is over and two probes in a row succeed.\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recovery.md").write_text(TEXT)
+    return load_settings(variables={"HA_RAG_REPLICA": "rag-1"})
+
+
+async def test_the_defaults_answer_a_question_from_what_was_ingested(settings, tmp_path):
+    await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
+
+    async with build_replica(settings).running() as replica:
+        reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+
+    assert reply.status == 200
+    assert "two probes in a row" in reply.json["answer"]
+    assert reply.json["served_by"] == {"embedder": "primary", "retriever": "primary", "generator": "extractive"}
+    assert (reply.json["degraded"], reply.json["replica"]) == (False, "rag-1")
+    assert reply.json["citations"][0]["document"] == "recovery.md"
+
+
+async def test_without_an_index_there_is_an_answer_all_the_same(settings):
+    async with build_replica(settings).running() as replica:
+        reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+        ready = await Street(replica.app).call("GET", "/health/ready")
+
+    assert (reply.status, ready.status) == (200, 200)
+    assert reply.json["answer"]
+    assert reply.json["citations"] == []
+
+
+async def test_a_document_sent_over_http_is_found_at_once_and_forgotten_at_once(settings):
+    async with build_replica(settings).running() as replica:
+        street = Street(replica.app)
+        added = await street.call("POST", "/v1/documents", {"id": "zebra", "text": "Zebras sleep standing up."})
+        found = await street.call("POST", "/v1/query", {"question": "How do zebras sleep?"})
+        deleted = await street.call("DELETE", "/v1/documents/zebra")
+        gone = await street.call("POST", "/v1/query", {"question": "How do zebras sleep?"})
+
+    assert (added.status, deleted.status) == (200, 200)
+    assert added.json == {"document": "zebra", "passages": 1, "replaced": False, "missing": {}}
+    assert [citation["document"] for citation in found.json["citations"]] == ["zebra"]
+    assert gone.json["citations"] == []
+
+
+async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):
+    await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
+
+    async with build_replica(settings).running() as replica:
+        street = Street(replica.app)
+        await street.call("PUT", "/v1/circuits/embedder.primary/override", {"mode": "open", "reason": "a test"})
+        reply = await street.call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+        health = await street.call("GET", "/health")
+
+    assert (reply.json["degraded_stages"], reply.json["served_by"]["embedder"]) == (["embedder"], "secondary")
+    assert reply.json["attempts"][0]["outcome"] == "rejected"
+    assert health.json["reasons"] == ["circuit embedder.primary is open"]
+
+
+async def test_an_ingest_process_keeps_to_the_circuits_and_leaves_the_fleet_when_it_is_done(
+    tmp_path, monkeypatch, redis_server
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recovery.md").write_text(TEXT)
+    settings = load_settings(variables={"HA_RAG_REDIS_URL": redis_server.url, "HA_RAG_REPLICA": "rag-1"})
+
+    report = await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
+
+    async with build_replica(settings).running() as replica:
+        fleet = await replica.circuits.fleet()
+    assert (report.added, report.complete) == (1, True)
+    assert [one.name for one in fleet.replicas] == ["rag-1"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_served_replica_ends_cleanly_when_it_is_told_to(tmp_path, number):
+    environment = {"PATH": os.environ["PATH"], "HA_RAG_REPLICA": "rag-1"}
+    lines = []
+    command = [sys.executable, "-m", "ha_rag", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as serving:
+        for line in serving.stderr or ():
+            lines.append(line)
+            if "replica rag-1: http://127.0.0.1:" in line:
+                serving.send_signal(number)
+
+    assert serving.returncode == 0
+    assert f"stopping ({number.name})" in lines[-1]

@@ -1,0 +1,121 @@
+"""`ha-rag ask`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+ANSWER: dict[str, Any] = {
+    "id": "a", "question": "How?", "answer": "By a probe [1].", "degraded": False, "degraded_stages": [],
+    "citations": [
+        {"n": 1, "document": "breaker.md", "passage": "breaker.md#3", "text": "A probe\ncloses it.", "score": 1}
+    ],
+    "served_by": {"embedder": "primary", "generator": "primary"}, "attempts": [], "quality": None,
+    "shared_state": "fresh", "replica": "rag-1", "ms": 41.7,
+}  # fmt: skip
+QUERY = ("POST", "/v1/query")
+
+
+def test_an_answer_comes_with_its_sources_and_who_served_it(run, replica):
+    replica.replies[QUERY] = (200, ANSWER)
+
+    result = run("ask", "How?", "--url", replica.url)
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "By a probe [1].",
+        "",
+        "  [1] breaker.md  A probe closes it.",
+        "",
+        "served by embedder: primary, generator: primary; 42 ms, replica rag-1",
+    ]
+
+
+def test_a_degraded_answer_says_so_and_why(run, replica):
+    attempts = [
+        {"circuit": "embedder.primary", "outcome": "rejected", "state": "open", "ms": 0.0},
+        {"circuit": "embedder.secondary", "outcome": "timeout", "state": "closed", "ms": 9.0, "reason": "too late"},
+        {"circuit": "embedder.third", "outcome": "ok", "state": "closed", "ms": 1.0},
+    ]
+    served = {"degraded_stages": ["embedder"], "served_by": {"embedder": "third"}, "attempts": attempts}
+    replica.replies[QUERY] = (200, {**ANSWER, **served, "degraded": True})
+
+    result = run("ask", "How?", "--url", replica.url)
+
+    assert result.stdout.splitlines()[-1] == (
+        "degraded: the embedder was third (embedder.primary was open, embedder.secondary timeout: too late)"
+    )
+
+
+def test_what_is_asked_for_is_sent(run, replica):
+    replica.replies[QUERY] = (200, ANSWER)
+
+    run("ask", "How?", "--url", replica.url, "--top-k", "7", "--timeout", "2.5")
+
+    assert replica.seen[0][3] == {"question": "How?", "top_k": 7, "timeout_s": 2.5}
+
+
+def test_json_is_given_as_it_came(run, replica):
+    replica.replies[QUERY] = (200, ANSWER)
+
+    assert json.loads(run("ask", "How?", "--url", replica.url, "--json").stdout) == ANSWER
+
+
+def test_a_document_s_control_codes_do_not_reach_the_terminal(run, replica):
+    replica.replies[QUERY] = (200, {**ANSWER, "answer": "\x1b[31mred\x1b]0;owned\x07 [bold]text[/bold]"})
+
+    out = run("ask", "How?", "--url", replica.url).stdout
+
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "[bold]text[/bold]" in out
+
+
+@pytest.mark.parametrize("variable", ["HA_RAG_ADMIN_TOKEN", "HA_RAG_API_KEYS"])
+def test_the_key_of_the_environment_is_sent(run, replica, monkeypatch, variable):
+    monkeypatch.setenv(variable, "key-1")
+    replica.replies[QUERY] = (200, ANSWER)
+
+    run("ask", "How?", "--url", replica.url)
+
+    assert replica.seen[0][2]["authorization"] == "Bearer key-1"
+
+
+def test_a_refusal_is_told_in_the_replica_s_own_words(run, replica):
+    message = "question: must not be empty"
+    replica.replies[QUERY] = (422, {"error": {"type": "invalid_request", "message": message, "param": "question"}})
+
+    result = run("ask", " ", "--url", replica.url)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"ha-rag: {message}\n")
+
+
+def test_nobody_there_is_told_with_the_remedy(run):
+    result = run("ask", "How?", "--url", "http://127.0.0.1:9")
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "ha-rag: nothing answers at http://127.0.0.1:9 (Connection refused); is it running? Start it with: ha-rag up\n"
+    )
+
+
+def test_somebody_else_there_is_told(run, replica):
+    replica.replies[QUERY] = (200, b"<html>router</html>")
+
+    result = run("ask", "How?", "--url", replica.url)
+
+    assert (result.exit_code, "is no ha_rag" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("url", ["localhost", "ftp://h", "http://", "http://h:x", "http://h:0", "http://[::"])
+def test_what_is_no_address_is_a_usage_error(run, url):
+    result = run("ask", "How?", "--url", url)
+
+    assert (result.exit_code, "must be an http:// or https:// address" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["ask"], ["ask", "How?", "--top-k", "0"], ["ask", "How?", "--nope"], ["nope"]])
+def test_a_wrong_call_is_a_usage_error(run, words):
+    assert run(*words).exit_code == 2

@@ -1,0 +1,118 @@
+"""`ha-rag check`: what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SERVICE = """
+[[generators]]
+name = "cloud"
+kind = "openai"
+base_url = "{url}/v1"
+model = "gpt"
+api_key_env = "MY_KEY"
+"""
+
+
+def findings(result) -> dict[str, tuple[str, str, str]]:
+    told = json.loads(result.stdout)["findings"]
+    return {one["part"]: (one["verdict"], one["text"], one["mend"]) for one in told}
+
+
+def test_the_defaults_are_well_but_for_the_index_that_is_not_there_yet(run):
+    result = run("check", "--json")
+
+    found = findings(result)
+    assert result.exit_code == 0
+    assert found["index"] == ("warning", "there is none at .ha_rag yet", "ha-rag ingest FOLDER")
+    assert {part for part, (verdict, *_) in found.items() if verdict == "ok"} == {
+        "embedder.primary", "embedder.secondary", "retriever.primary", "retriever.reduced", "retriever.lexical",
+        "generator.extractive", "redis",
+    }  # fmt: skip
+
+
+def test_after_an_ingest_all_is_well(run, own_folder):
+    (own_folder / "a.md").write_text("# Circuits\n\nA circuit recovers by a probe.")
+    assert run("ingest", "a.md").exit_code == 0
+
+    result = run("check")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "all is well"
+
+
+@pytest.mark.parametrize(
+    ("status", "mend"),
+    [
+        (401, "the key is wrong or missing: see its api_key_env"),
+        (404, "there is no such model or address"),
+        (500, "see whether http"),
+    ],
+)
+def test_a_service_that_refuses_is_a_problem_with_its_remedy(run, replica, own_folder, status, mend):
+    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
+    replica.replies["POST", "/v1/chat/completions"] = (status, {"error": {"message": "no"}})
+
+    result = run("check", "--json")
+
+    assert result.exit_code == 1
+    verdict, _, told = findings(result)["generator.cloud"]
+    assert (verdict, told.startswith(mend)) == ("problem", True)
+
+
+def test_a_key_that_is_not_set_is_a_warning(run, replica, own_folder):
+    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
+
+    verdict, text, _ = findings(run("check", "--json"))["environment"]
+
+    assert verdict == "warning"
+    assert "MY_KEY" in text
+
+
+def test_a_service_that_answers_is_well(run, replica, own_folder):
+    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
+    message = {"role": "assistant", "content": "By a probe [1]."}
+    reply = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    replica.replies["POST", "/v1/chat/completions"] = (200, reply)
+
+    assert findings(run("check", "--json"))["generator.cloud"][0] == "ok"
+
+
+def test_redis_away_is_a_problem_and_its_password_is_not_shown(run, monkeypatch):
+    monkeypatch.setenv("HA_RAG_REDIS_URL", "redis://:hunter2@127.0.0.1:9/0")
+
+    result = run("check", "--json")
+
+    verdict, text, mend = findings(result)["redis"]
+    assert (result.exit_code, verdict) == (1, "problem")
+    assert "cannot be reached" in text
+    assert "replicas start without it" in mend
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_redis_there_is_well_and_nothing_is_left_behind(run, monkeypatch, redis_server):
+    monkeypatch.setenv("HA_RAG_REDIS_URL", redis_server.url)
+
+    assert findings(run("check", "--json"))["redis"][:1] == ("ok",)
+
+
+def test_a_wrong_file_is_refused_problem_by_problem(run, own_folder):
+    (own_folder / "bad.toml").write_text('[server]\nport = 99999\n[circuit]\nprobs = 1\n[[embedders]]\nname = "a"')
+
+    result = run("check", "--config", "bad.toml")
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "ha-rag: server.port = 99999: must be at most 65535",
+        "ha-rag: embedders[0].kind: is missing; must be one of 'openai', 'local', 'hashing'",
+        "ha-rag: circuit.probs = 1: is no key here; did you mean probes?",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "serve", "up"])
+def test_a_file_that_is_not_there_is_told_by_every_command(run, command):
+    result = run(command, "--config", "nowhere.toml")
+
+    assert (result.exit_code, result.stderr) == (2, "ha-rag: nowhere.toml: there is no such file\n")

@@ -1,0 +1,84 @@
+"""`ha-rag circuits`: looking, and saying what a circuit is to do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+CALM: dict[str, Any] = {
+    "name": "embedder.primary", "state": "closed", "override": None, "epoch": 0, "failure_rate": 0.0, "slow_rate": 0.0,
+    "samples": 0, "recovers_in_s": None, "reason": "", "opened_by": "", "voters": [], "open_count": 0,
+    "changed_at": None, "scope": "fleet", "here": None,
+}  # fmt: skip
+OPEN = {**CALM, "state": "open", "failure_rate": 0.8, "samples": 5, "recovers_in_s": 4.2, "reason": "4 of 5 failed"}
+FORCED = {**OPEN, "override": {"mode": "open", "reason": "deploy", "by": "ann", "ends_in_s": 60.0}}
+PATH = "/v1/circuits/embedder.primary"
+
+
+def test_all_circuits_are_a_table(run, replica):
+    other = {**CALM, "name": "generator.primary", "here": {"state": "half_open", "why": "overlay"}}
+    replica.replies["GET", "/v1/circuits"] = (
+        200,
+        {"circuits": [OPEN, other], "shared_state": "fresh", "replica": "rag-1"},
+    )
+
+    lines = [line.split() for line in run("circuits", "--url", replica.url).stdout.splitlines()]
+
+    assert lines[1] == ["embedder.primary", "open", "80", "%", "5", "4.2", "s", "fleet", "4", "of", "5", "failed"]
+    assert lines[2] == ["generator.primary", "closed,", "here", "half-open", "0", "%", "0", "fleet"]
+    assert lines[3] == ["shared", "state:", "fresh;", "told", "by", "rag-1"]
+
+
+def test_json_is_given_as_it_came(run, replica):
+    reply = {"circuits": [OPEN], "shared_state": "fresh", "replica": "rag-1"}
+    replica.replies["GET", "/v1/circuits"] = (200, reply)
+
+    assert json.loads(run("circuits", "list", "--json", "--url", replica.url).stdout) == reply
+
+
+def test_one_circuit_is_shown_whole(run, replica):
+    replica.replies["GET", PATH] = (200, FORCED)
+
+    out = run("circuits", "show", "embedder.primary", "--url", replica.url).stdout
+
+    assert "open (open by hand)" in out
+    assert "deploy (ann, for 60 s more)" in out
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"), [("open", "open"), ("close", "closed"), ("disable", "disabled"), ("shadow", "shadow")]
+)
+def test_an_override_is_put(run, replica, word, mode):
+    replica.replies["PUT", f"{PATH}/override"] = (200, FORCED)
+
+    result = run("circuits", word, "embedder.primary", "--reason", "deploy", "--for", "60", "--url", replica.url)
+
+    assert result.exit_code == 0
+    assert replica.seen[0][3] == {"mode": mode, "reason": "deploy", "for_s": 60.0}
+
+
+def test_auto_gives_the_circuit_back(run, replica):
+    replica.replies["DELETE", f"{PATH}/override"] = (200, CALM)
+
+    result = run("circuits", "auto", "embedder.primary", "--url", replica.url)
+
+    assert (result.exit_code, replica.seen[0][0]) == (0, "DELETE")
+
+
+def test_an_action_without_a_name_is_a_usage_error_with_an_example(run):
+    result = run("circuits", "open")
+
+    assert result.exit_code == 2
+    assert "as in: ha-rag circuits open embedder.primary" in result.stderr
+
+
+def test_a_name_cannot_leave_its_place_in_the_path(run, replica):
+    run("circuits", "show", "../fleet?x", "--url", replica.url)
+
+    assert replica.seen[0][1] == "/v1/circuits/..%2Ffleet%3Fx"
+
+
+def test_an_unknown_action_is_a_usage_error(run):
+    assert run("circuits", "explode", "embedder.primary").exit_code == 2
