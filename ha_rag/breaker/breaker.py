@@ -119,7 +119,7 @@ class CircuitBreaker:
             return Permit(self, answer, now)
         if isinstance(answer, Grant):
             return Probe(self, answer, now)
-        asked = self._registry.ask(self._view) if answer.ask else None
+        asked = self._registry.ask(self._view) if answer.ask else self._registry.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
         return Refusal(self._view.name, answer.state, until_s, self._now, asked)
 

@@ -29,7 +29,7 @@ class Refusal:
     """No: nothing may be sent now.
 
     `until_s`: when asking again makes sense (monotonic; infinity: nobody knows). `asked`: done when the ledger has
-    answered a request for a probe that this refusal set off, or None.
+    answered the request for a probe that is under way, or None.
     """
 
     __slots__ = ("_now", "asked", "circuit", "state", "until_s")

@@ -264,6 +264,10 @@ class CircuitRegistry:
         view.lease_answered(None, "", self.clock.monotonic_s())
         return None
 
+    def asked(self, view: View) -> asyncio.Future[None] | None:
+        """The request for a probe that is under way."""
+        return self._sync.asked(view) if self._sync is not None else None
+
     def learned(self, view: View) -> None:
         """A call failed, or took too long, and counted: the fleet should know at once."""
         if self._sync is not None and view.scope == "fleet":

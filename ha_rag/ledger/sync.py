@@ -69,6 +69,7 @@ class Sync:
         self._reported_s: dict[str, float] = {}
         self._reporting: set[str] = set()
         self._again: set[str] = set()
+        self._asked: dict[str, asyncio.Task[None]] = {}
         self._teaching: set[str] = set()
         self._refused: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -170,10 +171,16 @@ class Sync:
         Only on the loop itself; None elsewhere, or where there is no loop: the answer then waits for the next call.
         """
         if self._loop is not None and running_loop() is self._loop:
-            return self._spawn(self._lease(view))
+            task = self._asked[view.name] = self._spawn(self._lease(view))
+            return task
         if not self._soon(lambda: self._spawn(self._lease(view))):
             view.lease_answered(None, "", self._clock.monotonic_s())
         return None
+
+    def asked(self, view: View) -> asyncio.Future[None] | None:
+        """The request for a probe that is under way, for a call that comes meanwhile; None where there is none."""
+        task = self._asked.get(view.name)
+        return task if task is not None and not task.done() and running_loop() is self._loop else None
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Ends a probe that the ledger granted. Safe from any thread."""
