@@ -133,7 +133,11 @@ class CircuitBreaker:
 
     # ---- calling ----------------------------------------------------------------------------------------------------
 
-    async def call(self, fn: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs) -> T:
+    @overload
+    async def call(self, fn: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls `fn` if the circuit lets it, and learns from how it ends. Raises CircuitOpenError, or what `fn` raises.
 
         A probe runs in a task of its own to its own end, within its lease; a caller who leaves does not end it.
@@ -151,12 +155,12 @@ class CircuitBreaker:
             raise
         if self._view.succeeded(term, started_s) is not OK:
             self._registry.learned(self._view)
-        return result  # type: ignore[no-any-return]  # a cast would be a call on the path of every guarded call
+        return result
 
     execute = call
     """The teaching material's name for `call`."""
 
-    async def _call_slowly(self, fn: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _call_slowly(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         permit = _permit(await self.admit_soon())
         if permit.probe:
             return await self.detach(permit, functools.partial(fn, *args, **kwargs))
