@@ -12,6 +12,7 @@ from ha_rag.errors import HaRagError
 from ha_rag.http.access import ApiKeys
 from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
+from ha_rag.http.chat import chat_routes
 from ha_rag.http.circuits import circuit_routes
 from ha_rag.http.direct import Direct
 from ha_rag.http.documents import document_routes
@@ -52,7 +53,15 @@ def endpoints(service: Service) -> FastAPI:
     for error in (Problem, HaRagError):
         app.add_exception_handler(error, _told)
     app.add_exception_handler(HTTPException, _told_by_the_router)
-    for routes in (query_routes, circuit_routes, fleet_routes, document_routes, health_routes, page_routes):
+    for routes in (
+        query_routes,
+        chat_routes,
+        circuit_routes,
+        fleet_routes,
+        document_routes,
+        health_routes,
+        page_routes,
+    ):
         app.include_router(routes(service))
     for path, files in assets().items():
         app.mount(path, files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,12 +11,16 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.http.access import Access
 from ha_rag.messages import Answer
 from ha_rag.strategy.status import ComponentStatus
+from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 
 
 class Rag(Protocol):
     """Answers questions."""
 
     async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None) -> Answer: ...
+    def stream(
+        self, question: str, top_k: int = 3, timeout_s: float | None = None
+    ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]: ...
     def get_system_health(self) -> Mapping[str, ComponentStatus]: ...
 
 

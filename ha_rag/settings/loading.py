@@ -85,6 +85,8 @@ class Settings:
 
     def listening_on(self, host: str | None, port: int | None) -> Settings:
         """These settings with another host and port, where one is given (what a command line says beats the file)."""
+        if host is not None and not host.strip():
+            raise ConfigurationError("--host: must not be empty")  # the system would take that for every interface
         given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         return replace(self, server=self.server.model_copy(update=given))
 

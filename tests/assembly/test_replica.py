@@ -62,6 +62,20 @@ async def test_a_document_sent_over_http_is_found_at_once_and_forgotten_at_once(
     assert gone.json["citations"] == []
 
 
+async def test_the_same_answer_comes_in_pieces_for_those_who_speak_openai_s_form(settings, tmp_path):
+    await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
+    body = {"messages": [{"role": "user", "content": "When does a circuit recover?"}], "stream": True}
+
+    async with build_replica(settings).running() as replica:
+        reply = await Street(replica.app).call("POST", "/v1/chat/completions", body)
+        empty = await Street(replica.app).call("POST", "/v1/chat/completions", {"messages": [{"role": "user"}]})
+
+    assert reply.status == 200
+    assert b"two probes in a row" in reply.body
+    assert reply.body.endswith(b"data: [DONE]\n\n")
+    assert (empty.status, empty.error[1]) == (422, "question: must not be empty")
+
+
 async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):
     await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
 

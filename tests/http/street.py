@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from ha_rag.http.app import build_app
 from ha_rag.http.service import Indexed, Service
 from ha_rag.messages import Answer, Attempt, Citation, ComponentType, Outcome
 from ha_rag.strategy.status import ComponentStatus
+from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Street:
             out.append(message)
 
         await self.app(self._scope(method, path, sent), receive, send)
+        out = [message for message in out if message["type"].startswith("http.response")]
         started = {name.decode(): value.decode() for name, value in out[0]["headers"]}
         return Reply(out[0]["status"], started, b"".join(message.get("body", b"") for message in out[1:]))
 
@@ -105,6 +107,7 @@ class StubRag:
     """Answers with ANSWER, or as `does` does."""
 
     does: Callable[[], Any] | None = None
+    breaks: bool = False
     asked: list[tuple[str, int, float | None]] = field(default_factory=list)
     health: dict[str, ComponentStatus] = field(default_factory=dict)
 
@@ -113,6 +116,16 @@ class StubRag:
         if self.does is not None:
             await self.does()
         return replace(ANSWER, question=question)
+
+    async def stream(
+        self, question: str, top_k: int = 3, timeout_s: float | None = None
+    ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
+        if self.does is not None:
+            await self.does()
+        yield AnswerStarted("a1", ANSWER.served_by, ())
+        for piece in ("By a ", "probe [1]."):
+            yield AnswerPiece(piece)
+        yield AnswerBroken("the service hung up", ANSWER) if self.breaks else AnswerDone(ANSWER)
 
     def get_system_health(self) -> dict[str, ComponentStatus]:
         return self.health

@@ -42,6 +42,8 @@ async def test_every_endpoint_is_described_with_its_errors(street):
     paths = {path: sorted(methods) for path, methods in described["paths"].items()}
     assert paths == {
         "/v1/query": ["post"],
+        "/v1/chat/completions": ["post"],
+        "/v1/models": ["get"],
         "/v1/circuits": ["get"],
         "/v1/circuits/{name}": ["get"],
         "/v1/circuits/{name}/override": ["delete", "put"],

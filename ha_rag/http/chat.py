@@ -1,0 +1,141 @@
+"""POST /v1/chat/completions and GET /v1/models: the same answers for programs that speak OpenAI's form.
+
+The last user message is the question; the messages before it are not read. Fields of OpenAI's that change nothing here
+(`temperature`, `max_tokens` ...) are taken and ignored, so that a client needs no other code than another address. What
+`/v1/query` tells beside the text stands under `ha_rag`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from ha_rag.clock import SystemClock
+from ha_rag.http.bodies import Body, read_json
+from ha_rag.http.describing import errors, takes
+from ha_rag.http.problems import Problem, invalid
+from ha_rag.http.questions import TopK
+from ha_rag.http.service import Service
+from ha_rag.http.wire import answer_wire, json_response
+from ha_rag.messages import Answer
+from ha_rag.strategy.question import DEFAULT_TOP_K
+from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
+
+MODEL = "ha_rag"
+_LENIENT = ConfigDict(extra="ignore", strict=True, frozen=True, hide_input_in_errors=True)
+_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+StreamEvent = AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken
+
+
+class TextPart(BaseModel):
+    """A part of a message."""
+
+    model_config = _LENIENT
+
+    type: Literal["text"]
+    text: str
+
+
+class Message(BaseModel):
+    """One message of a conversation."""
+
+    model_config = _LENIENT
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = None
+
+
+class ChatBody(Body):
+    """A conversation whose last user message is the question."""
+
+    model_config = _LENIENT
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1000)]
+    model: Annotated[str, Field(max_length=256)] = MODEL
+    stream: bool = False
+    top_k: TopK = DEFAULT_TOP_K
+
+
+def chat_routes(service: Service) -> APIRouter:
+    """The endpoints, over `service`."""
+    routes = APIRouter(tags=["OpenAI's form"])
+
+    @routes.post(
+        "/v1/chat/completions",
+        summary="Answer a question, in OpenAI's form",
+        responses=errors(400, 401, 408, 413, 415, 422, 503),
+        openapi_extra=takes(ChatBody),
+    )
+    async def chat(request: Request) -> Response:
+        """With `stream`, as server-sent events: tiers change before the first piece only; a break is an error event."""
+        asked = await read_json(request, ChatBody)
+        question, allowed_s = question_of(asked), service.limits.request_timeout_s
+        if not asked.stream:
+            return json_response(completion(await service.rag.query(question, asked.top_k, allowed_s), asked.model))
+        events = service.rag.stream(question, asked.top_k, allowed_s)
+        # What is refused is refused with a status, which is gone once the first byte is out.
+        first = await anext(events)
+        pieces = server_sent(first, events, asked.model)
+        return StreamingResponse(pieces, media_type="text/event-stream", headers=_STREAM_HEADERS)
+
+    @routes.get("/v1/models", summary="The models there are, in OpenAI's form", responses=errors(401))
+    async def models() -> Response:
+        """One: the pipeline as a whole, whoever serves it at the moment."""
+        return json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "ha_rag"}]})
+
+    return routes
+
+
+def question_of(asked: ChatBody) -> str:
+    """The text of the last user message. Raises Problem where there is none."""
+    for message in reversed(asked.messages):
+        if message.role == "user":
+            content = message.content or ""
+            return content if isinstance(content, str) else "\n".join(part.text for part in content)
+    raise invalid("messages: there must be one with the role user", "messages")
+
+
+def completion(answer: Answer, model: str) -> dict[str, Any]:
+    """A whole answer in OpenAI's form."""
+    message = {"role": "assistant", "content": answer.text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return {**_head(answer.id, "chat.completion", model), "choices": [choice], "ha_rag": answer_wire(answer)}
+
+
+async def server_sent(
+    first: StreamEvent, events: AsyncGenerator[StreamEvent, None], model: str
+) -> AsyncIterator[bytes]:
+    """The events of a stream as they go over the wire; `first` has been taken from it already."""
+    name = first.id if isinstance(first, AnswerStarted) else ""
+    async with aclosing(events):
+        yield _data(_chunk(name, model, {"role": "assistant", "content": ""}))
+        async for event in events:
+            match event:
+                case AnswerPiece():
+                    yield _data(_chunk(name, model, {"content": event.text}))
+                case AnswerDone():
+                    end = _chunk(name, model, {}, finish_reason="stop")
+                    yield _data({**end, "ha_rag": answer_wire(event.answer)}) + b"data: [DONE]\n\n"
+                case AnswerBroken():
+                    yield b"data: " + Problem(502, "stream_broken", event.reason).body() + b"\n\n"
+
+
+def _chunk(name: str, model: str, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {**_head(name, "chat.completion.chunk", model), "choices": [choice]}
+
+
+def _head(name: str, kind: str, model: str) -> dict[str, Any]:
+    return {"id": name, "object": kind, "created": SystemClock.unix_ms() // 1000, "model": model}
+
+
+def _data(value: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(value) + b"\n\n"
