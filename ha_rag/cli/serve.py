@@ -30,5 +30,10 @@ def serve(
         log.warning("%s", warning)
     log.info("configuration: %s; Redis: %s", settings.source or "the defaults", settings.redis_url_shown)
     assembly.run(
-        settings, on_listening=lambda host, port: log.info("replica %s: http://%s:%d", settings.replica, host, port)
+        settings, on_listening=lambda host, port: log.info("replica %s: %s", settings.replica, address(host, port))
     )
+
+
+def address(host: str, port: int) -> str:
+    """What to type into a browser."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
