@@ -171,8 +171,10 @@ def _judged(
     asked_ms = _asked_ms(circuit, terms, now_ms, batch)
     if asked_ms and rested_by >= terms.quorum:
         trigger, rest_ms, step = Trigger.THROTTLED, asked_ms, 0
-    elif counts.samples >= terms.min_samples and terms.reached(counts.failure_rate, counts.slow_rate) and (
-        terms.quorum <= 1 or seen_by >= terms.quorum
+    elif (
+        counts.samples >= terms.min_samples
+        and terms.reached(counts.failure_rate, counts.slow_rate)
+        and (terms.quorum <= 1 or seen_by >= terms.quorum)
     ):
         trigger, rest_ms, step = Trigger.THRESHOLD, _rest_ms(circuit, terms, now_ms, jitter), 1
     else:
@@ -207,20 +209,25 @@ def _openings(circuit: Circuit, now_ms: int, terms: Terms) -> int:
 
 def _rest_ms(circuit: Circuit, terms: Terms, now_ms: int, jitter: float) -> int:
     times = _openings(circuit, now_ms, terms)
-    grown = min(terms.rest_ms * terms.backoff**min(times, 64), terms.rest_max_ms)
+    grown = min(terms.rest_ms * terms.backoff ** min(times, 64), terms.rest_max_ms)
     stretched = grown * (1 + JITTER_SHARE * jitter) if times else grown
     return int(min(stretched, terms.rest_max_ms))
 
 
 def _opened(
-    circuit: Circuit, trigger: Trigger, now_ms: int, rest_ms: int, step: int, reason: str, by: str, terms: Terms,
+    circuit: Circuit,
+    trigger: Trigger,
+    now_ms: int,
+    rest_ms: int,
+    step: int,
+    reason: str,
+    by: str,
+    terms: Terms,
     counts: Counts = Counts(),
 ) -> Ruling:
     openings = _openings(circuit, now_ms, terms) + step
     changed, event = _changed(circuit, trigger, now_ms, reason, by, counts=counts)
-    opened = replace(
-        changed, opened_at_ms=now_ms, open_until_ms=now_ms + rest_ms, open_count=openings, opened_by=by
-    )
+    opened = replace(changed, opened_at_ms=now_ms, open_until_ms=now_ms + rest_ms, open_count=openings, opened_by=by)
     return Ruling(opened, (event,), touched=True)
 
 
@@ -232,8 +239,16 @@ def _changed(
     epoch = max(circuit.epoch + 1, above + 1, now_ms)
     event = Transition(circuit.epoch, epoch, circuit.state, after, trigger, reason, by, counts)
     changed = replace(
-        circuit, state=after, epoch=epoch, changed_at_ms=now_ms, reason=reason,
-        probe_successes=0, probe_slow=0, window=NOTHING, voters=NOTHING, batches=NOTHING,
+        circuit,
+        state=after,
+        epoch=epoch,
+        changed_at_ms=now_ms,
+        reason=reason,
+        probe_successes=0,
+        probe_slow=0,
+        window=NOTHING,
+        voters=NOTHING,
+        batches=NOTHING,
     )
     return changed, event
 
@@ -276,8 +291,14 @@ def lease_wait_ms(circuit: Circuit, terms: Terms, now_ms: int, replica: str) -> 
 
 
 def settle(
-    circuit: Circuit, terms: Terms, now_ms: int, replica: str, token: str, outcome: Outcome,
-    throttled_ms: int = 0, jitter: float = 0.0,
+    circuit: Circuit,
+    terms: Terms,
+    now_ms: int,
+    replica: str,
+    token: str,
+    outcome: Outcome,
+    throttled_ms: int = 0,
+    jitter: float = 0.0,
 ) -> Ruling:
     """A probe's end. An expired or foreign token changes nothing; one of another epoch is only given back."""
     held = circuit.leases.get(token)
@@ -340,10 +361,10 @@ def override(
     trigger = Trigger.FORCED_OPEN if mode is OverrideMode.OPEN else Trigger.FORCED_CLOSED
     changed, event = _changed(circuit, trigger, now_ms, f"{mode}: {reason}", by)
     word = Override(mode, reason, by, None if for_ms is None else now_ms + for_ms)
-    forced = replace(changed, override=word, would_open_at_ms=0, open_until_ms=now_ms, opened_at_ms=now_ms, opened_by=by) if (
-        mode is OverrideMode.OPEN
-    ) else replace(changed, override=word, would_open_at_ms=0)
-    return Ruling(forced, (*lapsed, event), touched=True)
+    told = replace(changed, override=word, would_open_at_ms=0)
+    if mode is OverrideMode.OPEN:
+        told = replace(told, open_until_ms=now_ms, opened_at_ms=now_ms, opened_by=by)
+    return Ruling(told, (*lapsed, event), touched=True)
 
 
 def _lapse(circuit: Circuit, now_ms: int) -> tuple[Circuit, tuple[Transition, ...]]:

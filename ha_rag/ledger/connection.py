@@ -78,15 +78,14 @@ def _single(address: Address, options: dict[str, Any], max_connections: int, tim
     )
 
 
-def _sentinel(
-    address: Address, options: dict[str, Any], max_connections: int, login: dict[str, str | None]
-) -> Redis:
+def _sentinel(address: Address, options: dict[str, Any], max_connections: int, login: dict[str, str | None]) -> Redis:
     to_sentinels = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
     if address.tls:
         to_sentinels |= {"ssl": True, **address.tls_options}
         options = {"ssl": True, **options}
-    given = {name: value for name, value in login.items() if value is not None}
-    manager = Sentinel(list(address.hosts), sentinel_kwargs={**to_sentinels, **given})
+    to_sentinels |= {name: value for name, value in login.items() if value is not None}
+    # redis-py gives this constructor no types
+    manager = Sentinel(list(address.hosts), sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
     client: Redis = manager.master_for(address.service, db=address.db, max_connections=max_connections, **options)
     return client
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from redis.asyncio import RedisCluster
+
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger import replies
 from ha_rag.ledger.ledger import Change
@@ -17,6 +19,9 @@ async def listen(client: Any, channel: str, silence_s: float) -> AsyncIterator[C
     Ends with LedgerUnavailableError where the connection is lost, was replaced behind our back, or answers no ping
     for `silence_s`: whoever listened then cannot know what was missed, and must read.
     """
+    if isinstance(client, RedisCluster):
+        with translated():
+            await client.initialize()  # a cluster's pubsub, unlike its commands, does not look for the nodes by itself
     pubsub = client.pubsub()
     try:
         with translated():

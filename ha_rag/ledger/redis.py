@@ -43,9 +43,7 @@ class RedisLedger:
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
         tallies = [
-            item
-            for t in batch.tallies
-            for item in (t.epoch, t.at_ms, t.counts.ok, t.counts.failed, t.counts.slow)
+            item for t in batch.tallies for item in (t.epoch, t.at_ms, t.counts.ok, t.counts.failed, t.counts.slow)
         ]
         return await self._verb(
             "record", circuit, terms, batch.replica, batch.number, int(batch.failing), batch.throttled_ms,

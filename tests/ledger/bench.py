@@ -35,12 +35,14 @@ def terms(**changed: Any) -> Terms:
         "quorum": 1, "rest_ms": 500, "backoff": 2.0, "rest_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
         "probe_successes": 2, "lease_ms": 300,
     }  # fmt: skip
-    return Terms(**{**usual, **changed})  # type: ignore[arg-type]  # tests name the fields they change
+    return Terms(**{**usual, **changed})
 
 
 class Bench(Protocol):
     ledger: Ledger
-    now_ms: int
+
+    @property
+    def now_ms(self) -> int: ...
 
     async def start(self) -> None: ...
     async def advance(self, ms: int) -> None: ...

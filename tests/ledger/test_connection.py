@@ -24,14 +24,23 @@ H = "127.0.0.1"
         ("redis://h:7000/3", Address(kind="single", hosts=(("h", 7000),), db=3)),
         ("redis://[::1]:7000", Address(kind="single", hosts=(("::1", 7000),))),
         ("redis://:p%40ss@h", Address(kind="single", hosts=(("h", 6379),), password="p@ss")),
-        ("redis://app:p@h?protocol=3", Address(kind="single", hosts=(("h", 6379),), username="app", password="p", protocol=3)),
+        (
+            "redis://app:p@h?protocol=3",
+            Address(kind="single", hosts=(("h", 6379),), username="app", password="p", protocol=3),
+        ),
         (
             "rediss://h?ssl_ca_certs=/ca.pem&ssl_check_hostname=false",
-            Address(kind="single", hosts=(("h", 6379),), tls=True, tls_options={"ssl_ca_certs": "/ca.pem", "ssl_check_hostname": False}),
+            Address(
+                kind="single", hosts=(("h", 6379),), tls=True,
+                tls_options={"ssl_ca_certs": "/ca.pem", "ssl_check_hostname": False},
+            ),
         ),
         ("unix:///run/r.sock?db=2&password=p", Address(kind="unix", path="/run/r.sock", db=2, password="p")),
         ("redis+sentinel://a,b:7/mine", Address(kind="sentinel", hosts=(("a", 26379), ("b", 7)), service="mine")),
-        ("redis+sentinel://:p@a/mine/4", Address(kind="sentinel", hosts=(("a", 26379),), service="mine", db=4, password="p")),
+        (
+            "redis+sentinel://:p@a/mine/4",
+            Address(kind="sentinel", hosts=(("a", 26379),), service="mine", db=4, password="p"),
+        ),
         ("redis+cluster://a,b:7", Address(kind="cluster", hosts=(("a", 6379), ("b", 7)))),
         ("rediss+cluster://a", Address(kind="cluster", hosts=(("a", 6379),), tls=True)),
     ],
@@ -84,7 +93,9 @@ def test_a_wrong_protocol_is_refused() -> None:
         connect("redis://h", protocol=1)
 
 
-@pytest.mark.parametrize("url", [f"redis://{H}", f"rediss://{H}", "unix:///r.sock", f"redis+sentinel://{H}/m", f"redis+cluster://{H}"])
+@pytest.mark.parametrize(
+    "url", [f"redis://{H}", f"rediss://{H}", "unix:///r.sock", f"redis+sentinel://{H}/m", f"redis+cluster://{H}"]
+)
 async def test_nothing_is_tried_twice_and_nothing_waits_long(url: str) -> None:
     client: Any = connect(url)
     options = client.connection_kwargs if isinstance(client, RedisCluster) else client.connection_pool.connection_kwargs

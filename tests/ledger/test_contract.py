@@ -25,10 +25,10 @@ class Hands:
         self.bench, self.ledger, self.terms = bench, bench.ledger, policy
         self._number = 0
 
-    async def report(self, ok: int = 0, failed: int = 0, *, by: str = "a", failing: bool = False, epoch: int | None = None) -> Reply:
+    async def report(self, ok: int = 0, failed: int = 0, *, by: str = "a", failing: bool = False) -> Reply:
         self._number += 1
-        at = (await self.read()).snapshot.epoch if epoch is None else epoch
-        batch = Batch(by, self._number, (Tally(at, self.bench.now_ms, Counts(ok, failed)),), failing)
+        epoch = (await self.read()).snapshot.epoch
+        batch = Batch(by, self._number, (Tally(epoch, self.bench.now_ms, Counts(ok, failed)),), failing)
         return await self.ledger.record(NAME, self.terms, batch, 0.0)
 
     async def lease(self, token: str = "t1", by: str = "a") -> Reply:
@@ -193,7 +193,8 @@ async def test_a_probe_that_ends_without_a_transition_is_pushed_under_the_same_e
         await hands.settle(Outcome.CANCELLED)
         told = await asyncio.wait_for(anext(changes), 5)
     assert told is not None
-    assert (told.previous_epoch, told.snapshot.epoch, told.snapshot.standing_ms) == (half_open.epoch, half_open.epoch, 0)
+    assert told.previous_epoch == told.snapshot.epoch == half_open.epoch
+    assert told.snapshot.standing_ms == 0
 
 
 async def test_replicas_say_that_they_live_and_leave(bench: Bench) -> None:

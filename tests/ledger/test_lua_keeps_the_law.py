@@ -34,7 +34,10 @@ ages = st.sampled_from([-500, 0, 0, 1, 99, 100, 101, 900, 999, 1000, 1001, 2500]
 counts = st.builds(Counts, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
 
 steps = st.one_of(
-    st.tuples(st.just("advance"), st.sampled_from([1, 37, 99, 100, 101, 299, 300, 301, 499, 500, 501, 999, 1000, 1001, 7013])),
+    st.tuples(
+        st.just("advance"),
+        st.sampled_from([1, 37, 99, 100, 101, 299, 300, 301, 499, 500, 501, 999, 1000, 1001, 7013]),
+    ),
     st.tuples(
         st.just("record"), policies, replicas, st.sampled_from([1, 1, 1, 1, 0, -1, 100]),
         st.lists(st.tuples(epochs, ages, counts), max_size=3), st.booleans(), rests, epochs, ages, jitters,
@@ -69,17 +72,18 @@ outage = st.tuples(failure, st.tuples(rest), st.lists(probe, min_size=1, max_siz
     lambda o: [o[0], *o[1], *[step for both in o[2] for step in both]]
 )
 # A loss of memory, and the first replica to teach; an operator's word, and the first verb after its end.
-loss = st.tuples(st.tuples(st.just("forget")), steps, st.tuples(st.just("teach"), policies, replicas, st.integers(1, 5)))
+lesson = st.tuples(st.just("teach"), policies, replicas, st.integers(1, 5))
+loss = st.tuples(st.tuples(st.just("forget")), steps, lesson)
 word = st.tuples(
-    st.tuples(st.just("override"), policies, st.sampled_from(list(OverrideMode)), replicas, st.sampled_from([300, 1000])),
+    st.tuples(
+        st.just("override"), policies, st.sampled_from(list(OverrideMode)), replicas, st.sampled_from([300, 1000])
+    ),
     failure,
     st.tuples(st.just("advance"), st.sampled_from([299, 300, 1001])),
     steps,
 )
 parts = st.one_of(outage, loss.map(list), word.map(list), steps.map(lambda step: [step]))
-histories = st.lists(parts, min_size=3, max_size=12).map(
-    lambda parts: [step for part in parts for step in part]
-)
+histories = st.lists(parts, min_size=3, max_size=12).map(lambda parts: [step for part in parts for step in part])
 
 
 class History:
@@ -103,35 +107,40 @@ class History:
         self.seen.append(replies[0].snapshot)
 
     def _epoch(self, which: str) -> int:
-        now = self.seen[-1].epoch
-        return {"now": now, "before": max(0, self.seen[-2].epoch if len(self.seen) > 1 else 0), "zero": 0, "ahead": now + 5}[which]
+        now, before = self.seen[-1].epoch, self.seen[max(-2, -len(self.seen))].epoch
+        return {"now": now, "before": before, "zero": 0, "ahead": now + 5}[which]
 
-    def record(self, policy, replica, step, tallies, failing, asked, asked_in, asked_ago, jitter):  # type: ignore[no-untyped-def]
+    def record(self, policy, replica, step, tallies, failing, asked, asked_in, asked_ago, jitter):
         self.numbers[replica] = max(1, self.numbers.get(replica, 0) + step)
         now = self.benches[0].now_ms
         batch = Batch(
-            replica, self.numbers[replica], tuple(Tally(self._epoch(e), now - age, c) for e, age, c in tallies), failing,
-            asked, self._epoch(asked_in), now - asked_ago if asked_ago else 0,
-        )  # fmt: skip
+            replica,
+            self.numbers[replica],
+            tuple(Tally(self._epoch(epoch), now - age, some) for epoch, age, some in tallies),
+            failing,
+            asked,
+            self._epoch(asked_in),
+            now - asked_ago if asked_ago else 0,
+        )
         return lambda bench: bench.ledger.record(NAME, policy, batch, jitter)
 
-    def lease(self, policy, replica, known):  # type: ignore[no-untyped-def]
+    def lease(self, policy, replica, known):
         token = f"t{len(self.tokens)}:x"
         self.tokens.append(token)
         return lambda bench: bench.ledger.lease(NAME, policy, replica, self._epoch(known), token)
 
-    def settle(self, policy, replica, which, outcome, asked, jitter):  # type: ignore[no-untyped-def]
+    def settle(self, policy, replica, which, outcome, asked, jitter):
         token = self.tokens[-1 - which] if which < len(self.tokens) else "foreign"
         return lambda bench: bench.ledger.settle(NAME, policy, replica, token, outcome, asked, jitter)
 
-    def override(self, policy, mode, by, for_ms):  # type: ignore[no-untyped-def]
+    def override(self, policy, mode, by, for_ms):
         return lambda bench: bench.ledger.override(NAME, policy, mode, "a reason: ü", by, for_ms)
 
-    def teach(self, policy, replica, which):  # type: ignore[no-untyped-def]
+    def teach(self, policy, replica, which):
         belief = self.seen[max(0, len(self.seen) - 1 - which)].belief()
         return lambda bench: bench.ledger.teach(NAME, policy, replica, belief)
 
-    def read(self, policy):  # type: ignore[no-untyped-def]
+    def read(self, policy):
         async def call(bench: Bench) -> Reply:
             return (await bench.ledger.read({NAME: policy}))[NAME]
 

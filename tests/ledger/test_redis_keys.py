@@ -156,7 +156,9 @@ async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(re
 
 @pytest.mark.real_redis
 @pytest.mark.slow
-async def test_on_redis_own_clock_the_recovery_timeout_is_the_open_keys_time_to_live(redis_server: RedisProcess) -> None:
+async def test_on_redis_own_clock_the_recovery_timeout_is_the_open_keys_time_to_live(
+    redis_server: RedisProcess,
+) -> None:
     client = connect(redis_server.url, timeout_s=2.0)
     ledger, policy = RedisLedger(client), terms_of(rest_ms=300, lease_ms=300, probe_successes=1)
     await _open(ledger, policy)

@@ -73,7 +73,9 @@ async def test_after_the_script_cache_was_flushed_the_next_call_of_every_verb_wo
         admin.script_flush()
 
 
-async def test_a_script_is_sent_whole_once_and_by_its_hash_from_then_on(server: RedisProcess, admin: sync_redis.Redis) -> None:
+async def test_a_script_is_sent_whole_once_and_by_its_hash_from_then_on(
+    server: RedisProcess, admin: sync_redis.Redis
+) -> None:
     client = connect(server.url, timeout_s=2.0)
     ledger = RedisLedger(client)
     admin.config_resetstat()
@@ -143,11 +145,14 @@ async def test_a_full_redis_refuses_with_its_code_and_nothing_has_happened(
 
 
 def login(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> RedisLedger:
-    admin.execute_command("ACL", "SETUSER", "app", "reset", "resetchannels", "on", ">secret", "~ha_rag:*", "+@all", *rules)
+    basis = ("reset", "resetchannels", "on", ">secret", "~ha_rag:*", "+@all")
+    admin.execute_command("ACL", "SETUSER", "app", *basis, *rules)
     return RedisLedger(connect(server.url.replace("redis://", "redis://app:secret@"), timeout_s=2.0))
 
 
-@pytest.mark.parametrize("missing", [("&*", "-xadd"), ("&*", "-publish"), ("&*", "-xadd", "-publish"), ("-xadd", "&other"), ("&other",)])
+@pytest.mark.parametrize(
+    "missing", [("&*", "-xadd"), ("&*", "-publish"), ("&*", "-xadd", "-publish"), ("-xadd", "&other"), ("&other",)]
+)
 async def test_a_user_who_may_not_tell_still_opens_the_circuit(
     missing: tuple[str, ...], server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
@@ -170,7 +175,9 @@ async def test_a_user_who_may_not_run_scripts_is_refused_with_its_code(
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
-async def test_a_wrong_password_is_a_refusal_and_not_repeated_in_the_text(password: str, server: RedisProcess, admin: sync_redis.Redis) -> None:
+async def test_a_wrong_password_is_a_refusal_and_not_repeated_in_the_text(
+    password: str, server: RedisProcess, admin: sync_redis.Redis
+) -> None:
     admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all")
     ledger = RedisLedger(connect(server.url.replace("redis://", f"redis://app:{password}@"), timeout_s=2.0))
     with pytest.raises(LedgerRefusedError) as refused:

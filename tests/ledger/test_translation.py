@@ -87,7 +87,9 @@ def test_an_error_reply_keeps_its_code_even_out_of_a_script(error: Exception, co
     assert refused.code == code
 
 
-@pytest.mark.parametrize("kind", [theirs.ConnectionError, theirs.TimeoutError, theirs.MaxConnectionsError, ConnectionResetError])
+@pytest.mark.parametrize(
+    "kind", [theirs.ConnectionError, theirs.TimeoutError, theirs.MaxConnectionsError, ConnectionResetError]
+)
 def test_no_answer_is_unavailable(kind: type[Exception]) -> None:
     with pytest.raises(LedgerUnavailableError), translated():
         raise kind

@@ -1,0 +1,81 @@
+"""Short words for the law's tests: terms, outcomes, and circuits in each state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ha_rag.circuit import rules
+from ha_rag.circuit.rules import Batch, Ruling, Tally
+from ha_rag.circuit.state import Circuit, CircuitState, Counts
+from ha_rag.circuit.terms import Terms
+from ha_rag.messages import Outcome
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+NOW = 1_790_000_000_000
+
+
+def terms(**changed: Any) -> Terms:
+    """Opens at 3 samples of which half failed; rests 500 ms; two good probes close; a probe lasts 300 ms."""
+    usual = {
+        "window_ms": 1000, "bucket_ms": 100, "min_samples": 3, "failure_threshold": 0.5, "slow_threshold": 2.0,
+        "quorum": 1, "rest_ms": 500, "backoff": 2.0, "rest_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
+        "probe_successes": 2, "lease_ms": 300,
+    }  # fmt: skip
+    return Terms(**{**usual, **changed})
+
+
+T = terms()
+
+
+def report(
+    circuit: Circuit, ok: int = 0, failed: int = 0, slow: int = 0, *, now: int = NOW, at: int | None = None,
+    by: str = "a", number: int | None = None, epoch: int | None = None, failing: bool = False, under: Terms = T,
+    jitter: float = 0.0,
+) -> Ruling:  # fmt: skip
+    """One batch with one tally, by default of the current epoch, of now, and new."""
+    counted = circuit.batches.get(by)
+    number = number if number is not None else (counted.number + 1 if counted else 1)
+    tally = Tally(circuit.epoch if epoch is None else epoch, now if at is None else at, Counts(ok, failed, slow))
+    return rules.record(circuit, under, now, Batch(by, number, (tally,), failing), jitter)
+
+
+def asked_to_rest(
+    circuit: Circuit, ms: int, *, now: int = NOW, by: str = "a", at: int = 0, epoch: int | None = None,
+    under: Terms = T,
+) -> Ruling:  # fmt: skip
+    counted = circuit.batches.get(by)
+    batch = Batch(
+        by, counted.number + 1 if counted else 1, throttled_ms=ms,
+        throttled_epoch=circuit.epoch if epoch is None else epoch, throttled_at_ms=at,
+    )  # fmt: skip
+    return rules.record(circuit, under, now, batch)
+
+
+def lease(circuit: Circuit, *, now: int, by: str = "a", token: str = "t", known: int = 0, under: Terms = T) -> Ruling:
+    return rules.lease(circuit, under, now, by, known, token)
+
+
+def settle(
+    circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "t", asked_ms: int = 0,
+    under: Terms = T, jitter: float = 0.0,
+) -> Ruling:  # fmt: skip
+    return rules.settle(circuit, under, now, by, token, outcome, asked_ms, jitter)
+
+
+def opened(under: Terms = T) -> Circuit:
+    """Opened at NOW for its first rest."""
+    circuit = Circuit()
+    for by in "abcdefgh"[: under.quorum]:
+        circuit = report(circuit, failed=under.min_samples, by=by, failing=True, under=under).circuit
+    assert circuit.state is OPEN
+    return circuit
+
+
+REST_OVER = NOW + 500
+
+
+def half_open(under: Terms = T) -> Circuit:
+    """Half-open since REST_OVER, with a lease `t` held by `a`."""
+    ruling = lease(opened(under), now=REST_OVER, under=under)
+    assert ruling.granted
+    return ruling.circuit

@@ -1,0 +1,98 @@
+"""teach: what a ledger that lost its memory gets back. It never lowers an epoch, ends a rest or closes by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ha_rag.circuit import rules
+from ha_rag.circuit.rules import Belief, Ruling
+from ha_rag.circuit.snapshot import read
+from ha_rag.circuit.state import Circuit, CircuitState, Override, OverrideMode
+from ha_rag.messages import Outcome
+from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, lease, opened
+
+AHEAD = NOW + 1_000_000
+"""An epoch that no circuit here has."""
+
+
+def teach(circuit: Circuit, belief: Belief, *, now: int = NOW) -> Ruling:
+    return rules.teach(circuit, T, now, "a", belief)
+
+
+def believing(state: CircuitState, **more: object) -> Belief:
+    return Belief(state, AHEAD, **more)  # type: ignore[arg-type]  # tests name the fields they mean
+
+
+@pytest.mark.parametrize("circuit", [Circuit(epoch=AHEAD), Circuit(epoch=AHEAD + 1)])
+def test_a_ledger_that_is_not_behind_learns_nothing(circuit: Circuit) -> None:
+    assert teach(circuit, believing(OPEN, left_ms=400)).circuit is circuit
+
+
+def test_the_epoch_goes_on_above_both() -> None:
+    assert teach(Circuit(), believing(OPEN)).circuit.epoch == AHEAD + 1
+    assert teach(Circuit(), Belief(OPEN, 5)).circuit.epoch == NOW
+
+
+def test_a_rest_that_was_running_goes_on_with_its_count_its_reason_and_its_author() -> None:
+    taught = teach(Circuit(), believing(OPEN, left_ms=400, open_count=3, reason="3 of 3 failed", opened_by="b")).circuit
+    assert (taught.state, taught.open_until_ms, taught.open_count) == (OPEN, NOW + 400, 3)
+    assert (taught.reason, taught.opened_by) == ("3 of 3 failed", "b")
+
+
+def test_of_two_rests_the_longer_one_counts() -> None:
+    stale = opened()
+    assert teach(stale, believing(OPEN, left_ms=100)).circuit.open_until_ms == NOW + 500
+    assert teach(stale, believing(OPEN, left_ms=900)).circuit.open_until_ms == NOW + 900
+    assert teach(stale, believing(CLOSED)).circuit.open_until_ms == NOW + 500
+
+
+@pytest.mark.parametrize(
+    ("circuit", "state"),
+    [
+        (Circuit(), HALF_OPEN), (Circuit(), OPEN), (half_open(), CLOSED), (half_open(), HALF_OPEN),
+        (opened(), CLOSED), (opened(), HALF_OPEN),
+    ],
+)  # fmt: skip
+def test_half_open_or_rested_on_either_side_comes_back_as_open_for_one_lease(
+    circuit: Circuit, state: CircuitState
+) -> None:
+    taught = teach(circuit, believing(state), now=REST_OVER)
+    assert (taught.circuit.state, taught.circuit.open_until_ms) == (OPEN, REST_OVER + T.lease_ms)
+    assert not lease(taught.circuit, now=REST_OVER + T.lease_ms - 1).granted
+
+
+def test_only_where_both_sides_are_closed_it_is_closed() -> None:
+    ruling = teach(Circuit(), believing(CLOSED))
+    assert (ruling.circuit.state, [e.trigger for e in ruling.events]) == (CLOSED, ["ledger restored"])
+
+
+def test_an_operators_word_comes_back_with_its_deadline() -> None:
+    word = Override(OverrideMode.SHADOW, "why", "kim", NOW + 700)
+    taught = teach(Circuit(), believing(CLOSED, override=word)).circuit
+    assert (taught.state, taught.override) == (CLOSED, word)
+
+
+def test_a_forced_open_comes_back_as_forced() -> None:
+    word = Override(OverrideMode.OPEN, "why", "kim", NOW + 700)
+    taught = teach(Circuit(), believing(OPEN, override=word)).circuit
+    assert (read(taught, T, NOW).state, read(taught, T, NOW).left_ms) == (OPEN, 700)
+
+
+def test_a_word_whose_time_is_up_does_not_come_back_and_ends_no_rest() -> None:
+    word = Override(OverrideMode.CLOSED, "why", "kim", NOW - 1)
+    taught = teach(opened(), believing(CLOSED, override=word)).circuit
+    assert (taught.state, taught.override, taught.open_until_ms) == (OPEN, None, NOW + 500)
+
+
+def test_a_word_that_was_taken_back_does_not_rise_from_a_stale_copy() -> None:
+    stale = rules.override(Circuit(), NOW, OverrideMode.OPEN, "why", "kim").circuit
+    taught = teach(stale, believing(CLOSED)).circuit
+    assert (taught.override, taught.state, taught.open_until_ms) == (None, OPEN, NOW + T.lease_ms)
+
+
+def test_leases_of_before_the_loss_count_for_nothing_after_it() -> None:
+    taught = teach(half_open(), believing(HALF_OPEN), now=REST_OVER + 1).circuit
+    late = rules.settle(taught, T, REST_OVER + 2, "a", "t", Outcome.OK)
+    assert late.circuit == replace(taught, leases={})

@@ -1,0 +1,145 @@
+"""The same ledger on a cluster, behind a sentinel, and on a stand-in that another process serves."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as sync_redis
+
+from ha_rag.circuit.rules import Batch, Tally
+from ha_rag.circuit.state import Counts, OverrideMode
+from ha_rag.errors import LedgerUnavailableError
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.redis import RedisLedger
+from tests.ledger.bench import terms
+from tests.redis_servers import RedisProcess, fake_redis, free_port
+
+REST_MS = 60_000
+TERMS = terms(rest_ms=REST_MS)
+NAMES = ["embedder.primary", "generator.primary", "retriever.primary"]
+
+
+async def everything_works(ledger: RedisLedger) -> None:
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        assert await anext(changes) is None
+        for name in NAMES:
+            now = (await ledger.read({name: TERMS}))[name].snapshot.now_ms
+            await ledger.record(name, TERMS, Batch("a", 1, (Tally(0, now, Counts(0, 3)),)), 0.0)
+        heard = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
+    assert [change and change.circuit for change in heard] == NAMES
+    found = await ledger.read(dict.fromkeys(NAMES, TERMS))
+    assert [reply.snapshot.state for reply in found.values()] == ["open"] * 3
+    assert [e.after for e in await ledger.events(NAMES[0])] == ["open"]
+    assert await ledger.beat("a-1", "{}", NAMES, 60_000) == 1
+    assert [b.incarnation for b in await ledger.replicas()] == ["a-1"]
+    assert await ledger.known_circuits() == sorted(NAMES)
+    await ledger.leave("a-1")
+    assert await ledger.replicas() == []
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, redis_server: RedisProcess) -> Iterator[RedisProcess]:
+    """A cluster of one node that owns every slot: refuses what crosses slots, as any cluster does."""
+    del redis_server  # only asked for so that this skips, or fails, where there is no redis-server
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--cluster-announce-ip", "127.0.0.1")
+    node = RedisProcess(tmp_path, options=options)
+    node.start()
+    with sync_redis.Redis.from_url(node.url, decode_responses=True) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            assert client.ping()
+    yield node
+    node.kill()
+
+
+@pytest.mark.real_redis
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_cluster_serves_every_verb(protocol: int, cluster: RedisProcess) -> None:
+    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", protocol=protocol, timeout_s=2.0))
+    await everything_works(ledger)
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
+async def test_a_cluster_that_died_is_unavailable(cluster: RedisProcess) -> None:
+    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", timeout_s=0.5))
+    await ledger.read({NAMES[0]: TERMS})
+    cluster.kill()
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.read({NAMES[0]: TERMS})
+    await ledger.aclose()
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path, redis_server: RedisProcess) -> Iterator[int]:
+    """The port of a sentinel that watches the session's server."""
+    port, file = free_port(), tmp_path / "sentinel.conf"
+    file.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor mine 127.0.0.1 {redis_server.port} 1\n")
+    process = subprocess.Popen(["redis-server", str(file), "--sentinel"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "+monitor" not in process.stdout.readline():
+        assert process.poll() is None
+    yield port
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.real_redis
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_sentinel_names_the_master(protocol: int, sentinel: int) -> None:
+    ledger = RedisLedger(connect(f"redis+sentinel://127.0.0.1:{sentinel}/mine", protocol=protocol, timeout_s=2.0))
+    await everything_works(ledger)
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
+async def test_a_sentinel_that_does_not_know_the_service_is_unavailable(sentinel: int) -> None:
+    ledger = RedisLedger(connect(f"redis+sentinel://127.0.0.1:{sentinel}/other", timeout_s=2.0))
+    with pytest.raises(LedgerUnavailableError):
+        await ledger.read({NAMES[0]: TERMS})
+    await ledger.aclose()
+
+
+OTHER_PROCESS = """
+import asyncio, sys
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.redis import RedisLedger
+from tests.ledger.bench import terms
+
+async def main():
+    ledger = RedisLedger(connect(sys.argv[1], timeout_s=5.0))
+    reply = await ledger.override("embedder.primary", terms(), OverrideMode.OPEN, "why", "other process", None)
+    await ledger.aclose()
+    print(reply.snapshot.epoch)
+
+asyncio.run(main())
+"""
+
+
+async def test_two_processes_share_one_belief_on_the_stand_in() -> None:
+    with fake_redis() as url:
+        client: Any = connect(url, timeout_s=5.0)
+        ledger = RedisLedger(client)
+        async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+            await anext(changes)
+            other = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", OTHER_PROCESS, url, stdout=asyncio.subprocess.PIPE, cwd=Path.cwd()
+            )
+            said, _ = await other.communicate()
+            heard = await asyncio.wait_for(anext(changes), 5)
+        here = (await ledger.read({NAMES[0]: TERMS}))[NAMES[0]].snapshot
+        await ledger.aclose()
+    assert heard is not None
+    assert int(said) == heard.snapshot.epoch == here.epoch
+    assert here.override is not None
+    assert (here.override.mode, here.override.by) == (OverrideMode.OPEN, "other process")
