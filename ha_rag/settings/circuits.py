@@ -15,7 +15,8 @@ from ha_rag.settings.shape import ComponentTable, ConfigurationFile
 Scope = Literal["fleet", "replica"]
 POLICY_KEYS = tuple(field.name for field in fields(CircuitPolicy))
 CIRCUIT_KEYS = (*POLICY_KEYS, "scope")
-DEFAULT_REST_S = CircuitPolicy().recovery_timeout_s
+DEFAULTS = CircuitPolicy()
+LONGEST_WINDOW_S = 86_400.0
 LISTS = {
     ComponentType.EMBEDDER: "embedders",
     ComponentType.RETRIEVER: "retrievers",
@@ -63,6 +64,8 @@ def _tables(value: object) -> list[dict[str, Any]]:
 def _circuit(name: str, component: ComponentTable, defaults: Mapping[str, Any]) -> CircuitSettings:
     merged = _merged(defaults, component.circuit)
     scope = merged.pop("scope", component.scope)
+    if "window_s" not in merged:
+        merged["window_s"] = _window_s(component.timeout_s, merged.get("min_samples", DEFAULTS.min_samples))
     return CircuitSettings(name=name, policy=CircuitPolicy(**merged), scope=cast("Scope", scope))
 
 
@@ -70,10 +73,15 @@ def _merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
     merged = {**defaults, **own}
     # A shorter rest of its own shortens the probe it inherits: no probe may outlast the rest after it.
     if "probe_timeout_s" in defaults and "probe_timeout_s" not in own:
-        rest = merged.get("recovery_timeout_s", DEFAULT_REST_S)
+        rest = merged.get("recovery_timeout_s", DEFAULTS.recovery_timeout_s)
         if _is_number(rest) and _is_number(merged["probe_timeout_s"]):
             merged["probe_timeout_s"] = min(merged["probe_timeout_s"], rest)
     return merged
+
+
+def _window_s(timeout_s: float, min_samples: int) -> float:
+    """A window into which enough timeouts in a row fit: else a service that hangs never opens a quiet circuit."""
+    return min(max(DEFAULTS.window_s, timeout_s * (min_samples + 1)), LONGEST_WINDOW_S)
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -30,6 +31,7 @@ from ha_rag.settings.urls import redacted, with_password
 
 DEFAULT_FILE = Path("ha_rag.toml")
 MAX_FILE_BYTES = 1_000_000
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +161,7 @@ def _password_problems(file: ConfigurationFile, environment: Environment) -> Ite
 
 def _settings(file: ConfigurationFile, environment: Environment, source: Path | None) -> Settings:
     keys = _service_keys(file, environment)
+    local = _on_this_machine(file)
     return Settings(
         server=file.server,
         index=file.index,
@@ -177,9 +180,19 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
         warnings=tuple(
             f"{name}: api_key_env = {variable!r} names a variable that is not set, so no key is sent"
             for name, (variable, key) in keys.items()
-            if not key
+            if not key and name not in local
         ),
     )
+
+
+def _on_this_machine(file: ConfigurationFile) -> set[str]:
+    """Services that listen on this machine, such as the simulated one, for which a missing key is nothing to warn of."""
+    return {
+        f"{type_}.{component.name}"
+        for type_, key in LISTS.items()
+        for component in getattr(file, key)
+        if isinstance(component, ServiceTable) and urlsplit(component.base_url).hostname in LOOPBACK
+    }
 
 
 def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str, tuple[str, Secret | None]]:

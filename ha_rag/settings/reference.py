@@ -24,7 +24,8 @@ _CIRCUIT = {
     "slow_call_s": "A call longer than this is slow; 0 switches the slow-call rate off.",
     "slow_threshold": "The share of slow calls in the window that opens the circuit.",
     "min_samples": "Calls the window must hold before it is judged at all.",
-    "window_s": "The length of the rolling window.",
+    "window_s": "The length of the rolling window. Absent: 10, or long enough for `min_samples` timeouts of the "
+    "component in a row and one more.",
     "recovery_timeout_s": "How long the circuit stays open the first time.",
     "recovery_backoff": "Each failed recovery makes the next rest this many times longer.",
     "recovery_timeout_max_s": "The longest rest.",
@@ -37,7 +38,6 @@ _CIRCUIT = {
     "flush_interval_s": "How often outcomes are reported to Redis; failures go at once.",
     "ramp_s": "After closing, 10, 25, 50 and 100 % of calls pass in the quarters of this time; 0: all at once.",
     "shed": "Refuse in proportion to the failure rate before the circuit opens.",
-    "retry_budget": "The share of calls that may be retries, plus one a second.",
 }
 _HEAD = """# Configuration
 

@@ -1,0 +1,35 @@
+"""The window that a component gets where nobody names one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ha_rag.settings import load_settings
+
+GENERATOR = """
+[[generators]]
+name = "primary"
+kind = "openai"
+base_url = "http://localhost:9100/v1"
+model = "m"
+timeout_s = 8.0
+"""
+
+
+def circuit(tmp_path: Path, text: str):
+    file = tmp_path / "ha_rag.toml"
+    file.write_text(text)
+    return load_settings(file, {}).circuits["generator.primary"].policy
+
+
+def test_enough_timeouts_in_a_row_fit_into_the_window_of_a_slow_service(tmp_path):
+    assert circuit(tmp_path, GENERATOR).window_s == 48.0
+
+
+def test_a_window_that_is_named_is_taken_as_it_is(tmp_path):
+    assert circuit(tmp_path, GENERATOR + "[generators.circuit]\nwindow_s = 20.0\n").window_s == 20.0
+    assert circuit(tmp_path, "[circuit]\nwindow_s = 30.0\n" + GENERATOR).window_s == 30.0
+
+
+def test_a_quick_service_keeps_the_common_window(tmp_path):
+    assert circuit(tmp_path, GENERATOR.replace("8.0", "1.0")).window_s == 10.0
