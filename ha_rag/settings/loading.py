@@ -186,7 +186,7 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
 
 
 def _on_this_machine(file: ConfigurationFile) -> set[str]:
-    """Services that listen on this machine, such as the simulated one, for which a missing key is nothing to warn of."""
+    """Services on this machine, such as the simulated one: a missing key is nothing to warn of there."""
     return {
         f"{type_}.{component.name}"
         for type_, key in LISTS.items()
