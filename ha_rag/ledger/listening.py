@@ -29,7 +29,8 @@ async def listen(client: Any, channel: str, silence_s: float) -> AsyncIterator[C
         await _subscribed(pubsub, silence_s)
         yield None
         async for data in _messages(pubsub, silence_s):
-            yield replies.change(data)
+            if change := replies.change(data):
+                yield change
     finally:
         with translated():
             await pubsub.aclose()

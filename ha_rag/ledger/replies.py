@@ -47,10 +47,16 @@ def snapshot(items: Sequence[str]) -> Snapshot:
     )
 
 
-def change(message: str | bytes) -> Change:
-    """A pushed message: JSON of the circuit's name, the epoch before, and a snapshot's items."""
-    name, previous_epoch, *items = json.loads(message)
-    return Change(name, int(previous_epoch), snapshot(items))
+def change(message: str | bytes) -> Change | None:
+    """A pushed message: JSON of the circuit's name, the epoch before, and a snapshot's items.
+
+    None where it is nothing of the kind: anybody may publish, and what is missed that way is polled.
+    """
+    try:
+        name, previous_epoch, *items = json.loads(message)
+        return Change(name, int(previous_epoch), snapshot(items))
+    except (ValueError, TypeError):
+        return None
 
 
 def event(circuit: str, entry_id: Any, entry: Mapping[Any, Any]) -> Event:

@@ -125,5 +125,5 @@ class AnyHistory(RuleBasedStateMachine):
             assert self.circuit.open_until_ms - self.now <= T.rest_max_ms
 
 
-AnyHistory.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+AnyHistory.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 TestWhateverHappens = AnyHistory.TestCase

@@ -48,6 +48,22 @@ async def test_a_silent_connection_is_asked_whether_it_lives_and_goes_on(protoco
     await ledger.aclose()
 
 
+@pytest.mark.parametrize(
+    "foreign", ["", "not json", "5", "[]", '["a"]', '{"a": 1}', '["a", "1", "2"]', "[1, 2, 3]", b"\xff\xfe"]
+)
+async def test_what_is_no_change_of_ours_is_passed_over(foreign: str | bytes, fake_redis_server: str) -> None:
+    ledger, stranger = made(fake_redis_server), connect(fake_redis_server, timeout_s=2.0)
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        await stranger.publish("ha_rag:changes", foreign)
+        told = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        heard = await asyncio.wait_for(anext(changes), 5)
+    assert heard is not None
+    assert heard.snapshot == told.snapshot
+    await ledger.aclose()
+    await close(stranger)
+
+
 @pytest.mark.real_redis
 async def test_a_frozen_redis_ends_the_listening(own_redis_server: RedisProcess) -> None:
     ledger = made(own_redis_server.url, silence_s=0.05)

@@ -160,7 +160,7 @@ async def both_agree(bench: RedisBench, history: list[tuple[Any, ...]]) -> None:
 
 
 @pytest.mark.real_redis
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=histories)
 async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[[str], Any], history: Any) -> None:
     client = client_of("redis RESP2")
@@ -170,7 +170,7 @@ async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[
         await client.aclose()
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=histories)
 async def test_memory_and_fakeredis_agree_on_any_history(client_of: Callable[[str], Any], history: Any) -> None:
     await both_agree(RedisBench(client_of("fakeredis")), history)
