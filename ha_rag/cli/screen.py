@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -12,12 +13,14 @@ from rich.text import Text
 
 # Documents and services may hold anything; a terminal obeys escape sequences. Tab and line end are harmless.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+PIPE_WIDTH = 500
 STATE_STYLES = {"closed": "green", "open": "bold red", "half_open": "yellow"}
 
 
 def console() -> Console:
     """Standard output. Colours only on a terminal, and not where NO_COLOR is set (rich sees to both)."""
-    return Console(highlight=False, soft_wrap=True)
+    # A pipe has no width; a program that reads a table wants its rows whole.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def harmless(text: object) -> str:

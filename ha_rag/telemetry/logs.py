@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal
 
+from ha_rag.breaker.report import replica_name
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, QuestionAnswered, TierFellBack
 
 log = logging.getLogger("ha_rag.events")
@@ -65,9 +66,7 @@ def in_words(event: Event) -> str:
     match event:
         case CircuitChanged():
             why = f" ({event.reason})" if event.reason else ""
-            return (
-                f"circuit {event.circuit}: {event.from_state} -> {event.to_state}{why}, by {event.by or event.replica}"
-            )
+            return f"circuit {event.circuit}: {event.from_state} -> {event.to_state}{why}, by {replica_name(event.by or event.replica)}"
         case OverrideChanged(mode=None):
             return f"circuit {event.circuit}: override ended, by {event.by}"
         case OverrideChanged():

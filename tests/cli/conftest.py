@@ -20,7 +20,6 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing of the machine's own environment or folder is read."""
     for name in ("HA_RAG_CONFIG", "HA_RAG_REDIS_URL", "HA_RAG_ADMIN_TOKEN", "HA_RAG_API_KEYS", "HA_RAG_REPLICA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -62,8 +62,8 @@ def test_a_service_that_refuses_is_a_problem_with_its_remedy(run, replica, own_f
     assert (verdict, told.startswith(mend)) == ("problem", True)
 
 
-def test_a_key_that_is_not_set_is_a_warning(run, replica, own_folder):
-    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
+def test_a_key_that_is_not_set_is_a_warning_for_a_service_elsewhere(run, own_folder):
+    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url="http://127.0.0.2:9"))
 
     verdict, text, _ = findings(run("check", "--json"))["environment"]
 

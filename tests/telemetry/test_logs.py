@@ -1,0 +1,80 @@
+"""What stands in the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost, OverrideChanged, QuestionAnswered, WouldOpen
+from ha_rag.telemetry.logs import JsonLines, in_words, log_event
+
+OPENED = CircuitChanged(
+    at_ms=0, replica="rag-2", circuit="embedder.primary", previous_epoch=1, epoch=2, from_state="closed",
+    to_state="open", reason="4 of 5 failed", by="rag-1~7ef41c1f", samples=5, failed=4,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (OPENED, "circuit embedder.primary: closed -> open (4 of 5 failed), by rag-1"),
+        (
+            OverrideChanged(at_ms=0, circuit="e.p", mode="open", reason="deploy", by="ann"),
+            "circuit e.p: open by hand (deploy), by ann",
+        ),
+        (OverrideChanged(at_ms=0, circuit="e.p", mode=None, by="ann"), "circuit e.p: override ended, by ann"),
+        (LedgerLost(at_ms=0, reason="connection refused"), "Redis is not heard: connection refused; going on alone"),
+        (LedgerBack(at_ms=0, away_s=2.345), "Redis is heard again after 2.3 s"),
+        (WouldOpen(at_ms=0, circuit="e.p", samples=5), "WouldOpen: circuit = e.p, samples = 5"),
+    ],
+)
+def test_an_event_is_a_sentence(event, words):
+    assert in_words(event) == words
+
+
+def test_a_circuit_that_opens_is_a_warning_and_one_that_closes_is_not(caplog):
+    with caplog.at_level(logging.INFO):
+        log_event(OPENED)
+        log_event(
+            CircuitChanged(at_ms=0, circuit="e.p", previous_epoch=2, epoch=3, from_state="open", to_state="closed")
+        )
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_answers_do_not_fill_the_log(caplog):
+    with caplog.at_level(logging.INFO):
+        log_event(QuestionAnswered(at_ms=0, answer="a", ms=1.0, served_by={}, degraded_stages=(), shared_state="fresh"))
+
+    assert caplog.records == []
+
+
+def test_a_json_line_carries_the_event_s_facts(caplog):
+    with caplog.at_level(logging.INFO):
+        log_event(OPENED)
+
+    told = json.loads(JsonLines().format(caplog.records[0]))
+
+    assert (told["level"], told["logger"]) == ("warning", "ha_rag.events")
+    assert told["event"]["kind"] == "CircuitChanged"
+    assert (told["event"]["circuit"], told["event"]["failed"]) == ("embedder.primary", 4)
+
+
+def test_an_exception_in_a_json_line_stays_on_that_line():
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        record = logging.getLogger("x").makeRecord("x", logging.ERROR, "f", 1, "failed", (), _exc_info())
+
+    line = JsonLines().format(record)
+
+    assert "\n" not in line
+    assert "two" in json.loads(line)["exception"]
+
+
+def _exc_info():
+    import sys
+
+    return sys.exc_info()
