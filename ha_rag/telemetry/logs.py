@@ -66,7 +66,8 @@ def in_words(event: Event) -> str:
     match event:
         case CircuitChanged():
             why = f" ({event.reason})" if event.reason else ""
-            return f"circuit {event.circuit}: {event.from_state} -> {event.to_state}{why}, by {replica_name(event.by or event.replica)}"
+            by = replica_name(event.by or event.replica)
+            return f"circuit {event.circuit}: {event.from_state} -> {event.to_state}{why}, by {by}"
         case OverrideChanged(mode=None):
             return f"circuit {event.circuit}: override ended, by {event.by}"
         case OverrideChanged():
