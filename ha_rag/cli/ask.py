@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 import typer
@@ -38,14 +39,20 @@ def show_answer(answer: dict[str, Any]) -> None:
     if answer["citations"]:
         out.print()
     for citation in answer["citations"]:
-        text = " ".join(str(citation["text"]).split())
-        short = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+        short = excerpt(str(citation["text"]))
         out.print(styled(f"  [{citation['n']}] {citation['document']}  ", "bold"), styled(short, "dim"), sep="")
     out.print()
     served = ", ".join(f"{stage}: {tier}" for stage, tier in answer["served_by"].items())
     out.print(styled(f"served by {served}; {answer['ms']:.0f} ms, replica {answer['replica']}", "dim"))
     for sentence in shortcomings(answer):
         out.print(styled(sentence, "yellow"))
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a passage on one line, without the marks of Markdown."""
+    heads = re.sub(r"^#{1,6} +(.+?)[ .:]*$", r"\1:", text, flags=re.MULTILINE)
+    plain = " ".join(re.sub(r"[`*|]|^[>-]+ ", " ", heads, flags=re.MULTILINE).split())
+    return plain if len(plain) <= SHOWN_CHARACTERS else plain[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
 
 
 def shortcomings(answer: dict[str, Any]) -> list[str]:

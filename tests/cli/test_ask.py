@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ha_rag.cli.ask import excerpt
+
 ANSWER: dict[str, Any] = {
     "id": "a", "question": "How?", "answer": "By a probe [1].", "degraded": False, "degraded_stages": [],
     "citations": [
@@ -119,3 +121,14 @@ def test_what_is_no_address_is_a_usage_error(run, url):
 @pytest.mark.parametrize("words", [["ask"], ["ask", "How?", "--top-k", "0"], ["ask", "How?", "--nope"], ["nope"]])
 def test_a_wrong_call_is_a_usage_error(run, words):
     assert run(*words).exit_code == 2
+
+
+def test_an_excerpt_reads_as_one_line_of_prose():
+    passage = "## How it opens\n\nIt opens when `min_samples` calls failed.\n\n> quoted\n\n| a | b |\n"
+    assert excerpt(passage) == "How it opens: It opens when min_samples calls failed. quoted a b"
+
+
+def test_a_long_excerpt_ends_at_a_word():
+    short = excerpt("word " * 100)
+    assert short.endswith("word ...")
+    assert len(short) < 180
