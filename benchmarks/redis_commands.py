@@ -19,7 +19,6 @@ from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
 from ha_rag.breaker.breaker import CircuitBreaker
 
 
-
 async def answer() -> int:
     """The call that is guarded."""
     return 1
@@ -49,7 +48,7 @@ async def commands(client: redis.asyncio.Redis) -> dict[str, int]:
 async def measure(url: str, seconds: float) -> None:
     """Prints a row a case."""
     client = redis.asyncio.Redis.from_url(url, decode_responses=True)
-    print(f"{'':24}{'calls/s':>10}{'scripts/s':>12}{'scripts a call':>16}")
+    print(f"{'':28}{'calls/s':>10}{'scripts/s':>12}{'scripts a call':>16}")
     async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
         for state in ("closed", "open"):
             breaker = circuits.breaker(state, CircuitPolicy())
@@ -59,9 +58,10 @@ async def measure(url: str, seconds: float) -> None:
                 await client.config_resetstat()
                 made = await calls_at(breaker, per_s, seconds)
                 scripts = (await commands(client)).get("evalsha", 0)
-                print(f"{state + f', {per_s} calls/s asked':24}{made / seconds:10.0f}{scripts / seconds:12.1f}{scripts / made:16.5f}")
+                row = f"{state}, {per_s} calls/s asked"
+                print(f"{row:28}{made / seconds:10.0f}{scripts / seconds:12.1f}{scripts / made:16.5f}")
     await client.aclose()
-    print("bar: 0 on the path of a call; at most 10 reports and 1 read a second for each circuit (two circuits at the end)")
+    print("bar: 0 on the path of a call; at most 10 reports and 1 read a second for each circuit")
 
 
 def main() -> None:

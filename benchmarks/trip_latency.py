@@ -4,7 +4,8 @@
 
 Nine real processes share one redis-server. In each trip the first one reports failures until the circuit opens; every
 other one asks its breaker once it is told of a change, and notes when it was refused (nobody spins: eight that do would
-measure the scheduler of a machine with two cores). Times are of one machine's monotonic clock, which its processes share.
+measure the scheduler of a machine with two cores). Times are of one machine's
+monotonic clock, which its processes share.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a generator wrote. `cited`: numbers (from 1) of the passages, in the order they were given, that it cites."""
+    """What a generator wrote. `cited`: numbers, from 1, of the passages that it cites, as they were given."""
 
     text: str
     cited: tuple[int, ...] = ()

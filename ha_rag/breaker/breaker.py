@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from types import CoroutineType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from ha_rag.breaker.outcome import FAILED, Classify, Verdict
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
@@ -166,12 +166,13 @@ class CircuitBreaker:
             return await self.detach(permit, functools.partial(fn, *args, **kwargs))
         return await _run(permit, functools.partial(fn, *args, **kwargs))
 
-    async def detach(self, permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
+    async def detach(self, permit: Permit, fn: Callable[[], Awaitable[T]]) -> T:
         """Runs a probe in a task of its own, bounded by its lease, and waits for it; leaving does not end it."""
         task = asyncio.ensure_future(_run(permit, fn))
         self._probes.add(task)
         task.add_done_callback(self._probe_ended)
-        return await asyncio.shield(task)
+        result: T = await asyncio.shield(task)
+        return result
 
     def _probe_ended(self, task: asyncio.Task[Any]) -> None:
         self._probes.discard(task)
@@ -293,7 +294,7 @@ def _permit(admission: Admission) -> Permit:
     return admission
 
 
-async def _run(permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
+async def _run(permit: Permit, fn: Callable[[], Any]) -> Any:
     """Runs one call under its permit, within the bound that a probe has."""
     try:
         async with asyncio.timeout(permit.bound_s):
@@ -304,4 +305,4 @@ async def _run(permit: Permit, fn: Callable[[], Awaitable[T] | T]) -> T:
         permit.raised(error)
         raise
     permit.ok()
-    return cast("T", result)
+    return result

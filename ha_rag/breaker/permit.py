@@ -39,7 +39,11 @@ class Refusal:
     probe = False
 
     def __init__(
-        self, circuit: str, state: CircuitState, until_s: float, now: Callable[[], float],
+        self,
+        circuit: str,
+        state: CircuitState,
+        until_s: float,
+        now: Callable[[], float],
         asked: asyncio.Future[None] | None = None,
     ) -> None:
         self.circuit = circuit

@@ -68,7 +68,11 @@ class CircuitRegistry:
     """
 
     def __init__(
-        self, ledger: Callable[[], Ledger] | None = None, *, replica: str | None = None, clock: Clock | None = None,
+        self,
+        ledger: Callable[[], Ledger] | None = None,
+        *,
+        replica: str | None = None,
+        clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
     ) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -88,8 +92,13 @@ class CircuitRegistry:
 
     @classmethod
     def connect(
-        cls, url: str | None = None, *, namespace: str = "ha_rag", replica: str | None = None,
-        clock: Clock | None = None, sinks: Iterable[Sink] = (),
+        cls,
+        url: str | None = None,
+        *,
+        namespace: str = "ha_rag",
+        replica: str | None = None,
+        clock: Clock | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> Self:
         """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster), or alone for None.
 
@@ -104,8 +113,13 @@ class CircuitRegistry:
     # ---- circuits ---------------------------------------------------------------------------------------------------
 
     def breaker(
-        self, name: str, policy: CircuitPolicy | None = None, *, scope: Scope = "fleet",
-        timeout_s: float | None = None, classify: Classify = classify,
+        self,
+        name: str,
+        policy: CircuitPolicy | None = None,
+        *,
+        scope: Scope = "fleet",
+        timeout_s: float | None = None,
+        classify: Classify = classify,
     ) -> CircuitBreaker:
         """The breaker of that name; made on first use, the same object ever after.
 
@@ -119,8 +133,12 @@ class CircuitRegistry:
                 _check_same(known, policy)
                 return known
             view = View(
-                checked_name("circuit", name), policy or CircuitPolicy(), replica=self.incarnation, clock=self.clock,
-                scope=scope if self._ledger is not None else "replica", timeout_s=timeout_s,
+                checked_name("circuit", name),
+                policy or CircuitPolicy(),
+                replica=self.incarnation,
+                clock=self.clock,
+                scope=scope if self._ledger is not None else "replica",
+                timeout_s=timeout_s,
             )
             breaker = CircuitBreaker(self, view, classify)
             # Others walk over these while circuits are added: each walk ends with those it began with.
@@ -300,13 +318,30 @@ class CircuitRegistry:
         at_ms, counts = self.clock.unix_ms(), t.counts
         if t.trigger == WOULD_OPEN:
             return WouldOpen(
-                at_ms=at_ms, replica=self.replica, circuit=view.name, reason=t.reason, by=self.replica,
-                samples=counts.samples, failed=counts.failed, slow=counts.slow, epoch=t.epoch,
+                at_ms=at_ms,
+                replica=self.replica,
+                circuit=view.name,
+                reason=t.reason,
+                by=self.replica,
+                samples=counts.samples,
+                failed=counts.failed,
+                slow=counts.slow,
+                epoch=t.epoch,
             )
         return CircuitChanged(
-            at_ms=at_ms, replica=self.replica, circuit=view.name, scope="replica", previous_epoch=t.previous_epoch,
-            epoch=t.epoch, from_state=t.before, to_state=t.after, reason=t.reason, by=self.replica,
-            samples=counts.samples, failed=counts.failed, slow=counts.slow,
+            at_ms=at_ms,
+            replica=self.replica,
+            circuit=view.name,
+            scope="replica",
+            previous_epoch=t.previous_epoch,
+            epoch=t.epoch,
+            from_state=t.before,
+            to_state=t.after,
+            reason=t.reason,
+            by=self.replica,
+            samples=counts.samples,
+            failed=counts.failed,
+            slow=counts.slow,
         )
 
     def add_sink(self, sink: Sink) -> None:

@@ -1,0 +1,1 @@
+"""The law: states, window, rules. Pure: no clock, no I/O, no randomness."""

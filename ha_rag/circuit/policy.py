@@ -111,9 +111,15 @@ def _problem(name: str, value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{name} = {value!r}: must be a number"
     if name in _SHARES:
-        return None if 0 < value <= 1 else f"{name} = {value!r}: must be above 0 and at most 1 (a share, not a percentage)"
+        return (
+            None if 0 < value <= 1 else f"{name} = {value!r}: must be above 0 and at most 1 (a share, not a percentage)"
+        )
     low, high = _LIMITS.get(name, (0.0, 86_400.0))
     if name in _LIMITS:
         return None if low <= value <= high else f"{name} = {value!r}: must be between {low:g} and {high:g}"
     above = value >= 0 if name in _FROM_ZERO else value > 0
-    return None if above and value <= high else f"{name} = {value!r}: must be {'at least' if name in _FROM_ZERO else 'above'} 0 and at most {high:g}"
+    return (
+        None
+        if above and value <= high
+        else f"{name} = {value!r}: must be {'at least' if name in _FROM_ZERO else 'above'} 0 and at most {high:g}"
+    )

@@ -20,14 +20,14 @@ PARTS = ("circuit", "open", "window", "voters", "probes", "override", "batches",
 
 def checked_name(what: str, name: str) -> str:
     """`name` if it can stand in a key. `what` names it in the error. Raises ConfigurationError."""
-    if not isinstance(name, str) or not _NAME.match(name):
+    if not _NAME.match(name):
         raise ConfigurationError(f"{what} {name!r}: {_RULE}")
     return name
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names under one namespace. Immutable. Raises ConfigurationError for a namespace that cannot stand in a key."""
+    """The names under one namespace. Immutable. Raises ConfigurationError for one that cannot stand in a key."""
 
     namespace: str = "ha_rag"
 

@@ -92,14 +92,14 @@ class Solo:
 
     def reset(self) -> None:
         """Back to closed with an empty window, under a new epoch: the fleet's word takes its place."""
-        self.circuit = Circuit(epoch=self.circuit.epoch + 1)
+        self.circuit = Circuit(epoch=self.circuit.epoch + 1, leases=self.circuit.leases)
 
     def take_over(self, now_ms: int, open_count: int, reason: str) -> None:
         """Open with its rest over: what the fleet knew last, when it can no longer be asked for a probe."""
         epoch = max(self.circuit.epoch + 1, now_ms)
         self.circuit = Circuit(
             state=CircuitState.OPEN, epoch=epoch, changed_at_ms=now_ms, opened_at_ms=now_ms, open_until_ms=now_ms,
-            open_count=open_count, reason=reason, opened_by=self._by,
+            open_count=open_count, reason=reason, opened_by=self._by, leases=self.circuit.leases,
         )
 
     def _keep(self, ruling: Ruling) -> Ruling:

@@ -34,7 +34,8 @@ async def test_one_replicas_failures_open_it_for_all_everybody_is_answered_and_i
             answer = await replica.ask()
             assert answer["answer"]
             refused = answer["attempts"][0]
-            assert (refused["circuit"], refused["outcome"], refused["state"]) == ("embedder.primary", "rejected", "open")
+            assert refused["circuit"] == "embedder.primary"
+            assert (refused["outcome"], refused["state"]) == ("rejected", "open")
         assert await f.provider.calls("embeddings") == received, "replicas that never failed still called the service"
 
         circuit = await others[0].circuit("embedder.primary")
