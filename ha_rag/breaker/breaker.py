@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from ha_rag.breaker.outcome import FAILED, Classify, Verdict
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
+from ha_rag.breaker.running import Detached, run
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
@@ -60,7 +61,7 @@ class CircuitBreaker:
         self._lag = registry.lag
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
-        self._probes: set[asyncio.Task[Any]] = set()
+        self._detached = Detached()
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r} {self.state}>"
@@ -164,20 +165,12 @@ class CircuitBreaker:
         permit = _permit(await self.admit_soon())
         if permit.probe:
             return await self.detach(permit, functools.partial(fn, *args, **kwargs))
-        return await _run(permit, functools.partial(fn, *args, **kwargs))
+        return await run(permit, functools.partial(fn, *args, **kwargs))
 
     async def detach(self, permit: Permit, fn: Callable[[], Awaitable[T]]) -> T:
         """Runs a probe in a task of its own, bounded by its lease, and waits for it; leaving does not end it."""
-        task = asyncio.ensure_future(_run(permit, fn))
-        self._probes.add(task)
-        task.add_done_callback(self._probe_ended)
-        result: T = await asyncio.shield(task)
+        result: T = await self._detached.run(permit, fn)
         return result
-
-    def _probe_ended(self, task: asyncio.Task[Any]) -> None:
-        self._probes.discard(task)
-        if not task.cancelled():
-            task.exception()  # the permit has heard it; the caller may have left
 
     def call_sync(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call` for a synchronous program. Raises CircuitOpenError, or what `fn` raises."""
@@ -292,17 +285,3 @@ def _permit(admission: Admission) -> Permit:
     if isinstance(admission, Refusal):
         raise admission.error()
     return admission
-
-
-async def _run(permit: Permit, fn: Callable[[], Any]) -> Any:
-    """Runs one call under its permit, within the bound that a probe has."""
-    try:
-        async with asyncio.timeout(permit.bound_s):
-            result: Any = fn()
-            if isawaitable(result):
-                result = await result
-    except BaseException as error:
-        permit.raised(error)
-        raise
-    permit.ok()
-    return result
