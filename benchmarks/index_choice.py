@@ -205,7 +205,6 @@ def by_sqlite_vec(vectors: Matrix) -> VectorSearch:
 
 
 def by_lancedb(vectors: Matrix) -> VectorSearch:
-    os.environ.setdefault("LANCE_LOG", "error")
     import lancedb
     import pyarrow as pa
 
@@ -216,7 +215,14 @@ def by_lancedb(vectors: Matrix) -> VectorSearch:
         table.create_index(metric="dot", index_type="IVF_HNSW_SQ", vector_column_name="vector")
 
     def search(vector: Matrix) -> list[int]:
-        rows = table.search(vector).distance_type("dot").limit(50).select(["row"]).to_arrow()["row"].to_pylist()
+        rows = (
+            table.search(vector)
+            .distance_type("dot")
+            .limit(50)
+            .select(["row", "_distance"])
+            .to_arrow()["row"]
+            .to_pylist()
+        )
         return [int(row) for row in rows]
 
     return search

@@ -108,7 +108,7 @@ class Index:
         if not hits:
             return []
         marks = ",".join("?" * len(hits))
-        query = f"SELECT row, document, number, text, title, heading FROM passages WHERE row IN ({marks})"  # noqa: S608
+        query = f"SELECT row, document, number, text, title, heading FROM passages WHERE row IN ({marks})"  # noqa: S608 - marks
         with self._access, translated(self.folder):
             if self._connection is None:
                 return []

@@ -71,11 +71,9 @@ def _words(database: sqlite3.Connection, first: int, last: int) -> Iterator[tupl
 
 def _take_over(database: sqlite3.Connection) -> None:
     generation, shown = number(database, "generation") + 1, number(database, "last_row")
-    dead = "SELECT row FROM passages WHERE state = 2"
-    passages = number(database, "passages")
-    passages -= database.execute("SELECT count(*) FROM passages WHERE state = 2 AND row <= ?", (shown,)).fetchone()[0]
-    database.execute(f"INSERT INTO gone SELECT ?, row FROM ({dead}) WHERE row <= ?", (generation, shown))  # noqa: S608
-    database.execute(f"DELETE FROM vectors WHERE passage IN ({dead})")  # noqa: S608 - a constant
+    remember = "INSERT INTO gone SELECT ?, row FROM passages WHERE state = ? AND row <= ?"
+    passages = number(database, "passages") - database.execute(remember, (generation, DEAD, shown)).rowcount
+    database.execute("DELETE FROM vectors WHERE passage IN (SELECT row FROM passages WHERE state = ?)", (DEAD,))
     database.execute("DELETE FROM passages WHERE state = ?", (DEAD,))
     passages += database.execute("UPDATE passages SET state = ? WHERE state = ?", (LIVE, FRESH)).rowcount
     set_fact(database, "generation", generation)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ha_rag.errors import IndexReadOnlyError, IndexStoreError, IndexTooNewError
+from ha_rag.errors import IndexBusyError, IndexReadOnlyError, IndexStoreError, IndexTooNewError
 
 SCHEMA_VERSION = 1
 DATABASE = "index.sqlite3"
@@ -60,7 +60,9 @@ def _translation(path: Path, error: sqlite3.Error) -> IndexStoreError:
     text = str(error)
     if "readonly" in text:
         return IndexReadOnlyError(f"no write access to the index at {path}")
-    if "full" in text:
+    if "is locked" in text:
+        return IndexBusyError(f"another program holds the database of the index at {path}")
+    if "is full" in text:
         return IndexStoreError(f"no space left for the index at {path}; what was indexed before is untouched")
     if "malformed" in text or "not a database" in text:
         return IndexStoreError(

@@ -12,7 +12,7 @@ import pytest
 
 from ha_rag.clock import ManualClock
 from ha_rag.errors import IndexBusyError, IndexStoreError, IndexTooNewError
-from ha_rag.index import Document, Index, IndexWriter, Piece
+from ha_rag.index import Document, Index, IndexWriter, Piece, schema
 from ha_rag.index.index import LOOK_EVERY_S
 from ha_rag.index.schema import DATABASE
 from ha_rag.messages import Embedding, Space
@@ -274,3 +274,16 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_indexed(index: Index) ->
     assert (found(index, "zebra"), found(index, "lion"), index.documents) == (["a"], [], 1)
     put(index, {"b": "giraffe"})
     assert found(index, "giraffe") == ["b"]
+
+
+def test_a_database_held_by_another_program_is_told_as_busy(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(index, {"a": "zebra"})
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.0)
+    holder = sqlite3.connect(index.folder / DATABASE, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        with index.writer() as writer, pytest.raises(IndexBusyError, match="another program"):
+            writer.delete("a")
+    finally:
+        holder.close()
+    assert found(index, "zebra") == ["a"]
