@@ -96,6 +96,7 @@ def _service(settings: Settings, circuit: str, table: ServiceTable) -> ServiceCo
     return ServiceConfig(
         base_url=table.base_url,
         api_key=key.reveal() if key else None,
+        headers={"X-HA-RAG-Replica": settings.replica},
         # The tier cuts the call at its timeout and counts it; the client's own limit stands behind that.
         timeout_s=table.timeout_s + 1.0,
     )

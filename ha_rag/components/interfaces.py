@@ -2,6 +2,9 @@
 
 A component knows no circuit, no tier and no deadline: it does one thing, raises a `ComponentError` when it cannot,
 and may be cancelled at any await. Implementations must be safe across tasks of one event loop.
+
+A class that sets `in_process = True` calls no service: one replica's trouble with it says nothing about the others, so
+its circuit is the replica's own. Without it the circuit is the fleet's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CachedEmbedder: embeddings seen before. A miss is a failure, so that the next tier answers."""
+"""CachedEmbedder: embeddings seen before. On a miss the next tier answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from ha_rag.components.embedders.teaching import PRIMARY_SPACE
 from ha_rag.components.interfaces import Embedder
 from ha_rag.components.script import Script
-from ha_rag.errors import ComponentError, ConfigurationError
+from ha_rag.errors import ConfigurationError, InvalidRequestError
 from ha_rag.messages import Embedding, Space, Vector
 
 
@@ -54,7 +54,8 @@ class CachedEmbedder:
     """A tier that answers from `cache` alone (default: one in memory, empty). Safe across tasks.
 
     `space`: the one whose vectors it gives out (default: PrimaryEmbedder's). A text not in the cache raises
-    ComponentError. `RememberingEmbedder`, around an earlier tier, fills the cache; so does `remember`.
+    InvalidRequestError: the next tier answers, and the circuit learns nothing from it. `RememberingEmbedder`, around an
+    earlier tier, fills the cache; so does `remember`.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class CachedEmbedder:
         self._script.play()
         vector = await self._cache.get(self.space, text)
         if vector is None:
-            raise ComponentError("this text's embedding is not in the cache")
+            raise InvalidRequestError("this text's embedding is not in the cache")
         return Embedding(vector, self.space)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:

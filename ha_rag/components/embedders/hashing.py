@@ -38,6 +38,8 @@ Weights = NDArray[np.float64]
 class HashingEmbedder:
     """An embedder without weights. Safe across tasks. `dimension`: 8 to 65,536, default 256."""
 
+    in_process = True
+
     def __init__(self, dimension: int = 256) -> None:
         if not 8 <= dimension <= 65_536:
             raise ConfigurationError(f"dimension = {dimension!r}: must be between 8 and 65536")

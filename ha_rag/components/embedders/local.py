@@ -31,6 +31,8 @@ class LocalEmbedder:
     Source: WordLlama, https://github.com/dleemiller/WordLlama (model l2_supercat, 256 dimensions).
     """
 
+    in_process = True
+
     def __init__(self) -> None:
         model = _loaded_model()
         self.space = Space(MODEL, REVISION, DIMENSION)

@@ -50,6 +50,8 @@ class ExtractiveGenerator:
     given whole.
     """
 
+    in_process = True
+
     def __init__(self, max_sentences: int = 3, max_chars: int = 900) -> None:
         if max_sentences < 1 or max_chars < 1:
             raise ConfigurationError("max_sentences, max_chars: must be at least 1")

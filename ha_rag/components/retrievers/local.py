@@ -19,6 +19,8 @@ class LocalRetriever:
     Safe across tasks. Raises ComponentError where the index cannot be searched.
     """
 
+    in_process = True
+
     def __init__(self, index: Index, *, script: Script | None = None) -> None:
         self._index = index
         self._script = script
@@ -53,6 +55,8 @@ class LexicalRetriever:
 
     Safe across tasks. Raises ComponentError where the index cannot be searched.
     """
+
+    in_process = True
 
     def __init__(self, index: Index, *, script: Script | None = None) -> None:
         self._index = index
