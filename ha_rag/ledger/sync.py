@@ -338,7 +338,7 @@ class Sync:
         finally:
             unused = view.lease_answered(reply, token, asked_s)
         if unused is not None:
-            await self._settle(view, unused, Outcome.CANCELLED)
+            self._settle_soon(view, unused, Outcome.CANCELLED)
 
     async def _settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet."""

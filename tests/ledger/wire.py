@@ -1,0 +1,251 @@
+"""A ledger as one replica reaches it: over a wire that can be slow, lossy, refused, cut or frozen, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
+from ha_rag.ledger.ledger import Beat, Change, Event, Reply
+from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.messages import Outcome
+
+T = TypeVar("T")
+
+TIMEOUT_S = 0.25
+"""How long RedisLedger waits for an answer."""
+
+
+class Wire:
+    """Stands between a registry and a MemoryLedger.
+
+    `delay_s`: each way, for requests, answers and messages alike. `gone`: nothing gets through, and fails at once;
+    `frozen`: nothing is answered until it thaws. `readonly`: what must write is refused. `lose`: of these verbs
+    ("record>" the request, "record<" its answer, "message") the next ones are lost; `twice`: requests or messages that
+    arrive a second time. `sent`: verbs in the order they were sent. `paused`: this replica's process stands still.
+    """
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self.ledger = ledger
+        self.delay_s = 0.001
+        self.jitter_s = 0.0
+        self.gone = False
+        self.readonly = False
+        self.lose: list[str] = []
+        self.twice: list[str] = []
+        self.sent: list[str] = []
+        self.failing: dict[str, Exception] = {}
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self._running = asyncio.Event()
+        self._running.set()
+        self._queues: set[asyncio.Queue[Change | None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.closed = False
+
+    # ---- what the test does to it -----------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        self.gone = True
+        for queue in self._queues:
+            queue.put_nowait(None)
+
+    def mend(self) -> None:
+        self.gone = False
+
+    def heal(self) -> None:
+        """Ends whatever was wrong with it."""
+        self.mend()
+        self.thaw()
+        self.resume()
+        self.lose.clear()
+        self.twice.clear()
+        self.failing.clear()
+        self.readonly = False
+        self.delay_s, self.jitter_s = 0.001, 0.0
+
+    def freeze(self) -> None:
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
+    @property
+    def frozen(self) -> bool:
+        return not self._thawed.is_set()
+
+    def pause(self) -> None:
+        self._running.clear()
+
+    def resume(self) -> None:
+        self._running.set()
+
+    @property
+    def paused(self) -> bool:
+        return not self._running.is_set()
+
+    async def until_running(self) -> None:
+        await self._running.wait()
+
+    # ---- the verbs --------------------------------------------------------------------------------------------------
+
+    async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
+        return await self._write("record", lambda: self.ledger.record(circuit, terms, batch, jitter))
+
+    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
+        async def ask() -> Reply:
+            before = self.ledger.circuit(circuit)
+            reply = await self.ledger.lease(circuit, terms, replica, known_epoch, token)
+            assert reply.granted or self.ledger.circuit(circuit) == before, "a refused lease wrote something"
+            if reply.granted and self.readonly:
+                self.ledger._circuits[circuit] = before
+                raise LedgerRefusedError("READONLY You can't write against a read only replica.")
+            return reply
+
+        return await self._send("lease", ask)
+
+    async def settle(
+        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+    ) -> Reply:
+        return await self._write(
+            "settle", lambda: self.ledger.settle(circuit, terms, replica, token, outcome, throttled_ms, jitter)
+        )
+
+    async def override(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        return await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms))
+
+    async def teach(self, circuit: str, terms: Terms, replica: str, belief: Belief) -> Reply:
+        return await self._write("teach", lambda: self.ledger.teach(circuit, terms, replica, belief))
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        async def look() -> dict[str, Reply]:
+            before = dict(self.ledger._circuits)
+            replies = await self.ledger.read(circuits)
+            assert dict(self.ledger._circuits) == before, "a read wrote something"
+            return replies
+
+        return await self._send("read", look) if circuits else {}
+
+    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
+        return await self._send("events", lambda: self.ledger.events(circuit, after, limit))
+
+    async def changes(self) -> AsyncIterator[Change | None]:
+        if self.gone:
+            raise LedgerUnavailableError("gone")
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
+        pump = asyncio.ensure_future(self._pump(queue))
+        self._queues.add(queue)
+        try:
+            yield None
+            while (change := await queue.get()) is not None:
+                await self._running.wait()
+                yield change
+            raise LedgerUnavailableError("cut")
+        finally:
+            self._queues.discard(queue)
+            pump.cancel()
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        return await self._send("beat", lambda: self.ledger.beat(incarnation, body, circuits, life_ms))
+
+    async def leave(self, incarnation: str) -> None:
+        await self._send("leave", lambda: self.ledger.leave(incarnation))
+
+    async def replicas(self) -> list[Beat]:
+        return await self._send("replicas", self.ledger.replicas)
+
+    async def known_circuits(self) -> list[str]:
+        return await self._send("circuits", self.ledger.known_circuits)
+
+    async def aclose(self) -> None:
+        self.closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ---- the way there and back -------------------------------------------------------------------------------------
+
+    async def _write(self, verb: str, act: Callable[[], Awaitable[Reply]]) -> Reply:
+        async def checked() -> Reply:
+            if self.readonly:
+                raise LedgerRefusedError("READONLY You can't write against a read only replica.")
+            return await act()
+
+        return await self._send(verb, checked)
+
+    async def _send(self, verb: str, act: Callable[[], Awaitable[T]]) -> T:
+        await self._running.wait()
+        self.sent.append(verb)
+        if verb in self.failing:
+            raise self.failing[verb]
+        if self.gone:
+            raise LedgerUnavailableError("gone")
+        journey = self._spawn(self._journey(verb, act))
+        done, _ = await asyncio.wait({journey}, timeout=TIMEOUT_S)
+        while self.paused:  # whoever stands still notices no timeout: what has arrived meanwhile is read first
+            await self._running.wait()
+            done, _ = await asyncio.wait({journey}, timeout=TIMEOUT_S)
+        if not done or self.gone:
+            raise LedgerUnavailableError(f"{verb}: no answer")
+        return journey.result()
+
+    async def _journey(self, verb: str, act: Callable[[], Awaitable[T]]) -> T:
+        await self._travel()
+        if self._strikes(self.lose, f"{verb}>"):
+            await asyncio.Event().wait()
+        if self._strikes(self.twice, verb):
+            self._spawn(self._again(act))
+        try:
+            answer = await act()
+        finally:
+            await self._travel()
+        if self._strikes(self.lose, f"{verb}<"):
+            await asyncio.Event().wait()
+        return answer
+
+    async def _again(self, act: Callable[[], Awaitable[Any]]) -> None:
+        await asyncio.sleep(5 * self.delay_s + random.random() * self.jitter_s)
+        await act()
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self.delay_s + random.random() * self.jitter_s)
+        await self._thawed.wait()
+
+    async def _pump(self, queue: asyncio.Queue[Change | None]) -> None:
+        async for change in self.ledger.changes():
+            if change is None:
+                continue
+            for _ in range(2 if self._strikes(self.twice, "message") else 1):
+                if not self._strikes(self.lose, "message") and not self.gone:
+                    self._spawn(self._bring(queue, change))
+
+    async def _bring(self, queue: asyncio.Queue[Change | None], change: Change) -> None:
+        await self._travel()
+        if not self.gone:
+            queue.put_nowait(change)
+
+    @staticmethod
+    def _strikes(plan: list[str], what: str) -> bool:
+        if what in plan:
+            plan.remove(what)
+            return True
+        return False
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            assert error is None or isinstance(error, LedgerError), error
