@@ -323,13 +323,22 @@ async def main() -> None:
     )
     arguments.add_argument("--only-vectors", action="store_true")
     given = arguments.parse_args()
-    cranfield = None if given.only_vectors else Cranfield.load()
+    with tempfile.TemporaryDirectory() as scratch:
+        tempfile.tempdir = scratch
+        try:
+            await measure(given.rows, only_vectors=given.only_vectors)
+        finally:
+            tempfile.tempdir = None
+
+
+async def measure(rows: Sequence[int], *, only_vectors: bool) -> None:
+    cranfield = None if only_vectors else Cranfield.load()
     if cranfield is not None:
         compare_words(cranfield)
         await measure_whole(cranfield)
-    if not given.only_vectors:
+    if not only_vectors:
         await measure_start()
-    compare_vectors(given.rows)
+    compare_vectors(rows)
 
 
 if __name__ == "__main__":
