@@ -6,8 +6,9 @@ import uuid
 from pathlib import Path
 from typing import Any, Protocol
 
+from ha_rag.circuit.state import Circuit
 from ha_rag.circuit.terms import Terms
-from ha_rag.ledger.ledger import Ledger
+from ha_rag.ledger.ledger import Event, Ledger
 from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.ledger.redis import RedisLedger
 
@@ -47,6 +48,8 @@ class Bench(Protocol):
     async def start(self) -> None: ...
     async def advance(self, ms: int) -> None: ...
     async def forget(self) -> None: ...
+    async def copy(self) -> None: ...
+    async def fall_back(self) -> None: ...
 
 
 class HandClock:
@@ -69,6 +72,7 @@ class MemoryBench:
         self._clock = HandClock()
         self.memory = MemoryLedger(self._clock)
         self.ledger: Ledger = self.memory
+        self._copy: tuple[dict[str, Circuit], dict[str, list[Event]]] = {}, {}
 
     @property
     def now_ms(self) -> int:
@@ -82,6 +86,17 @@ class MemoryBench:
     async def forget(self) -> None:
         self.memory.forget()
 
+    async def copy(self) -> None:
+        """Keeps what is known now, as a replica of Redis that lags behind does."""
+        self._copy = dict(self.memory._circuits), {name: list(told) for name, told in self.memory._events.items()}
+
+    async def fall_back(self) -> None:
+        """Knows again what it knew at the last copy, as after a failover."""
+        self.memory.forget()
+        self.memory._circuits.update(self._copy[0])
+        for name, told in self._copy[1].items():
+            self.memory._events[name].extend(told)
+
 
 class RedisBench:
     """A RedisLedger on a frozen clock, in a namespace of its own. `client`: closed with the ledger."""
@@ -91,6 +106,7 @@ class RedisBench:
         self.now_ms = now_ms
         self.namespace = f"t{uuid.uuid4().hex[:8]}"
         self.ledger: Ledger = RedisLedger(client, self.namespace, clock=FROZEN_CLOCK)
+        self._copy: dict[str, tuple[bytes, int]] = {}
 
     async def start(self) -> None:
         await self.client.set(f"{self.namespace}:test:now", self.now_ms)
@@ -101,7 +117,25 @@ class RedisBench:
 
     async def forget(self) -> None:
         """Loses everything but the clock, as a flushed Redis does."""
-        keys = [key async for key in self.client.scan_iter(match=f"{self.namespace}:*", count=1000)]
-        gone = [key for key in keys if (key if isinstance(key, str) else key.decode()) != f"{self.namespace}:test:now"]
+        gone = await self._keys()
         if gone:
             await self.client.delete(*gone)
+
+    async def copy(self) -> None:
+        """Keeps what is known now, as a replica of Redis that lags behind does."""
+        self._copy = {key: (await self._dump(key), max(0, await self.client.pttl(key))) for key in await self._keys()}
+
+    async def fall_back(self) -> None:
+        """Knows again what it knew at the last copy, as after a failover; what has ended since is gone."""
+        await self.forget()
+        for key, (dumped, ttl) in self._copy.items():
+            await self.client.restore(key, ttl, dumped)
+        await self.advance(0)
+
+    async def _dump(self, key: str) -> bytes:
+        dumped: bytes = await self.client.execute_command("DUMP", key, NEVER_DECODE=True)
+        return dumped
+
+    async def _keys(self) -> list[str]:
+        found = [key async for key in self.client.scan_iter(match=f"{self.namespace}:*", count=1000)]
+        return [key for key in found if key != f"{self.namespace}:test:now"]
