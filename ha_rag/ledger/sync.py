@@ -96,12 +96,17 @@ class Sync:
                 async with asyncio.timeout(STOP_S):
                     await self._say_goodbye()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._end_tasks()
             self._leave_views_alone()
             with contextlib.suppress(LedgerError):
                 await self.ledger.aclose()
+
+    async def _end_tasks(self) -> None:
+        """Cancels until all have ended: seen with a redis client that took a cancellation for its own time limit."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=STOP_S)
 
     async def _say_goodbye(self) -> None:
         if not self.link.up:

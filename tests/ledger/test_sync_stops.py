@@ -1,0 +1,43 @@
+"""A sync ends, whatever its ledger makes of a cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.clock import SystemClock
+from ha_rag.errors import LedgerUnavailableError
+from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.view import View
+
+
+class Deaf(MemoryLedger):
+    """Takes the first cancellation of a read for the end of its own time limit, as a redis client was seen to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = asyncio.Event()
+        self.stuck = False
+
+    async def read(self, circuits):
+        if not self.stuck:
+            return await super().read(circuits)
+        self.reading.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.stuck = False
+            raise LedgerUnavailableError("no answer") from None
+        raise AssertionError("unreachable")
+
+
+async def test_a_cancellation_that_a_client_swallows_does_not_keep_a_replica_from_stopping():
+    clock, ledger = SystemClock(), Deaf()
+    sync = Sync(ledger, "a~1", clock)
+    sync.add(View("service", CircuitPolicy(), replica="a~1", clock=clock))
+    await sync.start()
+    ledger.stuck = True
+    await ledger.reading.wait()
+    async with asyncio.timeout(10):
+        await sync.stop()
