@@ -1,0 +1,78 @@
+"""How often a replica speaks to the ledger, and when it takes it for lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.clock import ManualClock
+from ha_rag.ledger.link import Link
+from ha_rag.ledger.pace import Burst, Pace
+
+
+@pytest.mark.parametrize("replicas", [1, 10, 100, 3000, 30_000])
+@pytest.mark.parametrize("circuits", [1, 12])
+def test_all_replicas_together_stay_below_a_fixed_number_of_scripts_a_second(replicas: int, circuits: int) -> None:
+    pace = Pace(replicas, circuits)
+    report_s = pace.report_s(0.1)
+    small = replicas * circuits <= 100
+    assert small or replicas * circuits / report_s <= 1000.1
+    assert replicas <= 500 or replicas / pace.poll_s <= 500.1
+    assert replicas <= 500 or replicas / pace.beat_s <= 500.1
+    assert replicas / pace.spread_s == pytest.approx(500)
+
+
+def test_a_replica_by_itself_keeps_the_intervals_of_the_policy() -> None:
+    pace = Pace()
+    assert (pace.report_s(0.1), pace.poll_s, pace.beat_s) == (0.1, 1.0, 1.0)
+
+
+def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> None:
+    burst = Burst()
+    assert sum(burst.take(0.0) for _ in range(50)) == 10
+    assert sum(burst.take(1.0) for _ in range(50)) == 10
+    assert sum(burst.take(1.05) for _ in range(50)) == 0
+
+
+def test_in_a_large_fleet_an_outage_does_not_begin_with_ten_reports_of_each_replica() -> None:
+    burst = Burst()
+    assert sum(burst.take(0.0, slower=30.0) for _ in range(50)) == 1
+    assert sum(burst.take(1.0, slower=30.0) for _ in range(50)) == 0
+    assert sum(burst.take(3.1, slower=30.0) for _ in range(50)) == 1
+
+
+def test_two_failures_in_a_row_lose_the_link_and_one_answer_brings_it_back() -> None:
+    clock = ManualClock()
+    link = Link(clock)
+    link.answered(1000)
+    assert [(link.failed("slow"), link.up) for _ in range(2)] == [(False, True), (True, False)]
+    clock.advance(7)
+    assert [(link.answered(8000), link.up)] == [(7, True)]
+
+
+def test_a_failure_between_two_answers_loses_nothing() -> None:
+    link = Link(ManualClock())
+    for _ in range(5):
+        assert link.answered(1000) is None
+        assert not link.failed("slow")
+    assert link.up
+
+
+def test_a_ledger_that_is_not_there_at_the_start_is_lost_once_and_found_once() -> None:
+    clock = ManualClock()
+    link = Link(clock)
+    assert not link.up
+    assert [link.failed("refused") for _ in range(4)] == [True, False, False, False]
+    clock.advance(3)
+    assert link.answered(1000) == 3
+    assert link.answered(1000) is None
+
+
+def test_the_ledgers_time_runs_on_from_when_it_was_told() -> None:
+    clock = ManualClock()
+    link = Link(clock)
+    assert link.ledger_now_ms() is None
+    link.answered(50_000)
+    clock.advance(1.5)
+    assert link.ledger_now_ms() == 51_500
+    link.answered(None)
+    assert link.ledger_now_ms() == 51_500

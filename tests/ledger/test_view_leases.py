@@ -1,0 +1,208 @@
+"""How a replica asks for a probe: once at a time, not before it makes sense, and no grant is lost or kept for long."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.ledger.ledger import Reply
+from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
+
+
+@pytest.fixture
+def view() -> OneView:
+    """Half-open since epoch 5. A lease lasts 10 s."""
+    view = OneView()
+    view.hears(HALF_OPEN, 5)
+    return view
+
+
+def test_the_first_call_that_comes_sets_off_a_request(view: OneView) -> None:
+    assert view.refused().ask
+
+
+def test_one_request_is_under_way_at_a_time(view: OneView) -> None:
+    assert view.refused().ask
+    assert not any(view.refused().ask for _ in range(10))
+
+
+def test_a_grant_goes_to_the_next_call_and_to_one_call_only(view: OneView) -> None:
+    view.refused()
+    assert view.granted(6) is None
+    grant = view.probes()
+    assert (grant.token, grant.alone) == ("t1", False)
+    assert view.refused().state is HALF_OPEN
+
+
+def test_a_grant_that_comes_when_its_asker_has_gone_waits_for_the_next_call(view: OneView) -> None:
+    view.refused()
+    asked_s = view.clock.now_s
+    view.clock.advance(0.1)
+    view.granted(6, asked_s=asked_s)
+    view.clock.advance(3)
+    assert view.stale_grant() is None
+    assert view.probes().token == "t1"
+
+
+def test_a_grant_ends_when_its_lease_does_counted_from_before_it_was_asked_for(view: OneView) -> None:
+    view.refused()
+    asked_s = view.clock.now_s
+    view.clock.advance(0.2)
+    view.granted(6, asked_s=asked_s)
+    assert view.probes().until_s == asked_s + 10
+
+
+def test_a_grant_that_nobody_used_for_half_its_life_is_given_back_and_not_used(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.clock.advance(5.0)
+    assert view.refused().state is HALF_OPEN
+    unused = view.stale_grant()
+    assert unused is not None
+    assert unused.token == "t1"
+    assert view.stale_grant() is None
+
+
+def test_a_grant_of_an_epoch_that_is_over_is_given_back(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.hears(HALF_OPEN, 9)
+    assert view.refused().state is HALF_OPEN
+    unused = view.stale_grant()
+    assert unused is not None
+    assert unused.epoch == 6
+
+
+def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back(view: OneView) -> None:
+    view.refused()
+    view.granted(6, "t1")
+    view.hears(HALF_OPEN, 9)
+    view.refused()
+    unused = view.granted(9, "t2")
+    assert unused is not None
+    assert unused.token == "t1"
+    assert view.probes().token == "t2"
+
+
+def test_a_grant_while_the_replica_is_alone_is_not_used_but_given_back(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.set_away(True)
+    assert view.probes().alone
+    view.clock.advance(5.1)
+    assert view.stale_grant() is not None
+
+
+def test_a_refusal_tells_when_to_ask_again_and_nothing_is_asked_before(view: OneView) -> None:
+    view.refused()
+    view.denied(4000)
+    refused = view.refused()
+    assert not refused.ask
+    assert refused.retry_after_s == pytest.approx(4.0)
+    view.clock.advance(3.9)
+    assert not view.refused().ask
+    view.clock.advance(0.2)
+    assert view.refused().ask
+
+
+def test_where_the_ledger_cannot_know_it_is_asked_again_in_a_second(view: OneView) -> None:
+    view.refused()
+    view.denied(-1)
+    assert view.refused().retry_after_s == pytest.approx(1.0)
+
+
+def test_a_settle_that_is_pushed_ends_the_waiting(view: OneView) -> None:
+    view.refused()
+    view.denied(9000)
+    view.hear_message(view.said(HALF_OPEN, 5), 5)
+    assert view.refused().ask
+
+
+def test_a_settle_that_is_pushed_while_all_places_are_taken_does_not(view: OneView) -> None:
+    view.refused()
+    view.denied(9000)
+    view.hear_message(view.said(HALF_OPEN, 5, standing_ms=2000), 5)
+    assert view.refused().retry_after_s == pytest.approx(2.0)
+
+
+def test_whom_the_message_did_not_reach_the_next_poll_tells(view: OneView) -> None:
+    view.refused()
+    view.denied(9000)
+    view.clock.advance(1)
+    view.hears(HALF_OPEN, 5, standing_ms=8000)
+    assert not view.refused().ask
+    view.hears(HALF_OPEN, 5, standing_ms=0)
+    assert view.refused().ask
+
+
+def test_a_lease_given_back_while_the_circuit_rests_does_not_make_all_ask_at_its_end() -> None:
+    view = OneView(draw=lambda: 0.5)
+    view.spread_s = 4.0
+    view.hears(OPEN, 5, left_ms=3000)
+    view.hear_message(view.said(OPEN, 5, left_ms=3000), 5)
+    view.clock.advance(3.1)
+    assert not view.refused().ask
+
+
+def test_after_a_new_transition_the_standing_probes_deadline_is_known_without_asking() -> None:
+    view = OneView()
+    view.hear_message(view.said(HALF_OPEN, 6, standing_ms=8000), 0)
+    assert view.refused().retry_after_s == pytest.approx(8.0)
+
+
+def test_a_request_without_an_answer_may_be_made_again(view: OneView) -> None:
+    view.refused()
+    view.lease_answered(None, "t1", view.clock.now_s)
+    assert view.refused().ask
+
+
+def test_a_large_fleet_spreads_what_all_want_to_ask() -> None:
+    asked = set()
+    for share in (0.0, 0.25, 0.5, 0.75):
+        view = OneView(draw=lambda share=share: share)
+        view.spread_s = 4.0
+        view.hears(HALF_OPEN, 5)
+        asked.add(view.refused().retry_after_s)
+    assert asked == {0.0, 1.0, 2.0, 3.0}
+
+
+def test_a_closed_circuit_keeps_no_grant(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.hears(CLOSED, 7)
+    unused = view.stale_grant()
+    assert unused is not None
+    assert unused.epoch == 6
+
+
+def test_the_lease_lasts_as_long_as_the_calls_own_timeout_and_a_second() -> None:
+    view = OneView(CircuitPolicy(), timeout_s=30.0)
+    view.hears(HALF_OPEN, 5)
+    view.refused()
+    view.granted(6)
+    assert view.probes().until_s == view.clock.now_s + 31
+
+
+def test_a_thread_waits_only_while_a_request_is_under_way(view: OneView) -> None:
+    view.wait_for_answer(60.0)  # none is: at once
+    view.refused()
+    woken = threading.Event()
+
+    def wait() -> None:
+        view.wait_for_answer(60.0)
+        woken.set()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert not woken.is_set()
+    view.lease_answered(Reply(view.said(HALF_OPEN, 6), granted=False, wait_ms=0), "t1", view.clock.now_s)
+    assert woken.wait(10)
+    waiter.join()
+
+
+def test_a_ledger_that_refuses_verbs_is_tried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
+    assert view.begin_asking()
+    assert not view.begin_asking()
+    assert not view.refused().ask

@@ -1,0 +1,265 @@
+"""What a replica decides for itself: it waits a moment for the fleet's word, and goes on alone when there is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.messages import Outcome
+from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
+
+SLOW = CircuitPolicy(min_samples=4, slow_call_s=1.0, slow_threshold=0.5)
+
+
+# ---- its own window -------------------------------------------------------------------------------------------------
+
+
+def test_a_replica_whose_own_window_trips_waits_a_moment_for_the_fleet() -> None:
+    view = OneView()
+    view.fails(4)
+    assert view.state() is CLOSED
+    view.clock.advance(0.05)
+    view.admitted()
+
+
+def test_without_a_word_in_a_tenth_of_a_second_it_refuses_by_itself() -> None:
+    view = OneView()
+    view.fails(4)
+    view.clock.advance(0.11)
+    assert view.refused().state is OPEN
+    assert view.overlaid()
+
+
+def test_a_fleet_that_has_judged_the_report_and_stays_closed_is_not_waited_for() -> None:
+    view = OneView()
+    view.fails(4)
+    batch = view.batch(view.ledger_ms)
+    assert batch is not None
+    assert batch.failing
+    view.judged(batch)
+    assert view.refused().state is OPEN
+
+
+def test_a_judgement_of_an_earlier_report_is_not_the_one_that_is_waited_for() -> None:
+    view = OneView()
+    view.fails(3)
+    early = view.batch(view.ledger_ms)
+    assert early is not None
+    view.fails(1)
+    view.judged(early)
+    view.admitted()
+
+
+def test_a_fleet_that_opens_takes_the_overlays_place() -> None:
+    view = OneView()
+    view.fails(4)
+    view.clock.advance(0.2)
+    view.hears(OPEN, 5, left_ms=2000)
+    assert not view.overlaid()
+    view.clock.advance(2.1)
+    assert view.refused().ask  # a lease of the fleet's, no probe of its own
+
+
+def test_a_fleet_that_closes_does_not_end_an_overlay() -> None:
+    view = OneView()
+    view.fails(4)
+    view.clock.advance(0.2)
+    view.hears(CLOSED, 5)
+    assert view.refused().state is OPEN
+
+
+def test_a_transition_of_the_fleet_empties_the_replicas_own_window() -> None:
+    view = OneView()
+    view.fails(3)
+    view.hears(CLOSED, 9)  # it opened and closed again while nobody was listening
+    view.fails(3)
+    view.clock.advance(1)
+    assert view.state() is CLOSED
+
+
+def test_an_overlay_rests_then_probes_once_and_closes() -> None:
+    view = OneView()
+    view.fails(4)
+    view.clock.advance(10.2)
+    grant = view.probes()
+    assert grant.alone
+    assert view.refused().state is HALF_OPEN
+    view.settle_alone(grant, Outcome.OK)
+    assert view.state() is CLOSED
+    assert view.passing is not None
+
+
+def test_an_overlay_whose_probe_fails_rests_longer() -> None:
+    view = OneView()
+    view.fails(4)
+    view.clock.advance(10.2)
+    view.settle_alone(view.probes(), Outcome.FAILED)
+    assert view.refused().retry_after_s == pytest.approx(20, abs=2.1)
+
+
+def test_an_overlay_probes_once_at_a_time_however_many_probes_the_fleet_has() -> None:
+    view = OneView(CircuitPolicy(min_samples=4, probes=5), away=True)
+    view.fails(4)
+    view.clock.advance(10.2)
+    view.probes()
+    assert view.refused().retry_after_s == pytest.approx(10, abs=0.1)
+
+
+def test_a_circuit_of_the_replicas_own_has_all_its_probes() -> None:
+    view = OneView(CircuitPolicy(min_samples=4, probes=2), scope="replica")
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.probes()
+    view.probes()
+    assert view.refused().state is HALF_OPEN
+
+
+def test_a_success_may_open_a_circuit_that_lacked_only_samples() -> None:
+    view = OneView(scope="replica")
+    view.fails(3)
+    view.goes_well(1)
+    assert view.refused().state is OPEN
+
+
+def test_slow_calls_alone_open_a_circuit_though_none_failed() -> None:
+    view = OneView(SLOW, scope="replica")
+    for _ in range(4):
+        term, started_s = view.admitted(), view.clock.now_s
+        view.clock.advance(1.5)
+        assert view.succeeded(term, started_s) is Outcome.SLOW
+    assert view.refused().state is OPEN
+    assert [t.after for ruling in view.untold() for t in ruling.events] == [OPEN]
+
+
+def test_a_window_slides_what_is_old_does_not_count() -> None:
+    view = OneView(scope="replica")
+    view.fails(3)
+    view.clock.advance(10.1)
+    view.fails(3)
+    assert view.state() is CLOSED
+
+
+def test_a_service_that_asks_for_a_rest_gets_it_from_this_replica_too() -> None:
+    view = OneView()
+    view.throttled(view.admitted(), 30.0)
+    view.clock.advance(0.11)
+    assert view.refused().retry_after_s == pytest.approx(29.9, abs=0.1)
+
+
+def test_no_rest_is_longer_than_the_policy_allows() -> None:
+    view = OneView(scope="replica")
+    view.throttled(view.admitted(), float("inf"))
+    assert view.refused().retry_after_s == pytest.approx(60, abs=0.1)
+
+
+# ---- the ledger is away ---------------------------------------------------------------------------------------------
+
+
+def test_alone_there_is_nobody_to_wait_for() -> None:
+    view = OneView(away=True)
+    view.fails(4)
+    assert view.refused().state is OPEN
+
+
+def test_a_ledger_that_goes_away_while_its_word_is_awaited_is_awaited_no_longer() -> None:
+    view = OneView()
+    view.fails(4)
+    view.set_away(True)
+    assert view.refused().state is OPEN
+
+
+def test_a_known_open_stays_open_to_its_end_and_then_this_replica_probes_alone() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000, open_count=1)
+    view.set_away(True)
+    view.clock.advance(2.9)
+    assert view.refused().state is OPEN
+    view.clock.advance(0.2)
+    grant = view.probes()
+    assert grant.alone
+    assert view.refused().state is HALF_OPEN
+
+
+def test_alone_a_good_probe_closes_and_a_failed_one_opens_for_longer() -> None:
+    view = OneView()
+    view.hears(HALF_OPEN, 5, open_count=1)
+    view.set_away(True)
+    view.settle_alone(view.probes(), Outcome.FAILED)
+    assert view.refused().retry_after_s == pytest.approx(20, abs=2.1)
+    view.clock.advance(22)
+    view.settle_alone(view.probes(), Outcome.OK)
+    assert view.state() is CLOSED
+
+
+def test_what_was_closed_alone_is_probed_again_once_the_ledger_is_back() -> None:
+    view = OneView()
+    view.hears(HALF_OPEN, 5)
+    view.set_away(True)
+    view.settle_alone(view.probes(), Outcome.OK)
+    assert view.state() is CLOSED
+    view.set_away(False)
+    assert view.refused().ask
+
+
+def test_an_overlay_that_rests_when_the_ledger_returns_runs_to_its_end() -> None:
+    view = OneView(away=True)
+    view.fails(4)
+    view.set_away(False)
+    view.hears(CLOSED, 0)
+    assert view.refused().state is OPEN
+    view.clock.advance(10.1)
+    assert view.probes().alone
+
+
+def test_an_operators_word_stands_while_the_ledger_is_away_and_ends_in_time() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=5000, override=view.word(OverrideMode.OPEN, 5000))
+    view.set_away(True)
+    view.clock.advance(4.9)
+    assert view.refused().state is OPEN
+    view.clock.advance(0.2)
+    assert view.probes().alone
+
+
+def test_a_flickering_ledger_does_not_make_a_lone_replica_probe_twice_at_once() -> None:
+    view = OneView()
+    view.hears(HALF_OPEN, 5)
+    view.set_away(True)
+    view.probes()
+    view.set_away(False)
+    view.set_away(True)
+    assert view.refused().state is HALF_OPEN
+
+
+def test_a_late_word_of_a_probe_made_alone_changes_nothing_once_the_fleet_has_spoken() -> None:
+    view = OneView()
+    view.hears(HALF_OPEN, 5)
+    view.set_away(True)
+    grant = view.probes()
+    view.set_away(False)
+    view.hears(OPEN, 7, left_ms=3000)
+    view.settle_alone(grant, Outcome.OK)
+    assert view.refused().state is OPEN
+    view.settle_alone(grant, Outcome.FAILED)
+    assert view.refused().retry_after_s == pytest.approx(3, abs=0.01)
+
+
+# ---- operators, on a circuit of the replica's own -------------------------------------------------------------------
+
+
+def test_an_operator_may_open_a_circuit_of_this_replica_for_a_while() -> None:
+    view = OneView(scope="replica")
+    view.override_alone(OverrideMode.OPEN, "because", "me", 5.0)
+    assert view.refused().retry_after_s == pytest.approx(5, abs=0.01)
+    view.clock.advance(5.1)
+    view.settle_alone(view.probes(), Outcome.OK)
+    assert view.state() is CLOSED
+
+
+def test_an_operator_may_take_it_back() -> None:
+    view = OneView(scope="replica")
+    view.override_alone(OverrideMode.OPEN, "because", "me", None)
+    assert view.refused().retry_after_s is None
+    view.override_alone(None, "enough", "me", None)
+    assert view.probes().alone

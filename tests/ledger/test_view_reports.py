@@ -1,0 +1,217 @@
+"""What a view reports: every outcome once, under the epoch that admitted it, stamped in the ledger's time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.rules import Batch
+from ha_rag.circuit.state import Counts
+from tests.ledger.views import CLOSED, OPEN, POLICY, OneView
+
+
+def reported(view: OneView) -> Batch:
+    """The next batch, taken by the ledger."""
+    batch = view.batch(view.ledger_ms)
+    assert batch is not None
+    view.batch_taken(batch)
+    return batch
+
+
+def counts(batch: Batch) -> Counts:
+    return sum((tally.counts for tally in batch.tallies), Counts())
+
+
+def test_what_was_counted_is_reported_once() -> None:
+    view = OneView()
+    view.goes_well(3)
+    view.fails(1)
+    assert counts(reported(view)) == Counts(3, 1)
+    assert view.batch(view.ledger_ms) is None
+    assert not view.has_news
+
+
+def test_batches_are_numbered_in_order() -> None:
+    view = OneView()
+    numbers = []
+    for _ in range(3):
+        view.goes_well()
+        numbers.append(reported(view).number)
+    assert numbers == [1, 2, 3]
+
+
+def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> None:
+    view = OneView()
+    view.goes_well(3)
+    first = view.batch(view.ledger_ms)
+    view.goes_well(5)
+    view.clock.advance(1)
+    assert view.batch(view.ledger_ms) is first
+    assert first is not None
+    view.batch_taken(first)
+    assert counts(reported(view)) == Counts(5, 0)
+
+
+def test_a_batch_that_has_become_too_old_to_count_is_let_go() -> None:
+    view = OneView()
+    view.goes_well(3)
+    first = view.batch(view.ledger_ms)
+    view.clock.advance(10.1)
+    view.goes_well(5)
+    second = reported(view)
+    assert first is not None
+    assert (second.number, counts(second)) == (2, Counts(5, 0))
+
+
+def test_outcomes_are_stamped_in_the_ledgers_time() -> None:
+    view = OneView()
+    began_ms = view.ledger_ms
+    view.goes_well()
+    view.clock.advance(4)
+    view.fails()
+    first, second = reported(view).tallies
+    assert first.at_ms == pytest.approx(began_ms, abs=1)
+    assert second.at_ms == pytest.approx(began_ms + 4000, abs=1)
+
+
+def test_what_is_older_than_the_window_is_not_reported() -> None:
+    view = OneView()
+    view.goes_well()
+    view.clock.advance(10.1)
+    view.fails()
+    assert counts(reported(view)) == Counts(0, 1)
+
+
+def test_a_call_admitted_before_a_transition_counts_for_nothing_after_it() -> None:
+    view = OneView()
+    early = view.admitted()
+    view.goes_well(2)
+    view.hears(OPEN, 5, left_ms=100)
+    view.hears(CLOSED, 6)
+    assert not view.failed(early, view.clock.now_s)
+    view.succeeded(early, view.clock.now_s)
+    assert view.batch(view.ledger_ms) is None
+    view.goes_well()
+    batch = reported(view)
+    assert (batch.tallies[0].epoch, counts(batch)) == (6, Counts(1, 0))
+
+
+def test_a_rest_that_the_service_asked_for_is_reported_with_its_epoch_and_time() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5)
+    view.throttled(view.admitted(), 30.0)
+    at_ms = view.ledger_ms
+    view.clock.advance(2)
+    batch = reported(view)
+    assert (batch.throttled_ms, batch.throttled_epoch) == (30_000, 5)
+    assert batch.throttled_at_ms == pytest.approx(at_ms, abs=1)
+    assert view.batch(view.ledger_ms) is None
+
+
+def test_of_two_rests_the_one_that_lasts_longer_is_reported() -> None:
+    view = OneView()
+    term = view.admitted()
+    view.throttled(term, 30.0)
+    view.throttled(term, 5.0)
+    assert reported(view).throttled_ms == 30_000
+
+
+def test_a_rest_asked_for_in_an_epoch_that_is_over_is_not_taken_for_a_new_one() -> None:
+    view = OneView()
+    early = view.admitted()
+    view.throttled(early, 60.0)
+    view.hears(OPEN, 5, left_ms=100)
+    view.hears(CLOSED, 6)
+    view.throttled(view.admitted(), 2.0)
+    batch = reported(view)
+    assert (batch.throttled_ms, batch.throttled_epoch) == (2000, 6)
+
+
+def test_a_replica_that_sees_the_failures_says_so() -> None:
+    view = OneView()
+    view.goes_well(3)
+    assert not reported(view).failing
+    view.fails(3)
+    assert reported(view).failing
+
+
+# ---- memory ---------------------------------------------------------------------------------------------------------
+
+
+def cells(view: OneView) -> int:
+    return len(view._tallies.for_fleet) + len(view._tallies.for_solo)
+
+
+@pytest.mark.parametrize("scope", ["fleet", "replica"])
+def test_however_long_the_ledger_is_away_a_view_keeps_a_dozen_cells(scope: str) -> None:
+    view = OneView(CircuitPolicy(window_s=10.0, min_samples=10_000), scope=scope, away=scope == "fleet")
+    for call in range(5000):
+        view.succeeded(view.admitted(), view.clock.now_s)
+        if call % 7 == 0:
+            view.fails()
+        view.clock.advance(0.02)
+    assert cells(view) <= 24
+
+
+def test_in_a_long_window_too() -> None:
+    view = OneView(CircuitPolicy(window_s=3600.0, min_samples=1_000_000), away=True)
+    for _ in range(3000):
+        view.fails()
+        view.goes_well(2)
+        view.clock.advance(3)
+    assert cells(view) <= 24
+
+
+def test_a_circuit_of_the_replicas_own_keeps_nothing_for_a_ledger() -> None:
+    view = OneView(scope="replica")
+    view.goes_well(10)
+    assert not view.has_news
+    assert view.batch(view.ledger_ms) is None
+
+
+def test_nothing_is_lost_by_joining_cells() -> None:
+    view = OneView(CircuitPolicy(window_s=10.0, min_samples=10_000), away=True)
+    for _ in range(90):
+        view.goes_well(3)
+        view.fails(1)
+        view.clock.advance(0.1)
+    assert counts(reported(view)) == Counts(270, 90)
+
+
+# ---- threads --------------------------------------------------------------------------------------------------------
+
+
+def test_many_threads_lose_no_count() -> None:
+    view = OneView(CircuitPolicy(window_s=10.0, min_samples=1_000_000))
+
+    def work() -> None:
+        for call in range(2000):
+            if call % 10:
+                view.succeeded(view.admitted(), view.clock.now_s)
+            else:
+                view.failed(view.admitted(), view.clock.now_s)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    total = Counts()
+    while any(thread.is_alive() for thread in threads):
+        if (batch := view.batch(view.ledger_ms)) is not None:
+            view.batch_taken(batch)
+            total += counts(batch)
+    for thread in threads:
+        thread.join()
+    if (batch := view.batch(view.ledger_ms)) is not None:
+        total += counts(batch)
+    assert total == Counts(7200, 800)
+
+
+def test_the_first_call_of_a_bucket_is_counted_in_it() -> None:
+    view = OneView(POLICY)
+    view.clock.advance(0.95)
+    view.goes_well()
+    view.clock.advance(0.1)
+    view.goes_well()
+    assert len(reported(view).tallies) == 2

@@ -1,0 +1,91 @@
+"""What tests of a view are made of: a view with a clock that stands, and the words a ledger may say to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState, Override, OverrideMode
+from ha_rag.clock import ManualClock
+from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.tallies import Term
+from ha_rag.ledger.view import Refused, View
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+
+REDIS_MS = 1_700_000_000_000
+"""The ledger's clock when a test begins."""
+
+POLICY = CircuitPolicy(min_samples=4, window_s=10.0, recovery_timeout_s=10.0, probe_successes=1)
+
+
+class OneView(View):
+    """A view in touch with its ledger, and its clock. No chance is left in it: `draw` is 0 unless given."""
+
+    def __init__(self, policy: CircuitPolicy = POLICY, *, away: bool = False, **facts: Any) -> None:
+        self.clock = ManualClock()
+        facts = {"replica": "r1", "draw": lambda: 0.0, **facts}
+        super().__init__("svc", policy, clock=self.clock, **facts)
+        self.began_s = self.clock.now_s
+        self.set_away(away)
+
+    @property
+    def ledger_ms(self) -> int:
+        """What the ledger's clock shows now."""
+        return REDIS_MS + round((self.clock.now_s - self.began_s) * 1000)
+
+    def said(self, state: CircuitState = CLOSED, epoch: int = 0, **facts: Any) -> Snapshot:
+        """A snapshot as the ledger would take it now."""
+        facts = {"now_ms": self.ledger_ms, **facts}
+        return Snapshot(state=state, epoch=epoch, **facts)
+
+    def hears(self, state: CircuitState, epoch: int, **facts: Any) -> None:
+        self.hear(self.said(state, epoch, **facts))
+
+    def word(self, mode: OverrideMode, for_ms: int | None = None) -> Override:
+        return Override(mode, "because", "me", None if for_ms is None else self.ledger_ms + for_ms)
+
+    # ---- calls ------------------------------------------------------------------------------------------------------
+
+    def admitted(self) -> Term:
+        """A call that passes."""
+        if self.passing is not None:
+            return self.passing
+        answer = self.consider()
+        assert isinstance(answer, Term), answer
+        return answer
+
+    def refused(self) -> Refused:
+        """A call that is refused."""
+        answer = self.consider()
+        assert isinstance(answer, Refused), answer
+        return answer
+
+    def probes(self) -> Grant:
+        """A call that may probe."""
+        answer = self.consider()
+        assert isinstance(answer, Grant), answer
+        return answer
+
+    def fails(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.failed(self.admitted(), self.clock.now_s)
+
+    def goes_well(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.succeeded(self.admitted(), self.clock.now_s)
+
+    # ---- leases -----------------------------------------------------------------------------------------------------
+
+    def granted(self, epoch: int, token: str = "t1", *, asked_s: float | None = None) -> Grant | None:
+        """The ledger grants what was asked for. Answers what is to be given back."""
+        self.hears(HALF_OPEN, epoch)
+        reply = Reply(self.said(HALF_OPEN, epoch), granted=True)
+        return self.lease_answered(reply, token, self.clock.now_s if asked_s is None else asked_s)
+
+    def denied(self, wait_ms: int, epoch: int | None = None) -> None:
+        epoch = self.fleet.epoch if epoch is None else epoch
+        reply = Reply(self.said(HALF_OPEN, epoch), granted=False, wait_ms=wait_ms)
+        self.lease_answered(reply, "t1", self.clock.now_s)
