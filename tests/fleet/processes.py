@@ -78,6 +78,7 @@ class Process:
         self._log = folder / f"{name}.log"
         self._environment = {**os.environ, "NO_COLOR": "1", **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self.socket = folder / f"{name}.sock"
 
     @property
     def pid(self) -> int:
@@ -85,15 +86,30 @@ class Process:
         return self._process.pid
 
     def start(self) -> None:
+        # Those of our own that read stdin end when it ends: nothing outlives a test run that was killed.
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=self._environment
+            )
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def pause(self) -> None:
+        """Stands still (SIGSTOP) until `resume`."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Ends it politely, then by force; also a process that was paused."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             return
         self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
@@ -101,30 +117,34 @@ class Process:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+        self._ended(self._process)
 
     def kill(self) -> None:
         """Ends it as a crash would."""
         self.signal(signal.SIGKILL)
         assert self._process is not None
-        self._process.wait()
+        self._ended(self._process)
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        self._process = None
 
     def said(self) -> str:
         """The last lines it wrote."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:]) if self._log.exists() else ""
 
 
-class Provider(Process):
-    """The simulated provider."""
+class Controls:
+    """What a running provider does wrong, and what it counted. `target`: "embeddings" or "chat"."""
 
-    def __init__(self, folder: Path, session: aiohttp.ClientSession) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
         self._session = session
-        super().__init__("provider", [sys.executable, "-m", "ha_rag.simulation", "--port", str(port)], folder)
 
     async def fail(self, target: str, mode: str = "error", **more: Any) -> None:
-        """Makes every call to `target` ("embeddings" or "chat") fail from now on."""
+        """Makes every call to `target` fail from now on."""
         fault = {"mode": mode, "rate": 1.0, "for_s": 120, **more}
         async with self._session.put(f"{self.url}/faults/{target}", json=fault) as reply:
             assert reply.status == 200, await reply.text()
@@ -133,10 +153,38 @@ class Provider(Process):
         async with self._session.delete(f"{self.url}/faults") as reply:
             assert reply.status == 200
 
-    async def calls(self, target: str) -> int:
+    async def forget(self) -> None:
+        """Well again, and nothing counted."""
+        await self.mend()
+        async with self._session.delete(f"{self.url}/counts") as reply:
+            assert reply.status == 200
+
+    async def calls(self, target: str = "chat") -> int:
         """How many calls it has received."""
-        async with self._session.get(f"{self.url}/counts") as reply:
+        async with self._session.get(f"{self.url}/counts?last=0") as reply:
             return int((await reply.json())[target]["received"])
+
+    async def arrivals(self, target: str = "chat") -> list[dict[str, Any]]:
+        """Every call it received: `outcome` (the fault it met, or "ok"), `replica`, `monotonic_ms`."""
+        async with self._session.get(f"{self.url}/counts") as reply:
+            return [arrival for arrival in (await reply.json())["arrivals"] if arrival["target"] == target]
+
+    async def answers(self) -> bool:
+        try:
+            async with self._session.get(f"{self.url}/faults") as reply:
+                return reply.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+class Provider(Process):
+    """The simulated provider."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("provider", [sys.executable, "-m", "ha_rag.simulation", "--port", str(port)], folder)
 
 
 class Replica(Process):
@@ -170,7 +218,7 @@ class Replica(Process):
 class Fleet:
     """Everything together. `replicas` run; `provider` and `redis` may be broken at will."""
 
-    def __init__(self, redis: RedisProcess, provider: Provider, replicas: list[Replica]) -> None:
+    def __init__(self, redis: RedisProcess, provider: Controls, replicas: list[Replica]) -> None:
         self.redis = redis
         self.provider = provider
         self.replicas = replicas
@@ -193,7 +241,7 @@ async def fleet(folder: Path, *, replicas: int = 3, circuit: str = "recovery_tim
     redis = RedisProcess(folder)
     redis.start()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        provider = Provider(folder, session)
+        provider = Provider(folder)
         config = folder / "ha_rag.toml"
         config.write_text(
             CONFIGURATION.format(redis_url=redis.url, index=folder / "index", provider=provider.url, circuit=circuit)
@@ -203,14 +251,15 @@ async def fleet(folder: Path, *, replicas: int = 3, circuit: str = "recovery_tim
         try:
             provider.start()
             started.append(provider)
-            await _until(lambda: _answers(session, f"{provider.url}/faults"), provider)
+            controls = Controls(provider.url, session)
+            await until_ready(controls.answers, provider)
             await asyncio.to_thread(_ingest, folder, config)
             for member in members:
                 member.start()
                 started.append(member)
             for member in members:
-                await _until(member.ready, member)
-            yield Fleet(redis, provider, members)
+                await until_ready(member.ready, member)
+            yield Fleet(redis, controls, members)
         except BaseException:
             print(*(f"--- {process.name}\n{process.said()}" for process in started), sep="\n")
             raise
@@ -230,15 +279,7 @@ def _ingest(folder: Path, config: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(url) as reply:
-            return reply.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
-async def _until(ready: Any, process: Process) -> None:
+async def until_ready(ready: Any, process: Process) -> None:
     try:
         async with asyncio.timeout(START_S):
             while not await ready():

@@ -1,0 +1,47 @@
+"""What the fleet's tests share: processes that start once and serve all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.conftest import require_redis_binary
+from tests.fleet.crew import CrewOf, Pool, Yard
+from tests.fleet.processes import Controls, Provider, until_ready
+
+
+@pytest.fixture(scope="session")
+def _yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    require_redis_binary()
+    folder = tmp_path_factory.mktemp("fleet")
+    workers, proxies = Pool(folder, "tests.fleet.worker"), Pool(folder, "tests.fleet.proxy")
+    provider = Provider(folder)
+    provider.start()
+    workers.give_back(workers.take(3))
+    asyncio.run(_answering(provider))
+    yield Yard(workers, proxies, provider, folder)
+    for kept in (workers, proxies, provider):
+        kept.stop()
+
+
+async def _answering(provider: Provider) -> None:
+    async with aiohttp.ClientSession() as session:
+        await until_ready(Controls(provider.url, session).answers, provider)
+
+
+@pytest.fixture
+def crew_of(_yard: Yard, tmp_path: Path) -> CrewOf:
+    """Makes crews; see `crew.py`."""
+    _yard.folder = tmp_path
+    return _yard.crew
+
+
+@pytest.fixture
+def yard(_yard: Yard, crew_of: CrewOf) -> Yard:
+    """Where crews come from, for tests that start processes of their own."""
+    del crew_of
+    return _yard

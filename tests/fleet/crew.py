@@ -1,0 +1,271 @@
+"""A crew: replicas without the RAG (`worker.py`), one circuit, and everything between them that can break.
+
+    async with crew_of(3) as crew: ...                 three processes, one Redis of their own, the counting provider
+    async with crew_of(3, wires=True) as crew: ...     each reaches Redis and the provider over a wire of its own
+
+Processes are kept between tests: each test's replicas are new incarnations in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.fleet.control import Remote
+from tests.fleet.processes import Controls, Process, Provider
+from tests.redis_servers import RedisProcess
+
+TIMEOUT_S = 0.5
+LEASE_S = TIMEOUT_S + 1.0
+REST_S = 1.5
+"""The shortest rest there can be: no rest is shorter than a probe may last."""
+
+POLICY = {"min_samples": 3, "recovery_timeout_s": REST_S, "recovery_timeout_max_s": 2 * REST_S, "probe_successes": 2}
+
+SLACK_S = 2.0
+"""What a busy machine may add to a time that the law promises."""
+
+
+class Pool:
+    """Processes that listen on a socket, kept from test to test. `module`: what they run."""
+
+    def __init__(self, folder: Path, module: str) -> None:
+        self._folder = folder
+        self._module = module
+        self._idle: list[Process] = []
+        self._numbers = itertools.count()
+
+    def take(self, number: int) -> list[Process]:
+        """So many running processes; new ones may still be starting."""
+        while len(self._idle) < number:
+            self._idle.append(self.start_one())
+        taken, self._idle = self._idle[:number], self._idle[number:]
+        return taken
+
+    def start_one(self, *before: str, **environment: str) -> Process:
+        """A process that is not kept, unless it is given back. `before`: a program that starts it."""
+        name = f"{self._module.rpartition('.')[2]}-{next(self._numbers)}"
+        socket = str(self._folder / f"{name}.sock")
+        process = Process(name, [*before, sys.executable, "-m", self._module, socket], self._folder, environment)
+        process.start()
+        return process
+
+    def give_back(self, processes: Iterable[Process]) -> None:
+        self._idle += [process for process in processes if process.runs]
+
+    def stop(self) -> None:
+        for process in self._idle:
+            process.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A TCP route that can be slowed, frozen, cut and refused; see `proxy.py`."""
+
+    proxy: Remote
+    port: int
+
+    async def set(self, **how: Any) -> None:
+        await self.proxy("set", route=self.port, **how)
+
+    async def cut(self) -> None:
+        await self.proxy("cut", route=self.port)
+
+
+@dataclass(eq=False)
+class Member:
+    """One replica. `ask("verb", ...)` is what `worker.py` can be asked."""
+
+    name: str
+    process: Process
+    ask: Remote
+    to_redis: Wire | None = None
+    to_provider: Wire | None = None
+    incarnation: str = ""
+
+    async def call(self, times: int = 1, **how: Any) -> list[str]:
+        """Makes guarded calls; answers how each ended: "ok", "failed", "refused" or "cancelled"."""
+        return [record["outcome"] for record in await self.ask("call", times=times, **how)]
+
+    async def sees(self) -> dict[str, Any]:
+        """What it believes."""
+        seen: dict[str, Any] = await self.ask("see")
+        return seen
+
+    async def state(self) -> str:
+        """What its calls would meet."""
+        return str((await self.sees())["state"])
+
+    async def events(self, kind: str = "CircuitChanged") -> list[dict[str, Any]]:
+        return [event for event in await self.ask("events") if event["kind"] == kind]
+
+
+@dataclass(eq=False)
+class Crew:
+    """Everything of one test."""
+
+    members: list[Member]
+    redis: RedisProcess
+    provider: Controls
+    namespace: str
+    policy: dict[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Any:
+        return iter(self.members)
+
+    async def load(self, per_s: float, members: Sequence[Member] | None = None) -> None:
+        """Each member calls so many times a second from now on."""
+        await asyncio.gather(*(m.ask("load", per_s=per_s) for m in members or self.members))
+
+    async def unload(self, members: Sequence[Member] | None = None) -> list[dict[str, Any]]:
+        """Stops that; answers the records of all calls since, oldest first, each with its `replica`."""
+        asked = members or self.members
+        told = await asyncio.gather(*(m.ask("unload") for m in asked))
+        records = [{**record, "replica": m.name} for m, one in zip(asked, told, strict=True) for record in one]
+        return sorted(records, key=lambda record: record["begun_s"])
+
+    async def until(
+        self, state: str, within_s: float, *, calling: bool = False, members: Sequence[Member] | None = None
+    ) -> float:
+        """Waits until the calls of every member would meet `state`; answers how long that took.
+
+        `calling`: each calls all the while: a circuit closes only by calls.
+        """
+        began_s, asked = asyncio.get_running_loop().time(), members or self.members
+        seen: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(within_s + SLACK_S):
+                while not seen or {one["state"] for one in seen} != {state}:
+                    if calling:
+                        await asyncio.gather(*(m.call() for m in asked))
+                    seen = await asyncio.gather(*(m.sees() for m in asked))
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not {state} everywhere within {within_s + SLACK_S:g} s: {seen}") from None
+        return asyncio.get_running_loop().time() - began_s
+
+    async def open(self, mode: str = "error", **fault: Any) -> None:
+        """Breaks the service, and lets the first member open the circuit for all."""
+        await self.provider.fail("chat", mode, **fault)
+        assert "ok" not in await self.members[0].call(3)
+        await self.until("open", within_s=0.5)
+
+    async def open_to_half_open(self) -> None:
+        """The circuit has opened, and its rest is over; nobody has probed yet."""
+        await self.open()
+        await self.until("half_open", within_s=REST_S)
+
+    async def begin_probe(self, prober: Member) -> asyncio.Future[Any]:
+        """The circuit is half-open, and `prober` is in the middle of its probe: the service has it and says nothing.
+
+        Answers what the call will have come to; what the prober never tells is not waited for.
+        """
+        await self.provider.fail("chat", "hang")
+        received = await self.provider.calls()
+        probing = asyncio.ensure_future(prober.call())
+        async with asyncio.timeout(LEASE_S):
+            while await self.provider.calls() == received:
+                await asyncio.sleep(0.01)
+        return probing
+
+    async def changes(self, members: Sequence[Member] | None = None) -> list[tuple[str, str]]:
+        """What the fleet's circuit went through, as (from, to) in the order of epochs, whoever heard of it."""
+        told = [event for m in members or self.members for event in await m.events() if event["scope"] == "fleet"]
+        steps = {event["epoch"]: (event["from_state"], event["to_state"]) for event in told}
+        return [step for _, step in sorted(steps.items())]
+
+    async def unbothered(self, for_s: float) -> list[str]:
+        """Everybody calls for so long; answers how those calls ended that did not end well."""
+        await self.load(10)
+        await asyncio.sleep(for_s)
+        return [record["outcome"] for record in await self.unload() if record["outcome"] != "ok"]
+
+    async def never_went_back(self, members: Sequence[Member] | None = None) -> None:
+        """Invariant 1: nobody ever believed a lower epoch than before."""
+        for member in members or self.members:
+            epochs = [epoch for _, epoch, *_ in await member.ask("beliefs")]
+            assert epochs == sorted(epochs), f"{member.name} went back: {epochs}"
+
+
+CrewOf = Callable[..., Any]
+
+
+@dataclass(eq=False)
+class Yard:
+    """Where crews come from."""
+
+    workers: Pool
+    proxies: Pool
+    provider: Provider
+    folder: Path
+    numbers: Any = field(default_factory=itertools.count)
+
+    @asynccontextmanager
+    async def crew(
+        self,
+        size: int,
+        *,
+        wires: bool = False,
+        policy: dict[str, Any] | None = None,
+        redis_url: str | None = None,
+        names: Sequence[str] | None = None,
+        policies: Sequence[dict[str, Any]] | None = None,
+        processes: Sequence[Process] | None = None,
+    ) -> AsyncIterator[Crew]:
+        """A crew of `size`. `policy`: changes to POLICY; `policies`: one change for each. `redis_url`: another Redis
+        than one of the crew's own. `processes`: to run in, instead of some of the pool's."""
+        redis = RedisProcess(self.folder)
+        taken = [*(processes or []), *self.workers.take(size - len(processes or []))]
+        proxies = self.proxies.take(1 if wires else 0)
+        async with AsyncExitStack() as stack:
+            stack.callback(lambda: self.workers.give_back(taken[len(processes or []) :]))
+            stack.callback(lambda: self.proxies.give_back(proxies))
+            stack.callback(redis.kill)
+            if redis_url is None:
+                await asyncio.to_thread(redis.start)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            controls = Controls(self.provider.url, session)
+            await controls.forget()
+            proxy = await Remote.open(proxies[0].socket) if wires else None
+            if proxy is not None:
+                stack.push_async_callback(proxy.aclose)
+            crew = Crew([], redis, controls, f"test-{next(self.numbers)}")
+            crew.policy = {**POLICY, **(policy or {})}
+            crew.members = list(
+                await asyncio.gather(*(self._member(f"rag-{n}", p, proxy, redis) for n, p in enumerate(taken, 1)))
+            )
+            for n, member in enumerate(crew.members):
+                stack.push_async_callback(member.ask.aclose)
+                member.name = names[n] if names else member.name
+            url = redis_url or redis.url
+            await asyncio.gather(
+                *(self.join(crew, m, url, (policies or [{}] * size)[n]) for n, m in enumerate(crew.members))
+            )
+            yield crew
+
+    async def _member(self, name: str, process: Process, proxy: Remote | None, redis: RedisProcess) -> Member:
+        member = Member(name, process, await Remote.open(process.socket))
+        if proxy is not None:
+            member.to_redis = Wire(proxy, await proxy("route", to=redis.port))
+            member.to_provider = Wire(proxy, await proxy("route", to=self.provider.port))
+        return member
+
+    async def join(self, crew: Crew, member: Member, redis_url: str, policy: dict[str, Any]) -> None:
+        to_redis, to_provider = member.to_redis, member.to_provider
+        member.incarnation = await member.ask(
+            "join",
+            redis_url=f"redis://127.0.0.1:{to_redis.port}/0" if to_redis else redis_url,
+            namespace=crew.namespace,
+            replica=member.name,
+            provider_url=f"http://127.0.0.1:{to_provider.port}" if to_provider else self.provider.url,
+            policy={**crew.policy, **policy},
+            timeout_s=TIMEOUT_S,
+        )

@@ -1,0 +1,195 @@
+"""A process that holds one circuit around calls to the counting provider: a replica without the RAG.
+
+`python -m tests.fleet.worker SOCKET`, driven through `control.Remote`. A connection is one replica's life: `join`
+begins it, the end of the connection ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from ha_rag.breaker.breaker import CircuitBreaker
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.errors import CircuitOpenError
+from ha_rag.events import Event
+from tests.fleet.control import serve
+
+CIRCUIT = "svc"
+QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "well?"}]}
+WATCH_S = 0.005
+
+
+class CallFailedError(Exception):
+    """The provider answered with an error; one that asks for a rest says for how long."""
+
+    def __init__(self, status: int, retry_after_s: float | None) -> None:
+        super().__init__(f"HTTP {status}")
+        self.retry_after_s = retry_after_s
+
+
+class Worker:
+    """One replica. Times are monotonic seconds, which on Linux all processes share."""
+
+    def __init__(self) -> None:
+        self._circuits: CircuitRegistry | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._events: list[dict[str, Any]] = []
+        self._beliefs: list[list[Any]] = []
+        self._calls: list[dict[str, Any]] = []
+        self._loads: set[asyncio.Task[Any]] = set()
+        self._quiet = asyncio.Event()
+
+    @property
+    def _breaker(self) -> CircuitBreaker:
+        assert self._circuits is not None, "join first"
+        return self._circuits.breaker(CIRCUIT)
+
+    # ---- verbs ------------------------------------------------------------------------------------------------------
+
+    async def do_join(
+        self,
+        redis_url: str | None,
+        namespace: str,
+        replica: str,
+        provider_url: str,
+        policy: dict[str, Any],
+        timeout_s: float,
+    ) -> str:
+        """Joins the fleet; answers the incarnation."""
+        self._url, self._timeout_s = f"{provider_url}/v1/chat/completions", timeout_s
+        self._circuits = CircuitRegistry.connect(
+            redis_url, namespace=namespace, replica=replica, sinks=[self._note_event]
+        )
+        self._circuits.breaker(CIRCUIT, CircuitPolicy(**policy), timeout_s=timeout_s)
+        self._session = await self._stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                headers={"X-HA-RAG-Replica": replica},
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        )
+        await self._stack.enter_async_context(self._circuits)
+        watch = asyncio.ensure_future(self._watch())
+        self._stack.callback(watch.cancel)
+        return self._circuits.incarnation
+
+    async def do_leave(self) -> None:
+        await self.aclose()
+
+    async def do_call(self, times: int = 1, at_once: bool = False, cancel_after_s: float | None = None) -> list[Any]:
+        """Makes guarded calls, one after another or all at once; answers each one's record."""
+        if at_once:
+            return list(await asyncio.gather(*(self._call(cancel_after_s) for _ in range(times))))
+        return [await self._call(cancel_after_s) for _ in range(times)]
+
+    async def do_load(self, per_s: float) -> None:
+        """Calls from now on, so many times a second, however long each takes."""
+        self._quiet.clear()
+        load = asyncio.ensure_future(self._load(per_s))
+        self._loads.add(load)
+
+    async def do_unload(self) -> list[Any]:
+        """Stops calling, waits for what is under way, and answers the records of all calls since the last time."""
+        self._quiet.set()
+        loads, self._loads = self._loads, set()
+        await asyncio.gather(*loads)
+        calls, self._calls = self._calls, []
+        return calls
+
+    async def do_see(self) -> dict[str, Any]:
+        """What it believes now."""
+        assert self._circuits is not None
+        view, breaker = self._breaker._view, self._breaker
+        return {
+            "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch, "away": view.away,
+            "overlaid": view.overlaid(), "freshness": breaker.shared_state, "reason": view.fleet.reason,
+            "open_count": view.fleet.open_count, "opened_by": view.fleet.opened_by, "left_ms": view.fleet.left_ms,
+            "voters": list(view.fleet.voters),
+        }  # fmt: skip
+
+    async def do_fleet(self) -> dict[str, Any]:
+        """What every replica last said of itself."""
+        assert self._circuits is not None
+        return dataclasses.asdict(await self._circuits.fleet())
+
+    async def do_events(self) -> list[dict[str, Any]]:
+        """Every event since it joined, with the moment at which it was told."""
+        return self._events
+
+    async def do_beliefs(self) -> list[list[Any]]:
+        """Every (moment, the fleet's epoch, the fleet's state, what a call would meet) in which it differed."""
+        return self._beliefs
+
+    # ---- calls ------------------------------------------------------------------------------------------------------
+
+    async def _call(self, cancel_after_s: float | None = None) -> dict[str, Any]:
+        begun_s = time.monotonic()
+        record: dict[str, Any] = {"begun_s": begun_s, "sent_s": None}
+        task = asyncio.ensure_future(self._breaker.call(self._fetch, record))
+        if cancel_after_s is not None:
+            asyncio.get_running_loop().call_later(cancel_after_s, task.cancel)
+        try:
+            await task
+            record["outcome"] = "ok"
+        except CircuitOpenError as error:
+            record |= {"outcome": "refused", "state": error.state}
+        except asyncio.CancelledError:
+            record["outcome"] = "cancelled"
+        except Exception as error:
+            record |= {"outcome": "failed", "why": f"{type(error).__name__}: {error}"}
+        record["ended_s"] = time.monotonic()
+        return record
+
+    async def _fetch(self, record: dict[str, Any]) -> None:
+        record["sent_s"] = time.monotonic()
+        async with asyncio.timeout(self._timeout_s), self._session.post(self._url, json=QUESTION) as reply:
+            await reply.read()
+            if reply.status >= 400:
+                asked = reply.headers.get("Retry-After")
+                raise CallFailedError(reply.status, float(asked) if asked else None)
+
+    async def _load(self, per_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        due_s, under_way = loop.time(), set()
+        while not self._quiet.is_set():
+            task = asyncio.ensure_future(self._call())
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            task.add_done_callback(lambda done: self._calls.append(done.result()))
+            # What a busy machine or a pause kept from being called is not made up for all at once.
+            due_s = max(due_s + 1 / per_s, loop.time() - 1 / per_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), max(0.0, due_s - loop.time()))
+        await asyncio.gather(*under_way)
+
+    # ---- what is noted ----------------------------------------------------------------------------------------------
+
+    def _note_event(self, event: Event) -> None:
+        self._events.append({"kind": event.kind, "told_s": time.monotonic(), **dataclasses.asdict(event)})
+
+    async def _watch(self) -> None:
+        while True:
+            view = self._breaker._view
+            belief = [view.fleet.epoch, view.fleet.state, self._breaker.state]
+            if not self._beliefs or self._beliefs[-1][1:] != belief:
+                self._beliefs.append([time.monotonic(), *belief])
+            await asyncio.sleep(WATCH_S)
+
+    async def aclose(self) -> None:
+        self._quiet.set()
+        for load in self._loads:
+            load.cancel()
+        await self._stack.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), Worker))
