@@ -126,6 +126,7 @@ class History:
         self.seen: list[Snapshot] = [Snapshot(0)]
         self.tokens: list[str] = []
         self.numbers: dict[str, int] = {}
+        self.sent: dict[tuple[str, int], Batch] = {}
 
     async def take(self, step: Step) -> None:
         verb, *args = step
@@ -179,8 +180,10 @@ class History:
             failing,
             asked_ms,
             self._epoch(asked_in),
-            now - asked_ago if asked_ago else 0,
+            now - asked_ago,
         )
+        # A number that was used before names the batch that it named then: a repetition says the same thing again.
+        batch = self.sent.setdefault((replica, batch.number), batch)
         return lambda bench: bench.ledger.record(NAME, policy, batch, jitter)
 
     def lease(self, policy: Any, replica: str, known: str) -> Callable[[Bench], Any]:

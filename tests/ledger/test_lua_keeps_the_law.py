@@ -25,7 +25,7 @@ async def both_agree(bench: RedisBench, drawn: tuple[list[str], list[tuple[Any, 
 
 
 @pytest.mark.real_redis
-@settings(ANY, max_examples=150)
+@settings(ANY, max_examples=100)
 @given(drawn=histories)
 async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[[str], Any], drawn: Any) -> None:
     client = client_of("redis RESP2")
@@ -35,7 +35,7 @@ async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[
         await client.aclose()
 
 
-@settings(ANY, max_examples=40)
+@settings(ANY, max_examples=25)
 @given(drawn=histories)
 async def test_memory_and_fakeredis_agree_on_any_history(client_of: Callable[[str], Any], drawn: Any) -> None:
     await both_agree(RedisBench(client_of("fakeredis")), drawn)
