@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
 
+from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.deadline import Deadline
 from ha_rag.events import QuestionAnswered, Sink, TierFellBack, announce
 from ha_rag.messages import Answer, Citation, ComponentType, Embedding, Generation, Passage
-from ha_rag.strategy.background import BackgroundLoop
 from ha_rag.strategy.guard import Circuits
 from ha_rag.strategy.inquiry import Inquiry
 from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question, checked_timeout_s, checked_top_k
@@ -52,7 +52,7 @@ class HighAvailabilityRAG:
         self._clock = SystemClock() if clock is None else clock
         self._sinks = tuple(sinks)
         self._pipeline = strategy.guarded(self.circuits)
-        self._background = BackgroundLoop()
+        self._background = BackgroundLoop("`await query(...)`")
 
     async def query(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
         """The answer to `question` from at most `top_k` passages, within `timeout_s` seconds.

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.breaker import PROBE_WAIT_S, CircuitBreaker
 from ha_rag.breaker.lag import Lag
 from ha_rag.breaker.outcome import Classify, classify
@@ -57,9 +58,6 @@ from ha_rag.messages import Outcome
 FRESH_POLLS = 2.5
 """A belief is fresh while it was heard within this many polls."""
 
-START_S = 5.0
-"""How long a synchronous program waits for its background thread to have looked at the ledger once."""
-
 
 class CircuitRegistry:
     """The circuits of one process. Make it with `connect`; enter it to join the fleet, leave it to say goodbye.
@@ -88,7 +86,7 @@ class CircuitRegistry:
         self._views: dict[str, View] = {}
         self._lock = threading.Lock()
         self._watch: asyncio.Task[None] | None = None
-        self._thread: _Background | None = None
+        self._thread: BackgroundLoop | None = None
 
     @classmethod
     def connect(
@@ -374,37 +372,18 @@ class CircuitRegistry:
                 await asyncio.gather(self._watch, return_exceptions=True)
 
     def __enter__(self) -> Self:
-        self._thread = _Background()
-        self._thread.run(self.__aenter__(), START_S)
-        return self
+        self._thread = BackgroundLoop("`async with`")
+        return self._thread.run(self.__aenter__)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
-            thread.run(self.__aexit__(kind, error, trace), START_S)
-            thread.stop()
+            thread.close(lambda: self.__aexit__(kind, error, trace))
 
 
 _WORST = ["fresh", "stale", "local"]
-
-
-class _Background:
-    """An event loop on a thread of its own, for a program that has none."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="ha_rag sync", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Any, timeout_s: float) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:

@@ -20,8 +20,8 @@ class CircuitPolicy:
     `slow_call_s`), as seen by at least `quorum` replicas.
 
     Resting. `recovery_timeout_s` the first time, then `recovery_backoff` times longer after each failed recovery, at
-    most `recovery_timeout_max_s`, plus up to a tenth of jitter. A service that names its own rest (429, 503 with
-    Retry-After) gets it, at most `throttle_max_s`. No rest is shorter than a probe may last.
+    most `recovery_timeout_max_s`, plus up to a tenth of jitter; never shorter than a probe may last. A service that
+    names its own rest (429, 503 with Retry-After) gets just that, at most `throttle_max_s`.
 
     Closing. At most `probes` calls at a time, over the whole fleet; `probe_successes` good ones close the circuit. A
     probe lasts as long as its call's own timeout plus 1 s, or `probe_timeout_s` where the call has none (default

@@ -13,10 +13,12 @@ T = TypeVar("T")
 class BackgroundLoop:
     """Runs coroutines on one background thread, started when first needed. Safe across threads.
 
-    A loop that lives on between calls keeps connections warm and lets detached probes end.
+    A loop that lives on between calls keeps connections warm, lets detached probes end, and hears of changes
+    meanwhile. `instead`: what to say to a caller that has a running loop of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -24,7 +26,7 @@ class BackgroundLoop:
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `work()` comes to; the calling thread waits for it. Raises RuntimeError inside an event loop."""
         if _inside_a_loop():
-            raise RuntimeError("an event loop is running here, and waiting would block it: use `await query(...)`")
+            raise RuntimeError(f"an event loop is running here, and waiting would block it: use {self._instead}")
         future = asyncio.run_coroutine_threadsafe(work(), self._running())
         try:
             return future.result()
