@@ -1,0 +1,37 @@
+"""What the documents draw and name is what the code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from ha_rag.circuit.transitions import mermaid
+from ha_rag.ledger.keys import PARTS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_diagram_of_the_states_is_drawn_from_the_transition_table():
+    assert mermaid() in (ROOT / "docs" / "breaker.md").read_text()
+
+
+def test_every_key_of_a_circuit_is_explained():
+    page = (ROOT / "docs" / "ledger.md").read_text()
+    assert [part for part in PARTS if f"`ha_rag:{{embedder.primary}}:{part}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_links_to_is_there(page: Path):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_breakers_example_runs(capsys: pytest.CaptureFixture[str]):
+    page = (ROOT / "docs" / "breaker.md").read_text()
+    example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    exec(compile(ast.parse(example), "docs/breaker.md", "exec"), {"__name__": "example"})
+    assert capsys.readouterr().out.splitlines() == ["charged order 7", "charged order 8"]
