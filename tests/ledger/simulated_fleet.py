@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.permit import Permit, Probe, Refusal
@@ -210,6 +210,12 @@ class Fleet:
         await member.registry.__aexit__(None, None, None)
         if member.breaker._detached._tasks:
             await asyncio.wait(member.breaker._detached._tasks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         for member in list(self.members):

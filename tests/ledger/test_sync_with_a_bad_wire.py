@@ -389,6 +389,37 @@ def test_a_flushed_ledger_is_taught_and_nobody_believes_less_than_before(fleet: 
     fleet.run(scenario())
 
 
+def test_a_half_open_circuit_that_was_flushed_comes_back_resting_and_is_closed_by_probes_alone(
+    fleet: Fleet, a: Member, b: Member
+) -> None:
+    async def scenario() -> None:
+        await opened(a)
+        await asyncio.sleep(2.1)
+        assert await a.begin() is not None
+        fleet.flush()
+        await asyncio.sleep(1.2)
+        assert fleet.ledger.circuit(SVC).state is OPEN
+        assert {a.state, b.state} == {OPEN}
+        await fleet.closes(within_s=2 + 2)
+
+    fleet.run(scenario())
+
+
+def test_what_a_replica_held_for_longer_than_the_window_is_not_counted_as_new(fleet: Fleet, a: Member) -> None:
+    async def scenario() -> None:
+        await calls(a, ok=3)
+        a.wire.freeze()
+        await calls(a, failed=3)
+        await asyncio.sleep(11)
+        a.wire.thaw()
+        await asyncio.sleep(2)
+        await calls(a, ok=2)
+        await asyncio.sleep(0.5)
+        assert counted(fleet) == Counts(2, 0)
+
+    fleet.run(scenario())
+
+
 def test_a_ledger_that_forgot_grants_nothing_to_one_who_knows(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)

@@ -1,0 +1,538 @@
+"""What breakers in the field do wrong, each seen in one that is in use, is tested for here to go right.
+
+One process, or several replicas over one ledger, in virtual time. The projects: pybreaker, purgatory, gobreaker,
+interlock-cb, stoplight, powertools, Polly, LiteLLM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import Counts, OverrideMode
+from ha_rag.errors import LedgerUnavailableError, ServiceError, ThrottledError
+from tests.breaker.one_breaker import OneBreaker, down, hangs
+from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, SVC, Call, Fleet, Member
+from tests.ledger.wire import Wire
+
+DOWN = ServiceError("down", status=500)
+FOUR = CircuitPolicy(
+    min_samples=4, window_s=10.0, recovery_timeout_s=2.0, recovery_timeout_max_s=8.0, probe_timeout_s=2.0,
+    probe_successes=4,
+)  # fmt: skip
+"""Four samples open it, four good probes close it; a lease lasts 2 s."""
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet(4, FOUR)
+    with fleet:
+        yield fleet
+
+
+async def opened(fleet: Fleet) -> None:
+    for member in fleet.members[:4]:
+        await member.call(DOWN)
+    await asyncio.sleep(0.05)
+    assert {m.state for m in fleet.members} == {OPEN}
+
+
+async def half_opened(fleet: Fleet) -> None:
+    await opened(fleet)
+    await asyncio.sleep(2.05)
+    assert {m.state for m in fleet.members} == {HALF_OPEN}
+
+
+async def probing(member: Member) -> Call:
+    call = None
+    while call is None:  # a fleet spreads its requests over some milliseconds
+        call = await member.begin()
+        await asyncio.sleep(0.001)
+    assert call.probe
+    return call
+
+
+# ---- a lock, or the store, in the way of a call ---------------------------------------------------------------------
+
+
+def test_eight_threads_do_not_wait_for_each_other() -> None:
+    """pybreaker holds its lock while the guarded function runs; gobreaker a mutex of the whole fleet."""
+    breaker = OneBreaker().breaker
+    everybody_is_inside = threading.Barrier(8, timeout=10)
+    threads = [threading.Thread(target=breaker.call_sync, args=(everybody_is_inside.wait,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not everybody_is_inside.broken
+
+
+def test_closed_and_open_cost_no_word_with_the_store(fleet: Fleet) -> None:
+    """pybreaker: two commands for each call, eleven to close; gobreaker: four even for a refusal."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        sent = len(a.wire.sent)
+        for _ in range(1000):
+            assert await a.call() == "ok"
+        assert len(a.wire.sent) == sent
+        await asyncio.sleep(10.5)
+        await opened(fleet)
+        sent = len(a.wire.sent)
+        for _ in range(1000):
+            assert await a.call() == "refused"
+        assert len(a.wire.sent) == sent
+
+    fleet.run(scenario())
+
+
+def test_an_error_of_the_store_never_takes_the_place_of_the_services_own(fleet: Fleet) -> None:
+    """purgatory: the ConnectionError of its Redis replaces what the service said."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        a.wire.cut()
+        for _ in range(3):
+            with pytest.raises(ServiceError) as raised:
+                await a.breaker.call(down)
+            assert raised.value.__cause__ is None
+            assert raised.value.__context__ is None
+        await asyncio.sleep(1)
+
+    fleet.run(scenario())
+
+
+def test_a_store_that_is_gone_fails_no_call_of_a_healthy_service(fleet: Fleet) -> None:
+    """gobreaker and purgatory: Redis away, and nothing is called any more."""
+
+    async def scenario() -> None:
+        for member in fleet.members:
+            member.wire.cut()
+        for _ in range(20):
+            assert [await m.call() for m in fleet.members] == ["ok"] * 4
+            await asyncio.sleep(0.1)
+
+    fleet.run(scenario())
+
+
+def test_a_process_starts_while_its_store_is_down(fleet: Fleet) -> None:
+    """pybreaker: the constructor raises, and the process does not start."""
+
+    async def scenario() -> None:
+        wire = Wire(fleet.ledger)
+        wire.cut()
+        member = await fleet.join("late", wire=wire)
+        assert await member.call() == "ok"
+
+    fleet.run(scenario())
+
+
+def test_a_registry_of_an_address_where_nobody_listens_is_made_and_used() -> None:
+    """The same, up to the client of Redis."""
+    breaker = CircuitRegistry.connect("redis://127.0.0.1:1/0", replica="r1").breaker("svc")
+    breaker.call_sync(str.upper, "x")
+
+
+def test_an_open_circuit_stays_open_when_the_store_is_lost(fleet: Fleet) -> None:
+    """pybreaker, powertools: the store gone, an open circuit counts as closed, and all calls hit the dead service."""
+
+    async def scenario() -> None:
+        await opened(fleet)
+        for member in fleet.members:
+            member.wire.cut()
+        for _ in range(19):
+            await asyncio.sleep(0.1)
+            assert [await m.call() for m in fleet.members] == ["refused"] * 4
+        await asyncio.sleep(0.2)
+        begun = [await m.begin() for m in fleet.members for _ in range(5)]
+        assert sum(call is not None for call in begun) == 4  # one probe of each replica
+
+    fleet.run(scenario())
+
+
+def test_without_its_store_a_replica_still_opens(fleet: Fleet) -> None:
+    """stoplight: protection was switched off while Redis was away."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        a.wire.cut()
+        await asyncio.sleep(2)
+        for _ in range(4):
+            await a.call(DOWN)
+        assert a.state is OPEN
+
+    fleet.run(scenario())
+
+
+# ---- probes ---------------------------------------------------------------------------------------------------------
+
+
+def test_sixteen_replicas_send_one_probe() -> None:
+    """pybreaker: sixteen at once; purgatory: sixty-four."""
+    fleet = Fleet(16, FOUR)
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        begun = await asyncio.gather(*(m.begin() for m in fleet.members for _ in range(4)))
+        assert sum(call is not None for call in begun) == 1
+
+    with fleet:
+        fleet.run(scenario())
+
+
+def test_good_probes_of_different_replicas_add_up(fleet: Fleet) -> None:
+    """pybreaker: a replica that merely notices a change sets the count back, and the circuit never closes."""
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        for member in fleet.members:
+            probe = await probing(member)
+            member.end(probe)
+            await asyncio.sleep(0.05)
+            await asyncio.gather(*(m.registry.circuits() for m in fleet.members))
+        assert {m.state for m in fleet.members} == {CLOSED}
+
+    fleet.run(scenario())
+
+
+def test_who_only_looks_writes_nothing(fleet: Fleet) -> None:
+    """pybreaker: every replica that observes a transition writes to the store."""
+
+    async def scenario() -> None:
+        await opened(fleet)
+        before = fleet.ledger.circuit(SVC)
+        await asyncio.sleep(5)
+        for member in fleet.members:
+            await member.registry.circuits()
+        assert fleet.ledger.circuit(SVC) == before
+
+    fleet.run(scenario())
+
+
+def test_a_late_success_does_not_close_a_circuit_that_opened_again() -> None:
+    """pybreaker, purgatory, opossum: probe A fails, the circuit opens, B's late success closes it."""
+    fleet = Fleet(2, CircuitPolicy(
+        min_samples=4, window_s=10.0, recovery_timeout_s=2.0, probe_timeout_s=2.0, probe_successes=1, probes=2,
+    ))  # fmt: skip
+
+    async def scenario() -> None:
+        a, b = fleet.members
+        for _ in range(4):
+            await a.call(DOWN)
+        await asyncio.sleep(2.1)
+        first, second = await probing(a), await probing(b)
+        a.end(first, DOWN)
+        await asyncio.sleep(0.05)
+        b.end(second)
+        await asyncio.sleep(0.05)
+        assert {a.state, b.state} == {OPEN}
+
+    with fleet:
+        fleet.run(scenario())
+
+
+def test_a_late_failure_does_not_prolong_a_rest(fleet: Fleet) -> None:
+    """Polly says in its source why: the call began before the circuit opened."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        late = await a.begin()
+        assert late is not None
+        await opened(fleet)
+        until_ms = fleet.ledger.circuit(SVC).open_until_ms
+        await asyncio.sleep(1)
+        a.end(late, DOWN)
+        await asyncio.sleep(0.5)
+        assert fleet.ledger.circuit(SVC).open_until_ms == until_ms
+
+    fleet.run(scenario())
+
+
+def test_cancelled_probes_do_not_hold_a_healthy_circuit_half_open(fleet: Fleet) -> None:
+    """interlock: a cancelled probe never returns its slot, and every refused call keeps the key alive: for ever."""
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        for _ in range(3):
+            permit = (await fleet.members[0].breaker.admit_soon()).permit
+            if permit is not None:
+                permit.cancelled()
+            await asyncio.sleep(0.05)
+        await fleet.closes(within_s=4)
+
+    fleet.run(scenario())
+
+
+def test_a_refused_request_for_a_probe_keeps_nothing_alive(fleet: Fleet) -> None:
+    """interlock renews its key's life also when it grants nothing."""
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        a, b = fleet.members[:2]
+        await probing(a)
+        before = fleet.ledger.circuit(SVC)
+        for _ in range(30):
+            assert await b.begin() is None
+            await asyncio.sleep(0.05)
+        assert fleet.ledger.circuit(SVC) == before
+
+    fleet.run(scenario())
+
+
+def test_a_prober_that_is_killed_does_not_lock_the_circuit(fleet: Fleet) -> None:
+    """LiteLLM: the owner of half-open in Redis never expired; resilience4j, Hystrix, Sentinel: stuck half-open."""
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        a = fleet.members[0]
+        await probing(a)
+        await fleet.bury(a)
+        await fleet.closes(within_s=2 + 4 * 0.2 + 1)
+
+    fleet.run(scenario())
+
+
+def test_whoever_settled_the_last_probe_may_die_before_the_circuit_is_closed(fleet: Fleet) -> None:
+    """interlock: count and close are two steps, and between them the deciding replica may die."""
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        a = fleet.members[0]
+        for _ in range(4):
+            probe = await probing(a)
+            a.end(probe)
+            await fleet.settled(probe)
+            await asyncio.sleep(0.005)
+        await fleet.bury(a)
+        assert fleet.ledger.circuit(SVC).state is CLOSED
+        await asyncio.sleep(1.2)
+        assert {m.state for m in fleet.members} == {CLOSED}
+
+    fleet.run(scenario())
+
+
+# ---- counting -------------------------------------------------------------------------------------------------------
+
+
+def test_failures_spread_over_eight_replicas_open_the_circuit() -> None:
+    """interlock, powertools: each process counts alone, and nobody saw enough."""
+    fleet = Fleet(8, CircuitPolicy(min_samples=8))
+
+    async def scenario() -> None:
+        for member in fleet.members:
+            await member.call(DOWN)
+        await asyncio.sleep(0.05)
+        assert {m.state for m in fleet.members} == {OPEN}
+
+    with fleet:
+        fleet.run(scenario())
+
+
+def test_successes_of_others_do_not_hide_the_replica_that_fails_every_time(fleet: Fleet) -> None:
+    """pybreaker: any success anywhere sets the fleet's count to 0, so that one sick replica never stops."""
+
+    async def scenario() -> None:
+        a, *healthy = fleet.members
+        for _ in range(10):
+            await asyncio.gather(*(m.call() for m in healthy))
+        await asyncio.sleep(0.2)
+        refused = 0
+        for _ in range(50):
+            for member in healthy:
+                await member.call()
+            refused += await a.call(DOWN) == "refused"
+            await asyncio.sleep(0.02)
+        assert refused > 30
+        assert {m.state for m in healthy} == {CLOSED}
+
+    fleet.run(scenario())
+
+
+def test_twenty_failures_at_once_open_a_circuit_of_four() -> None:
+    """purgatory compares with the count read before the call: twenty at once, and still closed."""
+    one = OneBreaker()
+    permits = [one.permit() for _ in range(20)]
+    for permit in permits:
+        permit.failed()
+    assert one.breaker.state is OPEN
+
+
+async def test_a_client_that_hangs_up_opens_nothing() -> None:
+    """purgatory, Polly: a cancellation counts, as a failure or as a success."""
+    one = OneBreaker(CircuitPolicy(min_samples=1))
+    for _ in range(5):
+        task = asyncio.create_task(one.breaker.call(hangs))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+    assert one.breaker.state is CLOSED
+    assert one.counts == Counts()
+
+
+async def test_a_client_that_hangs_up_closes_nothing() -> None:
+    """The same while half-open: the place is given back, and nothing is decided."""
+    one = OneBreaker()
+    one.half_opens()
+    one.permit().cancelled()
+    assert one.breaker.state is HALF_OPEN
+    assert one.permit().probe
+
+
+# ---- what a replica is told -----------------------------------------------------------------------------------------
+
+
+def test_every_replica_can_say_when_to_come_back(fleet: Fleet) -> None:
+    """interlock: `retry_after` is always None where the state is shared."""
+
+    async def scenario() -> None:
+        await opened(fleet)
+        for member in fleet.members:
+            assert member.breaker.admit().retry_after_s == pytest.approx(2.0, abs=0.1)
+
+    fleet.run(scenario())
+
+
+def test_rests_grow_for_the_whole_fleet(fleet: Fleet) -> None:
+    """interlock: no growing rest where the state is shared."""
+
+    async def scenario() -> None:
+        await half_opened(fleet)
+        a, b = fleet.members[:2]
+        a.end(await probing(a), DOWN)
+        await asyncio.sleep(0.05)
+        assert b.breaker.admit().retry_after_s == pytest.approx(4.0, abs=0.5)
+
+    fleet.run(scenario())
+
+
+def test_a_rest_that_one_replica_was_asked_for_is_everybodys(fleet: Fleet) -> None:
+    """resilience4j, failsafe-go: heard by one process only."""
+
+    async def scenario() -> None:
+        a, b = fleet.members[:2]
+        await a.call(ThrottledError("slow down", retry_after_s=7.0, status=429))
+        await asyncio.sleep(0.05)
+        assert b.breaker.admit().retry_after_s == pytest.approx(7.0, abs=0.1)
+
+    fleet.run(scenario())
+
+
+def test_a_word_of_an_operator_is_everybodys(fleet: Fleet) -> None:
+    """interlock, resilience4j: forced open in one process, while the others go on calling."""
+
+    async def scenario() -> None:
+        await fleet.members[0].registry.override(SVC, OverrideMode.OPEN, reason="deploy", by="me", for_s=60)
+        await asyncio.sleep(0.05)
+        assert {m.state for m in fleet.members} == {OPEN}
+
+    fleet.run(scenario())
+
+
+def test_a_trip_reaches_the_others_at_once_not_with_their_next_poll(fleet: Fleet) -> None:
+    """powertools: up to five seconds; LiteLLM: up to ten; interlock: one poll."""
+
+    async def scenario() -> None:
+        a, *others = fleet.members
+        for _ in range(4):
+            await a.call(DOWN)
+        await asyncio.sleep(0.01)
+        assert {m.state for m in others} == {OPEN}
+
+    fleet.run(scenario())
+
+
+def test_a_breaker_that_was_kept_still_hears_the_news(fleet: Fleet) -> None:
+    """purgatory: a breaker object that is used again never looks at Redis again."""
+
+    async def scenario() -> None:
+        kept = fleet.members[3].breaker
+        assert await kept.call(lambda: "fine") == "fine"
+        await opened(fleet)
+        assert kept.state is OPEN
+
+    fleet.run(scenario())
+
+
+# ---- keys and policies ----------------------------------------------------------------------------------------------
+
+
+def test_two_breakers_do_not_share_one_state(fleet: Fleet) -> None:
+    """pybreaker: the name is no part of the key."""
+
+    async def scenario() -> None:
+        other = fleet.members[0].registry.breaker("other", FOUR)
+        await opened(fleet)
+        assert other.state is CLOSED
+
+    fleet.run(scenario())
+
+
+def test_a_new_policy_counts_from_the_next_call_on() -> None:
+    """purgatory freezes the threshold of whoever came first in Redis."""
+    fleet = Fleet(1, CircuitPolicy(min_samples=5))
+
+    async def scenario() -> None:
+        for _ in range(2):
+            await fleet.members[0].call(DOWN)
+        await asyncio.sleep(0.05)
+        fleet.policy = CircuitPolicy(min_samples=3)
+        deployed = await fleet.join("new")
+        await deployed.call(DOWN)
+        await asyncio.sleep(0.05)
+        assert fleet.ledger.circuit(SVC).state is OPEN
+
+    with fleet:
+        fleet.run(scenario())
+
+
+def test_a_fallback_that_is_open_without_a_time_is_no_recursion(fleet: Fleet) -> None:
+    """pybreaker: forced open with its store gone, every call ended in a RecursionError."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        await a.registry.override(SVC, OverrideMode.OPEN, reason="deploy", by="me")
+        a.wire.cut()
+        await asyncio.sleep(3)
+        assert await a.call() == "refused"
+        assert a.breaker.admit().retry_after_s is None
+
+    fleet.run(scenario())
+
+
+def test_a_stale_replica_overwrites_nothing(fleet: Fleet) -> None:
+    """powertools: an unconditional put of a replica that slept overwrites what the others found out meanwhile."""
+
+    async def scenario() -> None:
+        a, b = fleet.members[:2]
+        late = [await a.begin() for _ in range(4)]
+        a.wire.pause()
+        for _ in range(4):
+            await b.call(DOWN)
+        await asyncio.sleep(30)
+        fleet.members.remove(a)
+        await fleet.closes(within_s=4)
+        epoch = fleet.ledger.circuit(SVC).epoch
+        fleet.members.append(a)
+        a.wire.resume()
+        for call in late:
+            assert call is not None
+            a.end(call, DOWN)
+        await asyncio.sleep(2)
+        assert fleet.ledger.circuit(SVC).epoch == epoch
+        assert {m.state for m in fleet.members} == {CLOSED}
+
+    fleet.run(scenario())
+
+
+async def test_an_error_of_the_ledger_is_never_raised_to_the_caller_of_a_guarded_function() -> None:
+    """It has a class of its own, and operators alone meet it."""
+    fleet_error = LedgerUnavailableError("gone")
+    one = OneBreaker()
+    assert not isinstance(fleet_error, ServiceError)
+    with pytest.raises(ServiceError):
+        await one.breaker.call(down)
