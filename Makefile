@@ -41,7 +41,7 @@ format: install ## rewrites the files as ruff wants them
 	$(BIN)/ruff format .
 
 bench: $(BENCH_INSTALLED) ## every benchmark, beside the peers it is measured against
-	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do \
+	@set -e; for file in $$(grep -l "python -m benchmarks" benchmarks/*.py); do \
 		name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 constraints: ## writes constraints.txt anew from a fresh environment (for maintainers)

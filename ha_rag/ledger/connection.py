@@ -84,8 +84,8 @@ def _sentinel(address: Address, options: dict[str, Any], max_connections: int, l
         to_sentinels |= {"ssl": True, **address.tls_options}
         options = {"ssl": True, **options}
     to_sentinels |= {name: value for name, value in login.items() if value is not None}
-    # redis-py gives this constructor no types
-    manager = Sentinel(list(address.hosts), sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
+    hosts = list(address.hosts)
+    manager = Sentinel(hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]  # untyped in redis-py
     client: Redis = manager.master_for(address.service, db=address.db, max_connections=max_connections, **options)
     return client
 
