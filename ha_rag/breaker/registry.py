@@ -10,14 +10,8 @@ the sync then runs on one background thread. Reading is safe from any thread and
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import hashlib
-import json
 import math
-import os
-import re
 import secrets
-import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -25,6 +19,7 @@ from typing import Any, Self
 
 from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.breaker import PROBE_WAIT_S, CircuitBreaker
+from ha_rag.breaker.heartbeat import Census, body, default_name
 from ha_rag.breaker.lag import Lag
 from ha_rag.breaker.outcome import Classify, classify
 from ha_rag.breaker.permit import Admission, Refusal
@@ -59,6 +54,10 @@ FRESH_POLLS = 2.5
 """A belief is fresh while it was heard within this many polls."""
 
 
+LOOK_AROUND_S = 5.0
+"""How often, in a fleet of up to fifty, a replica reads the heartbeats of the others."""
+
+
 class CircuitRegistry:
     """The circuits of one process. Make it with `connect`; enter it to join the fleet, leave it to say goodbye.
 
@@ -74,7 +73,7 @@ class CircuitRegistry:
         sinks: Iterable[Sink] = (),
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.replica = checked_name("replica", replica or _default_name())
+        self.replica = checked_name("replica", replica or default_name())
         self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
         self.lag = Lag(self.clock)
         self.told: Callable[[], Mapping[str, Any]] = dict
@@ -85,7 +84,7 @@ class CircuitRegistry:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._views: dict[str, View] = {}
         self._lock = threading.Lock()
-        self._watch: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._thread: BackgroundLoop | None = None
 
     @classmethod
@@ -262,14 +261,19 @@ class CircuitRegistry:
         return replica_report(Beat(self.incarnation, self.clock.unix_ms(), self._body()))
 
     def _body(self) -> str:
-        own = [
-            {"name": v.name, "state": v.state(), "scope": v.scope, "overlaid": v.overlaid()}
-            for v in self._views.values()
-            if v.scope == "replica" or v.overlaid()
-        ]
-        policies = {v.name: _fingerprint(v.policy) for v in self._views.values() if v.scope == "fleet"}
-        told = {"replica": self.replica, "shared_state": self.shared_state, "circuits": own, "policies": policies}
-        return json.dumps({**told, **self.told()})
+        return body(self.replica, self.shared_state, self._views.values(), self.told())
+
+    async def _look_around(self, sync: Sync) -> None:
+        """Now and then, and less often in a large fleet, reads what the others say of themselves."""
+        census = Census(self.incarnation, self.replica)
+        while True:
+            await asyncio.sleep(max(LOOK_AROUND_S, sync.pace.replicas * LOOK_AROUND_S / 50))
+            try:
+                replicas = [replica_report(beat) for beat in await sync.ledger.replicas()]
+            except LedgerError:
+                continue
+            for event in census.noticed(replicas, self.clock.unix_ms()):
+                announce(self._sinks, event)
 
     # ---- what breakers want of it -----------------------------------------------------------------------------------
 
@@ -349,7 +353,7 @@ class CircuitRegistry:
     # ---- life -------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._watch = asyncio.ensure_future(self.lag.watch())
+        self._watching.append(asyncio.ensure_future(self.lag.watch()))
         if self._ledger is not None:
             sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._sinks, body=self._body)
             with self._lock:
@@ -357,6 +361,7 @@ class CircuitRegistry:
                     sync.add(view)
                 self._sync = sync
             await sync.start()
+            self._watching.append(asyncio.ensure_future(self._look_around(sync)))
         return self
 
     async def __aexit__(
@@ -367,9 +372,13 @@ class CircuitRegistry:
             if sync is not None:
                 await sync.stop()
         finally:
-            if self._watch is not None:
-                self._watch.cancel()
-                await asyncio.gather(self._watch, return_exceptions=True)
+            await self._stop_watching()
+
+    async def _stop_watching(self) -> None:
+        watching, self._watching = self._watching, []
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
 
     def __enter__(self) -> Self:
         self._thread = BackgroundLoop("`async with`")
@@ -391,14 +400,3 @@ def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:
         raise ConfigurationError(
             f"circuit {known.name!r} already has another policy; a circuit has one in each process"
         )
-
-
-def _fingerprint(policy: CircuitPolicy) -> str:
-    """A short hash by which replicas see that their policies differ."""
-    told = json.dumps(dataclasses.asdict(policy), sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
-
-
-def _default_name() -> str:
-    host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).strip("._-") or "replica"
-    return f"{host[:80]}-{os.getpid()}"
