@@ -266,7 +266,7 @@ class CircuitRegistry:
     async def _look_around(self, sync: Sync) -> None:
         """Now and then, and less often in a large fleet, reads what the others say of themselves."""
         census = Census(self.incarnation, self.replica)
-        while True:
+        while self._sync is sync:
             await asyncio.sleep(max(LOOK_AROUND_S, sync.pace.replicas * LOOK_AROUND_S / 50))
             try:
                 replicas = [replica_report(beat) for beat in await sync.ledger.replicas()]
