@@ -9,7 +9,7 @@ from urllib.parse import quote
 import typer
 
 from ha_rag.cli.options import Json, Url
-from ha_rag.cli.replica_client import DEFAULT_URL, ReplicaClient, client_of
+from ha_rag.cli.replica_client import ReplicaClient, client_of
 from ha_rag.errors import ConfigurationError
 
 
@@ -39,13 +39,13 @@ def circuits(
     name: Annotated[str | None, typer.Argument(help="Such as embedder.primary.", show_default=False)] = None,
     reason: Annotated[str, typer.Option(help="Why, for those who see it on the dashboard.")] = "by hand",
     for_s: Annotated[float | None, typer.Option("--for", min=0.001, help="Seconds until it ends by itself.")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Show the fleet's circuits, or override one."""
     client = client_of(url, timeout_s=10.0)
     if action is Action.LIST:
-        _show_all(client.get("/v1/circuits"), as_json=as_json)
+        _show_all(client, as_json=as_json)
         return
     if name is None:
         raise ConfigurationError(
@@ -64,14 +64,17 @@ def _acted(client: ReplicaClient, action: Action, path: str, reason: str, for_s:
     return dict(reply)
 
 
-def _show_all(reply: dict[str, Any], *, as_json: bool) -> None:
+def _show_all(client: ReplicaClient, *, as_json: bool) -> None:
     from ha_rag.cli.screen import console, print_json, styled
 
+    reply = client.get("/v1/circuits")
     if as_json:
         print_json(reply)
         return
     console().print(circuit_table(reply["circuits"]))
     console().print(styled(f"shared state: {reply['shared_state']}; told by {reply['replica']}", "dim"))
+    for warning in client.get("/v1/fleet")["warnings"]:
+        console().print(styled(warning, "yellow"))
 
 
 def circuit_table(reports: list[dict[str, Any]]) -> Any:

@@ -10,11 +10,22 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from ha_rag.breaker.report import replica_name
-from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, QuestionAnswered, TierFellBack
+from ha_rag.events import (
+    CircuitChanged,
+    Event,
+    LedgerBack,
+    LedgerLost,
+    OverrideChanged,
+    PolicyMismatch,
+    QuestionAnswered,
+    ReplicaNameTaken,
+    TierFellBack,
+)
 
 log = logging.getLogger("ha_rag.events")
 # One line a question would drown the few that matter; answers, metrics and dashboards tell of these.
 _TOLD_ELSEWHERE = (QuestionAnswered, TierFellBack)
+_WORRYING = (LedgerLost, PolicyMismatch, ReplicaNameTaken)
 
 
 def configure(form: Literal["console", "json"], level: int = logging.INFO) -> None:
@@ -58,7 +69,7 @@ def log_event(event: Event) -> None:
 
 def _level(event: Event) -> int:
     opened = isinstance(event, CircuitChanged) and event.to_state == "open"
-    return logging.WARNING if opened or isinstance(event, LedgerLost) else logging.INFO
+    return logging.WARNING if opened or isinstance(event, _WORRYING) else logging.INFO
 
 
 def in_words(event: Event) -> str:
@@ -76,6 +87,10 @@ def in_words(event: Event) -> str:
             return f"Redis is not heard{_of(event.circuit)}: {event.reason}; going on alone"
         case LedgerBack():
             return f"Redis is heard again{_of(event.circuit)} after {event.away_s:.1f} s"
+        case PolicyMismatch():
+            return f"other rules for circuit {event.circuit} at {', '.join(event.others)}: fine while a deploy rolls"
+        case ReplicaNameTaken():
+            return f"another replica is called {event.replica} too; give each its own HA_RAG_REPLICA"
         case _:
             facts = {name: value for name, value in asdict(event).items() if name not in ("at_ms", "replica") and value}
             return f"{event.kind}: " + ", ".join(f"{name} = {value}" for name, value in facts.items())

@@ -24,11 +24,14 @@ def test_all_circuits_are_a_table(run, replica):
         {"circuits": [OPEN, other], "shared_state": "fresh", "replica": "rag-1"},
     )
 
+    replica.replies["GET", "/v1/fleet"] = (200, {"warnings": ["2 replicas are called rag-1"]})
+
     lines = [line.split() for line in run("circuits", "--url", replica.url).stdout.splitlines()]
 
     assert lines[1] == ["embedder.primary", "open", "80", "%", "5", "4.2", "s", "fleet", "4", "of", "5", "failed"]
     assert lines[2] == ["generator.primary", "closed,", "here", "half-open", "0", "%", "0", "fleet"]
     assert lines[3] == ["shared", "state:", "fresh;", "told", "by", "rag-1"]
+    assert lines[4] == ["2", "replicas", "are", "called", "rag-1"]
 
 
 def test_json_is_given_as_it_came(run, replica):

@@ -7,7 +7,16 @@ import logging
 
 import pytest
 
-from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost, OverrideChanged, QuestionAnswered, WouldOpen
+from ha_rag.events import (
+    CircuitChanged,
+    LedgerBack,
+    LedgerLost,
+    OverrideChanged,
+    PolicyMismatch,
+    QuestionAnswered,
+    ReplicaNameTaken,
+    WouldOpen,
+)
 from ha_rag.telemetry.logs import JsonLines, in_words, log_event
 
 OPENED = CircuitChanged(
@@ -27,6 +36,14 @@ OPENED = CircuitChanged(
         (OverrideChanged(at_ms=0, circuit="e.p", mode=None, by="ann"), "circuit e.p: override ended, by ann"),
         (LedgerLost(at_ms=0, reason="connection refused"), "Redis is not heard: connection refused; going on alone"),
         (LedgerBack(at_ms=0, away_s=2.345), "Redis is heard again after 2.3 s"),
+        (
+            PolicyMismatch(at_ms=0, circuit="e.p", others=("rag-2",)),
+            "other rules for circuit e.p at rag-2: fine while a deploy rolls",
+        ),
+        (
+            ReplicaNameTaken(at_ms=0, replica="rag-1", others=("rag-1~2",)),
+            "another replica is called rag-1 too; give each its own HA_RAG_REPLICA",
+        ),
         (WouldOpen(at_ms=0, circuit="e.p", samples=5), "WouldOpen: circuit = e.p, samples = 5"),
     ],
 )
