@@ -21,7 +21,7 @@ from ha_rag.errors import (
     ThrottledError,
 )
 from ha_rag.messages import Outcome
-from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine, hangs
+from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine, hangs, others_run
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ async def test_a_probe_goes_on_when_its_caller_has_left_and_settles(one: OneBrea
     one.half_opens()
     gate = asyncio.Event()
     task = asyncio.create_task(one.breaker.call(gate.wait))
-    await asyncio.sleep(0.01)
+    await others_run()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert one.breaker.state is HALF_OPEN
     gate.set()
-    await asyncio.sleep(0.01)
+    await others_run()
     assert one.breaker.state is CLOSED
 
 
@@ -115,12 +115,12 @@ async def test_a_probe_that_fails_when_its_caller_has_left_is_heard_and_warns_no
         raise DOWN
 
     task = asyncio.create_task(one.breaker.call(fails_late))
-    await asyncio.sleep(0.01)
+    await others_run()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     gate.set()
-    await asyncio.sleep(0.01)
+    await others_run()
     assert one.breaker.state is OPEN
     assert not caplog.records
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from ha_rag.breaker.lag import Lag
 from ha_rag.clock import ManualClock
@@ -10,9 +12,9 @@ from tests.ledger.simulated_fleet import LoopTime
 from tests.strategy.virtual_time import LoopClock, VirtualLoop
 
 
-def run(scenario: object) -> None:
+def run(scenario: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(scenario)  # type: ignore[arg-type]
+        runner.run(scenario)
 
 
 class Watched:

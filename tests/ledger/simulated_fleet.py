@@ -30,8 +30,13 @@ SVC = "svc"
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
 QUICK = CircuitPolicy(
-    min_samples=3, window_s=2.0, recovery_timeout_s=1.0, recovery_timeout_max_s=4.0, probe_timeout_s=1.0,
-    throttle_max_s=3.0, probe_successes=2,
+    min_samples=3,
+    window_s=2.0,
+    recovery_timeout_s=1.0,
+    recovery_timeout_max_s=4.0,
+    probe_timeout_s=1.0,
+    throttle_max_s=3.0,
+    probe_successes=2,
 )
 
 

@@ -570,7 +570,9 @@ def test_a_circuit_added_later_is_looked_at_at_once(fleet: Fleet, a: Member) -> 
         other = b.registry.breaker("other", CALM)
         await asyncio.sleep(0.05)
         for _ in range(5):
-            other.admit().permit.failed()  # type: ignore[union-attr]
+            permit = other.admit().permit
+            assert permit is not None
+            permit.failed()
         await asyncio.sleep(0.05)
         assert a.registry.breaker("other", CALM).state is CLOSED  # nobody has looked yet
         await asyncio.sleep(0.05)

@@ -32,7 +32,10 @@ class WhateverHappens(RuleBasedStateMachine):
     fleet: Fleet
 
     @initialize(
-        replicas=st.integers(2, 3), probes=st.integers(1, 2), successes=st.integers(1, 2), quorum=st.integers(1, 2),
+        replicas=st.integers(2, 3),
+        probes=st.integers(1, 2),
+        successes=st.integers(1, 2),
+        quorum=st.integers(1, 2),
         so_far=st.sampled_from(["nothing", "open", "half-open", "probing"]),
     )
     def begin(self, replicas: int, probes: int, successes: int, quorum: int, so_far: str) -> None:
