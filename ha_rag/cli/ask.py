@@ -9,25 +9,36 @@ from typing import Annotated, Any
 import typer
 
 from ha_rag.cli.options import Json, Url
-from ha_rag.cli.replica_client import DEFAULT_URL, client_of
+from ha_rag.cli.replica_client import client_of
+from ha_rag.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 160
 
 
 def ask(
     question: Annotated[str, typer.Argument(help='The question, in quotes, as in "How does a circuit recover?"')],
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=50, help="How many passages to answer from.")] = 3,
     timeout_s: Annotated[float | None, typer.Option("--timeout", min=0.01, help="Seconds it may take.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a question: the answer with its citations, and who served it."""
+    _require_text(question)
     body = {"question": question, "top_k": top_k} | ({"timeout_s": timeout_s} if timeout_s else {})
     answer = client_of(url, (timeout_s or 30.0) + 5.0).call("POST", "/v1/query", body)
     if as_json:
         print(json.dumps(answer, indent=2))
     else:
         show_answer(answer)
+
+
+def _require_text(question: str) -> None:
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"the question is not UTF-8 text (its character {error.start + 1} is the first that is not)"
+        ) from None
 
 
 def show_answer(answer: dict[str, Any]) -> None:
@@ -62,9 +73,17 @@ def shortcomings(answer: dict[str, Any]) -> list[str]:
         passed = [
             a for a in answer["attempts"] if a["circuit"].startswith(f"{stage}.") and a["outcome"] not in ("ok", "slow")
         ]
-        why = ", ".join(f"{a['circuit']} {_happened(a)}" for a in passed)
+        why = ", ".join(_told_once(passed))
         told.append(f"degraded: the {stage} was {answer['served_by'][stage]}" + (f" ({why})" if why else ""))
     return told
+
+
+def _told_once(attempts: list[dict[str, Any]]) -> list[str]:
+    """What happened to which circuits; the same story of several is told once."""
+    stories: dict[str, list[str]] = {}
+    for attempt in attempts:
+        stories.setdefault(_happened(attempt), []).append(attempt["circuit"])
+    return [f"{' and '.join(circuits)} {story}" for story, circuits in stories.items()]
 
 
 def _happened(attempt: dict[str, Any]) -> str:

@@ -16,9 +16,9 @@ def check(config: Config = None, as_json: Json = False) -> None:
 
     from ha_rag.assembly.trial import try_everything
     from ha_rag.cli.screen import console, print_json, styled, table
-    from ha_rag.settings import load_settings
+    from ha_rag.cli.settings_here import settings_here
 
-    settings = load_settings(config)
+    settings = settings_here(config)
     findings = asyncio.run(try_everything(settings))
     problems = sum(finding.verdict == "problem" for finding in findings)
     if as_json:

@@ -65,6 +65,7 @@ def _acted(client: ReplicaClient, action: Action, path: str, reason: str, for_s:
 
 
 def _show_all(client: ReplicaClient, *, as_json: bool) -> None:
+    from ha_rag.cli.circuit_table import circuit_table
     from ha_rag.cli.screen import console, print_json, styled
 
     reply = client.get("/v1/circuits")
@@ -73,64 +74,15 @@ def _show_all(client: ReplicaClient, *, as_json: bool) -> None:
         return
     console().print(circuit_table(reply["circuits"]))
     console().print(styled(f"shared state: {reply['shared_state']}; told by {reply['replica']}", "dim"))
-    for warning in client.get("/v1/fleet")["warnings"]:
+    for warning in client.get("/v1/fleet").get("warnings", []):  # older replicas tell of none
         console().print(styled(warning, "yellow"))
 
 
-def circuit_table(reports: list[dict[str, Any]]) -> Any:
-    """The circuits as a table for people."""
-    from ha_rag.cli.screen import STATE_STYLES, styled, table
-
-    made = table("circuit", "state", "failures", "calls", "recovers in", "scope", "why")
-    for report in reports:
-        made.add_row(
-            styled(report["name"]),
-            styled(state_words(report), STATE_STYLES.get(report["state"], "")),
-            f"{100 * report['failure_rate']:.0f} %",
-            str(report["samples"]),
-            "" if report["recovers_in_s"] is None else f"{report['recovers_in_s']:.1f} s",
-            report["scope"],
-            styled(why(report), "dim"),
-        )
-    return made
-
-
-def state_words(report: dict[str, Any]) -> str:
-    """The state, with what an operator or this replica makes of it."""
-    words = str(report["state"]).replace("_", "-")
-    if report["override"]:
-        words += f" ({report['override']['mode']} by hand)"
-    if report["here"]:
-        words += f", here {report['here']['state'].replace('_', '-')}"
-    return words
-
-
-def why(report: dict[str, Any]) -> str:
-    """The reason for what the circuit does, where there is one to give."""
-    if report["override"]:
-        word = report["override"]
-        ends = "" if word["ends_in_s"] is None else f", for {word['ends_in_s']:.0f} s more"
-        return f"{word['reason']} ({word['by']}{ends})"
-    return "" if report["state"] == "closed" else str(report["reason"])
-
-
 def _show_one(report: dict[str, Any], *, as_json: bool) -> None:
-    from ha_rag.cli.screen import console, print_json, styled, table
+    from ha_rag.cli.circuit_table import circuit_facts
+    from ha_rag.cli.screen import console, print_json
 
     if as_json:
         print_json(report)
-        return
-    made = table("", "")
-    made.show_header = False
-    facts = {
-        **report,
-        "state": state_words(report),
-        "override": why(report) if report["override"] else None,
-        "here": None,
-    }
-    for key, value in facts.items():
-        if value not in (None, "", []):
-            made.add_row(
-                styled(key.replace("_", " "), "dim"), styled(", ".join(value) if isinstance(value, list) else value)
-            )
-    console().print(made)
+    else:
+        console().print(circuit_facts(report))

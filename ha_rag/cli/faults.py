@@ -84,9 +84,9 @@ def _client(circuit: str, provider: str | None, config: Path | None) -> ReplicaC
 
 def _configured(circuit: str, config: Path | None) -> str | None:
     """The address of the service behind a circuit, without its /v1; None where nothing is configured."""
-    from ha_rag.settings import load_settings
+    from ha_rag.cli.settings_here import settings_here
 
-    settings = load_settings(config)
+    settings = settings_here(config)
     if settings.source is None and circuit.endswith(".primary"):
         return None  # the fleet that nobody configured, with the simulated provider as both primaries
     url = settings.service_urls.get(circuit)

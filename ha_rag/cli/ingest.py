@@ -26,9 +26,9 @@ def ingest(
 
     from ha_rag.assembly.ingesting import ingest_into
     from ha_rag.cli.screen import console
-    from ha_rag.settings import load_settings
+    from ha_rag.cli.settings_here import settings_here
 
-    settings = load_settings(config)
+    settings = settings_here(config)
     with progress_bar() as progress:
         report = asyncio.run(ingest_into(settings, paths, progress))
     for sentence in summary(report):

@@ -11,5 +11,12 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="The file; else HA_RAG_CONFIG, else ./ha_rag.toml.", show_default=False),
 ]
-Url = Annotated[str, typer.Option("--url", help="The address of a replica, or of the port before them.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="A replica, or the port before them; else the fleet that runs here.",
+        show_default="http://127.0.0.1:8000",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

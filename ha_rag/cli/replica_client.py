@@ -80,10 +80,14 @@ def _refusal(reply: Any, status: int) -> str:
     return str(message) if message else f"refused with HTTP {status}"
 
 
-def client_of(url: str, timeout_s: float = 35.0) -> ReplicaClient:
-    """A client with what the environment holds: the operator's token, else the first API key."""
+def client_of(url: str | None = None, timeout_s: float = 35.0) -> ReplicaClient:
+    """A client of `url`, else of the fleet that runs in this folder, with the operator's token or the first API key."""
+    from ha_rag.local_fleet.record import running_fleet
     from ha_rag.settings.environment import read_environment
 
     environment = read_environment()
     secret = environment.admin_token or next(iter(environment.api_keys), None)
+    if url is None:
+        fleet = running_fleet()
+        url = fleet.url if fleet else DEFAULT_URL
     return ReplicaClient(url=url, token=secret.reveal() if secret else None, timeout_s=timeout_s)

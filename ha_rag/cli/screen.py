@@ -23,6 +23,11 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
+def shown_width() -> int:
+    """How many columns fit."""
+    return console().width
+
+
 def harmless(text: object) -> str:
     """`text` without control characters."""
     return _CONTROL.sub("", str(text))

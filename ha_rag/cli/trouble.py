@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -41,8 +43,13 @@ def honest(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             _let_the_reader_go()
             raise typer.Exit(0) from None
+        except typer.Exit:
+            raise
         except OSError as error:
             say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            raise typer.Exit(FAILED) from None
+        except Exception as error:
+            say(f"this should not happen: {type(error).__name__}: {error}; {_kept(error)}")
             raise typer.Exit(FAILED) from None
 
     return told
@@ -56,6 +63,13 @@ def _say_all(problems: tuple[str, ...]) -> None:
 def say(sentence: str) -> None:
     """One line on standard error, under the program's name."""
     typer.echo(f"ha-rag: {sentence}", err=True)
+
+
+def _kept(error: Exception) -> str:
+    """Where the traceback of an error that nobody foresaw is kept: it helps whoever mends it, not who reads it here."""
+    with tempfile.NamedTemporaryFile("w", prefix="ha-rag-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    return f"please report it with what is in {file.name}"
 
 
 def _let_the_reader_go() -> None:

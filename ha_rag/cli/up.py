@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ha_rag.cli.options import Config
+from ha_rag.cli.own_name import own_name
 
 
 def up(
@@ -40,6 +41,8 @@ def up(
         # Without a file they are looked through at every start, which costs little and fills what was missing;
         # into an index of one's own they come only once, so that the first question has something to find.
         samples=sample_documents() if settings.source is None or not settings.has_index else None,
-        log_folder=settings.index_folder / "logs",
+        folder=settings.index_folder,
+        program=own_name(),
+        any_port=port is None and "port" not in settings.server.model_fields_set,
     )
     raise typer.Exit(asyncio.run(run_fleet(plan)))

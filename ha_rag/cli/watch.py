@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from ha_rag.cli.options import Url
-from ha_rag.cli.replica_client import DEFAULT_URL, ReplicaClient, client_of
+from ha_rag.cli.replica_client import ReplicaClient, client_of
 from ha_rag.cli.trouble import CommandError
 
 
 def watch(
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     every_s: Annotated[float, typer.Option("--every", min=0.1, max=60, help="Seconds between looks.")] = 0.5,
 ) -> None:
     """Watch the circuits live (Ctrl-C ends it)."""
@@ -43,7 +43,7 @@ def view(reply: dict[str, Any]) -> Any:
     """One picture of the circuits."""
     from rich.console import Group
 
-    from ha_rag.cli.circuits import circuit_table
+    from ha_rag.cli.circuit_table import circuit_table
     from ha_rag.cli.screen import styled
 
     told = f"shared state: {reply['shared_state']}; told by {reply['replica']}"

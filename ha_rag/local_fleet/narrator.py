@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ha_rag.local_fleet.lifeline import Ending
-from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, FleetPlan
+from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, PROVIDER_PORT, FleetPlan
 
 
 class Narrator:
@@ -22,6 +22,13 @@ class Narrator:
     def step(self, text: str) -> None:
         """One thing that is happening."""
         self._say(Text(text, style="dim"))
+
+    def moved(self, asked: FleetPlan, plan: FleetPlan) -> None:
+        """Which ports were taken, and which ones stand in for them."""
+        if asked.port != plan.port:
+            self.step(f"Port {asked.port} or one of the next {asked.replicas} is taken: this fleet has {plan.port}")
+        if asked.provider_port != plan.provider_port:
+            self.step(f"Port {asked.provider_port} is taken: the simulated provider has {plan.provider_port}")
 
     def ready(self, plan: FleetPlan, *, redis: str, ready: int) -> None:
         """Where to go, once the fleet answers."""
@@ -63,9 +70,11 @@ def _whereabouts(plan: FleetPlan, redis: str, ready: int) -> list[tuple[str, str
         ("Open", f"{front}  (API: {front}/docs)"),
         ("Replicas", f"{count}, each also on its own: {ports}"),
         ("Redis", redis),
-        ("Ask", f'ha-rag ask "How does a circuit recover?"{option}'),
-        ("Circuits", f"ha-rag circuits{option}"),
+        ("Ask", f'{plan.program} ask "How does a circuit recover?"{option}'),
+        ("Circuits", f"{plan.program} circuits{option}"),
     ]
     if plan.provider:
-        lines.append(("Break", "ha-rag break embedder.primary --for 30, then ask again: the next tier answers"))
+        where = "" if plan.provider_port == PROVIDER_PORT else f" --provider http://{LOOPBACK}:{plan.provider_port}"
+        lines.append(("Break", f"{plan.program} break embedder.primary --for 30{where}"))
+        lines.append(("", "then ask again: the next tier answers"))
     return [*lines, ("Logs", str(plan.log_folder)), ("Stop", "Ctrl-C")]

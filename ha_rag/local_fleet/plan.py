@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.local_fleet.ports import PortNeed
+from ha_rag.local_fleet.ports import PortNeed, are_free, free_port
+from ha_rag.local_fleet.record import FOLDER
 
 PROVIDER_PORT = 9100
-"""Where the simulated provider listens, and where `ha-rag break` looks for it."""
+"""Where the simulated provider listens, unless something else does."""
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
 MAX_REPLICAS = 64
+PORT_CHOICES = 10
 
 
 def _module(*words: str) -> tuple[str, ...]:
@@ -39,7 +41,9 @@ class FleetPlan:
     the front listens; replica n listens on 127.0.0.1, port + n. `config`: the configuration file; None: none.
     `redis_url`: the Redis to share; None: the fleet brings one along. `provider`: whether the simulated provider serves
     as primary embedder and generator (only without `config`). `samples`: documents to index before the replicas start;
-    None: none. `log_folder`: where each process's output is kept. Raises ConfigurationError.
+    None: none. `folder`: where each process's output is kept (in `logs`), and the fleet's record. `any_port`: nobody
+    asked for `port`, so that another will do where it is taken. `program`: what to type for ha-rag. Raises
+    ConfigurationError.
     """
 
     environment: Mapping[str, str]
@@ -51,7 +55,9 @@ class FleetPlan:
     provider: bool = False
     provider_port: int = PROVIDER_PORT
     samples: Path | None = None
-    log_folder: Path = Path(".ha_rag/logs")
+    folder: Path = FOLDER
+    any_port: bool = False
+    program: str = "ha-rag"
     commands: Commands = field(default_factory=Commands)
 
     def __post_init__(self) -> None:
@@ -63,6 +69,27 @@ class FleetPlan:
         if problems:
             raise ConfigurationError(*problems)
 
+    @property
+    def log_folder(self) -> Path:
+        """Where each process's output is kept."""
+        return self.folder / "logs"
+
+    @property
+    def url(self) -> str:
+        """The front's address, as this machine reaches it."""
+        return f"http://{reachable(self.host)}:{self.port}"
+
+    def on_free_ports(self) -> FleetPlan:
+        """This plan on ports that are free, as far as nobody asked for certain ones."""
+        port, provider_port = self.port, self.provider_port
+        if self.any_port:
+            step = 10 * (self.replicas // 10 + 1)
+            plans = (replace(self, port=port + step * n) for n in range(PORT_CHOICES))
+            port = next((plan.port for plan in plans if are_free(plan.front_needs())), port)
+        if self.provider and not are_free([self._provider_need()]):
+            provider_port = free_port()
+        return replace(self, port=port, provider_port=provider_port)
+
     def replica_name(self, number: int) -> str:
         """The name of replica `number`, counted from 1."""
         return f"rag-{number}"
@@ -73,6 +100,10 @@ class FleetPlan:
 
     def port_needs(self) -> list[PortNeed]:
         """Every port that must be free before anything is started."""
+        return [*self.front_needs(), *([self._provider_need()] if self.provider else [])]
+
+    def front_needs(self) -> list[PortNeed]:
+        """The ports of the front and of the replicas."""
         elsewhere = "choose another with --port"
         front = PortNeed(host=self.host, port=self.port, user="the front", remedy=elsewhere)
         replicas = [
@@ -84,10 +115,18 @@ class FleetPlan:
             )
             for number in range(1, self.replicas + 1)
         ]
-        provider = PortNeed(
+        return [front, *replicas]
+
+    def _provider_need(self) -> PortNeed:
+        return PortNeed(
             host=LOOPBACK,
             port=self.provider_port,
             user="the simulated provider",
             remedy="end that program, or name services of your own with --config",
         )
-        return [front, *replicas, *([provider] if self.provider else [])]
+
+
+def reachable(host: str) -> str:
+    """An address at which a server that listens on `host` answers from this machine."""
+    everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - names to look up, nothing listens here
+    return everywhere.get(host, f"[{host}]" if ":" in host else host)

@@ -34,6 +34,11 @@ def require_free(needs: list[PortNeed]) -> None:
         raise ConfigurationError(*problems)
 
 
+def are_free(needs: list[PortNeed]) -> bool:
+    """Whether every one of them can be listened on at this moment."""
+    return not any(_problem(need) for need in needs)
+
+
 def _problem(need: PortNeed) -> str | None:
     if not 1 <= need.port <= 65_535:
         return f"port {need.port} for {need.user}: must be between 1 and 65535; {need.remedy}"

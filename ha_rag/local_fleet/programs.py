@@ -62,7 +62,7 @@ def front_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program:
         command=(*plan.commands.front, "--host", plan.host, "--port", str(plan.port), *replicas),
         environment=plan.environment,
         log=plan.log_folder / "front.log",
-        ready=answers(session, f"http://{_reachable(plan.host)}:{plan.port}/health/ready"),
+        ready=answers(session, f"{plan.url}/health/ready"),
         patience_s=FRONT_PATIENCE_S,
     )
 
@@ -86,9 +86,3 @@ def _shared(environment: Mapping[str, str], redis_url: str, replica: str) -> dic
 
 def _config_option(config: Path | None) -> tuple[str, ...]:
     return () if config is None else ("--config", str(config))
-
-
-def _reachable(host: str) -> str:
-    """An address at which a server that listens on `host` answers from this machine."""
-    everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - names to look up, nothing listens here
-    return everywhere.get(host, f"[{host}]" if ":" in host else host)

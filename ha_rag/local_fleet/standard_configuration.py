@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _TEMPLATE = """\
-[[embedders]]
+{fleet}[[embedders]]
 name = "primary"
 kind = "openai"
 base_url = "http://127.0.0.1:{port}/v1"
@@ -44,8 +44,16 @@ kind = "extractive"
 """
 
 
-def standard_configuration(provider_port: int) -> str:
-    """The TOML of that fleet; the simulated provider listens on 127.0.0.1:`provider_port`."""
+def standard_configuration(provider_port: int, redis_url: str | None = None) -> str:
+    """The TOML of that fleet; the simulated provider listens on 127.0.0.1:`provider_port`.
+
+    `redis_url`: of the Redis that the fleet brought along; None: the environment names one, perhaps with a password.
+    """
+    fleet = "" if redis_url is None else f'[fleet]\nredis_url = "{redis_url}"\n\n'
     return _TEMPLATE.format(
-        port=provider_port, embedding_model="text-embedding-3-small", dimension=256, chat_model="gpt-4o-mini"
+        fleet=fleet,
+        port=provider_port,
+        embedding_model="text-embedding-3-small",
+        dimension=256,
+        chat_model="gpt-4o-mini",
     )

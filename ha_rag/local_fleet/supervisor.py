@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +26,7 @@ from ha_rag.local_fleet.narrator import Narrator
 from ha_rag.local_fleet.plan import FleetPlan
 from ha_rag.local_fleet.ports import require_free
 from ha_rag.local_fleet.program import Program
+from ha_rag.local_fleet.record import FleetRecord
 from ha_rag.local_fleet.redis_server import find_redis, redis_program
 from ha_rag.local_fleet.standard_configuration import standard_configuration
 
@@ -39,12 +41,15 @@ async def run_fleet(plan: FleetPlan, *, console: Console | None = None, policy: 
 
     Raises ConfigurationError, before anything is started, where a port is taken or the log folder cannot be written.
     """
+    asked, plan = plan, plan.on_free_ports()
     require_free(plan.port_needs())
     _make_log_folder(plan.log_folder)
+    narrator = Narrator(console or Console(highlight=False))
+    narrator.moved(asked, plan)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(_private_folder())
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        fleet = Supervisor(plan, folder, session, Narrator(console or Console(highlight=False)), policy)
+        fleet = Supervisor(plan, folder, session, narrator, policy)
         stack.enter_context(_told_by_signals(fleet))
         return await fleet.run()
 
@@ -70,6 +75,7 @@ class Supervisor:
         self._replicas: list[Lifeline] = []
         self._fronts: list[Lifeline] = []
         self._exit_code = 0
+        self._record: FleetRecord | None = None
 
     def stop(self) -> None:
         """Begins to end the fleet; called again, ends it at once."""
@@ -96,7 +102,9 @@ class Supervisor:
 
     async def _start_all(self) -> None:
         redis, redis_url = await self._start_redis()
-        config = await self._start_provider()
+        config = await self._start_provider(redis_url)
+        self._record = FleetRecord(process=os.getpid(), url=self._plan.url, configuration=config)
+        self._record.write(self._plan.folder)
         await self._index_samples(config, redis_url)
         for number in range(1, self._plan.replicas + 1):
             program = programs.replica_program(self._plan, number, config, redis_url, self._session)
@@ -121,12 +129,13 @@ class Supervisor:
         await self._keep_and_wait(program)
         return shown, url
 
-    async def _start_provider(self) -> Path | None:
+    async def _start_provider(self, redis_url: str) -> Path | None:
         """The configuration file that the replicas get."""
         if not self._plan.provider:
             return self._plan.config
         config = self._folder / "ha_rag.toml"
-        config.write_text(standard_configuration(self._plan.provider_port), encoding="utf-8")
+        own_redis = redis_url if self._plan.redis_url is None else None
+        config.write_text(standard_configuration(self._plan.provider_port, own_redis), encoding="utf-8")
         await self._keep_and_wait(programs.provider_program(self._plan, self._session))
         return config
 
@@ -173,6 +182,8 @@ class Supervisor:
 
     async def _end_all(self) -> None:
         """The front first, so that nothing more comes in; then all replicas together; Redis, which they use, last."""
+        if self._record is not None:
+            self._record.remove(self._plan.folder)
         self._narrator.step("Stopping: finishing what is under way (Ctrl-C again ends it at once)")
         killed: list[str] = []
         for group in (self._fronts, self._replicas, *([service] for service in reversed(self._services))):

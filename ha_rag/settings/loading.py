@@ -82,8 +82,11 @@ class Settings:
 
     @property
     def has_index(self) -> bool:
-        """Whether something stands in that folder already."""
-        return self.index_folder.is_dir() and any(self.index_folder.iterdir())
+        """Whether there is an index in that folder already."""
+        # Loaded here: most commands read settings, and few look into the index, which takes long to load.
+        from ha_rag.index.schema import DATABASE
+
+        return (self.index_folder / DATABASE).exists()
 
     def listening_on(self, host: str | None, port: int | None) -> Settings:
         """These settings with another host and port, where one is given (what a command line says beats the file)."""

@@ -132,3 +132,24 @@ def test_a_long_excerpt_ends_at_a_word():
     short = excerpt("word " * 100)
     assert short.endswith("word ...")
     assert len(short) < 180
+
+
+def test_a_question_that_is_no_text_is_told_so_before_anything_is_sent(run, replica):
+    result = run("ask", "caf\udce9", "--url", replica.url)
+
+    assert result.exit_code == 2
+    assert result.stderr == "ha-rag: the question is not UTF-8 text (its character 4 is the first that is not)\n"
+    assert replica.seen == []
+
+
+def test_what_happened_to_several_tiers_alike_is_told_once(run, replica):
+    attempts = [
+        {"circuit": f"retriever.{name}", "outcome": "failed", "state": "closed", "ms": 0.1, "reason": "no index"}
+        for name in ("primary", "lexical")
+    ]
+    served = {"degraded_stages": ["retriever"], "served_by": {"retriever": "none"}, "attempts": attempts}
+    replica.replies[QUERY] = (200, {**ANSWER, **served, "degraded": True})
+
+    assert run("ask", "How?", "--url", replica.url).stdout.splitlines()[-1] == (
+        "degraded: the retriever was none (retriever.primary and retriever.lexical failed: no index)"
+    )

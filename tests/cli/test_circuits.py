@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
+from rich.console import Console
+
+from ha_rag.cli.circuit_table import circuit_table
 
 CALM: dict[str, Any] = {
     "name": "embedder.primary", "state": "closed", "override": None, "epoch": 0, "failure_rate": 0.0, "slow_rate": 0.0,
@@ -85,3 +89,42 @@ def test_a_name_cannot_leave_its_place_in_the_path(run, replica):
 
 def test_an_unknown_action_is_a_usage_error(run):
     assert run("circuits", "explode", "embedder.primary").exit_code == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_name_is_broken_over_lines_in_a_narrow_terminal(width):
+    forced = {**FORCED, "name": "generator.extractive", "override": {**FORCED["override"], "reason": "long " * 20}}
+    written = io.StringIO()
+
+    Console(file=written, width=width).print(circuit_table([OPEN, forced], width))
+
+    lines = written.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    for word in ("embedder.primary ", "generator.extractive ", "recovers in", "hand)"):
+        assert any(word in line for line in lines), word
+
+
+def test_a_wide_terminal_has_room_for_everything():
+    headers = [column.header for column in circuit_table([OPEN], 120).columns]
+
+    assert headers == ["circuit", "state", "failures", "calls", "recovers in", "scope", "why"]
+
+
+def test_one_circuit_is_shown_in_words(run, replica):
+    replica.replies["GET", PATH] = (200, {**OPEN, "changed_at": 1.0, "open_count": 2})
+
+    lines = [
+        line.split() for line in run("circuits", "show", "embedder.primary", "--url", replica.url).stdout.splitlines()
+    ]
+
+    assert ["failures", "80", "%"] in lines
+    assert ["opened", "2", "times", "since", "it", "was", "last", "calm", "for", "long"] in lines
+    assert ["recovers", "in", "4.2", "s"] in lines
+    assert any(line[:2] == ["changed", "at"] and line[2].startswith(("1969", "1970")) for line in lines)
+
+
+def test_replicas_of_an_earlier_version_tell_no_warnings(run, replica):
+    replica.replies["GET", "/v1/circuits"] = (200, {"circuits": [], "shared_state": "fresh", "replica": "rag-1"})
+    replica.replies["GET", "/v1/fleet"] = (200, {"replicas": []})
+
+    assert run("circuits", "--url", replica.url).exit_code == 0

@@ -21,7 +21,9 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet.lifeline import RestartPolicy
 from ha_rag.local_fleet.plan import Commands, FleetPlan
 from ha_rag.local_fleet.ports import PortNeed, require_free
+from ha_rag.local_fleet.record import running_fleet
 from ha_rag.local_fleet.supervisor import run_fleet
+from ha_rag.settings import load_settings
 from tests.local_fleet import stand_ins
 from tests.redis_servers import free_port
 from tests.waiting import until
@@ -86,7 +88,7 @@ def plan(tmp_path: Path) -> FleetPlan:
         replicas=2,
         port=free_ports_in_a_row(3),
         redis_url="redis://127.0.0.1:1/0",
-        log_folder=tmp_path / "logs",
+        folder=tmp_path / "fleet",
         commands=Commands(serve=SERVES, provider=SERVES, ingest=stand_ins.command("fail", "0")),
     )
 
@@ -138,6 +140,47 @@ async def test_without_a_configuration_the_provider_serves_and_the_way_to_break_
         assert sum("--config" in command for command in commands) == 2
 
 
+async def test_a_running_fleet_can_be_found_by_its_folder(plan: FleetPlan) -> None:
+    async with running(replace(plan, provider=True, provider_port=free_port())) as fleet:
+        await fleet.until_said("2 ready")
+        record = running_fleet(plan.folder)
+        assert record is not None
+        assert (record.url, record.process) == (plan.url, os.getpid())
+        assert record.configuration is not None
+        assert load_settings(record.configuration, {}).service_urls.keys() == {"embedder.primary", "generator.primary"}
+    assert running_fleet(plan.folder) is None
+
+
+async def test_the_brought_redis_stands_in_the_fleets_configuration(plan: FleetPlan) -> None:
+    async with running(replace(plan, provider=True, provider_port=free_port(), redis_url=None)) as fleet:
+        await fleet.until_said("2 ready")
+        _, (_, redis_url) = await fleet.get(plan.port)
+        record = running_fleet(plan.folder)
+        assert record is not None
+        settings = load_settings(record.configuration, {})
+        assert settings.redis_url is not None
+        assert settings.redis_url.reveal() == redis_url
+
+
+async def test_where_the_providers_port_is_taken_it_has_another(plan: FleetPlan) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken = listener.getsockname()[1]
+        async with running(replace(plan, provider=True, provider_port=taken)) as fleet:
+            await fleet.until_said("2 ready")
+            assert f"Port {taken} is taken: the simulated provider has " in fleet.said
+            assert "ha-rag break embedder.primary --for 30 --provider http://127.0.0.1:" in fleet.said
+
+
+def test_where_nobody_asked_for_a_port_the_next_free_ones_do(plan: FleetPlan) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", plan.port + 2))
+        listener.listen()
+        assert replace(plan, any_port=True).on_free_ports().port in range(plan.port + 10, plan.port + 100, 10)
+        assert plan.on_free_ports() == plan
+
+
 async def test_samples_are_indexed_before_the_replicas_start_and_a_failure_there_stops_nothing(
     plan: FleetPlan, tmp_path: Path
 ) -> None:
@@ -177,7 +220,7 @@ async def test_a_taken_port_is_named_before_anything_is_started(plan: FleetPlan)
 async def test_a_log_folder_that_cannot_be_made_is_named(plan: FleetPlan, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="log folder"):
-        await run_fleet(replace(plan, log_folder=tmp_path / "file" / "logs"))
+        await run_fleet(replace(plan, folder=tmp_path / "file"))
 
 
 @pytest.mark.parametrize("replicas", [0, -1, 65])

@@ -1,0 +1,93 @@
+"""Circuits for people: a table that fits the terminal, and one circuit in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from ha_rag.cli.screen import STATE_STYLES, shown_width, styled, table
+
+NARROW, NARROWER = 100, 80
+"""Below so many columns, what matters less is left out, so that names stay whole."""
+
+
+def circuit_table(reports: list[dict[str, Any]], width: int | None = None) -> Any:
+    """The circuits as a table. `width`: in columns (default: the terminal's)."""
+    room = shown_width() if width is None else width
+    columns = [column for column in _COLUMNS if room >= column[2]]
+    made = table(*(name for name, _, _ in columns))
+    for column in made.columns:
+        column.no_wrap = column.header not in ("state", "why")
+    for report in reports:
+        made.add_row(*(cell(report) for _, cell, _ in columns))
+    return made
+
+
+def _recovers_in(report: dict[str, Any]) -> str:
+    return "" if report["recovers_in_s"] is None else f"{report['recovers_in_s']:.1f} s"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+_COLUMNS: list[tuple[str, Callable[[dict[str, Any]], Any], int]] = [
+    ("circuit", lambda report: styled(report["name"]), 0),
+    ("state", lambda report: styled(state_words(report), STATE_STYLES.get(report["state"], "")), 0),
+    ("failures", lambda report: _share(report["failure_rate"]), NARROWER),
+    ("calls", lambda report: str(report["samples"]), NARROW),
+    ("recovers in", _recovers_in, 0),
+    ("scope", lambda report: report["scope"], NARROW),
+    ("why", lambda report: styled(why(report), "dim"), 0),
+]
+
+
+def state_words(report: dict[str, Any]) -> str:
+    """The state, with what an operator or this replica makes of it."""
+    words = str(report["state"]).replace("_", "-")
+    if report["override"]:
+        words += f" ({report['override']['mode']} by hand)"
+    if report["here"]:
+        words += f", here {report['here']['state'].replace('_', '-')}"
+    return words
+
+
+def why(report: dict[str, Any]) -> str:
+    """The reason for what the circuit does, where there is one to give."""
+    if report["override"]:
+        word = report["override"]
+        ends = "" if word["ends_in_s"] is None else f", for {word['ends_in_s']:.0f} s more"
+        return f"{word['reason']} ({word['by']}{ends})"
+    return "" if report["state"] == "closed" else str(report["reason"])
+
+
+def circuit_facts(report: dict[str, Any]) -> Any:
+    """One circuit in full, a fact a line."""
+    made = table("", "")
+    made.show_header = False
+    for name, value in _facts(report):
+        if value not in (None, ""):
+            made.add_row(styled(name, "dim"), styled(value))
+    return made
+
+
+def _facts(report: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    yield "name", report["name"]
+    yield "state", state_words(report)
+    yield "override", why(report) if report["override"] else None
+    yield "recovers in", _recovers_in(report)
+    yield "reason", report["reason"]
+    yield "opened by", report["opened_by"]
+    yield "changed at", _moment(report["changed_at"])
+    yield "opened", f"{report['open_count']} times since it was last calm for long" if report["open_count"] else None
+    yield "calls", f"{report['samples']} in its window"
+    yield "failures", _share(report["failure_rate"])
+    yield "slow", _share(report["slow_rate"])
+    yield "seen failing by", ", ".join(report["voters"])
+    yield "scope", report["scope"]
+    yield "epoch", report["epoch"]
+
+
+def _moment(unix_s: float | None) -> str | None:
+    return None if unix_s is None else datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
