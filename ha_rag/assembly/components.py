@@ -10,7 +10,7 @@ from ha_rag.components.embedders.openai import OpenAIEmbedder
 from ha_rag.components.generators.extractive import ExtractiveGenerator
 from ha_rag.components.generators.openai import OpenAIGenerator
 from ha_rag.components.interfaces import Embedder, Generator, Retriever
-from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever, ReducedRetriever
+from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever, ReducedLocalRetriever
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.index.index import Index
 from ha_rag.messages import ComponentType
@@ -53,7 +53,7 @@ def retriever_of(table: RetrieverTable, index: Index) -> Retriever:
         case LocalRetrieverTable():
             return LocalRetriever(index)
         case ReducedRetrieverTable():
-            return ReducedRetriever(index, max_docs=table.max_docs)
+            return ReducedLocalRetriever(index, max_docs=table.max_docs)
         case LexicalRetrieverTable():
             return LexicalRetriever(index)
 

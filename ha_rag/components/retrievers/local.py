@@ -10,6 +10,8 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.index.index import Index
 from ha_rag.messages import Embedding, Passage
 
+REDUCED_DOCS = 2
+
 
 class LocalRetriever:
     """Hybrid search in the embedded index: vectors and words (BM25), fused by reciprocal rank.
@@ -33,14 +35,10 @@ class LocalRetriever:
         return await found_in(self._index, partial(by_words_and_meaning, self._index, question, embedding, top_k))
 
 
-PrimaryRetriever = LocalRetriever
-"""The teaching name of LocalRetriever."""
-
-
-class ReducedRetriever(LocalRetriever):
+class ReducedLocalRetriever(LocalRetriever):
     """The same search, at most `max_docs` passages (default 2): less to read for a generator that is in trouble."""
 
-    def __init__(self, index: Index, *, max_docs: int = 2, script: Script | None = None) -> None:
+    def __init__(self, index: Index, *, max_docs: int = REDUCED_DOCS, script: Script | None = None) -> None:
         if not 1 <= max_docs <= 100:
             raise ConfigurationError(f"max_docs = {max_docs!r}: must be between 1 and 100")
         super().__init__(index, script=script)
