@@ -35,12 +35,14 @@ class Remote:
         self._reading = asyncio.ensure_future(self._read(reader))
 
     @classmethod
-    async def open(cls, path: Path, within_s: float = 60.0) -> Remote:
-        """Connects as soon as something listens."""
+    async def open(cls, path: Path, runs: Callable[[], bool], within_s: float = 60.0) -> Remote:
+        """Connects as soon as something listens, as long as it `runs`."""
         async with asyncio.timeout(within_s):
             while True:
                 with contextlib.suppress(OSError):
                     return cls(*await asyncio.open_unix_connection(path, limit=LONGEST_LINE))
+                if not runs():
+                    raise ConnectionError(f"nothing runs behind {path}")
                 await asyncio.sleep(0.02)
 
     async def __call__(self, verb: str, **given: Any) -> Any:

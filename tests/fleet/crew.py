@@ -139,24 +139,43 @@ class Crew:
 
         `calling`: each calls all the while: a circuit closes only by calls.
         """
-        began_s, asked = asyncio.get_running_loop().time(), members or self.members
-        seen: list[dict[str, Any]] = []
-        try:
-            async with asyncio.timeout(within_s + SLACK_S):
-                while not seen or {one["state"] for one in seen} != {state}:
-                    if calling:
-                        await asyncio.gather(*(m.call() for m in asked))
-                    seen = await asyncio.gather(*(m.sees() for m in asked))
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"not {state} everywhere within {within_s + SLACK_S:g} s: {seen}") from None
-        return asyncio.get_running_loop().time() - began_s
+        now, asked = asyncio.get_running_loop().time, members or self.members
+        began_s = now()
+        while True:
+            if calling:
+                await asyncio.gather(*(m.call() for m in asked))
+            seen = await asyncio.gather(*(m.sees() for m in asked))
+            if {one["state"] for one in seen} == {state}:
+                return now() - began_s
+            assert now() < began_s + within_s + SLACK_S, f"not {state} everywhere within {within_s:g} s: {seen}"
+            await asyncio.sleep(0.02)
 
     async def open(self, mode: str = "error", **fault: Any) -> None:
         """Breaks the service, and lets the first member open the circuit for all."""
         await self.provider.fail("chat", mode, **fault)
         assert "ok" not in await self.members[0].call(3)
         await self.until("open", within_s=0.5)
+
+    async def fail_until_open(self, within_s: float) -> None:
+        """The service is broken: calls from everybody until the circuit is open for all."""
+        await self.until("open", within_s, calling=True)
+
+    async def until_shared(self, within_s: float, above: int = -1) -> None:
+        """Waits until every member shares its belief again, and all believe the same epoch, higher than `above`."""
+        until_s = asyncio.get_running_loop().time() + within_s + SLACK_S
+        while True:
+            seen = [await member.sees() for member in self.members]
+            beliefs = {(one["epoch"], one["fleet"]) for one in seen}
+            if not any(one["away"] for one in seen) and len(beliefs) == 1 and min(beliefs)[0] > above:
+                return
+            assert asyncio.get_running_loop().time() < until_s, f"no common belief: {seen}"
+            await asyncio.sleep(0.05)
+
+    async def until_alone(self, member: Member) -> None:
+        """Waits until `member` knows that it no longer reaches Redis."""
+        async with asyncio.timeout(4.0 + SLACK_S):
+            while not (await member.sees())["away"]:
+                await asyncio.sleep(0.05)
 
     async def open_to_half_open(self) -> None:
         """The circuit has opened, and its rest is over; nobody has probed yet."""
@@ -182,11 +201,15 @@ class Crew:
         steps = {event["epoch"]: (event["from_state"], event["to_state"]) for event in told}
         return [step for _, step in sorted(steps.items())]
 
+    async def calls(self, for_s: float, per_s: float = 50) -> list[dict[str, Any]]:
+        """Everybody calls for so long, so many times a second; answers the records."""
+        await self.load(per_s)
+        await asyncio.sleep(for_s)
+        return await self.unload()
+
     async def unbothered(self, for_s: float) -> list[str]:
         """Everybody calls for so long; answers how those calls ended that did not end well."""
-        await self.load(10)
-        await asyncio.sleep(for_s)
-        return [record["outcome"] for record in await self.unload() if record["outcome"] != "ok"]
+        return [record["outcome"] for record in await self.calls(for_s, 10) if record["outcome"] != "ok"]
 
     async def never_went_back(self, members: Sequence[Member] | None = None) -> None:
         """Invariant 1: nobody ever believed a lower epoch than before."""
@@ -234,7 +257,7 @@ class Yard:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             controls = Controls(self.provider.url, session)
             await controls.forget()
-            proxy = await Remote.open(proxies[0].socket) if wires else None
+            proxy = await proxies[0].remote() if wires else None
             if proxy is not None:
                 stack.push_async_callback(proxy.aclose)
             crew = Crew([], redis, controls, f"test-{next(self.numbers)}")
@@ -252,7 +275,7 @@ class Yard:
             yield crew
 
     async def _member(self, name: str, process: Process, proxy: Remote | None, redis: RedisProcess) -> Member:
-        member = Member(name, process, await Remote.open(process.socket))
+        member = Member(name, process, await process.remote())
         if proxy is not None:
             member.to_redis = Wire(proxy, await proxy("route", to=redis.port))
             member.to_provider = Wire(proxy, await proxy("route", to=self.provider.port))

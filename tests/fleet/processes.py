@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.fleet.control import Remote
 from tests.redis_servers import RedisProcess, free_port
 
 START_S = 20.0
@@ -131,6 +132,13 @@ class Process:
             process.stdin.close()
         self._process = None
 
+    async def remote(self) -> Remote:
+        """A connection to what it can be asked over its socket."""
+        try:
+            return await Remote.open(self.socket, lambda: self.runs)
+        except (OSError, TimeoutError) as error:
+            raise AssertionError(f"{self.name} did not start: {error}\n{self.said()}") from None
+
     def said(self) -> str:
         """The last lines it wrote."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:]) if self._log.exists() else ""
@@ -141,6 +149,7 @@ class Controls:
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
+        self.port = int(url.rpartition(":")[2])
         self._session = session
 
     async def fail(self, target: str, mode: str = "error", **more: Any) -> None:

@@ -1,0 +1,48 @@
+"""Two replicas of one name, and replicas that disagree about the rules."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ha_rag.breaker.registry import LOOK_AROUND_S
+from tests.fleet.crew import REST_S, TIMEOUT_S, CrewOf
+
+LOOKED_S = 2 * LOOK_AROUND_S + 1
+"""By then everybody has looked around twice."""
+
+
+async def test_two_replicas_with_one_name_are_two_votes_and_two_probers(crew_of: CrewOf):
+    async with crew_of(2, names=["twin", "twin"], policy={"quorum": 2}) as crew:
+        one, other = crew.members
+        assert one.incarnation != other.incarnation
+        await crew.provider.fail("chat")
+        await one.call(3)
+        assert await other.state() == "closed", "one replica is no quorum, whatever it is called"
+        await other.call(3)
+        await crew.until("open", within_s=1.0)
+        assert await crew.changes() == [("closed", "open")]
+        fleet = await one.ask("fleet")
+        assert sorted(r["incarnation"] for r in fleet["replicas"]) == sorted([one.incarnation, other.incarnation])
+
+
+async def test_replicas_with_one_name_are_told_of_it_once(crew_of: CrewOf):
+    async with crew_of(2, names=["twin", "twin"]) as crew:
+        await asyncio.sleep(LOOKED_S)
+        told = [len(await member.events("ReplicaNameTaken")) for member in crew]
+        assert told == [1, 1]
+
+
+async def test_replicas_with_different_policies_work_together_and_are_told_of_it_once(crew_of: CrewOf):
+    newer = {"min_samples": 5, "recovery_timeout_s": 2 * REST_S}
+    async with crew_of(3, policies=[{}, {}, newer]) as crew:
+        await crew.open()
+        await crew.provider.mend()
+        await crew.until("closed", within_s=REST_S + TIMEOUT_S, calling=True)
+        await crew.provider.fail("chat")
+        await crew.fail_until_open(within_s=2.0)
+        await crew.provider.mend()
+        await crew.until("closed", within_s=4 * REST_S + TIMEOUT_S, calling=True)
+        await asyncio.sleep(LOOKED_S)
+        told = [len(await member.events("PolicyMismatch")) for member in crew]
+        assert told == [1, 1, 1]
+        await crew.never_went_back()
