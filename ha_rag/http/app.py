@@ -17,6 +17,7 @@ from ha_rag.http.circuits import circuit_routes
 from ha_rag.http.direct import Direct
 from ha_rag.http.documents import document_routes
 from ha_rag.http.fleet import fleet_routes
+from ha_rag.http.head import Head
 from ha_rag.http.health import health_routes
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, problem_of
@@ -32,9 +33,9 @@ DESCRIPTION = (
 
 
 def build_app(service: Service) -> ASGIApp:
-    """The whole application. Layers from the outside in: request id, API keys, capacity, body limit, endpoints."""
+    """The whole application. Layers, outermost first: request id, API keys, capacity, body limit, HEAD, endpoints."""
     app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
-    app = BodyLimit(app, timeout_s=service.limits.request_timeout_s)
+    app = BodyLimit(Head(app), timeout_s=service.limits.request_timeout_s)
     app = Capacity(app, service.limits.max_concurrent)
     app = ApiKeys(app, service.access)
     return RequestId(app)

@@ -19,9 +19,13 @@ class Body(BaseModel):
 
 
 async def read_json(request: Request, model: type[M]) -> M:
-    """The body as `model`. Raises Problem: 415 no JSON type, 400 no JSON, 422 a rule broken."""
+    """The body as `model`. Raises Problem: 415 no JSON type, or compressed, 400 no JSON, 422 a rule broken."""
     if not is_json(request):
         raise Problem(415, "unsupported_media_type", "send the body as JSON, with Content-Type: application/json")
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        message = f"send the body as it is: Content-Encoding {encoding[:40]!r} is not read here"
+        raise Problem(415, "unsupported_media_type", message, headers={"Accept-Encoding": "identity"})
     try:
         content = await request.body()
     except ClientDisconnect:

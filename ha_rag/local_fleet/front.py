@@ -31,12 +31,13 @@ ENDLESS_PATHS = frozenset(["/v1/events"])
 class FrontConfig:
     """`patience_s`: silence before another replica is asked too. `drain_s`: for what is under way when it stops.
 
-    `connect_s`: for a replica to accept a connection.
+    `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request.
     """
 
     patience_s: float = 2.0
     drain_s: float = 5.0
     connect_s: float = 1.0
+    body_s: float = 30.0
 
 
 class Front:
@@ -62,7 +63,11 @@ class Front:
         if not replicas:
             return no_replica("no replica is ready; they are starting, or have all just failed")
         try:
-            body = await request.read()
+            async with asyncio.timeout(self._config.body_s):
+                body = await request.read()
+        except TimeoutError:
+            message = f"the body did not arrive within {self._config.body_s:g} s"
+            return _problem(408, "request_timeout", message, close=True)
         except web.HTTPRequestEntityTooLarge:
             return _problem(413, "too_large", f"the body must have at most {MAX_BODY_BYTES:,} bytes", close=True)
         try:

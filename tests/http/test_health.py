@@ -90,3 +90,15 @@ async def test_health_needs_no_key():
     assert [(await street.call("GET", path)).status for path in ("/health", "/health/live", "/health/ready")] == [
         200
     ] * 3
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/", "/docs"])
+async def test_a_monitor_may_ask_with_head(street, path):
+    told, asked = await street.call("GET", path), await street.call("HEAD", path)
+
+    assert (asked.status, asked.headers["content-length"]) == (told.status, str(len(told.body)))
+    assert asked.body == b""
+
+
+async def test_head_elsewhere_is_refused(street):
+    assert (await street.call("HEAD", "/v1/circuits")).status == 405

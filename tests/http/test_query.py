@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from ha_rag.http.access import Access
@@ -150,3 +152,13 @@ async def test_without_a_key_where_keys_are_wanted_nothing_is_asked():
             assert reply.error[0] == "unauthorized"
             assert reply.headers["www-authenticate"] == "Bearer"
     assert len(house.rag.asked) == 3
+
+
+async def test_a_compressed_body_is_named_as_what_it_is(house, street):
+    headers = {"content-encoding": "gzip"}
+
+    reply = await street.call("POST", "/v1/query", gzip.compress(b'{"question": "How?"}'), headers=headers)
+
+    assert (reply.status, reply.headers["accept-encoding"]) == (415, "identity")
+    assert reply.error[1] == "send the body as it is: Content-Encoding 'gzip' is not read here"
+    assert house.rag.asked == []

@@ -75,7 +75,7 @@ async def front_of(*stand_ins: StandIn, extra: tuple[Replica, ...] = ()) -> Asyn
         for stand_in in stand_ins:
             await stand_in.server.start_server()
             stack.push_async_callback(stand_in.server.close)
-        front = Front([*extra, *(s.replica for s in stand_ins)], FrontConfig(patience_s=0.05, drain_s=0.5))
+        front = Front([*extra, *(s.replica for s in stand_ins)], FrontConfig(patience_s=0.05, drain_s=0.5, body_s=0.3))
         server = TestServer(front.app())
         await server.start_server(auto_decompress=False)
         stack.push_async_callback(server.close)
@@ -230,6 +230,18 @@ async def test_a_body_over_the_limit_is_refused_by_the_front_itself(client, one:
     async with front_of(one) as front, client.post(front.make_url("/v1/documents"), data=body) as reply:
         assert reply.status == 413
         assert (await reply.json())["error"]["type"] == "too_large"
+    assert one.seen == []
+
+
+async def test_a_client_that_does_not_send_its_body_is_given_up(client, one: StandIn) -> None:
+    async def begins_and_stops() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    body = begins_and_stops()
+    async with front_of(one) as front, client.post(front.make_url("/v1/query"), data=body, headers=JSON) as reply:
+        assert (reply.status, (await reply.json())["error"]["type"]) == (408, "request_timeout")
+        assert reply.headers["Connection"] == "close"
     assert one.seen == []
 
 
