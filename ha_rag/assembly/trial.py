@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -124,12 +126,24 @@ def _index(settings: Settings, index: Index) -> Finding:
             "index", "problem", index.problem, f"see index.path ({folder}), or ingest anew into another folder"
         )
     if not index.exists:
+        if obstacle := _obstacle(folder):
+            return Finding("index", "problem", obstacle, "give this user that right, or name another index.path")
         return Finding("index", "warning", f"there is none at {folder} yet", "ha-rag ingest FOLDER")
     spaces = [f"{held.space} ({held.vectors} of {held.passages})" for held in index.spaces()]
     text = f"{index.documents} documents, {index.passages} passages; vectors: {', '.join(spaces) or 'none'}"
     if any(not held.complete for held in index.spaces()):
         return Finding("index", "warning", text, "ingest again: it fills the vectors that are missing")
     return Finding("index", "ok", text)
+
+
+def _obstacle(folder: Path) -> str | None:
+    """Why an ingest could not begin an index in `folder`, as far as looking can tell."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        return f"no index can be kept at {folder}: {nearest} is no folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"no index can be kept at {folder}: no permission to write in {nearest}"
+    return None
 
 
 async def _redis(settings: Settings) -> list[Finding]:

@@ -71,6 +71,26 @@ def test_a_key_that_is_not_set_is_a_warning_for_a_service_elsewhere(run, own_fol
     assert "MY_KEY" in text
 
 
+def test_a_place_where_no_index_can_be_kept_is_a_problem_with_its_remedy(run, own_folder):
+    (own_folder / "file").write_text("")
+    (own_folder / "ha_rag.toml").write_text('[index]\npath = "file/index"\n')
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert "no index can be kept at file/index: " in result.stdout
+    assert "name another index.path" in result.stdout
+
+
+def test_a_folder_without_permission_is_a_problem(run, own_folder, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert f"no permission to write in {own_folder}" in result.stdout
+
+
 def test_a_service_that_answers_is_well(run, replica, own_folder):
     (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
     message = {"role": "assistant", "content": "By a probe [1]."}
