@@ -19,6 +19,7 @@ from ha_rag.http.app import build_app
 from ha_rag.http.server import DrainingServer, listening_socket
 from ha_rag.http.service import Limits, Service
 from ha_rag.index.index import Index
+from ha_rag.index.renewal import kept_renewed
 from ha_rag.settings import Settings
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.system import HighAvailabilityRAG
@@ -46,6 +47,7 @@ class Replica:
                 stack.push_async_callback(closed, component)
             await stack.enter_async_context(self.circuits)
             await stack.enter_async_context(self.rag)
+            await stack.enter_async_context(kept_renewed(self.index))
             yield self
 
     def _components(self) -> list[object]:

@@ -14,6 +14,7 @@ from ha_rag.assembly import build_replica
 from ha_rag.assembly.ingesting import ingest_into
 from ha_rag.settings import Settings, load_settings
 from tests.http.street import Street
+from tests.waiting import until
 
 TEXT = "# Recovery\n\nA circuit recovers when its timeout is over and two probes in a row succeed.\n"
 
@@ -60,6 +61,15 @@ async def test_a_document_sent_over_http_is_found_at_once_and_forgotten_at_once(
     assert added.json == {"document": "zebra", "passages": 1, "replaced": False, "missing": {}}
     assert [citation["document"] for citation in found.json["citations"]] == ["zebra"]
     assert gone.json["citations"] == []
+
+
+async def test_the_first_question_after_an_ingest_elsewhere_meets_what_it_brought(settings, tmp_path):
+    async with build_replica(settings).running() as replica:
+        await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
+        await until(lambda: replica.index.documents == 1)
+        reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+
+    assert "two probes in a row" in reply.json["answer"]
 
 
 async def test_the_same_answer_comes_in_pieces_for_those_who_speak_openai_s_form(settings, tmp_path):
