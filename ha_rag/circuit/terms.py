@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 
 from ha_rag.circuit.policy import CircuitPolicy
 
@@ -55,8 +55,11 @@ class Terms:
 
     def wire(self) -> tuple[int | float, ...]:
         """The fields in order, as the scripts take them."""
-        return astuple(self)
+        return tuple(getattr(self, name) for name in _ORDER)
 
     def reached(self, failure_rate: float, slow_rate: float) -> bool:
         """Whether either rate is at or above its threshold."""
         return failure_rate >= self.failure_threshold or slow_rate >= self.slow_threshold
+
+
+_ORDER = tuple(field.name for field in fields(Terms))
