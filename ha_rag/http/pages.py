@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -12,7 +13,12 @@ from starlette.staticfiles import StaticFiles
 
 from ha_rag.http.service import Service
 
-_SAFE = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
+_SAFE = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
 _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 # Swagger UI writes styles and its start-up script into the page itself.
 _DOCS_POLICY = (
@@ -44,11 +50,21 @@ def page_routes(_: Service) -> APIRouter:
     return routes
 
 
+class Assets(StaticFiles):
+    """Files that a browser asks about each time (304 while they are the same), so that none outlives its version."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """The file, or 304."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def assets() -> dict[str, StaticFiles]:
     """Where the pages' scripts and styles are served."""
     return {
-        "/page": StaticFiles(directory=_folder("ha_rag.http") / "page"),
-        "/docs/assets": StaticFiles(directory=_folder("fastapi_offline") / "static"),
+        "/page": Assets(directory=_folder("ha_rag.http") / "page"),
+        "/docs/assets": Assets(directory=_folder("fastapi_offline") / "static"),
     }
 
 

@@ -63,3 +63,17 @@ async def test_every_endpoint_is_described_with_its_errors(street):
 @pytest.mark.parametrize("path", ["/page/../app.py", "/page/%2e%2e/app.py", "/docs/assets/../core.py"])
 async def test_nothing_but_the_pages_own_files_is_served(street, path):
     assert (await street.call("GET", path)).status == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/page/page.js", "/docs/assets/swagger-ui.css"])
+async def test_no_browser_keeps_a_page_beyond_its_version(street, path):
+    reply = await street.call("GET", path)
+
+    assert (reply.status, reply.headers["cache-control"]) == (200, "no-cache")
+
+
+async def test_an_asset_that_is_still_the_same_is_not_sent_again(street):
+    first = await street.call("GET", "/page/page.js")
+    again = await street.call("GET", "/page/page.js", headers={"if-none-match": first.headers["etag"]})
+
+    assert (again.status, again.body) == (304, b"")

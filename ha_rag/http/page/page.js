@@ -27,6 +27,9 @@ async function call(path, options = {}) {
   return body;
 }
 
+// The first words of a passage, without Markdown's marks; the whole of it opens below.
+const beginning = (text) => text.replace(/^#{1,6} .*$/m, "").replace(/[#`*|]/g, " ").replace(/\s+/g, " ").trim();
+
 function showAnswer(answer) {
   byId("text").className = "";
   byId("text").textContent = answer.answer;
@@ -34,9 +37,13 @@ function showAnswer(answer) {
     element("span", `${stage}: ${tier}`, `badge ${answer.degraded_stages.includes(stage) ? "degraded" : "ok"}`));
   byId("served").replaceChildren(...served, element("span", `${answer.replica}, ${answer.ms.toFixed(1)} ms`, "quiet"));
   byId("citations").replaceChildren(...answer.citations.map((citation) => {
-    const item = element("li", citation.text);
+    const item = element("li");
+    const whole = element("details");
+    const summary = element("summary", citation.document);
+    summary.append(element("span", beginning(citation.text), "beginning"));
+    whole.append(summary, element("p", citation.text, "passage"));
     item.value = citation.n;
-    item.prepend(element("strong", `${citation.document} `));
+    item.append(whole);
     return item;
   }));
   byId("attempts").replaceChildren(...answer.attempts.map((attempt) =>
