@@ -40,6 +40,9 @@ STOP_S = 0.5
 REFUSED_S = 1.0
 """How often a verb is tried on a ledger that answers with errors."""
 
+BUSY_S = 2.0
+"""A circuit reported on within this time counts as one that will be reported on again."""
+
 TIDY_S = 0.1
 """How often, at least, a view is tidied, however seldom it reports."""
 
@@ -51,7 +54,12 @@ class Sync:
     """
 
     def __init__(
-        self, ledger: Ledger, incarnation: str, clock: Clock, *, sinks: Iterable[Sink] = (),
+        self,
+        ledger: Ledger,
+        incarnation: str,
+        clock: Clock,
+        *,
+        sinks: Iterable[Sink] = (),
         body: Callable[[], str] = str,
     ) -> None:
         self.ledger = ledger
@@ -68,6 +76,7 @@ class Sync:
         self._bursts: dict[str, Burst] = {}
         self._reported_s: dict[str, float] = {}
         self._reporting: set[str] = set()
+        self._about_to: set[str] = set()
         self._again: set[str] = set()
         self._asked: dict[str, asyncio.Task[None]] = {}
         self._teaching: set[str] = set()
@@ -112,9 +121,7 @@ class Sync:
         if not self.link.up:
             return
         grants = [(view, grant) for view in self._shared() if (grant := view.drop_grant()) is not None]
-        await asyncio.gather(
-            *self._settling, *(self._settle(view, grant, Outcome.CANCELLED) for view, grant in grants)
-        )
+        await asyncio.gather(*self._settling, *(self._settle(view, grant, Outcome.CANCELLED) for view, grant in grants))
         await asyncio.gather(*(self._report(view) for view in self._shared()))
         await self.ledger.leave(self._incarnation)
 
@@ -165,9 +172,12 @@ class Sync:
 
     def _report_at_once(self, view: View) -> None:
         slower = self.pace.report_s(view.policy.flush_interval_s) / view.policy.flush_interval_s
+        if view.name in self._about_to:
+            return  # that report has not been put together yet, and will hold this failure too
         if view.name in self._reporting:
             self._again.add(view.name)
         elif self._bursts[view.name].take(self._clock.monotonic_s(), slower):
+            self._about_to.add(view.name)
             self._spawn(self._report(view))
 
     def ask(self, view: View) -> asyncio.Future[None] | None:
@@ -297,15 +307,21 @@ class Sync:
         except LedgerUnavailableError as error:
             self._lost(error)
             raise
-        self.pace = Pace(max(1, replicas), max(1, len(names)))
+        self.pace = Pace(max(1, replicas), max(1, self._busy()))
         for view in self._views.values():
             view.spread_s = self.pace.spread_s
         if not names:  # nothing is polled then: a beat that is taken is all there is to know the link by
             self._up(None)
 
+    def _busy(self) -> int:
+        """How many circuits were reported on lately: those that rest cost Redis nothing, and need no share of it."""
+        since = self._clock.monotonic_s() - BUSY_S
+        return sum(at >= since for at in self._reported_s.values())
+
     # ---- verbs ------------------------------------------------------------------------------------------------------
 
     async def _report(self, view: View) -> None:
+        self._about_to.discard(view.name)
         ledger_now_ms = self.link.ledger_now_ms()
         if view.scope == "replica" or ledger_now_ms is None or view.name in self._reporting:
             return
