@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import require_redis_binary
 from tests.fleet.crew import CrewOf, Pool, Yard
-from tests.fleet.processes import Controls, Provider, until_ready
+from tests.fleet.processes import Controls, Fleet, Provider, StandingFleet, until_ready
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,24 @@ def _yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 async def _answering(provider: Provider) -> None:
     async with aiohttp.ClientSession() as session:
         await until_ready(Controls(provider.url, session).answers, provider)
+
+
+@pytest.fixture(scope="session")
+def standing_fleet(_yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingFleet]:
+    fleet = StandingFleet(tmp_path_factory.mktemp("rag"), _yard.provider)
+    fleet.start()
+    yield fleet
+    fleet.stop()
+
+
+@pytest.fixture
+async def fleet(standing_fleet: StandingFleet) -> AsyncIterator[Fleet]:
+    """Three replicas, well and sharing; their Redis and the provider may be broken at will."""
+    async with standing_fleet.well() as well:
+        yield well
+    if not well.redis.runs:
+        well.redis.start()
+    well.redis.resume()
 
 
 @pytest.fixture

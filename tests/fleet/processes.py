@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,9 @@ import aiohttp
 from tests.fleet.control import Remote
 from tests.redis_servers import RedisProcess, free_port
 
-START_S = 20.0
+HA_RAG = [sys.executable, "-m", "ha_rag"]
+
+START_S = 40.0
 STOP_S = 10.0
 
 CONFIGURATION = """\
@@ -63,6 +67,10 @@ timeout_s = 0.8
 name = "extractive"
 kind = "extractive"
 """
+
+CIRCUIT = "recovery_timeout_s = 1.8\nrecovery_timeout_max_s = 1.8"
+
+QUESTION = "How does a circuit recover?"
 
 DOCUMENTS = {
     "recovery.md": "# Recovery\n\nA circuit recovers by a probe: after its recovery timeout one call is let through.\n",
@@ -199,22 +207,53 @@ class Provider(Process):
 class Replica(Process):
     """One replica, asked over HTTP."""
 
-    def __init__(self, name: str, folder: Path, config: Path, session: aiohttp.ClientSession) -> None:
+    def __init__(self, name: str, folder: Path, config: Path) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._session = session
-        command = [sys.executable, "-m", "ha_rag", "serve", "--port", str(port), "--config", str(config)]
+        command = [*HA_RAG, "serve", "--port", str(port), "--config", str(config)]
         super().__init__(name, command, folder, {"HA_RAG_REPLICA": name})
 
-    async def ask(self, question: str = "How does a circuit recover?", **more: Any) -> dict[str, Any]:
+    def reached_by(self, session: aiohttp.ClientSession) -> None:
+        """Asks through this session from now on."""
+        self._session = session
+
+    async def ask(self, question: str = QUESTION, **more: Any) -> dict[str, Any]:
         async with self._session.post(f"{self.url}/v1/query", json={"question": question, **more}) as reply:
             body = await reply.json()
             assert reply.status == 200, body
             return dict(body)
 
+    async def status(self, **more: Any) -> int:
+        """Asks, and answers only the HTTP status."""
+        async with self._session.post(f"{self.url}/v1/query", json={"question": QUESTION, **more}) as reply:
+            await reply.read()
+            return reply.status
+
+    async def begin_stream(self, leave_after_s: float) -> None:
+        """Asks for a streamed answer and hangs up, whether it has begun or not."""
+        body = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}
+        with contextlib.suppress(TimeoutError):
+            async with (
+                asyncio.timeout(leave_after_s),
+                self._session.post(f"{self.url}/v1/chat/completions", json=body) as reply,
+            ):
+                await reply.content.readline()
+
+    async def circuits(self) -> dict[str, Any]:
+        async with self._session.get(f"{self.url}/v1/circuits") as reply:
+            return dict(await reply.json())
+
     async def circuit(self, name: str) -> dict[str, Any]:
         async with self._session.get(f"{self.url}/v1/circuits/{name}") as reply:
             return dict(await reply.json())
+
+    async def override(self, name: str) -> None:
+        """Lets every call pass, by hand, and gives the circuit back to the law."""
+        word = {"mode": "closed", "reason": "a test begins"}
+        async with self._session.put(f"{self.url}/v1/circuits/{name}/override", json=word) as reply:
+            assert reply.status == 200, await reply.text()
+        async with self._session.delete(f"{self.url}/v1/circuits/{name}/override", json={}) as reply:
+            assert reply.status == 200, await reply.text()
 
     async def ready(self) -> bool:
         try:
@@ -243,39 +282,73 @@ class Fleet:
                     return
                 await asyncio.sleep(0.05)
 
+    async def close(self, circuit: str, within_s: float) -> None:
+        """Closes it with an empty window, whatever was counted before: an operator's word that is taken back."""
+        async with asyncio.timeout(within_s):
+            await self.replicas[0].override(circuit)
+            while any([(await replica.circuit(circuit))["here"] for replica in self.replicas]):
+                await asyncio.gather(*(replica.ask() for replica in self.replicas))
+            await self.replicas[0].override(circuit)
 
-@asynccontextmanager
-async def fleet(folder: Path, *, replicas: int = 3, circuit: str = "recovery_timeout_s = 1.8") -> AsyncIterator[Fleet]:
-    """A running fleet with two small documents. `circuit`: lines for the configuration's [circuit] table."""
-    redis = RedisProcess(folder)
-    redis.start()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        provider = Provider(folder)
+    async def until_shared(self, within_s: float) -> None:
+        """Waits until every replica hears Redis."""
+        async with asyncio.timeout(within_s):
+            while {(await replica.circuits())["shared_state"] for replica in self.replicas} != {"fresh"}:
+                await asyncio.sleep(0.05)
+
+
+class StandingFleet:
+    """Replicas with two small documents, and a Redis of their own; started once, and made well again for each test."""
+
+    def __init__(self, folder: Path, provider: Provider, *, size: int = 3, circuit: str = CIRCUIT) -> None:
+        self.redis = RedisProcess(folder)
+        self._provider = provider
         config = folder / "ha_rag.toml"
         config.write_text(
-            CONFIGURATION.format(redis_url=redis.url, index=folder / "index", provider=provider.url, circuit=circuit)
+            CONFIGURATION.format(
+                redis_url=self.redis.url, index=folder / "index", provider=provider.url, circuit=circuit
+            )
         )
-        members = [Replica(f"rag-{n}", folder, config, session) for n in range(1, replicas + 1)]
-        started: list[Process] = []
-        try:
-            provider.start()
-            started.append(provider)
-            controls = Controls(provider.url, session)
-            await until_ready(controls.answers, provider)
-            await asyncio.to_thread(_ingest, folder, config)
-            for member in members:
-                member.start()
-                started.append(member)
-            for member in members:
-                await until_ready(member.ready, member)
-            yield Fleet(redis, controls, members)
-        except BaseException:
-            print(*(f"--- {process.name}\n{process.said()}" for process in started), sep="\n")
-            raise
-        finally:
-            for process in reversed(started):
-                await asyncio.to_thread(process.stop)
-            redis.kill()
+        self._folder, self._config = folder, config
+        self._replicas = [Replica(f"rag-{n}", folder, config) for n in range(1, size + 1)]
+
+    def start(self) -> None:
+        self.redis.start()
+        _ingest(self._folder, self._config)
+
+    def copy_index(self, folder: Path) -> None:
+        """A copy of its index, which took a while to build."""
+        shutil.copytree(self._folder / "index", folder)
+
+    def stop(self) -> None:
+        for replica in self._replicas:
+            replica.stop()
+        self.redis.kill()
+
+    @asynccontextmanager
+    async def well(self) -> AsyncIterator[Fleet]:
+        """The fleet with everything running, nothing broken, nothing counted and every circuit closed."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+            fleet = Fleet(self.redis, Controls(self._provider.url, session), self._replicas)
+            try:
+                await self._mend(fleet, session)
+                yield fleet
+            except BaseException:
+                print(*(f"--- {replica.name}\n{replica.said()}" for replica in self._replicas), sep="\n")
+                raise
+
+    async def _mend(self, fleet: Fleet, session: aiohttp.ClientSession) -> None:
+        for replica in fleet.replicas:
+            replica.reached_by(session)
+            if not replica.runs:
+                replica.start()
+        await fleet.provider.forget()
+        for replica in fleet.replicas:
+            await until_ready(replica.ready, replica)
+        await fleet.until_shared(START_S)
+        for circuit in ("embedder.primary", "generator.primary"):
+            await fleet.close(circuit, START_S)
+        await fleet.provider.forget()
 
 
 def _ingest(folder: Path, config: Path) -> None:
@@ -283,7 +356,7 @@ def _ingest(folder: Path, config: Path) -> None:
     documents.mkdir()
     for name, text in DOCUMENTS.items():
         (documents / name).write_text(text)
-    command = [sys.executable, "-m", "ha_rag", "ingest", str(documents), "--config", str(config)]
+    command = [*HA_RAG, "ingest", str(documents), "--config", str(config)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -42,7 +42,7 @@ async def test_a_probe_whose_caller_leaves_runs_to_its_end_and_closes_the_circui
         prober = crew.members[0]
         await crew.open_to_half_open()
         await crew.provider.fail("chat", "slow", delay_s=TIMEOUT_S / 2)
-        assert await prober.call(cancel_after_s=TIMEOUT_S / 5) == ["cancelled"]
+        assert await crew.probe(prober, cancel_after_s=TIMEOUT_S / 5) == "cancelled"
         await crew.until("closed", within_s=TIMEOUT_S)
         assert await crew.provider.calls() == 3 + 1
 

@@ -116,6 +116,10 @@ class Worker:
             "voters": list(view.fleet.voters),
         }  # fmt: skip
 
+    async def do_clock(self) -> dict[str, float]:
+        """What time it is, as this process sees it."""
+        return {"unix_s": time.time(), "monotonic_s": time.monotonic()}
+
     async def do_fleet(self) -> dict[str, Any]:
         """What every replica last said of itself."""
         assert self._circuits is not None

@@ -1,0 +1,164 @@
+"""Whole replicas, asked over HTTP: whatever dies, every question is answered; no caller can turn that against them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+from tests.fleet.crew import Yard
+from tests.fleet.latency import percentile
+from tests.fleet.processes import CONFIGURATION, HA_RAG, QUESTION, Controls, Fleet, Process, Replica, StandingFleet
+from tests.redis_servers import RedisProcess, free_ports_in_a_row
+
+PATIENCE_S = 60.0
+
+
+async def asked(fleet: Fleet, times: int) -> tuple[list[dict[str, Any]], float]:
+    """Asks every replica so many questions; the answers, and the 99th percentile of their times in ms."""
+    answers, took_ms = [], []
+    for _ in range(times):
+        for replica in fleet.replicas:
+            began_s = time.monotonic()
+            answers.append(await replica.ask())
+            took_ms.append(1000 * (time.monotonic() - began_s))
+    return answers, percentile(took_ms, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("strike", "recover"),
+    [
+        pytest.param(RedisProcess.pause, RedisProcess.resume, id="frozen"),
+        pytest.param(RedisProcess.kill, RedisProcess.start, id="killed"),
+    ],
+)
+async def test_with_redis_away_every_question_is_answered_in_full_and_as_fast(
+    fleet: Fleet, strike: Callable[[RedisProcess], None], recover: Callable[[RedisProcess], None]
+):
+    await asked(fleet, 10)
+    _, healthy_ms = await asked(fleet, 60)
+    strike(fleet.redis)
+    answers, struck_ms = await asked(fleet, 60)
+    await asyncio.to_thread(recover, fleet.redis)
+    print({"healthy p99 ms": healthy_ms, "struck p99 ms": struck_ms})
+    assert not any(answer["degraded"] for answer in answers)
+    assert answers[-1]["shared_state"] == "local", "an answer says what it knows"
+    assert struck_ms < 3 * healthy_ms + 20
+    await fleet.until_shared(within_s=5)
+
+
+async def test_a_thousand_questions_with_a_hundredth_of_a_second_each_open_no_circuit(fleet: Fleet):
+    await fleet.provider.fail("embeddings", "slow", delay_s=0.3)
+    await fleet.provider.fail("chat", "slow", delay_s=0.3)
+    hostile = fleet.replicas[0]
+    for _ in range(20):
+        statuses = await asyncio.gather(*(hostile.status(timeout_s=0.01) for _ in range(50)))
+        assert set(statuses) <= {200, 408, 503}, statuses
+    await fleet.provider.mend()
+    for circuit in ("embedder.primary", "generator.primary"):
+        assert (await fleet.replicas[1].circuit(circuit))["state"] == "closed"
+    answers, _ = await asked(fleet, 2)
+    assert not any(answer["degraded"] for answer in answers)
+
+
+@pytest.mark.parametrize("stage", ["embeddings", "chat"])
+async def test_a_client_that_hangs_up_in_the_middle_of_the_probe_does_not_lose_it(fleet: Fleet, stage: str):
+    circuit = {"embeddings": "embedder.primary", "chat": "generator.primary"}[stage]
+    await fleet.provider.fail(stage)
+    for _ in range(3):
+        await fleet.replicas[0].ask()
+    await fleet.until_all("open", circuit, within_s=1)
+    await fleet.until_all("half_open", circuit, within_s=5)
+    await fleet.provider.fail(stage, "slow", delay_s=0.4)
+    received = await fleet.provider.calls(stage)
+    for _ in range(2):  # as many good probes as it takes
+        asking = asyncio.ensure_future(ask_again_and_again(fleet.replicas[0]))
+        async with asyncio.timeout(10):
+            while await fleet.provider.calls(stage) == received:
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+        received += 1
+        await asyncio.sleep(0.6)
+    await fleet.until_all("closed", circuit, within_s=2)
+    assert await fleet.provider.calls(stage) == received
+
+
+async def test_clients_that_hang_up_in_the_middle_of_streams_open_no_circuit(fleet: Fleet):
+    await fleet.provider.fail("chat", "slow", delay_s=0.1)
+    for _ in range(5):
+        await asyncio.gather(*(fleet.replicas[0].begin_stream(leave_after_s=0.02) for _ in range(10)))
+    await fleet.provider.mend()
+    assert (await fleet.replicas[0].circuit("generator.primary"))["state"] == "closed"
+    assert not (await fleet.replicas[0].ask())["degraded"]
+
+
+async def test_a_replica_that_is_killed_while_it_is_asked_loses_no_question_of_the_front(
+    yard: Yard, standing_fleet: StandingFleet, tmp_path: Path
+):
+    standing_fleet.copy_index(tmp_path / "index")
+    redis = RedisProcess(tmp_path)
+    redis.start()
+    config = tmp_path / "ha_rag.toml"
+    config.write_text(
+        CONFIGURATION.format(
+            redis_url=redis.url, index=tmp_path / "index", provider=yard.provider.url, circuit="recovery_timeout_s = 2"
+        )
+    )
+    port = free_ports_in_a_row(3)
+    up = Process("up", [*HA_RAG, "up", "--replicas", "2", "--port", str(port), "--config", str(config)], tmp_path)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        up.start()
+        try:
+            await until_answered(session, f"http://127.0.0.1:{port}", up)
+            await Controls(yard.provider.url, session).fail("chat", "slow", delay_s=0.2)  # so that some are under way
+            victims = [child for child in psutil.Process(up.pid).children(True) if "serve" in child.cmdline()]
+            assert len(victims) == 2
+            questions = []
+            for number in range(60):
+                questions.append(asyncio.ensure_future(question(session, f"http://127.0.0.1:{port}")))
+                await asyncio.sleep(0.05)
+                if number == 20:
+                    victims[0].kill()
+            statuses = await asyncio.gather(*questions)
+            assert statuses == [200] * 60
+        except BaseException:
+            print(up.said())
+            raise
+        finally:
+            await asyncio.to_thread(up.stop)
+            redis.kill()
+
+
+async def ask_again_and_again(replica: Replica) -> None:
+    """A question that comes a moment before the grant is answered without the probe; the next one makes it."""
+    while True:
+        await replica.ask()
+
+
+async def question(session: aiohttp.ClientSession, url: str) -> int:
+    async with session.post(f"{url}/v1/query", json={"question": QUESTION}) as reply:
+        await reply.read()
+        return reply.status
+
+
+async def until_answered(session: aiohttp.ClientSession, url: str, up: Process) -> None:
+    """The front answers, and both replicas have been seen to be ready."""
+    ends_s = time.monotonic() + PATIENCE_S
+    ready: set[str] = set()
+    while len(ready) < 2:
+        assert up.runs, up.said()
+        assert time.monotonic() < ends_s, up.said()
+        with contextlib.suppress(aiohttp.ClientError):
+            async with session.post(f"{url}/v1/query", json={"question": QUESTION}) as reply:
+                if reply.status == 200:
+                    ready.add((await reply.json())["replica"])
+        await asyncio.sleep(0.1)
