@@ -429,9 +429,11 @@ class View:
             return self._fleet.to_teach(self._now(), ledger_now_ms)
 
     def local(self) -> Snapshot:
-        """The replica's own circuit as it reads now, in ms of its own clock."""
+        """The replica's own circuit as it reads now, in ms of its own clock, with all that was counted so far."""
         with self._lock:
-            return self._overlay.read(self._now())
+            now = self._now()
+            self._judge(now)
+            return self._overlay.read(now)
 
     def overlaid(self) -> bool:
         """Whether the replica refuses by itself what the fleet would let pass."""

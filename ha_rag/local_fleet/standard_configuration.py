@@ -35,8 +35,6 @@ kind = "openai"
 base_url = "http://127.0.0.1:{port}/v1"
 model = "{chat_model}"
 timeout_s = 8.0
-[generators.circuit]
-recovery_timeout_s = 5.0
 
 [[generators]]
 name = "extractive"

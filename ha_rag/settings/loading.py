@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.settings.circuits import LISTS, CircuitSettings, circuit_problems, resolved_circuits
@@ -180,12 +181,30 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
         api_keys_of={name: key for name, (_, key) in keys.items() if key},
         log=environment.log,
         source=source,
-        warnings=tuple(
-            f"{name}: api_key_env = {variable!r} names a variable that is not set, so no key is sent"
-            for name, (variable, key) in keys.items()
-            if not key and name not in local
+        warnings=(
+            *(
+                f"{name}: api_key_env = {variable!r} names a variable that is not set, so no key is sent"
+                for name, (variable, key) in keys.items()
+                if not key and name not in local
+            ),
+            *_longer_rests(file),
         ),
     )
+
+
+def _longer_rests(file: ConfigurationFile) -> Iterator[str]:
+    """Circuits that rest longer than their configuration says, because no rest is shorter than a probe may last."""
+    circuits = resolved_circuits(file)
+    for type_, key in LISTS.items():
+        for component in getattr(file, key):
+            name = f"{type_}.{component.name}"
+            policy = circuits[name].policy
+            rest_s = Terms.of(policy, component.timeout_s).rest_ms / 1000
+            if rest_s > policy.recovery_timeout_s:
+                yield (
+                    f"{name}: recovery_timeout_s = {policy.recovery_timeout_s:g} is shorter than a probe may last "
+                    f"(timeout_s and 1 s more), so the circuit rests {rest_s:g} s"
+                )
 
 
 def _on_this_machine(file: ConfigurationFile) -> set[str]:

@@ -33,3 +33,11 @@ def test_a_window_that_is_named_is_taken_as_it_is(tmp_path):
 
 def test_a_quick_service_keeps_the_common_window(tmp_path):
     assert circuit(tmp_path, GENERATOR.replace("8.0", "1.0")).window_s == 10.0
+
+
+def test_a_rest_that_a_probe_would_outlast_is_lengthened_and_said(tmp_path):
+    file = tmp_path / "ha_rag.toml"
+    file.write_text(GENERATOR + "[generators.circuit]\nrecovery_timeout_s = 5.0\n")
+    (warning,) = load_settings(file, {}).warnings
+    assert "generator.primary: recovery_timeout_s = 5" in warning
+    assert "rests 9 s" in warning
