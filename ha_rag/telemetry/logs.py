@@ -80,7 +80,7 @@ def in_words(event: Event) -> str:
             by = replica_name(event.by or event.replica)
             return f"circuit {event.circuit}: {event.from_state} -> {event.to_state}{why}, by {by}"
         case OverrideChanged(mode=None):
-            return f"circuit {event.circuit}: override ended, by {event.by}"
+            return f"circuit {event.circuit}: override ended" + (f", by {event.by}" if event.by else "")
         case OverrideChanged():
             return f"circuit {event.circuit}: {event.mode} by hand ({event.reason}), by {event.by}"
         case LedgerLost():

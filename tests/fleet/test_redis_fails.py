@@ -234,3 +234,21 @@ async def test_the_next_call_works_after_redis_lost_its_scripts(crew_of: CrewOf)
             client.script_flush()
             await crew.until("closed", within_s=TIMEOUT_S, calling=True)
         assert await crew.members[0].events("LedgerLost") == []
+
+
+@pytest.mark.faults
+async def test_redis_frozen_for_30_s_counts_nothing_that_is_too_old_when_it_wakes_up(crew_of: CrewOf):
+    async with crew_of(3) as crew:
+        one = crew.members[0]
+        crew.redis.pause()
+        await crew.provider.fail("chat")
+        await one.call(4)
+        await crew.until("open", within_s=2.0, members=[one])
+        await crew.provider.mend()
+        records = await crew.calls(for_s=30.0, per_s=5)
+        assert {record["outcome"] for record in records if record["replica"] != one.name} == {"ok"}
+        crew.redis.resume()
+        await crew.until_shared(within_s=4.0)
+        assert await crew.unbothered(for_s=1.0) == []
+        assert await crew.changes() == [], "the four failures were of another time"
+        await crew.never_went_back()

@@ -34,6 +34,7 @@ OPENED = CircuitChanged(
             "circuit e.p: open by hand (deploy), by ann",
         ),
         (OverrideChanged(at_ms=0, circuit="e.p", mode=None, by="ann"), "circuit e.p: override ended, by ann"),
+        (OverrideChanged(at_ms=0, circuit="e.p", mode=None), "circuit e.p: override ended"),
         (LedgerLost(at_ms=0, reason="connection refused"), "Redis is not heard: connection refused; going on alone"),
         (LedgerBack(at_ms=0, away_s=2.345), "Redis is heard again after 2.3 s"),
         (
