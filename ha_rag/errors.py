@@ -103,9 +103,7 @@ class ServiceTimeoutError(ComponentError, TimeoutError):
 class ThrottledError(ServiceError):
     """The service asked for a rest. `retry_after_s`: seconds it asked for."""
 
-    def __init__(
-        self, message: str, *, retry_after_s: float, component: str = "", status: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after_s: float, component: str = "", status: int | None = None) -> None:
         super().__init__(message, component=component, status=status)
         self.retry_after_s = retry_after_s
 

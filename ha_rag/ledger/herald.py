@@ -43,9 +43,15 @@ class Herald:
         announce(
             self._sinks,
             CircuitChanged(
-                at_ms=after.changed_at_ms, replica=self._replica, circuit=circuit,
-                previous_epoch=before.epoch, epoch=after.epoch, from_state=before.state, to_state=after.state,
-                reason=after.reason, by=after.opened_by if after.state is OPEN else "",
+                at_ms=after.changed_at_ms,
+                replica=self._replica,
+                circuit=circuit,
+                previous_epoch=before.epoch,
+                epoch=after.epoch,
+                from_state=before.state,
+                to_state=after.state,
+                reason=after.reason,
+                by=after.opened_by if after.state is OPEN else "",
             ),
         )
 
@@ -59,10 +65,16 @@ class Herald:
         announce(
             self._sinks,
             CircuitChanged(
-                at_ms=self._clock.unix_ms(), replica=self._replica, circuit=view.name, scope="replica",
-                previous_epoch=view.fleet.epoch, epoch=view.fleet.epoch,
-                from_state=CLOSED if overlaid else OPEN, to_state=own.state if overlaid else CLOSED,
-                reason=own.reason, by=self._replica,
+                at_ms=self._clock.unix_ms(),
+                replica=self._replica,
+                circuit=view.name,
+                scope="replica",
+                previous_epoch=view.fleet.epoch,
+                epoch=view.fleet.epoch,
+                from_state=CLOSED if overlaid else OPEN,
+                to_state=own.state if overlaid else CLOSED,
+                reason=own.reason,
+                by=self._replica,
             ),
         )
 
@@ -70,7 +82,11 @@ class Herald:
 def _override_changed(circuit: str, after: Snapshot) -> OverrideChanged:
     word = after.override
     return OverrideChanged(
-        at_ms=after.changed_at_ms, circuit=circuit, mode=word.mode if word else None, epoch=after.epoch,
-        reason=word.reason if word else after.reason, by=word.by if word else "",
+        at_ms=after.changed_at_ms,
+        circuit=circuit,
+        mode=word.mode if word else None,
+        epoch=after.epoch,
+        reason=word.reason if word else after.reason,
+        by=word.by if word else "",
         until_ms=word.until_ms if word else None,
     )

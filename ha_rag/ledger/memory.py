@@ -128,8 +128,18 @@ class MemoryLedger:
 
     def _event(self, name: str, now: int, t: Transition) -> Event:
         return Event(
-            f"{now}-{next(self._numbers)}", name, t.previous_epoch, t.epoch, t.before, t.after, t.trigger, t.reason,
-            t.by, t.counts.ok, t.counts.failed, t.counts.slow,
+            f"{now}-{next(self._numbers)}",
+            name,
+            t.previous_epoch,
+            t.epoch,
+            t.before,
+            t.after,
+            t.trigger,
+            t.reason,
+            t.by,
+            t.counts.ok,
+            t.counts.failed,
+            t.counts.slow,
         )
 
     def _push(self, change: Change) -> None:

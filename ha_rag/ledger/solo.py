@@ -36,9 +36,7 @@ class Solo:
     `probes`: calls that may probe at once; one, where many replicas may each be alone.
     """
 
-    def __init__(
-        self, terms: Terms, *, by: str, probes: int = 1, draw: Callable[[], float] = random.random
-    ) -> None:
+    def __init__(self, terms: Terms, *, by: str, probes: int = 1, draw: Callable[[], float] = random.random) -> None:
         self.terms = replace(terms, quorum=1, probes=probes)
         self.circuit = Circuit()
         self._by = by
@@ -48,9 +46,7 @@ class Solo:
     def record(self, now_ms: int, tallies: Iterable[Tally], throttled_ms: int = 0) -> Ruling:
         """Adds outcomes and judges."""
         self._number += 1
-        batch = Batch(
-            _ME, self._number, tuple(tallies), throttled_ms=throttled_ms, throttled_epoch=self.circuit.epoch
-        )
+        batch = Batch(_ME, self._number, tuple(tallies), throttled_ms=throttled_ms, throttled_epoch=self.circuit.epoch)
         return self._keep(rules.record(self.circuit, self.terms, now_ms, batch, self._draw()))
 
     def failing(self, now_ms: int) -> bool:
@@ -98,8 +94,15 @@ class Solo:
         """Open with its rest over: what the fleet knew last, when it can no longer be asked for a probe."""
         epoch = max(self.circuit.epoch + 1, now_ms)
         self.circuit = Circuit(
-            state=CircuitState.OPEN, epoch=epoch, changed_at_ms=now_ms, opened_at_ms=now_ms, open_until_ms=now_ms,
-            open_count=open_count, reason=reason, opened_by=self._by, leases=self.circuit.leases,
+            state=CircuitState.OPEN,
+            epoch=epoch,
+            changed_at_ms=now_ms,
+            opened_at_ms=now_ms,
+            open_until_ms=now_ms,
+            open_count=open_count,
+            reason=reason,
+            opened_by=self._by,
+            leases=self.circuit.leases,
         )
 
     def _keep(self, ruling: Ruling) -> Ruling:

@@ -67,8 +67,15 @@ class View:
     """
 
     def __init__(
-        self, name: str, policy: CircuitPolicy, *, replica: str, clock: Clock, scope: Scope = "fleet",
-        timeout_s: float | None = None, draw: Callable[[], float] = random.random,
+        self,
+        name: str,
+        policy: CircuitPolicy,
+        *,
+        replica: str,
+        clock: Clock,
+        scope: Scope = "fleet",
+        timeout_s: float | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
         self.policy = policy
