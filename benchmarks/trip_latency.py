@@ -25,7 +25,11 @@ from ha_rag import CircuitPolicy, CircuitRegistry
 from ha_rag.assembly.replica import loop_factory
 
 POLICY = CircuitPolicy(min_samples=5, recovery_timeout_s=60.0)
+CIRCUIT = "service"
 CHANNEL = "bare"
+PAUSE_S = 0.25
+"""Between two trips: a replica reports at once at most ten times a second, and outages are rarer than that."""
+
 REPORTED_S = 0.05
 """Long enough for the failures before the deciding one to be in Redis, as they are when failures come one by one."""
 
@@ -46,7 +50,7 @@ async def _watch(url: str, pipe: Connection) -> None:
     async with CircuitRegistry.connect(url, namespace="bench", sinks=[lambda _: changed.set()]) as circuits:
         while (name := await loop.run_in_executor(None, pipe.recv)) is not None:
             breaker = circuits.breaker(name, POLICY)
-            while breaker.shared_state != "fresh":
+            while breaker.shared_state != "fresh" or not breaker.admit().permitted:
                 await asyncio.sleep(0.001)
             pipe.send("ready")
             while breaker.admit().permitted:
@@ -92,12 +96,15 @@ async def trip(circuits: CircuitRegistry, name: str, pipes: list[Connection]) ->
 
 
 async def measure(url: str, pipes: list[Connection], trips: int) -> tuple[list[list[float]], list[list[float]]]:
-    """All trips, each with a circuit of its own, and a bare message after each."""
+    """All trips of one circuit, closed again by hand after each, and a bare message between them."""
     times, bare = [], []
     client = redis.asyncio.Redis.from_url(url)
     async with CircuitRegistry.connect(url, namespace="bench", replica="tripper") as circuits:
-        for number in range(trips):
-            times.append(await trip(circuits, f"circuit-{number}", pipes))
+        for _ in range(trips):
+            times.append(await trip(circuits, CIRCUIT, pipes))
+            await circuits.override(CIRCUIT, "closed", reason="for the next trip", by="benchmark")
+            await circuits.end_override(CIRCUIT, by="benchmark")
+            await asyncio.sleep(PAUSE_S)
             await told(pipes, CHANNEL)
             begun_s = time.monotonic()
             await client.publish(CHANNEL, "x")
