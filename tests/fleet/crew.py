@@ -122,8 +122,10 @@ class Crew:
         return iter(self.members)
 
     async def load(self, per_s: float, members: Sequence[Member] | None = None) -> None:
-        """Each member calls so many times a second from now on."""
-        await asyncio.gather(*(m.ask("load", per_s=per_s) for m in members or self.members))
+        """Each member calls so many times a second from now on; they take turns, as replicas do."""
+        asked = members or self.members
+        turn_s = 1 / per_s / len(asked)
+        await asyncio.gather(*(m.ask("load", per_s=per_s, after_s=n * turn_s) for n, m in enumerate(asked)))
 
     async def unload(self, members: Sequence[Member] | None = None) -> list[dict[str, Any]]:
         """Stops that; answers the records of all calls since, oldest first, each with its `replica`."""

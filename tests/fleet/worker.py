@@ -91,10 +91,10 @@ class Worker:
             return list(await asyncio.gather(*(self._call(cancel_after_s) for _ in range(times))))
         return [await self._call(cancel_after_s) for _ in range(times)]
 
-    async def do_load(self, per_s: float) -> None:
-        """Calls from now on, so many times a second, however long each takes."""
+    async def do_load(self, per_s: float, after_s: float) -> None:
+        """Calls from then on, so many times a second, however long each takes."""
         self._quiet.clear()
-        load = asyncio.ensure_future(self._load(per_s))
+        load = asyncio.ensure_future(self._load(per_s, after_s))
         self._loads.add(load)
 
     async def do_unload(self) -> list[Any]:
@@ -161,7 +161,8 @@ class Worker:
                 asked = reply.headers.get("Retry-After")
                 raise CallFailedError(reply.status, float(asked) if asked else None)
 
-    async def _load(self, per_s: float) -> None:
+    async def _load(self, per_s: float, after_s: float) -> None:
+        await asyncio.sleep(after_s)
         loop = asyncio.get_running_loop()
         due_s, under_way = loop.time(), set()
         while not self._quiet.is_set():
