@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from ha_rag.breaker.registry import LOOK_AROUND_S
 from tests.fleet.crew import REST_S, TIMEOUT_S, CrewOf
 
@@ -32,6 +34,7 @@ async def test_replicas_with_one_name_are_told_of_it_once(crew_of: CrewOf):
         assert told == [1, 1]
 
 
+@pytest.mark.faults
 async def test_replicas_with_different_policies_work_together_and_are_told_of_it_once(crew_of: CrewOf):
     newer = {"min_samples": 5, "recovery_timeout_s": 2 * REST_S}
     async with crew_of(3, policies=[{}, {}, newer]) as crew:
