@@ -20,7 +20,7 @@ ONE_IDEA_ALL_THE_SAME = {
     "ha_rag/ledger/sync.py",
     "ha_rag/ledger/view.py",
 }
-"""Longer files, each looked at: splitting them would part what is read together."""
+"""Longer than a room should be, and known to be: the law reads as one, the others wait to be split."""
 SLEEPERS = ("tests/fleet/", "tests/compose/", "tests/waiting.py", "tests/strategy/scripted.py", "tests/ledger/wire.py")
 VIRTUAL_TIME = {"tests.strategy.virtual_time", "tests.ledger.simulated_fleet"}
 """Under their loop a sleep takes no time."""
