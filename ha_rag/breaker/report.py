@@ -36,6 +36,7 @@ class CircuitReport:
     """One circuit. Rates are shares of `samples`, the outcomes in the window; `recovers_in_s`: what is left of a rest.
 
     `changed_at`: Unix seconds of the last transition, None where there was none. `voters`: replicas that see failures.
+    `probing`: half-open, and as many probes as may be are under way.
     """
 
     name: str
@@ -53,6 +54,7 @@ class CircuitReport:
     changed_at: float | None
     scope: Scope
     here: Here | None = None
+    probing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def circuit_report(
         changed_at=(snapshot.changed_at_ms + offset_ms) / 1000 if snapshot.changed_at_ms else None,
         scope=scope,
         here=here,
+        probing=snapshot.standing_ms > 0,
     )
 
 

@@ -67,6 +67,23 @@ class Beat:
     body: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreHealth:
+    """One look at the store, for people. What it does not tell is None or "".
+
+    `round_trip_ms`: of one small command, just now.
+    """
+
+    round_trip_ms: float
+    version: str = ""
+    role: str = ""
+    used_bytes: int | None = None
+    limit_bytes: int | None = None
+    clients: int | None = None
+    commands_per_s: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
 class Ledger(Protocol):
     """What the replicas jointly believe about each circuit."""
 
@@ -100,6 +117,18 @@ class Ledger(Protocol):
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
         """Entries of the circuit's stream after the id `after`, oldest first."""
+        ...
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+        """The last `limit` entries of the circuit's stream, oldest first."""
+        ...
+
+    async def now_ms(self) -> int:
+        """The ledger's clock: Unix ms, by which everything in it is stamped."""
+        ...
+
+    async def health(self) -> StoreHealth:
+        """What the store says of itself."""
         ...
 
     def changes(self) -> AsyncIterator[Change | None]:

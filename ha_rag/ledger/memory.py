@@ -17,7 +17,7 @@ from ha_rag.circuit.snapshot import read, wait_ms
 from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.ledger.ledger import Beat, Change, Event, Reply
+from ha_rag.ledger.ledger import Beat, Change, Event, Reply, StoreHealth
 from ha_rag.messages import Outcome
 
 EVENTS_KEPT = 1000
@@ -68,8 +68,17 @@ class MemoryLedger:
         return {name: Reply(read(self._circuits.get(name, Circuit()), terms, now)) for name, terms in circuits.items()}
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
-        start = 0 if after == "-" else int(after.partition("-")[2])
-        return [e for e in self._events[circuit] if int(e.id.partition("-")[2]) > start][:limit]
+        start = (0, 0) if after == "-" else _place(after)
+        return [e for e in self._events[circuit] if _place(e.id) > start][:limit]
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+        return list(self._events[circuit])[-limit:]
+
+    async def now_ms(self) -> int:
+        return self._clock.unix_ms()
+
+    async def health(self) -> StoreHealth:
+        return StoreHealth(round_trip_ms=0.0)
 
     async def changes(self) -> AsyncIterator[Change | None]:
         queue: asyncio.Queue[Change] = asyncio.Queue()
@@ -145,3 +154,8 @@ class MemoryLedger:
     def _push(self, change: Change) -> None:
         for loop, queue in self._listeners:
             loop.call_soon_threadsafe(queue.put_nowait, change)
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number)

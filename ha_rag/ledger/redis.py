@@ -14,8 +14,9 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerRefusedError
 from ha_rag.ledger import replies, roll
 from ha_rag.ledger.connection import Client, close
+from ha_rag.ledger.health import store_health
 from ha_rag.ledger.keys import Keys
-from ha_rag.ledger.ledger import Beat, Change, Event, Reply
+from ha_rag.ledger.ledger import Beat, Change, Event, Reply, StoreHealth
 from ha_rag.ledger.listening import listen
 from ha_rag.ledger.scripts import Scripts
 from ha_rag.ledger.translation import translated
@@ -84,6 +85,18 @@ class RedisLedger:
         with translated():
             entries = await self._client.xrange(self._keys.circuit(circuit)[-1], min=start, count=limit)
         return [replies.event(circuit, entry_id, entry) for entry_id, entry in entries or () if entry]
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+        with translated():
+            entries = await self._client.xrevrange(self._keys.circuit(circuit)[-1], count=limit)
+        return [replies.event(circuit, entry_id, entry) for entry_id, entry in reversed(entries or ()) if entry]
+
+    async def now_ms(self) -> int:
+        with translated():
+            return await roll.now_ms(self._client)
+
+    async def health(self) -> StoreHealth:
+        return await store_health(self._client)
 
     def changes(self) -> AsyncIterator[Change | None]:
         return listen(self._client, self._keys.changes, self._silence_s)

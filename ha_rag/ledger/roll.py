@@ -23,7 +23,7 @@ CIRCUIT_KEPT_MS = 24 * 3600 * 1000
 
 async def beat(client: Any, keys: Keys, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
     """Says that `incarnation` lives; answers how many do."""
-    now = await _now_ms(client)
+    now = await now_ms(client)
     await asyncio.gather(
         client.set(keys.replica(incarnation), body, px=life_ms),
         client.zadd(keys.replicas, {incarnation: now}),
@@ -47,7 +47,7 @@ async def replicas(client: Any, keys: Keys) -> list[Beat]:
 
 async def circuits(client: Any, keys: Keys) -> list[str]:
     """Names of the circuits that some replica used within a day."""
-    since = await _now_ms(client) - CIRCUIT_KEPT_MS
+    since = await now_ms(client) - CIRCUIT_KEPT_MS
     _, names = await asyncio.gather(
         client.zremrangebyscore(keys.circuits, "-inf", since), client.zrangebyscore(keys.circuits, f"({since}", "+inf")
     )
@@ -61,6 +61,7 @@ async def _get_all(client: Any, names: list[str]) -> list[Any]:
     return list(await read(names))
 
 
-async def _now_ms(client: Any) -> int:
+async def now_ms(client: Any) -> int:
+    """Redis's own clock, in Unix ms."""
     seconds, micros = await client.time()
     return int(seconds) * 1000 + int(micros) // 1000

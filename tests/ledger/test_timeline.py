@@ -1,0 +1,92 @@
+"""One timeline of all circuits' streams: in order, each event once, and a place to go on from."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.ledger import Event, Ledger
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.timeline import Place, events_after, latest_events, merged
+
+TERMS = Terms.of(CircuitPolicy())
+CIRCUITS = ("a", "b")
+
+
+def event(place: Place) -> Event:
+    return Event(f"{place.ms}-{place.number}", place.circuit, 0, 1, "closed", "open", "", "", "", 0, 0, 0)
+
+
+places = st.builds(Place, st.integers(1, 6), st.integers(0, 2), st.sampled_from("abc"))
+
+
+def streams_of(known: list[Place], circuits: str, after: Place | None, limit: int) -> list[list[Event]]:
+    """What a ledger with these entries answers to `events`."""
+
+    def later(place: Place) -> bool:
+        if after is None:
+            return True
+        ms, _, number = after.before(place.circuit).partition("-")
+        return (place.ms, place.number) > (int(ms), int(number))
+
+    return [[event(p) for p in known if p.circuit == name and later(p)][:limit] for name in circuits]
+
+
+@given(known=st.sets(places), limit=st.integers(1, 5), complete_to_ms=st.integers(1, 8))
+def test_reading_on_from_the_last_place_tells_each_event_once_and_in_order(
+    known: set[Place], limit: int, complete_to_ms: int
+) -> None:
+    entries = sorted(known)
+    told: list[Place] = []
+    for _ in range(2 * len(entries) + 1):
+        after = told[-1] if told else None
+        told += [Place.of(e) for e in merged(streams_of(entries, "abc", after, limit), complete_to_ms, limit)]
+    assert told == [place for place in entries if place.ms < complete_to_ms]
+
+
+def test_what_is_as_young_as_the_look_itself_is_told_by_the_next_one() -> None:
+    entry = Place(5, 0, "a")
+    assert merged([[event(entry)]], complete_to_ms=5, limit=10) == []
+    assert merged([[event(entry)]], complete_to_ms=6, limit=10) == [event(entry)]
+
+
+@pytest.mark.parametrize("text", ["", "5", "5-0", "5-0@", "5-0@a b", "x-0@a", "5-0@" + "a" * 500, "5-0@a@b"])
+def test_a_place_that_nobody_told_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="no place in the timeline"):
+        Place.parse(text)
+
+
+def test_a_place_reads_as_it_was_told() -> None:
+    place = Place(1_700_000_000_000, 3, "embedder.primary")
+    assert Place.parse(str(place)) == place
+
+
+async def test_the_timeline_of_a_real_ledger_goes_on_where_it_was_left(any_redis_url: str) -> None:
+    ledger: Ledger = RedisLedger(connect(any_redis_url))
+    try:
+        await ledger.override("a", TERMS, OverrideMode.OPEN, "first", "op", None)
+        await ledger.override("b", TERMS, OverrideMode.OPEN, "second", "op", None)
+        await _past_now(ledger)
+        first, second = await latest_events(ledger, CIRCUITS)
+        assert [first.circuit, second.circuit] == ["a", "b"]
+        assert await latest_events(ledger, CIRCUITS, limit=1) == [second]
+        assert await events_after(ledger, CIRCUITS, Place.of(first)) == [second]
+        assert await events_after(ledger, CIRCUITS, Place.of(second)) == []
+        await ledger.override("a", TERMS, None, "third", "op", None)
+        await _past_now(ledger)
+        assert [e.circuit for e in await events_after(ledger, CIRCUITS, Place.of(second))] == ["a"]
+    finally:
+        await ledger.aclose()
+
+
+async def _past_now(ledger: Ledger) -> None:
+    """Until the ledger's clock has left the millisecond in which it was written to."""
+    written_ms = await ledger.now_ms()
+    while await ledger.now_ms() <= written_ms:
+        pass  # each look is a round trip
