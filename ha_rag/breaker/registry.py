@@ -346,6 +346,11 @@ class CircuitRegistry:
             slow=counts.slow,
         )
 
+    @property
+    def ledger(self) -> Ledger | None:
+        """The shared ledger, to be read only; None where this process is alone, or has not been entered."""
+        return self._sync.ledger if self._sync is not None else None
+
     def add_sink(self, sink: Sink) -> None:
         """Tells one more listener of every event from now on."""
         self._sinks.append(sink)
