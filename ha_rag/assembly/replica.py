@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.documents import IndexDocuments
 from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.dashboards.watcher import Watcher
 from ha_rag.events import Sink
 from ha_rag.http.access import Access
 from ha_rag.http.app import build_app
@@ -24,6 +25,7 @@ from ha_rag.settings import Settings
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.system import HighAvailabilityRAG
 from ha_rag.telemetry.logs import log_event
+from ha_rag.telemetry.workload import Workload
 from ha_rag.version import version
 
 
@@ -48,6 +50,7 @@ class Replica:
             await stack.enter_async_context(self.circuits)
             await stack.enter_async_context(self.rag)
             await stack.enter_async_context(kept_renewed(self.index))
+            await stack.enter_async_context(self.service.watcher.running())
             yield self
 
     def _components(self) -> list[object]:
@@ -60,7 +63,8 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
 
     `sinks` hear of every event, beside the log. To be called where an event loop runs: the services' clients want one.
     """
-    heard = (log_event, *sinks)
+    workload = Workload()
+    heard: tuple[Sink, ...] = (log_event, workload, *sinks)
     circuits = registry_of(settings, sinks=heard)
     index = Index(settings.index_folder)
     strategy = FallbackStrategy(
@@ -73,14 +77,20 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         rag=rag,
         circuits=circuits,
         documents=IndexDocuments(index, strategy, circuits),
+        watcher=Watcher(circuits),
         access=access_of(settings),
         limits=Limits(
             request_timeout_s=settings.server.request_timeout_s, max_concurrent=settings.server.max_concurrent
         ),
         shares_state=settings.redis_url is not None,
     )
-    circuits.told = lambda: {"version": version()}
-    return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=build_app(service))
+    app = build_app(service)
+    circuits.told = lambda: {"version": version(), **workload.told(), **_load(service)}
+    return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=app)
+
+
+def _load(service: Service) -> dict[str, int]:
+    return {"in_flight": service.at_work(), "max_concurrent": service.limits.max_concurrent}
 
 
 def registry_of(settings: Settings, *, replica: str | None = None, sinks: Sequence[Sink] = ()) -> CircuitRegistry:

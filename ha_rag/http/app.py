@@ -16,6 +16,7 @@ from ha_rag.http.chat import chat_routes
 from ha_rag.http.circuits import circuit_routes
 from ha_rag.http.direct import Direct
 from ha_rag.http.documents import document_routes
+from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.head import Head
 from ha_rag.http.health import health_routes
@@ -36,8 +37,9 @@ def build_app(service: Service) -> ASGIApp:
     """The whole application. Layers, outermost first: request id, API keys, capacity, body limit, HEAD, endpoints."""
     app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
     app = BodyLimit(Head(app), timeout_s=service.limits.request_timeout_s)
-    app = Capacity(app, service.limits.max_concurrent)
-    app = ApiKeys(app, service.access)
+    capacity = Capacity(app, service.limits.max_concurrent)
+    service.at_work = lambda: capacity.at_work
+    app = ApiKeys(capacity, service.access)
     return RequestId(app)
 
 
@@ -59,6 +61,7 @@ def endpoints(service: Service) -> FastAPI:
         chat_routes,
         circuit_routes,
         fleet_routes,
+        event_routes,
         document_routes,
         health_routes,
         page_routes,

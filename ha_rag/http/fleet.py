@@ -1,24 +1,26 @@
-"""GET /v1/fleet: the replicas that share circuits, by their heartbeats."""
+"""GET /v1/fleet: everything that a dashboard shows, at this moment."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ha_rag.http.circuit_wire import fleet_wire
+from ha_rag.dashboards.snapshot import FleetSnapshot
 from ha_rag.http.describing import errors
-from ha_rag.http.replies import FleetReply
 from ha_rag.http.service import Service
 from ha_rag.http.wire import json_response
+
+STALE_S = 0.5
+"""A picture older than this is not handed out: the fleet is looked at anew."""
 
 
 def fleet_routes(service: Service) -> APIRouter:
     """The endpoint, over `service`."""
-    routes = APIRouter(tags=["circuits"])
+    routes = APIRouter(tags=["fleet"])
 
-    @routes.get("/v1/fleet", responses={200: {"model": FleetReply}, **errors(401)}, summary="All replicas")
+    @routes.get("/v1/fleet", responses={200: {"model": FleetSnapshot}, **errors(401)}, summary="The whole fleet")
     async def fleet() -> Response:
-        """Who is there, how fresh their belief is, what they disagree on; this replica alone where Redis is away."""
-        return json_response(fleet_wire(await service.circuits.fleet()) | {"replica": service.circuits.replica})
+        """Circuits, replicas, traffic, timeline and Redis's own health, as this replica sees them."""
+        return json_response(await service.watcher.recent(STALE_S))
 
     return routes

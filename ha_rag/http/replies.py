@@ -113,27 +113,6 @@ class CircuitsReply(BaseModel):
     replica: str
 
 
-class ReplicaReply(BaseModel):
-    """One replica of the fleet, by its last heartbeat."""
-
-    name: str
-    incarnation: str
-    version: str
-    shared_state: str
-    behind_s: float = Field(description="Seconds that its last heartbeat is older than the newest one of all.")
-    circuits: list[dict[str, object]] = Field(description="Its own circuits, and those it sees in another state.")
-
-
-class FleetReply(BaseModel):
-    """Every replica that shares this Redis and namespace."""
-
-    replicas: list[ReplicaReply]
-    warnings: list[str]
-    shared_state: SharedState
-    reason: str = Field(description="Why the shared state is not fresh, if it is not.")
-    replica: str
-
-
 class DocumentReply(BaseModel):
     """A document that was taken in."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ha_rag.breaker.report import CircuitReport, FleetReport
 from ha_rag.circuit.state import OverrideMode
+from ha_rag.dashboards.watcher import Watcher
 from ha_rag.http.access import Access
 from ha_rag.messages import Answer
 from ha_rag.strategy.status import ComponentStatus
@@ -77,13 +78,16 @@ class Limits:
 class Service:
     """One replica as the street sees it. `draining`: on its way out; answers what it has, and takes nothing new.
 
-    `shares_state`: whether a shared Redis is configured at all, without which "local" is no shortcoming.
+    `at_work`: how many requests it works on now. `shares_state`: whether a shared Redis is configured at all, without
+    which "local" is no shortcoming.
     """
 
     rag: Rag
     circuits: Circuits
     documents: Documents
+    watcher: Watcher
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     shares_state: bool = False
     draining: bool = False
+    at_work: Callable[[], int] = lambda: 0

@@ -12,7 +12,9 @@ from starlette.types import ASGIApp, Message
 
 from ha_rag.breaker.report import CircuitReport, FleetReport, OverrideReport, ReplicaReport
 from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import UnknownCircuitError
+from ha_rag.events import Sink
 from ha_rag.http.app import build_app
 from ha_rag.http.service import Indexed, Service
 from ha_rag.messages import Answer, Attempt, Citation, ComponentType, Outcome
@@ -140,6 +142,7 @@ class StubCircuits:
     """Two circuits, whose overrides are remembered."""
 
     replica = "rag-1"
+    ledger = None
 
     def __init__(self) -> None:
         self.shared_state = "fresh"
@@ -162,6 +165,9 @@ class StubCircuits:
             raise UnknownCircuitError(name, tuple(self.reports))
         self.reports[name] = replace(self.reports[name], override=word)
         return self.reports[name]
+
+    def add_sink(self, sink: Sink) -> None:
+        """Nothing happens here."""
 
     async def fleet(self) -> FleetReport:
         return FleetReport(self.beats, self.shared_state)
@@ -202,7 +208,13 @@ class House:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.service = Service(rag=self.rag, circuits=self.circuits, documents=self.documents, **self.options)
+        self.service = Service(
+            rag=self.rag,
+            circuits=self.circuits,
+            documents=self.documents,
+            watcher=Watcher(self.circuits),
+            **self.options,
+        )
         self.app = build_app(self.service)
 
     def street(self, peer: str = "127.0.0.1") -> Street:

@@ -47,6 +47,7 @@ async def test_every_endpoint_is_described_with_its_errors(street):
         "/v1/circuits": ["get"],
         "/v1/circuits/{name}": ["get"],
         "/v1/circuits/{name}/override": ["delete", "put"],
+        "/v1/events": ["get"],
         "/v1/fleet": ["get"],
         "/v1/documents": ["post"],
         "/v1/documents/{document}": ["delete"],

@@ -1,0 +1,24 @@
+"""Reading: what one look at the fleet found, before anything is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ha_rag.breaker.report import CircuitReport, ReplicaReport
+from ha_rag.dashboards.snapshot import Freshness, RedisPicture, TimelineEvent
+
+NO_REDIS = RedisPicture(configured=False, reachable=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One look. `at`: Unix seconds of this process. `timeline`: newest first. Immutable."""
+
+    at: float
+    told_by: str
+    shared_state: Freshness
+    reason: str = ""
+    circuits: tuple[CircuitReport, ...] = ()
+    replicas: tuple[ReplicaReport, ...] = ()
+    timeline: tuple[TimelineEvent, ...] = ()
+    redis: RedisPicture = NO_REDIS

@@ -1,0 +1,28 @@
+"""What the replicas disagree on: things for people to mend."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from ha_rag.breaker.report import ReplicaReport
+
+
+def twins(replicas: Iterable[ReplicaReport]) -> Iterable[str]:
+    """Replicas of one name."""
+    for name, number in Counter(replica.name for replica in replicas).items():
+        if number > 1:
+            yield f"{number} replicas are called {name}; give each its own HA_RAG_REPLICA"
+
+
+def disagreements(replicas: Iterable[ReplicaReport]) -> Iterable[str]:
+    """Circuits for which replicas have different rules, as in the middle of a rolling deploy."""
+    policies: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for replica in replicas:
+        told = replica.told.get("policies")
+        for circuit, fingerprint in told.items() if isinstance(told, dict) else ():
+            policies[str(circuit)][str(fingerprint)].append(replica.name)
+    for circuit, by_fingerprint in policies.items():
+        if len(by_fingerprint) > 1:
+            sides = " against ".join(", ".join(names) for names in by_fingerprint.values())
+            yield f"replicas have different rules for circuit {circuit}: {sides}"
