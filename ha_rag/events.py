@@ -121,7 +121,7 @@ class TierFellBack(Event):
 class QuestionAnswered(Event):
     """A question was answered. `answer`: the answer's id. The question's text is left out: it may be personal.
 
-    `broken`: it was streamed, and the stream broke off after its first piece.
+    `broken`: it was streamed, and the stream broke off after its first piece. `attempts`: all of them, in order.
     """
 
     answer: str
@@ -130,6 +130,7 @@ class QuestionAnswered(Event):
     degraded_stages: tuple[str, ...]
     shared_state: str
     broken: bool = False
+    attempts: tuple[Attempt, ...] = ()
 
 
 class Sink(Protocol):

@@ -210,6 +210,7 @@ class HighAvailabilityRAG:
             degraded_stages=answer.degraded_stages,
             shared_state=answer.shared_state,
             broken=broken,
+            attempts=answer.attempts,
         )
         announce(self._sinks, answered)
 

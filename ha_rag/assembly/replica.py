@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.documents import IndexDocuments
+from ha_rag.assembly.gauges import gauges
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.dashboards.watcher import Watcher
 from ha_rag.events import Sink
@@ -25,6 +26,7 @@ from ha_rag.settings import Settings
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.system import HighAvailabilityRAG
 from ha_rag.telemetry.logs import log_event
+from ha_rag.telemetry.metrics import Metrics
 from ha_rag.telemetry.workload import Workload
 from ha_rag.version import version
 
@@ -63,9 +65,11 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
 
     `sinks` hear of every event, beside the log. To be called where an event loop runs: the services' clients want one.
     """
-    workload = Workload()
-    heard: tuple[Sink, ...] = (log_event, workload, *sinks)
-    circuits = registry_of(settings, sinks=heard)
+    circuits = registry_of(settings)
+    workload, metrics = Workload(), Metrics()
+    heard: tuple[Sink, ...] = (log_event, workload, metrics, *sinks)
+    for sink in heard:
+        circuits.add_sink(sink)
     index = Index(settings.index_folder)
     strategy = FallbackStrategy(
         embedders=embedder_tiers(settings),
@@ -78,6 +82,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         circuits=circuits,
         documents=IndexDocuments(index, strategy, circuits),
         watcher=Watcher(circuits),
+        metrics=metrics,
         access=access_of(settings),
         limits=Limits(
             request_timeout_s=settings.server.request_timeout_s, max_concurrent=settings.server.max_concurrent
@@ -85,6 +90,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         shares_state=settings.redis_url is not None,
     )
     app = build_app(service)
+    metrics.reads(gauges(circuits, service))
     circuits.told = lambda: {"version": version(), **workload.told(), **_load(service)}
     return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=app)
 

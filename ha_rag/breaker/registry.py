@@ -230,6 +230,12 @@ class CircuitRegistry:
         shared = [self._age(view) for view in self._views.values() if view.scope == "fleet"]
         return max(shared, key=_WORST.index, default="fresh" if self._sync.link.up else "local")
 
+    @property
+    def heard_ago_s(self) -> float | None:
+        """Age of the oldest belief on a shared circuit, in seconds; None where nothing is shared. A memory read."""
+        heard = [view.heard_s for view in self._views.values() if view.scope == "fleet"]
+        return self.clock.monotonic_s() - min(heard) if heard and self._sync is not None else None
+
     def freshness(self, view: View) -> str:
         """How fresh one circuit's belief is; a circuit of this process alone is as fresh as its link."""
         if self._sync is None:

@@ -20,6 +20,7 @@ from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.head import Head
 from ha_rag.http.health import health_routes
+from ha_rag.http.metrics import Counted, metrics_routes
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, problem_of
 from ha_rag.http.query import answering, query_routes
@@ -34,13 +35,16 @@ DESCRIPTION = (
 
 
 def build_app(service: Service) -> ASGIApp:
-    """The whole application. Layers, outermost first: request id, API keys, capacity, body limit, HEAD, endpoints."""
+    """The whole application.
+
+    Layers, outermost first: request id, counting, API keys, capacity, body limit, HEAD, endpoints.
+    """
     app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
     app = BodyLimit(Head(app), timeout_s=service.limits.request_timeout_s)
     capacity = Capacity(app, service.limits.max_concurrent)
     service.at_work = lambda: capacity.at_work
     app = ApiKeys(capacity, service.access)
-    return RequestId(app)
+    return RequestId(Counted(app, service.metrics.requested))
 
 
 def endpoints(service: Service) -> FastAPI:
@@ -62,6 +66,7 @@ def endpoints(service: Service) -> FastAPI:
         circuit_routes,
         fleet_routes,
         event_routes,
+        metrics_routes,
         document_routes,
         health_routes,
         page_routes,

@@ -13,6 +13,7 @@ from ha_rag.http.access import Access
 from ha_rag.messages import Answer
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
+from ha_rag.telemetry.metrics import Metrics
 
 
 class Rag(Protocol):
@@ -86,6 +87,7 @@ class Service:
     circuits: Circuits
     documents: Documents
     watcher: Watcher
+    metrics: Metrics
     access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     shares_state: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from redis.asyncio import Redis, RedisCluster
 from ha_rag.circuit.rules import Batch, Belief
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.errors import LedgerRefusedError
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
 from ha_rag.ledger import replies, roll
 from ha_rag.ledger.connection import Client, close
 from ha_rag.ledger.health import store_health
@@ -40,6 +41,8 @@ class RedisLedger:
         self._keys = Keys(namespace)
         self._scripts = Scripts(client, clock)
         self._silence_s = silence_s
+        self.sent: Counter[tuple[str, str]] = Counter()
+        """(verb, "ok" | "refused" | "unavailable") -> how many."""
         self._is_cluster = isinstance(client, RedisCluster)
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
@@ -132,13 +135,20 @@ class RedisLedger:
         return {name: replies.reply(items) for name, items in zip(circuits, answers, strict=True)}
 
     async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        ended = "ok"
         try:
             with translated():
                 return await self._scripts.run(verb, keys, args)
         except LedgerRefusedError as error:
+            ended = "refused"
             if error.code == "READONLY":
                 await self._let_go()
             raise
+        except LedgerUnavailableError:
+            ended = "unavailable"
+            raise
+        finally:
+            self.sent[verb, ended] += 1
 
     async def _let_go(self) -> None:
         """Ends the idle connections to what is no master (any more), so that the next call finds the new one."""

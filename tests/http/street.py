@@ -20,6 +20,7 @@ from ha_rag.http.service import Indexed, Service
 from ha_rag.messages import Answer, Attempt, Citation, ComponentType, Outcome
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
+from ha_rag.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ class House:
             circuits=self.circuits,
             documents=self.documents,
             watcher=Watcher(self.circuits),
+            metrics=Metrics(),
             **self.options,
         )
         self.app = build_app(self.service)

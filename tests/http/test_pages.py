@@ -51,6 +51,7 @@ async def test_every_endpoint_is_described_with_its_errors(street):
         "/v1/fleet": ["get"],
         "/v1/documents": ["post"],
         "/v1/documents/{document}": ["delete"],
+        "/metrics": ["get"],
         "/health": ["get"],
         "/health/live": ["get"],
         "/health/ready": ["get"],

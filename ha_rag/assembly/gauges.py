@@ -1,0 +1,28 @@
+"""What a replica's metrics read when somebody asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.http.service import Service
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.telemetry.metrics import Gauges
+
+
+def gauges(circuits: CircuitRegistry, service: Service) -> Gauges:
+    """Memory reads, all of them."""
+    return Gauges(
+        circuits=circuits.snapshot,
+        shared_state=lambda: circuits.shared_state,
+        heard_ago_s=lambda: circuits.heard_ago_s,
+        at_work=service.at_work,
+        max_concurrent=service.limits.max_concurrent,
+        commands=lambda: _commands(circuits),
+    )
+
+
+def _commands(circuits: CircuitRegistry) -> Iterator[tuple[str, str, int]]:
+    ledger = circuits.ledger
+    if isinstance(ledger, RedisLedger):
+        yield from ((verb, ended, number) for (verb, ended), number in list(ledger.sent.items()))

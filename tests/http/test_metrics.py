@@ -1,0 +1,62 @@
+"""/metrics: what Prometheus reads of one replica."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ha_rag.http.metrics import endpoint
+
+QUESTION = {"question": "How does a circuit recover?"}
+
+
+async def scraped(street):
+    reply = await street.call("GET", "/metrics")
+    assert reply.headers["content-type"].startswith("text/plain; version=")
+    families = text_string_to_metric_families(reply.body.decode())
+    return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
+
+
+async def test_requests_are_counted_by_endpoint_and_status(street):
+    await street.call("POST", "/v1/query", QUESTION)
+    await street.call("POST", "/v1/query", {"question": ""})
+    await street.call("GET", "/v1/circuits/embedder.primary")
+
+    samples = await scraped(street)
+
+    assert samples["ha_rag_requests_total", "/v1/query", "200"] == 1
+    assert samples["ha_rag_requests_total", "/v1/query", "422"] == 1
+    assert samples["ha_rag_requests_total", "/v1/circuits/{name}", "200"] == 1
+    assert samples["ha_rag_request_seconds_count", "/v1/query"] == 2
+
+
+async def test_whatever_is_asked_for_there_are_few_paths(street):
+    for n in range(20):
+        await street.call("GET", f"/nothing/{n}")
+        await street.call("GET", f"/v1/circuits/none-{n}")
+
+    paths = {
+        path for name, path, *_ in [key for key in await scraped(street) if key[0] == "ha_rag_request_seconds_count"]
+    }
+
+    assert paths == {"other", "/v1/circuits/{name}"}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/query", "/v1/query"),
+        ("/v1/circuits/embedder.primary/override", "/v1/circuits/{name}"),
+        ("/v1/documents/a%2Fb", "/v1/documents/{document}"),
+        ("/v1/queryx", "other"),
+        ("//v1/query", "other"),
+    ],
+)
+def test_a_path_counts_under_its_endpoint(path, name):
+    assert endpoint(path) == name
+
+
+async def test_every_endpoint_that_is_described_has_a_name_of_its_own(street):
+    described = (await street.call("GET", "/openapi.json")).json["paths"]
+
+    assert {path for path in described if endpoint(path) == "other"} == set()
