@@ -11,7 +11,7 @@ from ha_rag.circuit.rules import Batch, Belief
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
-from ha_rag.ledger.ledger import Beat, Change, Event, Reply
+from ha_rag.ledger.ledger import Beat, Change, Event, Reply, StoreHealth
 from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.messages import Outcome
 
@@ -135,6 +135,15 @@ class Wire:
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
         return await self._send("events", lambda: self.ledger.events(circuit, after, limit))
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+        return await self._send("latest", lambda: self.ledger.latest(circuit, limit))
+
+    async def now_ms(self) -> int:
+        return await self._send("now_ms", self.ledger.now_ms)
+
+    async def health(self) -> StoreHealth:
+        return await self._send("health", self.ledger.health)
 
     async def changes(self) -> AsyncIterator[Change | None]:
         if self.gone:
