@@ -56,3 +56,16 @@ class Keys:
     def changes(self) -> str:
         """The channel on which every transition is told."""
         return f"{self.namespace}:changes"
+
+    @property
+    def alerts(self) -> str:
+        """Hash: incident that was told and is not over -> what was told."""
+        return f"{self.namespace}:alerts"
+
+    def alert_claim(self, incident: str) -> str:
+        """String with PX: which alerter is telling an incident just now."""
+        return f"{self.namespace}:alert-claim:{incident}"
+
+    def alerts_sent(self, period: str) -> str:
+        """Number with PX: messages sent in one period."""
+        return f"{self.namespace}:alerts-sent:{period}"

@@ -1,0 +1,1 @@
+"""Telling people: one alert per incident for the whole fleet, whatever number of alerters run and whichever dies."""

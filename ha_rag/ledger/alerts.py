@@ -1,0 +1,152 @@
+"""What alerters share in Redis: which incidents have been told, who is telling one just now, and which events wait.
+
+Three plain tools of Redis, one key each, so that they work on a cluster:
+
+- a hash of incidents told and not over yet: key -> JSON;
+- claims, `SET NX PX`: whoever has one tells the incident; it ends by itself if the teller dies;
+- a consumer group on each circuit's event stream: an entry is given to one alerter, and to another one if the first
+  did not acknowledge it in time (XAUTOCLAIM). So no opening is missed, not even with all alerters down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from redis.exceptions import ResponseError
+
+from ha_rag.ledger import replies
+from ha_rag.ledger.keys import Keys
+from ha_rag.ledger.ledger import Event
+from ha_rag.ledger.replies import text
+from ha_rag.ledger.translation import translated
+
+GROUP = "alerters"
+KEPT_MS = 7 * 24 * 3600 * 1000
+"""Incidents that nobody ended are forgotten after a week without alerters."""
+
+
+class AlertStore(Protocol):
+    """What alerters share. Every method raises LedgerError where Redis is away. Safe across tasks."""
+
+    async def told(self) -> dict[str, str]:
+        """Incident key -> as it was recorded."""
+        ...
+
+    async def record(self, key: str, incident: str) -> None:
+        """The incident has been told."""
+        ...
+
+    async def forget(self, key: str) -> None:
+        """The incident is over, and that has been told."""
+        ...
+
+    async def claim(self, key: str, owner: str, ms: int) -> bool:
+        """Whether `owner` may tell this incident now, for `ms`."""
+        ...
+
+    async def release(self, key: str) -> None:
+        """The telling is done, or failed."""
+        ...
+
+    async def spend(self, period: str, most: int, ms: int) -> bool:
+        """Takes one of the `most` messages of a period of `ms`."""
+        ...
+
+    async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[Event]:
+        """Events that no other alerter is at work on, those first whose taker has been silent for `idle_ms`."""
+        ...
+
+    async def done(self, event: Event) -> None:
+        """The event needs nobody's attention any more."""
+        ...
+
+
+class RedisAlertStore:
+    """AlertStore in Redis. `client` stays its owner's."""
+
+    def __init__(self, client: Any, namespace: str = "ha_rag") -> None:
+        self._client = client
+        self._keys = Keys(namespace)
+        self._grouped: set[str] = set()
+        self._lost: set[str] = set()
+
+    async def told(self) -> dict[str, str]:
+        with translated():
+            kept = await self._client.hgetall(self._keys.alerts)
+        return {text(key): text(value) for key, value in kept.items()}
+
+    async def record(self, key: str, incident: str) -> None:
+        with translated():
+            await self._client.hset(self._keys.alerts, key, incident)
+            await self._client.pexpire(self._keys.alerts, KEPT_MS)
+
+    async def forget(self, key: str) -> None:
+        with translated():
+            await self._client.hdel(self._keys.alerts, key)
+
+    async def claim(self, key: str, owner: str, ms: int) -> bool:
+        with translated():
+            return bool(await self._client.set(self._keys.alert_claim(key), owner, nx=True, px=ms))
+
+    async def release(self, key: str) -> None:
+        with translated():
+            await self._client.delete(self._keys.alert_claim(key))
+
+    async def spend(self, period: str, most: int, ms: int) -> bool:
+        key = self._keys.alerts_sent(period)
+        with translated():
+            spent = int(await self._client.incr(key))
+            await self._client.pexpire(key, ms)
+        return spent <= most
+
+    async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[Event]:
+        taken = await asyncio.gather(*(self._take(name, consumer, idle_ms) for name in circuits))
+        return [event for events in taken for event in events]
+
+    async def done(self, event: Event) -> None:
+        with translated():
+            await self._client.xack(self._stream(event.circuit), GROUP, event.id)
+
+    async def _take(self, circuit: str, consumer: str, idle_ms: int) -> list[Event]:
+        stream = self._stream(circuit)
+        with translated():
+            await self._joined(stream)
+            try:
+                left = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
+                fresh = await self._client.xreadgroup(GROUP, consumer, {stream: ">"}, count=100)
+            except ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                self._grouped.discard(stream)
+                self._lost.add(stream)
+                return await self._take(circuit, consumer, idle_ms)
+        entries = [*left[1], *_entries(fresh)]
+        return [replies.event(circuit, entry_id, entry) for entry_id, entry in entries if entry]
+
+    async def _joined(self, stream: str) -> None:
+        """Makes the group where there is none. It begins with what comes now: old outages are no news.
+
+        Where Redis has forgotten the group, it has forgotten the stream before it too: all that is there is new.
+        """
+        if stream in self._grouped:
+            return
+        try:
+            await self._client.xgroup_create(stream, GROUP, id="0" if stream in self._lost else "$", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+        self._grouped.add(stream)
+
+    def _stream(self, circuit: str) -> str:
+        return self._keys.circuit(circuit)[-1]
+
+
+def _entries(reply: Any) -> list[Any]:
+    """The entries of one stream; RESP2 answers a list of pairs, RESP3 a map."""
+    if not reply:
+        return []
+    if isinstance(reply, dict):
+        return [entry for group in reply.values() for entries in group for entry in entries]
+    return [entry for _, entries in reply for entry in entries]
