@@ -10,6 +10,8 @@ from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.dashboards.snapshot import CircuitPicture, FleetSnapshot
 from ha_rag.ledger.ledger import Event
 
+_COMINGS = ("replica_joined", "replica_left", "replica_lost")
+
 FORGOTTEN_S = 3600.0
 """A lost replica that has not come back by its name for so long was taken away on purpose."""
 
@@ -73,7 +75,7 @@ def over(incident: Incident, snapshot: FleetSnapshot, watch: Watch, policy: Aler
                 return "it is back"
             return "it has not come back" if snapshot.at - incident.since_ms / 1000 > FORGOTTEN_S else ""
         case "degraded":
-            return "" if watch.degraded_since is not None else "answers are whole again"
+            return "" if watch.degraded_since is not None else "answers are whole again, or nobody asks"
         case "redis_lost":
             return "" if watch.redis_since is not None else "it is heard again"
 
@@ -149,7 +151,8 @@ def _flapping(snapshot: FleetSnapshot, policy: AlertPolicy) -> Iterator[Incident
 
 def _replicas_lost(snapshot: FleetSnapshot) -> Iterator[Incident]:
     living = {replica.name for replica in snapshot.replicas}
-    for event in snapshot.timeline:
+    comings = [event for event in reversed(snapshot.timeline) if event.kind in _COMINGS]
+    for event in {event.by: event for event in comings}.values():  # of each replica, the last one
         if event.kind == "replica_lost" and event.by not in living and snapshot.at - event.at < FORGOTTEN_S:
             yield Incident(
                 key=f"replica_lost:{event.by}",

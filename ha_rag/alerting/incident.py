@@ -13,7 +13,8 @@ Kind = Literal["open", "long_open", "flapping", "replica_lost", "degraded", "red
 class Incident:
     """Immutable. `key`: the same for everybody who sees it, and stable while it lasts.
 
-    `since_ms`: Unix ms, by Redis's clock where an event tells it. `critical`: whether it should wake somebody, or be read in the morning.
+    `since_ms`: Unix ms, by Redis's clock where an event tells it. `critical`: whether it should wake somebody, or be
+    read in the morning.
     """
 
     key: str
