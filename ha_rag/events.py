@@ -92,6 +92,17 @@ class LedgerBack(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLimited(Event):
+    """The shared store refuses this replica a part of its work, and the circuits go on without it. `what`: that part.
+
+    Said once for as long as it lasts; `ha-rag check` names the right that is missing.
+    """
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyMismatch(Event):
     """Replicas hold different policies for one circuit: expected for the length of a rolling deploy only."""
 

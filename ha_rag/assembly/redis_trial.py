@@ -1,16 +1,20 @@
-"""Tries what the ledger does in Redis: scripts, keys, the event stream and the channel, in this namespace."""
+"""Tries what the ledger does in Redis: its commands, its keys and its channel, under this namespace."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Literal
 
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.asyncio import RedisCluster
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
 
+from ha_rag.assembly.redis_advice import refused, unreachable
+from ha_rag.ledger.address import Address, parse
 from ha_rag.ledger.connection import Client, close, connect
-from ha_rag.settings import redacted
+from ha_rag.ledger.keys import Keys
+from ha_rag.ledger.rights import channel_rule, keys_rule, samples
 
 Seen = tuple[Literal["ok", "warning", "problem"], str, str]
 TIMEOUT_S = 2.0
@@ -18,47 +22,80 @@ TIMEOUT_S = 2.0
 
 async def try_redis(url: str, namespace: str) -> list[Seen]:
     """What was seen, each with how to mend it. Leaves nothing behind. Never raises for what Redis does."""
+    address = parse(url)
     client = connect(url, timeout_s=TIMEOUT_S)
     try:
         async with asyncio.timeout(4 * TIMEOUT_S):
-            return await _tried(client, namespace)
+            return await _tried(client, address, namespace)
     except (RedisError, OSError, TimeoutError) as error:
-        return [_unreachable(error)]
+        return [("problem", *unreachable(error, address))]
     finally:
         await close(client)
 
 
-async def _tried(client: Client, namespace: str) -> list[Seen]:
-    await _awaited(client.ping())
-    key, channel = f"{namespace}:{{trial-{secrets.token_hex(4)}}}", f"{namespace}:changes"
-    rights: list[tuple[str, Callable[[], Any]]] = [
-        ("keys", lambda: client.set(f"{key}:open", "1", px=1000)),
-        ("scripts", lambda: client.eval("return redis.call('TIME')", 1, f"{key}:open")),
-        ("the event stream", lambda: client.xadd(f"{key}:events", {"trial": "1"}, maxlen=1)),
-        ("the channel", lambda: client.publish(channel, "")),
-    ]
-    seen = [problem for name, use in rights if (problem := await _used(name, use))]
-    await _used("keys", lambda: client.delete(f"{key}:open", f"{key}:events"))
+async def _tried(client: Client, address: Address, namespace: str) -> list[Seen]:
+    keys = Keys(namespace)
+    trials = samples(keys, f"trial-{secrets.token_hex(4)}")
+    denied, wrong = {}, []
+    for command, given in trials.items():
+        error = await _error_of(client.execute_command(command.upper(), *given))
+        if isinstance(error, NoPermissionError):
+            denied[command] = str(error)
+        elif error is not None:
+            wrong.append(error)
+    if (why := await _may_not_listen(client, keys.changes)) is not None:
+        denied["subscribe"] = why
+    rights = list(_missing(denied, namespace, address.username or "default"))
+    seen: list[Seen] = [("problem", text, mend) for text, mend in rights or [refused(e) for e in wrong[:1]]]
     return seen or [("ok", "reachable, with every right that is needed", ""), *await _policy(client)]
 
 
-async def _used(name: str, use: Callable[[], Any]) -> Seen | None:
+async def _error_of(answer: Awaitable[Any]) -> RedisError | None:
+    """The error that Redis answered with, if any. What it did not answer at all, and a wrong login, is raised."""
     try:
-        await _awaited(use())
-    except NoPermissionError as error:
-        return (
-            "problem",
-            f"{name} may not be used ({error})",
-            f"give the ACL user the right to {name} under this namespace",
-        )
-    except RedisError as error:
-        return "problem", f"{name} cannot be used ({error})", "see the server's own log"
+        await answer
+    except AuthenticationError:
+        raise
+    except NoScriptError:
+        return None  # it may be run: there just is none of that name
+    except ResponseError as error:
+        return error
     return None
+
+
+async def _may_not_listen(client: Client, channel: str) -> str | None:
+    if isinstance(client, RedisCluster):
+        await client.initialize()
+    pubsub: Any = client.pubsub()
+    try:
+        await pubsub.subscribe(channel)
+        await pubsub.get_message(timeout=TIMEOUT_S)
+    except NoPermissionError as error:
+        return str(error)
+    finally:
+        await pubsub.aclose()
+    return None
+
+
+def _missing(denied: dict[str, str], namespace: str, user: str) -> Iterable[tuple[str, str]]:
+    """What the user may not use, with the rules that would let it: Redis says whether it minds the command, the key or
+    the channel.
+    """
+    rules = {name.upper(): f"+{name}" for name, why in denied.items() if "to run" in why}
+    if any("key" in why for why in denied.values()):
+        rules[f"keys that begin with {namespace}:"] = keys_rule(namespace)
+    if any("channel" in why for why in denied.values()):
+        rules[f"the channel {namespace}:changes"] = channel_rule(namespace)
+    if rules:
+        yield (
+            f"the user {user} may not use {', '.join(rules)}",
+            f"say on the server: ACL SETUSER {user} {' '.join(rules.values())}   (every right: docs/security.md)",
+        )
 
 
 async def _policy(client: Client) -> list[Seen]:
     try:
-        info = await _awaited(client.info("memory"))
+        info: Any = await client.info("memory")
     except RedisError:
         return []  # INFO may be forbidden; nothing depends on it
     policy = info.get("maxmemory_policy", "noeviction") if isinstance(info, dict) else "noeviction"
@@ -66,15 +103,3 @@ async def _policy(client: Client) -> list[Seen]:
         return []
     text = f"maxmemory-policy is {policy}, which may throw circuits away when memory is short"
     return [("warning", text, "set maxmemory-policy to noeviction, or give the circuits a Redis of their own")]
-
-
-async def _awaited(result: Awaitable[Any] | Any) -> Any:
-    return await result if isinstance(result, Awaitable) else result
-
-
-def _unreachable(error: Exception) -> Seen:
-    if isinstance(error, AuthenticationError):
-        return "problem", "the user or password is refused", "see fleet.redis_password_env and HA_RAG_REDIS_URL"
-    why = redacted(str(error)) or type(error).__name__
-    mend = "start it, or correct fleet.redis_url; replicas start without it, and judge alone until it is there"
-    return "problem", f"cannot be reached ({why})", mend

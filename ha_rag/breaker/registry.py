@@ -38,13 +38,14 @@ from ha_rag.circuit.rules import WOULD_OPEN, Transition
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.errors import ConfigurationError, LedgerError, UnknownCircuitError
+from ha_rag.errors import ConfigurationError, LedgerError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import CircuitChanged, Event, Sink, WouldOpen, announce
 from ha_rag.ledger.address import parse
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.keys import Keys, checked_name
 from ha_rag.ledger.ledger import Beat, Ledger
+from ha_rag.ledger.limits import CENSUS, ROLL
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.ledger.sync import Sync, running_loop
 from ha_rag.ledger.view import Scope, View
@@ -157,7 +158,9 @@ class CircuitRegistry:
         if sync is None:
             return tuple(own.values())
         try:
-            names = {*await sync.ledger.known_circuits(), *(v.name for v in self._views.values() if v.scope == "fleet")}
+            with sync.limits.trying(ROLL):
+                known = await sync.ledger.known_circuits()
+            names = {*known, *(v.name for v in self._views.values() if v.scope == "fleet")}
             replies = await sync.ledger.read({name: self._terms(name) for name in names})
         except LedgerError:
             return tuple(own.values())
@@ -256,18 +259,31 @@ class CircuitRegistry:
         sync = self._sync
         if sync is not None:
             try:
-                beats = await sync.ledger.replicas()
+                beats = await self._beats(sync)
             except LedgerError as error:
-                return FleetReport((self._myself(),), "local", str(error))
-            reports = sorted((replica_report(beat) for beat in beats), key=lambda r: r.incarnation)
-            return FleetReport(tuple(reports), self.shared_state, "" if sync.link.up else sync.link.reason)
+                alone = isinstance(error, LedgerUnavailableError)
+                return FleetReport((self._myself(),), "local" if alone else self.shared_state, str(error))
+            reports = {beat.incarnation: replica_report(beat) for beat in beats}
+            if self.incarnation not in reports:  # not yet, or its heartbeats are refused
+                reports[self.incarnation] = self._myself(max((beat.at_ms for beat in beats), default=None))
+            ordered = tuple(report for _, report in sorted(reports.items()))
+            return FleetReport(ordered, self.shared_state, "" if sync.link.up else sync.link.reason)
         return FleetReport((self._myself(),), "local", "no Redis is configured")
 
-    def _myself(self) -> ReplicaReport:
-        return replica_report(Beat(self.incarnation, self.clock.unix_ms(), self._body()))
+    async def _beats(self, sync: Sync) -> list[Beat]:
+        with sync.limits.trying(CENSUS):
+            return await sync.ledger.replicas()
+
+    def _myself(self, at_ms: int | None = None) -> ReplicaReport:
+        return replica_report(Beat(self.incarnation, at_ms or self.clock.unix_ms(), self._body()))
 
     def _body(self) -> str:
-        return body(self.replica, self.shared_state, self._views.values(), self.told())
+        return body(self.replica, self.shared_state, self._views.values(), {"limits": self.limits, **self.told()})
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What Redis refuses this replica, each in words that begin where "Redis refuses" ends. A memory read."""
+        return self._sync.limits.standing if self._sync is not None else ()
 
     async def _look_around(self, sync: Sync) -> None:
         """Now and then, and less often in a large fleet, reads what the others say of themselves."""
@@ -275,7 +291,7 @@ class CircuitRegistry:
         while self._sync is sync:
             await asyncio.sleep(max(LOOK_AROUND_S, sync.pace.replicas * LOOK_AROUND_S / 50))
             try:
-                replicas = [replica_report(beat) for beat in await sync.ledger.replicas()]
+                replicas = [replica_report(beat) for beat in await self._beats(sync)]
             except LedgerError:
                 continue
             for event in census.noticed(replicas, self.clock.unix_ms()):

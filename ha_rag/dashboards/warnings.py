@@ -1,4 +1,4 @@
-"""What the replicas disagree on: things for people to mend."""
+"""What the replicas disagree on, and what Redis refuses them: things for people to mend."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def disagreements(replicas: Iterable[ReplicaReport]) -> Iterable[str]:
         if len(by_fingerprint) > 1:
             sides = " against ".join(", ".join(names) for names in by_fingerprint.values())
             yield f"replicas have different rules for circuit {circuit}: {sides}"
+
+
+def limits(replicas: Iterable[ReplicaReport]) -> Iterable[str]:
+    """What Redis refuses a replica, so that it shares less than it should."""
+    for replica in replicas:
+        told = replica.told.get("limits")
+        for what in told if isinstance(told, list) else ():
+            yield f"{replica.name}: Redis refuses {what}; ha-rag check says how to mend it"

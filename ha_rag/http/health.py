@@ -69,6 +69,8 @@ def _open(components: Iterable[dict[str, Any]]) -> Iterable[str]:
 def _alone(service: Service) -> Iterable[str]:
     if service.shares_state and service.circuits.shared_state != "fresh":
         yield f"the shared state is {service.circuits.shared_state}: Redis has not been heard of lately"
+    for what in service.circuits.limits:
+        yield f"Redis refuses {what}"
 
 
 def _component(status: ComponentStatus) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
-from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost, OverrideChanged, Sink, announce
+from ha_rag.events import CircuitChanged, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged, Sink, announce
 from ha_rag.ledger.view import Heard, View
 
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
@@ -30,6 +30,11 @@ class Herald:
     def back(self, away_s: float) -> None:
         """The ledger is heard again."""
         announce(self._sinks, LedgerBack(at_ms=self._clock.unix_ms(), replica=self._replica, away_s=away_s))
+
+    def limited(self, what: str, reason: str) -> None:
+        """The ledger refuses a part of the work."""
+        event = LedgerLimited(at_ms=self._clock.unix_ms(), replica=self._replica, what=what, reason=reason)
+        announce(self._sinks, event)
 
     def heard(self, circuit: str, heard: Heard) -> None:
         """The fleet's belief of a circuit changed."""

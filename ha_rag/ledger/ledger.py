@@ -23,12 +23,14 @@ class Reply:
     """What a verb answers. `granted`: a lease was given. `wait_ms`: when to ask for one again (-1: cannot be known).
 
     `untold`: the step was taken, but its event or message was refused (ACL, a full store): others learn by polling.
+    `told`: there was something to tell, and it was told.
     """
 
     snapshot: Snapshot
     granted: bool = False
     wait_ms: int = 0
     untold: bool = False
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

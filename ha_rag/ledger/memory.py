@@ -130,8 +130,10 @@ class MemoryLedger:
             ruling = verb(before, now)
             after = self._circuits[name] = ruling.circuit
             self._events[name].extend(self._event(name, now, t) for t in ruling.events)
-            reply = Reply(read(after, terms, now), ruling.granted, wait_ms(after, terms, now, replica))
-            if ruling.touched or ruling.events:
+            tells = ruling.touched or bool(ruling.events)
+            wait = wait_ms(after, terms, now, replica)
+            reply = Reply(read(after, terms, now), ruling.granted, wait, told=tells)
+            if tells:
                 self._push(Change(name, before.epoch, reply.snapshot))
         return reply
 

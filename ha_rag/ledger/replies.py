@@ -22,7 +22,7 @@ def text(item: Any) -> str:
 def reply(items: Sequence[Any]) -> Reply:
     """granted, wait_ms, untold, then a snapshot (`lua/prelude/reply.lua`)."""
     granted, wait_ms, untold, *rest = map(text, items)
-    return Reply(snapshot(rest), granted == "1", int(wait_ms), untold == "1")
+    return Reply(snapshot(rest), granted == "1", int(wait_ms), untold == "1", untold == "2")
 
 
 def snapshot(items: Sequence[str]) -> Snapshot:

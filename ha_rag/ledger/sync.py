@@ -23,7 +23,8 @@ from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableErro
 from ha_rag.events import Sink
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.herald import Herald
-from ha_rag.ledger.ledger import Ledger, Reply
+from ha_rag.ledger.ledger import Change, Ledger, Reply
+from ha_rag.ledger.limits import HEARTBEAT, LISTENING, TELLING, Limits
 from ha_rag.ledger.link import Link
 from ha_rag.ledger.pace import Burst, Pace
 from ha_rag.ledger.view import View
@@ -70,6 +71,8 @@ class Sync:
         self._incarnation = incarnation
         self._clock = clock
         self._herald = Herald(incarnation, clock, sinks)
+        self.limits = Limits(self._herald.limited)
+        """What the ledger refuses beside the verbs of a circuit."""
         self._body = body
         self._lock = threading.Lock()
         self._views: dict[str, View] = {}
@@ -232,15 +235,20 @@ class Sync:
         return True
 
     async def _listen(self) -> None:
-        async for change in self.ledger.changes():
-            if change is None:
-                await self._poll_once()
-            elif (view := self._views.get(change.circuit)) is not None:
-                heard = view.hear_message(change.snapshot, change.previous_epoch)
-                self._herald.heard(view.name, heard)
-                if heard.gap:
-                    self._spawn(self._look_at(view))
+        with self.limits.trying(LISTENING):
+            async for change in self.ledger.changes():
+                await self._hear(change)
         raise LedgerUnavailableError("the ledger stopped telling of changes")
+
+    async def _hear(self, change: Change | None) -> None:
+        if change is None:
+            self.limits.taken(LISTENING)
+            await self._poll_once()
+        elif (view := self._views.get(change.circuit)) is not None:
+            heard = view.hear_message(change.snapshot, change.previous_epoch)
+            self._herald.heard(view.name, heard)
+            if heard.gap:
+                self._spawn(self._look_at(view))
 
     async def _poll(self) -> None:
         wait_s = self.pace.poll_s * random.uniform(0.9, 1.1) if self.link.up else random.uniform(*RETRY_S)
@@ -303,7 +311,8 @@ class Sync:
         names = [view.name for view in self._shared()]
         life_ms = int(self.pace.beat_s * 5000)
         try:
-            replicas = await self.ledger.beat(self._incarnation, self._body(), names, life_ms)
+            with self.limits.trying(HEARTBEAT):
+                replicas = await self.ledger.beat(self._incarnation, self._body(), names, life_ms)
         except LedgerUnavailableError as error:
             self._lost(error)
             raise
@@ -406,7 +415,11 @@ class Sync:
 
     def _taken(self, view: View, reply: Reply) -> None:
         """A verb was taken."""
-        self.untold += reply.untold
+        if reply.untold:
+            self.untold += 1
+            self.limits.refused(TELLING, "XADD or PUBLISH")
+        elif reply.told:
+            self.limits.taken(TELLING)
         self._refused.pop(view.name, None)
         self._read(view, reply)
 

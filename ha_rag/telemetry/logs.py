@@ -14,6 +14,7 @@ from ha_rag.events import (
     CircuitChanged,
     Event,
     LedgerBack,
+    LedgerLimited,
     LedgerLost,
     OverrideChanged,
     PolicyMismatch,
@@ -25,7 +26,7 @@ from ha_rag.events import (
 log = logging.getLogger("ha_rag.events")
 # One line a question would drown the few that matter; answers, metrics and dashboards tell of these.
 _TOLD_ELSEWHERE = (QuestionAnswered, TierFellBack)
-_WORRYING = (LedgerLost, PolicyMismatch, ReplicaNameTaken)
+_WORRYING = (LedgerLimited, LedgerLost, PolicyMismatch, ReplicaNameTaken)
 
 
 def configure(form: Literal["console", "json"], level: int = logging.INFO) -> None:
@@ -84,9 +85,13 @@ def in_words(event: Event) -> str:
         case OverrideChanged():
             return f"circuit {event.circuit}: {event.mode} by hand ({event.reason}), by {event.by}"
         case LedgerLost():
-            return f"Redis is not heard{_of(event.circuit)}: {event.reason}; going on alone"
+            if event.circuit:
+                return f"Redis refuses circuit {event.circuit}: {event.reason}; going on alone (see ha-rag check)"
+            return f"Redis is not heard: {event.reason}; going on alone"
         case LedgerBack():
             return f"Redis is heard again{_of(event.circuit)} after {event.away_s:.1f} s"
+        case LedgerLimited():
+            return f"Redis refuses {event.what} ({event.reason}); ha-rag check says how to mend it"
         case PolicyMismatch():
             return f"other rules for circuit {event.circuit} at {', '.join(event.others)}: fine while a deploy rolls"
         case ReplicaNameTaken():

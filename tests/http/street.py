@@ -147,6 +147,7 @@ class StubCircuits:
 
     def __init__(self) -> None:
         self.shared_state = "fresh"
+        self.limits: tuple[str, ...] = ()
         self.reports = {name: report(name) for name in ("embedder.primary", "generator.primary")}
         self.beats: tuple[ReplicaReport, ...] = (ReplicaReport("rag-1~ab", "rag-1", 1000, {"version": "1"}),)
 

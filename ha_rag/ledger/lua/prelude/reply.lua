@@ -33,8 +33,10 @@ end
 
 local function refused(answer) return type(answer) == 'table' and answer.err ~= nil end
 
--- Scripts do not roll back: what is told comes after what is written, and a refusal to tell it is only reported.
+-- Scripts do not roll back: what is told comes after what is written, and a refusal to tell it is only reported:
+-- '1' where it was refused, '2' where all was told, '0' where there was nothing to tell.
 local function tell(c, flat)
+  if not c.touched and #c.events == 0 then return '0' end
   local untold = false
   for _, e in ipairs(c.events) do
     untold = refused(redis.pcall('XADD', c.keys.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
@@ -42,11 +44,9 @@ local function tell(c, flat)
       'trigger', e.trigger, 'reason', e.reason, 'by', e.by,
       'ok', whole(e.counts.ok), 'failed', whole(e.counts.failed), 'slow', whole(e.counts.slow))) or untold
   end
-  if c.touched or #c.events > 0 then
-    local message = cjson.encode({ c.name, whole(c.known_epoch), unpack(flat) })
-    untold = refused(redis.pcall('PUBLISH', c.namespace .. ':changes', message)) or untold
-  end
-  return untold
+  local message = cjson.encode({ c.name, whole(c.known_epoch), unpack(flat) })
+  untold = refused(redis.pcall('PUBLISH', c.namespace .. ':changes', message)) or untold
+  return untold and '1' or '2'
 end
 
 -- Writes what the verb decided, tells of it and answers: granted, wait in ms, untold, and the snapshot.
@@ -55,5 +55,5 @@ local function done(c, terms, now, replica, granted)
   local flat = snapshot(c, terms, now)
   local untold = tell(c, flat)
   local wait = lease_wait_ms(c, terms, now, replica)
-  return { granted and '1' or '0', whole(wait or -1), untold and '1' or '0', unpack(flat) }
+  return { granted and '1' or '0', whole(wait or -1), untold, unpack(flat) }
 end
