@@ -87,6 +87,7 @@ class Sync:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._settling: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._beating = asyncio.Lock()
 
     # ---- life -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +127,8 @@ class Sync:
         grants = [(view, grant) for view in self._shared() if (grant := view.drop_grant()) is not None]
         await asyncio.gather(*self._settling, *(self._settle(view, grant, Outcome.CANCELLED) for view, grant in grants))
         await asyncio.gather(*(self._report(view) for view in self._shared()))
-        await self.ledger.leave(self._incarnation)
+        async with self._beating:  # a beat under way would put the replica on the list again
+            await self.ledger.leave(self._incarnation)
 
     def _leave_views_alone(self) -> None:
         """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
@@ -311,8 +313,11 @@ class Sync:
         names = [view.name for view in self._shared()]
         life_ms = int(self.pace.beat_s * 5000)
         try:
-            with self.limits.trying(HEARTBEAT):
-                replicas = await self.ledger.beat(self._incarnation, self._body(), names, life_ms)
+            async with self._beating:
+                if self._loop is None:
+                    return
+                with self.limits.trying(HEARTBEAT):
+                    replicas = await self.ledger.beat(self._incarnation, self._body(), names, life_ms)
         except LedgerUnavailableError as error:
             self._lost(error)
             raise

@@ -260,10 +260,10 @@ async def test_what_a_missing_right_costs_is_told_once_and_no_more_when_it_is_me
         assert [(event.kind, event.what) for event in life.a.complaints if isinstance(event, LedgerLimited)] == [
             ("LedgerLimited", TELLING)
         ]
-        assert life.a.registry.limits == (TELLING,)
+        assert list(life.a.registry.limits) == [TELLING]
         admin.execute_command("ACL", "SETUSER", "app", "+publish")
         await life.a.registry.override(SERVICE, "closed", reason="test", by="kim")
-        assert life.a.registry.limits == ()
+        assert list(life.a.registry.limits) == []
 
 
 def test_the_lua_uses_no_command_that_is_not_among_the_rights() -> None:

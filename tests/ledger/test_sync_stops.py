@@ -41,3 +41,33 @@ async def test_a_cancellation_that_a_client_swallows_does_not_keep_a_replica_fro
     await ledger.reading.wait()
     async with asyncio.timeout(10):
         await sync.stop()
+
+
+class SlowlyTold(MemoryLedger):
+    """A beat of which it takes note only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told, self.slow = asyncio.Event(), False
+        self.may_note = asyncio.Event()
+
+    async def beat(self, incarnation, body, circuits, life_ms):
+        self.told.set()
+        if self.slow:
+            await self.may_note.wait()
+        return await super().beat(incarnation, body, circuits, life_ms)
+
+
+async def test_a_beat_under_way_does_not_put_a_replica_that_has_left_back_on_the_list():
+    ledger = SlowlyTold()
+    sync = Sync(ledger, "a~1", SystemClock())
+    await sync.start()
+    ledger.slow = True
+    ledger.told.clear()
+    await ledger.told.wait()
+    stopping = asyncio.create_task(sync.stop())
+    for _ in range(100):  # long enough to say goodbye, if nothing is waited for
+        await asyncio.sleep(0)
+    ledger.may_note.set()
+    await stopping
+    assert await ledger.replicas() == []
