@@ -44,15 +44,20 @@ async def test_a_cancellation_that_a_client_swallows_does_not_keep_a_replica_fro
 
 
 class SlowlyTold(MemoryLedger):
-    """A beat of which it takes note only when it is let."""
+    """A beat of which it takes note only when it is let; what was sent is on its way, whoever cancels."""
 
     def __init__(self) -> None:
         super().__init__()
         self.told, self.slow = asyncio.Event(), False
         self.may_note = asyncio.Event()
+        self.noting: asyncio.Task[int] | None = None
 
     async def beat(self, incarnation, body, circuits, life_ms):
         self.told.set()
+        self.noting = asyncio.create_task(self._note(incarnation, body, circuits, life_ms))
+        return await asyncio.shield(self.noting)
+
+    async def _note(self, incarnation, body, circuits, life_ms):
         if self.slow:
             await self.may_note.wait()
         return await super().beat(incarnation, body, circuits, life_ms)
@@ -70,4 +75,6 @@ async def test_a_beat_under_way_does_not_put_a_replica_that_has_left_back_on_the
         await asyncio.sleep(0)
     ledger.may_note.set()
     await stopping
+    assert ledger.noting is not None
+    await ledger.noting
     assert await ledger.replicas() == []
