@@ -13,6 +13,7 @@ from typing import Any
 
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.terms import Terms
 from ha_rag.events import Event, PolicyMismatch, ReplicaNameTaken
 from ha_rag.ledger.view import View
 
@@ -31,8 +32,19 @@ def body(replica: str, shared_state: str, views: Iterable[View], told: Mapping[s
         for view in views
         if view.scope == "replica" or view.overlaid()
     ]
-    policies = {view.name: fingerprint(view.policy) for view in views if view.scope == "fleet"}
-    return json.dumps({"replica": replica, "shared_state": shared_state, "circuits": own, "policies": policies, **told})
+    shared = [view for view in views if view.scope == "fleet"]
+    policies = {view.name: fingerprint(view.policy) for view in shared}
+    terms = {view.name: view.terms.wire() for view in shared if view.terms != Terms.of(CircuitPolicy())}
+    said = {"replica": replica, "shared_state": shared_state, "circuits": own, "policies": policies, "terms": terms}
+    return json.dumps(said | dict(told))
+
+
+def terms_told(report: ReplicaReport) -> dict[str, Terms]:
+    """The terms, other than the default ones, by which a replica reads its circuits. Nonsense is left out."""
+    told = report.told.get("terms")
+    items = told.items() if isinstance(told, dict) else ()
+    read = {str(name): Terms.of_wire(numbers) for name, numbers in items}
+    return {name: terms for name, terms in read.items() if terms is not None}
 
 
 def fingerprint(policy: CircuitPolicy) -> str:

@@ -10,7 +10,6 @@ the sync then runs on one background thread. Reading is safe from any thread and
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +20,7 @@ from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.breaker import PROBE_WAIT_S, CircuitBreaker
 from ha_rag.breaker.heartbeat import Census, body, default_name
 from ha_rag.breaker.lag import Lag
+from ha_rag.breaker.operators import checked_for_ms, checked_mode
 from ha_rag.breaker.outcome import Classify, classify
 from ha_rag.breaker.permit import Admission, Refusal
 from ha_rag.breaker.report import (
@@ -187,13 +187,8 @@ class CircuitRegistry:
 
         Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where Redis cannot be told.
         """
-        if for_s is not None and not (math.isfinite(for_s) and 0 < for_s <= 30 * 86_400):
-            raise ConfigurationError(f"for_s = {for_s!r}: must be above 0 and at most 30 days in seconds")
-        try:
-            word = OverrideMode(mode)
-        except ValueError:
-            raise ConfigurationError(f"mode = {mode!r}: must be one of open, closed, disabled, shadow") from None
-        return await self._overridden(name, word, reason, by, for_s)
+        checked_for_ms(for_s)
+        return await self._overridden(name, checked_mode(mode), reason, by, for_s)
 
     async def end_override(self, name: str, *, by: str, reason: str = "ended by hand") -> CircuitReport:
         """Gives a circuit back to the law. Raises as `override` does."""

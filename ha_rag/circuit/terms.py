@@ -57,6 +57,14 @@ class Terms:
         """The fields in order, as the scripts take them."""
         return tuple(getattr(self, name) for name in _ORDER)
 
+    @classmethod
+    def of_wire(cls, numbers: object) -> Terms | None:
+        """The terms of `wire`'s numbers; None where these are nothing of the kind."""
+        if not isinstance(numbers, list | tuple) or len(numbers) != len(_ORDER):
+            return None
+        sound = all(isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < 2**53 for n in numbers)
+        return cls(*numbers) if sound and numbers[1] >= 1 else None
+
     def reached(self, failure_rate: float, slow_rate: float) -> bool:
         """Whether either rate is at or above its threshold."""
         return failure_rate >= self.failure_threshold or slow_rate >= self.slow_threshold

@@ -1,0 +1,127 @@
+"""An observer sees and steers a fleet, and is no part of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ha_rag.breaker.heartbeat import terms_told
+from ha_rag.breaker.observer import Observer
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.breaker.report import ReplicaReport
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import ConfigurationError, UnknownCircuitError
+from ha_rag.events import CircuitChanged, Event, LedgerLost, OverrideChanged
+from tests.waiting import until
+
+POLICY = CircuitPolicy(min_samples=2, recovery_timeout_s=30.0, window_s=60.0)
+
+
+async def fail(breaker, times: int = 2) -> None:
+    async def broken() -> None:
+        raise ConnectionError("down")
+
+    for _ in range(times):
+        with pytest.raises(ConnectionError):
+            await breaker.call(broken)
+
+
+@pytest.fixture
+async def fleet(any_redis_url):
+    """One replica with one circuit, an observer, and what the observer has heard."""
+    heard: list[Event] = []
+    async with (
+        CircuitRegistry.connect(any_redis_url, replica="a") as circuits,
+        Observer.connect(any_redis_url, name="eye", sinks=[heard.append]) as observer,
+    ):
+        breaker = circuits.breaker("payments", POLICY)
+        await circuits._sync._beat_once()  # what the next second would bring
+        yield circuits, breaker, observer, heard
+
+
+async def test_it_sees_every_circuit_and_replica_and_is_none_of_them(fleet):
+    _, _, observer, _ = fleet
+
+    assert [circuit.name for circuit in await observer.circuits()] == ["payments"]
+    assert [replica.name for replica in (await observer.fleet()).replicas] == ["a"]
+    assert observer.shared_state == "fresh"
+
+
+async def test_it_hears_of_an_opening_as_it_happens(fleet):
+    _, breaker, observer, heard = fleet
+    await until(lambda: observer._link.up)
+
+    await fail(breaker)
+
+    await until(lambda: any(isinstance(e, CircuitChanged) for e in heard))
+    (changed,) = [e for e in heard if isinstance(e, CircuitChanged)]
+    assert (changed.circuit, changed.from_state, changed.to_state) == ("payments", "closed", "open")
+    (circuit,) = await observer.circuits()
+    assert (circuit.state, circuit.opened_by) == ("open", "a")
+
+
+async def test_it_reads_a_circuit_by_the_rules_of_those_who_use_it(fleet, any_redis_url):
+    circuits, breaker, observer, _ = fleet
+    await fail(breaker, times=1)
+    await asyncio.gather(*(circuits._sync._report(view) for view in circuits._sync._shared()))
+    await observer.fleet()
+
+    # A window of 60 s has buckets of 6 s, which somebody who thought it were 10 s long would not find.
+    (circuit,) = await observer.circuits()
+    assert circuit.samples == 1
+
+
+async def test_what_it_orders_holds_for_every_replica(fleet):
+    _, breaker, observer, heard = fleet
+
+    report = await observer.override("payments", "open", reason="maintenance", by="eye", for_s=60)
+
+    assert (report.state, report.override.by) == ("open", "eye")
+    await until(lambda: breaker.state == "open")
+    await observer.end_override("payments", by="eye")
+    await until(lambda: breaker.state != "open")
+    await until(lambda: [e.mode for e in heard if isinstance(e, OverrideChanged)] == ["open", None])
+
+
+async def test_it_orders_nothing_unknown_or_impossible(fleet):
+    *_, observer, _ = fleet
+
+    with pytest.raises(UnknownCircuitError):
+        await observer.override("nobody", "open", reason="", by="eye")
+    with pytest.raises(ConfigurationError, match="mode = 'ajar'"):
+        await observer.override("payments", "ajar", reason="", by="eye")
+    with pytest.raises(ConfigurationError, match="for_s = -1"):
+        await observer.override("payments", "open", reason="", by="eye", for_s=-1)
+
+
+async def test_without_redis_it_shows_what_it_last_saw_and_says_so(own_redis_server):
+    heard: list[Event] = []
+    async with (
+        CircuitRegistry.connect(own_redis_server.url, replica="a") as circuits,
+        Observer.connect(own_redis_server.url, sinks=[heard.append]) as observer,
+    ):
+        circuits.breaker("payments", POLICY)
+        await circuits._sync._beat_once()
+        assert len(await observer.circuits()) == 1
+        own_redis_server.kill()
+        await observer.circuits()
+
+        assert len(await observer.circuits()) == 1
+        fleet = await observer.fleet()
+        assert (fleet.replicas, fleet.shared_state, observer.shared_state) == ((), "local", "local")
+        assert fleet.reason
+        assert [type(e) for e in heard] == [LedgerLost]
+
+
+@pytest.mark.parametrize(
+    "told", [None, [], {"c": None}, {"c": [1, 2]}, {"c": ["x"] * 13}, {"c": [0] * 13}, {"c": [-1] * 13}]
+)
+def test_a_heartbeat_with_nonsense_for_terms_tells_none(told):
+    assert terms_told(ReplicaReport("a~1", "a", 0, {"terms": told})) == {}
+
+
+def test_terms_come_back_as_they_were_told():
+    terms = Terms.of(POLICY, 2.0)
+    assert terms_told(ReplicaReport("a~1", "a", 0, {"terms": {"c": list(terms.wire())}})) == {"c": terms}
