@@ -32,8 +32,12 @@ def unreachable(error: Exception, address: Address) -> Advice:
     text = f"cannot be reached ({why})"
     if address.tls and any(isinstance(cause, TimeoutError) for cause in causes):
         return text, f"{START_OR_CORRECT}; if this port speaks no TLS, the URL begins with redis:// not rediss://"
-    if not address.tls and any(isinstance(cause, ConnectionResetError) for cause in causes):
-        return text, "if this port speaks TLS, the URL begins with rediss://; else see the server's own log"
+    if any(isinstance(cause, ConnectionResetError) for cause in causes):
+        # Whether the alert or the reset is read first is chance.
+        guess = "if this port speaks TLS, the URL begins with rediss://"
+        if address.tls:
+            guess = f"if it wants a certificate of its clients, {CLIENTS_CERTIFICATE}"
+        return text, f"{guess}; else see the server's own log"
     return text, START_OR_CORRECT
 
 

@@ -1,0 +1,54 @@
+"""Certificates for the tests, made anew for each run, and a redis-server that speaks TLS with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trustme
+
+from tests.redis_servers import RedisProcess, free_port
+
+
+class Authority:
+    """Signs certificates. `ca`: the file by which to know it."""
+
+    def __init__(self, folder: Path, name: str = "ours") -> None:
+        self._folder, self._ca = folder, trustme.CA(organization_name=name)
+        self.ca = folder / f"{name}-ca.pem"
+        self._ca.cert_pem.write_to_path(str(self.ca))
+
+    def issue(self, *names: str) -> Path:
+        """A file with a key and a certificate for these hosts, or for this client."""
+        file = self._folder / f"{names[0]}.pem"
+        self._ca.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(str(file))
+        return file
+
+
+class TLSRedis(RedisProcess):
+    """Speaks TLS alone, on `port`. `url` names no authority: those who do not know it add `trusting(...)`."""
+
+    def __init__(
+        self, folder: Path, authority: Authority, *, hosts: tuple[str, ...] = ("127.0.0.1",), asks_clients: bool = False
+    ) -> None:
+        certificate = authority.issue(*hosts)
+        port = free_port()
+        super().__init__(
+            folder,
+            options=(
+                "--port", "0", "--tls-port", str(port), "--tls-cert-file", str(certificate),
+                "--tls-key-file", str(certificate), "--tls-ca-cert-file", str(authority.ca),
+                "--tls-auth-clients", "yes" if asks_clients else "no",
+            ),
+        )  # fmt: skip
+        self.port = port
+        self.url = f"rediss://127.0.0.1:{port}/0"
+
+
+def trusting(authority: Authority) -> str:
+    """What stands behind a URL to trust whom this authority signed for."""
+    return f"?ssl_ca_certs={authority.ca}"
+
+
+def showing(certificate: Path) -> str:
+    """What stands behind `trusting(...)` to show this certificate."""
+    return f"&ssl_certfile={certificate}&ssl_keyfile={certificate}"

@@ -1,0 +1,152 @@
+"""Over TLS the same as without; and who is not trusted, or does not trust, is told how to mend that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis as sync_redis
+
+from ha_rag.assembly.redis_trial import try_redis
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.errors import LedgerUnavailableError
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.rights import acl_rules
+from tests.ledger.certificates import Authority, TLSRedis, showing, trusting
+from tests.ledger.test_other_topologies import TERMS, everything_works
+from tests.redis_servers import RedisProcess
+from tests.waiting import until
+
+pytestmark = pytest.mark.real_redis
+
+ALL_IS_WELL = ("ok", "reachable, with every right that is needed", "")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Servers with and without TLS, and who signed for them."""
+
+    ours: Authority
+    other: Authority
+    tls: TLSRedis
+    strict: TLSRedis
+    strangers: TLSRedis
+    plain: RedisProcess
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def place(_redis_process: RedisProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("tls")
+    ours, other = Authority(folder), Authority(folder, "other")
+    tls, strict = TLSRedis(folder, ours), TLSRedis(folder, ours, asks_clients=True)
+    strangers = TLSRedis(folder, ours, hosts=("redis.example",))
+    servers = (tls, strict, strangers)
+    for server in servers:
+        server.start()
+    yield Place(ours, other, tls, strict, strangers, _redis_process, folder)
+    for server in servers:
+        server.kill()
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_every_verb_works_over_tls(place: Place, protocol: int) -> None:
+    ledger = RedisLedger(connect(right(place), protocol=protocol, timeout_s=2.0), f"protocol-{protocol}")
+    await everything_works(ledger)
+    await ledger.aclose()
+
+
+async def test_replicas_share_a_circuit_over_tls_with_certificates_on_both_sides_and_a_user_of_their_own(
+    place: Place,
+) -> None:
+    mine = place.ours.issue("replica@ha-rag.example")
+    behind = trusting(place.ours) + showing(mine)
+    with sync_redis.Redis.from_url(place.strict.url + behind) as admin:
+        admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *acl_rules("ha_rag").split())
+    url = place.strict.url.replace("rediss://", "rediss://app:secret@") + behind
+    assert await try_redis(url, "ha_rag") == [ALL_IS_WELL]
+    async with CircuitRegistry.connect(url, replica="a") as a, CircuitRegistry.connect(url, replica="b") as b:
+        here, there = a.breaker("svc"), b.breaker("svc")
+        for _ in range(5):
+            admission = here.admit()
+            assert admission.permit is not None
+            admission.permit.failed()
+        await until(lambda: there.state == "open", within_s=5.0)
+        assert (a.shared_state, b.shared_state) == ("fresh", "fresh")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An address that does not work, what a check says of it, and the address after its advice was taken."""
+
+    url: Callable[[Place], str]
+    seen: str
+    advice: str
+    mended: Callable[[Place], str]
+
+
+def right(place: Place) -> str:
+    return place.tls.url + trusting(place.ours)
+
+
+MISTAKES = {
+    "an authority that nobody named": Mistake(
+        lambda p: p.tls.url, "its certificate is not trusted", "?ssl_ca_certs=FILE", right
+    ),
+    "another authority": Mistake(
+        lambda p: p.tls.url + trusting(p.other), "its certificate is not trusted", "?ssl_ca_certs=FILE", right
+    ),
+    "no TLS where it is spoken": Mistake(
+        lambda p: right(p).replace("rediss://", "redis://").split("?")[0], "cannot be reached", "rediss://", right
+    ),
+    "TLS where none is spoken": Mistake(
+        lambda p: p.plain.url.replace("redis://", "rediss://"), "cannot be reached", "redis://", lambda p: p.plain.url
+    ),
+    "another host's certificate": Mistake(
+        lambda p: p.strangers.url + trusting(p.ours),
+        "its certificate is another host's",
+        "name it in the URL as its certificate does",
+        lambda p: p.strangers.url + trusting(p.ours) + "&ssl_check_hostname=false",
+    ),
+    "no certificate of its own": Mistake(
+        lambda p: p.strict.url + trusting(p.ours),
+        "",  # the reason, or a connection reset: whichever comes first
+        "?ssl_certfile=FILE&ssl_keyfile=FILE",
+        lambda p: p.strict.url + trusting(p.ours) + showing(p.ours.issue("replica@ha-rag.example")),
+    ),
+    "a file that is not there": Mistake(
+        lambda p: f"{p.tls.url}?ssl_ca_certs={p.folder / 'gone.pem'}", "gone.pem", "correct the path", right
+    ),
+    "a file that is no certificate": Mistake(
+        lambda p: f"{p.tls.url}?ssl_ca_certs={Path(__file__)}", "no TLS connection", "ssl_ca_certs", right
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+async def test_a_check_says_what_is_wrong_and_its_advice_mends_it(
+    what: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 0.5)
+    mistake = MISTAKES[what]
+    ((verdict, text, mend),) = await try_redis(mistake.url(place), "trial")
+    assert (verdict, mistake.seen in text, mistake.advice in mend) == ("problem", True, True), (text, mend)
+    monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 2.0)
+    assert await try_redis(mistake.mended(place), "trial") == [ALL_IS_WELL]
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+async def test_nothing_is_said_to_a_redis_that_is_not_trusted_and_the_replica_starts_alone(
+    what: str, place: Place
+) -> None:
+    url = MISTAKES[what].url(place)
+    ledger = RedisLedger(connect(url))
+    with pytest.raises(LedgerUnavailableError):
+        await ledger.read({"svc": TERMS})
+    await ledger.aclose()
+    async with CircuitRegistry.connect(url, replica="alone") as circuits:
+        assert await circuits.breaker("svc").call(lambda: "fine") == "fine"
+        assert circuits.shared_state == "local"
