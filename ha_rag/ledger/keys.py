@@ -13,16 +13,27 @@ from ha_rag.errors import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _RULE = "must be 1 to 128 letters, digits, dots, dashes or underscores, the first a letter or a digit"
+_SHOWN = 140
 
 PARTS = ("circuit", "open", "window", "voters", "probes", "override", "batches", "events")
 """The keys of one circuit, in the order in which every script takes them."""
 
 
+def is_name(name: str) -> bool:
+    """Whether `name` can stand in a key."""
+    return _NAME.match(name) is not None
+
+
 def checked_name(what: str, name: str) -> str:
     """`name` if it can stand in a key. `what` names it in the error. Raises ConfigurationError."""
-    if not _NAME.match(name):
-        raise ConfigurationError(f"{what} {name!r}: {_RULE}")
+    if not is_name(name):
+        raise ConfigurationError(f"{what} {_shown(name)}: {_RULE}")
     return name
+
+
+def _shown(name: str) -> str:
+    """Short enough for a line of a log, whatever somebody sent."""
+    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,8 @@ class Keys:
         checked_name("namespace", self.namespace)
 
     def circuit(self, name: str) -> list[str]:
-        """All keys of circuit `name`, in the order of `PARTS`."""
+        """All keys of circuit `name`, in the order of `PARTS`. Raises ConfigurationError, wherever the name is from."""
+        checked_name("circuit", name)
         return [f"{self.namespace}:{{{name}}}:{part}" for part in PARTS]
 
     @property

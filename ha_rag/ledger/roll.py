@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.asyncio import RedisCluster
 
-from ha_rag.ledger.keys import Keys
+from ha_rag.ledger.keys import Keys, is_name
 from ha_rag.ledger.ledger import Beat
 from ha_rag.ledger.replies import text
 
@@ -46,12 +46,12 @@ async def replicas(client: Any, keys: Keys) -> list[Beat]:
 
 
 async def circuits(client: Any, keys: Keys) -> list[str]:
-    """Names of the circuits that some replica used within a day."""
+    """Names of the circuits that some replica used within a day. What is no name was put there by somebody else."""
     since = await now_ms(client) - CIRCUIT_KEPT_MS
     _, names = await asyncio.gather(
         client.zremrangebyscore(keys.circuits, "-inf", since), client.zrangebyscore(keys.circuits, f"({since}", "+inf")
     )
-    return sorted(map(text, names))
+    return sorted(filter(is_name, map(text, names)))
 
 
 async def _get_all(client: Any, names: list[str]) -> list[Any]:

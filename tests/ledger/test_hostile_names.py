@@ -1,0 +1,202 @@
+"""No name reaches another circuit's keys, or another fleet's: what could is refused before anything is sent."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis as sync_redis
+from hypothesis import example, given
+from hypothesis import strategies as st
+from redis.crc import key_slot
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.keys import Keys, is_name
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.rights import keys_rule
+from tests.ledger.bench import terms
+from tests.redis_servers import RedisProcess
+
+NASTY = [
+    "", " ", ":", "{", "}", "{}", "*", "?", "[a]", "\\", "\n", "\r\nFLUSHALL\r\n", "\0", "'", '"', "$", "%0A", "/",
+    "..", "a:b", "a}b", "{a", "a\n", "a\r", "a ", " a", "a*", "a?", "a[b]", "x}:circuit", "x}:{y", "svc}:open",
+    "{svc}:circuit", "ha_rag:{svc}:circuit", "embedder.primary}:window", "..:..", "\u00e9", "\u202eabc", "a\u200bb",
+    "\U0001f600", "\ud800", "\u017f", "\u212a", "\u0661", "a" * 129, "a" * 100_000, "-a", "_a", ".a",
+    "'; redis.call('FLUSHALL') --", "' .. redis.call('KEYS', '*') .. '",
+]  # fmt: skip
+ODD = ["a", "0", "replicas", "circuits", "replica", "changes", "open", "a.b", "a-b_c.d", "A" * 128, "NaN", "x.", "x-"]
+"""Allowed, and as near to trouble as can be."""
+
+LETTERS = "abcAB01._-"
+names = st.sampled_from(ODD) | st.text(LETTERS, min_size=1, max_size=8).filter(is_name)
+anything = st.sampled_from(NASTY) | st.text(max_size=20) | st.text(LETTERS + ":{}*\n", max_size=6)
+
+
+def tag(key: str) -> str:
+    """The hash tag of a key, as a cluster finds it: between the first brace and the next one that closes."""
+    return key.partition("{")[2].partition("}")[0]
+
+
+def fleets(keys: Keys, incarnation: str) -> list[str]:
+    return [keys.circuits, keys.replicas, keys.replica(incarnation), keys.changes]
+
+
+@given(names, names, names, names)
+@example("a", "b.c", "a.b", "c")
+@example("a", "circuits", "a", "replicas")
+def test_two_circuits_share_no_key(one_space: str, one: str, other_space: str, other: str) -> None:
+    here, there = Keys(one_space), Keys(other_space)
+    if (one_space, one) != (other_space, other):
+        assert not {*here.circuit(one)} & {*there.circuit(other)}
+    assert not {*here.circuit(one)} & {*fleets(there, other)}
+
+
+@given(names, names, names)
+def test_two_fleets_share_no_key_and_no_channel(one_space: str, other_space: str, incarnation: str) -> None:
+    here, there = fleets(Keys(one_space), incarnation), fleets(Keys(other_space), incarnation)
+    assert len({*here}) == 4
+    if one_space != other_space:
+        assert not {*here} & {*there}
+
+
+@given(names, names)
+def test_all_keys_of_a_circuit_share_one_hash_tag_that_is_its_name(namespace: str, circuit: str) -> None:
+    keys = Keys(namespace).circuit(circuit)
+    assert {tag(key) for key in keys} == {circuit}
+    assert len({key_slot(key.encode()) for key in keys}) == 1
+    assert all(key.count("{") == key.count("}") == 1 for key in keys)
+
+
+@given(names, names)
+def test_every_key_lies_in_its_namespace_which_no_other_namespace_is_the_beginning_of(
+    namespace: str, circuit: str
+) -> None:
+    keys = Keys(namespace)
+    for key in [*keys.circuit(circuit), *fleets(keys, f"{circuit}~0123abcd")]:
+        assert key.partition(":")[0] == namespace
+    assert set(keys_rule(namespace)[1:-2]).isdisjoint("*?[]\\^"), "no pattern but the last star"
+
+
+@given(anything)
+def test_a_name_is_refused_or_keeps_all_these_promises(name: str) -> None:
+    for use in (Keys, Keys().circuit, _as_namespace, _as_circuit, _as_replica):
+        if use is _as_replica and not name:
+            continue  # none given: it gets its default
+        with contextlib.suppress(ConfigurationError):
+            use(name)
+            assert is_name(name)
+            assert name.isascii()
+            assert set(name).isdisjoint(":{}*?[]\\'\" \r\n\0")
+            assert len(name) <= 128
+
+
+@pytest.mark.parametrize("name", NASTY, ids=ascii)
+def test_a_name_that_could_reach_other_keys_is_refused_with_the_rule_wherever_it_is_given(name: str) -> None:
+    for use in (_as_namespace, _as_circuit, _as_replica):
+        if use is _as_replica and not name:
+            continue  # none given: it gets its default
+        with pytest.raises(ConfigurationError, match="must be 1 to 128 letters, digits") as refused:
+            use(name)
+        assert len(str(refused.value)) < 1000
+
+
+def _as_namespace(name: str) -> None:
+    CircuitRegistry.connect("redis://127.0.0.1:1/0", namespace=name)
+
+
+def _as_circuit(name: str) -> None:
+    CircuitRegistry.connect("redis://127.0.0.1:1/0").breaker(name)
+
+
+def _as_replica(name: str) -> None:
+    CircuitRegistry.connect("redis://127.0.0.1:1/0", replica=name)
+
+
+# ---- what a real Redis receives --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(redis_server: RedisProcess) -> Iterator[sync_redis.Redis]:
+    with sync_redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
+        client.config_resetstat()
+        yield client
+
+
+@pytest.mark.real_redis
+async def test_a_hostile_name_sends_nothing(redis_server: RedisProcess, admin: sync_redis.Redis) -> None:
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    for name in NASTY:
+        with pytest.raises(ConfigurationError):
+            await ledger.read({name: terms()})
+        with pytest.raises(ConfigurationError):
+            await ledger.lease(name, terms(), "a", 0, "token")
+        with pytest.raises(ConfigurationError):
+            await ledger.events(name)
+    await ledger.aclose()
+    assert {name for name in redis_server.commands() if name.startswith(("eval", "x", "h", "z"))} <= {"hello"}
+    assert admin.keys("*") == []
+
+
+@pytest.mark.real_redis
+@pytest.mark.parametrize("name", ODD)
+async def test_a_fleet_of_an_odd_name_leaves_all_others_as_they_are(name: str, redis_server: RedisProcess) -> None:
+    await _fill(redis_server, "other", "svc")
+    before = _everything(redis_server)
+    await _fill(redis_server, name, name)
+    written = _everything(redis_server)
+    assert {key: value for key, value in written.items() if not key.startswith(f"{name}:".encode())} == before
+    assert len(written) > len(before)
+
+
+async def _fill(server: RedisProcess, namespace: str, circuit: str) -> None:
+    """A circuit with every key that it can have, and a replica on the list."""
+    policy = Terms.of(CircuitPolicy(min_samples=1))
+    ledger = RedisLedger(connect(server.url, timeout_s=2.0), namespace)
+    await ledger.override(circuit, policy, None, "", "", None)
+    await ledger.beat(f"{circuit}~1", "{}", [circuit], 60_000)
+    reply = await ledger.override(circuit, policy, OverrideMode.OPEN, "a\n{b}:*", "kim\r\n", 60_000)
+    assert reply.granted is False
+    await ledger.aclose()
+
+
+def _everything(server: RedisProcess) -> dict[bytes, Any]:
+    with sync_redis.Redis.from_url(server.url) as client:
+        return {bytes(key): client.dump(key) for key in client.keys("*")}
+
+
+@pytest.mark.real_redis
+async def test_names_that_somebody_else_put_on_the_list_are_not_used(
+    redis_server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
+        circuits.breaker("svc")
+        now_ms = int(admin.time()[0]) * 1000
+        admin.zadd("ha_rag:circuits", {name.encode("utf-8", "replace"): now_ms for name in [*NASTY, "theirs"]})
+        assert [report.name for report in await circuits.circuits()] == ["svc", "theirs"]
+
+
+@pytest.mark.real_redis
+@pytest.mark.parametrize("text", ["a\nb", "\0", "{x}:*", "é\u202e\U0001f600", '"]', "x" * 500], ids=ascii)
+async def test_an_operators_words_are_kept_as_they_are_and_are_no_part_of_a_key(
+    text: str, redis_server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    async with (
+        CircuitRegistry.connect(redis_server.url, replica="a") as a,
+        CircuitRegistry.connect(redis_server.url, replica="b") as b,
+    ):
+        a.breaker("svc"), b.breaker("svc")
+        await a.override("svc", "open", reason=text, by=text, for_s=60)
+        (report,) = await b.circuits()
+        assert report.override is not None
+        assert (report.override.reason, report.override.by) == (text, text)
+        assert {str(key).partition("~")[0] for key in admin.keys("*")} <= {
+            "ha_rag:circuits", "ha_rag:replicas", "ha_rag:replica:a", "ha_rag:replica:b", "ha_rag:{svc}:circuit",
+            "ha_rag:{svc}:open", "ha_rag:{svc}:override", "ha_rag:{svc}:events",
+        }  # fmt: skip
