@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ha_rag.cli.alerter import alerter
 from ha_rag.cli.ask import ask
 from ha_rag.cli.check import check
 from ha_rag.cli.circuits import circuits
@@ -61,6 +62,6 @@ def every_command(
     """What holds for every command."""
 
 
-for command in (up, serve, ingest, ask, watch, circuits, mend, check):
+for command in (up, serve, ingest, ask, watch, circuits, mend, check, alerter):
     app.command()(honest(command))
 app.command("break")(honest(break_))

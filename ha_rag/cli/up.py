@@ -43,6 +43,7 @@ def up(
         samples=sample_documents() if settings.source is None or not settings.has_index else None,
         folder=settings.index_folder,
         program=own_name(),
+        alerts=bool(settings.alert_urls),
         any_port=port is None and "port" not in settings.server.model_fields_set,
     )
     raise typer.Exit(asyncio.run(run_fleet(plan)))

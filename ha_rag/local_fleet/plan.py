@@ -31,6 +31,7 @@ class Commands:
     ingest: tuple[str, ...] = _module("ha_rag", "ingest")
     provider: tuple[str, ...] = _module("ha_rag.simulation")
     front: tuple[str, ...] = _module("ha_rag.local_fleet.front")
+    alerter: tuple[str, ...] = _module("ha_rag", "alerter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ class FleetPlan:
     `redis_url`: the Redis to share; None: the fleet brings one along. `provider`: whether the simulated provider serves
     as primary embedder and generator (only without `config`). `samples`: documents to index before the replicas start;
     None: none. `folder`: where each process's output is kept (in `logs`), and the fleet's record. `any_port`: nobody
-    asked for `port`, so that another will do where it is taken. `program`: what to type for ha-rag. Raises
-    ConfigurationError.
+    asked for `port`, so that another will do where it is taken. `alerts`: whether somebody is told of incidents.
+    `program`: what to type for ha-rag. Raises ConfigurationError.
     """
 
     environment: Mapping[str, str]
@@ -57,6 +58,7 @@ class FleetPlan:
     samples: Path | None = None
     folder: Path = FOLDER
     any_port: bool = False
+    alerts: bool = False
     program: str = "ha-rag"
     commands: Commands = field(default_factory=Commands)
 

@@ -53,6 +53,16 @@ def replica_program(
     )
 
 
+def alerter_program(plan: FleetPlan, config: Path | None, redis_url: str) -> Program:
+    """What tells people of incidents."""
+    return Program(
+        name="alerter",
+        command=(*plan.commands.alerter, *_config_option(config)),
+        environment=_shared(plan.environment, redis_url, "alerter"),
+        log=plan.log_folder / "alerter.log",
+    )
+
+
 def front_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program:
     """The process that holds the fleet's one port."""
     numbers = range(1, plan.replicas + 1)

@@ -109,6 +109,8 @@ class Supervisor:
         for number in range(1, self._plan.replicas + 1):
             program = programs.replica_program(self._plan, number, config, redis_url, self._session)
             self._keep(program, self._replicas)
+        if self._plan.alerts:
+            self._keep(programs.alerter_program(self._plan, config, redis_url), self._services)
         front = self._keep(programs.front_program(self._plan, self._session), self._fronts)
         await front.was_ready.wait()
         with contextlib.suppress(TimeoutError):

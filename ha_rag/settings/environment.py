@@ -22,6 +22,7 @@ VARIABLES = {
     "HA_RAG_ADMIN_TOKEN": "Allows operator actions and document changes, as `Authorization: Bearer`. "
     "Without it they work from the same machine only.",
     "HA_RAG_API_KEYS": "Comma-separated; when set, `/v1/*` wants one of them (the admin token serves too).",
+    "HA_RAG_ALERT_URLS": "Who is told of incidents: apprise's URLs, separated by white space.",
     "HA_RAG_LOG": "`console` (default) or `json`.",
     "NO_COLOR": "When set, the terminal shows no colours.",
 }

@@ -20,6 +20,7 @@ from ha_rag.settings.environment import Environment, LogForm, read_environment
 from ha_rag.settings.problems import sentences, shown
 from ha_rag.settings.secret import Secret
 from ha_rag.settings.shape import (
+    AlertsTable,
     ConfigurationFile,
     EmbedderTable,
     GeneratorTable,
@@ -53,6 +54,8 @@ class Settings:
     generators: tuple[GeneratorTable, ...]
     circuits: Mapping[str, CircuitSettings]
     replica: str
+    alerts: AlertsTable = field(default_factory=AlertsTable)
+    alert_urls: tuple[Secret, ...] = ()
     admin_token: Secret | None = None
     api_keys: tuple[Secret, ...] = ()
     api_keys_of: Mapping[str, Secret] = field(default_factory=dict, repr=False)
@@ -176,6 +179,8 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
         generators=tuple(file.generators),
         circuits=resolved_circuits(file),
         replica=environment.replica,
+        alerts=file.alerts,
+        alert_urls=_alert_urls(file, environment),
         admin_token=environment.admin_token,
         api_keys=environment.api_keys,
         api_keys_of={name: key for name, (_, key) in keys.items() if key},
@@ -224,6 +229,11 @@ def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str
         for component in getattr(file, key)
         if isinstance(component, ServiceTable)
     }
+
+
+def _alert_urls(file: ConfigurationFile, environment: Environment) -> tuple[Secret, ...]:
+    told = environment.secret(file.alerts.urls_env)
+    return tuple(Secret(url) for url in told.reveal().split()) if told else ()
 
 
 def _redis_url(file: ConfigurationFile, environment: Environment) -> Secret | None:

@@ -78,6 +78,7 @@ def reference() -> str:
         ("fleet", shape.FleetTable),
         ("server", shape.ServerTable),
         ("index", shape.IndexTable),
+        ("alerts", shape.AlertsTable),
     ]
     parts = [_HEAD, *(_section(f"`[{name}]`", table) for name, table in tables), _components(defaults)]
     parts += [_CIRCUIT_HEAD + "\n" + _circuit_table(), _environment(), _example()]

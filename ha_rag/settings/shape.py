@@ -73,6 +73,35 @@ class IndexTable(Table):
     path: NonEmpty = Field(default=".ha_rag", description="The folder of the index, relative to the working directory.")
 
 
+class AlertsTable(Table):
+    """Who is told of incidents, and of which. Nobody, while the variable that `urls_env` names is unset."""
+
+    urls_env: str = Field(
+        default="HA_RAG_ALERT_URLS",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable that holds apprise's URLs (Slack, e-mail, PagerDuty, webhooks ...), "
+        "separated by white space. They hold secrets, so they do not stand in the file.",
+    )
+    link: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        max_length=2048,
+        description="The dashboard's address, as people reach it; it ends every message.",
+    )
+    alert_after_s: float = Field(
+        default=60.0, ge=0, le=86_400, description="A circuit not closed so long after it opened is told again."
+    )
+    flap_opens: int = Field(default=3, ge=2, le=100_000, description="So many openings are one alert: flapping ...")
+    flap_window_s: float = Field(default=300.0, ge=0, le=86_400, description="... within this time.")
+    degraded_share: float = Field(default=0.5, gt=0, le=1, description="So large a share of degraded answers ...")
+    degraded_for_s: float = Field(default=60.0, ge=0, le=86_400, description="... for so long.")
+    redis_after_s: float = Field(default=5.0, ge=0, le=86_400, description="So long without Redis.")
+    group_s: float = Field(default=2.0, ge=0, le=60, description="What happens within this time is one message.")
+    max_per_hour: int = Field(
+        default=60, ge=1, le=100_000, description="Messages an hour, for the whole fleet; the rest waits."
+    )
+
+
 class ComponentTable(Table):
     """What every component has."""
 
@@ -183,6 +212,7 @@ class ConfigurationFile(Table):
     fleet: FleetTable = Field(default_factory=FleetTable)
     server: ServerTable = Field(default_factory=ServerTable)
     index: IndexTable = Field(default_factory=IndexTable)
+    alerts: AlertsTable = Field(default_factory=AlertsTable)
     circuit: dict[str, Any] = Field(default_factory=dict)
     embedders: list[EmbedderTable] = Field(default_factory=_default_embedders, min_length=1)
     retrievers: list[RetrieverTable] = Field(default_factory=_default_retrievers, min_length=1)

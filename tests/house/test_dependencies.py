@@ -16,7 +16,8 @@ def _name(requirement: str) -> str:
 
 def _declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    direct = {_name(requirement) for requirement in project["dependencies"]}
+    extras = [needs for extra, needs in project["optional-dependencies"].items() if extra not in ("dev", "bench")]
+    direct = {_name(requirement) for needs in (project["dependencies"], *extras) for requirement in needs}
     # What the web and the schema libraries hand out in their own interfaces comes with them.
     companions = {
         _name(requirement) for parent in ("aiohttp", "fastapi", "pydantic") for requirement in requires(parent) or ()

@@ -1,0 +1,69 @@
+"""One alerter: an observer of the fleet, its watcher, and the desk that tells people."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ha_rag.alerting.alerter import Alerter
+from ha_rag.alerting.delivery import AppriseDelivery, Delivery
+from ha_rag.alerting.desk import Desk
+from ha_rag.alerting.policy import AlertPolicy
+from ha_rag.assembly.replica import loop_factory
+from ha_rag.breaker.observer import Observer
+from ha_rag.clock import SystemClock
+from ha_rag.dashboards.watcher import Watcher
+from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.alerts import RedisAlertStore
+from ha_rag.ledger.connection import connect
+from ha_rag.ledger.redis import RedisLedger
+from ha_rag.settings import Settings
+
+log = logging.getLogger("ha_rag.alerter")
+
+NOBODY = "nobody would be told of incidents: set HA_RAG_ALERT_URLS to apprise's URLs, separated by white space"
+
+
+@asynccontextmanager
+async def alerting(settings: Settings, delivery: Delivery | None = None) -> AsyncIterator[Alerter]:
+    """An alerter of the fleet that `settings` name, ready to run. Raises ConfigurationError."""
+    if settings.redis_url is None:
+        raise ConfigurationError("an alerter watches a fleet: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
+    if delivery is None and not settings.alert_urls:
+        raise ConfigurationError(NOBODY)
+    delivery = delivery or AppriseDelivery([url.reveal() for url in settings.alert_urls])
+    client, clock = connect(settings.redis_url.reveal()), SystemClock()
+    name = f"{settings.replica}-{secrets.token_hex(4)}"
+    policy = alert_policy(settings)
+    store = RedisAlertStore(client, settings.namespace)
+    desk = Desk(store, delivery, policy, clock, owner=name, link=settings.alerts.link)
+    observer = Observer(RedisLedger(client, settings.namespace), name)
+    async with observer, Watcher(observer, clock).running() as watcher:
+        yield Alerter(watcher, store, desk, policy, consumer=name)
+
+
+def alert_policy(settings: Settings) -> AlertPolicy:
+    """What is worth an alert."""
+    return AlertPolicy(**settings.alerts.model_dump(exclude={"urls_env", "link"}))
+
+
+def run_alerter(settings: Settings) -> None:
+    """Runs an alerter until SIGTERM or SIGINT. Raises ConfigurationError."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_until_told(settings))
+
+
+async def _until_told(settings: Settings) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with alerting(settings) as alerter:
+        log.info("watching %s for %d receivers", settings.redis_url_shown, len(settings.alert_urls))
+        running = asyncio.create_task(alerter.run())
+        await told.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -1,0 +1,16 @@
+"""`ha-rag alerter`: tells people of incidents, in the foreground, as a container runs it."""
+
+from __future__ import annotations
+
+from ha_rag.cli.options import Config
+
+
+def alerter(config: Config = None) -> None:
+    """Tell people of incidents (Slack, e-mail, PagerDuty, webhooks ...), as [alerts] and HA_RAG_ALERT_URLS say."""
+    from ha_rag.assembly.alerter import run_alerter
+    from ha_rag.settings import load_settings
+    from ha_rag.telemetry import logs
+
+    settings = load_settings(config)
+    logs.configure(settings.log)
+    run_alerter(settings)

@@ -1,0 +1,180 @@
+"""What is wrong with a fleet, and when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ha_rag.alerting.conditions import Watch, only_new, opened, over, redis_lost, standing
+from ha_rag.alerting.incident import Incident
+from ha_rag.alerting.policy import AlertPolicy
+from ha_rag.dashboards.snapshot import FleetSnapshot, Override, RedisPicture
+from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.ledger import Event
+from tests.alerting.pictures import NOW, circuit, degraded, happened, opening, picture, replica
+
+POLICY = AlertPolicy()
+OPENED = Event("9990000-0", "embedder.primary", 0, 1, "closed", "open", "threshold reached", "5 of 5", "a~x", 0, 5, 0)
+TOLD = opened(OPENED)
+assert TOLD is not None
+OPEN = circuit(state="open", recovers_in_s=5.0, reason="5 of 5 calls failed", open_count=3)
+
+
+def kinds(snapshot: FleetSnapshot, watch: Watch | None = None, told: tuple[Incident, ...] = ()) -> list[str]:
+    watch = (watch or Watch()).after(snapshot, POLICY)
+    return [incident.kind for incident in standing(snapshot, watch, POLICY, {i.key: i for i in told})]
+
+
+def ended(incident: Incident, snapshot: FleetSnapshot, watch: Watch | None = None) -> str:
+    return over(incident, snapshot, (watch or Watch()).after(snapshot, POLICY), POLICY)
+
+
+def test_a_calm_fleet_is_worth_no_alert():
+    assert kinds(picture()) == []
+
+
+# ---- openings ---
+
+
+def test_an_opening_is_an_incident_that_says_what_was_seen_and_by_whom():
+    assert (
+        Incident(
+            key="open:embedder.primary",
+            kind="open",
+            subject="embedder.primary",
+            title="circuit embedder.primary opened",
+            text="5 of 5; 5 of 5 calls failed; seen by a",
+            since_ms=9990000,
+        )
+        == TOLD
+    )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        replace(OPENED, before="half_open"),
+        replace(OPENED, before="open"),
+        replace(OPENED, after="closed"),
+        replace(OPENED, trigger="forced open"),
+    ],
+    ids=["a failed probe", "no change", "a closing", "by hand"],
+)
+def test_no_other_event_is_an_opening(event):
+    assert opened(event) is None
+
+
+def test_an_opening_is_over_once_the_circuit_has_closed_or_nobody_asks_it():
+    assert ended(TOLD, picture(circuits=(OPEN,))) == ""
+    assert ended(TOLD, picture(circuits=(circuit(state="half_open"),))) == ""
+    assert ended(TOLD, picture(circuits=(circuit(state="half_open", waiting=True),))) == "it waits for traffic"
+    assert ended(TOLD, picture()) == "it has closed"
+    assert ended(TOLD, picture(circuits=())) == "nobody uses it any more"
+
+
+def test_a_circuit_that_stays_open_is_told_again_as_critical():
+    young = replace(TOLD, since_ms=round(1000 * (NOW - 59)))
+    old = replace(TOLD, since_ms=round(1000 * (NOW - 60)))
+
+    assert kinds(picture(circuits=(OPEN,)), told=(young,)) == []
+    assert kinds(picture(circuits=(OPEN,)), told=(old,)) == ["long_open"]
+    (told,) = standing(picture(circuits=(OPEN,)), Watch(), POLICY, {old.key: old})
+    assert told.critical
+    assert ended(told, picture(circuits=(OPEN,))) == ""
+    assert ended(told, picture()) == "it has closed"
+
+
+def test_a_half_open_circuit_that_waits_for_traffic_or_is_in_an_operators_hand_is_not_told_again():
+    old = replace(TOLD, since_ms=0)
+    forced = Override(mode="open", reason="maintenance", by="op", ends_in_s=None)
+
+    assert kinds(picture(circuits=(circuit(state="half_open", waiting=True),)), told=(old,)) == []
+    assert kinds(picture(circuits=(replace(OPEN, override=forced),)), told=(old,)) == []
+
+
+def test_many_openings_in_a_short_time_are_flapping_and_then_no_news_one_by_one():
+    often = tuple(opening(NOW - 10 * n) for n in range(3))
+
+    assert kinds(picture(timeline=often[:2])) == []
+    assert kinds(picture(timeline=often)) == ["flapping"]
+    assert kinds(picture(timeline=(*often[:2], opening(NOW - 301)))) == []
+
+    (flapping,) = standing(picture(timeline=often), Watch(), POLICY, {})
+    assert only_new([TOLD], {flapping.key: flapping}) == []
+    assert ended(flapping, picture(timeline=often)) == ""
+    assert ended(flapping, picture(timeline=(opening(NOW - 301),))) == "it has not opened for a while"
+
+
+# ---- replicas ---
+
+
+def test_a_replica_that_is_lost_is_an_incident_until_one_of_its_name_is_back():
+    lost = happened("replica_lost", NOW - 5, by="b", reason="no heartbeat for 6 s")
+
+    (incident,) = standing(picture(timeline=(lost,)), Watch(), POLICY, {})
+
+    assert (incident.key, incident.text) == ("replica_lost:b", "no heartbeat for 6 s")
+    assert ended(incident, picture(timeline=(lost,))) == ""
+    assert ended(incident, picture(replicas=(replica("a"), replica("b")))) == "it is back"
+    assert ended(incident, picture(at=NOW + 3600)) == "it has not come back"
+
+
+def test_a_replica_that_stopped_cleanly_or_has_come_back_since_is_none():
+    lost, back, left = (
+        happened(kind, at, by="b")
+        for kind, at in [("replica_lost", NOW - 30), ("replica_joined", NOW - 20), ("replica_left", NOW - 10)]
+    )
+
+    assert kinds(picture(timeline=(left,))) == []
+    assert kinds(picture(timeline=(lost,), replicas=(replica("b"),))) == []
+    assert kinds(picture(timeline=(left, back, lost))) == []
+
+
+# ---- answers and Redis ---
+
+
+def test_degraded_answers_are_told_once_they_have_lasted():
+    watch = Watch().after(picture(at=NOW - 60, traffic=degraded(0.5)), POLICY)
+
+    assert kinds(picture(at=NOW - 1, traffic=degraded(0.9)), watch) == []
+    assert kinds(picture(traffic=degraded(0.9)), watch) == ["degraded"]
+    assert kinds(picture(traffic=degraded(0.49)), watch) == []
+    assert kinds(picture(traffic=degraded(0.9, per_s=0.0)), watch) == []
+
+
+def test_a_moment_of_whole_answers_starts_the_time_anew():
+    watch = Watch().after(picture(at=NOW - 60, traffic=degraded(0.9)), POLICY)
+    watch = watch.after(picture(at=NOW - 30), POLICY)
+
+    assert kinds(picture(traffic=degraded(0.9)), watch) == []
+
+
+def test_redis_is_told_of_once_it_has_been_away_for_a_while():
+    away = RedisPicture(configured=True, reachable=False, problem="refused")
+    watch = Watch().after(picture(at=NOW - 5, redis=away), POLICY)
+
+    assert redis_lost(picture(at=NOW - 1, redis=away), watch.after(picture(redis=away), POLICY), POLICY) is None
+    incident = redis_lost(picture(redis=away), watch, POLICY)
+    assert incident is not None
+    assert (incident.key, incident.critical, incident.text[:7]) == ("redis_lost", True, "refused")
+    assert ended(incident, picture(), watch) == "it is heard again"
+
+
+def test_an_incident_comes_back_from_the_store_as_it_was_and_nonsense_is_left_out():
+    assert Incident.of_wire(TOLD.wire()) == TOLD
+    assert [Incident.of_wire(text) for text in ("", "[]", "{}", '{"key": 1, "no": 2}')] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"degraded_share": 50}, "degraded_share = 50: must be above 0 and at most 1"),
+        ({"flap_opens": 1}, "flap_opens = 1: must be a whole number of at least 2"),
+        ({"alert_after_s": float("nan")}, "alert_after_s = nan: must be a number"),
+        ({"group_s": -1}, "group_s = -1: must be between 0 and 86400"),
+    ],
+)
+def test_an_impossible_policy_is_refused_by_name(facts, message):
+    with pytest.raises(ConfigurationError, match=message):
+        AlertPolicy(**facts)
