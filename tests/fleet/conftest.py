@@ -35,10 +35,12 @@ async def _answering(provider: Provider) -> None:
 
 @pytest.fixture(scope="session")
 def standing_fleet(_yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingFleet]:
-    fleet = StandingFleet(tmp_path_factory.mktemp("rag"), _yard.provider)
+    (proxy,) = _yard.proxies.take(1)
+    fleet = StandingFleet(tmp_path_factory.mktemp("rag"), _yard.provider, proxy)
     fleet.start()
     yield fleet
     fleet.stop()
+    proxy.stop()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import aiohttp
 
 from tests.fleet.control import Remote
 from tests.fleet.processes import Controls, Process, Provider
+from tests.fleet.proxy import Wire
 from tests.redis_servers import RedisProcess
 
 TIMEOUT_S = 0.5
@@ -64,20 +65,6 @@ class Pool:
     def stop(self) -> None:
         for process in self._idle:
             process.stop()
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A TCP route that can be slowed, frozen, cut and refused; see `proxy.py`."""
-
-    proxy: Remote
-    port: int
-
-    async def set(self, **how: Any) -> None:
-        await self.proxy("set", route=self.port, **how)
-
-    async def cut(self) -> None:
-        await self.proxy("cut", route=self.port)
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from tests.fleet.control import Remote
+from tests.fleet.proxy import Wire
 from tests.redis_servers import RedisProcess, free_port
 
 HA_RAG = [sys.executable, "-m", "ha_rag"]
@@ -264,10 +265,11 @@ class Replica(Process):
 
 
 class Fleet:
-    """Everything together. `replicas` run; `provider` and `redis` may be broken at will."""
+    """Everything together. `replicas` run; `provider`, `redis` and the wire to it may be broken at will."""
 
-    def __init__(self, redis: RedisProcess, provider: Controls, replicas: list[Replica]) -> None:
+    def __init__(self, redis: RedisProcess, to_redis: Wire, provider: Controls, replicas: list[Replica]) -> None:
         self.redis = redis
+        self.to_redis = to_redis
         self.provider = provider
         self.replicas = replicas
 
@@ -298,19 +300,31 @@ class Fleet:
 
 
 class StandingFleet:
-    """Replicas with two small documents, and a Redis of their own; started once, and made well again for each test."""
+    """Replicas with two small documents, and a Redis of their own; started once, and made well again for each test.
 
-    def __init__(self, folder: Path, provider: Provider, *, size: int = 3, circuit: str = CIRCUIT) -> None:
+    `proxy`: the process through which they reach Redis.
+    """
+
+    def __init__(
+        self, folder: Path, provider: Provider, proxy: Process, *, size: int = 3, circuit: str = CIRCUIT
+    ) -> None:
         self.redis = RedisProcess(folder)
         self._provider = provider
+        self._proxy = proxy
+        self._wire = asyncio.run(self._lay_wire())
+        url = f"redis://127.0.0.1:{self._wire}/0"
         config = folder / "ha_rag.toml"
         config.write_text(
-            CONFIGURATION.format(
-                redis_url=self.redis.url, index=folder / "index", provider=provider.url, circuit=circuit
-            )
+            CONFIGURATION.format(redis_url=url, index=folder / "index", provider=provider.url, circuit=circuit)
         )
         self._folder, self._config = folder, config
         self._replicas = [Replica(f"rag-{n}", folder, config) for n in range(1, size + 1)]
+
+    async def _lay_wire(self) -> int:
+        remote = await self._proxy.remote()
+        port = int(await remote("route", to=self.redis.port, kept=True))
+        await remote.aclose()
+        return port
 
     def start(self) -> None:
         self.redis.start()
@@ -328,14 +342,18 @@ class StandingFleet:
     @asynccontextmanager
     async def well(self) -> AsyncIterator[Fleet]:
         """The fleet with everything running, nothing broken, nothing counted and every circuit closed."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-            fleet = Fleet(self.redis, Controls(self._provider.url, session), self._replicas)
-            try:
+        proxy = await self._proxy.remote()
+        try:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+                provider = Controls(self._provider.url, session)
+                fleet = Fleet(self.redis, Wire(proxy, self._wire), provider, self._replicas)
                 await self._mend(fleet, session)
                 yield fleet
-            except BaseException:
-                print(*(f"--- {replica.name}\n{replica.said()}" for replica in self._replicas), sep="\n")
-                raise
+        except BaseException:
+            print(*(f"--- {replica.name}\n{replica.said()}" for replica in self._replicas), sep="\n")
+            raise
+        finally:
+            await proxy.aclose()
 
     async def _mend(self, fleet: Fleet, session: aiohttp.ClientSession) -> None:
         for replica in fleet.replicas:

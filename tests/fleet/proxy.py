@@ -1,7 +1,9 @@
 """A process that stands in the wire: TCP routes that can be slowed, frozen, cut and refused.
 
 `python -m tests.fleet.proxy SOCKET`, driven through `control.Remote`:
-    route(to)        a new route to a port of this machine; answers the port to connect to, which also names the route
+    route(to, kept)  a new route to a port of this machine; answers the port to connect to, which also names the route.
+                     It ends with the connection that made it; kept: with the process, and each connection that ends
+                     leaves it as if nothing had happened to it
     set(route, ...)  delay_s: each reply arrives that much later, in order. frozen: nothing is passed on, either way.
                      refusing: nobody is let in, and whoever was in is cut off.
     cut(route)       tears down the route's connections; new ones are let in
@@ -12,9 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.fleet.control import serve
+from tests.fleet.control import Remote, serve
 
 CHUNK = 65_536
 
@@ -88,16 +92,24 @@ class Route:
         writer.close()
 
 
+KEPT: dict[int, Route] = {}
+"""Routes that outlive a test."""
+
+
 class Proxy:
     """The routes of one test."""
 
     def __init__(self) -> None:
-        self._routes: dict[int, Route] = {}
+        self._own: dict[int, Route] = {}
 
-    async def do_route(self, to: int) -> int:
+    @property
+    def _routes(self) -> dict[int, Route]:
+        return {**KEPT, **self._own}
+
+    async def do_route(self, to: int, kept: bool = False) -> int:
         route = Route(to)
         await route.listen()
-        self._routes[route.port] = route
+        (KEPT if kept else self._own)[route.port] = route
         return route.port
 
     async def do_set(
@@ -109,8 +121,24 @@ class Proxy:
         self._routes[route].cut()
 
     async def aclose(self) -> None:
-        for route in self._routes.values():
+        for route in self._own.values():
             await route.set(0.0, False, True)
+        for route in KEPT.values():
+            await route.set(0.0, False, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The test's end of a route."""
+
+    proxy: Remote
+    port: int
+
+    async def set(self, **how: Any) -> None:
+        await self.proxy("set", route=self.port, **how)
+
+    async def cut(self) -> None:
+        await self.proxy("cut", route=self.port)
 
 
 if __name__ == "__main__":
