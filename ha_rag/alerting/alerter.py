@@ -31,6 +31,7 @@ class Alerter:
         self._consumer = consumer
         self._watch = Watch()
         self._alone: Incident | None = None
+        self._held: dict[tuple[str, str], Event] = {}
 
     async def run(self) -> None:
         """Watches until cancelled."""
@@ -60,20 +61,25 @@ class Alerter:
             await self._desk.tell_over(ended)
 
     async def _tell_of_events(self, circuits: Sequence[str]) -> None:
-        """An event is done with once it is told, or no incident; what could not be told comes again."""
-        events = await self._store.take(circuits, self._consumer, CLAIM_MS)
-        if any(opened(event) for event in events):
+        """An event is done with once it is told, or no incident; what could not be told is told by a later look."""
+        if any(opened(event) for event in await self._taken(circuits)):
             await asyncio.sleep(self._policy.group_s)
-            events += await self._store.take(circuits, self._consumer, CLAIM_MS)
-        told = await self._desk.told()
+            await self._taken(circuits)
+        events, told = list(self._held.values()), await self._desk.told()
         openings = {incident.key: incident for event in events if (incident := opened(event))}
         news = only_new(openings.values(), told)
         if not news or await self._desk.tell(news):
             await self._done(events)
 
+    async def _taken(self, circuits: Sequence[str]) -> list[Event]:
+        events = await self._store.take(circuits, self._consumer, CLAIM_MS)
+        self._held |= {(event.circuit, event.id): event for event in events}
+        return events
+
     async def _done(self, events: Sequence[Event]) -> None:
         for event in events:
             await self._store.done(event)
+            self._held.pop((event.circuit, event.id), None)
 
     async def _tell_of_redis(self, snapshot: FleetSnapshot) -> None:
         lost, told = redis_lost(snapshot, self._watch, self._policy), self._alone

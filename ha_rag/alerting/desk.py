@@ -75,12 +75,15 @@ class Desk:
         return [i for i in incidents if await self._store.claim(i.key, self._owner, CLAIM_MS)]
 
     async def _send(self, word: str, incidents: Sequence[Incident]) -> bool:
-        hour = self._clock.unix_ms() // HOUR_MS
-        if not await self._store.spend(str(hour), self._policy.max_per_hour, 2 * HOUR_MS):
+        hour = str(self._clock.unix_ms() // HOUR_MS)
+        if await self._store.sent(hour) >= self._policy.max_per_hour:
             log.warning("%d alerts wait: %d messages were sent this hour", len(incidents), self._policy.max_per_hour)
             return False
         level = "success" if word == "RESOLVED" else "failure" if any(i.critical for i in incidents) else "warning"
-        return await self._delivery.send(_title(word, incidents), _message(incidents, self._link), level=level)
+        if not await self._delivery.send(_title(word, incidents), _message(incidents, self._link), level=level):
+            return False
+        await self._store.count_sent(hour, 2 * HOUR_MS)
+        return True
 
 
 def _ended(incident: Incident, why: str) -> Incident:

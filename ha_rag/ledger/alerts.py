@@ -23,6 +23,9 @@ from ha_rag.ledger.replies import text
 from ha_rag.ledger.translation import translated
 
 GROUP = "alerters"
+GONE_MS = 3600 * 1000
+"""A consumer that has not looked for so long has ended."""
+
 KEPT_MS = 7 * 24 * 3600 * 1000
 """Incidents that nobody ended are forgotten after a week without alerters."""
 
@@ -50,8 +53,12 @@ class AlertStore(Protocol):
         """The telling is done, or failed."""
         ...
 
-    async def spend(self, period: str, most: int, ms: int) -> bool:
-        """Takes one of the `most` messages of a period of `ms`."""
+    async def sent(self, period: str) -> int:
+        """How many messages have been sent in a period."""
+        ...
+
+    async def count_sent(self, period: str, ms: int) -> None:
+        """One more, in a period that may be forgotten after `ms`."""
         ...
 
     async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[Event]:
@@ -94,12 +101,15 @@ class RedisAlertStore:
         with translated():
             await self._client.delete(self._keys.alert_claim(key))
 
-    async def spend(self, period: str, most: int, ms: int) -> bool:
+    async def sent(self, period: str) -> int:
+        with translated():
+            return int(await self._client.get(self._keys.alerts_sent(period)) or 0)
+
+    async def count_sent(self, period: str, ms: int) -> None:
         key = self._keys.alerts_sent(period)
         with translated():
-            spent = int(await self._client.incr(key))
+            await self._client.incr(key)
             await self._client.pexpire(key, ms)
-        return spent <= most
 
     async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[Event]:
         taken = await asyncio.gather(*(self._take(name, consumer, idle_ms) for name in circuits))
@@ -112,7 +122,7 @@ class RedisAlertStore:
     async def _take(self, circuit: str, consumer: str, idle_ms: int) -> list[Event]:
         stream = self._stream(circuit)
         with translated():
-            await self._joined(stream)
+            await self._joined(stream, consumer)
             try:
                 left = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
                 fresh = await self._client.xreadgroup(GROUP, consumer, {stream: ">"}, count=100)
@@ -125,8 +135,8 @@ class RedisAlertStore:
         entries = [*left[1], *_entries(fresh)]
         return [replies.event(circuit, entry_id, entry) for entry_id, entry in entries if entry]
 
-    async def _joined(self, stream: str) -> None:
-        """Makes the group where there is none. It begins with what comes now: old outages are no news.
+    async def _joined(self, stream: str, consumer: str) -> None:
+        """Makes the group where there is none, and joins it. It begins with what comes now: old outages are no news.
 
         Where Redis has forgotten the group, it has forgotten the stream before it too: all that is there is new.
         """
@@ -137,7 +147,16 @@ class RedisAlertStore:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+            await self._strike_off_the_gone(stream)
+        await self._client.xgroup_createconsumer(stream, GROUP, consumer)
         self._grouped.add(stream)
+
+    async def _strike_off_the_gone(self, stream: str) -> None:
+        """Alerters that ended long ago and owe nothing: each start of one adds a name."""
+        for consumer in await self._client.xinfo_consumers(stream, GROUP):
+            told = {text(name): value for name, value in consumer.items()}
+            if not told["pending"] and told["idle"] > GONE_MS:
+                await self._client.xgroup_delconsumer(stream, GROUP, text(told["name"]))
 
     def _stream(self, circuit: str) -> str:
         return self._keys.circuit(circuit)[-1]
