@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import require_redis_binary
 from tests.fleet.crew import CrewOf, Pool, Yard
 from tests.fleet.processes import Controls, Fleet, Provider, StandingFleet, until_ready
+from tests.fleet.redis_trouble import mend
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +48,10 @@ def standing_fleet(_yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Ite
 async def fleet(standing_fleet: StandingFleet) -> AsyncIterator[Fleet]:
     """Three replicas, well and sharing; their Redis and the provider may be broken at will."""
     async with standing_fleet.well() as well:
-        yield well
-    if not well.redis.runs:
-        well.redis.start()
-    well.redis.resume()
+        try:
+            yield well
+        finally:
+            await mend(well)
 
 
 @pytest.fixture

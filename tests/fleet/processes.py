@@ -248,6 +248,11 @@ class Replica(Process):
         async with self._session.get(f"{self.url}/v1/circuits/{name}") as reply:
             return dict(await reply.json())
 
+    async def health(self) -> dict[str, Any]:
+        async with self._session.get(f"{self.url}/health") as reply:
+            assert reply.status == 200, "whatever is out"
+            return dict(await reply.json())
+
     async def override(self, name: str) -> None:
         """Lets every call pass, by hand, and gives the circuit back to the law."""
         word = {"mode": "closed", "reason": "a test begins"}

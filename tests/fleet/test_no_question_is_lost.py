@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,15 @@ import pytest
 from tests.fleet.crew import Yard
 from tests.fleet.latency import percentile
 from tests.fleet.processes import CONFIGURATION, HA_RAG, QUESTION, Controls, Fleet, Process, Replica, StandingFleet
+from tests.fleet.redis_trouble import AWAY, SLOW, Trouble
 from tests.redis_servers import RedisProcess, free_ports_in_a_row
 
 PATIENCE_S = 60.0
+
+TROUBLES = [
+    pytest.param(trouble, id=trouble.name, marks=() if trouble.name in ("frozen", "killed") else pytest.mark.faults)
+    for trouble in (*AWAY, SLOW)
+]
 
 
 async def asked(fleet: Fleet, times: int) -> tuple[list[dict[str, Any]], float]:
@@ -32,26 +37,27 @@ async def asked(fleet: Fleet, times: int) -> tuple[list[dict[str, Any]], float]:
     return answers, percentile(took_ms, 0.99)
 
 
-@pytest.mark.parametrize(
-    ("strike", "recover"),
-    [
-        pytest.param(RedisProcess.pause, RedisProcess.resume, id="frozen"),
-        pytest.param(RedisProcess.kill, RedisProcess.start, id="killed"),
-    ],
-)
-async def test_with_redis_away_every_question_is_answered_in_full_and_as_fast(
-    fleet: Fleet, strike: Callable[[RedisProcess], None], recover: Callable[[RedisProcess], None]
-):
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_with_redis_in_trouble_every_question_is_answered_in_full_and_as_fast(fleet: Fleet, trouble: Trouble):
     await asked(fleet, 10)
     _, healthy_ms = await asked(fleet, 60)
-    strike(fleet.redis)
+    await trouble.strike(fleet)
     answers, struck_ms = await asked(fleet, 60)
-    await asyncio.to_thread(recover, fleet.redis)
+    async with asyncio.timeout(5):
+        while {answer["shared_state"] for answer in answers[-3:]} != {trouble.state}:
+            answers += (await asked(fleet, 1))[0]
+    told = [await replica.health() for replica in fleet.replicas]
+    answers += (await asked(fleet, 20))[0]
+    await trouble.recover(fleet)
     print({"healthy p99 ms": healthy_ms, "struck p99 ms": struck_ms})
     assert not any(answer["degraded"] for answer in answers)
-    assert answers[-1]["shared_state"] == "local", "an answer says what it knows"
     assert struck_ms < 3 * healthy_ms + 20
+    assert {answer["shared_state"] for answer in answers[-60:]} == {trouble.state}, "an answer says what it knows"
+    assert {one["shared_state"] for one in told} == {trouble.state}
+    assert {one["status"] for one in told} == {"ok" if trouble.state == "fresh" else "degraded"}
     await fleet.until_shared(within_s=5)
+    answers, _ = await asked(fleet, 1)
+    assert {answer["shared_state"] for answer in answers} == {"fresh"}
 
 
 async def test_a_thousand_questions_with_a_hundredth_of_a_second_each_open_no_circuit(fleet: Fleet):
