@@ -91,13 +91,14 @@ class Observer:
     async def fleet(self) -> FleetReport:
         """Every living replica, from its last heartbeat; none where the ledger is away."""
         try:
-            beats = await self._ledger.replicas()
+            beats, now_ms = await asyncio.gather(self._ledger.replicas(), self._ledger.now_ms())
         except LedgerError as error:
             self._lost(error)
             return FleetReport((), "local", str(error))
         self._heard()
         self._learn_terms(beats)
-        return FleetReport(tuple(sorted(map(replica_report, beats), key=lambda r: r.incarnation)), self.shared_state)
+        ordered = tuple(sorted(map(replica_report, beats), key=lambda r: r.incarnation))
+        return FleetReport(ordered, self.shared_state, now_ms=now_ms)
 
     def _learn_terms(self, beats: Iterable[Beat]) -> None:
         """Replicas tell by which rules they read a circuit: how long its window is, and how many may probe."""

@@ -254,7 +254,7 @@ class CircuitRegistry:
         sync = self._sync
         if sync is not None:
             try:
-                beats = await self._beats(sync)
+                beats, now_ms = await asyncio.gather(self._beats(sync), sync.ledger.now_ms())
             except LedgerError as error:
                 alone = isinstance(error, LedgerUnavailableError)
                 return FleetReport((self._myself(),), "local" if alone else self.shared_state, str(error))
@@ -262,7 +262,7 @@ class CircuitRegistry:
             if self.incarnation not in reports:  # not yet, or its heartbeats are refused
                 reports[self.incarnation] = self._myself(max((beat.at_ms for beat in beats), default=None))
             ordered = tuple(report for _, report in sorted(reports.items()))
-            return FleetReport(ordered, self.shared_state, "" if sync.link.up else sync.link.reason)
+            return FleetReport(ordered, self.shared_state, "" if sync.link.up else sync.link.reason, now_ms)
         return FleetReport((self._myself(),), "local", "no Redis is configured")
 
     async def _beats(self, sync: Sync) -> list[Beat]:

@@ -69,11 +69,15 @@ class ReplicaReport:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """All living replicas, as this one hears of them. `ledger`: "fresh", "stale" or "local", and why if not fresh."""
+    """All living replicas, as this one hears of them. `ledger`: "fresh", "stale" or "local", and why if not fresh.
+
+    `now_ms`: the ledger's clock when they were read, by which heartbeats age; 0 where it was not heard.
+    """
 
     replicas: tuple[ReplicaReport, ...]
     shared_state: str
     reason: str = ""
+    now_ms: int = 0
 
 
 def circuit_report(

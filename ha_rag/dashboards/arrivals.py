@@ -6,25 +6,26 @@ from collections.abc import Iterable, Sequence
 
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.dashboards.snapshot import TimelineEvent
+from ha_rag.ledger.pace import Pace
 
-MISSED_S = 2.5
-"""Who vanishes with a heartbeat this old did not say goodbye: a clean stop strikes itself off at once."""
+MISSED_BEATS = 2.5
+"""Who vanishes with so many heartbeats missed did not say goodbye: a clean stop strikes itself off at once."""
 
 
-def arrivals(before: Sequence[ReplicaReport], now: Sequence[ReplicaReport], at: float) -> Iterable[TimelineEvent]:
-    """What to tell of. `before`: the heartbeats of the last look that found any."""
-    if not before:
-        return
+def arrivals(
+    before: Sequence[ReplicaReport], now: Sequence[ReplicaReport], now_ms: int, at: float
+) -> Iterable[TimelineEvent]:
+    """What to tell of. `now_ms`: the ledger's clock at the second look; `at`: this process's, in seconds."""
+    missed_s = MISSED_BEATS * Pace(max(1, len(before))).beat_s
     known, living = {r.incarnation for r in before}, {r.incarnation for r in now}
-    newest_ms = max(r.at_ms for r in (*before, *now))
     for replica in now:
         if replica.incarnation not in known:
             yield TimelineEvent(id="", at=at, kind="replica_joined", by=replica.name, reason="joined the fleet")
     for replica in before:
         if replica.incarnation in living:
             continue
-        silent_s = (newest_ms - replica.at_ms) / 1000
-        if silent_s > MISSED_S:
+        silent_s = (now_ms - replica.at_ms) / 1000
+        if silent_s > missed_s:
             reason = f"no heartbeat for {silent_s:.0f} s"
             yield TimelineEvent(id="", at=at, kind="replica_lost", by=replica.name, reason=reason)
         else:

@@ -32,7 +32,7 @@ def fleet_snapshot(reading: Reading, past: Past) -> FleetSnapshot:
         shared_state=reading.shared_state,
         reason=reading.reason,
         circuits=tuple(circuit_pictures(reading, past)),
-        replicas=tuple(replica_pictures(reading.replicas, recent, past.seconds)),
+        replicas=tuple(replica_pictures(reading.replicas, recent, past.seconds, reading.ledger_ms)),
         traffic=traffic(recent.values(), past),
         timeline=reading.timeline,
         redis=reading.redis,
@@ -101,12 +101,12 @@ def _told_by_replicas(replicas: Iterable[ReplicaReport]) -> dict[str, list[Diffe
 
 
 def replica_pictures(
-    replicas: Sequence[ReplicaReport], recent: Mapping[str, Totals], seconds: float
+    replicas: Sequence[ReplicaReport], recent: Mapping[str, Totals], seconds: float, ledger_ms: int
 ) -> Iterable[ReplicaPicture]:
-    """One picture a replica, by name."""
-    newest_ms = max((replica.at_ms for replica in replicas), default=0)
+    """One picture a replica, by name. `ledger_ms`: the clock that stamped their heartbeats."""
+    newest_ms = max((replica.at_ms for replica in replicas), default=ledger_ms)
     for replica in sorted(replicas, key=lambda r: (r.name, r.incarnation)):
-        yield _replica_picture(replica, recent.get(replica.incarnation, Totals()), seconds, newest_ms)
+        yield _replica_picture(replica, recent.get(replica.incarnation, Totals()), seconds, max(newest_ms, ledger_ms))
 
 
 def _replica_picture(replica: ReplicaReport, did: Totals, seconds: float, newest_ms: int) -> ReplicaPicture:
@@ -117,7 +117,7 @@ def _replica_picture(replica: ReplicaReport, did: Totals, seconds: float, newest
         incarnation=replica.incarnation,
         version=str(told.get("version", ""))[:50],
         shared_state=freshness(told.get("shared_state")),
-        # The ledger stamps the beats, so their distance from the newest one needs no clock of this machine.
+        # The ledger stamps the beats, so their age needs no clock of this machine.
         behind_s=round((newest_ms - replica.at_ms) / 1000, 3),
         load=round(min(1.0, in_flight / most), 3) if most else 0.0,
         in_flight=in_flight,

@@ -12,7 +12,10 @@ NO_REDIS = RedisPicture(configured=False, reachable=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One look. `at`: Unix seconds of this process. `timeline`: newest first. Immutable."""
+    """One look. `at`: Unix seconds of this process. `timeline`: newest first. Immutable.
+
+    `ledger_ms`: the shared clock at that moment; 0 where it was not heard.
+    """
 
     at: float
     told_by: str
@@ -20,5 +23,6 @@ class Reading:
     reason: str = ""
     circuits: tuple[CircuitReport, ...] = ()
     replicas: tuple[ReplicaReport, ...] = ()
+    ledger_ms: int = 0
     timeline: tuple[TimelineEvent, ...] = ()
     redis: RedisPicture = NO_REDIS

@@ -36,6 +36,9 @@ IDLE_S = 5.0
 GATHER_S = 0.05
 """What changes together is shown together."""
 
+SETTLE_S = 10.0
+"""After Redis was away: until every replica can have told again that it lives."""
+
 _AT_ONCE = (CircuitChanged, OverrideChanged, LedgerLost, LedgerBack)
 
 log = logging.getLogger(__name__)
@@ -63,7 +66,8 @@ class Watcher:
         self._clock = clock or SystemClock()
         self._past = Past()
         self.timeline = Timeline()
-        self._replicas: tuple[ReplicaReport, ...] = ()
+        self._replicas: tuple[ReplicaReport, ...] | None = None
+        self._blind_until_s = self._clock.monotonic_s()
         self._stirred = asyncio.Event()
         self._news = asyncio.Condition()
         self._watching = 0
@@ -115,7 +119,7 @@ class Watcher:
         circuits, fleet, redis = await asyncio.gather(self._source.circuits(), self._source.fleet(), self._redis())
         if redis.reachable:
             await self._read_on([c.name for c in circuits if c.scope == "fleet"])
-            self._note_arrivals(fleet.replicas)
+        self._note_arrivals(fleet, heard=redis.reachable)
         reading = self._reading(circuits, fleet, redis)
         self._past = self._past.after(reading)
         async with self._news:
@@ -152,7 +156,7 @@ class Watcher:
             await self._rest()
 
     async def _rest(self) -> None:
-        pause_s = LOOK_S if self._watching else max(IDLE_S, len(self._replicas) * IDLE_S / 50)
+        pause_s = LOOK_S if self._watching else max(IDLE_S, len(self._replicas or ()) * IDLE_S / 50)
         try:
             async with asyncio.timeout(pause_s):
                 await self._stirred.wait()
@@ -184,10 +188,16 @@ class Watcher:
         except LedgerError as error:
             log.debug("the timeline is read on later: %s", error)
 
-    def _note_arrivals(self, replicas: tuple[ReplicaReport, ...]) -> None:
-        for event in arrivals(self._replicas, replicas, self._clock.unix_ms() / 1000):
-            self.timeline.seen(event)
-        self._replicas = replicas
+    def _note_arrivals(self, fleet: FleetReport, *, heard: bool) -> None:
+        """Who came and went. While Redis is away, and until all can have beaten again, nobody can tell."""
+        now_s = self._clock.monotonic_s()
+        if not heard or not fleet.now_ms:
+            self._blind_until_s = now_s + SETTLE_S
+            return
+        if self._replicas is not None and now_s >= self._blind_until_s:
+            for event in arrivals(self._replicas, fleet.replicas, fleet.now_ms, self._clock.unix_ms() / 1000):
+                self.timeline.seen(event)
+        self._replicas = fleet.replicas
 
     def _reading(self, circuits: Sequence[CircuitReport], fleet: FleetReport, redis: RedisPicture) -> Reading:
         return Reading(
@@ -197,6 +207,7 @@ class Watcher:
             reason=fleet.reason,
             circuits=tuple(circuits),
             replicas=fleet.replicas,
+            ledger_ms=fleet.now_ms,
             timeline=self.timeline.newest_first(),
             redis=redis,
         )

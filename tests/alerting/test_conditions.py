@@ -16,8 +16,15 @@ from tests.alerting.pictures import NOW, circuit, degraded, happened, opening, p
 
 POLICY = AlertPolicy()
 OPENED = Event("9990000-0", "embedder.primary", 0, 1, "closed", "open", "threshold reached", "5 of 5", "a~x", 0, 5, 0)
-TOLD = opened(OPENED)
-assert TOLD is not None
+
+
+def incident_of(event: Event) -> Incident:
+    incident = opened(event)
+    assert incident is not None
+    return incident
+
+
+TOLD = incident_of(OPENED)
 OPEN = circuit(state="open", recovers_in_s=5.0, reason="5 of 5 calls failed", open_count=3)
 
 

@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.redis import RedisLedger
 from tests.fleet.processes import HA_RAG, Process
 from tests.redis_servers import RedisProcess, free_port
 from tests.waiting import until
@@ -194,6 +195,20 @@ async def test_an_alerter_that_dies_while_it_tells_is_stood_in_for(scene, paymen
     await until(lambda: bool(scene.pager.heard), within_s=60)
     problems = [title for title in scene.pager.titles if "PROBLEM" in title]
     assert problems == ["[ha_rag] PROBLEM: circuit payments opened"]
+
+
+async def test_a_replica_that_falls_silent_is_told_once_by_three_alerters_that_all_see_it(scene, payments):
+    await scene.start(3)
+    ledger = RedisLedger(connect(scene.redis.url))
+    try:
+        await ledger.beat("b~1", "{}", [], 4000)  # its first heartbeat, and its last
+        await until(lambda: bool(scene.pager.heard), within_s=20)
+        await ledger.beat("b~2", "{}", [], 60_000)
+        await until(lambda: len(scene.pager.heard) >= 2)
+    finally:
+        await ledger.aclose()
+
+    assert scene.pager.titles == ["[ha_rag] PROBLEM: replica b is lost", "[ha_rag] RESOLVED: replica b is lost"]
 
 
 async def test_the_loss_of_redis_is_told_by_each_under_one_key(scene, payments):
