@@ -240,6 +240,14 @@ class Replica(Process):
             ):
                 await reply.content.readline()
 
+    async def stream(self) -> list[str]:
+        """Asks for a streamed answer; what came in each event, to the end."""
+        body = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}
+        async with self._session.post(f"{self.url}/v1/chat/completions", json=body) as reply:
+            assert reply.status == 200, await reply.text()
+            lines = [line.decode().strip() async for line in reply.content]
+        return [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
+
     async def circuits(self) -> dict[str, Any]:
         async with self._session.get(f"{self.url}/v1/circuits") as reply:
             return dict(await reply.json())

@@ -68,6 +68,13 @@ async def test_failures_of_different_replicas_add_up_and_open_the_circuit_for_al
     assert opened.reason == "3 of 3 failed, 0 slow"
 
 
+async def test_reports_of_many_replicas_in_the_same_millisecond_all_count(hands: Hands) -> None:
+    now, policy = hands.bench.now_ms, terms(min_samples=1000)
+    batches = [Batch(f"r{n}", 1, (Tally(0, now, Counts(1, 1)),)) for n in range(40)]
+    await asyncio.gather(*(hands.ledger.record(NAME, policy, batch, 0.0) for batch in batches))
+    assert (await hands.read()).snapshot.counts == Counts(40, 40)
+
+
 async def test_the_rest_runs_down_and_then_reads_as_half_open(hands: Hands) -> None:
     await hands.report(failed=3)
     await hands.bench.advance(499)
