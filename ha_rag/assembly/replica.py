@@ -18,17 +18,23 @@ from ha_rag.dashboards.watcher import Watcher
 from ha_rag.events import Sink
 from ha_rag.http.access import Access
 from ha_rag.http.app import build_app
+from ha_rag.http.connection import ConnectionLimits
+from ha_rag.http.files import allow_files
 from ha_rag.http.server import DrainingServer, listening_socket
 from ha_rag.http.service import Limits, Service
 from ha_rag.index.index import Index
 from ha_rag.index.renewal import kept_renewed
 from ha_rag.settings import Settings
+from ha_rag.settings.shape import ServerTable
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.system import HighAvailabilityRAG
 from ha_rag.telemetry.logs import log_event
 from ha_rag.telemetry.metrics import Metrics
 from ha_rag.telemetry.workload import Workload
 from ha_rag.version import version
+
+FILES_BESIDE = 1024
+"""Open files beside clients' connections: services', Redis's, the index's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +123,7 @@ def access_of(settings: Settings) -> Access:
 async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
     """Runs one replica until SIGTERM or SIGINT, and lets what it has taken finish. Raises ConfigurationError."""
     host, port = settings.server.host, settings.server.port
+    allow_files(settings.server.max_connections + FILES_BESIDE)
     with listening_socket(host, port) as listening:
         async with build_replica(settings).running() as replica:
             server = DrainingServer(
@@ -124,6 +131,7 @@ async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] 
                 host=host,
                 port=port,
                 finish_s=settings.server.request_timeout_s,
+                limits=connection_limits(settings.server),
                 on_draining=lambda: _drain(replica.service),
                 on_serving=lambda: on_listening(host, listening.getsockname()[1]),
             )
@@ -146,6 +154,16 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def connection_limits(server: ServerTable) -> ConnectionLimits:
+    """What one connection, and all of them, may take."""
+    return ConnectionLimits(
+        connections=server.max_connections,
+        head_s=server.head_timeout_s,
+        idle_s=server.idle_timeout_s,
+        unread_s=server.unread_timeout_s,
+    )
 
 
 def _drain(service: Service) -> None:

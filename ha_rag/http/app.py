@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from ha_rag.errors import HaRagError
@@ -14,12 +17,14 @@ from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
 from ha_rag.http.chat import chat_routes
 from ha_rag.http.circuits import circuit_routes
+from ha_rag.http.description import described
 from ha_rag.http.direct import Direct
 from ha_rag.http.documents import document_routes
 from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.head import Head
 from ha_rag.http.health import health_routes
+from ha_rag.http.methods import methods_at
 from ha_rag.http.metrics import Counted, metrics_routes
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, problem_of
@@ -57,35 +62,48 @@ def endpoints(service: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    routers = [routes(service) for routes in _ROUTES]
     for error in (Problem, HaRagError):
         app.add_exception_handler(error, _told)
-    app.add_exception_handler(HTTPException, _told_by_the_router)
-    for routes in (
-        query_routes,
-        chat_routes,
-        circuit_routes,
-        fleet_routes,
-        event_routes,
-        metrics_routes,
-        document_routes,
-        health_routes,
-        page_routes,
-    ):
-        app.include_router(routes(service))
+    for router in routers:
+        app.include_router(router)
     for path, files in assets().items():
         app.mount(path, files)
+    app.add_exception_handler(
+        HTTPException, _told_by_the_router([*app.routes, *(route for router in routers for route in router.routes)])
+    )
+    described(app, service.access)
     return app
+
+
+_ROUTES = (
+    query_routes,
+    chat_routes,
+    circuit_routes,
+    fleet_routes,
+    event_routes,
+    metrics_routes,
+    document_routes,
+    health_routes,
+    page_routes,
+)
 
 
 async def _told(_: Request, error: Exception) -> Response:
     return problem_of(error).response()
 
 
-async def _told_by_the_router(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    path = request.url.path[:200]
-    if error.status_code == 405:
-        message = f"{path} does not take {request.method}"
-        return Problem(405, "method_not_allowed", message, headers=error.headers or {}).response()
-    return Problem(error.status_code, "not_found", f"there is nothing at {path}; see /docs").response()
+def _told_by_the_router(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def told(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        path = request.url.path[:200]
+        if error.status_code == 405:
+            # The router knows the methods of one of the routes at this path; there may be several.
+            allowed = {"Allow": ", ".join(methods_at(routes, request.scope))}
+            return Problem(
+                405, "method_not_allowed", f"{path} does not take {request.method}", headers=allowed
+            ).response()
+        return Problem(error.status_code, "not_found", f"there is nothing at {path}; see /docs").response()
+
+    return told

@@ -6,9 +6,12 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ha_rag.http.problems import Problem
+from ha_rag.http.problems import Problem, retry_after
 
 MAX_BODY_BYTES = 10_000_000
+
+MAX_ARRIVING_BYTES = 256_000_000
+"""Of all bodies together that have begun to arrive and are not whole: many slow uploads must not fill the memory."""
 
 
 class BodyLimit:
@@ -18,6 +21,7 @@ class BodyLimit:
         self.app = app
         self.max_bytes = max_bytes
         self.timeout_s = timeout_s
+        self.arriving_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
@@ -26,21 +30,28 @@ class BodyLimit:
         if _announced(scope) > self.max_bytes:
             await self._too_large().response()(scope, receive, send)
             return
-        await self.app(scope, self._counted(receive), send)
+        arriving = _Arriving(self)
+        try:
+            await self.app(scope, self._counted(receive, arriving), send)
+        finally:
+            arriving.ended()
 
-    def _counted(self, receive: Receive) -> Receive:
-        size, whole = 0, False
+    def _counted(self, receive: Receive, arriving: _Arriving) -> Receive:
+        whole = False
         ends_at = asyncio.get_running_loop().time() + self.timeout_s
 
         async def counted() -> Message:
-            nonlocal size, whole
+            nonlocal whole
             if whole:  # what comes now is news of the connection, which may take as long as the answer does
                 return await receive()
             message = await self._in_time(receive, ends_at)
-            size += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if size > self.max_bytes:
+            if arriving.more(len(message.get("body", b""))) > self.max_bytes:
                 raise self._too_large()
+            if whole:
+                arriving.ended()
+            elif self.arriving_bytes > MAX_ARRIVING_BYTES:
+                raise _too_many()
             return message
 
         return counted
@@ -61,6 +72,30 @@ class BodyLimit:
         return Problem(
             413, "too_large", f"the body must have at most {self.max_bytes:,} bytes", headers={"Connection": "close"}
         )
+
+
+class _Arriving:
+    """One body on its way, counted among all of them until it is here, or has failed."""
+
+    def __init__(self, limit: BodyLimit) -> None:
+        self._limit = limit
+        self._size = 0
+
+    def more(self, size: int) -> int:
+        """So many bytes more; how many it is so far."""
+        self._size += size
+        self._limit.arriving_bytes += size
+        return self._size
+
+    def ended(self) -> None:
+        """It is no longer on its way. May be said twice."""
+        self._limit.arriving_bytes -= self._size
+        self._size = 0
+
+
+def _too_many() -> Problem:
+    message = "too many large bodies arrive at this replica at a time; ask again"
+    return Problem(503, "overloaded", message, headers={**retry_after(1), "Connection": "close"})
 
 
 def _announced(scope: Scope) -> int:

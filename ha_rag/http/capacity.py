@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ha_rag.http.problems import Problem, retry_after
 
@@ -11,25 +11,42 @@ COUNTED = ("/v1/query", "/v1/chat/completions", "/v1/embeddings", "/v1/documents
 
 
 class Capacity:
-    """Answers 503 with Retry-After beyond `max_concurrent` requests. `at_work`: how many there are now."""
+    """Answers 503 with Retry-After beyond `max_concurrent` requests. `at_work`: how many there are now.
+
+    A request is at work once its body is here: one that comes letter by letter takes nobody's place. Where the replica
+    is full already, it is refused before its body is read.
+    """
 
     def __init__(self, app: ASGIApp, max_concurrent: int) -> None:
         self.app = app
         self.max_concurrent = max_concurrent
         self.at_work = 0
+        # Made once: while a replica is full, what it costs to say so is what it has least of.
+        self._refusal = self._full().response()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(COUNTED):
             await self.app(scope, receive, send)
             return
         if self.at_work >= self.max_concurrent:
-            await self._full().response()(scope, receive, send)
+            await self._refusal(scope, receive, send)
             return
-        self.at_work += 1
+        at_work = False
+
+        async def taken_on() -> Message:
+            nonlocal at_work
+            message = await receive()
+            if not at_work and not message.get("more_body", False):
+                if self.at_work >= self.max_concurrent:
+                    raise self._full()
+                at_work = True
+                self.at_work += 1
+            return message
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, taken_on, send)
         finally:
-            self.at_work -= 1
+            self.at_work -= at_work
 
     def _full(self) -> Problem:
         message = f"this replica is at work on {self.max_concurrent} requests, which is as many as it takes; ask again"

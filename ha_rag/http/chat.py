@@ -18,19 +18,27 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ha_rag.clock import SystemClock
+from ha_rag.errors import ConfigurationError
 from ha_rag.http.bodies import Body, read_json
+from ha_rag.http.chat_replies import ChatReply, ModelsReply
 from ha_rag.http.describing import errors, takes
 from ha_rag.http.problems import Problem, invalid
 from ha_rag.http.questions import TopK
 from ha_rag.http.service import Service
 from ha_rag.http.wire import answer_wire, json_response
 from ha_rag.messages import Answer
-from ha_rag.strategy.question import DEFAULT_TOP_K
+from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 
 MODEL = "ha_rag"
 _LENIENT = ConfigDict(extra="ignore", strict=True, frozen=True, hide_input_in_errors=True)
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+_REPLIES: dict[str, Any] = {
+    "model": ChatReply,
+    "content": {"text/event-stream": {}},
+    "description": "The answer; with `stream`, as server-sent events.",
+}
 
 StreamEvent = AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken
 
@@ -71,7 +79,7 @@ def chat_routes(service: Service) -> APIRouter:
     @routes.post(
         "/v1/chat/completions",
         summary="Answer a question, in OpenAI's form",
-        responses=errors(400, 401, 408, 413, 415, 422, 503),
+        responses={200: _REPLIES, **errors(400, 401, 408, 413, 415, 422, 503)},
         openapi_extra=takes(ChatBody),
     )
     async def chat(request: Request) -> Response:
@@ -86,7 +94,11 @@ def chat_routes(service: Service) -> APIRouter:
         pieces = server_sent(first, events, asked.model)
         return StreamingResponse(pieces, media_type="text/event-stream", headers=_STREAM_HEADERS)
 
-    @routes.get("/v1/models", summary="The models there are, in OpenAI's form", responses=errors(401))
+    @routes.get(
+        "/v1/models",
+        summary="The models there are, in OpenAI's form",
+        responses={200: {"model": ModelsReply}, **errors(401)},
+    )
     async def models() -> Response:
         """One: the pipeline as a whole, whoever serves it at the moment."""
         return json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "ha_rag"}]})
@@ -95,11 +107,16 @@ def chat_routes(service: Service) -> APIRouter:
 
 
 def question_of(asked: ChatBody) -> str:
-    """The text of the last user message. Raises Problem where there is none."""
+    """The text of the last user message. Raises Problem where there is none, or none that can be asked."""
     for message in reversed(asked.messages):
         if message.role == "user":
             content = message.content or ""
-            return content if isinstance(content, str) else "\n".join(part.text for part in content)
+            try:
+                return checked_question(
+                    content if isinstance(content, str) else "\n".join(part.text for part in content)
+                )
+            except ConfigurationError as error:
+                raise invalid(f"messages: the last one of the user is the {error}", "messages") from None
     raise invalid("messages: there must be one with the role user", "messages")
 
 

@@ -14,7 +14,8 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.errors import UnknownCircuitError
 from ha_rag.http.bodies import Body, read_json
 from ha_rag.http.circuit_wire import circuit_wire
-from ha_rag.http.describing import errors, takes
+from ha_rag.http.describing import errors, for_operators, takes
+from ha_rag.http.lines import Remark
 from ha_rag.http.replies import CircuitReply, CircuitsReply
 from ha_rag.http.service import Service
 from ha_rag.http.wire import json_response
@@ -24,7 +25,7 @@ class OverrideBody(Body):
     """An operator's word over a circuit."""
 
     mode: Literal["open", "closed", "disabled", "shadow"]
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Remark
     for_s: Annotated[float, Field(gt=0, le=2_592_000)] | None = Field(
         default=None, description="Seconds until it ends by itself; absent: until it is deleted."
     )
@@ -49,8 +50,8 @@ def circuit_routes(service: Service) -> APIRouter:
 
     @routes.put(
         "/v1/circuits/{name}/override",
-        responses={200: {"model": CircuitReply}, **errors(400, 401, 403, 404, 415, 422, 503)},
-        openapi_extra=takes(OverrideBody),
+        responses={200: {"model": CircuitReply}, **errors(400, 401, 403, 404, 408, 413, 415, 422, 503)},
+        openapi_extra=for_operators(takes(OverrideBody)),
         summary="Override a circuit",
     )
     async def override(request: Request, name: str) -> Response:
@@ -64,7 +65,8 @@ def circuit_routes(service: Service) -> APIRouter:
 
     @routes.delete(
         "/v1/circuits/{name}/override",
-        responses={200: {"model": CircuitReply}, **errors(401, 403, 404, 415, 503)},
+        responses={200: {"model": CircuitReply}, **errors(401, 403, 404, 413, 415, 503)},
+        openapi_extra=for_operators(),
         summary="End an override",
     )
     async def end_override(request: Request, name: str) -> Response:

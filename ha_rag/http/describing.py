@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ha_rag.http.description import FOR_OPERATORS
 from ha_rag.http.replies import ErrorReply
 
 _ERRORS = {
@@ -31,9 +32,31 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def takes(model: type[BaseModel], *, examples: dict[str, Any] | None = None) -> dict[str, Any]:
     """The request body of an endpoint that reads it by itself."""
-    schema = model.model_json_schema()
+    schema = _whole(model.model_json_schema())
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, **_shown(examples)}}}}
+
+
+def for_operators(described: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An operation that changes things, described beside that as `described`."""
+    return {**(described or {}), FOR_OPERATORS: True}
 
 
 def _shown(examples: dict[str, Any] | None) -> dict[str, Any]:
     return {"examples": {name: {"value": value} for name, value in examples.items()}} if examples else {}
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` with what it refers to in the place of each reference: inside the document those would lead nowhere."""
+    parts = schema.pop("$defs", {})
+
+    def resolved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [resolved(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            return resolved(parts[value["$ref"].rpartition("/")[2]])
+        return {key: resolved(item) for key, item in value.items()}
+
+    whole: dict[str, Any] = resolved(schema)
+    return whole

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ha_rag.http.bodies import Body, read_json
-from ha_rag.http.describing import errors, takes
+from ha_rag.http.describing import errors, for_operators, takes
+from ha_rag.http.lines import Name
 from ha_rag.http.problems import not_found
 from ha_rag.http.replies import DeletedReply, DocumentReply
 from ha_rag.http.service import Service
 from ha_rag.http.wire import json_response
 
 
+def _said(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        raise ValueError("must have a letter or a digit in it")
+    return text
+
+
+def _fact(value: object) -> object:
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("must be a text, a finite number, or true or false")
+    return value
+
+
+Fact = Annotated[str | int | float | bool, BeforeValidator(_fact, json_schema_input_type=str | int | float | bool)]
+
+
 class DocumentBody(Body):
     """A document as text, which may be Markdown."""
 
-    text: Annotated[str, Field(min_length=1)]
-    id: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+    text: Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"[\p{L}\p{N}]"}), AfterValidator(_said)]
+    id: Name | None = Field(
         default=None, description="Its name in citations; one with the same id is replaced. Absent: made from its text."
     )
     title: Annotated[str, Field(max_length=512)] = ""
-    metadata: dict[str, str | int | float | bool] = Field(default={}, max_length=64)
+    metadata: dict[str, Fact] = Field(default={}, max_length=64)
 
 
 def document_routes(service: Service) -> APIRouter:
@@ -34,8 +51,8 @@ def document_routes(service: Service) -> APIRouter:
 
     @routes.post(
         "/v1/documents",
-        responses={200: {"model": DocumentReply}, **errors(400, 401, 403, 409, 413, 415, 422, 503)},
-        openapi_extra=takes(DocumentBody),
+        responses={200: {"model": DocumentReply}, **errors(400, 401, 403, 408, 409, 413, 415, 422, 503)},
+        openapi_extra=for_operators(takes(DocumentBody)),
         summary="Take a document in",
     )
     async def add(request: Request) -> Response:
@@ -54,7 +71,8 @@ def document_routes(service: Service) -> APIRouter:
 
     @routes.delete(
         "/v1/documents/{document:path}",
-        responses={200: {"model": DeletedReply}, **errors(401, 403, 404, 409, 415, 503)},
+        responses={200: {"model": DeletedReply}, **errors(401, 403, 404, 409, 413, 415, 503)},
+        openapi_extra=for_operators(),
         summary="Forget a document",
     )
     async def delete(request: Request, document: str) -> Response:

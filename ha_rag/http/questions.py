@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES, checked_question
@@ -21,12 +21,27 @@ def _asked(text: str) -> str:
         raise ValueError(str(error).removeprefix("question: ")) from None
 
 
+def _whole(number: object) -> object:
+    # JSON knows one kind of number: 3.0 is 3, and some languages write every number like that.
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+# The pattern only describes the rule that `_asked` holds.
 QuestionText = Annotated[
     str,
-    Field(min_length=1, max_length=LONGEST_QUESTION, examples=["How does a circuit recover?"]),
+    Field(
+        min_length=1,
+        max_length=LONGEST_QUESTION,
+        examples=["How does a circuit recover?"],
+        json_schema_extra={"pattern": r"[^\s\x00-\x1f\x7f-\x9f]"},
+    ),
     AfterValidator(_asked),
 ]
-TopK = Annotated[int, Field(ge=1, le=MOST_PASSAGES, description="How many passages to answer from.")]
+TopK = Annotated[
+    int,
+    Field(ge=1, le=MOST_PASSAGES, description="How many passages to answer from."),
+    BeforeValidator(_whole, json_schema_input_type=int),
+]
 TimeoutS = Annotated[
     float,
     Field(gt=0, le=3600, description="Seconds this question may take; the server's own limit still holds."),

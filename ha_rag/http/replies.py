@@ -39,7 +39,7 @@ class AttemptReply(BaseModel):
 
     circuit: str
     outcome: Literal["ok", "failed", "timeout", "slow", "throttled", "invalid", "rejected", "cancelled", "skipped"]
-    state: State
+    state: State | Literal[""] = Field(description="Its circuit's; empty for a last resort, which has none.")
     ms: float
     reason: str | None = Field(default=None, description="Why, where there is something to say.")
 

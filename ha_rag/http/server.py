@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ha_rag.errors import ConfigurationError
+from ha_rag.http.connection import ConnectionLimits, bounded
 
 NOTICE_S = 0.5
 """How long a replica that is to stop still takes requests, while it tells those who feed it that it is not ready."""
@@ -39,9 +40,14 @@ class DrainingServer(uvicorn.Server):
         on_draining: Callable[[], None],
         on_serving: Callable[[], None] = lambda: None,
         notice_s: float = NOTICE_S,
+        limits: ConnectionLimits | None = None,
     ) -> None:
+        limits = limits or ConnectionLimits()
         config = uvicorn.Config(
             app,
+            http=bounded(limits),
+            ws="none",
+            timeout_keep_alive=max(1, round(limits.idle_s)),
             host=host,
             port=port,
             lifespan="off",

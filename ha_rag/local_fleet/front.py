@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
+from ha_rag.local_fleet.patience import Patience
 from ha_rag.local_fleet.race import NoReplyError, first_reply
 from ha_rag.local_fleet.relay import ask, may_repeat, pass_back
 from ha_rag.local_fleet.replicas import Replica, Replicas
@@ -32,12 +33,14 @@ class FrontConfig:
     """`patience_s`: silence before another replica is asked too. `drain_s`: for what is under way when it stops.
 
     `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request.
+    `head_s`: for the line and headers of its first one.
     """
 
     patience_s: float = 2.0
     drain_s: float = 5.0
     connect_s: float = 1.0
     body_s: float = 30.0
+    head_s: float = 10.0
 
 
 class Front:
@@ -47,6 +50,7 @@ class Front:
         self._replicas = Replicas(replicas)
         self._config = config or FrontConfig()
         self._session: aiohttp.ClientSession | None = None
+        self.patience = Patience(self._config.head_s)
         self._endless: set[asyncio.Future[web.StreamResponse]] = set()
 
     def app(self) -> web.Application:
@@ -59,6 +63,7 @@ class Front:
 
     async def relay(self, request: web.Request) -> web.StreamResponse:
         """One request, from its client to a replica and back."""
+        self.patience.asked(request)
         replicas = self._replicas.in_turn()
         if not replicas:
             return no_replica("no replica is ready; they are starting, or have all just failed")
@@ -141,10 +146,14 @@ async def serve(front: Front, host: str, port: int, config: FrontConfig, stop: a
         front.app(), access_log=None, handler_cancellation=True, shutdown_timeout=config.drain_s, auto_decompress=False
     )
     await runner.setup()
+    server = runner.server
+    waiting = asyncio.create_task(front.patience.keep(server)) if server else None
     try:
         await web.TCPSite(runner, host, port, reuse_address=True).start()
         await stop.wait()
     finally:
+        if waiting is not None:
+            waiting.cancel()
         await runner.cleanup()
 
 

@@ -65,6 +65,21 @@ class ServerTable(Table):
         le=100_000,
         description="Requests at work at a time; beyond it, 503 with `Retry-After` at once.",
     )
+    max_connections: int = Field(
+        default=2048,
+        ge=1,
+        le=100_000,
+        description="Connections open at a time; beyond it only `/health` and `/metrics` are answered.",
+    )
+    head_timeout_s: Seconds = Field(
+        default=10.0, description="The longest a request's line and headers may take to arrive, in seconds."
+    )
+    idle_timeout_s: float = Field(
+        default=5.0, ge=1, le=3600, description="How long a connection may be idle between two requests, in seconds."
+    )
+    unread_timeout_s: Seconds = Field(
+        default=30.0, description="How long an answer may wait for a client that does not read it, in seconds."
+    )
 
 
 class IndexTable(Table):

@@ -1,0 +1,159 @@
+"""Connections that cost little: how many there may be, and how long saying a request and reading an answer may take.
+
+uvicorn bounds none of these. A client that says its request letter by letter, one that never reads its answer and one
+that sends headers without end would hold memory, and in the end every connection, for as long as they like
+(slowloris; RFC 9110, 15.5.9 and RFC 6585, 5 for what they are told).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ha_rag.http.problems import Problem, retry_after
+
+MAX_HEAD_BYTES = 32 * 1024
+SPARE = 128
+"""Connections above the limit that are still listened to, so that whoever asks for a replica's health is answered."""
+
+WITHIN_REACH = ("/health", "/metrics")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """`head_s`: for a request's line and headers, from its first byte or the connection's begin to their end.
+
+    `idle_s`: between two requests of one connection. `unread_s`: how long an answer may wait for its reader.
+    `connections`: open at a time; beyond it only health is answered, and with `SPARE` more nothing at all.
+    """
+
+    connections: int = 2048
+    head_s: float = 10.0
+    idle_s: float = 5.0
+    unread_s: float = 30.0
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with bounds. `limits` is set by `bounded`."""
+
+    limits = ConnectionLimits()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A client has come."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections + SPARE:
+            self._refuse(_crowded(self.limits.connections))
+            return
+        self._timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left."""
+        self._stop_timer()
+        self._end_wait_for_reader()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes of a request."""
+        super().data_received(data)
+        # Only what is still no whole head can be too much of one: the rest was its body.
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(_long_head())
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_head = True
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+
+    def on_headers_complete(self) -> None:
+        """Line and headers are here."""
+        self._in_head, self._head_bytes = False, 0
+        self._stop_timer()
+        crowded = len(self.connections) > self.limits.connections
+        if crowded and not self.url.startswith(tuple(path.encode() for path in WITHIN_REACH)):
+            self._refuse(_crowded(self.limits.connections))
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body; of a request that was refused there is nobody to take it."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is written to."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.limits.unread_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._end_wait_for_reader()
+        super().resume_writing()
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self._head_bytes:
+            self._refuse(_slow_head(self.limits.head_s))
+        else:
+            self.transport.close()  # nothing was asked, so nothing is answered
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers before there is a request to answer, and hangs up."""
+        if self.transport.is_closing():
+            return
+        body = problem.body()
+        lines = [f"HTTP/1.1 {problem.status} {_WORDS[problem.status]}", "content-type: application/json"]
+        lines += [f"content-length: {len(body)}", "connection: close"]
+        lines += [f"{name.lower()}: {value}" for name, value in problem.headers.items()]
+        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end_wait_for_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+_WORDS = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+
+
+def _crowded(most: int) -> Problem:
+    message = f"this replica has {most} connections open, which is as many as it takes; ask again"
+    return Problem(503, "overloaded", message, headers=retry_after(1))
+
+
+def _slow_head(head_s: float) -> Problem:
+    return Problem(408, "request_timeout", f"the request's headers did not arrive within {head_s:g} s")
+
+
+def _long_head() -> Problem:
+    return Problem(431, "headers_too_large", f"line and headers must have at most {MAX_HEAD_BYTES:,} bytes")
+
+
+def bounded(limits: ConnectionLimits) -> type[BoundedProtocol]:
+    """The protocol with these limits, as uvicorn wants it: a class."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})
