@@ -62,12 +62,18 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 async def ask(
     session: aiohttp.ClientSession, replica: Replica, request: web.Request, body: bytes
 ) -> aiohttp.ClientResponse:
-    """The replica's reply, its headers read and its body not yet. Raises NoReplyError."""
+    """The replica's reply: whole where it says how long it is, and is not too long for that; else its headers.
+
+    Whoever dies between headers and body has not replied yet, and another replica may. Raises NoReplyError.
+    """
     url = URL(f"{replica.url}{request.rel_url.raw_path_qs}", encoded=True)
     try:
-        return await session.request(
+        reply = await session.request(
             request.method, url, headers=passed_on(request), data=_payload(body), allow_redirects=False
         )
+        if _comes_whole(reply):
+            await reply.read()
+        return reply
     except aiohttp.ClientConnectorError as error:
         replica.ready = False
         raise NoReplyError(f"{replica.name} refused the connection", untouched=True) from error
@@ -75,6 +81,10 @@ async def ask(
         raise NoReplyError(f"{replica.name} did not accept the connection", untouched=True) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise NoReplyError(f"{replica.name} broke off before its reply", untouched=False) from error
+
+
+def _comes_whole(reply: aiohttp.ClientResponse) -> bool:
+    return reply.content_length is not None and reply.content_length <= LARGE_BODY_BYTES
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:
@@ -85,12 +95,14 @@ def _payload(body: bytes) -> bytes | io.BytesIO | None:
 
 
 async def pass_back(request: web.Request, replica: Replica, reply: aiohttp.ClientResponse) -> web.StreamResponse:
-    """The reply, sent on to the client as it comes. A reply that breaks in the middle breaks for the client too."""
+    """The reply, sent on to the client as it comes. A stream that breaks in the middle breaks for the client too."""
     response = web.StreamResponse(status=reply.status, reason=reply.reason, headers=_end_to_end(reply.headers))
     response.headers[REPLICA_HEADER] = replica.name
     response.headers.setdefault("Server", "ha_rag")  # rather than the versions of what it runs on
     try:
         await response.prepare(request)
+        if _comes_whole(reply):
+            await response.write(await reply.read())
         async for piece in reply.content.iter_any():
             await response.write(piece)
         await response.write_eof()

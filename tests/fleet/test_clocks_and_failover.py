@@ -51,6 +51,50 @@ async def test_a_replica_whose_clock_is_an_hour_off_shares_circuits_like_any_oth
         wrong.stop()
 
 
+@pytest.mark.parametrize("jump_s", [3600, -3600], ids=["an hour ahead", "an hour back"])
+async def test_a_clock_that_jumps_while_the_circuit_is_open_ends_no_rest_early_and_none_late(
+    yard: Yard, tmp_path: Path, jump_s: int
+):
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    jumping = yard.workers.start_one(
+        LD_PRELOAD=faketime_library(), FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+    )  # fmt: skip
+    try:
+        async with yard.crew(3, processes=[jumping]) as crew:
+            astray, *others = crew.members
+            await crew.open()
+            before = await astray.ask("clock")
+            clock.write_text(f"{jump_s:+d}")
+            after = await astray.ask("clock")
+            jumped_s = after["unix_s"] - before["unix_s"] - (after["monotonic_s"] - before["monotonic_s"])
+            assert jumped_s == pytest.approx(jump_s, abs=5), "its clock was meant to jump"
+            await crew.provider.mend()
+            took_s = await crew.until("closed", within_s=REST_S + TIMEOUT_S, calling=True, members=[astray])
+            assert took_s > REST_S / 2, "nobody ended the rest early"
+            await crew.until("closed", within_s=1.0)
+
+            await crew.provider.fail("chat")
+            clock.write_text("+0")
+            await astray.call(6)
+            await crew.until("open", within_s=0.5)
+            await crew.provider.mend()
+            await crew.until("closed", within_s=2 * REST_S + TIMEOUT_S, calling=True, members=others)
+            await crew.never_went_back()
+    finally:
+        jumping.stop()
+
+
+def faketime_library() -> str:
+    """What the faketime program loads into the processes that it starts."""
+    binary = shutil.which("faketime")
+    if binary is None:
+        pytest.skip("no faketime on the PATH (apt-get install faketime)")
+    told = subprocess.run([binary, "-f", "+0", "env"], capture_output=True, text=True, check=True).stdout
+    return next(line.partition("=")[2] for line in told.splitlines() if line.startswith("LD_PRELOAD="))
+
+
 class Sentinels:
     """Three sentinels on loopback, which watch one master and its copy."""
 

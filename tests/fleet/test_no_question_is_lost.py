@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,41 +109,55 @@ async def test_clients_that_hang_up_in_the_middle_of_streams_open_no_circuit(fle
     assert not (await fleet.replicas[0].ask())["degraded"]
 
 
-async def test_a_replica_that_is_killed_while_it_is_asked_loses_no_question_of_the_front(
-    yard: Yard, standing_fleet: StandingFleet, tmp_path: Path
-):
-    standing_fleet.copy_index(tmp_path / "index")
-    redis = RedisProcess(tmp_path)
+@asynccontextmanager
+async def two_behind_a_front(yard: Yard, standing_fleet: StandingFleet, folder: Path) -> AsyncIterator[tuple[Any, str]]:
+    """`ha-rag up` with two replicas and a Redis of its own: its process, and where it is asked."""
+    standing_fleet.copy_index(folder / "index")
+    redis = RedisProcess(folder)
     redis.start()
-    config = tmp_path / "ha_rag.toml"
+    config = folder / "ha_rag.toml"
     config.write_text(
         CONFIGURATION.format(
-            redis_url=redis.url, index=tmp_path / "index", provider=yard.provider.url, circuit="recovery_timeout_s = 2"
+            redis_url=redis.url, index=folder / "index", provider=yard.provider.url, circuit="recovery_timeout_s = 2"
         )
     )
     port = free_ports_in_a_row(3)
-    up = Process("up", [*HA_RAG, "up", "--replicas", "2", "--port", str(port), "--config", str(config)], tmp_path)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        up.start()
-        try:
-            await until_answered(session, f"http://127.0.0.1:{port}", up)
-            await Controls(yard.provider.url, session).fail("chat", "slow", delay_s=0.2)  # so that some are under way
-            victims = [child for child in psutil.Process(up.pid).children(True) if "serve" in child.cmdline()]
-            assert len(victims) == 2
-            questions = []
-            for number in range(60):
-                questions.append(asyncio.ensure_future(question(session, f"http://127.0.0.1:{port}")))
-                await asyncio.sleep(0.05)
-                if number == 20:
-                    victims[0].kill()
-            statuses = await asyncio.gather(*questions)
-            assert statuses == [200] * 60
-        except BaseException:
-            print(up.said())
-            raise
-        finally:
-            await asyncio.to_thread(up.stop)
-            redis.kill()
+    up = Process("up", [*HA_RAG, "up", "--replicas", "2", "--port", str(port), "--config", str(config)], folder)
+    up.start()
+    try:
+        yield up, f"http://127.0.0.1:{port}"
+    except BaseException:
+        print(up.said())
+        raise
+    finally:
+        await asyncio.to_thread(up.stop)
+        redis.kill()
+
+
+@pytest.mark.parametrize("strike", [psutil.Process.kill, psutil.Process.suspend], ids=["killed", "frozen"])
+async def test_a_replica_that_is_killed_or_frozen_while_it_is_asked_loses_no_question_of_the_front(
+    yard: Yard, standing_fleet: StandingFleet, tmp_path: Path, strike: Callable[[psutil.Process], None]
+):
+    async with (
+        two_behind_a_front(yard, standing_fleet, tmp_path) as (up, url),
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
+    ):
+        await until_answered(session, url, up)
+        provider = Controls(yard.provider.url, session)
+        await provider.fail("chat", "slow", delay_s=0.2)  # so that some are under way
+        victims = [child for child in psutil.Process(up.pid).children(True) if "serve" in child.cmdline()]
+        assert len(victims) == 2
+        questions = []
+        for number in range(60):
+            questions.append(asyncio.ensure_future(question(session, url)))
+            await asyncio.sleep(0.05)
+            if number == 20:
+                strike(victims[0])
+        assert await asyncio.gather(*questions) == [200] * 60
+        await provider.mend()
+        if strike is psutil.Process.suspend:
+            victims[0].resume()
+        await until_answered(session, url, up)  # by both
 
 
 async def ask_again_and_again(replica: Replica) -> None:

@@ -138,6 +138,26 @@ async def test_an_empty_reply_is_asked_again_of_another_replica(client, one: Sta
     assert {reply.headers["X-HA-RAG-Replica"] for reply in replies} == {"rag-2"}
 
 
+async def test_a_reply_that_breaks_off_after_its_headers_is_asked_again_of_another_replica(
+    client, one: StandIn, two: StandIn
+) -> None:
+    """Where a replica is killed between the two: the client has seen nothing of it yet."""
+
+    async def breaks_off(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "100"})
+        await response.prepare(request)
+        await response.write(b"half")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    one.answer = breaks_off
+    async with front_of(one, two) as front:
+        replies = [await ask(client, front) for _ in range(3)]
+    assert {reply.headers["X-HA-RAG-Replica"] for reply in replies} == {"rag-2"}
+    assert one.seen
+
+
 async def test_feedback_is_not_given_twice_where_one_replica_may_have_taken_it(
     client, one: StandIn, two: StandIn
 ) -> None:
@@ -201,7 +221,7 @@ async def test_an_endless_stream_does_not_hold_up_the_end(client, one: StandIn) 
 
 async def test_half_an_answer_never_looks_whole(client, one: StandIn) -> None:
     async def breaks_off(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"half")
         return await hangs_up(request)
