@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -36,6 +36,7 @@ class Tally:
         self.replicas: Counter[str] = Counter()
         self.took_s = 0.0
         self._latencies_ms: list[float] = []
+        self._failed_ms: list[float] = []
 
     @property
     def failed(self) -> int:
@@ -53,9 +54,10 @@ class Tally:
         return self.answered / self.took_s if self.took_s else 0.0
 
     def add(self, reply: Reply) -> None:
-        """Counts one reply. Latencies are kept of answers only: a quick refusal is no quick answer."""
+        """Counts one reply. Latencies of answers and of failures are kept apart: a quick refusal is no quick answer."""
         if not reply.answered:
             self.failures[reply.why] += 1
+            self._failed_ms.append(reply.ms)
             return
         self.answered += 1
         self.degraded += reply.degraded
@@ -65,14 +67,14 @@ class Tally:
 
     def latency_ms(self, share: float) -> float:
         """The latency that `share` (0 to 1) of the answers did not exceed; NaN where there are none."""
-        if not self._latencies_ms:
-            return math.nan
-        ordered = sorted(self._latencies_ms)
-        return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+        return _quantile(self._latencies_ms, share)
+
+    def failed_ms(self, share: float) -> float:
+        """The same of the questions that got no answer."""
+        return _quantile(self._failed_ms, share)
 
     def as_json(self) -> dict[str, object]:
         """All of it in plain values; latencies are None where nothing was answered."""
-        latencies = {f"p{share:g}": self.latency_ms(share / 100) for share in (50, 95, 99)}
         return {
             "asked": self.asked,
             "answered": self.answered,
@@ -82,5 +84,18 @@ class Tally:
             "served_by": dict(self.served_by),
             "replicas": dict(self.replicas),
             "per_s": round(self.per_s, 1),
-            "ms": {name: None if math.isnan(ms) else round(ms, 2) for name, ms in latencies.items()},
+            "ms": _told(self.latency_ms),
+            "failed_ms": _told(self.failed_ms),
         }
+
+
+def _quantile(latencies_ms: list[float], share: float) -> float:
+    if not latencies_ms:
+        return math.nan
+    ordered = sorted(latencies_ms)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _told(latency_ms: Callable[[float], float]) -> dict[str, float | None]:
+    named = {f"p{share:g}": latency_ms(share / 100) for share in (50, 95, 99)}
+    return {name: None if math.isnan(ms) else round(ms, 2) for name, ms in named.items()}

@@ -196,13 +196,13 @@ class Controls:
 
 
 class Provider(Process):
-    """The simulated provider."""
+    """The simulated provider. `more`: further words on its command line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         port = free_port()
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__("provider", [sys.executable, "-m", "ha_rag.simulation", "--port", str(port)], folder)
+        super().__init__("provider", [sys.executable, "-m", "ha_rag.simulation", "--port", str(port), *more], folder)
 
 
 class Replica(Process):
