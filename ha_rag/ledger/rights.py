@@ -20,6 +20,9 @@ COMMANDS = (
 HELPFUL_COMMANDS = ("info",)
 """Nothing depends on these: what Redis says of its memory is shown to people, and warned of."""
 
+ALERTER_COMMANDS = ("incr", "xack", "xautoclaim", "xgroup|create", "xreadgroup")
+"""What an alerter does beyond a replica's work."""
+
 
 def keys_rule(namespace: str) -> str:
     """The pattern of all keys of a fleet, as an ACL rule."""

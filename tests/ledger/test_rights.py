@@ -25,7 +25,7 @@ from ha_rag.ledger.connection import connect
 from ha_rag.ledger.keys import Keys
 from ha_rag.ledger.limits import TELLING
 from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.rights import COMMANDS, acl_rules, samples
+from ha_rag.ledger.rights import ALERTER_COMMANDS, COMMANDS, HELPFUL_COMMANDS, acl_rules, samples
 from ha_rag.ledger.scripts import PRELUDE, VERBS, lua
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
@@ -273,6 +273,19 @@ def test_the_lua_uses_no_command_that_is_not_among_the_rights() -> None:
     assert {command.lower() for command in called} <= set(COMMANDS)
 
 
+NAMED_OTHERWISE = {"delete": "del", "xgroup_create": "xgroup|create", "mget_nonatomic": "mget"}
+NO_COMMANDS = {"pubsub", "initialize", "connection_pool", "aclose", "execute_command"}
+
+
+def test_the_ledger_calls_no_command_that_is_not_among_the_rights() -> None:
+    called = set()
+    for path in (ROOT / "ha_rag" / "ledger").glob("*.py"):
+        called |= set(re.findall(r"\bclient\.(\w+)", path.read_text()))
+    assert {"zadd", "xrange", "evalsha", "hset"} <= called
+    commands = {NAMED_OTHERWISE.get(name, name) for name in called - NO_COMMANDS}
+    assert commands <= {*COMMANDS, *HELPFUL_COMMANDS, *ALERTER_COMMANDS}
+
+
 def test_a_check_tries_every_command_that_is_needed() -> None:
     assert {*samples(Keys(NAMESPACE), SERVICE), "subscribe"} == set(COMMANDS)
 
@@ -281,3 +294,4 @@ def test_the_rights_are_documented_as_they_are() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     for rule in acl_rules("ha_rag").split():
         assert rule in page.split("## Redis")[1].split("ACL SETUSER")[1].split("```")[0].split(), rule
+    assert " ".join(f"+{command}" for command in ALERTER_COMMANDS) in page
