@@ -30,7 +30,10 @@ class CircuitPolicy:
     Reporting. Outcomes go to Redis every `flush_interval_s`, and at once on a failure.
 
     Optional stages, off by default: `ramp_s` > 0 lets 10, 25, 50 and then 100 % of calls pass in the quarters of that
-    time after closing; `shed` refuses in proportion below the threshold (SRE book, ch. 21).
+    time after closing; `shed` refuses in proportion below the threshold (SRE book, ch. 21). `retries`: how often one
+    call that failed for reasons that may pass (no connection, a 5xx) is tried again at the same tier of a pipeline;
+    all retries together are at most `retry_budget` of its calls and `retry_budget_per_s` a second more, and there are
+    none unless the circuit is closed.
 
     Sources: M. Nygard, Release It! (2nd ed., 2018), ch. 5; resilience4j and Polly for the field's names.
     Raises ConfigurationError naming the field, the value and the rule.
@@ -52,6 +55,9 @@ class CircuitPolicy:
     flush_interval_s: float = 0.1
     ramp_s: float = 0.0
     shed: bool = False
+    retries: int = 0
+    retry_budget: float = 0.2
+    retry_budget_per_s: float = 1.0
 
     def __post_init__(self) -> None:
         problems = [p for field in fields(self) if (p := _problem(field.name, getattr(self, field.name)))]
@@ -95,8 +101,14 @@ class CircuitPolicy:
 
 _SHARES = {"failure_threshold", "slow_threshold"}
 _COUNTS = {"min_samples", "probes", "probe_successes", "quorum"}
-_FROM_ZERO = {"slow_call_s", "ramp_s"}
-_LIMITS = {"window_s": (0.1, 86_400.0), "flush_interval_s": (0.005, 60.0), "recovery_backoff": (1.0, 100.0)}
+_FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget_per_s"}
+MOST_RETRIES = 10
+_LIMITS = {
+    "window_s": (0.1, 86_400.0),
+    "flush_interval_s": (0.005, 60.0),
+    "recovery_backoff": (1.0, 100.0),
+    "retry_budget": (0.0, 1.0),
+}
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -106,6 +118,9 @@ def _problem(name: str, value: object) -> str | None:
     if name in _COUNTS:
         good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
         return None if good else f"{name} = {value!r}: must be a whole number of at least 1"
+    if name == "retries":
+        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_RETRIES
+        return None if good else f"retries = {value!r}: must be a whole number from 0 to {MOST_RETRIES}"
     if name == "probe_timeout_s" and value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

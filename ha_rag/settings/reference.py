@@ -38,6 +38,9 @@ _CIRCUIT = {
     "flush_interval_s": "How often outcomes are reported to Redis; failures go at once.",
     "ramp_s": "After closing, 10, 25, 50 and 100 % of calls pass in the quarters of this time; 0: all at once.",
     "shed": "Refuse in proportion to the failure rate before the circuit opens.",
+    "retries": "How often a call that failed for reasons that may pass (no connection, a 5xx) is tried again; 0: off.",
+    "retry_budget": "Retries are at most this share of the tier's calls ...",
+    "retry_budget_per_s": "... and so many a second more. There are none unless the circuit is closed.",
 }
 _HEAD = """# Configuration
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ha_rag.clock import Clock
+from ha_rag.errors import ServiceError
 from ha_rag.messages import Attempt, Outcome
 from ha_rag.strategy.guard import Permit
 from ha_rag.strategy.tier import C, GuardedTier
@@ -28,12 +29,16 @@ LONGEST_REASON = 300
 
 @dataclass(slots=True, eq=False)
 class Ended(Generic[T]):
-    """How a call ended: with `replies` (one reply, or none where it failed), and why."""
+    """How a call ended: with `replies` (one reply, or none where it failed), and why.
+
+    `passing`: it failed for a reason that may have passed by the next try.
+    """
 
     outcome: Outcome
     elapsed_s: float
     reason: str = ""
     replies: tuple[T, ...] = ()
+    passing: bool = False
 
     def attempt(self, circuit: str, state: str) -> Attempt:
         """The line it gets among an answer's attempts."""
@@ -69,7 +74,8 @@ async def awaited_reply(
     except TimeIsUpError as up:
         ended = _out_of_time(permit, up, clock.monotonic_s() - started_s, full=full)
     except Exception as error:
-        ended = Ended(permit.raised(error), clock.monotonic_s() - started_s, reason(error))
+        outcome = permit.raised(error)
+        ended = Ended(outcome, clock.monotonic_s() - started_s, reason(error), passing=may_pass(outcome, error))
     except asyncio.CancelledError as error:
         waited_s = clock.monotonic_s() - started_s
         if _caller_left():
@@ -82,6 +88,16 @@ async def awaited_reply(
         raise
     tier.tally.note(ended.outcome, ended.elapsed_s, ended.reason)
     return ended
+
+
+def may_pass(outcome: Outcome, error: BaseException) -> bool:
+    """Whether the same call may well succeed a moment later: a lost connection, a 5xx; no refusal, no wish for rest."""
+    if outcome is not Outcome.FAILED:
+        return False
+    status = getattr(error, "status", None)
+    if isinstance(error, ServiceError):
+        return status is None or status >= 500
+    return isinstance(error, ConnectionError)
 
 
 def reason(error: BaseException) -> str:

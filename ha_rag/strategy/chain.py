@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ from ha_rag.messages import Attempt, ComponentType, Outcome
 from ha_rag.strategy.attempt import Ask, Ended, call
 from ha_rag.strategy.guard import Admission, Permit
 from ha_rag.strategy.probes import DetachedProbes, awaited
+from ha_rag.strategy.retries import Retries, pause_s
 from ha_rag.strategy.tier import C, GuardedTier
 
 T = TypeVar("T")
@@ -93,8 +95,12 @@ class Chain(Generic[C]):
             if admission.permit is None:
                 attempts.append(_refused(tier, admission))
                 continue
+            if tier.retries is not None:
+                tier.retries.budget.called(deadline.clock.monotonic_s())
             ended = await talk(tier, admission.permit, limit_s)
             attempts.append(ended.attempt(tier.circuit, admission.state))
+            if ended.passing and tier.retries is not None:
+                ended = await _retried(talk, tier, tier.retries, ended, deadline, reserved_s, attempts)
             if ended.replies:
                 return Served(ended.replies[0], tier.name, attempts)
         return await self._last_resort(ask_last, deadline, attempts)
@@ -114,6 +120,34 @@ class Chain(Generic[C]):
         probe = self.probes.start(call(tier, ask, permit, own_s, clock, full=True), permit)
         ended = await awaited(probe, limit_s)
         return ended or still_probing(limit_s, full=limit_s >= tier.timeout_s)
+
+
+async def _retried(
+    talk: Talk[C, T],
+    tier: GuardedTier[C],
+    retries: Retries,
+    ended: Ended[T],
+    deadline: Deadline,
+    reserved_s: float,
+    attempts: list[Attempt],
+) -> Ended[T]:
+    """How the tier ended after further tries, each a call and a vote of its own; as it was where there may be none."""
+    for retry in range(1, retries.most + 1):
+        pause = pause_s(retry)
+        enough = _share_s(deadline, tier.timeout_s, reserved_s) - pause >= tier.needs_s
+        if not (ended.passing and enough and _is_closed(tier) and retries.budget.take(deadline.clock.monotonic_s())):
+            break
+        await asyncio.sleep(pause)
+        admission = tier.breaker.admit() if _is_closed(tier) else None
+        if admission is None or admission.permit is None:
+            break
+        ended = await talk(tier, admission.permit, _share_s(deadline, tier.timeout_s, reserved_s))
+        attempts.append(ended.attempt(tier.circuit, admission.state))
+    return ended
+
+
+def _is_closed(tier: GuardedTier[C]) -> bool:
+    return tier.breaker.state is CircuitState.CLOSED
 
 
 def skipped(tier: GuardedTier[C], why: str) -> Attempt:

@@ -55,7 +55,7 @@ class GuardedPieces:
         self._waited_s += self._clock.monotonic_s() - started_s
         if isinstance(got, Ended):
             self._settled = True
-            return Ended(got.outcome, self._waited_s, got.reason)
+            return Ended(got.outcome, self._waited_s, got.reason, passing=got.passing)
         if got[0] is None:
             return self._finished()
         self._begun = True

@@ -113,7 +113,7 @@ class Streaming:
         elapsed_s = self._clock.monotonic_s() - started_s
         if isinstance(first, Ended):
             await pieces.aclose()
-            return Ended(first.outcome, elapsed_s, first.reason)
+            return Ended(first.outcome, elapsed_s, first.reason, passing=first.passing)
         return Ended(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s),))
 
     def _pieces(self, tier: GuardedTier[Generator], permit: Permit) -> Pieces:

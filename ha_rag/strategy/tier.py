@@ -11,6 +11,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.strategy.guard import Breaker, Circuits, Scope
+from ha_rag.strategy.retries import Retries
 from ha_rag.strategy.status import ComponentStatus, Tally
 
 C = TypeVar("C")
@@ -54,7 +55,8 @@ class Tier(Generic[C_co]):
         timeout_s = DEFAULT_TIMEOUT_S[kind] if self.timeout_s is None else float(self.timeout_s)
         circuit = f"{kind}.{self.name}"
         breaker = circuits.breaker(circuit, self.policy, scope=self._scope(), timeout_s=timeout_s)
-        return GuardedTier(kind, self.name, circuit, self.component, timeout_s, breaker)
+        retries = Retries.of(self.policy) if self.policy is not None else None
+        return GuardedTier(kind, self.name, circuit, self.component, timeout_s, breaker, retries=retries)
 
     def _scope(self) -> Scope:
         if self.scope is not None:
@@ -64,7 +66,10 @@ class Tier(Generic[C_co]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GuardedTier(Generic[C_co]):
-    """A tier with its circuit (`breaker`) and its `tally`: what a chain runs. Safe across tasks of one event loop."""
+    """A tier with its circuit (`breaker`), its `tally` and its `retries`: what a chain runs.
+
+    Safe across tasks of one event loop.
+    """
 
     kind: ComponentType
     name: str
@@ -73,6 +78,7 @@ class GuardedTier(Generic[C_co]):
     timeout_s: float
     breaker: Breaker
     tally: Tally = field(default_factory=Tally)
+    retries: Retries | None = None
 
     @property
     def needs_s(self) -> float:

@@ -1,0 +1,236 @@
+"""Retries of one tier: only what may pass, only while the circuit is closed, and never more than the budget."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import CircuitState
+from ha_rag.components.interfaces import Embedder, Generator
+from ha_rag.deadline import Deadline
+from ha_rag.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    MalformedReplyError,
+    ServiceError,
+    ServiceTimeoutError,
+    ThrottledError,
+)
+from ha_rag.messages import ComponentType, Embedding, Outcome
+from ha_rag.strategy.chain import Chain, Served
+from ha_rag.strategy.last_resort import plain_sentence, zero_like
+from ha_rag.strategy.probes import DetachedProbes
+from ha_rag.strategy.retries import LONGEST_PAUSE_S, SAVED_S, RetryBudget, pause_s
+from ha_rag.strategy.streaming import Streaming
+from ha_rag.strategy.tier import Tier
+from tests.strategy.scripted import HANGS, Scripted, ScriptedCircuits, ScriptedStream
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
+
+CLOCK = LoopClock()
+DOWN = ServiceError("HTTP 503", status=503)
+POLICY = CircuitPolicy(retries=2, retry_budget=0.2, retry_budget_per_s=10.0)
+
+
+class Bench:
+    """One embedder with retries, and another one behind it."""
+
+    def __init__(self, *script: Any, policy: CircuitPolicy = POLICY) -> None:
+        self.first, self.second = Scripted(script), Scripted()
+        self.circuits = ScriptedCircuits()
+        tiers = (Tier("first", self.first, 1.0, policy), Tier("second", self.second, 1.0))
+        guarded = tuple(tier.guarded(ComponentType.EMBEDDER, self.circuits) for tier in tiers)
+        last = zero_like([self.first])
+        self.chain: Chain[Embedder] = Chain(ComponentType.EMBEDDER, guarded, last, "zero", DetachedProbes())
+
+    @property
+    def breaker(self):
+        return self.circuits["embedder.first"]
+
+    async def run(self, allowed_s: float = 30.0) -> Served[Embedding]:
+        return await self.chain.run(lambda c: c.embed("why?"), Deadline.after(allowed_s, CLOCK))
+
+
+def outcomes(served: Served[Any]) -> list[tuple[str, str]]:
+    return [(attempt.circuit.partition(".")[2], str(attempt.outcome)) for attempt in served.attempts]
+
+
+def test_a_failure_that_passes_is_tried_again_and_each_try_is_told_and_votes() -> None:
+    bench = Bench(DOWN, None)
+    served = in_virtual_time(bench.run)
+    assert outcomes(served) == [("first", "failed"), ("first", "ok")]
+    assert bench.breaker.told == [Outcome.FAILED, Outcome.OK]
+    assert bench.second.calls == []
+
+
+def test_without_retries_in_the_policy_the_next_tier_is_asked_at_once() -> None:
+    served = in_virtual_time(Bench(DOWN, None, policy=CircuitPolicy()).run)
+    assert outcomes(served) == [("first", "failed"), ("second", "ok")]
+
+
+def test_after_as_many_tries_as_the_policy_allows_the_next_tier_is_asked() -> None:
+    served = in_virtual_time(Bench(DOWN).run)
+    assert outcomes(served) == [("first", "failed")] * 3 + [("second", "ok")]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ServiceError("lost"), ServiceError("HTTP 500", status=500), ConnectionResetError("lost")],
+    ids=["no connection", "500", "a component of one's own"],
+)
+def test_what_may_have_passed_is_tried_again(error) -> None:
+    served = in_virtual_time(Bench(error, None).run)
+    assert outcomes(served)[-1] == ("first", "ok")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceError("HTTP 401", status=401),
+        ServiceError("HTTP 404", status=404),
+        ThrottledError("rest", retry_after_s=1.0, status=429),
+        InvalidRequestError("no", status=400),
+        ServiceTimeoutError("late"),
+        MalformedReplyError("HTML"),
+        ValueError("a bug"),
+        HANGS,
+    ],
+    ids=["401", "404", "429", "400", "a timeout", "garbage", "a bug", "hangs"],
+)
+def test_what_will_not_pass_is_left_to_the_next_tier(error) -> None:
+    served = in_virtual_time(Bench(error, None).run)
+    assert [name for name, _ in outcomes(served)] == ["first", "second"]
+
+
+@pytest.mark.parametrize("state", [CircuitState.OPEN, CircuitState.HALF_OPEN])
+def test_there_is_no_retry_once_the_circuit_is_not_closed(state) -> None:
+    bench = Bench(DOWN)
+
+    def fails_and_opens() -> None:
+        bench.breaker.state = state
+        raise DOWN
+
+    bench.first.script = (fails_and_opens,)
+    served = in_virtual_time(bench.run)
+    assert outcomes(served) == [("first", "failed"), ("second", "ok")]
+    assert bench.breaker.asked == 1
+
+
+def test_a_probe_is_not_tried_again() -> None:
+    bench = Bench(DOWN)
+    bench.breaker.state, bench.breaker.probing = CircuitState.HALF_OPEN, True
+    served = in_virtual_time(bench.run)
+    assert outcomes(served) == [("first", "failed"), ("second", "ok")]
+
+
+def test_there_is_no_retry_where_the_question_has_no_time_for_it() -> None:
+    bench = Bench(DOWN)
+
+    async def nearly_late() -> Served[Embedding]:
+        def slow_failure() -> None:
+            CLOCK.busy(0.95)
+            raise DOWN
+
+        bench.first.script = (slow_failure,)
+        return await bench.run(allowed_s=1.0)
+
+    served = in_virtual_time(nearly_late)
+    assert [name for name, _ in outcomes(served)].count("first") == 1
+
+
+def test_of_many_calls_that_all_fail_only_the_budgets_share_is_tried_again() -> None:
+    bench = Bench(DOWN, policy=CircuitPolicy(retries=1, retry_budget=0.2, retry_budget_per_s=0.0))
+
+    async def ask_500_times() -> None:
+        for _ in range(500):
+            await bench.run()
+
+    in_virtual_time(ask_500_times)
+    assert 590 <= len(bench.first.calls) <= 601
+
+
+def test_a_stream_is_tried_again_before_its_first_piece_only() -> None:
+    def served_by(*script: Any) -> tuple[list[tuple[str, str]], int]:
+        stream = ScriptedStream(script)
+        tier = Tier("first", stream, 1.0, POLICY).guarded(ComponentType.GENERATOR, ScriptedCircuits())
+        probes = DetachedProbes()
+        chain: Chain[Generator] = Chain(ComponentType.GENERATOR, (tier,), plain_sentence(), "plain", probes)
+
+        async def run() -> Served[Any]:
+            deadline = Deadline.after(30.0, CLOCK)
+
+            async def last(generator: Generator) -> Any:
+                return await generator.generate("why?", [])
+
+            served = await chain.run_with(Streaming("why?", [], deadline, probes), last, deadline)
+            opened = served.reply
+            while hasattr(opened, "next") and await opened.next(deadline) is not None:
+                pass
+            if hasattr(opened, "aclose"):
+                await opened.aclose()
+            return served
+
+        return outcomes(in_virtual_time(run)), len(stream.calls)
+
+    assert served_by(DOWN) == ([("first", "failed")] * 3 + [("plain", "ok")], 3)
+    assert served_by("a piece", DOWN)[1] == 1
+
+
+@given(
+    share=st.floats(0, 1),
+    per_s=st.floats(0, 5),
+    steps=st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=200),
+)
+def test_within_any_time_there_are_no_more_retries_than_the_budget_promises(share, per_s, steps) -> None:
+    budget, now_s, calls, retries = RetryBudget(share, per_s), 0.0, 0, 0
+    for pause, asks in steps:
+        now_s += pause
+        budget.called(now_s)
+        calls += 1
+        retries += asks and budget.take(now_s)
+    assert retries <= share * calls + per_s * (now_s + SAVED_S) + 1e-6
+
+
+def test_a_budget_that_nobody_draws_on_does_not_grow_without_end() -> None:
+    budget = RetryBudget(0.2, 1.0)
+    for n in range(10_000):
+        budget.called(float(n))
+    assert sum(budget.take(10_000.0) for _ in range(100)) == 10
+
+
+def test_callers_do_not_come_back_together_nor_after_too_long() -> None:
+    pauses = [pause_s(retry) for retry in (1, 2, 5, 10) for _ in range(50)]
+    assert len(set(pauses)) > 100
+    assert 0 <= min(pauses) <= max(pauses) <= LONGEST_PAUSE_S
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"retries": -1}, "retries = -1: must be a whole number from 0 to 10"),
+        ({"retries": 1.5}, "retries = 1.5: must be a whole number"),
+        ({"retry_budget": 20}, "retry_budget = 20: must be between 0 and 1"),
+        ({"retry_budget_per_s": -1}, "retry_budget_per_s = -1: must be at least 0"),
+    ],
+)
+def test_an_impossible_budget_is_refused_by_name(facts, message) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        CircuitPolicy(**facts)
+
+
+def test_nobody_waits_for_a_retry_that_the_caller_left() -> None:
+    bench = Bench(DOWN, HANGS)
+
+    async def leave() -> int:
+        asking = asyncio.create_task(bench.run())
+        while len(bench.first.calls) < 2:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        return len(bench.first.calls)
+
+    assert in_virtual_time(leave) == 2
