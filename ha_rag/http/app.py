@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 
 from ha_rag.errors import HaRagError
 from ha_rag.http.access import ApiKeys
+from ha_rag.http.bodies import broken_rule
 from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
 from ha_rag.http.chat import chat_routes
@@ -69,6 +71,7 @@ def endpoints(service: Service) -> FastAPI:
         app.include_router(router)
     for path, files in assets().items():
         app.mount(path, files)
+    app.add_exception_handler(RequestValidationError, _told_of_a_parameter)
     app.add_exception_handler(
         HTTPException, _told_by_the_router([*app.routes, *(route for router in routers for route in router.routes)])
     )
@@ -91,6 +94,14 @@ _ROUTES = (
 
 async def _told(_: Request, error: Exception) -> Response:
     return problem_of(error).response()
+
+
+async def _told_of_a_parameter(_: Request, error: Exception) -> Response:
+    """A parameter of the address, or a header, that breaks its rule; bodies are read by `bodies`."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    detail = error.errors()[0]
+    return broken_rule(detail, tuple(detail["loc"][1:])).response()
 
 
 def _told_by_the_router(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:

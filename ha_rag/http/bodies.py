@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -46,7 +47,12 @@ def _problem(error: ValidationError, content: bytes) -> Problem:
     detail = error.errors(include_url=False, include_input=False)[0]
     if detail["type"] == "json_invalid":
         return _no_json(content, str(detail["ctx"]["error"]))
-    param = _param(detail["loc"])
+    return broken_rule(detail, detail["loc"])
+
+
+def broken_rule(detail: Mapping[str, Any], loc: tuple[int | str, ...]) -> Problem:
+    """422 for what pydantic found wrong at `loc`, in our words and without the value."""
+    param = _param(loc)
     return invalid(f"{param or 'the body'}: {_rule(detail['type'], detail.get('ctx', {}), detail['msg'])}", param)
 
 
@@ -74,6 +80,7 @@ _RULES = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "model_type": "must be a JSON object",
     "list_type": "must be a list",
     "string_too_short": "must not be empty",

@@ -116,8 +116,12 @@ def question_of(asked: ChatBody) -> str:
                     content if isinstance(content, str) else "\n".join(part.text for part in content)
                 )
             except ConfigurationError as error:
-                raise invalid(f"messages: the last one of the user is the {error}", "messages") from None
+                raise invalid(f"messages: the last one of the user {_rule(error)}", "messages") from None
     raise invalid("messages: there must be one with the role user", "messages")
+
+
+def _rule(error: ConfigurationError) -> str:
+    return str(error).removeprefix("question: ")
 
 
 def completion(answer: Answer, model: str) -> dict[str, Any]:

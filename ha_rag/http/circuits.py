@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,8 @@ from ha_rag.http.lines import Remark
 from ha_rag.http.replies import CircuitReply, CircuitsReply
 from ha_rag.http.service import Service
 from ha_rag.http.wire import json_response
+
+CircuitName = Annotated[str, Path(examples=["embedder.primary"], description="Its name, as in `/v1/circuits`.")]
 
 
 class OverrideBody(Body):
@@ -45,7 +47,7 @@ def circuit_routes(service: Service) -> APIRouter:
     @routes.get(
         "/v1/circuits/{name}", responses={200: {"model": CircuitReply}, **errors(401, 404)}, summary="One circuit"
     )
-    async def one(name: str) -> Response:
+    async def one(name: CircuitName) -> Response:
         return json_response(circuit_wire(await _report(service, name)))
 
     @routes.put(
@@ -54,7 +56,7 @@ def circuit_routes(service: Service) -> APIRouter:
         openapi_extra=for_operators(takes(OverrideBody)),
         summary="Override a circuit",
     )
-    async def override(request: Request, name: str) -> Response:
+    async def override(request: Request, name: CircuitName) -> Response:
         """`open` refuses all calls, `closed` lets all pass, `disabled` counts nothing, `shadow` only tells."""
         service.access.admit_operator(request)
         word = await read_json(request, OverrideBody)
@@ -69,7 +71,7 @@ def circuit_routes(service: Service) -> APIRouter:
         openapi_extra=for_operators(),
         summary="End an override",
     )
-    async def end_override(request: Request, name: str) -> Response:
+    async def end_override(request: Request, name: CircuitName) -> Response:
         """The circuit goes by its calls again."""
         service.access.admit_operator(request)
         return json_response(circuit_wire(await circuits.end_override(name, by=operator(request))))
@@ -77,7 +79,7 @@ def circuit_routes(service: Service) -> APIRouter:
     return routes
 
 
-async def _report(service: Service, name: str) -> CircuitReport:
+async def _report(service: Service, name: CircuitName) -> CircuitReport:
     found = {report.name: report for report in await service.circuits.circuits()}
     if name not in found:
         raise UnknownCircuitError(name[:128], tuple(sorted(found)))

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query
+from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
 from ha_rag.dashboards.feed import News, feed
-from ha_rag.errors import ConfigurationError
 from ha_rag.http.describing import errors
-from ha_rag.http.problems import invalid
 from ha_rag.http.service import Service
 from ha_rag.ledger.timeline import Place
 
@@ -23,10 +22,27 @@ RETRY_MS = 1000
 _STREAM: dict[str, Any] = {"content": {"text/event-stream": {}}, "description": "Server-sent events."}
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
+
+def _told_place(text: str) -> str:
+    if text:
+        Place.parse(text)  # a ConfigurationError is a ValueError, so its sentence goes out as it stands
+    return text
+
+
+# The pattern only describes the rule that `Place.parse` holds.
+_ID: dict[str, Any] = {"pattern": r"^([0-9]{1,16}-[0-9]{1,16}@[A-Za-z0-9._-]{1,200})?$"}
 ResumeFrom = Annotated[
-    str | None, Header(alias="Last-Event-ID", description="The last event's id: go on after it.", max_length=300)
+    str,
+    Header(
+        alias="Last-Event-ID", description="The last event's id: go on after it.", max_length=300, json_schema_extra=_ID
+    ),
+    AfterValidator(_told_place),
 ]
-After = Annotated[str | None, Query(description="The same, for clients that cannot send the header.", max_length=300)]
+After = Annotated[
+    str,
+    Query(description="The same, for clients that cannot send the header.", max_length=300, json_schema_extra=_ID),
+    AfterValidator(_told_place),
+]
 WithFleet = Annotated[bool, Query(description="Also send the whole fleet: at once, each second, and at each change.")]
 
 
@@ -40,25 +56,17 @@ def event_routes(service: Service) -> APIRouter:
         response_class=StreamingResponse,
         responses={200: _STREAM, **errors(401, 422)},
     )
-    async def events(last_event_id: ResumeFrom = None, after: After = None, fleet: WithFleet = False) -> Response:
+    async def events(last_event_id: ResumeFrom = "", after: After = "", fleet: WithFleet = False) -> Response:
         """Each transition of each circuit once, in order, with who, why and counts (`event: event`).
 
         With `fleet`, pictures of the whole fleet too (`event: fleet`): the first one as /v1/fleet gives it, the later
         ones with only the new points of each history, and without the timeline.
         """
-        place = _place(last_event_id or after)
+        begin = last_event_id or after
+        place = Place.parse(begin) if begin else None
         return StreamingResponse(_told(service, place, fleet), media_type="text/event-stream", headers=_HEADERS)
 
     return routes
-
-
-def _place(text: str | None) -> Place | None:
-    if not text:
-        return None
-    try:
-        return Place.parse(text)
-    except ConfigurationError as error:
-        raise invalid(f"Last-Event-ID: {error}", "Last-Event-ID") from None
 
 
 async def _told(service: Service, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:

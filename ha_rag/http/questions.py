@@ -40,7 +40,7 @@ QuestionText = Annotated[
 TopK = Annotated[
     int,
     Field(ge=1, le=MOST_PASSAGES, description="How many passages to answer from."),
-    BeforeValidator(_whole, json_schema_input_type=int),
+    BeforeValidator(_whole),
 ]
 TimeoutS = Annotated[
     float,
