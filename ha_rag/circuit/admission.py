@@ -11,8 +11,12 @@ from ha_rag.circuit.state import Counts
 RAMP = (0.1, 0.25, 0.5)
 """Shares that pass in the first three quarters of the ramp; in the last everything passes, as the share is reached."""
 
-ACCEPTS_FACTOR = 2.0
-"""K of the SRE book's client-side throttling (ch. 21): how many requests are sent for each one that is accepted."""
+ACCEPTS_FACTOR = 1.1
+"""K of the SRE book's client-side throttling (ch. 21): how many requests are sent for each one that is accepted.
+
+With the book's usual 2 nothing is shed before half of all calls fail, which is where circuits open anyway; 1.1, its
+stricter choice, bears a tenth of failures and sheds from there on (docs/decisions/0005).
+"""
 
 
 def ramp_share(policy: CircuitPolicy, closed_for_s: float) -> float:
@@ -24,7 +28,11 @@ def ramp_share(policy: CircuitPolicy, closed_for_s: float) -> float:
 
 
 def shed_share(policy: CircuitPolicy, counts: Counts) -> float:
-    """The share that may pass in a brownout: 1 - max(0, (requests - K accepts) / (requests + 1))."""
+    """The share that may pass in a brownout: 1 - max(0, (requests - K accepts) / (requests + 1)).
+
+    `counts` holds calls that were sent, not those that were shed: a service that fails a fifth of whatever it is sent
+    would otherwise be sent less and less, down to nothing.
+    """
     if not policy.shed:
         return 1.0
     return 1.0 - max(0.0, (counts.samples - ACCEPTS_FACTOR * counts.ok) / (counts.samples + 1))

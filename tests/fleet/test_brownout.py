@@ -1,0 +1,210 @@
+"""A service that fails a fifth of its calls; one that has just come back; and calls that are tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.fleet.processes import Controls, Provider, Replica, StandingFleet, until_ready
+from tests.redis_servers import RedisProcess
+
+pytestmark = [pytest.mark.fleet, pytest.mark.faults, pytest.mark.timeout(240)]
+
+CONFIGURATION = """
+[fleet]
+redis_url = "{redis}"
+
+[index]
+path = "{index}"
+
+[[embedders]]
+name = "local"
+kind = "hashing"
+
+[[retrievers]]
+name = "lexical"
+kind = "lexical"
+
+[[generators]]
+name = "primary"
+kind = "openai"
+base_url = "{provider}/v1"
+model = "gpt-4o-mini"
+timeout_s = 2.0
+[generators.circuit]
+{circuit}
+
+[[generators]]
+name = "extractive"
+kind = "extractive"
+"""
+
+CIRCUIT = "generator.primary"
+
+
+class Shop:
+    """A fleet with a provider and a Redis of its own, and questions asked of it."""
+
+    def __init__(self, replicas: list[Replica], provider: Controls) -> None:
+        self.replicas, self.provider = replicas, provider
+
+    async def asked(self, per_s: float, for_s: float) -> int:
+        """Asks so many a second of all replicas together, by a process each; how many it were. All are answered."""
+        each = [_load(replica.url, per_s / len(self.replicas), for_s) for replica in self.replicas]
+        tallies = await asyncio.gather(*each)
+        assert sum(tally["failed"] for tally in tallies) == 0, tallies
+        return sum(tally["asked"] for tally in tallies)
+
+    async def reached(self, per_s: float, for_s: float) -> float:
+        """The share of questions asked that reached the service."""
+        before = await self.provider.calls()
+        asked = await self.asked(per_s, for_s)
+        return (await self.provider.calls() - before) / asked
+
+    async def until(self, state: str) -> None:
+        """Returns once every replica says so."""
+        async with asyncio.timeout(30):
+            while {(await replica.circuit(CIRCUIT))["state"] for replica in self.replicas} != {state}:
+                await asyncio.sleep(0.01)
+
+
+async def _load(url: str, per_s: float, for_s: float) -> dict[str, Any]:
+    command = ["-m", "ha_rag.simulation.load", "--url", url, "--per-s", str(per_s), "--for", str(for_s)]
+    load = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await load.communicate()
+    return dict(json.loads(out))
+
+
+ShopOf = Callable[..., Any]
+
+
+@pytest.fixture
+def shop_of(standing_fleet: StandingFleet, tmp_path: Path) -> ShopOf:
+    """Opens shops: `async with shop_of("ramp_s = 8.0") as shop`."""
+
+    @asynccontextmanager
+    async def opened(circuit: str, replicas: int = 3) -> AsyncIterator[Shop]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        redis, provider = RedisProcess(folder), Provider(folder)
+        standing_fleet.copy_index(folder / "index")
+        config = folder / "ha_rag.toml"
+        config.write_text(
+            CONFIGURATION.format(redis=redis.url, index=folder / "index", provider=provider.url, circuit=circuit)
+        )
+        crew = [Replica(f"rag-{n}", folder, config) for n in range(1, replicas + 1)]
+        redis.start()
+        provider.start()
+        for replica in crew:
+            replica.start()
+        try:
+            async with aiohttp.ClientSession() as session:
+                controls = Controls(provider.url, session)
+                await until_ready(controls.answers, provider)
+                for replica in crew:
+                    replica.reached_by(session)
+                    await until_ready(replica.ready, replica)
+                yield Shop(crew, controls)
+        finally:
+            for replica in crew:
+                replica.stop()
+            provider.stop()
+            redis.kill()
+
+    return opened
+
+
+# ---- brownout -------------------------------------------------------------------------------------------------------
+
+
+async def _refused(shop: Shop) -> tuple[float, float]:
+    """The share refused while a fifth of all calls fails, for 60 s, and in the 20 s after it."""
+    await shop.provider.fail("chat", rate=0.2)
+    during = 1 - await shop.reached(30, 60)
+    await shop.provider.mend()
+    return during, 1 - await shop.reached(30, 20)
+
+
+async def test_in_a_brownout_shedding_refuses_in_proportion_where_a_plain_breaker_refuses_most(shop_of):
+    async with AsyncExitStack() as stack:
+        plain = await stack.enter_async_context(shop_of("failure_threshold = 0.15\nmin_samples = 20", 2))
+        shedding = await stack.enter_async_context(shop_of("shed = true\nmin_samples = 20", 2))
+
+        (plain_during, plain_after), (during, after) = await asyncio.gather(_refused(plain), _refused(shedding))
+
+    print(f"refused during and after 60 s of 20 % errors: plain {plain_during:.1%} {plain_after:.1%};", end=" ")
+    print(f"shedding {during:.1%} {after:.1%}")
+    assert plain_during > 0.5
+    # 1 - 1.1 * 0.8 = 12 %, and the noise of a window of 300 calls.
+    assert 0.05 < during < 0.2
+    assert after < 0.05
+    assert after < plain_after
+
+
+# ---- ramp -----------------------------------------------------------------------------------------------------------
+
+RAMP_S = 8.0
+PER_S = 90.0
+
+
+async def _shares_after_closing(shop: Shop) -> list[float]:
+    """Of the questions asked in each quarter of the ramp's time after closing, the share that the service received."""
+    await shop.provider.fail("chat")
+    asking = asyncio.create_task(shop.asked(PER_S, 35))
+    await shop.until("open")
+    await shop.provider.mend()
+    await shop.until("closed")
+    # Redis runs on this machine, so its clock and that of the arrivals differ by what this machine's two clocks do.
+    closed_at = (await shop.replicas[0].circuit(CIRCUIT))["changed_at"]
+    closed_ms = 1000 * (closed_at - time.time() + time.monotonic())
+    await asking
+    quarter_ms = RAMP_S * 250
+    at_ms = [arrival["monotonic_ms"] - closed_ms for arrival in await shop.provider.arrivals()]
+    received = [sum(n * quarter_ms <= at < (n + 1) * quarter_ms for at in at_ms) for n in range(4)]
+    return [count / (PER_S * quarter_ms / 1000) for count in received]
+
+
+async def test_after_closing_the_service_receives_a_growing_share_of_the_whole_fleets_questions(shop_of):
+    rest = "recovery_timeout_s = 3.0"
+    async with shop_of(f"{rest}\nramp_s = {RAMP_S}") as shop:
+        with_ramp = await _shares_after_closing(shop)
+    async with shop_of(rest) as shop:
+        without = await _shares_after_closing(shop)
+
+    print("received in the quarters of the ramp: " + ", ".join(f"{share:.0%}" for share in with_ramp), end="; ")
+    print("without a ramp: " + ", ".join(f"{share:.0%}" for share in without))
+    assert with_ramp == pytest.approx([0.1, 0.25, 0.5, 1.0], abs=0.1)
+    assert without == pytest.approx([1.0] * 4, abs=0.15)
+
+
+# ---- retries --------------------------------------------------------------------------------------------------------
+
+
+async def test_retries_reach_the_service_within_their_budget_and_not_once_the_circuit_is_open(shop_of):
+    retrying = "retries = 2\nretry_budget = 0.2\nretry_budget_per_s = 0.0\nfailure_threshold = 0.9\nmin_samples = 1000"
+    async with shop_of(retrying) as shop:
+        await shop.provider.fail("chat", rate=0.1)
+        few = await shop.reached(60, 10)
+        await shop.provider.fail("chat", rate=0.8)
+        many = await shop.reached(60, 15)
+
+    async with shop_of("retries = 2\nretry_budget = 1.0\nretry_budget_per_s = 10.0") as shop:
+        await shop.provider.fail("chat")
+        await asyncio.gather(shop.until("open"), shop.asked(30, 3))
+        before = await shop.provider.calls()
+        asked = await shop.asked(30, 4)
+        while_open = await shop.provider.calls() - before
+
+    print(f"calls a question: {few:.2f} with 10 % errors, {many:.2f} with 80 %; while open {while_open} for {asked}")
+    assert few == pytest.approx(1.11, abs=0.06)
+    assert 1.1 < many <= 1.2 + 0.02
+    assert while_open <= 2
