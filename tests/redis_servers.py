@@ -46,8 +46,8 @@ def _is_free(port: int) -> bool:
 
 
 def redis_binary() -> str | None:
-    """The redis-server on the PATH, or None."""
-    return shutil.which("redis-server")
+    """The server that the variable REDIS_SERVER names (a Valkey, another Redis), else the one on the PATH, or None."""
+    return shutil.which(os.environ.get("REDIS_SERVER") or "redis-server")
 
 
 class RedisProcess:

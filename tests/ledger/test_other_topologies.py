@@ -19,7 +19,7 @@ from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
 from tests.ledger.bench import terms
-from tests.redis_servers import RedisProcess, fake_redis, free_port
+from tests.redis_servers import RedisProcess, fake_redis, free_port, redis_binary
 
 REST_MS = 60_000
 TERMS = terms(rest_ms=REST_MS)
@@ -83,7 +83,8 @@ def sentinel(tmp_path: Path, redis_server: RedisProcess) -> Iterator[int]:
     """The port of a sentinel that watches the session's server."""
     port, file = free_port(), tmp_path / "sentinel.conf"
     file.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor mine 127.0.0.1 {redis_server.port} 1\n")
-    process = subprocess.Popen(["redis-server", str(file), "--sentinel"], stdout=subprocess.PIPE, text=True)
+    binary = redis_binary() or "redis-server"
+    process = subprocess.Popen([binary, str(file), "--sentinel"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while "+monitor" not in process.stdout.readline():
         assert process.poll() is None
