@@ -25,12 +25,12 @@ from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.hearing import Heard
 from ha_rag.ledger.herald import Herald
 from ha_rag.ledger.keys import checked_name
 from ha_rag.ledger.ledger import Beat, Change, Ledger
 from ha_rag.ledger.link import Link
 from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.view import Heard
 
 RETRY_S = (0.2, 1.0)
 """Between two tries to listen, at random."""

@@ -43,12 +43,13 @@ from ha_rag.events import CircuitChanged, Event, Sink, WouldOpen, announce
 from ha_rag.ledger.address import parse
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.gate import Scope
 from ha_rag.ledger.keys import Keys, checked_name
 from ha_rag.ledger.ledger import Beat, Ledger
 from ha_rag.ledger.limits import CENSUS, ROLL
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.ledger.sync import Sync, running_loop
-from ha_rag.ledger.view import Scope, View
+from ha_rag.ledger.view import View
 from ha_rag.messages import Outcome
 
 FRESH_POLLS = 2.5

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
+from ha_rag.ledger.gate import Scope
 from ha_rag.ledger.ledger import Beat
-from ha_rag.ledger.view import Scope, View
+from ha_rag.ledger.view import View
 
 
 @dataclass(frozen=True, slots=True)

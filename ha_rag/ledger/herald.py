@@ -8,7 +8,8 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
 from ha_rag.events import CircuitChanged, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged, Sink, announce
-from ha_rag.ledger.view import Heard, View
+from ha_rag.ledger.hearing import Heard
+from ha_rag.ledger.view import View
 
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from ha_rag.circuit.rules import Ruling, Tally
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
 from ha_rag.circuit.state import CircuitState
+from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.solo import Solo
+from ha_rag.messages import Outcome
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
@@ -64,6 +66,11 @@ class Overlay:
         wait_ms = self.solo.wait_ms(ms(now_s))
         return math.inf if wait_ms == UNKNOWN else now_s + wait_ms / 1000
 
+    def probe(self, now_s: float) -> Grant | None:
+        """The right to a probe of the replica's own, if one may be made now."""
+        own = self.solo.lease(ms(now_s))
+        return Grant(own.token, own.until_ms / 1000, self.epoch, True, math.inf) if own is not None else None
+
     def read(self, now_s: float) -> Snapshot:
         """The replica's own circuit, in ms of its own clock."""
         return self.solo.read(ms(now_s))
@@ -74,6 +81,13 @@ class Overlay:
             return None
         ruling = self.solo.record(ms(now_s), tallies, throttled_ms)
         return ruling if ruling.events else None
+
+    def settle(self, now_s: float, token: str, outcome: Outcome, throttled_ms: int) -> Ruling:
+        """Ends a probe of the replica's own."""
+        ruling = self.solo.settle(ms(now_s), token, outcome, throttled_ms)
+        if ruling.events and self.calm:
+            self.closed_at_s = now_s
+        return ruling
 
     def await_verdict(self, now_s: float, batch: int) -> None:
         """Binds once the fleet has judged the batch of that number, or after `VERDICT_S`."""
@@ -87,6 +101,10 @@ class Overlay:
     def bind(self) -> None:
         """Binds from now on: there is nobody whose word could come first."""
         self._awaited = None
+
+    def is_short(self, now_s: float) -> bool:
+        """Whether nothing but the number of samples keeps the own law closed: then a success may open it too."""
+        return self.calm and self.solo.is_short(ms(now_s))
 
     def forget(self) -> None:
         """The fleet's word takes its place."""

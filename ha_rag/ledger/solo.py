@@ -56,6 +56,12 @@ class Solo:
         counts = self.counts(now_ms)
         return self.terms.reached(counts.failure_rate, counts.slow_rate)
 
+    def is_short(self, now_ms: int) -> bool:
+        """Whether the rates say open, and only the number of samples does not yet."""
+        counts = self.counts(now_ms)
+        few = 0 < counts.samples < self.terms.min_samples
+        return few and self.terms.reached(counts.failure_rate, counts.slow_rate)
+
     def counts(self, now_ms: int) -> Counts:
         """What the window holds."""
         return total(self.circuit.window, now_ms, self.terms)

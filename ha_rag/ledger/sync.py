@@ -141,7 +141,7 @@ class Sync:
         with self._lock:  # the loops walk over the one they began with
             self._bursts = {**self._bursts, view.name: Burst()}
             self._views = {**self._views, view.name: view}
-        view.spread_s = self.pace.spread_s
+        view.spread(self.pace.spread_s)
         self._soon(lambda: self._spawn(self._look_at(view)))
 
     def _shared(self) -> list[View]:
@@ -323,7 +323,7 @@ class Sync:
             raise
         self.pace = Pace(max(1, replicas), max(1, self._busy()))
         for view in self._views.values():
-            view.spread_s = self.pace.spread_s
+            view.spread(self.pace.spread_s)
         if not names:  # nothing is polled then: a beat that is taken is all there is to know the link by
             self._up(None)
 

@@ -139,7 +139,7 @@ def test_whom_the_message_did_not_reach_the_next_poll_tells(view: OneView) -> No
 
 def test_a_lease_given_back_while_the_circuit_rests_does_not_make_all_ask_at_its_end() -> None:
     view = OneView(draw=lambda: 0.5)
-    view.spread_s = 4.0
+    view.spread(4.0)
     view.hears(OPEN, 5, left_ms=3000)
     view.hear_message(view.said(OPEN, 5, left_ms=3000), 5)
     view.clock.advance(3.1)
@@ -162,7 +162,7 @@ def test_a_large_fleet_spreads_what_all_want_to_ask() -> None:
     asked = set()
     for share in (0.0, 0.25, 0.5, 0.75):
         view = OneView(draw=lambda share=share: share)
-        view.spread_s = 4.0
+        view.spread(4.0)
         view.hears(HALF_OPEN, 5)
         asked.add(view.refused().retry_after_s)
     assert asked == {0.0, 1.0, 2.0, 3.0}

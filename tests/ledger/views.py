@@ -9,9 +9,10 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Override, OverrideMode
 from ha_rag.clock import ManualClock
 from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.gate import Refused
 from ha_rag.ledger.ledger import Reply
 from ha_rag.ledger.tallies import Term
-from ha_rag.ledger.view import Refused, View
+from ha_rag.ledger.view import View
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
