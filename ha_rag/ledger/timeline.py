@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.ledger import Event, Ledger
 
-_PLACE = re.compile(r"(\d{1,16})-(\d{1,16})@([^@\s]{1,200})")
+_PLACE = re.compile(r"([0-9]{1,16})-([0-9]{1,16})@([A-Za-z0-9._-]{1,200})")
 _LAST = 2**53
 
 
@@ -49,7 +49,9 @@ class Place:
         if circuit <= self.circuit:
             return f"{self.ms}-{self.number}"
         # Of a later name: an entry with the very same id comes after this place.
-        return f"{self.ms}-{self.number - 1}" if self.number else f"{self.ms - 1}-{_LAST}"
+        if self.number:
+            return f"{self.ms}-{self.number - 1}"
+        return f"{self.ms - 1}-{_LAST}" if self.ms else "0-0"
 
 
 async def events_after(ledger: Ledger, circuits: Iterable[str], place: Place, limit: int = 100) -> list[Event]:

@@ -7,7 +7,7 @@ import logging
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from ha_rag.breaker.report import replica_name
 from ha_rag.events import (
@@ -38,10 +38,28 @@ def configure(form: Literal["console", "json"], level: int = logging.INFO) -> No
 
 
 class ConsoleLines(logging.Formatter):
-    """`21:04:05.678 WARNING circuit embedder.primary: closed -> open (5 of 5 calls failed)`."""
+    """`21:04:05.678 WARNING circuit embedder.primary: closed -> open (5 of 5 calls failed)`.
+
+    One line a fact, whatever stands in it: what cannot be printed comes escaped, and a traceback's lines are indented,
+    so that nothing that a caller sent reads like a line of the log.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name for it
+        """The line."""
+        return _printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name for it
+        """A traceback, indented."""
+        return "\n".join(f"    {_printable(line)}" for line in super().formatException(ei).split("\n"))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class JsonLines(logging.Formatter):

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.types import ASGIApp, Message
 
@@ -56,6 +57,7 @@ class Street:
         *,
         headers: Mapping[str, str] | None = None,
         chunks: Sequence[bytes] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> Reply:
         """`body`: bytes as they are, anything else as JSON. `chunks`: a body in pieces, of no announced length."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -74,7 +76,8 @@ class Street:
         async def send(message: Message) -> None:
             out.append(message)
 
-        await self.app(self._scope(method, path, sent), receive, send)
+        asked = self._scope(method, path, sent) | {"query_string": urlencode(query or {}).encode()}
+        await self.app(asked, receive, send)
         out = [message for message in out if message["type"].startswith("http.response")]
         started = {name.decode(): value.decode() for name, value in out[0]["headers"]}
         return Reply(out[0]["status"], started, b"".join(message.get("body", b"") for message in out[1:]))

@@ -91,6 +91,8 @@ async def test_what_fails_before_the_first_piece_has_a_status(house, street):
         ({}, "messages"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
+        ({"messages": [QUESTION, {"role": "user", "content": " \x00"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "x" * 8001}]}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [QUESTION], "stream": "yes"}, "stream"),
         ({"messages": [QUESTION], "top_k": 0}, "top_k"),

@@ -73,6 +73,7 @@ async def test_an_override_ends_when_it_is_deleted(street):
         ({"mode": "open"}, "reason"),
         ({"mode": "open", "reason": ""}, "reason"),
         ({"mode": "open", "reason": "x" * 501}, "reason"),
+        ({"mode": "open", "reason": " \n\x00 "}, "reason"),
         ({"mode": "open", "reason": "x", "for_s": 0}, "for_s"),
         ({"mode": "open", "reason": "x", "for_s": 1e9}, "for_s"),
         ({"mode": "open", "reason": "x", "until": 1}, "until"),
@@ -83,6 +84,15 @@ async def test_a_wrong_override_is_refused_by_its_field(house, street, word, par
 
     assert (reply.status, reply.error[2]) == (422, param)
     assert house.circuits.reports["embedder.primary"].override is None
+
+
+async def test_a_reason_is_one_line_wherever_it_will_be_shown(house, street):
+    word = {"mode": "open", "reason": "rain\r\n12:00:00 INFO all is well\x1b[2J\u2028"}
+
+    await street.call("PUT", "/v1/circuits/embedder.primary/override", word)
+
+    override = house.circuits.reports["embedder.primary"].override
+    assert override.reason == "rain  12:00:00 INFO all is well [2J"
 
 
 async def test_the_fleet_lists_its_replicas_and_what_they_disagree_on(house, street):

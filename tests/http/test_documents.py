@@ -39,8 +39,13 @@ async def test_a_document_that_is_not_there_cannot_be_deleted(street):
         ({}, "text"),
         ({"text": ""}, "text"),
         ({"text": 1}, "text"),
+        ({"text": " \u200b*** \x00"}, "text"),
         ({"text": "x", "id": ""}, "id"),
         ({"text": "x", "id": "i" * 513}, "id"),
+        ({"text": "x", "id": "a\nb"}, "id"),
+        ({"text": "x", "id": " a"}, "id"),
+        ({"text": "x", "id": "a\x1b[31m"}, "id"),
+        ({"text": "x", "id": "a\u2028b"}, "id"),
         ({"text": "x", "metadata": {"a": ["b"]}}, "metadata"),
         ({"text": "x", "url": "http://h"}, "url"),
     ],
@@ -51,6 +56,21 @@ async def test_a_wrong_document_is_refused_by_its_field(house, street, body, par
     assert reply.status == 422
     assert (reply.error[2] or "").startswith(param)
     assert house.documents.held == {}
+
+
+@pytest.mark.parametrize("value", [b"[1]", b"null", b"1e999", b"{}"])
+async def test_a_fact_of_a_wrong_kind_is_told_by_its_name_and_not_by_ours(street, value):
+    reply = await street.call("POST", "/v1/documents", b'{"text": "x", "metadata": {"year": %s}}' % value)
+
+    assert reply.status == 422
+    assert reply.error[1:] == ("metadata.year: must be a text, a finite number, or true or false", "metadata.year")
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "<script>", "مرحبا", "a;b", "%0d%0a", "x" * 512])
+async def test_any_other_id_of_one_line_is_a_name_and_nothing_else(house, street, name):
+    reply = await street.call("POST", "/v1/documents", {"id": name, "text": "x"})
+
+    assert (reply.status, reply.json["document"], list(house.documents.held)) == (200, name, [name])
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,25 @@ async def test_a_wrong_method_names_the_right_ones(street):
     assert (reply.status, reply.error[0], reply.headers["allow"]) == (405, "method_not_allowed", "POST")
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/query", "POST"),
+        ("/v1/circuits/embedder.primary/override", "DELETE, PUT"),
+        ("/v1/documents/a/b", "DELETE"),
+        ("/health", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/metrics", "GET"),
+        ("/web/main.js", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_names_all_the_right_ones_of_all_routes(street, path, allowed):
+    for method in ("PATCH", "OPTIONS", "TRACE", "BREW"):
+        reply = await street.call(method, path)
+
+        assert (reply.status, reply.error[0], reply.headers["allow"]) == (405, "method_not_allowed", allowed)
+
+
 @pytest.mark.parametrize("given", ["abc-1", "A.b_c-9", "x" * 128])
 async def test_a_harmless_request_id_is_given_back(street, given):
     reply = await street.call("GET", "/health/live", headers={"x-request-id": given})

@@ -57,6 +57,12 @@ async def test_nobody_gets_more_time_than_the_server_allows():
     assert house.rag.asked == [("How?", 3, 2.0)]
 
 
+async def test_a_whole_number_may_be_written_as_json_has_it(house, street):
+    reply = await street.call("POST", "/v1/query", b'{"question": "How?", "top_k": 5.0}')
+
+    assert (reply.status, house.rag.asked) == (200, [("How?", 5, 30.0)])
+
+
 @pytest.mark.parametrize(
     ("body", "message", "param"),
     [
@@ -70,6 +76,8 @@ async def test_nobody_gets_more_time_than_the_server_allows():
         ({"question": "How?", "top_k": 0}, "top_k: must be at least 1", "top_k"),
         ({"question": "How?", "top_k": 51}, "top_k: must be at most 50", "top_k"),
         ({"question": "How?", "top_k": "3"}, "top_k: must be a whole number", "top_k"),
+        ({"question": "How?", "top_k": 3.5}, "top_k: must be a whole number", "top_k"),
+        ({"question": "How?", "top_k": 1e300}, "top_k: must be at most 50", "top_k"),
         ({"question": "How?", "top_k": True}, "top_k: must be a whole number", "top_k"),
         ({"question": "How?", "timeout_s": 0}, "timeout_s: must be above 0", "timeout_s"),
         ({"question": "How?", "timeout_s": -1}, "timeout_s: must be above 0", "timeout_s"),

@@ -56,7 +56,9 @@ def test_what_is_as_young_as_the_look_itself_is_told_by_the_next_one() -> None:
     assert merged([[event(entry)]], complete_to_ms=6, limit=10) == [event(entry)]
 
 
-@pytest.mark.parametrize("text", ["", "5", "5-0", "5-0@", "5-0@a b", "x-0@a", "5-0@" + "a" * 500, "5-0@a@b"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5-0", "5-0@", "5-0@a b", "x-0@a", "5-0@" + "a" * 500, "5-0@a@b", "٣-0@a", "5-0@a\x1d"]
+)
 def test_a_place_that_nobody_told_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigurationError, match="no place in the timeline"):
         Place.parse(text)
@@ -78,6 +80,7 @@ async def test_the_timeline_of_a_real_ledger_goes_on_where_it_was_left(any_redis
         assert await latest_events(ledger, CIRCUITS, limit=1) == [second]
         assert await events_after(ledger, CIRCUITS, Place.of(first)) == [second]
         assert await events_after(ledger, CIRCUITS, Place.of(second)) == []
+        assert await events_after(ledger, CIRCUITS, Place(0, 0, "0")) == [first, second]
         await ledger.override("a", TERMS, None, "third", "op", None)
         await _past_now(ledger)
         assert [e.circuit for e in await events_after(ledger, CIRCUITS, Place.of(second))] == ["a"]

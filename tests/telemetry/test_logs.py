@@ -17,7 +17,7 @@ from ha_rag.events import (
     ReplicaNameTaken,
     WouldOpen,
 )
-from ha_rag.telemetry.logs import JsonLines, in_words, log_event
+from ha_rag.telemetry.logs import ConsoleLines, JsonLines, in_words, log_event
 
 OPENED = CircuitChanged(
     at_ms=0, replica="rag-2", circuit="embedder.primary", previous_epoch=1, epoch=2, from_state="closed",
@@ -90,6 +90,29 @@ def test_an_exception_in_a_json_line_stays_on_that_line():
 
     assert "\n" not in line
     assert "two" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("form", [ConsoleLines(), JsonLines()])
+@pytest.mark.parametrize(
+    "said", ["/v1\n12:00:00.000 INFO    all is well", "\r\x1b[2Jgone", "a\u2028b", "\ud800", "\u202eevil", "%s %d {0}"]
+)
+def test_what_a_caller_sent_is_no_line_of_its_own_and_no_order_to_a_terminal(form, said):
+    line = form.format(logging.getLogger("x").makeRecord("x", logging.INFO, "f", 1, "failed: %s", (said,), None))
+
+    assert line.isprintable()
+    assert line.encode()
+
+
+def test_no_line_of_a_traceback_reads_like_a_line_of_the_log():
+    try:
+        raise ValueError("\n12:00:00.000 INFO    all is well\r\x1b[2J")
+    except ValueError:
+        record = logging.getLogger("x").makeRecord("x", logging.ERROR, "f", 1, "failed", (), _exc_info())
+
+    first, *more = ConsoleLines().format(record).split("\n")
+
+    assert first.endswith("failed")
+    assert all(line.startswith("    ") and line.isprintable() for line in more)
 
 
 def _exc_info():

@@ -1,0 +1,22 @@
+"""What the OpenAPI description cannot say, for schemathesis. What is wrong in a request stays wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from schemathesis.hooks import HookContext
+
+QUESTION = {"role": "user", "content": "How does a circuit recover?"}
+
+
+@schemathesis.hook("map_case")
+def completed(context: HookContext, case: Any) -> Any:
+    """The last message of the user is the question; and of a fleet where nothing happens only pictures are told."""
+    path = "" if context.operation is None else context.operation.path
+    if path == "/v1/chat/completions" and isinstance(case.body, dict) and isinstance(case.body.get("messages"), list):
+        messages = case.body["messages"]
+        case.body = {**case.body, "messages": [*messages, QUESTION] if messages else []}
+    if path == "/v1/events" and case.query.get("fleet", False) in (False, "false"):
+        case.query["fleet"] = True
+    return case
