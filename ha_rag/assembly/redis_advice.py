@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import AuthenticationError, RedisError
 
 from ha_rag.ledger.address import Address
@@ -28,8 +29,13 @@ def unreachable(error: Exception, address: Address) -> Advice:
         if isinstance(cause, FileNotFoundError) and address.tls:
             files = ", ".join(str(value) for name, value in address.tls_options.items() if name.endswith(_FILES))
             return f"a file for TLS is not there (one of {files})", "correct the path behind the URL"
-    why = redacted(str(error)) or type(error).__name__
-    text = f"cannot be reached ({why})"
+    if isinstance(error, MasterNotFoundError):
+        return (
+            f"the sentinels name no master for {address.service!r}, or do not answer",
+            "name the service as they do, redis+sentinel://host:26379/SERVICE; if they want a login, it stands "
+            "behind the URL: ?sentinel_password=...",
+        )
+    text = f"cannot be reached ({redacted(str(error)) or type(error).__name__})"
     if address.tls and any(isinstance(cause, TimeoutError) for cause in causes):
         return text, f"{START_OR_CORRECT}; if this port speaks no TLS, the URL begins with redis:// not rediss://"
     if any(isinstance(cause, ConnectionResetError) for cause in causes):

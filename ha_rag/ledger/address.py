@@ -6,7 +6,8 @@
     redis+cluster://[user:password@]host[:port],host...                   rediss+cluster://...
 
 Options behind "?": `db`, `username`, `password` (for a socket's path, which has no other place for them), `protocol` (2
-or 3) and, over TLS, redis-py's `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`.
+or 3); for sentinels that want a login of their own `sentinel_username`, `sentinel_password`; and, over TLS, redis-py's
+`ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`.
 Nothing else: a timeout given there would quietly replace the one that keeps a dead Redis from stalling its callers.
 """
 
@@ -21,6 +22,7 @@ from ha_rag.errors import ConfigurationError
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 PORT, SENTINEL_PORT = 6379, 26379
 _OPTIONS = ("db", "username", "password", "protocol")
+_SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
 _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 
 
@@ -35,6 +37,8 @@ class Address:
     db: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    sentinel_username: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
     protocol: int | None = None
     tls: bool = False
     tls_options: dict[str, str | bool] = field(default_factory=dict)
@@ -50,10 +54,11 @@ def parse(url: str) -> Address:
     if parts.scheme not in SCHEMES:
         _refuse("must begin with one of " + ", ".join(f"{scheme}://" for scheme in SCHEMES))
     tls = parts.scheme.startswith("rediss")
+    sentinels = _SENTINEL_OPTIONS if parts.scheme.endswith("+sentinel") else ()
+    allowed = (*_OPTIONS, *sentinels, *(_TLS_OPTIONS if tls else ()))
     for name in options:
-        if name not in _OPTIONS and not (tls and name in _TLS_OPTIONS):
-            allowed = ", ".join(_OPTIONS + (_TLS_OPTIONS if tls else ()))
-            _refuse(f"the option {name!r} is none of {allowed}")
+        if name not in allowed:
+            _refuse(f"the option {name!r} is none of {', '.join(allowed)}")
     return _address(parts, options, tls=tls)
 
 
@@ -70,6 +75,8 @@ def _address(parts: SplitResult, options: dict[str, str], *, tls: bool) -> Addre
         db=db,
         username=unquote(user) or options.get("username"),
         password=unquote(password) or options.get("password"),
+        sentinel_username=options.get("sentinel_username"),
+        sentinel_password=options.get("sentinel_password"),
         protocol=_protocol(options),
         tls=tls,
         tls_options={name: _tls_value(name, options[name]) for name in _TLS_OPTIONS if name in options},

@@ -23,12 +23,12 @@ Client = Redis | RedisCluster
 
 def connect(
     url: str, *, timeout_s: float = 0.25, protocol: int | None = None, max_connections: int = 64,
-    client_name: str | None = None, sentinel_username: str | None = None, sentinel_password: str | None = None,
+    client_name: str | None = None,
 ) -> Client:  # fmt: skip
     """A client for the Redis at `url` (its forms: `address.py`). Sends nothing yet.
 
     `timeout_s`: for connecting and for each answer. `protocol`: 2 or 3 (RESP); None: the URL's, or redis-py's own
-    choice. `max_connections`: at once (on a cluster: for each node). `sentinel_*`: how to log in to the sentinels.
+    choice. `max_connections`: at once (on a cluster: for each node).
     Raises ConfigurationError. The client belongs to one event loop; `close` ends it.
     """
     if protocol not in (None, 2, 3):
@@ -38,8 +38,7 @@ def connect(
     if address.kind == "cluster":
         return _cluster(address, options, max_connections)
     if address.kind == "sentinel":
-        login = {"username": sentinel_username, "password": sentinel_password}
-        return _sentinel(address, options, max_connections, login)
+        return _sentinel(address, options, max_connections)
     return _single(address, options, max_connections, timeout_s)
 
 
@@ -78,11 +77,12 @@ def _single(address: Address, options: dict[str, Any], max_connections: int, tim
     )
 
 
-def _sentinel(address: Address, options: dict[str, Any], max_connections: int, login: dict[str, str | None]) -> Redis:
+def _sentinel(address: Address, options: dict[str, Any], max_connections: int) -> Redis:
     to_sentinels = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
     if address.tls:
         to_sentinels |= {"ssl": True, **address.tls_options}
         options = {"ssl": True, **options}
+    login = {"username": address.sentinel_username, "password": address.sentinel_password}
     to_sentinels |= {name: value for name, value in login.items() if value is not None}
     hosts = list(address.hosts)
     manager = Sentinel(hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]  # untyped in redis-py

@@ -68,6 +68,7 @@ def test_an_address_is_read_from_its_url(url: str, expected: Address) -> None:
         ("redis+cluster://a/1", "only database 0"),
         ("redis://h?socket_timeout=60", "'socket_timeout' is none of"),
         ("redis://h?ssl_ca_certs=x", "'ssl_ca_certs' is none of"),
+        ("redis://h?sentinel_password=x", "'sentinel_password' is none of"),
         ("redis://h?protocol=4", "must be 2 or 3"),
         ("rediss://h?ssl_cert_reqs=maybe", "must be none, optional or required"),
         ("rediss://h?ssl_check_hostname=maybe", "must be true or false"),
@@ -109,7 +110,7 @@ async def test_nothing_is_tried_twice_and_nothing_waits_long(url: str) -> None:
 
 
 async def test_asking_a_sentinel_is_not_tried_twice_either() -> None:
-    client: Any = connect("rediss+sentinel://a,b/mine", sentinel_password="s", timeout_s=0.1)
+    client: Any = connect("rediss+sentinel://a,b/mine?sentinel_password=s", timeout_s=0.1)
     pool = client.connection_pool
     assert isinstance(pool, SentinelConnectionPool)
     assert pool.connection_class is SentinelManagedSSLConnection

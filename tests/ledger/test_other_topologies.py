@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis as sync_redis
 
+from ha_rag.assembly.redis_trial import try_redis
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.errors import LedgerUnavailableError
@@ -79,10 +80,11 @@ async def test_a_cluster_that_died_is_unavailable(cluster: RedisProcess) -> None
 
 
 @pytest.fixture
-def sentinel(tmp_path: Path, redis_server: RedisProcess) -> Iterator[int]:
-    """The port of a sentinel that watches the session's server."""
+def sentinel(tmp_path: Path, redis_server: RedisProcess, request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a sentinel that watches the session's server; its parameter is a password to ask for."""
     port, file = free_port(), tmp_path / "sentinel.conf"
-    file.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor mine 127.0.0.1 {redis_server.port} 1\n")
+    asks = f"requirepass {request.param}\n" if hasattr(request, "param") else ""
+    file.write_text(f"port {port}\nbind 127.0.0.1\n{asks}sentinel monitor mine 127.0.0.1 {redis_server.port} 1\n")
     binary = redis_binary() or "redis-server"
     process = subprocess.Popen([binary, str(file), "--sentinel"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -108,6 +110,19 @@ async def test_a_sentinel_that_does_not_know_the_service_is_unavailable(sentinel
     with pytest.raises(LedgerUnavailableError):
         await ledger.read({NAMES[0]: TERMS})
     await ledger.aclose()
+
+
+@pytest.mark.real_redis
+@pytest.mark.parametrize("sentinel", ["secret"], indirect=True)
+async def test_a_sentinel_that_wants_a_login_of_its_own_gets_it_from_the_url(sentinel: int) -> None:
+    url = f"redis+sentinel://127.0.0.1:{sentinel}/mine"
+    ledger = RedisLedger(connect(f"{url}?sentinel_password=secret", timeout_s=2.0))
+    await everything_works(ledger)
+    await ledger.aclose()
+    for wrong in (url, f"{url}?sentinel_password=wrong"):
+        ((verdict, text, mend),) = await try_redis(wrong, "ha_rag")
+        assert (verdict, text.startswith("the sentinels name no master")) == ("problem", True)
+        assert "sentinel_password" in mend
 
 
 OTHER_PROCESS = """
