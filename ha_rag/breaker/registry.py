@@ -48,7 +48,8 @@ from ha_rag.ledger.keys import Keys, checked_name
 from ha_rag.ledger.ledger import Beat, Ledger
 from ha_rag.ledger.limits import CENSUS, ROLL
 from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.sync import Sync, running_loop
+from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.sync.errands import running_loop
 from ha_rag.ledger.view import View
 from ha_rag.messages import Outcome
 

@@ -29,7 +29,7 @@ async def fail(breaker, times: int = 2) -> None:
 async def beaten(circuits: CircuitRegistry) -> None:
     """What the next second would bring: a heartbeat that names all circuits."""
     assert circuits._sync is not None
-    await circuits._sync._beat_once()
+    await circuits._sync._pulse.beat()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_it_reads_a_circuit_by_the_rules_of_those_who_use_it(fleet):
     brief = circuits.breaker("brief", CircuitPolicy(min_samples=2, window_s=0.3))
     await beaten(circuits)
     await fail(brief, times=1)
-    await sync._report(circuits._views["brief"])
+    await sync._reporting.report(circuits._views["brief"])
     await observer.fleet()
 
     async def samples(source) -> int:

@@ -17,7 +17,6 @@ LONGEST = 300
 ONE_IDEA_ALL_THE_SAME = {
     "ha_rag/breaker/registry.py",
     "ha_rag/circuit/rules.py",
-    "ha_rag/ledger/sync.py",
 }
 """Longer than a room should be, and known to be: the law reads as one, the others wait to be split."""
 SLEEPERS = ("tests/fleet/", "tests/compose/", "tests/waiting.py", "tests/strategy/scripted.py", "tests/ledger/wire.py")

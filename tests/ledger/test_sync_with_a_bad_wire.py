@@ -529,7 +529,7 @@ def test_while_the_ledger_is_away_for_hours_nothing_piles_up(fleet: Fleet, a: Me
             for _ in range(100):
                 await calls(a, ok=3, failed=1)
                 await asyncio.sleep(1)
-            sizes.append(len(sync._tasks) + len(asyncio.all_tasks()) + len(a.view._tallies.for_fleet))
+            sizes.append(len(sync._errands) + len(asyncio.all_tasks()) + len(a.view._tallies.for_fleet))
         assert abs(sizes[1] - sizes[0]) <= 3
         assert len(a.view._tallies.for_fleet) <= 12
 

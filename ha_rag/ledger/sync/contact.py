@@ -1,0 +1,121 @@
+"""Contact: whether the ledger is there, what it refuses, and how often it may be asked.
+
+Each answer to what a replica asks or tells passes here, and each silence. A ledger that answers reads need not take
+verbs: one that refuses a circuit's verbs is away for that circuit until a verb is taken again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ha_rag.clock import Clock
+from ha_rag.errors import LedgerError, LedgerRefusedError
+from ha_rag.events import Sink
+from ha_rag.ledger.hearing import Heard
+from ha_rag.ledger.herald import Herald
+from ha_rag.ledger.ledger import Ledger, Reply
+from ha_rag.ledger.limits import TELLING, Limits
+from ha_rag.ledger.link import Link
+from ha_rag.ledger.pace import Pace
+from ha_rag.ledger.view import View
+from ha_rag.ledger.views import Views
+
+RETRY_S = (0.05, 0.5)
+"""Between these many seconds, by chance, a lost connection is tried again."""
+
+REFUSED_S = 1.0
+"""How often a verb is tried on a ledger that answers with errors."""
+
+
+class Contact:
+    """One replica's contact with its ledger. Used on one event loop; `link`, `pace` and `limits` are read anywhere.
+
+    `untold`: steps whose event or message the ledger refused to pass on. `forgot`: hears of each circuit that the
+    ledger has forgotten, or seems to have.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        incarnation: str,
+        clock: Clock,
+        *,
+        views: Views,
+        sinks: Iterable[Sink],
+        forgot: Callable[[View], object],
+    ) -> None:
+        self.ledger = ledger
+        self.incarnation = incarnation
+        self.now_s = clock.monotonic_s
+        self.link = Link(clock)
+        self.pace = Pace()
+        self.herald = Herald(incarnation, clock, sinks)
+        self.limits = Limits(self.herald.limited)
+        self.untold = 0
+        self._views = views
+        self._forgot = forgot
+        self._refused_s: dict[str, float] = {}
+
+    # ---- answers ----------------------------------------------------------------------------------------------------
+
+    def read(self, view: View, reply: Reply) -> None:
+        """A read was answered: the ledger is there, but it need not take verbs."""
+        self.answered(reply.snapshot.now_ms)
+        self.heard(view, view.hear(reply.snapshot))
+        view.set_away(view.name in self._refused_s)
+
+    def heard(self, view: View, heard: Heard) -> None:
+        """The ledger's word on a circuit has reached its view."""
+        self.herald.heard(view.name, heard)
+        if heard.forgot:
+            self._forgot(view)
+
+    def taken(self, view: View, reply: Reply) -> None:
+        """A verb was taken."""
+        if reply.untold:
+            self.untold += 1
+            self.limits.refused(TELLING, "XADD or PUBLISH")
+        elif reply.told:
+            self.limits.taken(TELLING)
+        self._refused_s.pop(view.name, None)
+        self.read(view, reply)
+
+    def not_taken(self, view: View, error: LedgerError) -> None:
+        """A verb was refused, or nothing was heard of it."""
+        if not isinstance(error, LedgerRefusedError):
+            self.lost(error)
+            return
+        if view.name not in self._refused_s:
+            self.herald.lost(str(error), circuit=view.name)
+        self._refused_s[view.name] = self.now_s()
+        view.set_away(True)
+
+    def answered(self, ledger_ms: int | None) -> None:
+        """The ledger is there; what its clock showed, if it told."""
+        away_s = self.link.answered(ledger_ms)
+        if away_s is not None:
+            self.herald.back(away_s)
+
+    def lost(self, error: LedgerError) -> None:
+        """The ledger did not answer."""
+        if not self.link.failed(str(error)):
+            return
+        self.herald.lost(str(error))
+        for view in self._views.shared():
+            view.set_away(True)
+
+    # ---- refusals ---------------------------------------------------------------------------------------------------
+
+    def is_refused(self, view: View) -> bool:
+        """Whether the ledger answers this circuit's verbs with errors."""
+        return view.name in self._refused_s
+
+    def may_try(self, view: View) -> bool:
+        """Whether a verb of this circuit may be sent: where the last was refused, once a second."""
+        since_s, now_s = self._refused_s.get(view.name), self.now_s()
+        if since_s is None:
+            return True
+        if now_s - since_s < REFUSED_S:
+            return False
+        self._refused_s[view.name] = now_s
+        return True

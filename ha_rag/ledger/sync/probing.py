@@ -1,0 +1,110 @@
+"""Probing: the ledger is asked for the probes that calls want, and told how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Iterable
+
+from ha_rag.errors import LedgerError, LedgerRefusedError
+from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.sync.contact import RETRY_S, Contact
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.view import View
+from ha_rag.messages import Outcome
+
+
+class Probing:
+    """One replica's leases. Used on one event loop, but for what says otherwise."""
+
+    def __init__(self, contact: Contact, errands: Errands) -> None:
+        self._contact = contact
+        self._errands = errands
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._settling: set[asyncio.Task[None]] = set()
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def ask(self, view: View) -> asyncio.Future[None] | None:
+        """Asks for a probe, once, shielded from whoever asks. A future that is done when the answer is in.
+
+        Only on the loop itself; None elsewhere, or where there is no loop: the answer then waits for the next call.
+        """
+        if self._errands.here:
+            task = self._asked[view.name] = self._errands.run(self._lease(view))
+            return task
+        if not self._errands.soon(lambda: self._errands.run(self._lease(view))):
+            view.lease_answered(None, "", self._contact.now_s())
+        return None
+
+    def asked(self, view: View) -> asyncio.Future[None] | None:
+        """The request that is under way, for a call that comes meanwhile; None where there is none."""
+        task = self._asked.get(view.name)
+        return task if task is not None and not task.done() and self._errands.here else None
+
+    def ask_unasked(self, view: View) -> None:
+        """Asks although no call wants to probe, to see whether the ledger takes verbs again."""
+        if view.begin_asking():
+            self._errands.run(self._lease(view))
+
+    async def _lease(self, view: View) -> None:
+        contact = self._contact
+        token, asked_s = uuid.uuid4().hex, contact.now_s()
+        reply: Reply | None = None
+        try:
+            reply = await contact.ledger.lease(view.name, view.terms, contact.incarnation, view.fleet.epoch, token)
+            if reply.granted:
+                contact.taken(view, reply)
+            else:
+                contact.read(view, reply)  # a refusal writes nothing: no proof that what must be written is taken
+        except LedgerError as error:
+            contact.not_taken(view, error)
+        finally:
+            unused = view.lease_answered(reply, token, asked_s)
+        if unused is not None:
+            self._settle_soon(view, unused, Outcome.CANCELLED)
+
+    # ---- settling ---------------------------------------------------------------------------------------------------
+
+    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+        """Ends a probe that the ledger granted. Safe from any thread."""
+        self._errands.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms))
+
+    def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+        task = self._errands.run(self._settle(view, grant, outcome, throttled_ms))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+        """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet."""
+        contact = self._contact
+        while contact.now_s() < grant.until_s:
+            try:
+                reply = await contact.ledger.settle(
+                    view.name, view.terms, contact.incarnation, grant.token, outcome, throttled_ms, random.random()
+                )
+            except LedgerRefusedError as error:
+                contact.not_taken(view, error)
+                return
+            except LedgerError as error:
+                contact.not_taken(view, error)
+                await asyncio.sleep(random.uniform(*RETRY_S))
+            else:
+                contact.taken(view, reply)
+                return
+
+    # ---- giving back ------------------------------------------------------------------------------------------------
+
+    def give_back_unused(self, view: View) -> None:
+        """Gives back a grant that no call came for."""
+        if (grant := view.stale_grant()) is not None:
+            self._settle_soon(view, grant, Outcome.CANCELLED)
+
+    async def give_all_back(self, views: Iterable[View]) -> None:
+        """Gives back every grant, and waits until each probe's word has arrived."""
+        for view in views:
+            if (grant := view.drop_grant()) is not None:
+                self._settle_soon(view, grant, Outcome.CANCELLED)
+        await asyncio.gather(*self._settling)

@@ -1,0 +1,85 @@
+"""Reporting: what calls ended in goes to the ledger, in one batch a circuit: now and then, or at once on a failure."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from ha_rag.circuit.state import CircuitState
+from ha_rag.errors import LedgerError
+from ha_rag.ledger.pace import Burst
+from ha_rag.ledger.sync.contact import Contact
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.view import View
+
+BUSY_S = 2.0
+"""A circuit reported on within this time counts as one that will be reported on again."""
+
+
+class Reporting:
+    """One replica's reports, one at a time for each circuit. Used on one event loop, but for `soon`."""
+
+    def __init__(self, contact: Contact, errands: Errands) -> None:
+        self._contact = contact
+        self._errands = errands
+        self._bursts: dict[str, Burst] = {}
+        self._reported_s: dict[str, float] = {}
+        self._about_to: set[str] = set()
+        self._under_way: set[str] = set()
+        self._again: set[str] = set()
+
+    def soon(self, view: View) -> None:
+        """Reports a failure without waiting for the interval, as far as the bucket of 10 allows. From any thread."""
+        self._errands.soon(lambda: self._at_once(view))
+
+    def _at_once(self, view: View) -> None:
+        if view.name in self._about_to:
+            return  # that report has not been put together yet, and will hold this failure too
+        if view.name in self._under_way:
+            self._again.add(view.name)
+            return
+        slower = self._interval_s(view) / view.policy.flush_interval_s
+        if self._bursts.setdefault(view.name, Burst()).take(self._contact.now_s(), slower):
+            self._about_to.add(view.name)
+            self._errands.run(self.report(view))
+
+    def if_due(self, view: View) -> None:
+        """Reports what there is, where the interval is over."""
+        due_s = self._reported_s.get(view.name, -math.inf) + self._interval_s(view)
+        due = due_s <= self._contact.now_s()
+        if due and view.has_news and self._contact.link.up and view.name not in self._under_way:
+            self._errands.run(self.report(view))
+
+    def _interval_s(self, view: View) -> float:
+        return self._contact.pace.report_s(view.policy.flush_interval_s)
+
+    def busy(self) -> int:
+        """How many circuits were reported on lately: those that rest cost Redis nothing, and need no share of it."""
+        since_s = self._contact.now_s() - BUSY_S
+        return sum(at_s >= since_s for at_s in self._reported_s.values())
+
+    async def report(self, view: View) -> None:
+        """Sends one batch, if there is anything to report; afterwards what has come up meanwhile."""
+        self._about_to.discard(view.name)
+        ledger_now_ms = self._contact.link.ledger_now_ms()
+        if view.scope == "replica" or ledger_now_ms is None or view.name in self._under_way:
+            return
+        batch = view.batch(ledger_now_ms)
+        if batch is None:
+            return
+        self._under_way.add(view.name)
+        try:
+            reply = await self._contact.ledger.record(view.name, view.terms, batch, random.random())
+        except LedgerError as error:
+            self._contact.not_taken(view, error)
+            return
+        finally:
+            self._under_way.discard(view.name)
+            self._reported_s[view.name] = self._contact.now_s()
+        view.batch_taken(batch)
+        self._contact.taken(view, reply)
+        if batch.failing and reply.snapshot.state is CircuitState.CLOSED:
+            view.judged(batch)
+        if view.name in self._again:
+            self._again.discard(view.name)
+            self._at_once(view)

@@ -1,0 +1,156 @@
+"""Sync: starts and stops what keeps one replica and the ledger in step, and takes what calls want of it.
+
+Four loops run on one event loop: listening to pushed changes, polling behind them, upkeep (which reports), and
+beating. Probes are asked for and settled beside them, when calls want it. Calls never wait for any of it, but for the
+few that may be the probe of a half-open circuit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+
+from ha_rag.clock import Clock
+from ha_rag.errors import LedgerError
+from ha_rag.events import Sink
+from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.ledger import Ledger, Reply
+from ha_rag.ledger.limits import Limits
+from ha_rag.ledger.link import Link
+from ha_rag.ledger.pace import Pace
+from ha_rag.ledger.sync.contact import Contact
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.probing import Probing
+from ha_rag.ledger.sync.pulse import Pulse
+from ha_rag.ledger.sync.reporting import Reporting
+from ha_rag.ledger.sync.rounds import for_ever, once
+from ha_rag.ledger.sync.teaching import Teaching
+from ha_rag.ledger.sync.upkeep import Upkeep
+from ha_rag.ledger.sync.watching import Watching
+from ha_rag.ledger.view import View
+from ha_rag.ledger.views import Views
+from ha_rag.messages import Outcome
+
+STOP_S = 0.5
+"""How long the last reports may take when a replica stops."""
+
+
+class Sync:
+    """The link between one replica's views and the ledger. `start` and `stop` on the loop; the rest from any thread.
+
+    `body`: what the replica says of itself in each heartbeat, as JSON text.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        incarnation: str,
+        clock: Clock,
+        *,
+        sinks: Iterable[Sink] = (),
+        body: Callable[[], str] = str,
+    ) -> None:
+        self.ledger = ledger
+        self._views = Views()
+        self._errands = Errands()
+        self._contact = Contact(ledger, incarnation, clock, views=self._views, sinks=sinks, forgot=self._teach_soon)
+        self._watching = Watching(self._contact, self._errands, self._views)
+        self._reporting = Reporting(self._contact, self._errands)
+        self._probing = Probing(self._contact, self._errands)
+        self._teaching = Teaching(self._contact)
+        self._upkeep = Upkeep(self._contact, self._views, self._reporting, self._probing)
+        self._pulse = Pulse(self._contact, self._errands, self._views, body=body, busy=self._reporting.busy)
+
+    # ---- what others may see ----------------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> Link:
+        """Whether the ledger can be reached."""
+        return self._contact.link
+
+    @property
+    def pace(self) -> Pace:
+        """How often this replica talks to it."""
+        return self._contact.pace
+
+    @property
+    def limits(self) -> Limits:
+        """What the ledger refuses beside the verbs of a circuit."""
+        return self._contact.limits
+
+    @property
+    def untold(self) -> int:
+        """Steps whose event or message the ledger refused to pass on."""
+        return self._contact.untold
+
+    # ---- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Looks once, so that the first call already knows, and goes on in the background. Never fails."""
+        self._errands.open()
+        await once(self._pulse.beat)
+        await once(self._watching.look_at_all)
+        for round_ in (self._watching.listen, self._watching.poll, self._upkeep.round, self._pulse.round):
+            self._errands.run(for_ever(round_))
+
+    async def stop(self) -> None:
+        """Sends what is left, gives probes back, takes the replica off the list. Bounded, never fails."""
+        if not self._errands.close():
+            return
+        try:
+            with contextlib.suppress(LedgerError, TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await self._say_goodbye()
+        finally:
+            await self._errands.end()
+            self._leave_views_alone()
+            with contextlib.suppress(LedgerError):
+                await self.ledger.aclose()
+
+    async def _say_goodbye(self) -> None:
+        if not self.link.up:
+            return
+        shared = self._views.shared()
+        await self._probing.give_all_back(shared)
+        await asyncio.gather(*map(self._reporting.report, shared))
+        await self._pulse.leave()
+
+    def _leave_views_alone(self) -> None:
+        """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
+        for view in self._views.shared():
+            view.lease_answered(None, "", self._contact.now_s())
+            view.set_away(True)
+
+    # ---- what calls and operators want of it ------------------------------------------------------------------------
+
+    def add(self, view: View) -> None:
+        """Keeps one more view in step. Safe from any thread."""
+        self._views.add(view)
+        view.spread(self.pace.spread_s)
+        self._errands.soon(lambda: self._errands.run(self._watching.look_at(view)))
+
+    def report_soon(self, view: View) -> None:
+        """Reports a failure without waiting for the interval."""
+        self._reporting.soon(view)
+
+    def ask(self, view: View) -> asyncio.Future[None] | None:
+        """Asks for a probe; see `Probing.ask`."""
+        return self._probing.ask(view)
+
+    def asked(self, view: View) -> asyncio.Future[None] | None:
+        """The request for a probe that is under way, for a call that comes meanwhile; None where there is none."""
+        return self._probing.asked(view)
+
+    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+        """Ends a probe that the ledger granted. Safe from any thread."""
+        self._probing.settle(view, grant, outcome, throttled_ms)
+
+    async def override(self, view: View, verb: Callable[[Ledger], Awaitable[Reply]]) -> Reply:
+        """Takes an operator's word to the ledger. Raises LedgerError: nobody may believe what did not happen."""
+        reply = await verb(self.ledger)
+        self._contact.taken(view, reply)
+        return reply
+
+    def _teach_soon(self, view: View) -> None:
+        self._errands.run(self._teaching.teach(view))

@@ -1,0 +1,67 @@
+"""Watching: what the ledger says of the circuits. Changes are pushed; a poll behind the push catches what it lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+
+from ha_rag.errors import LedgerError, LedgerUnavailableError
+from ha_rag.ledger.ledger import Change
+from ha_rag.ledger.limits import LISTENING
+from ha_rag.ledger.sync.contact import RETRY_S, Contact
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.view import View
+from ha_rag.ledger.views import Views
+
+
+class Watching:
+    """Brings the ledger's word to the views of one replica. Used on one event loop."""
+
+    def __init__(self, contact: Contact, errands: Errands, views: Views) -> None:
+        self._contact = contact
+        self._errands = errands
+        self._views = views
+
+    async def listen(self) -> None:
+        """Hears of changes for as long as the connection lives; then LedgerUnavailableError."""
+        with self._contact.limits.trying(LISTENING):
+            async for change in self._contact.ledger.changes():
+                await self._hear(change)
+        raise LedgerUnavailableError("the ledger stopped telling of changes")
+
+    async def _hear(self, change: Change | None) -> None:
+        if change is None:  # now listening: whatever was told before that was missed
+            self._contact.limits.taken(LISTENING)
+            await self.look_at_all()
+        elif (view := self._views.get(change.circuit)) is not None:
+            heard = view.hear_message(change.snapshot, change.previous_epoch)
+            self._contact.heard(view, heard)
+            if heard.gap:
+                self._errands.run(self.look_at(view))
+
+    async def poll(self) -> None:
+        """Waits for the interval, and looks."""
+        contact = self._contact
+        wait_s = contact.pace.poll_s * random.uniform(0.9, 1.1) if contact.link.up else random.uniform(*RETRY_S)
+        await asyncio.sleep(wait_s)
+        await self.look_at_all()
+
+    async def look_at_all(self) -> None:
+        """Reads every shared circuit."""
+        await self._look(self._views.shared())
+
+    async def look_at(self, view: View) -> None:
+        """Reads one circuit, if it is shared."""
+        if view.scope == "fleet":
+            await self._look([view])
+
+    async def _look(self, views: Iterable[View]) -> None:
+        by_name = {view.name: view for view in views}
+        try:
+            replies = await self._contact.ledger.read({name: view.terms for name, view in by_name.items()})
+        except LedgerError as error:
+            self._contact.lost(error)
+            return
+        for name, reply in replies.items():
+            self._contact.read(by_name[name], reply)
