@@ -132,7 +132,7 @@ async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] 
                 port=port,
                 finish_s=settings.server.request_timeout_s,
                 limits=connection_limits(settings.server),
-                on_draining=lambda: _drain(replica.service),
+                on_draining=replica.service.drain,
                 on_serving=lambda: on_listening(host, listening.getsockname()[1]),
             )
             # What start-up left behind lives as long as the process; the collector need not look at it again and again.
@@ -164,10 +164,6 @@ def connection_limits(server: ServerTable) -> ConnectionLimits:
         idle_s=server.idle_timeout_s,
         unread_s=server.unread_timeout_s,
     )
-
-
-def _drain(service: Service) -> None:
-    service.draining = True
 
 
 async def closed(component: object) -> None:

@@ -70,6 +70,11 @@ class Observer:
         """Either "fresh", while the ledger answers, or "local"."""
         return "fresh" if self._link.up else "local"
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What Redis refuses it; an observer finds out when it is asked for that."""
+        return ()
+
     def add_sink(self, sink: Sink) -> None:
         """Tells one more listener of every change from now on."""
         self._sinks.append(sink)

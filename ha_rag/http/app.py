@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from ha_rag.errors import HaRagError
-from ha_rag.http.access import ApiKeys
+from ha_rag.http.access import Access, ApiKeys
 from ha_rag.http.bodies import broken_rule
 from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
@@ -25,7 +25,7 @@ from ha_rag.http.documents import document_routes
 from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.head import Head
-from ha_rag.http.health import health_routes
+from ha_rag.http.health import health_routes, probe_routes
 from ha_rag.http.methods import methods_at
 from ha_rag.http.metrics import Counted, metrics_routes
 from ha_rag.http.pages import assets, page_routes
@@ -55,7 +55,12 @@ def build_app(service: Service) -> ASGIApp:
 
 
 def endpoints(service: Service) -> FastAPI:
-    """The endpoints, with every error in its one form."""
+    """A replica's endpoints."""
+    return application([routes(service) for routes in _ROUTES], service.access)
+
+
+def application(routers: Sequence[APIRouter], access: Access) -> FastAPI:
+    """These endpoints and the pages' own files, with every error in its one form."""
     app = FastAPI(
         title="ha_rag",
         version=version(),
@@ -64,7 +69,6 @@ def endpoints(service: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = [routes(service) for routes in _ROUTES]
     for error in (Problem, HaRagError):
         app.add_exception_handler(error, _told)
     for router in routers:
@@ -75,7 +79,7 @@ def endpoints(service: Service) -> FastAPI:
     app.add_exception_handler(
         HTTPException, _told_by_the_router([*app.routes, *(route for router in routers for route in router.routes)])
     )
-    described(app, service.access)
+    described(app, access)
     return app
 
 
@@ -88,6 +92,7 @@ _ROUTES = (
     metrics_routes,
     document_routes,
     health_routes,
+    probe_routes,
     page_routes,
 )
 

@@ -17,7 +17,7 @@ from ha_rag.http.circuit_wire import circuit_wire
 from ha_rag.http.describing import errors, for_operators, takes
 from ha_rag.http.lines import Remark
 from ha_rag.http.replies import CircuitReply, CircuitsReply
-from ha_rag.http.service import Service
+from ha_rag.http.service import Overlook
 from ha_rag.http.wire import json_response
 
 CircuitName = Annotated[str, Path(examples=["embedder.primary"], description="Its name, as in `/v1/circuits`.")]
@@ -33,7 +33,7 @@ class OverrideBody(Body):
     )
 
 
-def circuit_routes(service: Service) -> APIRouter:
+def circuit_routes(service: Overlook) -> APIRouter:
     """The endpoints, over `service`."""
     routes = APIRouter(tags=["circuits"])
     circuits = service.circuits
@@ -79,7 +79,7 @@ def circuit_routes(service: Service) -> APIRouter:
     return routes
 
 
-async def _report(service: Service, name: CircuitName) -> CircuitReport:
+async def _report(service: Overlook, name: CircuitName) -> CircuitReport:
     found = {report.name: report for report in await service.circuits.circuits()}
     if name not in found:
         raise UnknownCircuitError(name[:128], tuple(sorted(found)))

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ha_rag.dashboards.feed import News, feed
 from ha_rag.http.describing import errors
-from ha_rag.http.service import Service
+from ha_rag.http.service import Overlook
 from ha_rag.ledger.timeline import Place
 
 RETRY_MS = 1000
@@ -46,7 +46,7 @@ After = Annotated[
 WithFleet = Annotated[bool, Query(description="Also send the whole fleet: at once, each second, and at each change.")]
 
 
-def event_routes(service: Service) -> APIRouter:
+def event_routes(service: Overlook) -> APIRouter:
     """The endpoint, over `service`."""
     routes = APIRouter(tags=["fleet"])
 
@@ -69,7 +69,7 @@ def event_routes(service: Service) -> APIRouter:
     return routes
 
 
-async def _told(service: Service, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:
+async def _told(service: Overlook, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:
     yield b"retry: %d\n\n" % RETRY_MS
     async with aclosing(feed(service.watcher, place)) as news:
         async for one in news:

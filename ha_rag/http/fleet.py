@@ -7,14 +7,14 @@ from starlette.responses import Response
 
 from ha_rag.dashboards.snapshot import FleetSnapshot
 from ha_rag.http.describing import errors
-from ha_rag.http.service import Service
+from ha_rag.http.service import Overlook
 from ha_rag.http.wire import json_response
 
 STALE_S = 0.5
 """A picture older than this is not handed out: the fleet is looked at anew."""
 
 
-def fleet_routes(service: Service) -> APIRouter:
+def fleet_routes(service: Overlook) -> APIRouter:
     """The endpoint, over `service`."""
     routes = APIRouter(tags=["fleet"])
 

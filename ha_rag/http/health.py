@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ha_rag.http.describing import errors
 from ha_rag.http.problems import Problem
 from ha_rag.http.replies import AliveReply, HealthReply
-from ha_rag.http.service import Service
+from ha_rag.http.service import Overlook, Service
 from ha_rag.http.wire import json_response
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.version import version
@@ -25,6 +25,13 @@ def health_routes(service: Service) -> APIRouter:
     async def health() -> Response:
         """Always 200: a replica that falls back is degraded, and still answers."""
         return json_response(health_wire(service))
+
+    return routes
+
+
+def probe_routes(service: Overlook) -> APIRouter:
+    """What starts, feeds and stops processes asks."""
+    routes = APIRouter(tags=["health"])
 
     @routes.get("/health/live", responses={200: {"model": AliveReply}}, summary="Whether it runs")
     async def live() -> Response:

@@ -1,4 +1,4 @@
-"""GET / (playground and circuits) and GET /docs (OpenAPI): pages that ask nobody but this server for anything."""
+"""GET / (dashboard and playground) and GET /docs (OpenAPI): pages that ask nobody but this server for anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from ha_rag.http.service import Service
+from ha_rag.http.service import Overlook
 
 _SAFE = {
     "Cache-Control": "no-cache",
@@ -27,16 +27,16 @@ _DOCS_POLICY = (
 )
 
 
-def page_routes(_: Service) -> APIRouter:
+def page_routes(_: Overlook) -> APIRouter:
     """The pages and what they are made of."""
     routes = APIRouter(include_in_schema=False)
-    front = (_folder("ha_rag.http") / "page" / "index.html").read_text(encoding="utf-8")
+    front = (_folder("ha_rag.dashboards") / "web" / "index.html").read_text(encoding="utf-8")
     docs = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="ha_rag: API",
         swagger_js_url="/docs/assets/swagger-ui-bundle.js",
         swagger_css_url="/docs/assets/swagger-ui.css",
-        swagger_favicon_url="/page/icon.svg",
+        swagger_favicon_url="/web/icon.svg",
     ).body
 
     @routes.get("/")
@@ -63,7 +63,7 @@ class Assets(StaticFiles):
 def assets() -> dict[str, StaticFiles]:
     """Where the pages' scripts and styles are served."""
     return {
-        "/page": Assets(directory=_folder("ha_rag.http") / "page"),
+        "/web": Assets(directory=_folder("ha_rag.dashboards") / "web"),
         "/docs/assets": Assets(directory=_folder("fastapi_offline") / "static"),
     }
 

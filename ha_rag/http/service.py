@@ -78,20 +78,30 @@ class Limits:
 
 
 @dataclass(slots=True, kw_only=True)
-class Service:
-    """One replica as the street sees it. `draining`: on its way out; answers what it has, and takes nothing new.
+class Overlook:
+    """A fleet as the street sees it from one process. `draining`: on its way out; takes nothing new."""
+
+    circuits: Circuits
+    watcher: Watcher
+    access: Access = field(default_factory=Access)
+    draining: bool = False
+
+    def drain(self) -> None:
+        """Begins to leave."""
+        self.draining = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Service(Overlook):
+    """One replica as the street sees it.
 
     `at_work`: how many requests it works on now. `shares_state`: whether a shared Redis is configured at all, without
     which "local" is no shortcoming.
     """
 
     rag: Rag
-    circuits: Circuits
     documents: Documents
-    watcher: Watcher
     metrics: Metrics
-    access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
     shares_state: bool = False
-    draining: bool = False
     at_work: Callable[[], int] = lambda: 0

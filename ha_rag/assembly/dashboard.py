@@ -1,0 +1,49 @@
+"""The dashboard as a process of its own: sees and steers a fleet, answers no questions, and is none of its replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ha_rag.assembly.replica import FILES_BESIDE, access_of, connection_limits, loop_factory
+from ha_rag.breaker.observer import Observer
+from ha_rag.dashboards.watcher import Watcher
+from ha_rag.errors import ConfigurationError
+from ha_rag.http.files import allow_files
+from ha_rag.http.overlook import build_overlook
+from ha_rag.http.server import DrainingServer, listening_socket
+from ha_rag.http.service import Overlook
+from ha_rag.settings import Settings
+
+
+@asynccontextmanager
+async def overlooking(settings: Settings) -> AsyncIterator[Overlook]:
+    """What the dashboard's pages are made from, as long as the block lasts. Raises ConfigurationError."""
+    if settings.redis_url is None:
+        raise ConfigurationError("a dashboard shows a fleet: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
+    observer = Observer.connect(settings.redis_url.reveal(), namespace=settings.namespace, name=settings.replica)
+    async with observer, Watcher(observer).running() as watcher:
+        yield Overlook(circuits=observer, watcher=watcher, access=access_of(settings))
+
+
+def run_dashboard(settings: Settings) -> None:
+    """Serves the dashboard until SIGTERM or SIGINT. Raises ConfigurationError."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    host, port = settings.server.host, settings.server.port
+    allow_files(settings.server.max_connections + FILES_BESIDE)
+    with listening_socket(host, port) as listening:
+        async with overlooking(settings) as overlook:
+            server = DrainingServer(
+                build_overlook(overlook),
+                host=host,
+                port=port,
+                finish_s=settings.server.request_timeout_s,
+                limits=connection_limits(settings.server),
+                on_draining=overlook.drain,
+            )
+            await server.serve([listening])

@@ -1,0 +1,90 @@
+// The circuits: one row each, kept while it lives, so that neither focus nor a reader's place is lost.
+
+import { cell, element, one, svg } from "./dom.js";
+import { percent, plain, seconds, stateOf } from "./words.js";
+
+const rows = new Map();
+const before = new Map();
+
+export function showCircuits(fleet, steer, announce) {
+  const body = one("#circuits tbody");
+  const circuits = fleet.picture.circuits;
+  for (const name of [...rows.keys()]) if (!circuits.some((c) => c.name === name)) rows.delete(name);
+  body.replaceChildren(...circuits.map((circuit) => row(circuit, fleet, steer)));
+  for (const circuit of circuits) tellOfChange(circuit, announce);
+}
+
+function tellOfChange(circuit, announce) {
+  const { state, words } = stateOf(circuit);
+  if (before.has(circuit.name) && before.get(circuit.name) !== state) announce(`${circuit.name} is ${words}`);
+  before.set(circuit.name, state);
+}
+
+function row(circuit, fleet, steer) {
+  if (!rows.has(circuit.name)) {
+    const button = element("button", { text: "Steer", cls: "plain", "aria-label": `Steer ${circuit.name}` });
+    button.addEventListener("click", () => steer(circuit.name));
+    rows.set(circuit.name, { tr: element("tr"), button });
+  }
+  const { tr, button } = rows.get(circuit.name);
+  const { state, words, sign } = stateOf(circuit);
+  tr.className = state;
+  const badge = element("span", { text: `${sign} ${words}`, cls: `state ${state}` });
+  const cells = [
+    element("th", { scope: "row", text: circuit.name, title: circuit.scope === "replica" ? "each replica's own" : "shared by the fleet" }),
+    cell("State", [badge, ...byHand(circuit)]),
+    cell("Failures", spark(circuit), "wide"),
+    cell("Failed", percent(circuit.failure_rate), "number"),
+    cell("Slow", percent(circuit.slow_rate), "number"),
+    cell("Calls", circuit.samples, "number"),
+    cell("Recovers in", countdown(circuit, fleet), "number"),
+    cell("Why", why(circuit), "why"),
+  ];
+  if (tr.lastChild === null) tr.append(...cells, cell("", button));
+  else cells.forEach((made, at) => tr.children[at].replaceWith(made));
+  return tr;
+}
+
+function byHand({ override }) {
+  if (!override) return [];
+  const until = override.ends_in_s === null ? "" : `, for ${seconds(override.ends_in_s)}`;
+  return [element("span", { text: `${override.mode} by hand${until}`, cls: "tag" })];
+}
+
+function countdown(circuit, fleet) {
+  if (circuit.recovers_in_s === null) return "";
+  const shown = element("span", { text: seconds(fleet.left(circuit.recovers_in_s)), cls: "counting" });
+  shown.dataset.left = circuit.recovers_in_s;
+  return shown;
+}
+
+function why(circuit) {
+  const lines = [];
+  if (circuit.override) lines.push(`${circuit.override.reason} (${circuit.override.by})`);
+  else if (circuit.state !== "closed" && circuit.reason) lines.push(circuit.reason);
+  if (circuit.voters.length) lines.push(`seen by ${circuit.voters.join(", ")}`);
+  if (circuit.differing.length) lines.push(circuit.differing.map((d) => `${d.replica}: ${plain(d.state)} there`).join(", "));
+  if (circuit.open_count > 1 && circuit.state !== "closed") lines.push(`opened ${circuit.open_count} times in a row`);
+  return lines.map((line) => element("div", { text: line }));
+}
+
+const WIDTH = 160;
+const HEIGHT = 28;
+
+// The failure rate as a line, the slow rate as a thinner one, over bands where the circuit was not closed.
+function spark(circuit) {
+  const points = circuit.history;
+  const picture = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", preserveAspectRatio: "none" });
+  const worst = Math.max(0, ...points.map((p) => p.failure_rate));
+  picture.setAttribute("aria-label", `failure rate, at most ${percent(worst)} over the last minutes`);
+  if (points.length < 2) return picture;
+  const from = points[0].at;
+  const x = (at) => (WIDTH * (at - from)) / Math.max(1, points.at(-1).at - from);
+  points.slice(0, -1).forEach((point, n) => {
+    if (point.state !== "closed") picture.append(svg("rect", { class: point.state, x: x(point.at), y: 0, width: Math.max(0.5, x(points[n + 1].at) - x(point.at)), height: HEIGHT }));
+  });
+  const line = (rate) => points.map((p) => `${x(p.at).toFixed(1)},${(HEIGHT - 2 - (HEIGHT - 4) * p[rate]).toFixed(1)}`).join(" ");
+  if (points.some((p) => p.slow_rate)) picture.append(svg("polyline", { class: "slow-rate", points: line("slow_rate") }));
+  picture.append(svg("polyline", { class: worst ? "failure-rate" : "failure-rate none", points: line("failure_rate") }));
+  return picture;
+}
