@@ -78,7 +78,7 @@ async def healthy_ms(fleet: Fleet) -> float:
     asked = Asked(fleet)
     await asked.ask_all(30)
     assert in_full(asked.answers)
-    return percentile(asked.took_ms, 0.95)
+    return asked.p99_ms
 
 
 @pytest.mark.parametrize("trouble", IN_TROUBLE)
@@ -100,7 +100,7 @@ async def test_a_service_that_fails_while_redis_is_in_trouble_costs_nobody_his_a
     await fleet.provider.mend()
     await asked.ask_until(in_full, within_s=3 * REST_S + 5)
     assert {answer["shared_state"] for answer in asked.answers[-3:]} == {trouble.state}
-    print({"healthy p95 ms": well_ms, "p99 ms": asked.p99_ms, "max ms": max(asked.took_ms)})
+    print({"healthy p99 ms": well_ms, "p99 ms": asked.p99_ms, "max ms": max(asked.took_ms)})
     assert asked.p99_ms < 3 * well_ms + 20 + PROBE_WAIT_MS
 
     await trouble.recover(fleet)
@@ -126,7 +126,7 @@ async def test_redis_in_trouble_while_a_circuit_is_open_ends_no_rest_early_and_k
         assert refused(asked.answers[-3:])
     assert await fleet.provider.calls("embeddings") == received
     await asked.ask_until(in_full, within_s=3 * REST_S + 5)
-    print({"healthy p95 ms": well_ms, "p99 ms": asked.p99_ms, "max ms": max(asked.took_ms)})
+    print({"healthy p99 ms": well_ms, "p99 ms": asked.p99_ms, "max ms": max(asked.took_ms)})
     assert asked.p99_ms < 3 * well_ms + 20 + PROBE_WAIT_MS
     await trouble.recover(fleet)
     await fleet.until_shared(within_s=5)
