@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ha_rag.errors import ConfigurationError
 from ha_rag.http.bodies import is_json
 from ha_rag.http.problems import Problem
 
@@ -24,10 +25,14 @@ ADMIN_VARIABLE = "HA_RAG_ADMIN_TOKEN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The secrets of this server; neither shows in its repr."""
+    """The secrets of this server; neither shows in its repr. Raises ConfigurationError for an empty one."""
 
     admin_token: str | None = field(default=None, repr=False)
     api_keys: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if "" in (self.admin_token, *self.api_keys):
+            raise ConfigurationError("access: an empty token or key would let everybody in")
 
     def is_admin(self, token: str) -> bool:
         """Whether `token` is the operator's. Takes the same time whatever it is."""
@@ -64,7 +69,8 @@ class ApiKeys:
 
 def _same(given: str, secrets: Iterable[str]) -> bool:
     # All are compared, so that the time taken tells neither which one fitted nor how far a wrong one did.
-    verdicts = [hmac.compare_digest(given.encode(), secret.encode()) for secret in secrets]
+    # Headers are read as Latin-1, so that their bytes can be had again.
+    verdicts = [hmac.compare_digest(given.encode("latin-1"), secret.encode()) for secret in secrets]
     return any(verdicts)
 
 
@@ -83,7 +89,7 @@ def _admit_this_machine(request: Request) -> None:
     )
     if not _comes_from_this_machine(request):
         raise _forbidden(f"{elsewhere} elsewhere")
-    if not is_loopback(_host_name(request.headers.get("host", ""))):
+    if not _names_this_machine(request):
         raise _forbidden(f"{elsewhere} other host names than localhost")
     if not _is_same_site(request):
         raise _forbidden(f"{elsewhere} other sites' pages")
@@ -96,24 +102,32 @@ def _forbidden(message: str) -> Problem:
 
 
 def _comes_from_this_machine(request: Request) -> bool:
-    # A proxy on this machine makes everybody look local, so whoever it names must be local too.
+    # A proxy on this machine makes everybody look local. Ours names whom it asks for, who must be local too; any other
+    # proxy that leaves a trace is taken for one that serves the world.
     peer = request.client.host if request.client else ""
     named = [part.strip() for value in request.headers.getlist("x-forwarded-for") for part in value.split(",")]
-    return "forwarded" not in request.headers and all(is_loopback(address) for address in [peer, *named])
+    relayed = any(name in _LEFT_BY_PROXIES for name in request.headers)
+    return not relayed and all(is_loopback(address) for address in [peer, *named])
+
+
+_LEFT_BY_PROXIES = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+     "x-forwarded-server", "x-original-forwarded-for", "true-client-ip", "cf-connecting-ip", "fly-client-ip"}
+)  # fmt: skip
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
+
+
+def _names_this_machine(request: Request) -> bool:
+    named = request.headers.getlist("host")
+    parts = _HOST.fullmatch(named[0]) if len(named) == 1 else None
+    return parts is not None and is_loopback(parts["v6"] or parts["name"])
 
 
 def _is_same_site(request: Request) -> bool:
-    origin, host = request.headers.get("origin"), request.headers.get("host", "").lower()
-    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if any(site not in ("none", "same-origin") for site in request.headers.getlist("sec-fetch-site")):
         return False
-    return origin is None or origin.lower() in (f"http://{host}", f"https://{host}")
-
-
-def _host_name(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    host = request.headers.get("host", "").lower()
+    return all(origin.lower() in (f"http://{host}", f"https://{host}") for origin in request.headers.getlist("origin"))
 
 
 def is_loopback(name: str) -> bool:

@@ -58,8 +58,12 @@ class Street:
         headers: Mapping[str, str] | None = None,
         chunks: Sequence[bytes] | None = None,
         query: Mapping[str, str] | None = None,
+        pairs: Sequence[tuple[str, str]] = (),
     ) -> Reply:
-        """`body`: bytes as they are, anything else as JSON. `chunks`: a body in pieces, of no announced length."""
+        """`body`: bytes as they are, anything else as JSON. `chunks`: a body in pieces, of no announced length.
+
+        `pairs`: headers that may come more than once, instead of the usual ones of that name.
+        """
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"host": "127.0.0.1:8000", "content-type": "application/json", **(headers or {})}
         if chunks is None:
@@ -77,6 +81,8 @@ class Street:
             out.append(message)
 
         asked = self._scope(method, path, sent) | {"query_string": urlencode(query or {}).encode()}
+        once = [(name, value) for name, value in asked["headers"] if name.decode() not in dict(pairs)]
+        asked["headers"] = [*once, *((name.encode(), value.encode("latin-1")) for name, value in pairs)]
         await self.app(asked, receive, send)
         out = [message for message in out if message["type"].startswith("http.response")]
         started = {name.decode(): value.decode() for name, value in out[0]["headers"]}
