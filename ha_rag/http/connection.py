@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ha_rag.http.hanging_up import HangingUp
 from ha_rag.http.problems import Problem, retry_after
 
 MAX_HEAD_BYTES = 32 * 1024
+MAX_HEADERS = 100
+MAX_WAITING = 16
+"""Requests of one connection that wait for those before them (pipelining; RFC 9112, 9.3.2)."""
+
+MAX_REFUSED_BYTES = 256 * 1024
+"""Of a request that has its answer already: so much is still read and thrown away, so that the answer is heard."""
+
 SPARE = 128
 """Connections above the limit that are still listened to, so that whoever asks for a replica's health is answered."""
 
-WITHIN_REACH = ("/health", "/metrics")
+WITHIN_REACH = (b"/health", b"/metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +53,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._unused_bytes = 0
+        self._used = False
         self._in_head = True
+        self._sending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A client has come."""
-        super().connection_made(transport)
+        self._end = HangingUp(transport, self.limits.unread_s, self._is_sending)
+        super().connection_made(cast("asyncio.Transport", self._end))
         if len(self.connections) > self.limits.connections + SPARE:
             self._refuse(_crowded(self.limits.connections))
             return
@@ -60,43 +71,66 @@ class BoundedProtocol(HttpToolsProtocol):
         """The client has left."""
         self._stop_timer()
         self._end_wait_for_reader()
+        self._end.ended()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
+        if self._end.is_closing():
+            self._throw_away(data)
+            return
+        self._used = False
         super().data_received(data)
-        # Only what is still no whole head can be too much of one: the rest was its body.
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(_long_head())
+        if not self._used:
+            self._throw_away(data)
+        if self._timer is None and self._is_idle():
+            # uvicorn's own timer for idle connections ends with the first byte, of whatever it may be.
+            self._timer = self.loop.call_later(self.limits.idle_s, self._too_slow)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._in_head = True
-        if self._timer is None:
-            self._timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+        self._in_head = self._sending = True
+        self._stop_timer()
+        self._timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header. Those after the body (trailers) say nothing that is of use here (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+            if len(self.headers) > MAX_HEADERS:
+                self._refuse(_many_headers())
 
     def on_headers_complete(self) -> None:
         """Line and headers are here."""
-        self._in_head, self._head_bytes = False, 0
+        self._in_head = False
+        self._is_used()
         self._stop_timer()
-        crowded = len(self.connections) > self.limits.connections
-        if crowded and not self.url.startswith(tuple(path.encode() for path in WITHIN_REACH)):
+        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEAD_BYTES:
+            self._refuse(_long_head())
+        elif len(self.connections) > self.limits.connections and not self.url.startswith(WITHIN_REACH):
             self._refuse(_crowded(self.limits.connections))
-            return
-        super().on_headers_complete()
+        elif len(self.pipeline) >= MAX_WAITING:
+            self.transport.abort()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body; of a request that was refused there is nobody to take it."""
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self.cycle.response_complete:
+            self._is_used()
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The end of a request."""
+        self._sending = False
+        self._is_used()
         if not self.transport.is_closing():
             super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is told so, in the form of every other error."""
+        self._refuse(_no_http())
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is written to."""
@@ -109,16 +143,37 @@ class BoundedProtocol(HttpToolsProtocol):
         self._end_wait_for_reader()
         super().resume_writing()
 
+    def _is_idle(self) -> bool:
+        """Whether the client waits for nothing: what it asked, if anything, is answered."""
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None before the first
+
+    def _is_sending(self) -> bool:
+        return self._sending
+
+    def _is_used(self) -> None:
+        self._used, self._unused_bytes = True, 0
+
+    def _throw_away(self, data: bytes) -> None:
+        self._unused_bytes += len(data)
+        if self._in_head and not self._end.is_closing():
+            if self._unused_bytes > MAX_HEAD_BYTES:
+                self._refuse(_long_head())
+        elif self._unused_bytes > MAX_REFUSED_BYTES:
+            self.transport.abort()
+
     def _too_slow(self) -> None:
         self._timer = None
-        if self._head_bytes:
+        if self._sending and self._in_head:
             self._refuse(_slow_head(self.limits.head_s))
         else:
-            self.transport.close()  # nothing was asked, so nothing is answered
+            self.transport.close()  # nothing was asked, or all that was asked is answered
 
     def _refuse(self, problem: Problem) -> None:
         """Answers before there is a request to answer, and hangs up."""
         if self.transport.is_closing():
+            return
+        if not self._is_idle():
+            self.transport.abort()  # an answer is on its way, and another one in its midst would be taken for a part
             return
         body = problem.body()
         lines = [f"HTTP/1.1 {problem.status} {_WORDS[problem.status]}", "content-type: application/json"]
@@ -138,7 +193,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._unread = None
 
 
-_WORDS = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+_WORDS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
+
+
+def _no_http() -> Problem:
+    return Problem(400, "bad_request", "this is not HTTP/1.1, or breaks its rules; nothing of it was done")
 
 
 def _crowded(most: int) -> Problem:
@@ -152,6 +216,10 @@ def _slow_head(head_s: float) -> Problem:
 
 def _long_head() -> Problem:
     return Problem(431, "headers_too_large", f"line and headers must have at most {MAX_HEAD_BYTES:,} bytes")
+
+
+def _many_headers() -> Problem:
+    return Problem(431, "headers_too_large", f"a request must have at most {MAX_HEADERS} headers")
 
 
 def bounded(limits: ConnectionLimits) -> type[BoundedProtocol]:

@@ -1,0 +1,95 @@
+"""Real sockets to a running replica's server: what well-meaning clients never send, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from ha_rag.http.connection import ConnectionLimits
+from ha_rag.http.files import allow_files
+from ha_rag.http.server import DrainingServer, listening_socket
+from tests.http.street import House
+
+BODY = json.dumps({"question": "How does a circuit recover?"}).encode()
+ASK = (
+    b"POST /v1/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(BODY), BODY)
+)
+BEGUN = ASK[:40]
+WITHOUT_END = ASK[:-5]
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+
+
+class Server:
+    """A running replica's server: `say` sends bytes and returns all that comes back. `connections`: open there."""
+
+    def __init__(self, port: int, connections: Callable[[], int]) -> None:
+        self.port = port
+        self.connections = connections
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
+
+    async def say(self, request: bytes) -> bytes:
+        reader, writer = await self.open()
+        try:
+            writer.write(request)
+            async with asyncio.timeout(10):
+                return await reader.read()
+        finally:
+            await hung_up(writer)
+
+    async def status(self, request: bytes) -> int:
+        return int((await self.say(request)).split()[1])
+
+
+async def hung_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(
+    limits: ConnectionLimits, house: House | None = None, prepared: Callable[[socket.socket], None] = lambda _: None
+) -> AsyncIterator[Server]:
+    """`prepared`: does something to the socket that listens, and to all that come of it."""
+    house = house or House()
+    with listening_socket("127.0.0.1", 0) as listening:
+        prepared(listening)
+        server = DrainingServer(
+            house.app,
+            host="127.0.0.1",
+            port=0,
+            finish_s=1.0,
+            on_draining=lambda: None,
+            on_serving=(up := asyncio.Event()).set,
+            notice_s=0.0,
+            limits=limits,
+        )
+        running = asyncio.create_task(server.serve([listening]))
+        await up.wait()
+        try:
+            yield Server(listening.getsockname()[1], lambda: len(server.server_state.connections))
+        finally:
+            server.drain()
+            server.drain()
+            await running
+
+
+@asynccontextmanager
+async def many(server: Server, number: int, begin: bytes) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """So many connections that have sent `begin` and stay."""
+    allow_files(number * 2 + 500)
+    opened = [await server.open() for _ in range(number)]
+    for _, writer in opened:
+        writer.write(begin)
+    try:
+        yield [reader for reader, _ in opened]
+    finally:
+        await asyncio.gather(*(hung_up(writer) for _, writer in opened))
