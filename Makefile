@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fleet test-faults lint format bench constraints clean
+.PHONY: help install run test test-fleet test-faults test-browser lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-fleet: install ## real processes: what one replica learns protects all of t
 
 test-faults: install ## real processes under injected faults (long)
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+test-browser: install ## the dashboard in a real browser (needs chromium on the PATH)
+	$(BIN)/python -m pytest -m "browser and not faults" $(ARGS)
 
 lint: install ## ruff, mypy --strict and the floors of the house
 	$(BIN)/ruff check .

@@ -62,6 +62,7 @@ function why(circuit) {
   const lines = [];
   if (circuit.override) lines.push(`${circuit.override.reason} (${circuit.override.by})`);
   else if (circuit.state !== "closed" && circuit.reason) lines.push(circuit.reason);
+  if (circuit.opened_by && circuit.state !== "closed") lines.push(`opened by ${circuit.opened_by}`);
   if (circuit.voters.length) lines.push(`seen by ${circuit.voters.join(", ")}`);
   if (circuit.differing.length) lines.push(circuit.differing.map((d) => `${d.replica}: ${plain(d.state)} there`).join(", "));
   if (circuit.open_count > 1 && circuit.state !== "closed") lines.push(`opened ${circuit.open_count} times in a row`);
