@@ -1,50 +1,78 @@
-"""`ha-rag watch`: the fleet's circuits, live in the terminal."""
+"""`ha-rag watch`: the fleet, live in the terminal; from a replica, or straight from Redis."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ha_rag.cli.options import Url
-from ha_rag.cli.replica_client import ReplicaClient, client_of
-from ha_rag.cli.trouble import CommandError
+from ha_rag.cli.options import Config
+
+if TYPE_CHECKING:
+    from ha_rag.cli.lookout import Lookout
+
+FRAME_S = 0.25
+"""Between two frames: a rest that runs down should be seen to."""
 
 
 def watch(
-    url: Url = None,
-    every_s: Annotated[float, typer.Option("--every", min=0.1, max=60, help="Seconds between looks.")] = 0.5,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="A replica or a front, or a Redis (redis://, rediss://, redis+sentinel://, redis+cluster://).",
+            show_default="the fleet that runs here",
+        ),
+    ] = None,
+    every_s: Annotated[float, typer.Option("--every", min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Show it once, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a look, for programs.")] = False,
+    config: Config = None,
 ) -> None:
-    """Watch the circuits live (Ctrl-C ends it)."""
+    """Watch the fleet live (Ctrl-C ends it). Exit code 1 where nobody answers the first look."""
+    from ha_rag.cli.lookout import lookout
+
+    with lookout(url, config, every_s) as seen:
+        if as_json:
+            _print_on(seen, once)
+        elif once:
+            _show_once(seen)
+        else:
+            _show_live(seen)
+
+
+def _print_on(seen: Lookout, once: bool) -> None:
+    while True:
+        print(seen.next_json(), flush=True)
+        if once:
+            return
+
+
+def _show_once(seen: Lookout) -> None:
+    from ha_rag.cli.screen import console
+
+    picture = seen.first()
+    screen = console()
+    screen.print(_frame(seen, screen, picture, tall=True))
+
+
+def _show_live(seen: Lookout) -> None:
     import time
 
     from rich.live import Live
 
     from ha_rag.cli.screen import console
 
-    client = client_of(url, timeout_s=5.0)
-    first = view(client.get("/v1/circuits"))
-    with Live(first, console=console(), screen=console().is_terminal, auto_refresh=False) as live:
+    screen = console()
+    picture = seen.first()
+    with Live(_frame(seen, screen, picture), console=screen, screen=screen.is_terminal, auto_refresh=False) as live:
         while True:
-            time.sleep(every_s)
-            live.update(_look(client), refresh=True)
+            time.sleep(FRAME_S)
+            live.update(_frame(seen, screen, seen.latest), refresh=True)
 
 
-def _look(client: ReplicaClient) -> Any:
-    from ha_rag.cli.screen import styled
+def _frame(seen: Lookout, screen: Any, picture: Any, *, tall: bool = False) -> Any:
+    from ha_rag.dashboards.terminal import Room, draw
 
-    try:
-        return view(client.get("/v1/circuits"))
-    except CommandError as error:
-        return styled(str(error), "red")
-
-
-def view(reply: dict[str, Any]) -> Any:
-    """One picture of the circuits."""
-    from rich.console import Group
-
-    from ha_rag.cli.circuit_table import circuit_table
-    from ha_rag.cli.screen import styled
-
-    told = f"shared state: {reply['shared_state']}; told by {reply['replica']}"
-    return Group(circuit_table(reply["circuits"]), styled(""), styled(told, "dim"))
+    plain = not (screen.encoding or "").lower().startswith("utf")
+    room = Room(width=min(screen.width, 200), height=200 if tall else screen.height, plain=plain)
+    return draw(picture, room, ago_s=seen.ago_s, down_since=seen.down_since)

@@ -12,7 +12,7 @@ from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.dashboards.snapshot import FleetSnapshot, Override, RedisPicture
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.ledger import Event
-from tests.alerting.pictures import NOW, circuit, degraded, happened, opening, picture, replica
+from tests.dashboards.pictures import NOW, circuit, degraded, happened, opening, picture, replica
 
 POLICY = AlertPolicy()
 OPENED = Event("9990000-0", "embedder.primary", 0, 1, "closed", "open", "threshold reached", "5 of 5", "a~x", 0, 5, 0)

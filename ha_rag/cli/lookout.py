@@ -1,0 +1,144 @@
+"""Lookout: looks at a fleet again and again on a thread of its own, and has the latest picture for whoever draws it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+from pydantic import TypeAdapter
+
+from ha_rag.background import BackgroundLoop
+from ha_rag.cli.replica_client import client_of
+from ha_rag.cli.trouble import CommandError
+from ha_rag.clock import SystemClock
+from ha_rag.dashboards.snapshot import FleetSnapshot
+from ha_rag.errors import HaRagError
+
+Look = Callable[[], FleetSnapshot]
+REPLICA_SCHEMES = ("http://", "https://")
+LOOK_TIMEOUT_S = 3.0
+
+_SNAPSHOTS = TypeAdapter(FleetSnapshot)
+
+
+class Lookout:
+    """One thread looks; any other may read. `down_since`: since when no look succeeded, as a time of day, or ""."""
+
+    def __init__(self, look: Look, every_s: float) -> None:
+        self._look = look
+        self._every_s = every_s
+        self._now_s = SystemClock().monotonic_s
+        self._stopped = threading.Event()
+        self._news = threading.Condition()
+        self._number = 0
+        self._seen_s = self._now_s()
+        self._picture: FleetSnapshot | None = None
+        self.down_since = ""
+
+    @property
+    def latest(self) -> FleetSnapshot:
+        """The latest picture."""
+        if self._picture is None:
+            raise CommandError("nothing has been seen of the fleet yet")
+        return self._picture
+
+    @property
+    def ago_s(self) -> float:
+        """How old the latest picture is."""
+        return self._now_s() - self._seen_s
+
+    def first(self) -> FleetSnapshot:
+        """The first picture, and from then on more of them. Raises CommandError where nobody answers."""
+        self._note(self._look())
+        threading.Thread(target=self._look_on, name="ha-rag watch", daemon=True).start()
+        return self.latest
+
+    def next_json(self) -> str:
+        """The next picture as JSON; the first one at once. Raises CommandError where nobody answers the first look."""
+        if self._picture is None:
+            self.first()
+        else:
+            number = self._number
+            with self._news:
+                self._news.wait_for(lambda: self._number != number)
+        return orjson.dumps(self.latest).decode()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._stopped.set()
+
+    def _look_on(self) -> None:
+        while not self._stopped.wait(self._every_s):
+            try:
+                self._note(self._look())
+            except HaRagError:
+                self.down_since = self.down_since or datetime.now().astimezone().strftime("%H:%M:%S")
+
+    def _note(self, picture: FleetSnapshot) -> None:
+        with self._news:
+            self._picture, self._seen_s, self.down_since = picture, self._now_s(), ""
+            self._number += 1
+            self._news.notify_all()
+
+
+@contextmanager
+def lookout(url: str | None, config: Path | None, every_s: float) -> Iterator[Lookout]:
+    """A lookout on a replica or a front (`url`, or the fleet that runs here), or straight on a Redis."""
+    if url is None or url.startswith(REPLICA_SCHEMES):
+        seen = Lookout(_over_http(url), every_s)
+        try:
+            yield seen
+        finally:
+            seen.stop()
+        return
+    with _in_redis(url, config) as look:
+        seen = Lookout(look, every_s)
+        try:
+            yield seen
+        finally:
+            seen.stop()
+
+
+def _over_http(url: str | None) -> Look:
+    client = client_of(url, timeout_s=LOOK_TIMEOUT_S)
+
+    def look() -> FleetSnapshot:
+        try:
+            return _SNAPSHOTS.validate_python(client.get("/v1/fleet"))
+        except ValueError:
+            raise CommandError(
+                f"what {client.url} tells of its fleet is not understood: is it another version?"
+            ) from None
+
+    return look
+
+
+@contextmanager
+def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
+    from ha_rag.breaker.observer import Observer
+    from ha_rag.dashboards.watcher import Watcher
+    from ha_rag.settings import load_settings
+
+    observer = Observer.connect(url, namespace=load_settings(config).namespace, name="watch")
+    loop = BackgroundLoop("the command line")
+    watcher: list[Watcher] = []
+
+    async def begin() -> None:
+        await observer.__aenter__()
+        watcher.append(Watcher(observer))
+
+    async def look() -> FleetSnapshot:
+        picture = await watcher[0].look()
+        if not picture.redis.reachable:
+            raise CommandError(f"this Redis does not answer: {picture.redis.problem}")
+        return picture
+
+    loop.run(begin)
+    try:
+        yield lambda: loop.run(look)
+    finally:
+        loop.close(lambda: observer.__aexit__(None, None, None))

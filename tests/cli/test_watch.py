@@ -1,0 +1,85 @@
+"""`ha-rag watch`: once, as JSON, and where nobody answers."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.policy import CircuitPolicy
+from tests.dashboards.pictures import circuit, picture
+
+FLEET = ("GET", "/v1/fleet")
+
+
+def wire(shown) -> dict:
+    told = orjson.loads(orjson.dumps(shown))
+    assert isinstance(told, dict)
+    return told
+
+
+def test_once_shows_the_fleet_and_ends(run, replica):
+    replica.replies[FLEET] = (200, wire(picture(circuits=(circuit(name="embedder.primary", state="open"),))))
+
+    result = run("watch", "--once", "--url", replica.url)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("■ embedder.primary open")
+
+
+def test_json_is_what_the_fleet_told(run, replica):
+    told = wire(picture())
+    replica.replies[FLEET] = (200, told)
+
+    result = run("watch", "--once", "--json", "--url", replica.url)
+
+    assert json.loads(result.stdout) == told
+
+
+def test_a_newer_replica_may_tell_more_than_is_shown(run, replica):
+    replica.replies[FLEET] = (200, wire(picture()) | {"news": 1})
+
+    assert run("watch", "--once", "--url", replica.url).exit_code == 0
+
+
+def test_what_is_no_fleet_is_said_in_a_sentence(run, replica):
+    replica.replies[FLEET] = (200, {"replicas": 7})
+
+    result = run("watch", "--once", "--url", replica.url)
+
+    assert result.exit_code == 1
+    assert "is not understood" in result.stderr
+
+
+def test_where_nobody_answers_the_exit_code_says_so(run):
+    result = run("watch", "--once", "--url", "http://127.0.0.1:1")
+
+    assert result.exit_code == 1
+    assert "nothing answers at http://127.0.0.1:1" in result.stderr
+
+
+async def test_straight_from_redis_it_sees_the_fleet_and_is_no_replica_of_it(run, any_redis_url):
+    import asyncio
+
+    async with CircuitRegistry.connect(any_redis_url, replica="rag-1") as circuits:
+        circuits.breaker("payments", CircuitPolicy())
+        async with asyncio.timeout(10):
+            while (
+                "payments" not in {c.name for c in await circuits.circuits()}
+                or not await circuits.ledger.known_circuits()
+            ):  # type: ignore[union-attr]
+                pass
+
+        result = await asyncio.to_thread(run, "watch", "--once", "--json", "--url", any_redis_url)
+
+    told = json.loads(result.stdout)
+    assert [one["name"] for one in told["circuits"]] == ["payments"]
+    assert [one["name"] for one in told["replicas"]] == ["rag-1"]
+
+
+def test_a_redis_that_does_not_answer_is_said_in_a_sentence(run):
+    result = run("watch", "--once", "--url", "redis://127.0.0.1:1/0")
+
+    assert result.exit_code == 1
+    assert "this Redis does not answer" in result.stderr

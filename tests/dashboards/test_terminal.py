@@ -1,0 +1,171 @@
+"""The terminal view, from its rendered text."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ha_rag.dashboards.plain_text import harmless
+from ha_rag.dashboards.snapshot import Differing, Override, Rate, RedisPicture, TrafficPoint
+from ha_rag.dashboards.terminal import Room, draw
+from tests.dashboards.pictures import CALM, circuit, happened, opening, picture, replica
+
+HOSTILE = "[red]x[/red]\x1b[31mred\x07\u202eevil"
+
+
+def rendered(shown, width: int = 120, *, colour: bool = False, height: int = 60, plain: bool = False, **more) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, height=height, force_terminal=colour, color_system="standard" if colour else None
+    )
+    console.print(draw(shown, Room(width=width, height=height, plain=plain), **more))
+    return out.getvalue()
+
+
+def rate(failure_rate: float, state: str = "closed") -> Rate:
+    return Rate(at=1.0, state=state, failure_rate=failure_rate, slow_rate=0.0, samples=9)  # type: ignore[arg-type]
+
+
+OPEN = circuit(
+    name="embedder.primary",
+    state="open",
+    recovers_in_s=4.2,
+    reason="5 of 5 calls failed",
+    voters=("rag-2",),
+    failure_rate=1.0,
+    history=(rate(0.0), rate(0.5), rate(1.0, "open")),
+)
+
+
+def test_a_calm_fleet_says_so_first():
+    assert rendered(picture()).splitlines()[0].startswith("● all circuits closed")
+
+
+def test_what_is_not_closed_is_named_first_and_told_by_sign_and_word():
+    text = rendered(picture(circuits=(OPEN, circuit(name="generator.primary", state="half_open"))))
+
+    assert text.splitlines()[0].startswith("■ embedder.primary open, generator.primary half-open")
+    assert "■ open" in text
+    assert "◐ half-open" in text
+    assert "5 of 5 calls failed; seen by rag-2" in text
+    assert "▁▅█" in text
+
+
+def test_a_rest_runs_on_between_two_pictures_and_ends_at_nothing():
+    assert "3.0 s" in rendered(picture(circuits=(OPEN,)), ago_s=1.2)
+    assert "0.0 s" in rendered(picture(circuits=(OPEN,)), ago_s=60)
+
+
+def test_a_half_open_circuit_without_questions_waits_and_alarms_nobody():
+    text = rendered(picture(circuits=(circuit(state="half_open", waiting=True),)))
+
+    assert text.startswith("● all circuits closed")
+    assert "○ waiting for traffic" in text
+
+
+def test_an_operators_word_and_replicas_that_differ_are_told():
+    word = Override(mode="open", reason="maintenance", by="mia", ends_in_s=None)
+    differing = (Differing(replica="rag-3", state="half_open"),)
+    text = rendered(picture(circuits=(replace(OPEN, override=word, differing=differing),)), 200)
+
+    assert "(open by hand)" in text
+    assert "maintenance (mia); seen by rag-2; rag-3: half-open there" in text
+
+
+def test_a_picture_that_is_no_longer_live_has_no_colours_and_says_since_when():
+    shown = picture(circuits=(OPEN, circuit(name="generator.primary")), replicas=(replica("a"),))
+
+    live, gone = rendered(shown, colour=True), rendered(shown, colour=True, down_since="03:12:44")
+
+    assert "\x1b[32m" in live
+    assert gone.replace("\x1b[1;31m", "", 1).startswith("disconnected since 03:12:44")
+    body = gone.split("\n", 1)[1]
+    assert "\x1b[32m" not in body
+    assert "31m" not in body
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    shown = picture(
+        circuits=(replace(OPEN, reason="why " * 40), circuit(name="c" * 60)),
+        timeline=tuple(opening(n) for n in range(30)),
+        redis=RedisPicture(configured=True, reachable=False, problem="refused " * 30),
+    )
+    assert max(len(line) for line in rendered(shown, width).splitlines()) <= width
+
+
+def test_eighty_columns_and_twenty_four_lines_hold_what_is_urgent():
+    circuits = (*(circuit(name=f"embedder.tier-{n}") for n in range(6)), OPEN)
+    shown = picture(circuits=circuits, replicas=tuple(replica(f"rag-{n}") for n in range(9)), timeline=(opening(1.0),))
+
+    lines = rendered(shown, 80, height=24).splitlines()
+
+    assert len(lines) <= 24
+    assert any("■ open" in line and "4.2 s" in line for line in lines)
+    assert any(line.startswith("Redis: ") for line in lines)
+
+
+def test_without_unicode_states_still_have_a_sign():
+    text = rendered(picture(circuits=(OPEN,)), plain=True)
+
+    assert "# open" in text
+    assert text.isascii()
+
+
+def test_answers_are_told_by_tier_and_redis_by_what_is_wrong_with_it():
+    point = TrafficPoint(
+        at=1.0, seconds=1.0, questions=4, degraded=3, broken=0, served={"generator": {"primary": 1, "extractive": 3}}
+    )
+    shown = picture(
+        traffic=replace(CALM, degraded_share=0.75, history=(point,)),
+        redis=RedisPicture(configured=True, reachable=False, problem="Connection refused"),
+    )
+    text = rendered(shown)
+
+    assert "5.0/s, 75% degraded, p50 2.0 ms, p99 9.0 ms; generator: primary 25%, extractive 75%" in text
+    assert "■ Redis: not reachable (Connection refused)" in text
+
+
+def test_what_happened_is_told_newest_first_with_who_and_why():
+    events = (
+        happened("replica_lost", 3.0, by="rag-2", reason="no heartbeat for 6 s"),
+        happened("circuit", 2.0, circuit="c", before="half_open", after="closed", reason="2 good probes", by="rag-1"),
+        happened("redis_lost", 1.0, reason="refused"),
+    )
+    lines = [line[10:].rstrip() for line in rendered(picture(timeline=events)).splitlines()[-3:]]
+
+    assert lines == [
+        "replica rag-2 is lost  no heartbeat for 6 s",
+        "c: half-open -> closed  2 good probes; by rag-1",
+        "Redis is not heard  refused",
+    ]
+
+
+def test_names_and_reasons_of_others_neither_colour_nor_turn_the_terminal():
+    event = happened("circuit", 1.0, circuit=HOSTILE, before="closed", after="open", reason=HOSTILE, by=HOSTILE)
+    shown = picture(
+        circuits=(replace(OPEN, name=HOSTILE, reason=HOSTILE, voters=(HOSTILE,)),),
+        replicas=(replica(HOSTILE),),
+        warnings=(HOSTILE,),
+        timeline=(
+            happened("circuit", 1.0, circuit=HOSTILE, before="closed", after="open", reason=HOSTILE, by=HOSTILE),
+        ),
+        redis=RedisPicture(configured=True, reachable=False, problem=HOSTILE),
+    )
+    text = rendered(shown, 200)
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[red]x[/red]" in text
+
+
+@given(st.text())
+def test_harmless_text_stays_on_its_line(text):
+    shown = harmless(text)
+    assert len(shown) <= 300
+    assert all(c.isprintable() or c == " " for c in shown if c.isascii())
