@@ -9,7 +9,7 @@ import pytest
 
 from ha_rag.version import version
 
-COMMANDS = ["up", "serve", "ingest", "ask", "watch", "circuits", "break", "mend", "check"]
+COMMANDS = ["up", "serve", "ingest", "ask", "watch", "circuits", "break", "mend", "check", "dashboard", "alerter"]
 
 
 def test_the_help_names_every_command_and_shows_examples(run):

@@ -152,9 +152,7 @@ def test_names_and_reasons_of_others_neither_colour_nor_turn_the_terminal():
         circuits=(replace(OPEN, name=HOSTILE, reason=HOSTILE, voters=(HOSTILE,)),),
         replicas=(replica(HOSTILE),),
         warnings=(HOSTILE,),
-        timeline=(
-            happened("circuit", 1.0, circuit=HOSTILE, before="closed", after="open", reason=HOSTILE, by=HOSTILE),
-        ),
+        timeline=(event,),
         redis=RedisPicture(configured=True, reachable=False, problem=HOSTILE),
     )
     text = rendered(shown, 200)
