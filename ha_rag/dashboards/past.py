@@ -13,6 +13,7 @@ from ha_rag.breaker.report import CircuitReport
 from ha_rag.dashboards.heartbeats import Totals, totals
 from ha_rag.dashboards.reading import Reading
 from ha_rag.dashboards.snapshot import Rate, TrafficPoint
+from ha_rag.telemetry import histogram
 
 KEPT = 180
 """Points of a circuit's history and of the traffic's: three minutes of seconds."""
@@ -101,6 +102,7 @@ def _appended(rates: tuple[Rate, ...], now: Rate) -> tuple[Rate, ...]:
 def _point(before: Heard, now: Heard) -> TrafficPoint:
     """What all replicas answered between two moments. A replica not heard before is counted from its next heartbeat."""
     more = [last.since(before.totals[name]) for name, last in now.totals.items() if name in before.totals]
+    latencies = histogram.added(m.latencies for m in more)
     return TrafficPoint(
         at=round(now.at, 1),
         seconds=round(now.at - before.at, 3),
@@ -108,7 +110,15 @@ def _point(before: Heard, now: Heard) -> TrafficPoint:
         degraded=sum(m.degraded for m in more),
         broken=sum(m.broken for m in more),
         served=_by_stage(m.served for m in more),
+        p50_ms=quantile(latencies, 0.5),
+        p99_ms=quantile(latencies, 0.99),
     )
+
+
+def quantile(latencies: histogram.Counts, share: float) -> float | None:
+    """Milliseconds that `share` of all stayed below, as a dashboard shows them; None where there are none."""
+    found = histogram.quantile_ms(latencies, share)
+    return None if found is None else round(found, 2)
 
 
 def _by_stage(served: Iterable[Mapping[str, int]]) -> dict[str, dict[str, int]]:

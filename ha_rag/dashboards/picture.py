@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ha_rag.breaker.report import CircuitReport, OverrideReport, ReplicaReport
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.dashboards.heartbeats import Totals, count, freshness
-from ha_rag.dashboards.past import Past
+from ha_rag.dashboards.past import Past, quantile
 from ha_rag.dashboards.reading import Reading
 from ha_rag.dashboards.snapshot import (
     CircuitPicture,
@@ -123,8 +123,8 @@ def _replica_picture(replica: ReplicaReport, did: Totals, seconds: float, newest
         in_flight=in_flight,
         per_s=_per_s(did.questions, seconds),
         degraded_share=_share(did.degraded, did.questions),
-        p50_ms=_quantile(did.latencies, 0.5),
-        p99_ms=_quantile(did.latencies, 0.99),
+        p50_ms=quantile(did.latencies, 0.5),
+        p99_ms=quantile(did.latencies, 0.99),
     )
 
 
@@ -136,8 +136,8 @@ def traffic(recent: Iterable[Totals], past: Past) -> Traffic:
     return Traffic(
         per_s=_per_s(questions, past.seconds),
         degraded_share=_share(sum(d.degraded for d in did), questions),
-        p50_ms=_quantile(latencies, 0.5),
-        p99_ms=_quantile(latencies, 0.99),
+        p50_ms=quantile(latencies, 0.5),
+        p99_ms=quantile(latencies, 0.99),
         history=past.traffic,
     )
 
@@ -148,8 +148,3 @@ def _per_s(number: int, seconds: float) -> float:
 
 def _share(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
-
-
-def _quantile(latencies: histogram.Counts, share: float) -> float | None:
-    found = histogram.quantile_ms(latencies, share)
-    return None if found is None else round(found, 2)

@@ -95,7 +95,10 @@ class ReplicaPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPoint:
-    """What the fleet answered in the `seconds` before `at`. `served`: stage -> tier -> answers."""
+    """What the fleet answered in the `seconds` before `at`. `served`: stage -> tier -> answers.
+
+    Latencies: None where it answered nothing.
+    """
 
     at: float
     seconds: float
@@ -103,6 +106,8 @@ class TrafficPoint:
     degraded: int
     broken: int
     served: dict[str, dict[str, int]]
+    p50_ms: float | None = None
+    p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
