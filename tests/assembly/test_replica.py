@@ -83,7 +83,7 @@ async def test_the_same_answer_comes_in_pieces_for_those_who_speak_openai_s_form
     assert reply.status == 200
     assert b"two probes in a row" in reply.body
     assert reply.body.endswith(b"data: [DONE]\n\n")
-    assert (empty.status, empty.error[1]) == (422, "question: must not be empty")
+    assert (empty.status, empty.error[1]) == (422, "messages: the last one of the user must not be empty")
 
 
 async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):

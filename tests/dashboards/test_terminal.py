@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ha_rag.dashboards.plain_text import harmless
-from ha_rag.dashboards.snapshot import Differing, Override, Rate, RedisPicture, TrafficPoint
+from ha_rag.dashboards.snapshot import Differing, Override, Rate, RedisPicture, State, TrafficPoint
 from ha_rag.dashboards.terminal import Room, draw
 from tests.dashboards.pictures import CALM, circuit, happened, opening, picture, replica
 
@@ -27,8 +27,8 @@ def rendered(shown, width: int = 120, *, colour: bool = False, height: int = 60,
     return out.getvalue()
 
 
-def rate(failure_rate: float, state: str = "closed") -> Rate:
-    return Rate(at=1.0, state=state, failure_rate=failure_rate, slow_rate=0.0, samples=9)  # type: ignore[arg-type]
+def rate(failure_rate: float, state: State = "closed") -> Rate:
+    return Rate(at=1.0, state=state, failure_rate=failure_rate, slow_rate=0.0, samples=9)
 
 
 OPEN = circuit(
