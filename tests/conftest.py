@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_servers import RedisProcess, fake_redis, free_port, redis_binary
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess, fake_redis, redis_binary
 
 _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
 

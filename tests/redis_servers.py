@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -14,35 +13,12 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_TIMEOUT_S = 10.0
-
-
-def free_port() -> int:
-    """A loopback TCP port that nothing listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def free_ports_in_a_row(count: int) -> int:
-    """The first of `count` loopback ports, one after another, that nothing listens on at this moment."""
-    while True:
-        first = free_port()
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        try:
-            listener.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return False
-        return True
 
 
 def redis_binary() -> str | None:

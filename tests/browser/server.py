@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.fleet.processes import Process, until_ready
-from tests.redis_servers import free_port
+from tests.ports import free_port
 
 
 class Server(Process):

@@ -18,7 +18,7 @@ from ha_rag.errors import (
     ThrottledError,
 )
 from tests.components.canned import canned_service, events, json_reply, raw_service, reply
-from tests.redis_servers import free_port
+from tests.ports import free_port
 
 KEY = "sk-very-secret"
 

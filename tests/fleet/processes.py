@@ -18,7 +18,8 @@ import aiohttp
 
 from tests.fleet.control import Remote
 from tests.fleet.proxy import Wire
-from tests.redis_servers import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess
 
 HA_RAG = [sys.executable, "-m", "ha_rag"]
 

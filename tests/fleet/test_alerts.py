@@ -19,7 +19,8 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
 from tests.fleet.processes import HA_RAG, Process
-from tests.redis_servers import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess
 from tests.waiting import until
 
 pytestmark = pytest.mark.fleet

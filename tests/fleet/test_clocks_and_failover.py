@@ -14,7 +14,8 @@ import redis
 
 from tests.conftest import require_redis_binary
 from tests.fleet.crew import LEASE_S, REST_S, TIMEOUT_S, CrewOf, Yard
-from tests.redis_servers import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess
 
 DOWN_AFTER_MS = 1000
 FAILOVER_S = 10.0

@@ -18,7 +18,8 @@ from tests.fleet.crew import Yard
 from tests.fleet.latency import percentile
 from tests.fleet.processes import CONFIGURATION, HA_RAG, QUESTION, Controls, Fleet, Process, Replica, StandingFleet
 from tests.fleet.redis_trouble import AWAY, SLOW, Trouble
-from tests.redis_servers import RedisProcess, free_ports_in_a_row
+from tests.ports import free_ports_in_a_row
+from tests.redis_servers import RedisProcess
 
 PATIENCE_S = 60.0
 

@@ -21,7 +21,8 @@ import aiohttp
 import pytest
 
 from tests.fleet.processes import CONFIGURATION, HA_RAG, Controls, Process, Provider, until_ready
-from tests.redis_servers import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess
 
 HERE = Path(__file__).parent
 SECRETS = {"HA_RAG_ADMIN_TOKEN": "operators-token", "HA_RAG_API_KEYS": "users-key"}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.redis_servers import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess
 
 
 class Authority:

@@ -20,7 +20,8 @@ from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
 from tests.ledger.bench import terms
-from tests.redis_servers import RedisProcess, fake_redis, free_port, redis_binary
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess, fake_redis, redis_binary
 
 REST_MS = 60_000
 TERMS = terms(rest_ms=REST_MS)

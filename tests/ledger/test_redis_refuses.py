@@ -16,7 +16,8 @@ from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
-from tests.redis_servers import RedisProcess, free_port
+from tests.ports import free_port
+from tests.redis_servers import RedisProcess
 
 pytestmark = pytest.mark.real_redis
 

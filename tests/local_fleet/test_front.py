@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from ha_rag.local_fleet.front import MAX_BODY_BYTES, Front, FrontConfig, named_replica
 from ha_rag.local_fleet.replicas import Replica, check
-from tests.redis_servers import free_port
+from tests.ports import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JSON = {"Content-Type": "application/json"}

@@ -20,29 +20,17 @@ from rich.console import Console
 from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet.lifeline import RestartPolicy
 from ha_rag.local_fleet.plan import Commands, FleetPlan
-from ha_rag.local_fleet.ports import PortNeed, require_free
 from ha_rag.local_fleet.record import running_fleet
 from ha_rag.local_fleet.supervisor import run_fleet
 from ha_rag.settings import load_settings
 from tests.local_fleet import stand_ins
-from tests.redis_servers import free_port
+from tests.ports import free_port, free_ports_in_a_row
 from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are not Windows's way")
 
 QUICK = RestartPolicy(first_s=0.01, longest_s=0.01)
 SERVES = stand_ins.command("serve")
-
-
-def free_ports_in_a_row(count: int) -> int:
-    """The first of `count` free ports that follow one another."""
-    while True:
-        first = free_port()
-        try:
-            require_free([PortNeed(host="127.0.0.1", port=first + n, user="", remedy="") for n in range(count)])
-        except ConfigurationError:
-            continue
-        return first
 
 
 class Fleet:

@@ -10,7 +10,7 @@ from aiohttp import web
 from ha_rag.errors import ConfigurationError
 from ha_rag.simulation.questions import Stream, ask_closed, ask_open
 from ha_rag.simulation.tally import Reply
-from tests.redis_servers import free_port
+from tests.ports import free_port
 
 GOOD = {"answer": "Yes [1].", "degraded": False, "served_by": {"generator": "primary"}, "replica": "a"}
 DEGRADED = {"answer": "Perhaps.", "degraded": True, "served_by": {"generator": "extractive"}, "replica": "b"}
