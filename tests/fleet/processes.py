@@ -313,6 +313,13 @@ class Fleet:
             while any([(await replica.circuit(circuit))["here"] for replica in self.replicas]):
                 await asyncio.gather(*(replica.ask() for replica in self.replicas))
             await self.replicas[0].override(circuit)
+            # What was said to one replica is heard by the others a moment later.
+            while {self._met(await replica.circuit(circuit)) for replica in self.replicas} != {("closed", False)}:
+                await asyncio.sleep(0.01)
+
+    @staticmethod
+    def _met(circuit: dict[str, Any]) -> tuple[str, bool]:
+        return circuit["state"], circuit["override"] is not None
 
     async def until_shared(self, within_s: float) -> None:
         """Waits until every replica hears Redis."""
