@@ -19,6 +19,15 @@ class Delivery(Protocol):
         ...
 
 
+class LogDelivery:
+    """Delivery to the log of this process, where nobody else is named."""
+
+    async def send(self, title: str, text: str, *, level: str) -> bool:
+        """Writes one line."""
+        log.log(logging.WARNING if level in ("failure", "warning") else logging.INFO, "%s: %s", title, text)
+        return True
+
+
 class AppriseDelivery:
     """Delivery through apprise. `urls` may hold secrets: they are never logged. Raises ConfigurationError.
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ha_rag.alerting.alerter import Alerter
-from ha_rag.alerting.delivery import AppriseDelivery, Delivery
+from ha_rag.alerting.delivery import AppriseDelivery, Delivery, LogDelivery
 from ha_rag.alerting.desk import Desk
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.assembly.replica import loop_factory
@@ -25,7 +25,7 @@ from ha_rag.settings import Settings
 
 log = logging.getLogger("ha_rag.alerter")
 
-NOBODY = "nobody would be told of incidents: set HA_RAG_ALERT_URLS to apprise's URLs, separated by white space"
+NOBODY = "incidents are told to this log alone: set HA_RAG_ALERT_URLS to apprise's URLs, separated by white space"
 
 
 @asynccontextmanager
@@ -33,9 +33,7 @@ async def alerting(settings: Settings, delivery: Delivery | None = None) -> Asyn
     """An alerter of the fleet that `settings` name, ready to run. Raises ConfigurationError."""
     if settings.redis_url is None:
         raise ConfigurationError("an alerter watches a fleet: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
-    if delivery is None and not settings.alert_urls:
-        raise ConfigurationError(NOBODY)
-    delivery = delivery or AppriseDelivery([url.reveal() for url in settings.alert_urls])
+    delivery = delivery or delivery_of(settings)
     client, clock = connect(settings.redis_url.reveal()), SystemClock()
     name = f"{settings.replica}-{secrets.token_hex(4)}"
     policy = alert_policy(settings)
@@ -44,6 +42,13 @@ async def alerting(settings: Settings, delivery: Delivery | None = None) -> Asyn
     observer = Observer(RedisLedger(client, settings.namespace), name)
     async with observer, Watcher(observer, clock).running() as watcher:
         yield Alerter(watcher, store, desk, policy, consumer=name)
+
+
+def delivery_of(settings: Settings) -> Delivery:
+    """To whom the settings name, else to the log. Raises ConfigurationError."""
+    if not settings.alert_urls:
+        return LogDelivery()
+    return AppriseDelivery([url.reveal() for url in settings.alert_urls])
 
 
 def alert_policy(settings: Settings) -> AlertPolicy:
@@ -63,6 +68,8 @@ async def _until_told(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with alerting(settings) as alerter:
         log.info("watching %s for %d receivers", settings.redis_url_shown, len(settings.alert_urls))
+        if not settings.alert_urls:
+            log.warning(NOBODY)
         running = asyncio.create_task(alerter.run())
         await told.wait()
         running.cancel()

@@ -17,7 +17,9 @@ from ha_rag.messages import ComponentType
 from ha_rag.settings import Settings
 
 
-async def ingest_into(settings: Settings, paths: Sequence[Path], progress: Progress) -> IngestReport:
+async def ingest_into(
+    settings: Settings, paths: Sequence[Path], progress: Progress, *, mirror: bool = False
+) -> IngestReport:
     """Brings the documents at `paths` into the index that `settings` name. Raises as `ha_rag.index.ingest` does."""
     tiers = embedder_tiers(settings)
     circuits = registry_of(settings, replica=f"ingest-{os.getpid()}")
@@ -28,4 +30,5 @@ async def ingest_into(settings: Settings, paths: Sequence[Path], progress: Progr
             stack.push_async_callback(closed, tier.component)
         await stack.enter_async_context(circuits)
         embedders = {tier.name: tier.component for tier in tiers}
-        return await ingest(paths, index, embedders, progress=progress, permitted=permitted_by(circuits))
+        permitted = permitted_by(circuits)
+        return await ingest(paths, index, embedders, progress=progress, permitted=permitted, mirror=mirror)

@@ -19,6 +19,9 @@ SHOWN_PROBLEMS = 20
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders: txt, md, html, pdf, BEIR-style jsonl.")],
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Take out of the index what these paths no longer hold.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Read, split, embed and index documents. Unchanged ones are skipped; what was stopped goes on where it was."""
@@ -30,7 +33,7 @@ def ingest(
 
     settings = settings_here(config)
     with progress_bar() as progress:
-        report = asyncio.run(ingest_into(settings, paths, progress))
+        report = asyncio.run(ingest_into(settings, paths, progress, mirror=mirror))
     for sentence in summary(report):
         console().print(sentence, markup=False)
     if report.unreadable:
@@ -67,6 +70,8 @@ def summary(report: IngestReport) -> list[str]:
         f"{read} {documents}: {report.added} new, {report.changed} changed, {report.unchanged} unchanged; "
         f"{report.passages} passages written"
     ]
+    if report.removed:
+        lines.append(f"{report.removed} taken out, whose files are gone")
     for space in report.spaces:
         if space.missing:
             why = f" ({space.why})" if space.why else ""

@@ -29,13 +29,15 @@ class Change:
 class Collector:
     """Goes through `paths` once. For one thread at a time.
 
-    `shelf`: where documents are that the index holds. The counts are of what was handed out so far.
+    `shelf`: where documents are that the index holds. The counts are of what was handed out so far; `seen`: where it
+    came from, what is unchanged included.
     """
 
     def __init__(
         self, paths: Sequence[Path], shelf: Shelf, splitting: Splitting, limits: Limits, progress: Progress
     ) -> None:
         self.added = self.changed = self.unchanged = 0
+        self.seen: set[str] = set()
         self.renamed: list[tuple[str, str]] = []
         self.unreadable: list[UnreadableDocumentError] = []
         self._shelf = shelf
@@ -43,7 +45,6 @@ class Collector:
         self._limits = limits
         self._progress = progress
         self._under_way: dict[str, Known] = {}
-        self._seen: set[str] = set()
         self._changes = self._walk(paths)
 
     def portion(self) -> list[Change]:
@@ -87,10 +88,10 @@ class Collector:
         if isinstance(document, UnreadableDocumentError):
             self.unreadable.append(document)
             return None
-        if document.source in self._seen:
+        if document.source in self.seen:
             self.unreadable.append(UnreadableDocumentError(found.name, f"has {document.id!r} twice; the first is kept"))
             return None
-        self._seen.add(document.source)
+        self.seen.add(document.source)
         name, known = known_as(self, found, document)
         if known is not None and known.digest == document.digest:
             self.unchanged += 1

@@ -30,10 +30,13 @@ async def ingest(
     splitting: Splitting = DEFAULT_SPLITTING,
     limits: Limits = DEFAULT_LIMITS,
     patience: Patience = DEFAULT_PATIENCE,
+    mirror: bool = False,
 ) -> IngestReport:
     """Brings the documents at `paths` into the index, with a vector in the space of each of `embedders` (by name).
 
-    Unchanged documents are skipped, changed ones replaced in one step; a document whose file has vanished stays.
+    Unchanged documents are skipped, changed ones replaced in one step; a document whose file has vanished stays, unless
+    `mirror` is set: then documents of files that `paths` do not hold are taken out, once everything was read. Where
+    something could not be read, or nothing was there, nothing is: a share that is not mounted empties no index.
     Killed in the middle, the next run goes on where this one was. An embedder that fails, or that `permitted`
     refuses, leaves gaps which the next ingest fills; its documents are indexed all the same. `progress` is called
     from a worker thread.
@@ -47,17 +50,31 @@ async def ingest(
         passages = 0
         while changes := await in_thread(collector.portion):
             passages += await write(writer, changes, fillers)
+        removed = await in_thread(_take_out, writer, collector) if mirror else 0
         spaces = [await _fill(writer, filler, progress) for filler in fillers]
     await in_thread(index.refresh)
     return IngestReport(
         added=collector.added,
         changed=collector.changed,
         unchanged=collector.unchanged,
+        removed=removed,
         passages=passages,
         renamed=tuple(collector.renamed),
         unreadable=tuple(collector.unreadable),
         spaces=tuple(spaces),
     )
+
+
+def _take_out(writer: IndexWriter, collector: Collector) -> int:
+    """Deletes the documents whose files were not seen. What came over HTTP has no file, and stays."""
+    if collector.unreadable or not collector.seen:
+        return 0
+    held = [known for known in writer.documents() if Path(known.source).is_absolute()]
+    gone = [known.id for known in held if known.source not in collector.seen]
+    for document in gone:
+        writer.delete(document)
+    writer.commit()
+    return len(gone)
 
 
 async def write(writer: IndexWriter, changes: Sequence[Change], fillers: Sequence[SpaceFiller]) -> int:

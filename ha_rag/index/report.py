@@ -25,6 +25,8 @@ class SpaceReport:
 class IngestReport:
     """What an ingest did. Counts are of documents, except `passages`: passages written.
 
+    `removed`: those that a mirroring ingest took out, since their files are gone.
+
     `renamed`: (the id a document would have had, the id it got), where another document had it already.
     `unreadable`: one error for each document, line or folder that could not be read; all others were kept.
     """
@@ -32,6 +34,7 @@ class IngestReport:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    removed: int = 0
     passages: int = 0
     renamed: tuple[tuple[str, str], ...] = ()
     unreadable: tuple[UnreadableDocumentError, ...] = ()

@@ -96,6 +96,11 @@ class IndexWriter:
             found = self._database.execute(query, (value,)).fetchone()
         return Known(*found) if found else None
 
+    def documents(self) -> list[Known]:
+        """Every document that the index holds."""
+        with translated(self.folder):
+            return [Known(*fields) for fields in self._database.execute("SELECT id, source, digest FROM documents")]
+
     def put(
         self,
         document: Document,

@@ -62,13 +62,13 @@ class Scene:
         self.config = folder / "ha_rag.toml"
         self.config.write_text(ALERTS)
 
-    async def start(self, alerters: int) -> None:
-        """Starts so many more, and waits until each of them looks."""
+    async def start(self, alerters: int, *, urls: bool = True) -> None:
+        """Starts so many more, and waits until each of them looks. `urls`: whether anybody is named to them."""
         for _ in range(alerters):
             name = f"alerter-{len(self.alerters) + 1}"
             environment = {
                 "HA_RAG_REDIS_URL": self.redis.url,
-                "HA_RAG_ALERT_URLS": f"json://127.0.0.1:{self.port}/",
+                "HA_RAG_ALERT_URLS": f"json://127.0.0.1:{self.port}/" if urls else "",
                 "HA_RAG_REPLICA": name,
             }
             process = Process(name, [*HA_RAG, "alerter", "--config", str(self.config)], self.folder, environment)
@@ -167,6 +167,15 @@ async def test_an_opening_while_no_alerter_ran_is_told_by_the_next_one(scene, pa
     await scene.start(1)
 
     await until(lambda: scene.pager.titles == ["[ha_rag] PROBLEM: circuit payments opened"])
+
+
+async def test_where_nobody_is_named_the_log_is_told(scene, payments):
+    await scene.start(1, urls=False)
+    assert "set HA_RAG_ALERT_URLS" in scene.alerters[0].said()
+
+    await payments(False)
+
+    await until(lambda: "[ha_rag] PROBLEM: circuit payments opened" in scene.alerters[0].said())
 
 
 async def test_a_message_that_could_not_be_sent_is_sent_again(scene, payments):
