@@ -136,8 +136,10 @@ async def _refused(shop: Shop) -> tuple[float, float]:
 
 async def test_in_a_brownout_shedding_refuses_in_proportion_where_a_plain_breaker_refuses_most(shop_of):
     async with AsyncExitStack() as stack:
-        plain = await stack.enter_async_context(shop_of("failure_threshold = 0.15\nmin_samples = 20", 2))
-        shedding = await stack.enter_async_context(shop_of("shed = true\nmin_samples = 20", 2))
+        # A window of its own: one that fits twenty timeouts of 2 s would remember the brownout for 42 s.
+        window = "min_samples = 20\nwindow_s = 10.0"
+        plain = await stack.enter_async_context(shop_of(f"failure_threshold = 0.15\n{window}", 2))
+        shedding = await stack.enter_async_context(shop_of(f"shed = true\n{window}", 2))
 
         (plain_during, plain_after), (during, after) = await asyncio.gather(_refused(plain), _refused(shedding))
 

@@ -123,6 +123,8 @@ async def test_each_replica_goes_on_under_the_law_alone_and_shares_again_when_re
         await crew.until("closed", within_s=REST_S + TIMEOUT_S, calling=True)
         await recover(crew)
         await crew.until_shared(within_s=4.0)
+        # What each had counted by itself is told now; young enough, it may open the circuit for all once more.
+        await crew.until("closed", within_s=LEASE_S + REST_S, calling=True)
         await crew.open()
         await crew.never_went_back()
 
