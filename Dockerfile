@@ -1,27 +1,34 @@
-# One image for every role: a replica by default, `python -m ha_rag.simulation` for the simulated provider.
+# One image for every role of the stack: replica (as it is), dashboard, alerter, index, simulated provider, load.
 FROM python:3.12-slim AS build
 WORKDIR /src
-RUN python -m venv /venv
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /venv
 # Dependencies first: they change less often than the code, and their layer is then kept.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY docs ./docs
-RUN mkdir ha_rag && touch ha_rag/__init__.py && /venv/bin/pip install --constraint constraints.txt . && /venv/bin/pip uninstall --yes ha-rag
+RUN mkdir ha_rag && touch ha_rag/__init__.py \
+    && /venv/bin/pip install --constraint constraints.txt ".[alerts]" \
+    && /venv/bin/pip uninstall --yes ha-rag
 COPY ha_rag ./ha_rag
-RUN /venv/bin/pip install --no-deps .
+RUN /venv/bin/pip install --no-deps . \
+    # Nothing is installed into a finished image.
+    && /venv/bin/pip uninstall --yes pip
 
 FROM python:3.12-slim
+LABEL org.opencontainers.image.title="ha_rag" \
+      org.opencontainers.image.description="Answers questions over your documents, and keeps answering when the services behind it fail." \
+      org.opencontainers.image.licenses="MIT"
 RUN useradd --create-home --uid 10001 ha_rag && mkdir /data && chown ha_rag /data
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 HA_RAG_LOG=json
+COPY workers /app/workers
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HA_RAG_LOG=json
 USER ha_rag
 # The index stands in .ha_rag below this folder, on a volume.
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=2s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=1)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=1)"]
 # SIGTERM lets a replica finish what it has taken.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["ha-rag"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["python", "-m", "workers.replica", "--host", "0.0.0.0", "--port", "8000"]

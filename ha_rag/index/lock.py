@@ -39,10 +39,10 @@ class WriterLock:
             self._folder.mkdir(parents=True, exist_ok=True)
             return os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except PermissionError as error:
-            raise IndexReadOnlyError(f"no write access to the index at {self._folder}") from error
+            raise IndexReadOnlyError(_unwritable(self._folder, "grants this process no write access")) from error
         except OSError as error:
             if error.errno == 30:  # EROFS: mounted read-only
-                raise IndexReadOnlyError(f"the index at {self._folder} is on a read-only file system") from error
+                raise IndexReadOnlyError(_unwritable(self._folder, "is on a read-only file system")) from error
             raise IndexStoreError(f"no index can be kept at {self._folder}: {error.strerror}") from error
 
     def _close(self) -> None:
@@ -56,3 +56,7 @@ class WriterLock:
 def _busy(folder: Path, holder: str) -> str:
     who = f"process {holder}" if holder.isdigit() else "another process"
     return f"{who} is writing to the index at {folder}; try again when it is done"
+
+
+def _unwritable(folder: Path, why: str) -> str:
+    return f"the index at {folder} {why}; run `ha-rag ingest` where it can be written"

@@ -59,7 +59,7 @@ def translated(path: Path) -> Iterator[None]:
 def _translation(path: Path, error: sqlite3.Error) -> IndexStoreError:
     text = str(error)
     if "readonly" in text:
-        return IndexReadOnlyError(f"no write access to the index at {path}")
+        return IndexReadOnlyError(f"the index at {path} cannot be written here; run `ha-rag ingest` where it can")
     if "is locked" in text:
         return IndexBusyError(f"another program holds the database of the index at {path}")
     if "is full" in text:

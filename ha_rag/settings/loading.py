@@ -168,7 +168,7 @@ def _password_problems(file: ConfigurationFile, environment: Environment) -> Ite
 
 def _settings(file: ConfigurationFile, environment: Environment, source: Path | None) -> Settings:
     keys = _service_keys(file, environment)
-    local = _on_this_machine(file)
+    near = _without_key(file)
     return Settings(
         server=file.server,
         index=file.index,
@@ -190,7 +190,7 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
             *(
                 f"{name}: api_key_env = {variable!r} names a variable that is not set, so no key is sent"
                 for name, (variable, key) in keys.items()
-                if not key and name not in local
+                if not key and name not in near
             ),
             *_longer_rests(file),
         ),
@@ -212,14 +212,18 @@ def _longer_rests(file: ConfigurationFile) -> Iterator[str]:
                 )
 
 
-def _on_this_machine(file: ConfigurationFile) -> set[str]:
-    """Services on this machine, such as the simulated one: a missing key is nothing to warn of there."""
+def _without_key(file: ConfigurationFile) -> set[str]:
+    """Services on this machine, or beside it under a name without a dot: the simulated one is such; it wants no key."""
     return {
         f"{type_}.{component.name}"
         for type_, key in LISTS.items()
         for component in getattr(file, key)
-        if isinstance(component, ServiceTable) and urlsplit(component.base_url).hostname in LOOPBACK
+        if isinstance(component, ServiceTable) and _is_near(urlsplit(component.base_url).hostname or "")
     }
+
+
+def _is_near(host: str) -> bool:
+    return host in LOOPBACK or not {".", ":"} & set(host)
 
 
 def _service_keys(file: ConfigurationFile, environment: Environment) -> dict[str, tuple[str, Secret | None]]:

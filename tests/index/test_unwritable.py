@@ -67,7 +67,7 @@ def test_a_reader_without_write_access_reads_follows_and_is_refused_writing(fold
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None
-        assert "refused: no write access to the index" in reader.stdout.readline()
+        assert "run `ha-rag ingest` where it can be written" in reader.stdout.readline()
         assert reader.stdout.readline() == "a None\n"
         _open_to_owner(folder)
         with Index(folder) as index:

@@ -121,7 +121,7 @@ def test_the_default_replica_name_is_one_that_would_be_accepted():
 
 def test_a_service_key_that_is_not_set_is_a_warning_and_no_error(empty_folder):
     (empty_folder / "ha_rag.toml").write_text(
-        '[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://h/v1"\nmodel = "m"\napi_key_env = "MINE"'
+        '[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://a.b/v1"\nmodel = "m"\napi_key_env = "MINE"'
     )
     settings = load_settings(variables={})
 
@@ -129,6 +129,14 @@ def test_a_service_key_that_is_not_set_is_a_warning_and_no_error(empty_folder):
         "generator.a: api_key_env = 'MINE' names a variable that is not set, so no key is sent",
     )
     assert settings.api_keys_of == {}
+
+
+@pytest.mark.parametrize("host", ["localhost:9100", "127.0.0.1", "[::1]:9100", "provider:9100"])
+def test_a_service_on_this_machine_or_in_the_same_stack_needs_no_key(empty_folder, host):
+    (empty_folder / "ha_rag.toml").write_text(
+        f'[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://{host}/v1"\nmodel = "m"'
+    )
+    assert load_settings(variables={}).warnings == ()
 
 
 @pytest.mark.parametrize(

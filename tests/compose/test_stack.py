@@ -1,0 +1,200 @@
+"""The first thing a user types: `docker compose up --scale rag=3`. Whatever dies then costs nobody an answer."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.compose.stack import Stack
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
+
+CIRCUIT = "embedder.primary"
+QUESTION = "How does a circuit recover?"
+
+
+def call(stack: Stack, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
+    """One request at the gateway: its status and body; 0 where nobody listens yet."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(stack.url + path, data=data, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=40) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except OSError as error:
+        return 0, str(error).encode()
+
+
+def ask(stack: Stack, question: str = QUESTION) -> dict[str, Any]:
+    status, body = call(stack, "/v1/query", {"question": question})
+    assert status == 200, body
+    return dict(json.loads(body))
+
+
+def replicas(stack: Stack) -> list[str]:
+    """Those that the dashboard shows as living."""
+    status, body = call(stack, "/v1/fleet")
+    assert status == 200, body
+    return [replica["name"] for replica in json.loads(body)["replicas"]]
+
+
+def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
+    end_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end_s, f"not within {within_s:g} s: {what}"
+        time.sleep(0.1)
+
+
+def states(stack: Stack) -> set[str]:
+    """Of the circuit, as each replica tells it."""
+    told = [stack.inside(container, f"/v1/circuits/{CIRCUIT}") for container in stack.containers("rag")]
+    return {json.loads(circuit)["state"] for circuit in told}
+
+
+def test_three_replicas_answer_behind_one_address(stack: Stack) -> None:
+    until(lambda: call(stack, "/health/ready")[0] == 200, 20, "the gateway has found one")
+    until(lambda: len({ask(stack)["replica"] for _ in range(6)}) == 3, 20, "all three answer")
+    answer = ask(stack)
+    assert not answer["degraded"]
+    assert answer["citations"]
+
+
+def test_one_dashboard_lists_all_three(stack: Stack) -> None:
+    until(lambda: len(replicas(stack)) == 3, 20, "three are shown")
+    status, page = call(stack, "/")
+    assert status == 200
+    assert b"<script" in page
+    dashboard = stack.containers("dashboard")[0]
+    told_by = json.loads(call(stack, "/v1/fleet")[1])["told_by"]
+    assert told_by.startswith(stack.docker("inspect", "-f", "{{.Config.Hostname}}", dashboard).strip())
+
+
+def test_nothing_but_the_gateway_is_published_and_that_for_this_machine_alone(stack: Stack) -> None:
+    ports = stack.docker("ps", "--filter", f"label=com.docker.compose.project={stack.name}", "--format", "{{.Ports}}")
+    published = [port for line in ports.splitlines() for port in line.split(", ") if "->" in port]
+    assert published == [f"127.0.0.1:{stack.port}->8000/tcp"]
+
+
+def test_what_runs_is_nobody_special_and_can_change_and_build_nothing(stack: Stack) -> None:
+    replica = stack.containers("rag")[0]
+    tried = (
+        "import os, shutil, importlib.util\n"
+        "def refused(path):\n"
+        "    try:\n"
+        "        open(path, 'w')\n"
+        "    except OSError:\n"
+        "        return True\n"
+        "print(os.getuid() != 0, refused('/data/x'), refused('/app/x'), refused('/home/ha_rag/x'),\n"
+        "      not [t for t in ('gcc', 'make', 'pip') if shutil.which(t, path='/venv/bin:/usr/bin:/bin')],\n"
+        "      importlib.util.find_spec('pip') is None)\n"
+    )
+    assert stack.docker("exec", replica, "python", "-c", tried).split() == ["True"] * 6
+
+
+def test_without_a_token_nobody_can_act_through_the_gateway(stack: Stack) -> None:
+    request = urllib.request.Request(
+        f"{stack.url}/v1/circuits/{CIRCUIT}/override",
+        method="PUT",
+        data=b'{"mode": "open", "reason": "no"}',
+        headers={"Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 403
+    assert b"HA_RAG_ADMIN_TOKEN" in refused.value.read()
+
+
+def test_documents_are_changed_where_the_index_can_be_written_and_nowhere_else(stack: Stack) -> None:
+    replica = stack.containers("rag")[0]
+    tried = (
+        "import urllib.request as u, urllib.error as e\n"
+        "r = u.Request('http://127.0.0.1:8000/v1/documents', data=b'{\"text\": \"Bees hum.\"}',\n"
+        "              headers={'Content-Type': 'application/json'})\n"
+        "try:\n"
+        "    u.urlopen(r)\n"
+        "except e.HTTPError as error:\n"
+        "    print(error.code, error.read().decode())\n"
+    )
+    said = stack.docker("exec", replica, "python", "-c", tried)
+    assert said.startswith("409")
+    assert "ha-rag ingest" in said
+
+
+def test_a_provider_that_breaks_opens_the_circuit_on_all_three_and_every_question_is_answered(stack: Stack) -> None:
+    with stack.asked(per_s=20, for_s=15) as load:
+        stack.compose("exec", "-T", "rag", "ha-rag", "break", CIRCUIT, "--for", "6")
+        until(lambda: states(stack) == {"open"}, 6, "open on all three")
+    assert load.lost == {}
+    assert load.tally["degraded"] > 0
+    until(lambda: bool(ask(stack)) and states(stack) == {"closed"}, 30, "closed again")
+
+
+def test_a_replica_that_is_killed_under_load_costs_nobody_an_answer(stack: Stack) -> None:
+    with stack.asked(per_s=40, for_s=12) as load:
+        until(lambda: len(replicas(stack)) == 3, 10, "three are there")
+        stack.docker("kill", stack.containers("rag")[0])
+    assert load.lost == {}
+    assert len(stack.containers("rag")) == 2
+    until(lambda: len(replicas(stack)) == 2, 20, "the dashboard shows two")
+    stack.scale(3)
+    until(lambda: len(replicas(stack)) == 3, 30, "three again")
+
+
+def test_a_replica_that_is_killed_while_it_answers_the_longest_question_leaves_it_to_another(stack: Stack) -> None:
+    longest = f"{QUESTION} ".ljust(8000, "\U0001f600")
+    stack.compose(
+        "exec", "-T", "rag", "ha-rag", "break", "generator.primary", "--mode", "slow", "--delay", "4", "--for", "20"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, stack, longest)
+        until(lambda: busy(stack) is not None, 4, "one replica is answering")
+        stack.docker("kill", str(busy(stack)))
+        assert answer.result(60)["answer"]
+    stack.scale(3)
+    until(lambda: len(replicas(stack)) == 3, 30, "three again")
+
+
+def busy(stack: Stack) -> str | None:
+    """The container of a replica that is at work on a question."""
+    at_work = "ha_rag_in_flight_requests 1.0"
+    return next((one for one in stack.containers("rag") if at_work in stack.inside(one, "/metrics")), None)
+
+
+def test_redis_that_is_killed_under_load_costs_nobody_an_answer(stack: Stack) -> None:
+    with stack.asked(per_s=20, for_s=15) as load:
+        stack.docker("kill", stack.containers("redis")[0])
+        until(lambda: ask(stack)["shared_state"] == "local", 10, "each goes on alone")
+        stack.compose("up", "-d", "redis")
+        until(lambda: ask(stack)["shared_state"] == "fresh", 10, "shared again")
+    assert load.lost == {}
+    until(lambda: len(replicas(stack)) == 3, 20, "the dashboard shows all three")
+
+
+def test_scaling_up_and_down_under_load_loses_no_question(stack: Stack) -> None:
+    with stack.asked(per_s=20, for_s=50) as load:
+        stack.scale(5)
+        until(lambda: len({ask(stack)["replica"] for _ in range(10)}) == 5, 30, "all five answer")
+        stack.scale(2)
+        until(lambda: len(replicas(stack)) == 2, 30, "two are left")
+        assert len({ask(stack)["replica"] for _ in range(6)}) == 2
+    assert load.lost == {}
+
+
+def test_a_dashboard_that_is_gone_leaves_nobody_blind(stack: Stack) -> None:
+    stack.docker("kill", stack.containers("dashboard")[0])
+    until(lambda: call(stack, "/")[0] == 200, 10, "a replica shows the page")
+    stack.compose("up", "-d", "dashboard")
+
+
+def test_down_leaves_nothing(stack: Stack) -> None:
+    assert stack.left()
+    stack.down()
+    assert stack.left() == ""
