@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fleet test-faults test-browser lint format bench constraints clean
+.PHONY: help install run test test-fleet test-faults test-browser test-compose lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-faults: install ## real processes under injected faults (long)
 
 test-browser: install ## the dashboard in a real browser (needs chromium on the PATH)
 	$(BIN)/python -m pytest -m "browser and not faults" $(ARGS)
+
+test-compose: install ## the stack of compose.yaml in a real Docker engine: killed, scaled, broken (needs docker)
+	$(BIN)/python -m pytest -m compose $(ARGS)
 
 lint: install ## ruff, mypy --strict and the floors of the house
 	$(BIN)/ruff check .

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -18,16 +19,18 @@ NO_ENGINE = f"needs a Docker engine, and there is none here, nor a way to start 
 
 
 @pytest.fixture(scope="session")
-def engine() -> dict[str, str]:
-    """The environment in which `docker` finds its engine."""
+def engine() -> Iterator[dict[str, str]]:
+    """The environment in which `docker` finds its engine; one that was started for these tests ends after them."""
     if _answers({}):
-        return {}
+        yield {}
+        return
     if not STARTER.is_file():
         pytest.skip(NO_ENGINE)
     said = subprocess.run([STARTER], stdout=subprocess.PIPE, text=True, check=True, timeout=900).stdout
     started = dict(re.findall(r"export (\w+)=[\"']?([^\"'\n]+)", said))
     assert _answers(started), said
-    return started
+    yield started
+    subprocess.run([STARTER.with_name("down")], check=True, timeout=60)
 
 
 def _answers(environment: dict[str, str]) -> bool:
@@ -40,24 +43,30 @@ def _answers(environment: dict[str, str]) -> bool:
 @pytest.fixture(scope="module")
 def stack(engine: dict[str, str]) -> Iterator[Stack]:
     """The stack as the README starts it, with three replicas."""
-    with _up(Stack(engine, f"ha_rag_test_{os.getpid()}", free_port())) as stack:
+    with _brought_up(_stack(engine)) as stack:
         yield stack
 
 
-class _up:  # noqa: N801 - read as a verb
-    """Brings a stack up; takes it down and says what it said where the test failed."""
+StackWith = Callable[..., AbstractContextManager[Stack]]
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
 
-    def __enter__(self) -> Stack:
-        try:
-            self._stack.up()
-        except BaseException:
-            print(self._stack.logs())
-            self._stack.down()
-            raise
-        return self._stack
+@pytest.fixture
+def stack_with(engine: dict[str, str]) -> StackWith:
+    """Brings up the stack with an overlay: `with stack_with("tls") as stack`."""
+    return lambda *overlays, **variables: _brought_up(_stack(engine, *overlays, **variables))
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.down()
+
+def _stack(engine: dict[str, str], *overlays: str, **variables: str) -> Stack:
+    return Stack(engine, f"ha_rag_test_{os.getpid()}", free_port(), *overlays, **variables)
+
+
+@contextmanager
+def _brought_up(stack: Stack) -> Iterator[Stack]:
+    try:
+        stack.up()
+        yield stack
+    except BaseException:
+        print(stack.logs())
+        raise
+    finally:
+        stack.down()

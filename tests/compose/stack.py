@@ -84,15 +84,14 @@ class Stack:
         """Questions at the gateway while the block runs, from a process of its own; read the tally after it."""
         command = [sys.executable, "-m", "ha_rag.simulation.load", "--url", self.url]
         command += ["--per-s", str(per_s), "--for", str(for_s)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         load = Load()
-        try:
-            yield load
-            out, _ = process.communicate(timeout=for_s + 60)
-            load.tally = json.loads(out)
-        finally:
-            process.kill()
-            process.wait()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            try:
+                yield load
+                out, _ = process.communicate(timeout=for_s + 60)
+                load.tally = json.loads(out)
+            finally:
+                process.kill()
 
 
 class Load:

@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from tests.compose.stack import Stack
+from tests.compose.talking import CIRCUIT, QUESTION, ask, call, replicas, states, until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
-
-CIRCUIT = "embedder.primary"
-QUESTION = "How does a circuit recover?"
-
-
-def call(stack: Stack, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
-    """One request at the gateway: its status and body; 0 where nobody listens yet."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(stack.url + path, data=data, headers={"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=40) as reply:
-            return reply.status, reply.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-    except OSError as error:
-        return 0, str(error).encode()
-
-
-def ask(stack: Stack, question: str = QUESTION) -> dict[str, Any]:
-    status, body = call(stack, "/v1/query", {"question": question})
-    assert status == 200, body
-    return dict(json.loads(body))
-
-
-def replicas(stack: Stack) -> list[str]:
-    """Those that the dashboard shows as living."""
-    status, body = call(stack, "/v1/fleet")
-    assert status == 200, body
-    return [replica["name"] for replica in json.loads(body)["replicas"]]
-
-
-def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
-    end_s = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end_s, f"not within {within_s:g} s: {what}"
-        time.sleep(0.1)
-
-
-def states(stack: Stack) -> set[str]:
-    """Of the circuit, as each replica tells it."""
-    told = [stack.inside(container, f"/v1/circuits/{CIRCUIT}") for container in stack.containers("rag")]
-    return {json.loads(circuit)["state"] for circuit in told}
 
 
 def test_three_replicas_answer_behind_one_address(stack: Stack) -> None:

@@ -1,0 +1,61 @@
+"""Other shapes of the stack, each on top of the first: sentinels, TLS, and something that fails every minute."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.compose.conftest import StackWith
+from tests.compose.stack import Stack
+from tests.compose.talking import ask, call, states, until
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
+
+
+def redis(stack: Stack, service: str, *words: str) -> list[str]:
+    """What redis-cli says in the container of a service."""
+    return stack.docker("exec", stack.containers(service)[0], "redis-cli", *words).split("\n")
+
+
+def all_know_all(stack: Stack) -> bool:
+    told = [redis(stack, f"sentinel-{n}", "-p", "26379", "sentinel", "master", "fleet") for n in (1, 2, 3)]
+    facts = [dict(zip(one[::2], one[1::2], strict=False)) for one in told]
+    return {(one["num-slaves"], one["num-other-sentinels"]) for one in facts} == {("1", "2")}
+
+
+def test_sentinels_put_the_copy_in_the_place_of_a_redis_that_was_killed(stack_with: StackWith) -> None:
+    with stack_with("sentinel") as stack:
+        until(lambda: call(stack, "/health/ready")[0] == 200, 20, "the gateway has found one")
+        until(lambda: all_know_all(stack), 40, "the sentinels know the copy, and each other")
+        with stack.asked(per_s=20, for_s=20) as load:
+            stack.docker("kill", stack.containers("redis")[0])
+            until(lambda: ask(stack)["shared_state"] == "local", 10, "noticed")
+            until(lambda: ask(stack)["shared_state"] == "fresh", 15, "shared again, through the copy")
+            stack.compose("up", "-d", "redis")
+            until(lambda: "slave" in redis(stack, "redis", "role"), 10, "it is back, as a copy")
+        assert load.lost == {}
+        assert ask(stack)["shared_state"] == "fresh"
+
+
+def test_with_tls_nothing_is_said_in_the_clear(stack_with: StackWith, tmp_path: Path) -> None:
+    with stack_with("tls") as stack:
+        authority = tmp_path / "authority.crt"
+        stack.docker("cp", f"{stack.containers('gateway')[0]}:/certificates/authority.crt", str(authority))
+        trusted = ssl.create_default_context(cafile=str(authority))
+        until(lambda: call(stack, "/health/ready", trusted=trusted)[0] == 200, 20, "the gateway has found one")
+        until(lambda: ask(stack, trusted=trusted)["shared_state"] == "fresh", 10, "shared over TLS")
+        assert call(stack, "/health/ready")[0] != 200, "the gateway answers without TLS, too"
+        in_the_clear = ("exec", stack.containers("redis")[0], "redis-cli", "ping")
+        with pytest.raises(AssertionError):
+            stack.docker(*in_the_clear)
+
+
+def test_chaos_breaks_one_thing_after_another_and_every_question_is_answered(stack_with: StackWith) -> None:
+    with stack_with("chaos", CHAOS_EVERY_S="6", CHAOS_FOR_S="3") as stack:
+        until(lambda: call(stack, "/health/ready")[0] == 200, 20, "the gateway has found one")
+        with stack.asked(per_s=20, for_s=40) as load:
+            until(lambda: states(stack) == {"open"}, 20, "the first outage was noticed by all")
+        assert load.lost == {}
+        assert load.tally["degraded"] > 0
