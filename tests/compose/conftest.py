@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -26,7 +27,11 @@ def engine() -> Iterator[dict[str, str]]:
         return
     if not STARTER.is_file():
         pytest.skip(NO_ENGINE)
-    said = subprocess.run([STARTER], stdout=subprocess.PIPE, text=True, check=True, timeout=900).stdout
+    # Into a file: the engine that it leaves running would hold a pipe open.
+    with tempfile.TemporaryFile("w+") as out:
+        subprocess.run([STARTER], stdout=out, check=True, timeout=900)
+        out.seek(0)
+        said = out.read()
     started = dict(re.findall(r"export (\w+)=[\"']?([^\"'\n]+)", said))
     assert _answers(started), said
     yield started

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 UP_S = 420
 """The longest that building the image and starting the stack may take, in seconds."""
 
+STOP_S = 45
+"""How long each service gets to end before it is killed, in seconds."""
+
 _ASK_INSIDE = "import sys,urllib.request as u;print(u.urlopen('http://127.0.0.1:8000'+sys.argv[1]).read().decode())"
 
 
@@ -77,7 +80,7 @@ class Stack:
         return self.compose("logs", "--no-color", "--tail=60")
 
     def down(self) -> None:
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "45", timeout_s=180)
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", str(STOP_S), timeout_s=180)
 
     @contextmanager
     def asked(self, per_s: float, for_s: float) -> Iterator[Load]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.compose.stack import Stack
+from tests.compose.stack import STOP_S, Stack
 from tests.compose.talking import CIRCUIT, QUESTION, ask, call, replicas, states, until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
@@ -150,7 +151,9 @@ def test_a_dashboard_that_is_gone_leaves_nobody_blind(stack: Stack) -> None:
     stack.compose("up", "-d", "dashboard")
 
 
-def test_down_leaves_nothing(stack: Stack) -> None:
-    assert stack.left()
+def test_down_leaves_nothing_and_waits_for_nobody_who_only_just_starts(stack: Stack) -> None:
+    stack.docker("restart", "--time", "0", stack.containers("dashboard")[0])
+    began_s = time.monotonic()
     stack.down()
+    assert time.monotonic() < began_s + 0.5 * STOP_S
     assert stack.left() == ""
