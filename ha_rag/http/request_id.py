@@ -1,4 +1,7 @@
-"""X-Request-Id: taken from the client where it is harmless, made here where it is not, and always given back."""
+"""X-Request-Id: taken from the client where it is harmless, made here where it is not, and always given back.
+
+It travels on, beside the caller's trace, to every service that is asked and into every line of the log.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ha_rag.components.carried import REQUEST_ID, carrying
 from ha_rag.http.problems import Problem, problem_of, retry_after
+from ha_rag.http.trace_context import trace_headers
 
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 log = logging.getLogger("ha_rag.http")
@@ -26,6 +31,10 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         name = _taken_or_made(scope)
+        with carrying({REQUEST_ID: name.decode(), **trace_headers(scope["headers"])}):
+            await self._named(name, scope, receive, send)
+
+    async def _named(self, name: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def named(message: Message) -> None:

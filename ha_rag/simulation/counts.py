@@ -12,13 +12,18 @@ REMEMBERED = 20_000
 
 
 class Arrival(NamedTuple):
-    """One call. `monotonic_ms`: by the machine's monotonic clock, which on Linux all its processes share."""
+    """One call. `monotonic_ms`: by the machine's monotonic clock, which on Linux all its processes share.
+
+    `request`, `traceparent`: what its headers said it is part of, or "".
+    """
 
     target: Target
     outcome: str
     replica: str
     unix_ms: int
     monotonic_ms: float
+    request: str = ""
+    traceparent: str = ""
 
 
 class CallCounts:
@@ -36,11 +41,11 @@ class CallCounts:
         self._outcomes: Counter[tuple[Target, str]] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=REMEMBERED)
 
-    def add(self, target: Target, outcome: str, replica: str) -> None:
+    def add(self, target: Target, outcome: str, replica: str, request: str = "", traceparent: str = "") -> None:
         """Counts one call. `replica`: who sent it, or ""."""
         self._outcomes[target, outcome] += 1
         now_ms = self._clock.monotonic_s() * 1000
-        self._arrivals.append(Arrival(target, outcome, replica, self._clock.unix_ms(), now_ms))
+        self._arrivals.append(Arrival(target, outcome, replica, self._clock.unix_ms(), now_ms, request, traceparent))
 
     def as_json(self, last: int) -> dict[str, object]:
         """All counts, and the `last` arrivals, oldest first."""

@@ -20,6 +20,7 @@ from ha_rag.simulation.misbehaviour import bad_reply, cut_short, hang_up, held_b
 from ha_rag.simulation.wire import JSON, BadRequestError, error_reply, json_object, json_reply
 
 REPLICA_HEADER = "X-HA-RAG-Replica"
+_PART_OF = ("X-Request-Id", "traceparent")
 LARGEST_BODY = 16 * 1024 * 1024
 EVENTS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 Answering = Callable[[web.Request, RunningFault | None], Awaitable[web.StreamResponse]]
@@ -62,7 +63,8 @@ class SimulatedProvider:
     async def _answered(self, request: web.Request, target: Target, well: Answering) -> web.StreamResponse:
         """The reply to one call: counted on arrival, as good as the fault in force leaves it."""
         running = self.faults.hits(target)
-        self.counts.add(target, running.fault.mode.value if running else "ok", _replica(request))
+        outcome = running.fault.mode.value if running else "ok"
+        self.counts.add(target, outcome, *(_said(request, name) for name in (REPLICA_HEADER, *_PART_OF)))
         if running is not None:
             await self._delay(running)
             if (bad := bad_reply(request, target, running.fault)) is not None:
@@ -165,8 +167,8 @@ def _cuts(running: RunningFault | None) -> bool:
     return running is not None and running.fault.mode is FaultMode.TRUNCATE
 
 
-def _replica(request: web.Request) -> str:
-    return "".join(c for c in request.headers.get(REPLICA_HEADER, "")[:64] if c.isprintable())
+def _said(request: web.Request, header: str) -> str:
+    return "".join(c for c in request.headers.get(header, "")[:128] if c.isprintable())
 
 
 async def _models(_: web.Request) -> web.Response:

@@ -1,4 +1,7 @@
-"""The log of one process: a line a fact, for people or as JSON, on standard error."""
+"""The log of one process: a line a fact, for people or as JSON, on standard error.
+
+Whatever is said while a request is worked on carries its id, whoever says it: stages, probes, threads it started.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ha_rag.breaker.report import replica_name
+from ha_rag.components.carried import request_id, trace_id
 from ha_rag.events import (
     CircuitChanged,
     Event,
@@ -22,10 +26,14 @@ from ha_rag.events import (
     ReplicaNameTaken,
     TierFellBack,
 )
+from ha_rag.messages import Outcome
 
 log = logging.getLogger("ha_rag.events")
-# One line a question would drown the few that matter; answers, metrics and dashboards tell of these.
-_TOLD_ELSEWHERE = (QuestionAnswered, TierFellBack)
+answers = logging.getLogger("ha_rag.answers")
+"""One line a question, apart from what happens to circuits, so that either can be silenced by itself."""
+# The answer's own line says so, too.
+_TOLD_ELSEWHERE = (TierFellBack,)
+_WENT_WELL = (Outcome.OK, Outcome.SLOW)
 _WORRYING = (LedgerLimited, LedgerLost, PolicyMismatch, ReplicaNameTaken)
 
 
@@ -38,7 +46,9 @@ def configure(form: Literal["console", "json"], level: int = logging.INFO) -> No
 
 
 class ConsoleLines(logging.Formatter):
-    """`21:04:05.678 WARNING circuit embedder.primary: closed -> open (5 of 5 calls failed)`.
+    """`21:04:05.678 WARNING [4bf92f35] circuit embedder.primary: closed -> open (5 of 5 calls failed)`.
+
+    In brackets stands the id of the request that it happened in, if any.
 
     One line a fact, whatever stands in it: what cannot be printed comes escaped, and a traceback's lines are indented,
     so that nothing that a caller sent reads like a line of the log.
@@ -49,6 +59,9 @@ class ConsoleLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name for it
         """The line."""
+        name = request_id()
+        if name:
+            record.message = f"[{name}] {record.message}"
         return _printable(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name for it
@@ -63,7 +76,10 @@ def _printable(text: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the event's facts where there is an event."""
+    """One JSON object a line: time, level, logger, message; `event` with its facts where there is an event.
+
+    `request` and `trace`: ids of the request that it happened in and of the trace that this belongs to, if any.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, object] = {
@@ -72,9 +88,10 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        told |= {name: value for name, value in (("request", request_id()), ("trace", trace_id())) if value}
         event = getattr(record, "event", None)
         if isinstance(event, Event):
-            told["event"] = {"kind": event.kind, **asdict(event)}
+            told["event"] = {"kind": event.kind, **_facts(event)}
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)
         return json.dumps(told, default=str)
@@ -82,13 +99,26 @@ class JsonLines(logging.Formatter):
 
 def log_event(event: Event) -> None:
     """A sink that writes what an operator wants to know into the log."""
-    if not isinstance(event, _TOLD_ELSEWHERE):
+    if isinstance(event, QuestionAnswered):
+        answers.info("%s", _answer_in_words(event), extra={"event": event})
+    elif not isinstance(event, _TOLD_ELSEWHERE):
         log.log(_level(event), "%s", in_words(event), extra={"event": event})
 
 
 def _level(event: Event) -> int:
     opened = isinstance(event, CircuitChanged) and event.to_state == "open"
     return logging.WARNING if opened or isinstance(event, _WORRYING) else logging.INFO
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    """All of an event, but for reasons of attempts: a service's own words may repeat the question."""
+    facts = asdict(event)
+    if isinstance(event, QuestionAnswered):
+        facts["attempts"] = [
+            {"circuit": one.circuit, "outcome": one.outcome.value, "state": one.state, "ms": one.ms}
+            for one in event.attempts
+        ]
+    return facts
 
 
 def in_words(event: Event) -> str:
@@ -117,6 +147,15 @@ def in_words(event: Event) -> str:
         case _:
             facts = {name: value for name, value in asdict(event).items() if name not in ("at_ms", "replica") and value}
             return f"{event.kind}: " + ", ".join(f"{name} = {value}" for name, value in facts.items())
+
+
+def _answer_in_words(event: QuestionAnswered) -> str:
+    """`answer 9f2c in 41.7 ms: embedder secondary, ...; degraded: embedder (embedder.primary rejected)`."""
+    served = ", ".join(f"{stage} {tier}" for stage, tier in event.served_by.items())
+    failed = ", ".join(f"{one.circuit} {one.outcome}" for one in event.attempts if one.outcome not in _WENT_WELL)
+    why = f"; degraded: {', '.join(event.degraded_stages)}" if event.degraded_stages else ""
+    broken = "; the stream broke off" if event.broken else ""
+    return f"answer {event.answer} in {event.ms:.1f} ms: {served}{why}{f' ({failed})' if failed else ''}{broken}"
 
 
 def _of(circuit: str) -> str:

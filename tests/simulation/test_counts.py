@@ -14,14 +14,17 @@ def test_calls_are_counted_by_target_and_outcome():
     }
 
 
-def test_an_arrival_tells_when_by_both_clocks_and_from_whom():
+def test_an_arrival_tells_when_by_both_clocks_from_whom_and_what_it_is_part_of():
     clock = ManualClock(now_s=10.0)
     counts = CallCounts(clock)
     clock.advance(0.25)
-    counts.add(Target.EMBEDDINGS, "ok", "rag-1")
+    counts.add(Target.EMBEDDINGS, "ok", "rag-1", "abc-1", "00-4b-f0-01")
     assert counts.as_json(5)["arrivals"] == [
-        {"target": "embeddings", "outcome": "ok", "replica": "rag-1", "unix_ms": 10_250, "monotonic_ms": 10_250.0}
-    ]
+        {
+            "target": "embeddings", "outcome": "ok", "replica": "rag-1", "unix_ms": 10_250, "monotonic_ms": 10_250.0,
+            "request": "abc-1", "traceparent": "00-4b-f0-01",
+        }
+    ]  # fmt: skip
 
 
 def test_only_so_many_arrivals_are_kept_but_every_call_is_counted():

@@ -1,0 +1,88 @@
+"""A request's id and its trace go with it: to the services, into the log, into probes that outlive it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from ha_rag.simulation.faults import Fault, FaultMode, Target
+from ha_rag.telemetry.logs import ConsoleLines
+from tests.assembly.services import replica_over_services
+from tests.http.street import Street
+from tests.waiting import until
+
+QUESTION = {"question": "Who is my doctor?"}
+PARENT = f"00-{'4b' * 16}-{'f0' * 8}-01"
+
+
+class Console(logging.Handler):
+    """What stands on the console."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.setFormatter(ConsoleLines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def console():
+    handler, root = Console(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def arrivals(provider):
+    return provider.provider.counts.as_json(100)["arrivals"]
+
+
+async def test_every_service_that_a_question_needs_hears_its_id_and_its_trace(tmp_path):
+    async with replica_over_services(tmp_path) as (replica, provider):
+        street = Street(replica.app)
+        await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1", "traceparent": PARENT})
+        heard = arrivals(provider)
+
+    assert [(one["target"], one["request"], one["traceparent"]) for one in heard] == [
+        ("embeddings", "abc-1", PARENT),
+        ("chat", "abc-1", PARENT),
+    ]
+
+
+async def test_a_trace_that_breaks_the_rules_goes_no_further(tmp_path):
+    async with replica_over_services(tmp_path) as (replica, provider):
+        reply = await Street(replica.app).call("POST", "/v1/query", QUESTION, headers={"traceparent": "00-nonsense"})
+        heard = arrivals(provider)
+
+    assert {(one["request"], one["traceparent"]) for one in heard} == {(reply.headers["x-request-id"], "")}
+
+
+async def test_the_answer_s_line_and_what_befell_on_the_way_stand_in_the_log_under_the_request_s_id(tmp_path, console):
+    async with replica_over_services(tmp_path) as (replica, provider):
+        provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
+        await Street(replica.app).call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1"})
+
+    opened = [line for line in console.lines if "embedder.primary: closed -> open" in line]
+    answered = [line for line in console.lines if " answer " in line]
+    assert ["[abc-1]" in line for line in opened + answered] == [True, True]
+    assert "embedder secondary" in answered[0]
+    assert not any("doctor" in line for line in console.lines)
+
+
+async def test_a_probe_goes_out_under_the_id_of_the_request_that_set_it_off(tmp_path):
+    async with replica_over_services(tmp_path) as (replica, provider):
+        street = Street(replica.app)
+        provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
+        await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "opened"})
+        provider.provider.faults.end_all()
+        await until(lambda: replica.circuits.breaker("embedder.primary").state != "open")
+        await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "probed"})
+        heard = [one["request"] for one in arrivals(provider) if one["target"] == "embeddings"]
+
+    assert heard == ["opened", "probed"]
