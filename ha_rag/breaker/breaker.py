@@ -19,21 +19,20 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from types import CoroutineType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from ha_rag.breaker.outcome import FAILED, Classify, Verdict
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.running import Detached, run
+from ha_rag.breaker.switchboard import Switchboard
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.sync.errands import running_loop
 from ha_rag.ledger.tallies import Term
 from ha_rag.ledger.view import View
 from ha_rag.messages import Outcome
-
-if TYPE_CHECKING:
-    from ha_rag.breaker.registry import CircuitRegistry
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 OK = Outcome.OK
+HALF_OPEN = CircuitState.HALF_OPEN
 
 PROBE_WAIT_S = 0.05
 """How long a call waits to hear whether it may be the probe."""
@@ -53,12 +53,12 @@ class CircuitBreaker:
     probe may last, and when a caller who leaves counts as a timeout.
     """
 
-    def __init__(self, registry: CircuitRegistry, view: View, classify: Classify) -> None:
-        self._registry = registry
+    def __init__(self, switchboard: Switchboard, view: View, classify: Classify) -> None:
+        self._switchboard = switchboard
         self._view = view
         self._classify = classify
-        self._now = registry.clock.monotonic_s
-        self._lag = registry.lag
+        self._now = switchboard.clock.monotonic_s
+        self._lag = switchboard.lag
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
         self._detached = Detached()
@@ -94,7 +94,7 @@ class CircuitBreaker:
     @property
     def shared_state(self) -> str:
         """How much of the fleet's belief is in it: "fresh", "stale" or "local"."""
-        return self._registry.freshness(self._view)
+        return self._switchboard.freshness(self._view)
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
@@ -115,12 +115,12 @@ class CircuitBreaker:
     def _considered(self, now: float) -> Admission:
         answer = self._view.consider()
         if self._view.has_untold:
-            self._registry.tell(self._view)
+            self._switchboard.tell(self._view)
         if isinstance(answer, Term):
             return Permit(self, answer, now)
         if isinstance(answer, Grant):
             return Probe(self, answer, now)
-        asked = self._registry.ask(self._view) if answer.ask else self._registry.asked(self._view)
+        asked = self._switchboard.ask(self._view) if answer.ask else self._switchboard.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
         return Refusal(self._view.name, answer.state, until_s, self._now, asked)
 
@@ -129,6 +129,14 @@ class CircuitBreaker:
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.asked is not None:
             await asyncio.wait({admission.asked}, timeout=PROBE_WAIT_S)
+            return self.admit()
+        return admission
+
+    def _admit_waiting(self) -> Admission:
+        """`admit_soon` for a synchronous program: its thread waits."""
+        admission = self.admit()
+        if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
+            self._view.wait_for_answer(PROBE_WAIT_S)
             return self.admit()
         return admission
 
@@ -155,7 +163,7 @@ class CircuitBreaker:
             Permit(self, term, started_s).raised(error)
             raise
         if self._view.succeeded(term, started_s) is not OK:
-            self._registry.learned(self._view)
+            self._switchboard.learned(self._view)
         return result
 
     execute = call
@@ -197,7 +205,7 @@ class CircuitBreaker:
         _leave(permit, error)
 
     def __enter__(self) -> Permit:
-        return self._entered(_permit(self._registry.admit_waiting(self)))
+        return self._entered(_permit(self._admit_waiting()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -251,7 +259,7 @@ class CircuitBreaker:
     def _succeeded(self, term: Term, started_s: float) -> Outcome:
         outcome = self._view.succeeded(term, started_s)
         if outcome is not OK:
-            self._registry.learned(self._view)
+            self._switchboard.learned(self._view)
         return outcome
 
     def _count(self, term: Term, started_s: float, verdict: Verdict) -> None:
@@ -265,11 +273,11 @@ class CircuitBreaker:
         else:
             return
         if counted:
-            self._registry.learned(self._view)
+            self._switchboard.learned(self._view)
 
     def _settle(self, grant: Grant, verdict: Verdict) -> None:
         asked_ms = round(min(verdict.throttled_s, self.policy.throttle_max_s) * 1000)
-        self._registry.settle(self._view, grant, verdict.outcome, asked_ms)
+        self._switchboard.settle(self._view, grant, verdict.outcome, asked_ms)
 
 
 def _leave(permit: Permit | None, error: BaseException | None) -> None:

@@ -195,11 +195,11 @@ class Gate:
             self._stance.settle_alone(now, grant.token, outcome, throttled_ms)
             self._regate(now)
 
-    def override_alone(self, mode: OverrideMode | None, reason: str, by: str, for_s: float | None) -> None:
+    def override_alone(self, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> None:
         """An operator's word on a circuit that belongs to this replica."""
         with self._lock:
             now = self._now()
-            self._stance.override_alone(now, mode, reason, by, None if for_s is None else round(for_s * 1000))
+            self._stance.override_alone(now, mode, reason, by, for_ms)
             self._regate(now)
 
     @property

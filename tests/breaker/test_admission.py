@@ -188,7 +188,7 @@ def test_where_a_call_has_no_time_of_its_own_leaving_tells_nothing() -> None:
 def test_a_timeout_while_this_process_stood_still_counts_for_nothing() -> None:
     one = OneBreaker(timeout_s=2.0)
     permit = one.permit()
-    one.registry.lag._last_lag_s = one.clock.now_s + 1
+    one.registry._switchboard.lag._last_lag_s = one.clock.now_s + 1
     one.clock.advance(2.5)
     assert permit.timed_out() is Outcome.CANCELLED
     assert one.counts == Counts()
@@ -198,7 +198,7 @@ def test_a_probe_whose_process_stood_still_gives_its_place_back() -> None:
     one = OneBreaker()
     one.half_opens()
     probe = one.permit()
-    one.registry.lag._last_lag_s = one.clock.now_s
+    one.registry._switchboard.lag._last_lag_s = one.clock.now_s
     probe.timed_out()
     assert one.permit().probe
 

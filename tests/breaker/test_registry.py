@@ -280,7 +280,7 @@ def test_a_listener_that_fails_stops_neither_the_call_nor_the_others(caplog: pyt
         raise RuntimeError("the listener is broken")
 
     one = OneBreaker()
-    one.registry._sinks.insert(0, broken)
+    one.registry._switchboard.sinks.insert(0, broken)
     late: list[object] = []
     one.registry.add_sink(late.append)
     one.opens()

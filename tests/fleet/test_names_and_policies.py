@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ha_rag.breaker.registry import LOOK_AROUND_S
+from ha_rag.breaker.lookout import LOOK_AROUND_S
 from tests.fleet.crew import REST_S, TIMEOUT_S, CrewOf
 
 LOOKED_S = 2 * LOOK_AROUND_S + 1

@@ -15,10 +15,9 @@ from tests.house.code import ROOT, calls, imports, python_files, shown, tree
 
 LONGEST = 300
 ONE_IDEA_ALL_THE_SAME = {
-    "ha_rag/breaker/registry.py",
     "ha_rag/circuit/rules.py",
 }
-"""Longer than a room should be, and known to be: the law reads as one, the others wait to be split."""
+"""Longer than a room should be, and known to be: the law reads as one."""
 SLEEPERS = ("tests/fleet/", "tests/compose/", "tests/waiting.py", "tests/strategy/scripted.py", "tests/ledger/wire.py")
 VIRTUAL_TIME = {"tests.strategy.virtual_time", "tests.ledger.simulated_fleet"}
 """Under their loop a sleep takes no time."""

@@ -250,7 +250,7 @@ def test_a_late_word_of_a_probe_made_alone_changes_nothing_once_the_fleet_has_sp
 
 def test_an_operator_may_open_a_circuit_of_this_replica_for_a_while() -> None:
     view = OneView(scope="replica")
-    view.override_alone(OverrideMode.OPEN, "because", "me", 5.0)
+    view.override_alone(OverrideMode.OPEN, "because", "me", 5000)
     assert view.refused().retry_after_s == pytest.approx(5, abs=0.01)
     view.clock.advance(5.1)
     view.settle_alone(view.probes(), Outcome.OK)

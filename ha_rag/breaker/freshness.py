@@ -1,0 +1,35 @@
+"""Freshness: how much of the fleet's belief is in what a replica goes by: "fresh", "stale" or "local". Memory reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.view import View
+
+FRESH_POLLS = 2.5
+"""A belief is fresh while it was heard within this many polls."""
+
+_WORST = ["fresh", "stale", "local"]
+
+
+def freshness(view: View, sync: Sync | None, now_s: float) -> str:
+    """Of one circuit's belief; a circuit of this process alone is as fresh as its link."""
+    if sync is None:
+        return "local"
+    if view.scope == "replica":
+        return _of_link(sync)
+    if view.away:
+        return "local"
+    return "fresh" if now_s - view.heard_s <= FRESH_POLLS * sync.pace.poll_s else "stale"
+
+
+def worst(shared: Iterable[View], sync: Sync | None, now_s: float) -> str:
+    """Of the worst of the shared beliefs; where nothing is shared, as fresh as the link."""
+    if sync is None:
+        return "local"
+    return max((freshness(view, sync, now_s) for view in shared), key=_WORST.index, default=_of_link(sync))
+
+
+def _of_link(sync: Sync) -> str:
+    return "fresh" if sync.link.up else "local"
