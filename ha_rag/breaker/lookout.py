@@ -59,7 +59,7 @@ class Lookout:
             with sync.limits.trying(ROLL):
                 known = await sync.ledger.known_circuits()
             names = {*known, *(view.name for view in self._views.shared())}
-            replies = await sync.ledger.read({name: self._terms(name) for name in names})
+            replies = await sync.read({name: self._terms(name) for name in names})
         except LedgerError:
             return tuple(own.values())
         shared = {

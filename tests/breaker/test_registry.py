@@ -153,6 +153,24 @@ def test_every_replica_reports_the_same_of_the_fleet_and_says_where_it_differs()
         fleet.run(scenario())
 
 
+def test_no_replica_knows_less_than_it_shows() -> None:
+    """A report read from the ledger reaches the replica's own calls, though the push has missed it."""
+    fleet = Fleet(2)
+
+    async def scenario() -> None:
+        a, b = fleet.members
+        b.wire.lose.append("message")
+        for _ in range(3):
+            await a.call(DOWN)
+        await asyncio.sleep(0.1)
+        assert b.breaker.state is CLOSED
+        (shown,) = await b.registry.circuits()
+        assert shown.state is b.breaker.state is OPEN
+
+    with fleet:
+        fleet.run(scenario())
+
+
 def test_without_its_ledger_a_replica_reports_what_it_believes() -> None:
     fleet = Fleet(1)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError
 from ha_rag.events import Sink
@@ -145,6 +146,15 @@ class Sync:
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Ends a probe that the ledger granted. Safe from any thread."""
         self._probing.settle(view, grant, outcome, throttled_ms)
+
+    async def read(self, wanted: Mapping[str, Terms]) -> Mapping[str, Reply]:
+        """Reads circuits, also those of others. No replica knows less than it shows: its own views hear it, too."""
+        replies = await self.ledger.read(wanted)
+        for name, reply in replies.items():
+            view = self._views.get(name)
+            if view is not None and view.scope == "fleet":
+                self._contact.read(view, reply)
+        return replies
 
     async def override(self, view: View, verb: Callable[[Ledger], Awaitable[Reply]]) -> Reply:
         """Takes an operator's word to the ledger. Raises LedgerError: nobody may believe what did not happen."""
