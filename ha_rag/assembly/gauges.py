@@ -17,6 +17,7 @@ def gauges(circuits: CircuitRegistry, service: Service) -> Gauges:
         shared_state=lambda: circuits.shared_state,
         heard_ago_s=lambda: circuits.heard_ago_s,
         at_work=service.at_work,
+        arriving=service.arriving,
         max_concurrent=service.limits.max_concurrent,
         commands=lambda: _commands(circuits),
     )

@@ -49,7 +49,7 @@ def build_app(service: Service) -> ASGIApp:
     app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
     app = BodyLimit(Head(app), timeout_s=service.limits.request_timeout_s)
     capacity = Capacity(app, service.limits.max_concurrent)
-    service.at_work = lambda: capacity.at_work
+    service.at_work, service.arriving = (lambda: capacity.at_work), (lambda: capacity.arriving)
     app = ApiKeys(capacity, service.access)
     return RequestId(Counted(app, service.metrics.requested))
 

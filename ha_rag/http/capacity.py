@@ -11,7 +11,8 @@ COUNTED = ("/v1/query", "/v1/chat/completions", "/v1/embeddings", "/v1/documents
 
 
 class Capacity:
-    """Answers 503 with Retry-After beyond `max_concurrent` requests. `at_work`: how many there are now.
+    """Answers 503 with Retry-After beyond `max_concurrent` requests. `at_work`: how many there are now; `arriving`: how
+    many more have a body that is still on its way.
 
     A request is at work once its body is here: one that comes letter by letter takes nobody's place. Where the replica
     is full already, it is refused before its body is read.
@@ -21,6 +22,7 @@ class Capacity:
         self.app = app
         self.max_concurrent = max_concurrent
         self.at_work = 0
+        self.arriving = 0
         # Made once: while a replica is full, what it costs to say so is what it has least of.
         self._refusal = self._full().response()
 
@@ -32,6 +34,7 @@ class Capacity:
             await self._refusal(scope, receive, send)
             return
         at_work = False
+        self.arriving += 1
 
         async def taken_on() -> Message:
             nonlocal at_work
@@ -41,12 +44,14 @@ class Capacity:
                     raise self._full()
                 at_work = True
                 self.at_work += 1
+                self.arriving -= 1
             return message
 
         try:
             await self.app(scope, taken_on, send)
         finally:
             self.at_work -= at_work
+            self.arriving -= not at_work
 
     def _full(self) -> Problem:
         message = f"this replica is at work on {self.max_concurrent} requests, which is as many as it takes; ask again"

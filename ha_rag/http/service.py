@@ -95,8 +95,8 @@ class Overlook:
 class Service(Overlook):
     """One replica as the street sees it.
 
-    `at_work`: how many requests it works on now. `shares_state`: whether a shared Redis is configured at all, without
-    which "local" is no shortcoming.
+    `at_work`: how many requests it works on now; `arriving`: how many more are still being sent. `shares_state`:
+    whether a shared Redis is configured at all, without which "local" is no shortcoming.
     """
 
     rag: Rag
@@ -105,3 +105,4 @@ class Service(Overlook):
     limits: Limits = field(default_factory=Limits)
     shares_state: bool = False
     at_work: Callable[[], int] = lambda: 0
+    arriving: Callable[[], int] = lambda: 0

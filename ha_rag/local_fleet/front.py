@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
+from ha_rag.local_fleet.gathered_metrics import CONTENT_TYPE, gathered_metrics
 from ha_rag.local_fleet.patience import Patience
 from ha_rag.local_fleet.race import NoReplyError, first_reply
 from ha_rag.local_fleet.relay import ask, may_repeat, pass_back
@@ -56,10 +57,19 @@ class Front:
     def app(self) -> web.Application:
         """The application that listens."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_get("/metrics", self.metrics)
         app.router.add_route("*", "/{path:.*}", self.relay)
         app.cleanup_ctx.append(self._watching)
         app.on_shutdown.append(self._end_endless)
         return app
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """All replicas' metrics: those of one of them, whoever's turn it is, would tell nothing of the fleet."""
+        self.patience.asked(request)
+        if self._session is None:
+            return no_replica("the front has not started")
+        text = await gathered_metrics(self._session, self._replicas.all)
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
     async def relay(self, request: web.Request) -> web.StreamResponse:
         """One request, from its client to a replica and back."""

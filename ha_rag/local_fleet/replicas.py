@@ -31,6 +31,11 @@ class Replicas:
         self._replicas = list(replicas)
         self._turn = 0
 
+    @property
+    def all(self) -> tuple[Replica, ...]:
+        """Every one of them, ready or not."""
+        return tuple(self._replicas)
+
     def in_turn(self) -> list[Replica]:
         """Those that are ready, the one whose turn it is first; an empty list where none is. Passes the turn on."""
         ready = [replica for replica in self._replicas if replica.ready]

@@ -42,6 +42,7 @@ class Gauges:
     shared_state: Callable[[], str]
     heard_ago_s: Callable[[], float | None] = lambda: None
     at_work: Callable[[], int] = lambda: 0
+    arriving: Callable[[], int] = lambda: 0
     max_concurrent: int = 0
     commands: Callable[[], Iterable[tuple[str, str, int]]] = tuple
 
@@ -126,6 +127,9 @@ class _Readings(Collector):
         if heard_ago_s is not None:
             yield _gauge("sync_lag_seconds", "Age of the oldest belief on a shared circuit.", (), [((), heard_ago_s)])
         yield _gauge("in_flight_requests", "Requests at work.", (), [((), float(self._gauges.at_work()))])
+        queued = float(self._gauges.arriving())
+        # There is no other queue: beyond the most that are taken, a request is refused at once.
+        yield _gauge("queued_requests", "Requests whose body is still arriving.", (), [((), queued)])
         yield _gauge("max_in_flight_requests", "As many as are taken.", (), [((), float(self._gauges.max_concurrent))])
         yield _commands(self._gauges.commands())
 

@@ -60,3 +60,47 @@ async def test_every_endpoint_that_is_described_has_a_name_of_its_own(street):
     described = (await street.call("GET", "/openapi.json")).json["paths"]
 
     assert {path for path in described if endpoint(path) == "other"} == set()
+
+
+async def test_a_request_is_queued_while_its_body_is_on_its_way_and_at_work_once_it_is_here(house):
+    seen = {}
+
+    async def while_answering():
+        seen["answering"] = (house.service.arriving(), house.service.at_work())
+
+    house.rag.does = while_answering
+    street = house.street()
+    scope = street._scope("POST", "/v1/query", {"host": "127.0.0.1", "content-type": "application/json"})
+    pieces = iter([b'{"question":', b' "How?"}'])
+
+    async def receive():
+        seen.setdefault("before", (house.service.arriving(), house.service.at_work()))
+        piece = next(pieces)
+        return {"type": "http.request", "body": piece, "more_body": piece.endswith(b":")}
+
+    async def send(_):
+        pass
+
+    await street.app(scope | {"query_string": b""}, receive, send)
+
+    assert seen == {"before": (1, 0), "answering": (0, 1)}
+    assert (house.service.arriving(), house.service.at_work()) == (0, 0)
+
+
+async def test_nothing_that_a_caller_sends_makes_more_series(house):
+    async def hostile(n):
+        street = house.street()
+        await street.call("GET", f"/nothing/{n}?{n}", headers={"x-request-id": f"id-{n}"})
+        await street.call(f"VERB{n}", f"/v1/{n}")
+        await street.call("GET", f"/v1/circuits/hostile-{n}")
+        await street.call("PUT", f"/v1/circuits/hostile-{n}/override", {"mode": "open", "reason": f"{n}"})
+        await street.call("DELETE", f"/v1/documents/{n}")
+        await street.call("POST", "/v1/query", {"question": f"Number {n}?"})
+        return set(await scraped(street))
+
+    await hostile(0)
+    first = await hostile(1)
+    for n in range(2, 50):
+        last = await hostile(n)
+
+    assert last == first

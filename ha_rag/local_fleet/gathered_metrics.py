@@ -1,0 +1,85 @@
+"""/metrics of the one port: every replica's metrics side by side, each line labelled with the replica it is from.
+
+Not added up: a replica that starts again starts from nothing, and a sum would then fall, which no counter may; and
+states of circuits have no sum. `sum without (replica) (...)` adds up what can be (docs/decisions/0006).
+
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (the lines of one metric stand together).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from ha_rag.local_fleet.replicas import Replica
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+WITHIN_S = 2.0
+"""A replica that hangs costs a scrape no more than this, well below Prometheus's own 10 s."""
+LARGEST_BYTES = 4_000_000
+
+UP = "ha_rag_replica_up"
+
+
+@dataclass(slots=True)
+class _Family:
+    """One metric: what is said about it, and its lines."""
+
+    about: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+
+async def gathered_metrics(session: aiohttp.ClientSession, replicas: Sequence[Replica]) -> str:
+    """The metrics of all replicas, in Prometheus's text form; of one that does not answer, only that it does not."""
+    texts = await asyncio.gather(*(_metrics_of(session, replica) for replica in replicas))
+    told = {replica.name: text for replica, text in zip(replicas, texts, strict=True)}
+    return merged(told)
+
+
+def merged(told: dict[str, str | None]) -> str:
+    """Replica -> its metrics, or None where it did not answer, as one text."""
+    families: dict[str, _Family] = {}
+    up = _Family({"HELP": f"# HELP {UP} 1 for a replica whose metrics stand here.", "TYPE": f"# TYPE {UP} gauge"})
+    for replica, text in told.items():
+        label = f'replica="{_escaped(replica)}"'
+        up.lines.append(f"{UP}{{{label}}} {0 if text is None else 1}")
+        _sort_in(families, (text or "").split("\n"), label)
+    lines = [line for family in (up, *families.values()) for line in (*family.about.values(), *family.lines)]
+    return "\n".join(lines) + "\n"
+
+
+def _sort_in(families: dict[str, _Family], lines: Iterable[str], label: str) -> None:
+    family = _Family()
+    for line in lines:
+        if line.startswith(("# HELP ", "# TYPE ")):
+            _, kind, name, *_ = line.split(" ", 3)
+            family = families.setdefault(name, _Family())
+            family.about.setdefault(kind, line)
+        elif line and not line.startswith("#"):
+            family.lines.append(_labelled(line, label))
+
+
+def _labelled(line: str, label: str) -> str:
+    """`name{a="b"} 1` or `name 1`, with one more label. A name holds neither a brace nor a blank."""
+    brace, blank = line.find("{"), line.find(" ")
+    if 0 <= brace < blank:
+        return f"{line[: brace + 1]}{label},{line[brace + 1 :]}"
+    return f"{line[:blank]}{{{label}}}{line[blank:]}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+async def _metrics_of(session: aiohttp.ClientSession, replica: Replica) -> str | None:
+    timeout = aiohttp.ClientTimeout(total=WITHIN_S)
+    try:
+        async with session.get(f"{replica.url}/metrics", timeout=timeout) as reply:
+            if reply.status != 200 or (reply.content_length or 0) > LARGEST_BYTES:
+                return None
+            return (await reply.read()).decode()
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+        return None
