@@ -17,7 +17,7 @@ from ha_rag.dashboards.snapshot import (
     ReplicaPicture,
     Traffic,
 )
-from ha_rag.dashboards.warnings import disagreements, limits, twins
+from ha_rag.dashboards.warnings import fleet_warnings
 from ha_rag.telemetry import histogram
 
 BADNESS = ("closed", "half_open", "open")
@@ -36,12 +36,7 @@ def fleet_snapshot(reading: Reading, past: Past) -> FleetSnapshot:
         traffic=traffic(recent.values(), past),
         timeline=reading.timeline,
         redis=reading.redis,
-        warnings=(
-            *twins(reading.replicas),
-            *disagreements(reading.replicas),
-            *limits(reading.replicas),
-            *reading.redis.warnings,
-        ),
+        warnings=(*reading.redis.warnings, *fleet_warnings(reading.replicas)),
     )
 
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ha_rag.breaker.report import ReplicaReport
+
+MOST, LONGEST = 20, 300
+"""So many warnings, of so many characters: heartbeats may say anything, and people read no more."""
+
+
+def fleet_warnings(replicas: Sequence[ReplicaReport]) -> list[str]:
+    """All that is odd about a fleet's replicas, the first of them in words and the rest as a number."""
+    found = [*twins(replicas), *disagreements(replicas), *limits(replicas)]
+    shown = [word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in found[:MOST]]
+    return shown if len(found) <= MOST else [*shown, f"and {len(found) - MOST} more warnings"]
 
 
 def twins(replicas: Iterable[ReplicaReport]) -> Iterable[str]:
