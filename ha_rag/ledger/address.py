@@ -49,8 +49,8 @@ def parse(url: str) -> Address:
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-    except ValueError as error:
-        _refuse(f"must be a Redis address ({error})")
+    except ValueError:  # whose text repeats what may be a password
+        _refuse("must be a Redis address like redis://host:6379/0, with options like ?db=0&protocol=3")
     if parts.scheme not in SCHEMES:
         _refuse("must begin with one of " + ", ".join(f"{scheme}://" for scheme in SCHEMES))
     tls = parts.scheme.startswith("rediss")

@@ -9,8 +9,9 @@ from typing import Any, Literal, cast
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
-from ha_rag.settings.problems import Location, path, shown, unknown_key
+from ha_rag.settings.problems import path, unknown_key
 from ha_rag.settings.shape import ComponentTable, ConfigurationFile
+from ha_rag.settings.showing import LARGEST, Location, shown
 
 Scope = Literal["fleet", "replica"]
 POLICY_KEYS = tuple(field.name for field in fields(CircuitPolicy))
@@ -98,7 +99,22 @@ def _table_problems(own: Mapping[str, Any], inherited: Mapping[str, Any], place:
     if own.get("scope", "fleet") not in ("fleet", "replica"):
         problems.append(f"{path((*place, 'scope'))} = {shown(own['scope'], ())}: must be 'fleet' or 'replica'")
     merged = _merged(inherited, own) if own else {}
-    return problems + _policy_problems({key: merged[key] for key in POLICY_KEYS if key in merged}, place)
+    return problems + _policy_problems({key: _sayable(merged[key]) for key in POLICY_KEYS if key in merged}, place)
+
+
+class _Unsayable:
+    """Stands for a value that no rule takes, and that must not be repeated as it is."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return shown(self._value, ())
+
+
+def _sayable(value: object) -> object:
+    fits = isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < LARGEST)
+    return value if fits else _Unsayable(value)
 
 
 def _policy_problems(values: Mapping[str, Any], place: Location) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ha_rag.settings.secret import Secret
-from ha_rag.settings.urls import redacted, redis_url_problem
+from ha_rag.settings.urls import address_shown, redis_url_problem
 
 LogForm = Literal["console", "json"]
 
@@ -26,6 +26,7 @@ VARIABLES = {
     "HA_RAG_LOG": "`console` (default) or `json`.",
     "NO_COLOR": "When set, the terminal shows no colours.",
 }
+_SENDABLE = re.compile(r"[!-~]*")
 _REPLICA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -73,13 +74,23 @@ def _problems(given: Mapping[str, str]) -> list[str]:
         ("HA_RAG_LOG", lambda value: None if value in ("console", "json") else "must be console or json"),
     ]
     found = [(name, given[name], rule(given[name])) for name, rule in checks if name in given]
-    problems = [f"{name} = {redacted(value)!r}: {rule}" for name, value, rule in found if rule]
+    problems = [f"{name} = {address_shown(value)[:80]!r}: {rule}" for name, value, rule in found if rule]
     # Their values are secrets, so the sentence does without them.
     if not given.get("HA_RAG_ADMIN_TOKEN", "-").strip():
         problems.append("HA_RAG_ADMIN_TOKEN: must hold more than blanks")
     if not given.get("HA_RAG_API_KEYS", "-").replace(",", "").strip():
         problems.append("HA_RAG_API_KEYS: must hold at least one key between its commas")
-    return problems
+    secrets = ("HA_RAG_ADMIN_TOKEN", "HA_RAG_API_KEYS")
+    unsendable = [name for name in secrets if not is_sendable("".join(given.get(name, "").split()))]
+    return [*problems, *(f"{name}: {SENDABLE}" for name in unsendable)]
+
+
+SENDABLE = "must be printable ASCII, since a header carries nothing else (its value is not shown here)"
+
+
+def is_sendable(secret: str) -> bool:
+    """Whether an `Authorization` header can carry `secret` as it is, from any client (RFC 9110, 5.5)."""
+    return _SENDABLE.fullmatch(secret) is not None
 
 
 def _replica_problem(value: str) -> str | None:

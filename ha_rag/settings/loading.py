@@ -16,8 +16,8 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.settings.circuits import LISTS, CircuitSettings, circuit_problems, resolved_circuits
-from ha_rag.settings.environment import Environment, LogForm, read_environment
-from ha_rag.settings.problems import sentences, shown
+from ha_rag.settings.environment import SENDABLE, Environment, LogForm, is_sendable, read_environment
+from ha_rag.settings.problems import sentences
 from ha_rag.settings.secret import Secret
 from ha_rag.settings.shape import (
     AlertsTable,
@@ -29,10 +29,12 @@ from ha_rag.settings.shape import (
     ServerTable,
     ServiceTable,
 )
-from ha_rag.settings.urls import redacted, with_password
+from ha_rag.settings.showing import shown, variable_shown
+from ha_rag.settings.urls import is_text, redacted, with_password
 
 DEFAULT_FILE = Path("ha_rag.toml")
 MAX_FILE_BYTES = 1_000_000
+MOST_PROBLEMS = 50
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -117,11 +119,17 @@ def settings_of(content: Mapping[str, Any], environment: Environment, source: Pa
     try:
         file = ConfigurationFile.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(*sentences(error, content, ConfigurationFile), *problems) from None
-    problems += _password_problems(file, environment)
+        raise _refusal([*sentences(error, content, ConfigurationFile), *problems]) from None
+    problems += [*_password_problems(file, environment), *_key_problems(file, environment)]
     if problems:
-        raise ConfigurationError(*problems)
+        raise _refusal(problems)
     return _settings(file, environment, source)
+
+
+def _refusal(problems: list[str]) -> ConfigurationError:
+    left = len(problems) - MOST_PROBLEMS
+    rest = [f"the configuration: has {left:,} more problems; are these the right file and variables?"]
+    return ConfigurationError(*problems[:MOST_PROBLEMS], *(rest if left > 0 else []))
 
 
 def _source(path: Path | str | None, environment: Environment) -> Path | None:
@@ -131,9 +139,12 @@ def _source(path: Path | str | None, environment: Environment) -> Path | None:
 
 def _read(source: Path) -> dict[str, Any]:
     try:
-        if source.stat().st_size > MAX_FILE_BYTES:
+        # Not more, whatever it says of its size: a pipe or a device says nothing.
+        with source.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
             raise ConfigurationError(f"{source}: is larger than {MAX_FILE_BYTES} bytes; is it a configuration file?")
-        return tomllib.loads(source.read_bytes().decode())
+        return tomllib.loads(data.decode())
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(source, error) from None
 
@@ -162,8 +173,24 @@ def _repeated_names(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _password_problems(file: ConfigurationFile, environment: Environment) -> Iterator[str]:
     variable = file.fleet.redis_password_env
-    if variable and file.fleet.redis_url and not environment.redis_url and not environment.secret(variable):
-        yield f"fleet.redis_password_env = {shown(variable, ())}: must name a variable that is set"
+    if not variable or not file.fleet.redis_url or environment.redis_url:
+        return
+    password = environment.secret(variable)
+    if not password:
+        yield f"fleet.redis_password_env = {variable_shown(variable)}: must name a variable that is set"
+    elif not is_text(password.reveal()):
+        yield f"{variable}: must be UTF-8 text (its value is not shown here)"
+
+
+def _key_problems(file: ConfigurationFile, environment: Environment) -> list[str]:
+    keys = dict(_service_keys(file, environment).values())
+    problems = [
+        f"{variable}: {SENDABLE}" for variable, key in keys.items() if key and not is_sendable(key.reveal().strip())
+    ]
+    told = environment.secret(file.alerts.urls_env)
+    if told and not is_text(told.reveal()):
+        problems.append(f"{file.alerts.urls_env}: must be UTF-8 text (its value is not shown here)")
+    return problems
 
 
 def _settings(file: ConfigurationFile, environment: Environment, source: Path | None) -> Settings:
@@ -188,7 +215,7 @@ def _settings(file: ConfigurationFile, environment: Environment, source: Path | 
         source=source,
         warnings=(
             *(
-                f"{name}: api_key_env = {variable!r} names a variable that is not set, so no key is sent"
+                f"{name}: api_key_env = {variable_shown(variable)} names a variable that is not set, so no key is sent"
                 for name, (variable, key) in keys.items()
                 if not key and name not in near
             ),

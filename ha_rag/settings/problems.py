@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from ha_rag.settings.shape import NAME_PATTERN, NAMESPACE_PATTERN
-from ha_rag.settings.urls import redacted
+from ha_rag.settings.showing import Location, key_shown, shown
 
-Location = tuple[int | str, ...]
 _LISTS = ("embedders", "retrievers", "generators")
 _RULES = {
     "string_type": "must be text in quotes",
@@ -83,28 +81,8 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 def path(place: Location) -> str:
     """`("embedders", 0, "name")` as `embedders[0].name`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in place)
-    return text.lstrip(".") or "the file"
-
-
-def _key(part: str) -> str:
-    return part if part.replace("-", "").replace("_", "").isalnum() and part.isascii() else json.dumps(part)
-
-
-def shown(value: object, place: Location) -> str:
-    """A value as a sentence may show it: as TOML writes it, short, and never a secret."""
-    if _is_secret(place):
-        return "(hidden)"
-    if isinstance(value, str):
-        value = redacted(value)
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool | int) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _is_secret(place: Location) -> bool:
-    # Somebody who writes `api_key = "sk-..."` into the file should not find it in a log as well.
-    last = str(place[-1]).lower() if place else ""
-    return any(word in last for word in ("key", "token", "secret", "password")) and not last.endswith("_env")
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{key_shown(part)}" for part in place)
+    return text.removeprefix(".") or "the file"
 
 
 def _without_tag(loc: Location) -> Location:

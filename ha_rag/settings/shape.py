@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ha_rag.settings.urls import redis_url_rule
+from ha_rag.settings.urls import redis_url_rule, service_url_rule
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 NAMESPACE_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -132,9 +132,11 @@ class ServiceTable(ComponentTable):
 
     scope: ClassVar[Literal["fleet", "replica"]] = "fleet"
 
-    base_url: str = Field(
-        pattern=r"^https?://[^\s/?#]+[^\s?#]*$", max_length=2048, description="The service's address, with its `/v1`."
-    )
+    base_url: Annotated[
+        str,
+        Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$", max_length=2048),
+        AfterValidator(service_url_rule),
+    ] = Field(description="The service's address, with its `/v1`.")
     model: NonEmpty = Field(description="The model to ask for.")
     api_key_env: str = Field(
         default="OPENAI_API_KEY",

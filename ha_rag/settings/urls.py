@@ -7,19 +7,39 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ha_rag.ledger.address import parse
 
-_SECRET_PARAMETER = re.compile(r"(?i)\b((?:[a-z_]*password|token|secret|key|api_key)=)[^&#]*")
-_CREDENTIALS = re.compile(r"//[^@/?#]*:[^/?#]*@|//[^@/?#]*@")
+_SECRET_PARAMETER = re.compile(r"(?i)\b((?:[a-z_]*password|token|secret|key|api_key|[a-z_]*%[^=&#\s]*)=)[^&#]*")
+# A password may hold whatever its owner forgot to escape, so all before the last @ may be one: of the whole text where
+# it is an address, else of each word.
+_SCHEME = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
+_ADDRESS = re.compile(rf"\A\s*{_SCHEME}(?P<credentials>.*)@", re.DOTALL)
+_WORD = re.compile(rf"(?<!\S){_SCHEME}?(?P<credentials>[^\s@]\S*)@")
+_USER = re.compile(r"[\w.%+~-]*")
+_SOCKET = re.compile(r"\A\s*unix:///[^:?]*(?:\?|\Z)")
 
 
 def redacted(url: str) -> str:
-    """`url` as it may be logged: its password and secret parameters replaced by `***`. Never raises."""
-    without_user = _CREDENTIALS.sub(_hide_password, url, count=1)
+    """`url` as it may be logged: its password and secret parameters replaced by `***`. Never raises.
+
+    Where a password is not escaped as it should be, more than the password may be missing, and never less.
+    """
+    without_user = url
+    if "@" in url and not _SOCKET.match(url):
+        without_user = _WORD.sub(_hidden, _ADDRESS.sub(_hidden, url, count=1))
     return _SECRET_PARAMETER.sub(r"\1***", without_user)
 
 
-def _hide_password(found: re.Match[str]) -> str:
-    user, colon, _ = found.group()[2:-1].partition(":")
-    return f"//{user}:***@" if colon else f"//{user}@"
+def address_shown(value: str) -> str:
+    """What stands where an address should, as it may be shown: if it is none, all before its last @ is hidden."""
+    is_address = "@" not in value or _ADDRESS.match(value)
+    return redacted(value) if is_address else f"***{value[value.rindex('@') :]}"
+
+
+def _hidden(found: re.Match[str]) -> str:
+    scheme = found["scheme"] or ""
+    user, colon, _ = found["credentials"].partition(":")
+    if not _USER.fullmatch(user) or (scheme.lower().startswith("http") and not colon):
+        user = "***"  # over HTTP it is often a token
+    return f"{scheme}{user}:***@" if colon else f"{scheme}{user}@"
 
 
 def has_password(url: str) -> bool:
@@ -51,9 +71,44 @@ def redis_url_rule(url: str) -> str:
 
 
 def redis_url_problem(url: str) -> str | None:
-    """The rule that a Redis address breaks, or None."""
+    """The rule that a Redis address breaks, or None. Repeats nothing of what may be a password."""
+    if not is_text(url):
+        return "must be UTF-8 text"
+    if _at_in_the_wrong_place(url):
+        return "in a user's name or password, write / as %2F, ? as %3F, # as %23, @ as %40 and [ as %5B"
     try:
         parse(url)
     except ValueError as error:  # a ConfigurationError is one, and so is what Python says of an absurd number
         return str(error).removeprefix("redis_url: ")
     return None
+
+
+def _at_in_the_wrong_place(url: str) -> bool:
+    """Whether there is an @ that does not end a user's name and password: then what stands before it may be both."""
+    head, slashes, rest = url.partition("://")
+    if not slashes:
+        return "@" in url
+    if head.strip() == "unix":
+        return False
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return "@" in rest[len(authority) :] or authority.count("@") > 1 or "[" in authority.rpartition("@")[0]
+
+
+def service_url_rule(url: str) -> str:
+    """`url`, where a service can be there. Raises ValueError with the rule that it breaks."""
+    authority = url.partition("://")[2].partition("/")[0]
+    if "@" in url:
+        raise ValueError("must not hold a user name or password; the key belongs into the variable of api_key_env")
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and not authority.endswith(":")
+    except ValueError:
+        usable = False
+    if not usable or not (url.isascii() and url.isprintable() and "\\" not in url):
+        raise ValueError("must be an address like https://api.openai.com/v1, in printable ASCII, its port below 65536")
+    return url
+
+
+def is_text(value: str) -> bool:
+    """Whether `value` is text: a variable whose bytes are no UTF-8 comes with half characters in it."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -164,10 +164,10 @@ def test_an_inherited_probe_timeout_is_cut_to_a_shorter_rest_of_its_own(tmp_path
         ("[server]\nrequest_timeout_s = nan", "server.request_timeout_s = nan: must be a finite number"),
         ("[server]\nrequest_timeout_s = inf", "server.request_timeout_s = inf: must be a finite number"),
         ("[server]\nprot = 1", "server.prot = 1: is no key here; did you mean port?"),
-        ("[flete]\nx = 1", "flete = {'x': 1}: is no key here; did you mean fleet?"),
+        ("[flete]\nx = 1", "flete = {x = 1}: is no key here; did you mean fleet?"),
         ("server = 3", "server = 3: must be a table, as in [server]"),
         ("embedders = []", "embedders = []: must not be empty; leave the key out for the defaults"),
-        ("[embedders]\nx = 1", "embedders = {'x': 1}: must be a list of tables, as in [[embedders]]"),
+        ("[embedders]\nx = 1", "embedders = {x = 1}: must be a list of tables, as in [[embedders]]"),
         ("embedders = [1]", "embedders[0] = 1: must be a table, as in [[embedders]]"),
         ("[index]\npath = []", "index.path = []: must be text in quotes"),
         ('[fleet]\nnamespace = "A b"', 'fleet.namespace = "A b": must be lower-case letters, digits, dots, dashes or '

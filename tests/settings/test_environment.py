@@ -126,7 +126,7 @@ def test_a_service_key_that_is_not_set_is_a_warning_and_no_error(empty_folder):
     settings = load_settings(variables={})
 
     assert settings.warnings == (
-        "generator.a: api_key_env = 'MINE' names a variable that is not set, so no key is sent",
+        'generator.a: api_key_env = "MINE" names a variable that is not set, so no key is sent',
     )
     assert settings.api_keys_of == {}
 
