@@ -25,6 +25,8 @@ async def feed(watcher: Watcher, place: Place | None = None) -> AsyncGenerator[N
     Events that only this process saw have no id, and are told to those who are there. Close it when you stop reading.
     """
     timeline = watcher.timeline
+    if place is None:
+        await watcher.look()  # what the streams tell until here was before
     number, known = timeline.number, timeline.place
     missed = await watcher.events_between(place, known) if place is not None else []
     shown_at = 0.0

@@ -70,6 +70,7 @@ class Watcher:
         self._blind_until_s = self._clock.monotonic_s()
         self._stirred = asyncio.Event()
         self._news = asyncio.Condition()
+        self._looking = asyncio.Lock()
         self._watching = 0
         self._number = 0
         self._snapshot = fleet_snapshot(self._reading((), FleetReport((), "local"), NO_REDIS), self._past)
@@ -115,7 +116,11 @@ class Watcher:
         return told
 
     async def look(self) -> FleetSnapshot:
-        """Looks now."""
+        """Looks now. One at a time: two that read the streams on from one place would tell of everything twice."""
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> FleetSnapshot:
         circuits, fleet, redis = await asyncio.gather(self._source.circuits(), self._source.fleet(), self._redis())
         if redis.reachable:
             await self._read_on([c.name for c in circuits if c.scope == "fleet"])

@@ -70,10 +70,12 @@ def event_routes(service: Overlook) -> APIRouter:
 
 
 async def _told(service: Overlook, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:
-    yield b"retry: %d\n\n" % RETRY_MS
+    # The first words go out with the first news: who hears them misses nothing that happens from then on.
+    greeting = b"retry: %d\n\n" % RETRY_MS
     async with aclosing(feed(service.watcher, place)) as news:
         async for one in news:
-            yield b"".join(_messages(one, fleet)) or b": still here\n\n"
+            yield greeting + (b"".join(_messages(one, fleet)) or b": still here\n\n")
+            greeting = b""
             # A replica that is on its way out sends its readers to another one.
             if service.draining:
                 return

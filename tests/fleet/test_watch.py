@@ -1,0 +1,122 @@
+"""`ha-rag watch` in a terminal: it draws, follows, takes the size it is given, and leaves the terminal as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.fleet.processes import HA_RAG, Fleet
+from tests.waiting import until
+
+pytestmark = pytest.mark.fleet
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
+
+
+class Terminal:
+    """A terminal with one program in it. `text`: all that was written; `process`: the program."""
+
+    def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        self.resize(columns, lines)
+        own = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **environment}
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={name: value for name, value in own.items() if value},
+        )  # fmt: skip
+        os.close(slave)
+        self.text = ""
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                more = os.read(self._master, 65536)
+            except OSError:
+                return  # the program has ended
+            self.text += more.decode(errors="replace")
+
+    def resize(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    @property
+    def frame(self) -> str:
+        """The latest whole picture, without its colours."""
+        frames = self.text.split("\x1b[H")
+        return _ANSI.sub("", frames[-2] if len(frames) > 2 else "")
+
+    def widest(self) -> int:
+        return max((len(line.rstrip()) for line in self.frame.splitlines()), default=0)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._thread.join(5)
+        os.close(self._master)
+
+
+@contextmanager
+def watching(*words: str, columns: int = 120, lines: int = 40, **environment: str) -> Iterator[Terminal]:
+    terminal = Terminal([*HA_RAG, "watch", *words], columns, lines, environment)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+async def test_it_follows_the_fleet_takes_a_new_size_and_leaves_the_terminal_as_it_was(fleet: Fleet) -> None:
+    with watching("--url", fleet.replicas[0].url) as terminal:
+        await until(lambda: "embedder.primary" in terminal.frame, within_s=20)
+        assert all(replica.name in terminal.frame for replica in fleet.replicas)
+        await fleet.provider.fail("embeddings")
+        for _ in range(3):
+            await fleet.replicas[0].ask()
+        await until(lambda: re.search(r"embedder\.primary\s+open", terminal.frame) is not None, within_s=5)
+
+        terminal.resize(64, 20)
+        terminal.process.send_signal(signal.SIGWINCH)
+        await until(lambda: 0 < terminal.widest() <= 64, within_s=5)
+        assert len(terminal.frame.splitlines()) <= 20
+
+        terminal.process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(terminal.process.wait, 10)
+        await until(lambda: terminal.text.rstrip().endswith(SHOW_CURSOR) or SHOW_CURSOR in terminal.text[-200:])
+        assert terminal.process.returncode in (0, 130)
+        assert LEAVE_SCREEN in terminal.text
+        assert "Traceback" not in terminal.text
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
+async def test_without_colour_the_words_say_it(fleet: Fleet, variable: str) -> None:
+    value = {"NO_COLOR": "1", "TERM": "dumb"}[variable]
+    with watching("--once", "--url", fleet.replicas[0].url, **{variable: value}) as terminal:
+        await asyncio.to_thread(terminal.process.wait, 20)
+        await until(lambda: "embedder.primary" in terminal.text)
+    assert re.search(r"embedder\.primary\s+● closed|embedder\.primary\s+closed", _ANSI.sub("", terminal.text))
+    assert re.search(r"\x1b\[[0-9;]*3[0-7]m", terminal.text) is None
+
+
+async def test_a_fleet_that_no_longer_answers_is_said_to_and_comes_back(fleet: Fleet) -> None:
+    replica = fleet.replicas[2]
+    with watching("--url", replica.url) as terminal:
+        await until(lambda: "embedder.primary" in terminal.frame, within_s=20)
+        replica.pause()
+        try:
+            await until(lambda: "not live" in terminal.frame.lower() or "since" in terminal.frame, within_s=15)
+        finally:
+            replica.resume()
+        await until(lambda: "since" not in terminal.frame, within_s=15)
