@@ -70,8 +70,8 @@ class Terminal:
 
 
 @contextmanager
-def watching(*words: str, columns: int = 120, lines: int = 40, **environment: str) -> Iterator[Terminal]:
-    terminal = Terminal([*HA_RAG, "watch", *words], columns, lines, environment)
+def watching(*words: str, environment: dict[str, str] | None = None) -> Iterator[Terminal]:
+    terminal = Terminal([*HA_RAG, "watch", *words], 120, 40, environment or {})
     try:
         yield terminal
     finally:
@@ -103,7 +103,7 @@ async def test_it_follows_the_fleet_takes_a_new_size_and_leaves_the_terminal_as_
 @pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
 async def test_without_colour_the_words_say_it(fleet: Fleet, variable: str) -> None:
     value = {"NO_COLOR": "1", "TERM": "dumb"}[variable]
-    with watching("--once", "--url", fleet.replicas[0].url, **{variable: value}) as terminal:
+    with watching("--once", "--url", fleet.replicas[0].url, environment={variable: value}) as terminal:
         await asyncio.to_thread(terminal.process.wait, 20)
         await until(lambda: "embedder.primary" in terminal.text)
     assert re.search(r"embedder\.primary\s+● closed|embedder\.primary\s+closed", _ANSI.sub("", terminal.text))
