@@ -10,6 +10,7 @@ import pytest
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.keys import FORM, PARTS, Keys
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import RedisBench
@@ -17,6 +18,11 @@ from tests.ledger.bench import terms as terms_of
 from tests.ledger.test_contract import NAME, Hands
 from tests.redis_servers import RedisProcess
 
+CIRCUIT_FIELDS = {
+    "state", "epoch", "opened_at_ms", "open_for_ms", "open_count", "changed_at_ms", "probe_successes", "probe_slow",
+    "lost_at_ms", "would_open_at_ms", "reason", "opened_by", "lost_by", "override_mode", "override_by",
+}  # fmt: skip
+OVERRIDE_FIELDS = {"mode", "reason", "by"}
 WRITES_NOTHING = {"time", "pttl", "hgetall", "zrange", "hmget", "hget", "evalsha", "eval", "client", "client|setinfo"}
 
 
@@ -52,6 +58,29 @@ async def test_all_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_benc
     names = [name for name in await stored(redis_bench) if ":test:" not in name]
     assert all(name.startswith(f"{redis_bench.namespace}:{{{NAME}}}:") for name in names)
     assert {name.rpartition(":")[2] for name in names} == {"circuit", "probes", "override", "events"}
+
+
+async def test_what_stands_in_redis_changes_with_the_form_only(hands: Hands, redis_bench: RedisBench) -> None:
+    """Old and new replicas stand side by side in a rolling upgrade: who adds a field or changes a kind raises FORM."""
+    await hands.probing()
+    await hands.override(OverrideMode.SHADOW, 1000)
+    client = redis_bench.client
+    kinds = {part: await client.type(key(redis_bench, part)) for part in PARTS}
+    assert FORM == 1
+    assert {part: kind for part, kind in kinds.items() if kind != "none"} == {
+        "circuit": "hash", "probes": "zset", "override": "hash", "events": "stream",
+    }  # fmt: skip
+    assert set(await client.hgetall(key(redis_bench, "circuit"))) == CIRCUIT_FIELDS
+    assert set(await client.hgetall(key(redis_bench, "override"))) == OVERRIDE_FIELDS
+
+
+def test_replicas_of_another_form_share_no_name() -> None:
+    def names(keys: Keys) -> set[str]:
+        return {*keys.circuit("c"), keys.circuits, keys.replicas, keys.replica("a~1"), keys.changes, keys.alerts}
+
+    assert names(Keys("shop")) == names(Keys("shop", form=FORM))
+    assert not names(Keys("shop")) & names(Keys("shop", form=FORM + 1))
+    assert all(name.startswith("shop:") for name in names(Keys("shop", form=FORM + 1)))
 
 
 async def test_the_open_key_is_there_while_the_circuit_is_open(hands: Hands, redis_bench: RedisBench) -> None:
