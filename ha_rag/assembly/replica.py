@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.documents import IndexDocuments
 from ha_rag.assembly.gauges import gauges
+from ha_rag.assembly.tracing import traces_of
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.dashboards.watcher import Watcher
 from ha_rag.events import Sink
@@ -52,6 +53,8 @@ class Replica:
     async def running(self) -> AsyncIterator[Replica]:
         """Joins the fleet; leaves it, and closes everything, at the end."""
         async with AsyncExitStack() as stack:
+            if self.service.traces is not None:
+                stack.push_async_callback(asyncio.to_thread, self.service.traces.close)
             stack.callback(self.index.close)
             for component in self._components():
                 stack.push_async_callback(closed, component)
@@ -73,7 +76,8 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
     """
     circuits = registry_of(settings)
     workload, metrics = Workload(), Metrics()
-    heard: tuple[Sink, ...] = (log_event, workload, metrics, *sinks)
+    traces = traces_of(settings)
+    heard: tuple[Sink, ...] = (log_event, workload, metrics, *([traces] if traces else []), *sinks)
     for sink in heard:
         circuits.add_sink(sink)
     index = Index(settings.index_folder)
@@ -82,7 +86,8 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         retrievers=retriever_tiers(settings, index),
         generators=generator_tiers(settings),
     )
-    rag = HighAvailabilityRAG(strategy, circuits, sinks=heard, request_timeout_s=settings.server.request_timeout_s)
+    timeout_s = settings.server.request_timeout_s
+    rag = HighAvailabilityRAG(strategy, circuits, sinks=heard, request_timeout_s=timeout_s, observer=traces)
     service = Service(
         rag=rag,
         circuits=circuits,
@@ -90,9 +95,8 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         watcher=Watcher(circuits),
         metrics=metrics,
         access=access_of(settings),
-        limits=Limits(
-            request_timeout_s=settings.server.request_timeout_s, max_concurrent=settings.server.max_concurrent
-        ),
+        limits=Limits(request_timeout_s=timeout_s, max_concurrent=settings.server.max_concurrent),
+        traces=traces,
         shares_state=settings.redis_url is not None,
     )
     app = build_app(service)

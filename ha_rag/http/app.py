@@ -33,6 +33,7 @@ from ha_rag.http.problems import Problem, problem_of
 from ha_rag.http.query import answering, query_routes
 from ha_rag.http.request_id import RequestId
 from ha_rag.http.service import Service
+from ha_rag.http.traced import Traced
 from ha_rag.version import version
 
 DESCRIPTION = (
@@ -44,14 +45,15 @@ DESCRIPTION = (
 def build_app(service: Service) -> ASGIApp:
     """The whole application.
 
-    Layers, outermost first: request id, counting, API keys, capacity, body limit, HEAD, endpoints.
+    Layers, outermost first: request id, tracing (if any), counting, API keys, capacity, body limit, HEAD, endpoints.
     """
     app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
     app = BodyLimit(Head(app), timeout_s=service.limits.request_timeout_s)
     capacity = Capacity(app, service.limits.max_concurrent)
     service.at_work, service.arriving = (lambda: capacity.at_work), (lambda: capacity.arriving)
     app = ApiKeys(capacity, service.access)
-    return RequestId(Counted(app, service.metrics.requested))
+    app = Counted(app, service.metrics.requested)
+    return RequestId(app if service.traces is None else Traced(app, service.traces))
 
 
 def endpoints(service: Service) -> FastAPI:

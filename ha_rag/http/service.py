@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,6 +70,26 @@ class Documents(Protocol):
         ...
 
 
+class RequestSeen(Protocol):
+    """One request, as tracing sees it."""
+
+    def replied(self, status: int) -> None:
+        """The status of its reply."""
+        ...
+
+
+class RequestTraces(Protocol):
+    """What makes spans of requests."""
+
+    def request(self, method: str, route: str, headers: Mapping[str, str]) -> AbstractContextManager[RequestSeen]:
+        """A request, for as long as the block lasts. `headers`: what it carries of the caller's trace, and its id."""
+        ...
+
+    def close(self) -> None:
+        """Hands over what is left, within a few seconds. Waits: not for an event loop."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one request may take. Seconds, and requests at a time."""
@@ -96,7 +117,8 @@ class Service(Overlook):
     """One replica as the street sees it.
 
     `at_work`: how many requests it works on now; `arriving`: how many more are still being sent. `shares_state`:
-    whether a shared Redis is configured at all, without which "local" is no shortcoming.
+    whether a shared Redis is configured at all, without which "local" is no shortcoming. `traces`: makes spans of
+    requests; None: nobody does.
     """
 
     rag: Rag
@@ -104,5 +126,6 @@ class Service(Overlook):
     metrics: Metrics
     limits: Limits = field(default_factory=Limits)
     shares_state: bool = False
+    traces: RequestTraces | None = None
     at_work: Callable[[], int] = lambda: 0
     arriving: Callable[[], int] = lambda: 0

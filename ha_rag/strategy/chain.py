@@ -13,6 +13,7 @@ from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType, Outcome
 from ha_rag.strategy.attempt import Ask, Ended, call
 from ha_rag.strategy.guard import Admission, Permit
+from ha_rag.strategy.observing import Observer
 from ha_rag.strategy.probes import DetachedProbes, awaited
 from ha_rag.strategy.retries import Retries, pause_s
 from ha_rag.strategy.tier import C, GuardedTier
@@ -41,7 +42,7 @@ class Served(Generic[T]):
 class Chain(Generic[C]):
     """The tiers of one component type, best first, and the last resort behind them (`last`, called `last_name`).
 
-    Safe across tasks of one event loop.
+    `observer` looks on, if there is one. Safe across tasks of one event loop.
     """
 
     kind: ComponentType
@@ -49,6 +50,7 @@ class Chain(Generic[C]):
     last: C
     last_name: str
     probes: DetachedProbes
+    observer: Observer | None = None
     needs_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class Chain(Generic[C]):
                 return self._probe(tier, ask, permit, limit_s, deadline.clock)
             return call(tier, ask, permit, limit_s, deadline.clock, full=limit_s >= tier.timeout_s)
 
-        return self.run_with(talk, ask, deadline, later_s, tiers)
+        return self.run_with(self._seen(talk), ask, deadline, later_s, tiers)
 
     async def run_with(
         self,
@@ -80,6 +82,34 @@ class Chain(Generic[C]):
         tiers: Sequence[GuardedTier[C]] | None = None,
     ) -> Served[T]:
         """Like `run`, with another way to talk to a tier."""
+        if self.observer is None:
+            return await self._run(talk, ask_last, deadline, later_s, tiers)
+        with self.observer.stage(self.kind) as stage:
+            served = await self._run(talk, ask_last, deadline, later_s, tiers)
+            stage.served(served.by, served.attempts)
+            return served
+
+    def _seen(self, talk: Talk[C, T]) -> Talk[C, T]:
+        observer = self.observer
+        if observer is None:
+            return talk
+
+        async def seen(tier: GuardedTier[C], permit: Permit, limit_s: float) -> Ended[T]:
+            with observer.attempt(tier.circuit, state_met(tier, permit)) as attempt:
+                ended = await talk(tier, permit, limit_s)
+                attempt.ended(ended.outcome, ended.reason)
+                return ended
+
+        return seen
+
+    async def _run(
+        self,
+        talk: Talk[C, T],
+        ask_last: Ask[C, T],
+        deadline: Deadline,
+        later_s: float,
+        tiers: Sequence[GuardedTier[C]] | None,
+    ) -> Served[T]:
         attempts: list[Attempt] = []
         reserved_s = later_s + self.needs_s
         for tier in self.tiers if tiers is None else tiers:
@@ -144,6 +174,11 @@ async def _retried(
         ended = await talk(tier, admission.permit, _share_s(deadline, tier.timeout_s, reserved_s))
         attempts.append(ended.attempt(tier.circuit, admission.state))
     return ended
+
+
+def state_met(tier: GuardedTier[C], permit: Permit) -> CircuitState:
+    """The state of its circuit in which a call goes out."""
+    return CircuitState.HALF_OPEN if permit.probe else tier.breaker.state
 
 
 def _is_closed(tier: GuardedTier[C]) -> bool:

@@ -13,6 +13,7 @@ from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passa
 from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.guard import Breaker, Circuits
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
+from ha_rag.strategy.observing import Observer
 from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.quality import Plan, QualityTable
 from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages
@@ -52,14 +53,15 @@ class Pipeline:
         circuits: Circuits,
         table: QualityTable | None,
         by_quality: bool,
+        observer: Observer | None = None,
     ) -> Pipeline:
         """Gives every tier its circuit, and every chain its last resort."""
         probes = DetachedProbes()
         last_embedder = zero_like([tier.component for tier in embedders])
         chains = (
-            _chain(ComponentType.EMBEDDER, embedders, last_embedder, circuits, probes),
-            _chain(ComponentType.RETRIEVER, retrievers, no_passages(), circuits, probes),
-            _chain(ComponentType.GENERATOR, generators, plain_sentence(), circuits, probes),
+            _chain(ComponentType.EMBEDDER, embedders, last_embedder, circuits, probes, observer),
+            _chain(ComponentType.RETRIEVER, retrievers, no_passages(), circuits, probes, observer),
+            _chain(ComponentType.GENERATOR, generators, plain_sentence(), circuits, probes, observer),
         )
         best = table.best_plan(chains[0].names, chains[1].names) if table else None
         preferred = {str(chain.kind): chain.names[0] for chain in chains}
@@ -120,7 +122,9 @@ class Pipeline:
         async def last(generator: Generator) -> OpenStream:
             return OpenStream((await generator.generate(question, passages)).text)
 
-        return await self.generators.run_with(Streaming(question, passages, deadline, self.probes), last, deadline)
+        return await self.generators.run_with(
+            Streaming(question, passages, deadline, self.probes, self.generators.observer), last, deadline
+        )
 
     def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
         """The stages that were served by another tier than the preferred one."""
@@ -159,9 +163,14 @@ class Pipeline:
 
 
 def _chain(
-    kind: ComponentType, tiers: Sequence[Tier[C]], last: C, circuits: Circuits, probes: DetachedProbes
+    kind: ComponentType,
+    tiers: Sequence[Tier[C]],
+    last: C,
+    circuits: Circuits,
+    probes: DetachedProbes,
+    observer: Observer | None,
 ) -> Chain[C]:
-    return Chain(kind, tuple(tier.guarded(kind, circuits) for tier in tiers), last, NAMES[kind], probes)
+    return Chain(kind, tuple(tier.guarded(kind, circuits) for tier in tiers), last, NAMES[kind], probes, observer)
 
 
 def _up(tiers: Iterable[GuardedTier[C]]) -> list[str]:

@@ -11,7 +11,9 @@ from ha_rag.components.interfaces import Generator, StreamingGenerator
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Answer, Generation, Outcome, Passage
 from ha_rag.strategy.attempt import Ended
+from ha_rag.strategy.chain import state_met
 from ha_rag.strategy.guard import Permit
+from ha_rag.strategy.observing import AttemptSeen, Observer
 from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
 from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.replies import usable_generation
@@ -61,6 +63,7 @@ class OpenStream:
         self._timeout_s = timeout_s
         self._text: list[str] = []
         self.ended: Ended[str] | None = None
+        self.seen: AttemptSeen | None = None
 
     @property
     def broken(self) -> str:
@@ -77,6 +80,8 @@ class OpenStream:
             piece = await self._rest.next(deadline.share_s(self._timeout_s))
         if isinstance(piece, Ended):
             self.ended = piece
+            if self.seen is not None:
+                self.seen.ended(piece.outcome, piece.reason)
             return None
         if piece is not None:
             self._text.append(piece)
@@ -89,6 +94,8 @@ class OpenStream:
 
     async def aclose(self) -> None:
         """Gives the stream up, if it has not ended."""
+        if self.seen is not None:
+            self.seen.ended(Outcome.CANCELLED, "the reader left")
         if self._rest is not None:
             await self._rest.aclose()
 
@@ -96,13 +103,33 @@ class OpenStream:
 class Streaming:
     """A way to talk to generators: waits for the first piece, and keeps the others for later."""
 
-    def __init__(self, question: str, passages: Sequence[Passage], deadline: Deadline, probes: DetachedProbes) -> None:
+    def __init__(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        deadline: Deadline,
+        probes: DetachedProbes,
+        observer: Observer | None = None,
+    ) -> None:
         self._question = question
         self._passages = passages
         self._clock = deadline.clock
         self._probes = probes
+        self._observer = observer
 
     async def __call__(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
+        if self._observer is None:
+            return await self._opened(tier, permit, limit_s)
+        with self._observer.attempt(tier.circuit, state_met(tier, permit)) as attempt:
+            ended = await self._opened(tier, permit, limit_s)
+            for opened in ended.replies:
+                opened.seen = attempt
+                attempt.goes_on()
+            if not ended.replies:
+                attempt.ended(ended.outcome, ended.reason)
+            return ended
+
+    async def _opened(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
         started_s = self._clock.monotonic_s()
         pieces = self._pieces(tier, permit)
         try:

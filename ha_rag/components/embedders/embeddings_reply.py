@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from ha_rag.components.usage import note_usage
 from ha_rag.components.vectors import unit
 from ha_rag.errors import MalformedReplyError
 from ha_rag.messages import Vector
@@ -33,6 +34,7 @@ def _items(body: bytes) -> list[dict[str, Any]]:
     items = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise MalformedReplyError("the reply has no list of vectors under `data`")
+    note_usage(reply)
     return items
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from ha_rag.components.refusals import service_message
+from ha_rag.components.usage import note_usage
 from ha_rag.errors import InvalidRequestError, MalformedReplyError, ServiceError
 
 FILTERED = "content_filter"
@@ -55,6 +56,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
         raise MalformedReplyError(f"answered with no JSON: {body[:40]!r}") from None
     if not isinstance(reply, dict):
         raise MalformedReplyError("the reply is no JSON object")
+    note_usage(reply)
     return reply
 
 

@@ -1,0 +1,61 @@
+"""Usage: what services say of their own work, believed only where it can be true."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ha_rag.components.usage import Usage, note_usage, usage_heard
+
+REPLY = {
+    "model": "gpt-4o-mini-2024-07-18",
+    "choices": [{"finish_reason": "length"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 12},
+}
+
+
+def test_a_reply_s_tokens_and_its_model_are_heard_within_the_block_alone():
+    with usage_heard() as usage:
+        note_usage(REPLY)
+    note_usage({"usage": {"prompt_tokens": 1}})
+
+    assert usage == Usage(9, 12, "gpt-4o-mini-2024-07-18", "length")
+
+
+async def test_a_task_begun_in_the_block_is_heard_and_another_s_block_is_not():
+    async def one(tokens):
+        with usage_heard() as usage:
+            await asyncio.create_task(later(tokens))
+        return usage.input_tokens
+
+    async def later(tokens):
+        await asyncio.sleep(0)
+        note_usage({"usage": {"prompt_tokens": tokens}})
+
+    assert tuple(await asyncio.gather(one(1), one(2))) == (1, 2)
+
+
+def test_of_a_stream_the_last_word_of_each_kind_stays():
+    with usage_heard() as usage:
+        note_usage({"model": "m", "choices": [{"finish_reason": "stop"}]})
+        note_usage({"model": "m", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})
+
+    assert usage == Usage(3, 4, "m", "stop")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"usage": None, "model": None, "choices": None},
+        {"usage": [], "model": "", "choices": [None]},
+        {"usage": {"prompt_tokens": "9", "completion_tokens": True}, "model": "a\nb"},
+        {"usage": {"prompt_tokens": -1, "completion_tokens": 10**20}, "model": "m" * 500},
+        {"choices": [{"finish_reason": {"a": 1}}]},
+    ],
+)
+def test_what_cannot_be_true_is_not_heard(reply):
+    with usage_heard() as usage:
+        note_usage(reply)
+
+    assert usage == Usage()
