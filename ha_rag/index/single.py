@@ -12,9 +12,9 @@ from ha_rag.index.collecting import Change
 from ha_rag.index.document import Document, searchable
 from ha_rag.index.embedding import Patience, Permitted, SpaceFiller
 from ha_rag.index.index import Index
+from ha_rag.index.reading import apart
 from ha_rag.index.reading.decoding import tidy
 from ha_rag.index.reading.files import digest
-from ha_rag.index.reading.html import html_text
 from ha_rag.index.splitting import DEFAULT_SPLITTING, Splitting, split
 from ha_rag.index.threads import in_thread
 from ha_rag.messages import Space, Vector
@@ -57,7 +57,8 @@ async def add_document(
     Raises UnreadableDocumentError where there is no text or the id does not do, IndexBusyError, IndexReadOnlyError,
     IndexTooNewError, IndexStoreError.
     """
-    document = _document(id, *_read(id, text, title, media_type), metadata or {}, media_type, splitting)
+    read = await in_thread(_read, id, text, title, media_type)
+    document = _document(id, *read, metadata or {}, media_type, splitting)
     pieces = await in_thread(split, document, splitting)
     if index.holds(document.id, document.digest):
         return Added(id=document.id, passages=len(pieces), replaced=True, unchanged=True)
@@ -76,7 +77,7 @@ async def delete_document(index: Index, id: str) -> bool:  # noqa: A002 - its na
 
 def _read(identity: str | None, text: str, title: str, media_type: MediaType) -> tuple[str, str]:
     if media_type == "text/html":
-        own_title, text = html_text(identity or "document", text)
+        own_title, text = apart.shared.read(identity or "document", "html", text.encode(errors="replace"))
         title = title or own_title
     return tidy(title), tidy(text)
 

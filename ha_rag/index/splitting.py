@@ -18,7 +18,7 @@ from ha_rag.index.document import Document, Piece
 SPLITTING_VERSION = 1
 """Raised whenever the same text would be split differently: documents split by another version are read again."""
 CHARACTERS_PER_TOKEN = 4
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$")
+_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
 
 
@@ -116,7 +116,7 @@ def _headings(text: str) -> Iterator[tuple[int, int, str]]:
         if mark := _FENCE.match(line):
             fence = "" if fence == mark[1] else fence or mark[1]
         elif not fence and (heading := _HEADING.match(line.rstrip("\r\n"))):
-            yield position, len(heading[1]), heading[2].strip()
+            yield position, len(heading[1]), heading[2].rstrip(" \t#").strip()
         position += len(line)
 
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ha_rag.errors import ConfigurationError, UnreadableDocumentError
 from ha_rag.index.document import Document
+from ha_rag.index.reading import apart
 from ha_rag.index.reading.decoding import decoded
-from ha_rag.index.reading.html import html_text
 from ha_rag.index.reading.jsonl import Line, jsonl_lines
-from ha_rag.index.reading.pdf import pdf_text
 from ha_rag.index.splitting import DEFAULT_SPLITTING, SPLITTING_VERSION, Splitting, first_heading
 
-READING_VERSION = 1
+READING_VERSION = 2
 """Raised whenever the same file would give another text: documents read by another version are read again."""
 FORMS = {
     ".txt": "text", ".text": "text", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html",
     ".xhtml": "html", ".pdf": "pdf", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
 
+# The id of a document is a name on one line (HTTP's rule for one, in `ha_rag.http.lines`).
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 Read = Document | UnreadableDocumentError
 
 
@@ -54,32 +56,50 @@ def walk(path: Path) -> Iterator[Found | UnreadableDocumentError]:
 
     Links to folders are followed once each, so a loop ends. What cannot be opened comes as its error.
     """
-    if path.is_file():
-        yield Found(path, path.name, path.parent)
-    elif path.is_dir():
-        yield from _walk_folder(path, path, set())
-    else:
-        yield UnreadableDocumentError(str(path), "there is no such file or folder")
-
-
-def _walk_folder(root: Path, folder: Path, seen: set[tuple[int, int]]) -> Iterator[Found | UnreadableDocumentError]:
     try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        if path.is_dir():
+            yield from _walk_folder(path)
+        elif path.is_file():
+            yield _found(path, path.parent)
+        else:
+            yield UnreadableDocumentError(_named(path), "there is no such file or folder")
     except OSError as error:
-        yield UnreadableDocumentError(str(folder), _why(error))
-        return
+        yield UnreadableDocumentError(_named(path), _why(error))
+
+
+def _walk_folder(root: Path) -> Iterator[Found | UnreadableDocumentError]:
+    seen: set[tuple[int, int]] = set()
+    ahead = [root]  # a list of its own, not Python's stack: folders may lie deeper than that
+    while ahead:
+        path = ahead.pop()
+        try:
+            if path == root or path.is_dir():
+                ahead += reversed(_entries(path, seen))
+            elif path.suffix.lower() in FORMS and path.is_file():
+                yield _found(path, root)
+        except OSError as error:
+            yield UnreadableDocumentError(_named(path), _why(error))
+
+
+def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
+    """What is in a folder, by name; nothing where it was seen before, through a link."""
+    status = folder.stat()
     if (status.st_dev, status.st_ino) in seen:
-        return
+        return []
     seen.add((status.st_dev, status.st_ino))
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk_folder(root, path, seen)
-        elif path.suffix.lower() in FORMS and entry.is_file():
-            yield Found(path, path.relative_to(root).as_posix(), root)
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _found(path: Path, root: Path) -> Found | UnreadableDocumentError:
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError:
+        return UnreadableDocumentError(_named(path), "its name, or that of its folder, is not UTF-8 text; rename it")
+    return Found(path, _CONTROL.sub(" ", path.relative_to(root).as_posix()), root)
+
+
+def _named(path: Path) -> str:
+    return _CONTROL.sub(" ", os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def read(found: Found, limits: Limits = DEFAULT_LIMITS, splitting: Splitting = DEFAULT_SPLITTING) -> Iterator[Read]:
@@ -110,10 +130,13 @@ def _of_line(found: Found, line: Line | UnreadableDocumentError, splitting: Spli
 
 
 def _of_file(found: Found, form: str, limits: Limits, splitting: Splitting) -> Document:
-    size = found.path.stat().st_size
-    if size > limits.file_bytes:
-        raise UnreadableDocumentError(found.name, f"{size:,} bytes; files of up to {limits.file_bytes:,} are read")
-    title, text = _text_of(found.name, form, found.path.read_bytes())
+    with found.path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(limits.file_bytes + 1) if size <= limits.file_bytes else b""
+    if max(size, len(data)) > limits.file_bytes:
+        told = max(size, len(data))
+        raise UnreadableDocumentError(found.name, f"{told:,} bytes; files of up to {limits.file_bytes:,} are read")
+    title, text = _text_of(found.name, form, data)
     if not any(character.isalnum() for character in text):
         raise UnreadableDocumentError(found.name, "has no text in it")
     return Document(
@@ -123,12 +146,10 @@ def _of_file(found: Found, form: str, limits: Limits, splitting: Splitting) -> D
 
 
 def _text_of(name: str, form: str, data: bytes) -> tuple[str, str]:
-    if form == "pdf":
-        return pdf_text(name, data)
+    if form in ("html", "pdf"):
+        title, text = apart.shared.read(name, form, data)
+        return title or (first_heading(text) if form == "html" else ""), text
     text = decoded(name, data)
-    if form == "html":
-        title, text = html_text(name, text)
-        return title or first_heading(text), text
     return (first_heading(text) if form == "markdown" else ""), text
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from ha_rag.errors import UnreadableDocumentError
+from ha_rag.index.reading.decoding import decoded, tidy
 
 _WITHOUT_TEXT = ("script", "style", "template", "noscript", "svg", "head", "nav", "iframe", "object")
 
 
-def html_text(document: str, html: str) -> tuple[str, str]:
-    """The title and the text, as Markdown, of a page.
+def html_text(document: str, data: bytes) -> tuple[str, str]:
+    """The title and the text, as Markdown, of a page. Raises UnreadableDocumentError.
 
-    Raises UnreadableDocumentError where it is nested too deeply.
+    A page can be made such that this takes hours or gigabytes: see `apart`.
     """
+    html = decoded(document, data)
     # Loaded here, not above: a replica that only answers questions starts a tenth of a second earlier.
     from bs4 import BeautifulSoup
     from bs4.element import PreformattedString
@@ -28,4 +30,9 @@ def html_text(document: str, html: str) -> tuple[str, str]:
         text: str = MarkdownConverter(heading_style="ATX", strip=["a", "img"]).convert_soup(page)
     except RecursionError as error:
         raise UnreadableDocumentError(document, "its elements are nested too deeply") from error
-    return title, text.strip()
+    except MemoryError:
+        raise
+    except Exception as error:  # the parser refuses some pages, and the converter stumbles over some attributes
+        raise UnreadableDocumentError(document, f"the page is damaged ({type(error).__name__})") from error
+    # `&#27;` is a control character once more.
+    return " ".join(tidy(title).split()), tidy(text).strip()

@@ -10,6 +10,8 @@ from pathlib import Path
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index.reading.decoding import decoded, tidy
 
+LONGEST_ID = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -44,15 +46,17 @@ def _line(name: str, data: bytes, max_bytes: int) -> Line:
     try:
         fields = json.loads(decoded(name, data))
     except (ValueError, RecursionError) as error:
-        raise UnreadableDocumentError(name, f"not JSON ({error})") from error
+        raise UnreadableDocumentError(name, f"not JSON ({str(error)[:200]})") from error
     if not isinstance(fields, dict):
         raise UnreadableDocumentError(name, "not a JSON object")
     identity, title, text = (fields.pop(key, "") for key in ("_id", "title", "text"))
     if not isinstance(identity, str | int) or identity == "" or isinstance(identity, bool):
         raise UnreadableDocumentError(name, 'has no "_id"')
+    if isinstance(identity, str) and len(identity) > LONGEST_ID:
+        raise UnreadableDocumentError(name, f'its "_id" has {len(identity):,} characters, at most {LONGEST_ID} may be')
     if not isinstance(text, str) or not isinstance(title, str | None):
         raise UnreadableDocumentError(name, '"text" and "title" must be texts')
     if not text.strip() and not (title or "").strip():
         raise UnreadableDocumentError(name, "has no text")
     title = tidy(title or "")
-    return Line(tidy(str(identity)), title, tidy(text) if text.strip() else title, fields)
+    return Line(" ".join(tidy(str(identity)).splitlines()), title, tidy(text) if text.strip() else title, fields)

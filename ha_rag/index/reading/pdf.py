@@ -17,8 +17,11 @@ def pdf_text(document: str, data: bytes) -> tuple[str, str]:
         title, text = _title_and_text(data)
     except PermissionError as error:
         raise UnreadableDocumentError(document, "the PDF is locked with a password") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged PDF makes pypdf stumble over almost anything
-        raise UnreadableDocumentError(document, f"the PDF is damaged, or of an unknown kind: {error}") from error
+        why = " ".join(tidy(str(error))[:200].split())
+        raise UnreadableDocumentError(document, f"the PDF is damaged, or of an unknown kind: {why}") from error
     if not text.strip():
         raise UnreadableDocumentError(document, "the PDF has no text in it, only images perhaps")
     return " ".join(tidy(title).split()), tidy(text)
