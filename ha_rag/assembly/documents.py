@@ -36,6 +36,9 @@ class IndexDocuments:
     async def delete(self, document: str) -> bool:
         return await delete_document(self._index, document)
 
+    def loaded(self) -> bool:
+        return self._index.loaded
+
     def status(self) -> dict[str, Any]:
         try:
             return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,8 @@ from ha_rag.http.wire import json_response
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.version import version
 
+_SAFE = re.compile(r"[A-Za-z]\w*(?=:)(: HTTP \d{3})?")
+
 
 def health_routes(service: Service) -> APIRouter:
     """The endpoints, over `service`."""
@@ -23,7 +26,7 @@ def health_routes(service: Service) -> APIRouter:
 
     @routes.get("/health", responses={200: {"model": HealthReply}}, summary="How this replica is")
     async def health() -> Response:
-        """Always 200: a replica that falls back is degraded, and still answers."""
+        """Always 200: a replica that falls back is degraded, and still answers. No service is asked for this."""
         return json_response(health_wire(service))
 
     return routes
@@ -42,9 +45,12 @@ def probe_routes(service: Overlook) -> APIRouter:
         "/health/ready", responses={200: {"model": AliveReply}, **errors(503)}, summary="Whether to send it questions"
     )
     async def ready() -> Response:
-        """503 only while it shuts down: neither Redis nor a service decides whether a question can be answered."""
+        """503 while it shuts down, and as long as the index could not be loaded; whatever Redis and services do."""
         if service.draining:
             raise Problem(503, "draining", "this replica is shutting down", headers={"Connection": "close"})
+        if isinstance(service, Service) and not service.documents.loaded():
+            message = "the index could not be loaded yet; it is tried again and again, and /health says what is wrong"
+            raise Problem(503, "index_not_loaded", message)
         return json_response({"status": "ready"})
 
     return routes
@@ -88,7 +94,18 @@ def _component(status: ComponentStatus) -> dict[str, Any]:
         "state": status.state,
         "calls": status.calls,
         "failures": status.failures,
+        "failure_rate": round(status.get_failure_rate(), 4),
         "rejected": status.rejected,
         "mean_ms": round(status.mean_ms, 3),
         "p99_ms": round(status.p99_ms, 3),
+        "last_error": _kind(status.last_error),
+        "shared_state": status.shared_state,
     }
+
+
+def _kind(error: str) -> str | None:
+    """An error without a service's own words: its class, and the HTTP status where there was one."""
+    if not error:
+        return None
+    safe = _SAFE.match(error)
+    return safe.group() if safe else error

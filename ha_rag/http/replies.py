@@ -138,9 +138,12 @@ class ComponentReply(BaseModel):
     state: State
     calls: int
     failures: int
-    rejected: int
+    failure_rate: float = Field(description="Share of the calls that failed, from 0 to 1.")
+    rejected: int = Field(description="Calls that the circuit refused; they were not sent.")
     mean_ms: float
     p99_ms: float
+    last_error: str | None = Field(description="The last failure's kind; its text stays in the log.")
+    shared_state: SharedState = Field(description="How well the fleet's belief of this circuit is known.")
 
 
 class HealthReply(BaseModel):

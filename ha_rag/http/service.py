@@ -65,6 +65,10 @@ class Documents(Protocol):
         """Forgets a document. False where there was none."""
         ...
 
+    def loaded(self) -> bool:
+        """Whether there is anything to search: an index that was read, be it empty. A memory read."""
+        ...
+
     def status(self) -> Mapping[str, Any]:
         """How many documents and passages there are, in which spaces, and what is wrong, from memory."""
         ...

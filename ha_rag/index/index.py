@@ -69,6 +69,11 @@ class Index:
         return (self.folder / DATABASE).exists()
 
     @property
+    def loaded(self) -> bool:
+        """Whether questions can be answered from it: some state was read, be it empty or no longer the newest."""
+        return self._snapshot is not None
+
+    @property
     def snapshot(self) -> Snapshot:
         """The generation that questions are answered from. Raises IndexStoreError where none could be loaded."""
         if self._snapshot is None:

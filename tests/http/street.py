@@ -191,6 +191,7 @@ class StubDocuments:
     held: dict[str, str] = field(default_factory=dict)
     fails: Exception | None = None
     problem: str | None = None
+    readable: bool = True
 
     async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
         if self.fails:
@@ -204,6 +205,9 @@ class StubDocuments:
         if self.fails:
             raise self.fails
         return self.held.pop(document, None) is not None
+
+    def loaded(self) -> bool:
+        return self.readable
 
     def status(self) -> dict[str, Any]:
         return {"documents": len(self.held), "passages": 0, "spaces": {}, "problem": self.problem}

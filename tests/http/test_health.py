@@ -26,7 +26,8 @@ async def test_a_well_replica_is_ok(house, street):
     assert reply.json["components"] == [
         {
             "circuit": "embedder.primary", "type": "embedder", "name": "primary", "state": "closed", "calls": 4,
-            "failures": 1, "rejected": 0, "mean_ms": 1.235, "p99_ms": 0.0,
+            "failures": 1, "failure_rate": 0.25, "rejected": 0, "mean_ms": 1.235, "p99_ms": 0.0, "last_error": None,
+            "shared_state": "fresh",
         }
     ]  # fmt: skip
 
@@ -66,10 +67,32 @@ async def test_an_index_in_trouble_degrades_it(house, street):
     assert (await street.call("GET", "/health")).json["reasons"] == ["the index at .ha_rag is gone"]
 
 
-async def test_the_texts_of_errors_stay_inside(house, street):
-    house.rag.health = {"embedder.primary": status("open", error="401 for key sk-secret")}
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("", None),
+        ("ServiceError: HTTP 401: wrong key sk-secret for 'Who is my doctor?'", "ServiceError: HTTP 401"),
+        ("ServiceError: cannot connect to 10.0.0.7:9100 (refused)", "ServiceError"),
+        ("ThrottledError: HTTP 429: slow down (asks for 2 s of rest)", "ThrottledError: HTTP 429"),
+        ("no reply within 1.000 s", "no reply within 1.000 s"),
+    ],
+)
+async def test_the_last_error_is_told_by_its_kind_and_a_service_s_own_words_stay_inside(house, street, error, told):
+    house.rag.health = {"embedder.primary": status("open", error=error)}
 
-    assert b"sk-secret" not in (await street.call("GET", "/health")).body
+    (component,) = (await street.call("GET", "/health")).json["components"]
+
+    assert component["last_error"] == told
+
+
+async def test_a_replica_whose_index_could_not_be_loaded_is_alive_and_not_ready(house, street):
+    house.documents.readable, house.documents.problem = False, "the index at .ha_rag cannot be read"
+
+    ready = await street.call("GET", "/health/ready")
+
+    assert (ready.status, ready.error[0]) == (503, "index_not_loaded")
+    assert (await street.call("GET", "/health/live")).status == 200
+    assert (await street.call("GET", "/health")).json["status"] == "degraded"
 
 
 async def test_a_replica_that_shuts_down_is_alive_and_not_ready(house, street):
