@@ -29,12 +29,21 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, now_ms: int
 
 def _quoted(body: bytes, secret: str | None) -> str:
     """What the service said, short, on one line and without our key; empty where it said nothing readable."""
-    text = service_message(body)
+    shown = quoted(service_message(body), secret)
+    return f": {shown}" if shown else ""
+
+
+def quoted(text: str, secret: str | None, longest: int = LONGEST_QUOTE) -> str:
+    """`text` of a service as an error may repeat it: short, on one line, and without `secret`."""
     if secret:
         text = text.replace(secret, "***")
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    shown = text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."
-    return f": {shown}" if shown else ""
+    return text if len(text) <= longest else text[:longest] + "..."
+
+
+def no_json(body: bytes, secret: str | None) -> str:
+    """What is said of a reply that should be JSON and is not: how it begins."""
+    return f"answered with no JSON: {quoted(body[:4096].decode(errors='replace'), secret, 40)!r}"
 
 
 def service_message(body: bytes) -> str:

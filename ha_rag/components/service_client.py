@@ -15,7 +15,7 @@ from yarl import URL
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.components.carried import carried
 from ha_rag.components.event_stream import EventStreamReader
-from ha_rag.components.refusals import refusal
+from ha_rag.components.refusals import quoted, refusal
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ComponentError, MalformedReplyError, ServiceError, ServiceTimeoutError
 
@@ -57,7 +57,7 @@ class ServiceClient:
         try:
             async with await self._sent(url, body, self._silence) as response:
                 await self._refuse_unless_good(response)
-                _refuse_unless_events(response)
+                _refuse_unless_events(response, self.config.api_key)
                 async for piece in response.content.iter_any():
                     for event in reader.feed(piece):
                         yield event
@@ -135,6 +135,7 @@ async def _at_most(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes,
     return b"".join(pieces), True
 
 
-def _refuse_unless_events(response: aiohttp.ClientResponse) -> None:
+def _refuse_unless_events(response: aiohttp.ClientResponse, secret: str | None) -> None:
     if response.content_type != "text/event-stream":
-        raise MalformedReplyError(f"answered with {response.content_type} instead of an event stream")
+        kind = quoted(response.content_type, secret, 80)
+        raise MalformedReplyError(f"answered with {kind} instead of an event stream")

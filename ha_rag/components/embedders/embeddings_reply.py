@@ -8,29 +8,31 @@ from typing import Any
 import numpy as np
 import orjson
 
+from ha_rag.components.refusals import no_json
 from ha_rag.components.usage import note_usage
 from ha_rag.components.vectors import unit
 from ha_rag.errors import MalformedReplyError
 from ha_rag.messages import Vector
 
 
-def vectors_in(body: bytes, count: int, dimension: int) -> list[Vector]:
+def vectors_in(body: bytes, count: int, dimension: int, secret: str | None = None) -> list[Vector]:
     """The `count` vectors of `dimension` numbers in the reply, in the order of the texts, each of length one.
 
     Numbers may be written as a list or as base64 of little-endian float32 (what `encoding_format` asks for).
     Raises MalformedReplyError: no JSON, another shape, another count, another dimension, NaN, infinite, all zero.
+    `secret`: what no error may repeat, even where the service does.
     """
-    items = _items(body)
+    items = _items(body, secret)
     if len(items) != count:
         raise MalformedReplyError(f"answered with {len(items)} vectors for {count} texts")
     return [_vector(item.get("embedding"), dimension) for item in _in_order(items)]
 
 
-def _items(body: bytes) -> list[dict[str, Any]]:
+def _items(body: bytes, secret: str | None) -> list[dict[str, Any]]:
     try:
         reply = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedReplyError(f"answered with no JSON: {body[:40]!r}") from None
+        raise MalformedReplyError(no_json(body, secret)) from None
     items = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise MalformedReplyError("the reply has no list of vectors under `data`")

@@ -69,7 +69,10 @@ class OpenAIEmbedder:
     async def _embed_batch(self, texts: Sequence[str]) -> list[Embedding]:
         request = orjson.dumps({**self._request, "input": [encodable(text) for text in texts]})
         reply = await self._client.post(self._url, request)
-        return [Embedding(vector, self.space) for vector in vectors_in(reply, len(texts), self.dimension)]
+        return [
+            Embedding(vector, self.space)
+            for vector in vectors_in(reply, len(texts), self.dimension, self._client.config.api_key)
+        ]
 
 
 def _refuse_bad_numbers(model: str, dimension: int, batch_size: int) -> None:

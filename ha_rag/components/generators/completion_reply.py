@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ha_rag.components.refusals import service_message
+from ha_rag.components.refusals import no_json, quoted, service_message
 from ha_rag.components.usage import note_usage
 from ha_rag.errors import InvalidRequestError, MalformedReplyError, ServiceError
 
@@ -22,9 +22,12 @@ class Piece:
     finished: bool
 
 
-def answer_in(body: bytes) -> str:
-    """The answer's text, never empty. Raises MalformedReplyError; InvalidRequestError where a filter held it back."""
-    choice = _first_choice(_parsed(body))
+def answer_in(body: bytes, secret: str | None = None) -> str:
+    """The answer's text, never empty. Raises MalformedReplyError; InvalidRequestError where a filter held it back.
+
+    `secret`: what no error may repeat, even where the service does.
+    """
+    choice = _first_choice(_parsed(body, secret))
     _refuse_filtered(choice)
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
@@ -35,11 +38,12 @@ def answer_in(body: bytes) -> str:
     return text.strip()
 
 
-def piece_in(data: bytes) -> Piece:
+def piece_in(data: bytes, secret: str | None = None) -> Piece:
     """One piece of a stream. Raises as `answer_in` does, and ServiceError where the stream carries an error."""
-    event = _parsed(data)
+    event = _parsed(data, secret)
     if "error" in event:
-        raise ServiceError(f"the stream carries an error: {service_message(data)[:200] or 'without a text'}")
+        said = quoted(service_message(data), secret)
+        raise ServiceError(f"the stream carries an error: {said or 'without a text'}")
     if not event.get("choices"):
         return Piece("", finished=False)  # a piece about usage alone
     choice = _first_choice(event)
@@ -49,11 +53,11 @@ def piece_in(data: bytes) -> Piece:
     return Piece(text if isinstance(text, str) else "", finished=choice.get("finish_reason") is not None)
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes, secret: str | None) -> dict[str, Any]:
     try:
         reply = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedReplyError(f"answered with no JSON: {body[:40]!r}") from None
+        raise MalformedReplyError(no_json(body, secret)) from None
     if not isinstance(reply, dict):
         raise MalformedReplyError("the reply is no JSON object")
     note_usage(reply)

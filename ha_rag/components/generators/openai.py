@@ -36,7 +36,7 @@ class OpenAIGenerator:
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
         body = await self._client.post(self._url, self._body(question, passages, stream=False))
-        text = answer_in(body)
+        text = answer_in(body, self._client.config.api_key)
         return Generation(text, cited_in(text, len(passages)))
 
     async def stream(self, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str, None]:
@@ -48,7 +48,7 @@ class OpenAIGenerator:
                 if data == DONE:
                     finished = True
                     break
-                piece = piece_in(data)
+                piece = piece_in(data, self._client.config.api_key)
                 finished = finished or piece.finished
                 if piece.text:
                     said_anything = True
