@@ -1,0 +1,52 @@
+"""docs/watching.md names every metric that is told, with its type and its labels, and none besides."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ha_rag.breaker.report import OverrideReport
+from ha_rag.events import CircuitChanged, LedgerLost, TierFellBack
+from ha_rag.local_fleet.gathered_metrics import UP
+from ha_rag.telemetry.metrics import Gauges, Metrics
+from tests.telemetry.test_metrics import CALM, REFUSED, answered
+
+PAGE = Path(__file__).parents[2] / "docs" / "watching.md"
+ROW = re.compile(r"^\| `(ha_rag_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
+
+
+def told() -> dict[str, tuple[str, frozenset[str]]]:
+    """Everything that a replica can tell: name -> type and labels."""
+    metrics = Metrics()
+    metrics(answered())
+    metrics(LedgerLost(at_ms=1, reason="refused"))
+    metrics(CircuitChanged(at_ms=1, circuit="c", previous_epoch=0, epoch=1, from_state="closed", to_state="open"))
+    metrics(TierFellBack(at_ms=1, answer="a", stage="s", first="p", served_by="q", attempts=(REFUSED,)))
+    metrics.requested("/v1/query", 200, 0.1)
+    metrics.reads(
+        Gauges(
+            circuits=lambda: [replace(CALM, override=OverrideReport("open", "maintenance", "op", None))],
+            shared_state=lambda: "fresh",
+            heard_ago_s=lambda: 0.5,
+            commands=lambda: [("record", "ok", 1)],
+        )
+    )
+    families = text_string_to_metric_families(metrics.text().decode())
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            frozenset(label for sample in family.samples for label in sample.labels) - {"le"},
+        )
+        for family in families
+        if not family.name.endswith("_created")
+    }
+
+
+def test_the_page_lists_what_is_told_and_nothing_else():
+    rows = ROW.findall(PAGE.read_text())
+    listed = {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+    assert listed == told() | {UP: ("gauge", frozenset({"replica"}))}
