@@ -1,0 +1,252 @@
+"""One replica with a secret of each kind, through success and failure: nothing that it says holds any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import psutil
+import pytest
+import redis
+from aiohttp import web
+
+from tests.fleet.processes import CIRCUIT, CONFIGURATION, HA_RAG, QUESTION, Replica, StandingFleet, until_ready
+from tests.redis_servers import RedisProcess
+
+KINDS = ["admin_token", "api_key", "other_api_key", "redis_password", "provider_key", "alert_token"]
+PAGES = [
+    "/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready", "/metrics", "/v1/circuits",
+    "/v1/circuits/embedder.primary", "/v1/circuits/nobody", "/v1/fleet", "/v1/models", "/nowhere",
+]  # fmt: skip
+"""What can be read at once; /v1/events is read beside them."""
+
+
+class Parrot:
+    """A provider that repeats the key that it was given wherever it can, in each way in which it can go wrong."""
+
+    def __init__(self) -> None:
+        self.mode = "well"
+        self.keys: set[str] = set()
+
+    async def reply(self, request: web.Request) -> web.StreamResponse:
+        key = request.headers.get("Authorization", "")
+        self.keys.add(key)
+        key = key.removeprefix("Bearer ")
+        head = {"X-Request-Id": key, "WWW-Authenticate": f'Bearer realm="{key}"', "Retry-After": key}
+        said: dict[str, tuple[int, Any, str]] = {
+            "well": (200, self._good(request.path), "application/json"),
+            "refuses": (401, {"error": {"message": f"Incorrect API key provided: {key}"}}, "application/json"),
+            "rests": (429, {"error": {"message": f"{key} asks too much"}}, "application/json"),
+            "fails": (500, {"error": f"{key} failed"}, "application/json"),
+            "dislikes": (400, {"message": f"{key}: no"}, "application/json"),
+            "garbles": (200, key, f"text/{key}"),
+            "leads away": (302, {}, f"text/{key}"),
+        }
+        status, body, kind = said[self.mode]
+        if self.mode == "leads away":
+            head["Location"] = f"http://127.0.0.1:9/{key}"
+        content = body.encode() if isinstance(body, str) else orjson.dumps(body)
+        return web.Response(body=content, status=status, reason=key, headers={**head, "Content-Type": kind})
+
+    @staticmethod
+    def _good(path: str) -> dict[str, Any]:
+        if path.endswith("/embeddings"):
+            return {"data": [{"index": 0, "embedding": [1.0] + [0.0] * 255}]}
+        return {"choices": [{"message": {"content": "By a probe [1]."}, "finish_reason": "stop"}]}
+
+
+@dataclass
+class Told:
+    """Everything that was said, by where."""
+
+    by_place: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, place: str, said: bytes | str) -> None:
+        text = said if isinstance(said, bytes) else said.encode(errors="replace")
+        self.by_place[place] = self.by_place.get(place, b"") + text
+
+    def holding(self, secret: str) -> list[str]:
+        """The places where a secret stands, as it is or as a URL has it."""
+        forms = {secret.encode(), quote(secret, safe="").encode()}
+        return [place for place, said in self.by_place.items() if any(form in said for form in forms)]
+
+
+@pytest.fixture
+def hidden() -> dict[str, str]:
+    """A secret of each kind. The mark in each is what a password has that an address must escape."""
+    return {kind: f"{kind.replace('_', '-')}.{secrets.token_hex(8)}~" for kind in KINDS}
+
+
+@pytest.fixture
+async def parrot() -> AsyncIterator[tuple[Parrot, str]]:
+    one = Parrot()
+    app = web.Application()
+    app.router.add_post("/{path:.*}", one.reply)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield one, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def locked_redis(tmp_path: Path, hidden: dict[str, str]) -> Iterator[RedisProcess]:
+    server = RedisProcess(tmp_path)
+    server.start()
+    with redis.Redis(port=server.port) as admin:
+        admin.config_set("requirepass", hidden["redis_password"])
+    yield server
+    server.kill()
+
+
+def environment(hidden: dict[str, str]) -> dict[str, str]:
+    return {
+        "HA_RAG_ADMIN_TOKEN": hidden["admin_token"],
+        "HA_RAG_API_KEYS": f"{hidden['api_key']},{hidden['other_api_key']}",
+        "REDIS_PASSWORD": hidden["redis_password"],
+        "OPENAI_API_KEY": hidden["provider_key"],
+        "HA_RAG_ALERT_URLS": f"json://127.0.0.1:9/{hidden['alert_token']} nonsense://{hidden['alert_token']}",
+    }
+
+
+async def ask_for_all(replica: Replica, hidden: dict[str, str], told: Told) -> None:
+    """Questions in each form and with each right, and every page."""
+    rights = {"Authorization": f"Bearer {hidden['api_key']}"}
+    wrong = {"Authorization": f"Bearer {secrets.token_hex(8)}"}
+    admin = {"Authorization": f"Bearer {hidden['admin_token']}"}
+    chat = {"messages": [{"role": "user", "content": QUESTION}]}
+    asked: list[tuple[str, str, dict[str, Any] | None, dict[str, str]]] = [
+        *(("POST", "/v1/query", {"question": QUESTION}, given) for given in (rights, admin, wrong, {})),
+        ("POST", "/v1/chat/completions", chat, rights),
+        ("POST", "/v1/chat/completions", {**chat, "stream": True}, rights),
+        ("PUT", "/v1/circuits/generator.primary/override", {"mode": "shadow", "reason": "a test", "for_s": 1}, admin),
+        ("PUT", "/v1/circuits/generator.primary/override", {"mode": "open", "reason": "a test"}, rights),
+        ("POST", "/v1/documents", {"id": "d", "text": "Zebras graze."}, admin),
+        ("POST", "/v1/documents", {"id": "d", "text": "Zebras graze."}, rights),
+        ("POST", "/v1/query", {"question": ""}, rights),
+        *(("GET", page, None, given) for page in PAGES for given in (rights, {})),
+    ]
+    for method, path, body, headers in asked:
+        async with replica._session.request(
+            method, replica.url + path, json=body, headers=headers, allow_redirects=False
+        ) as reply:
+            told.add(f"{method} {path}", f"{reply.raw_headers!r}".encode() + await reply.read())
+    with contextlib.suppress(TimeoutError):
+        async with (
+            asyncio.timeout(1.5),
+            replica._session.get(f"{replica.url}/v1/events?fleet=true", headers=rights) as reply,
+        ):
+            async for piece in reply.content.iter_any():
+                told.add("GET /v1/events", piece)
+
+
+def look_around(replica: Replica, locked: RedisProcess, hidden: dict[str, str], told: Told) -> None:
+    """The log, the arguments of the process and its children, and all that Redis holds."""
+    told.add("the log", replica._log.read_bytes())
+    process = psutil.Process(replica.pid)
+    for one in (process, *process.children(recursive=True)):
+        told.add("the arguments of processes", " ".join(one.cmdline()))
+    with redis.Redis(port=locked.port, password=hidden["redis_password"]) as admin:
+        for key in admin.keys("*"):
+            kind = admin.type(key)
+            held = {b"string": admin.get, b"hash": admin.hgetall}.get(kind)
+            value = held(key) if held else admin.dump(key)
+            told.add("Redis", key + repr(value).encode())
+            if kind == b"stream":
+                told.add("Redis", repr(admin.xrange(key)))
+
+
+async def command(given: dict[str, str], told: Told, *words: str) -> int:
+    done = await asyncio.to_thread(
+        subprocess.run, [*HA_RAG, *words], check=False, capture_output=True, timeout=60, env=given,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    told.add(f"ha-rag {words[0]}", done.stdout + done.stderr)
+    return int(done.returncode)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("log", ["json", "console"])
+async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_started_with(
+    log: str,
+    hidden: dict[str, str],
+    parrot: tuple[Parrot, str],
+    locked_redis: RedisProcess,
+    standing_fleet: StandingFleet,
+    tmp_path: Path,
+):
+    provider, provider_url = parrot
+    standing_fleet.copy_index(tmp_path / "index")
+    config = tmp_path / "ha_rag.toml"
+    text = CONFIGURATION.format(
+        redis_url=locked_redis.url, index=tmp_path / "index", provider=provider_url, circuit=CIRCUIT
+    )
+    config.write_text(text.replace("[fleet]\n", '[fleet]\nredis_password_env = "REDIS_PASSWORD"\n'))
+    replica = Replica("rag-1", tmp_path, config)
+    replica._environment = {**replica._environment, **environment(hidden), "HA_RAG_LOG": log}
+    told = Told()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        replica.reached_by(session)
+        replica.start()
+        try:
+            await until_ready(replica.ready, replica)
+            await ask_for_all(replica, hidden, told)
+            assert provider.keys == {f"Bearer {hidden['provider_key']}"}, "it was asked with its key"
+            assert b'"degraded":false' in told.by_place["POST /v1/query"]
+            for mode in ("refuses", "rests", "fails", "dislikes", "garbles", "leads away"):
+                provider.mode = mode
+                await command(replica._environment, told, "check", "--config", str(config))
+                await ask_for_all(replica, hidden, told)
+            look_around(replica, locked_redis, hidden, told)
+            assert b"test:" in told.by_place["Redis"], "it shares its circuits"
+            # Redis no longer takes the password: what it says to that, the replica passes on.
+            with redis.Redis(port=locked_redis.port, password=hidden["redis_password"]) as admin:
+                admin.config_set("requirepass", hidden["redis_password"] + "-other")
+                admin.client_kill_filter(_type="normal", skipme=True)
+                admin.client_kill_filter(_type="pubsub")
+            async with asyncio.timeout(20):
+                while (await replica.health())["shared_state"] == "fresh":
+                    await asyncio.sleep(0.05)
+            await command(replica._environment, told, "check", "--config", str(config), "--json")
+            await command(replica._environment, told, "circuits", "list", "--url", replica.url)
+            await command(replica._environment, told, "ask", QUESTION, "--url", replica.url)
+            await ask_for_all(replica, hidden, told)
+        finally:
+            replica.stop()
+    told.add("the log", replica._log.read_bytes())
+    await bad_configurations(replica, hidden, config, told)
+    said = b"".join(told.by_place.values())
+    assert b"***" in said, "a key that was repeated was struck out"
+    assert {kind: told.holding(secret) for kind, secret in hidden.items()} == {kind: [] for kind in hidden}
+    assert (b'"level"' in told.by_place["the log"]) == (log == "json")
+
+
+async def bad_configurations(replica: Replica, hidden: dict[str, str], config: Path, told: Told) -> None:
+    """Settings that are refused for what stands beside, in and instead of a secret."""
+    good, given = config.read_text(), replica._environment
+    mistakes = [
+        (given, good.replace("redis://", f"redis://:{hidden['redis_password']}@")),
+        (given, good.replace('kind = "openai"', f'kind = "openai"\napi_key = "{hidden["provider_key"]}"', 1)),
+        (given, good.replace('kind = "openai"', f'kind = "openai"\napi_key_env = "{hidden["provider_key"]}"', 1)),
+        (given, good + f'\n[alerts]\nurls = "slack://{hidden["alert_token"]}/b/c"\n'),
+        ({**given, "HA_RAG_REDIS_URL": f"redis://u:/{hidden['redis_password']}@h"}, good),
+        ({**given, "HA_RAG_ADMIN_TOKEN": f"{hidden['admin_token']}\u00e4"}, good),
+        ({**given, "HA_RAG_API_KEYS": f"{hidden['api_key']}\u00e4"}, good),
+        ({**given, "OPENAI_API_KEY": f"{hidden['provider_key']}\u00e4"}, good),
+    ]
+    for environment_given, text in mistakes:
+        config.write_text(text)
+        for words in (("serve", "--port", "0"), ("check",)):
+            assert await command(environment_given, told, *words, "--config", str(config)) in (1, 2)
+    config.write_text(good)
+    assert await command(given, told, "alerter", "--config", str(config)) != 0, "one URL is none that apprise knows"
