@@ -1,9 +1,9 @@
 #!/bin/sh
 # One of three sentinels. They know the servers by name, and wait until the name of the first master is there.
 until getent hosts redis >/dev/null; do sleep 0.2; done
-cat >/tmp/sentinel.conf <<CONFIGURATION
+cat >/run/sentinel.conf <<CONFIGURATION
 protected-mode no
-dir /tmp
+dir /run
 sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
 sentinel announce-ip $(hostname)
@@ -12,4 +12,4 @@ sentinel down-after-milliseconds fleet 2000
 sentinel failover-timeout fleet 10000
 sentinel parallel-syncs fleet 1
 CONFIGURATION
-exec redis-server /tmp/sentinel.conf --sentinel
+exec redis-server /run/sentinel.conf --sentinel

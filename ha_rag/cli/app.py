@@ -11,6 +11,7 @@ from ha_rag.cli.ask import ask
 from ha_rag.cli.check import check
 from ha_rag.cli.circuits import circuits
 from ha_rag.cli.dashboard import dashboard
+from ha_rag.cli.drill import drill
 from ha_rag.cli.faults import break_, mend
 from ha_rag.cli.ingest import ingest
 from ha_rag.cli.serve import serve
@@ -63,6 +64,6 @@ def every_command(
     """What holds for every command."""
 
 
-for command in (up, serve, ingest, ask, watch, circuits, mend, check, dashboard, alerter):
+for command in (up, serve, ingest, ask, watch, circuits, mend, check, drill, dashboard, alerter):
     app.command()(honest(command))
 app.command("break")(honest(break_))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet.ports import PortNeed, are_free, free_port
 from ha_rag.local_fleet.record import FOLDER
+from ha_rag.local_fleet.standard_configuration import standard_configuration
 
 PROVIDER_PORT = 9100
 """Where the simulated provider listens, unless something else does."""
@@ -41,7 +42,8 @@ class FleetPlan:
     `environment`: all variables that the processes get; the supervisor adds replica and Redis. `host`, `port`: where
     the front listens; replica n listens on 127.0.0.1, port + n. `config`: the configuration file; None: none.
     `redis_url`: the Redis to share; None: the fleet brings one along. `provider`: whether the simulated provider serves
-    as primary embedder and generator (only without `config`). `samples`: documents to index before the replicas start;
+    as primary embedder and generator (only without `config`); `configuration`: the TOML of such a fleet, from the
+    provider's port and the URL of the fleet's own Redis. `samples`: documents to index before the replicas start;
     None: none. `folder`: where each process's output is kept (in `logs`), and the fleet's record. `any_port`: nobody
     asked for `port`, so that another will do where it is taken. `alerts`: whether somebody is told of incidents.
     `program`: what to type for ha-rag. Raises ConfigurationError.
@@ -55,6 +57,7 @@ class FleetPlan:
     redis_url: str | None = None
     provider: bool = False
     provider_port: int = PROVIDER_PORT
+    configuration: Callable[[int, str | None], str] = standard_configuration
     samples: Path | None = None
     folder: Path = FOLDER
     any_port: bool = False

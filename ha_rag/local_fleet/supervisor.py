@@ -28,7 +28,6 @@ from ha_rag.local_fleet.ports import require_free
 from ha_rag.local_fleet.program import Program
 from ha_rag.local_fleet.record import FleetRecord
 from ha_rag.local_fleet.redis_server import find_redis, redis_program
-from ha_rag.local_fleet.standard_configuration import standard_configuration
 
 SERVICE_START_S = 10.0
 """How long Redis and the provider may take; after that the replicas start without them, as they can."""
@@ -70,12 +69,18 @@ class Supervisor:
         self._session = session
         self._narrator = narrator
         self._policy = policy or RestartPolicy()
+        self.was_ready = asyncio.Event()
         self._told_to_stop = asyncio.Event()
         self._services: list[Lifeline] = []
         self._replicas: list[Lifeline] = []
         self._fronts: list[Lifeline] = []
         self._exit_code = 0
         self._record: FleetRecord | None = None
+
+    def process_of(self, name: str) -> int:
+        """The process id of a program: "redis", "provider", "front", "rag-1" and so on. KeyError where it does not run."""
+        lifelines = (*self._services, *self._replicas, *self._fronts)
+        return {line.program.name: line.child.pid for line in lifelines if line.child is not None}[name]
 
     def stop(self) -> None:
         """Begins to end the fleet; called again, ends it at once."""
@@ -118,6 +123,7 @@ class Supervisor:
                 await asyncio.gather(*(replica.was_ready.wait() for replica in self._replicas))
         ready = sum(replica.was_ready.is_set() for replica in self._replicas)
         self._narrator.ready(self._plan, redis=redis, ready=ready)
+        self.was_ready.set()
 
     async def _start_redis(self) -> tuple[str, str]:
         """Which Redis, as a person reads it, and its URL."""
@@ -137,7 +143,7 @@ class Supervisor:
             return self._plan.config
         config = self._folder / "ha_rag.toml"
         own_redis = redis_url if self._plan.redis_url is None else None
-        config.write_text(standard_configuration(self._plan.provider_port, own_redis), encoding="utf-8")
+        config.write_text(self._plan.configuration(self._plan.provider_port, own_redis), encoding="utf-8")
         await self._keep_and_wait(programs.provider_program(self._plan, self._session))
         return config
 

@@ -94,8 +94,18 @@ async def ask_closed(
     return asker.tally
 
 
-async def ask_open(stream: Stream, per_s: float, *, heard: Listener | None = None, clock: Clock | None = None) -> Tally:
-    """Asks `per_s` questions a second, evenly spaced, and does not wait for answers. `heard` is told of each reply."""
+async def ask_open(
+    stream: Stream,
+    per_s: float,
+    *,
+    heard: Listener | None = None,
+    clock: Clock | None = None,
+    stop: asyncio.Event | None = None,
+) -> Tally:
+    """Asks `per_s` questions a second, evenly spaced, and does not wait for answers. `heard` is told of each reply.
+
+    `stop`: once set nothing more is asked, and what is under way is still answered.
+    """
     if not 0 < per_s <= 100_000:
         raise ConfigurationError(f"per_s = {per_s!r}: must be above 0 and at most 100000")
     async with _asker(stream, stream.most_in_flight, heard, clock) as asker, asyncio.TaskGroup() as tasks:
@@ -103,6 +113,8 @@ async def ask_open(stream: Stream, per_s: float, *, heard: Listener | None = Non
         for n, question in enumerate(asker.questions()):
             due_s = started_s + n / per_s
             await asyncio.sleep(max(0.0, due_s - asker.now_s()))
+            if stop is not None and stop.is_set():
+                break
             if asker.in_flight < stream.most_in_flight:
                 tasks.create_task(asker.ask(question, due_s))
             else:

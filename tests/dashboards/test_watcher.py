@@ -11,7 +11,7 @@ import pytest
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
-from ha_rag.clock import ManualClock
+from ha_rag.clock import ManualClock, SystemClock
 from ha_rag.dashboards.feed import feed, newer
 from ha_rag.dashboards.snapshot import Rate, TimelineEvent
 from ha_rag.dashboards.watcher import LOOK_S, Watcher
@@ -20,6 +20,7 @@ from ha_rag.events import LedgerLost
 from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.ledger.timeline import Place
 from tests.dashboards.pictures import circuit, picture
+from tests.waiting import until
 
 POLICY = CircuitPolicy(min_samples=3, recovery_timeout_s=60.0)
 
@@ -48,7 +49,8 @@ async def open_(registry: CircuitRegistry) -> None:
             admission.permit.raised(ServiceError("down", status=500))
         await asyncio.sleep(0)
     # What happened in the very millisecond of a look is told by the next one.
-    await asyncio.sleep(0.002)
+    now_ms = SystemClock().unix_ms()
+    await until(lambda: SystemClock().unix_ms() > now_ms)
 
 
 def changes(events: list[TimelineEvent]) -> list[tuple[str, str]]:
