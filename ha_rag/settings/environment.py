@@ -24,6 +24,8 @@ VARIABLES = {
     "HA_RAG_API_KEYS": "Comma-separated; when set, `/v1/*` wants one of them (the admin token serves too).",
     "HA_RAG_ALERT_URLS": "Who is told of incidents: apprise's URLs, separated by white space.",
     "HA_RAG_LOG": "`console` (default) or `json`.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where traces go (with the extra `otel`); absent: none are written. "
+    "For this and the rest of `OTEL_*` see [watching.md](watching.md#traces).",
     "NO_COLOR": "When set, the terminal shows no colours.",
 }
 _SENDABLE = re.compile(r"[!-~]*")
