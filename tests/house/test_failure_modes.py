@@ -26,13 +26,7 @@ def test_every_fault_that_is_tested_is_on_the_page():
 
 
 NO_FAULTS = {"test_alerts.py", "test_drill.py", "test_events.py", "test_secrets_stay_secret.py", "test_watch.py"}
-"""Who is told of faults, and how, is docs/watching.md's, secrets are docs/security.md's; a drill rehearses this page."""
-
-OLD_ACQUAINTANCES), "name it in docs/failure-modes.md"
-
-
-NO_FAULTS = {"test_alerts.py", "test_drill.py", "test_events.py", "test_watch.py"}
-"""Who is told of faults, and how, is docs/watching.md's; a drill rehearses what the page holds."""
+"""What people are told is docs/watching.md's, secrets are docs/security.md's, and a drill rehearses this page."""
 
 OLD_ACQUAINTANCES = {
     ("test_one_opens_for_all.py", "test_failures_spread_over_replicas_that_each_saw_too_few_still_open_it"),
