@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 
 import pytest
 
@@ -205,6 +209,30 @@ async def test_a_collector_that_is_not_there_costs_nothing_but_a_line_in_the_log
 
     assert reply.json["degraded"] is False
     assert TOO_LATE in caplog.messages
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_process_that_is_told_to_end_sends_its_last_spans_and_ends_even_if_nobody_takes_them(
+    tmp_path, collector, hangs
+):
+    collector.hang = threading.Event() if hangs else None
+    command, lines = [sys.executable, "-m", "ha_rag", "serve", "--port", "0"], []
+    variables = {**os.environ, "HA_RAG_REPLICA": "rag-1"}
+    with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as serving:
+        for line in serving.stderr or ():
+            lines.append(line)
+            if "replica rag-1: http://" in line:
+                url = line.split()[-1]
+                body = json.dumps(QUESTION).encode()
+                asking = urllib.request.Request(f"{url}/v1/query", body, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(asking, timeout=30) as reply:
+                    assert reply.status == 200
+                assert not collector.came.is_set()
+                serving.send_signal(signal.SIGTERM)
+
+    assert serving.returncode == 0
+    assert [span.name for span in collector.spans].count("POST /v1/query") == (0 if hangs else 1)
+    assert any(TOO_LATE in line for line in lines) is hangs
 
 
 def test_where_traces_are_asked_for_and_the_extra_is_missing_the_log_says_how_to_get_it(
