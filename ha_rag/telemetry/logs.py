@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -56,6 +56,11 @@ class ConsoleLines(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and a traceback's lines below it."""
+        record.exc_text = None  # kept from another handler, whose lines are not indented
+        return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name for it
         """The line."""
@@ -112,7 +117,8 @@ def _level(event: Event) -> int:
 
 def _facts(event: Event) -> dict[str, Any]:
     """All of an event, but for reasons of attempts: a service's own words may repeat the question."""
-    facts = asdict(event)
+    # Not `asdict`, which copies everything below, too: this is done once a question.
+    facts = {field.name: getattr(event, field.name) for field in fields(event)}
     if isinstance(event, QuestionAnswered):
         facts["attempts"] = [
             {"circuit": one.circuit, "outcome": one.outcome.value, "state": one.state, "ms": one.ms}
