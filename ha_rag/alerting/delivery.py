@@ -41,7 +41,8 @@ class AppriseDelivery:
             raise ConfigurationError(
                 "alerts need apprise, which is not installed: pip install 'ha_rag[alerts]'"
             ) from None
-        self._apprise: Any = apprise.Apprise()
+        # A message goes to whom it was meant for: where a receiver leads elsewhere, nobody asked us to follow.
+        self._apprise: Any = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         for number, url in enumerate(urls, start=1):
             if not self._apprise.add(url):
                 scheme = url.partition("://")[0][:20]
