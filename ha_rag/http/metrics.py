@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ha_rag.clock import SystemClock
 from ha_rag.http.service import Service
+from ha_rag.telemetry.logs import log_unanswered
 from ha_rag.telemetry.metrics import CONTENT_TYPE
 
 Requested = Callable[[str, int, float], None]
@@ -19,6 +20,9 @@ ENDPOINTS = frozenset(
     | {f"/v1/{name}" for name in ("query", "chat/completions", "embeddings", "models", "circuits", "fleet", "events")}
     | {"/v1/documents", "/v1/feedback"}
 )
+QUESTIONS = frozenset({"/v1/query", "/v1/chat/completions", "/v1/embeddings"})
+LEFT = 499
+"""The status of a request whose asker was no longer there to take an answer."""
 ONE_OF_MANY = {"/v1/circuits/": "/v1/circuits/{name}", "/v1/documents/": "/v1/documents/{document}"}
 
 
@@ -40,7 +44,11 @@ def metrics_routes(service: Service) -> APIRouter:
 
 
 class Counted:
-    """The layer that tells how each request ended. A path that is no endpoint counts as "other"."""
+    """The layer that tells how each request ended. A path that is no endpoint counts as "other".
+
+    A question that got no answer, or not all of it, has a line in the log, as each answer has; but for those that a
+    full replica refuses, which are too many just then.
+    """
 
     def __init__(self, app: ASGIApp, requested: Requested) -> None:
         self.app = app
@@ -50,19 +58,23 @@ class Counted:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status, now_s = 499, SystemClock().monotonic_s  # 499: nobody was left to take an answer
+        status, whole, now_s = LEFT, False, SystemClock().monotonic_s
         began_s = now_s()
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, noted)
         finally:
-            self.requested(endpoint(scope["path"]), status, now_s() - began_s)
+            path, took_s = endpoint(scope["path"]), now_s() - began_s
+            self.requested(path, status, took_s)
+            if path in QUESTIONS and status != 503 and not (whole and status == 200):
+                log_unanswered(path, LEFT if status == 200 else status, took_s)
 
 
 def endpoint(path: str) -> str:

@@ -110,6 +110,12 @@ def log_event(event: Event) -> None:
         log.log(_level(event), "%s", in_words(event), extra={"event": event})
 
 
+def log_unanswered(path: str, status: int, took_s: float) -> None:
+    """The line of a question that got no answer, or not all of it. `path`: its endpoint; `status`: 499 if it left."""
+    why = "its asker left" if status == 499 else f"refused with {status}"
+    answers.info("no answer at %s: %s after %.1f ms", path, why, 1000 * took_s)
+
+
 def _level(event: Event) -> int:
     opened = isinstance(event, CircuitChanged) and event.to_state == "open"
     return logging.WARNING if opened or isinstance(event, _WORRYING) else logging.INFO

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ha_rag.http.metrics import endpoint
+from ha_rag.http.metrics import Counted, endpoint
+from ha_rag.http.service import Limits
+from tests.http.street import House
 
 QUESTION = {"question": "How does a circuit recover?"}
 
@@ -104,3 +108,41 @@ async def test_nothing_that_a_caller_sends_makes_more_series(house):
         last = await hostile(n)
 
     assert last == first
+
+
+async def test_a_question_that_is_refused_has_a_line_in_the_log_without_its_text(street, caplog):
+    with caplog.at_level(logging.INFO, "ha_rag.answers"):
+        await street.call("POST", "/v1/query", {"question": "Who is my doctor?", "top_k": 999})
+        await street.call("POST", "/v1/query", QUESTION)
+        await street.call("GET", "/v1/circuits/none")
+
+    (line,) = caplog.messages
+    assert line.startswith("no answer at /v1/query: refused with 422 after ")
+
+
+async def test_a_full_replica_does_not_write_a_line_for_each_that_it_refuses(caplog):
+    house = House(options={"limits": Limits(max_concurrent=0)})
+    with caplog.at_level(logging.INFO, "ha_rag.answers"):
+        assert (await house.street().call("POST", "/v1/query", QUESTION)).status == 503
+
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_an_asker_who_leaves_before_the_end_of_the_answer_is_told_of(caplog, begun):
+    counted = []
+
+    async def gives_up(scope, receive, send):
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"By a", "more_body": True})
+
+    async def nothing(*_):
+        pass
+
+    scope = {"type": "http", "path": "/v1/chat/completions", "method": "POST"}
+    with caplog.at_level(logging.INFO, "ha_rag.answers"):
+        await Counted(gives_up, lambda *facts: counted.append(facts[:2]))(scope, nothing, nothing)
+
+    assert caplog.messages[0].startswith("no answer at /v1/chat/completions: its asker left after ")
+    assert counted == [("/v1/chat/completions", 200 if begun else 499)]
