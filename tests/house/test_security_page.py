@@ -1,0 +1,48 @@
+"""The limits that docs/security.md names are those of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ha_rag.components.service_client import ERROR_BODY_BYTES
+from ha_rag.components.service_config import ServiceConfig
+from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE
+from ha_rag.index.reading.apart import BASE_S, BYTES_PER_S, MEMORY_BYTES
+from ha_rag.index.reading.files import DEFAULT_LIMITS
+from ha_rag.settings.loading import MAX_FILE_BYTES
+from ha_rag.settings.shape import ServerTable
+from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES
+
+PAGE = " ".join((Path(__file__).parents[2] / "docs" / "security.md").read_text().split())
+SETTINGS = re.findall(r"\| ([\d,]+)(?: s)? \| `server\.(\w+)` \|", PAGE)
+
+
+def test_every_setting_s_default_is_the_code_s():
+    assert len(SETTINGS) == 6
+    assert {name: float(number.replace(",", "")) for number, name in SETTINGS} == {
+        name: ServerTable.model_fields[name].default for _, name in SETTINGS
+    }
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers",
+        f"{MAX_BODY_BYTES // 10**6} MB; {MAX_ARRIVING_BYTES // 10**6} MB of all that are on their way",
+        f"on one connection | {MAX_WAITING} |",
+        f"answered to {SPARE} more",
+        f"{LONGEST_QUESTION:,} characters, {MOST_PASSAGES} passages",
+        f"{DEFAULT_LIMITS.file_bytes // 10**6} MB a file",
+        f"{MEMORY_BYTES // 1024**3} GiB of memory and {BASE_S:g} s of computing",
+        f"one more for each {BYTES_PER_S // 1000} kB",
+        f"at most {MAX_FILE_BYTES // 10**6} MB",
+        f"taken up to {ServiceConfig(base_url='http://h').max_reply_bytes // 1024**2} MB",
+        f"errors up to {ERROR_BODY_BYTES // 1024} kB",
+    ],
+)
+def test_every_other_limit_is_the_code_s(sentence):
+    assert sentence in PAGE
