@@ -48,7 +48,7 @@ class Cluster:
         return self._run("fetch.sh", self.published, self.folder / replica)
 
     def held(self, replica: str) -> int:
-        """How many documents a replica finds in what it fetched, on a file system that it may only read."""
+        """How many documents a replica finds in what it fetched."""
         with Index(self.folder / replica) as index:
             assert index.problem is None
             return index.documents
@@ -81,6 +81,7 @@ def test_the_next_index_holds_what_changed_and_the_one_before_it_stays_for_who_i
     again = cluster.publish()
     assert "1 new, 0 changed, 1 unchanged" in again.stdout
     cluster.fetch("r2")
+    assert not list((cluster.folder / "r2").glob("*-wal"))
     assert cluster.held("r2") == 2
     assert (cluster.published / first / "index.sqlite3").exists()
     cluster.publish()

@@ -10,6 +10,8 @@ documents=$1 published=$2
 status=0
 python -m workers.index "$documents" || status=$?
 [ -e .ha_rag/index.sqlite3 ] || exit "$status"
+# All of it into the one file: whoever fetches it may only read, and could not take in a journal beside it.
+python -c 'import sqlite3; it = sqlite3.connect(".ha_rag/index.sqlite3"); it.execute("PRAGMA wal_checkpoint(TRUNCATE)"); it.close()'
 
 next=index-$(date -u +%Y%m%dT%H%M%SZ)-$$
 before=$(readlink "$published/current" || true)
