@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fleet test-faults test-browser test-compose lint format bench constraints clean
+.PHONY: help install run test test-deep test-fleet test-faults test-browser test-compose lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ run: install ## three replicas behind one port, on http://127.0.0.1:8000 (ARGS="
 
 test: install ## the test suite, without the long suites below
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not ($(LONG))" $(ARGS)
+
+test-deep: install ## the property tests of the shared circuit, many times as long (DEPTH=20)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(TEST_WORKERS) --timeout 3600 tests/circuit/test_whatever_happens.py tests/ledger/test_whatever_happens_to_the_fleet.py $(ARGS)
 
 test-fleet: install ## real processes: what one replica learns protects all of them
 	$(BIN)/python -m pytest -m "fleet and not faults" $(ARGS)

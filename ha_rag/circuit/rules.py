@@ -259,14 +259,16 @@ def lease(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch
     `known_epoch`: the asker's. A ledger that is behind it has forgotten something, and grants nothing.
     """
     current, lapsed = _lapse(circuit, now_ms)
-    if known_epoch > circuit.epoch or lease_wait_ms(current, terms, now_ms, replica) != 0:
+    before = current.leases.get(token)
+    spent = before is not None and before.until_ms > now_ms and not before.stands(now_ms)
+    if spent or known_epoch > circuit.epoch or lease_wait_ms(current, terms, now_ms, replica) != 0:
         return Ruling(circuit)
     events = lapsed
     if current.state is OPEN:
         current, event = _changed(current, Trigger.PROBE_GRANTED, now_ms, "the rest is over", replica)
         events += (event,)
-    standing = {t: held for t, held in current.leases.items() if held.until_ms > now_ms}
-    granted = {**standing, token: Lease(now_ms + terms.lease_ms, current.epoch)}
+    kept = {t: held for t, held in current.leases.items() if held.until_ms > now_ms}
+    granted = {**kept, token: Lease(now_ms + terms.lease_ms, current.epoch)}
     return Ruling(replace(current, leases=granted), events, granted=True, touched=bool(events))
 
 
@@ -282,7 +284,7 @@ def lease_wait_ms(circuit: Circuit, terms: Terms, now_ms: int, replica: str) -> 
     waits = [0]
     if circuit.state is OPEN:
         waits.append(circuit.open_until_ms - now_ms)
-    standing = [held.until_ms for held in circuit.leases.values() if held.until_ms > now_ms]
+    standing = [held.until_ms for held in circuit.leases.values() if held.stands(now_ms)]
     if len(standing) >= terms.probes:
         waits.append(min(standing) - now_ms)
     if circuit.lost_by == replica:
@@ -300,12 +302,12 @@ def settle(
     throttled_ms: int = 0,
     jitter: float = 0.0,
 ) -> Ruling:
-    """A probe's end. An expired or foreign token changes nothing; one of another epoch is only given back."""
+    """A probe's end. An expired, spent or foreign token changes nothing; one of another epoch is only given back."""
     held = circuit.leases.get(token)
-    if held is None or held.until_ms <= now_ms:
+    if held is None or not held.stands(now_ms):
         return Ruling(circuit)
     circuit, lapsed = _lapse(circuit, now_ms)
-    given_back = replace(circuit, leases={t: held for t, held in circuit.leases.items() if t != token})
+    given_back = replace(circuit, leases={**circuit.leases, token: replace(held, epoch=0)})
     if held.epoch != circuit.epoch or circuit.state is not HALF_OPEN or outcome is Outcome.CANCELLED:
         return Ruling(given_back, lapsed, touched=True)
     if outcome is Outcome.OK or outcome is Outcome.INVALID or _slow_but_bearable(circuit, terms, outcome):

@@ -81,7 +81,7 @@ def _left_ms(circuit: Circuit, state: CircuitState, now_ms: int) -> int:
 
 
 def _standing_ms(circuit: Circuit, terms: Terms, now_ms: int) -> int:
-    standing = [held.until_ms for held in circuit.leases.values() if held.until_ms > now_ms]
+    standing = [held.until_ms for held in circuit.leases.values() if held.stands(now_ms)]
     return min(standing) - now_ms if len(standing) >= terms.probes else 0
 
 

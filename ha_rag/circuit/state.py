@@ -75,10 +75,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to one probe, until `until_ms`, in the epoch that granted it."""
+    """The right to one probe, until `until_ms`, in the epoch that granted it.
+
+    Epoch 0: spent. It is remembered to its end, so that neither its request nor its outcome counts when it comes twice.
+    """
 
     until_ms: int
     epoch: int
+
+    def stands(self, now_ms: int) -> bool:
+        """Whether its probe may be under way."""
+        return self.epoch > 0 and self.until_ms > now_ms
 
 
 @dataclass(frozen=True, slots=True)

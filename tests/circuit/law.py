@@ -6,7 +6,7 @@ from typing import Any
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Ruling, Tally
-from ha_rag.circuit.state import Circuit, CircuitState, Counts
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease
 from ha_rag.circuit.terms import Terms
 from ha_rag.messages import Outcome
 
@@ -51,15 +51,22 @@ def asked_to_rest(
     return rules.record(circuit, under, now, batch)
 
 
-def lease(circuit: Circuit, *, now: int, by: str = "a", token: str = "t", known: int = 0, under: Terms = T) -> Ruling:
-    return rules.lease(circuit, under, now, by, known, token)
+def lease(circuit: Circuit, *, now: int, by: str = "a", token: str = "", known: int = 0, under: Terms = T) -> Ruling:
+    """`token`: one that was never used, unless told."""
+    return rules.lease(circuit, under, now, by, known, token or "t" * (1 + len(circuit.leases)))
+
+
+def standing(circuit: Circuit) -> dict[str, Lease]:
+    """The leases whose probes have not ended."""
+    return {token: held for token, held in circuit.leases.items() if held.epoch}
 
 
 def settle(
-    circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "t", asked_ms: int = 0,
+    circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "", asked_ms: int = 0,
     under: Terms = T, jitter: float = 0.0,
 ) -> Ruling:  # fmt: skip
-    return rules.settle(circuit, under, now, by, token, outcome, asked_ms, jitter)
+    """`token`: that of the only lease that stands, unless told."""
+    return rules.settle(circuit, under, now, by, token or next(iter(standing(circuit)), "t"), outcome, asked_ms, jitter)
 
 
 def opened(under: Terms = T) -> Circuit:

@@ -83,7 +83,7 @@ class AnyHistory(RuleBasedStateMachine):
         ruling = self.take(rules.lease(self.circuit, policy, self.now, by, 0, token), refusable=True)
         if ruling.granted:
             self.granted[token] = ruling.circuit.leases[token]
-            standing = [held for held in self.circuit.leases.values() if held.until_ms > self.now]
+            standing = [held for held in self.circuit.leases.values() if held.stands(self.now)]
             assert len(standing) <= policy.probes
 
     @rule(policy=policies, by=replicas, which=st.integers(0, 3), outcome=outcomes, asked=st.sampled_from([1, 800]))

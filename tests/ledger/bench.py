@@ -15,7 +15,7 @@ from ha_rag.ledger.redis import RedisLedger
 START_MS = 1_790_000_000_000
 FROZEN_CLOCK = Path(__file__).with_name("frozen_clock.lua").read_text()
 
-_ADVANCE = """
+ADVANCE = """
 local now = tonumber(redis.call('GET', KEYS[1])) + tonumber(ARGV[1])
 redis.call('SET', KEYS[1], string.format('%.0f', now))
 local ends = redis.call('HGETALL', KEYS[2])
@@ -113,7 +113,7 @@ class RedisBench:
 
     async def advance(self, ms: int) -> None:
         self.now_ms += ms
-        await self.client.eval(_ADVANCE, 2, f"{self.namespace}:test:now", f"{self.namespace}:test:ends", ms)
+        await self.client.eval(ADVANCE, 2, f"{self.namespace}:test:now", f"{self.namespace}:test:ends", ms)
 
     async def forget(self) -> None:
         """Loses everything but the clock, as a flushed Redis does."""

@@ -1,12 +1,12 @@
-"""Real registries over one MemoryLedger, in virtual time, with a service that can be down and wires that can fail.
+"""Real registries over one ledger, in virtual time, with a service that can be down and wires that can fail.
 
-After each step `check` demands what must always hold. Whatever a test does is done inside `Fleet.run`.
+After each step `check` demands what must always hold (`fleet_watch.py`). Whatever a test does is done inside
+`Fleet.run`. The ledger is a MemoryLedger, or the real Lua in a real redis-server (`virtual_ledgers.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -15,12 +15,12 @@ from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.permit import Permit, Probe, Refusal
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.state import Circuit, CircuitState, Counts
-from ha_rag.circuit.transitions import Trigger
-from ha_rag.errors import ServiceError
+from ha_rag.circuit.state import CircuitState
+from ha_rag.errors import ServiceError, ThrottledError
 from ha_rag.events import Event
-from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.ledger.view import View
+from tests.ledger.fleet_watch import FleetWatch
+from tests.ledger.virtual_ledgers import InMemory, Make, OpenLedger
 from tests.ledger.wire import Wire
 from tests.strategy.virtual_time import VirtualLoop
 
@@ -53,6 +53,17 @@ class LoopTime:
         return round(self._loop.time() * 1000)
 
 
+class LedgerTime(LoopTime):
+    """The clock of the machine that the ledger runs on; after a failover that is another machine's."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__(loop)
+        self.ahead_ms = 0
+
+    def unix_ms(self) -> int:
+        return super().unix_ms() + self.ahead_ms
+
+
 @dataclass(eq=False)
 class Call:
     """One call under way."""
@@ -75,6 +86,12 @@ class Call:
     def alone(self) -> bool:
         return isinstance(self.permit, Probe) and self.permit._grant.alone
 
+    @property
+    def token(self) -> str:
+        """Of the lease that it probes under."""
+        assert isinstance(self.permit, Probe)
+        return self.permit._grant.token
+
 
 @dataclass(eq=False)
 class Member:
@@ -89,9 +106,7 @@ class Member:
     calls: list[Call] = field(default_factory=list)
     waiting: set[asyncio.Task[Any]] = field(default_factory=set)
     alive: bool = True
-    believed: int = 0
-    ended: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
-    won_alone: Counter[int] = field(default_factory=Counter)
+    sick: bool = False
 
     @property
     def view(self) -> View:
@@ -120,11 +135,8 @@ class Member:
             return None
         call = Call(self, admission, asyncio.get_running_loop().create_future())
         self.calls.append(call)
-        known = self.view.fleet
-        if known.state is not CLOSED and not call.probe and not known.override:
-            assert self.won_alone[known.epoch] >= self.fleet.policy.probe_successes, "let pass without a probe"
+        self.fleet.watch.began(call)
         if call.probe:
-            self.fleet.check_probes()
             call.task = asyncio.ensure_future(self._probe(call))
         return call
 
@@ -134,8 +146,7 @@ class Member:
         except (ServiceError, asyncio.CancelledError):
             pass
         except TimeoutError:
-            if not call.alone:
-                self.fleet.probed[call.epoch, False] += 1
+            self.fleet.watch.probe_ended(call, "failed")
         finally:
             self.calls.remove(call)
 
@@ -150,23 +161,20 @@ class Member:
             return
         if call.probe:
             call.answer.set_result(None) if error is None else call.answer.set_exception(error)
-            if call.alone:
-                self.won_alone[self.view.fleet.epoch] += error is None
-            else:
-                self.fleet.probed[call.epoch, error is None] += 1
+            self.fleet.watch.probe_ended(call, _named(error))
             return
         self.calls.remove(call)
         call.answer.cancel()
         if how:
             {"cancelled": call.permit.cancelled, "invalid": call.permit.invalid}[how]()
             return
-        self.fleet.note(call, "ok" if error is None else "failed")
+        self.fleet.watch.call_ended(call, _named(error))
         call.permit.ok() if error is None else call.permit.raised(error)
 
     def crash(self) -> None:
         """Dies without a word."""
         self.alive = False
-        self.wire.cut()
+        self.wire.die()
         for call in self.calls:
             call.answer.cancel()
 
@@ -174,7 +182,9 @@ class Member:
 class Fleet:
     """`Fleet(3)`: three replicas of one policy. Use `run` for everything that happens."""
 
-    def __init__(self, replicas: int, policy: CircuitPolicy = QUICK, timeout_s: float | None = None) -> None:
+    def __init__(
+        self, replicas: int, policy: CircuitPolicy = QUICK, timeout_s: float | None = None, ledger: Make = InMemory
+    ) -> None:
         self.policy = policy
         self.timeout_s = timeout_s
         self._runner = asyncio.Runner(loop_factory=VirtualLoop)
@@ -182,13 +192,12 @@ class Fleet:
         assert isinstance(loop, VirtualLoop)
         self.loop = loop
         self.clock = LoopTime(loop)
-        self.ledger = MemoryLedger(self.clock)
+        self.ledger_clock = LedgerTime(loop)
+        self.ledger: OpenLedger = ledger(self.ledger_clock)
         self.members: list[Member] = []
-        self.ended: dict[int, Counter[str]] = {}
-        self.probed: Counter[tuple[int, bool]] = Counter()
-        self.told: set[str] = set()
-        self.flushed_s = -1.0
-        self.stale_copy: dict[str, Circuit] = {}
+        self.down = False
+        """Whether the service is; a member that is `sick` cannot reach it either way."""
+        self.watch = FleetWatch(self)
         for number in range(replicas):
             self.run(self.join(f"r{number}"))
 
@@ -227,69 +236,30 @@ class Fleet:
             member.wire.resume()
             self.run(self.bury(member))
         self._runner.close()
+        self.ledger.close()
 
     async def settled(self, call: Call) -> None:
         """Until a probe's word has left."""
         if call.task is not None:
             await asyncio.wait({call.task})
 
-    def note(self, call: Call, how: str) -> None:
-        fleet_epoch, solo_epoch = call.permit._term.fleet_epoch, call.permit._term.solo_epoch
-        self.ended.setdefault(fleet_epoch, Counter())[how] += 1
-        call.member.ended.setdefault((call.member.name, solo_epoch), Counter())[how] += 1
-
     def flush(self) -> None:
-        self.ledger.forget()
-        self.flushed_s = self.now_s
+        with self.watch.losing():
+            self.ledger.forget()
 
     def copy(self) -> None:
         """A replica of Redis copies what there is now."""
-        self.stale_copy = dict(self.ledger._circuits)
+        self.ledger.copy()
 
-    def failover(self) -> None:
-        """That copy becomes the master, however old it is."""
-        self.ledger._circuits = dict(self.stale_copy)
-        self.flushed_s = self.now_s
-
-    # ---- what must always hold --------------------------------------------------------------------------------------
+    def failover(self, ahead_ms: int = 0) -> None:
+        """That copy becomes the master, however old it is. `ahead_ms`: by how much its clock is."""
+        with self.watch.losing():
+            self.ledger.fall_back()
+            self.ledger_clock.ahead_ms += ahead_ms
 
     def check(self) -> None:
-        circuit = self.ledger.circuit(SVC)
-        self._check_counts(sum(circuit.window.values(), Counts()), self.ended.get(circuit.epoch, Counter()))
-        for member in self.members:
-            assert member.view.fleet.epoch >= member.believed, "a replica believes a lower epoch than before"
-            member.believed = member.view.fleet.epoch
-            own = member.view._overlay.solo.circuit
-            ended = member.ended.get((member.name, own.epoch), Counter())
-            self._check_counts(sum(own.window.values(), Counts()), ended)
-        self.check_probes()
-        self._check_events()
-
-    def _check_events(self) -> None:
-        """A probe decides only the half-open that granted it."""
-        for event in [e for e in self.ledger._events[SVC] if e.id not in self.told]:
-            self.told.add(event.id)
-            won, lost = self.probed[event.previous_epoch, True], self.probed[event.previous_epoch, False]
-            if event.trigger == Trigger.PROBES_WON:
-                assert won >= self.policy.probe_successes, f"closed after {won} good probes of this half-open"
-            if event.trigger == Trigger.PROBE_LOST:
-                assert lost, "opened again, though no probe of this half-open failed"
-
-    @staticmethod
-    def _check_counts(counts: Counts, ended: Counter[str]) -> None:
-        assert counts.ok <= ended["ok"], f"{counts} counted, of {ended} that ended in this epoch"
-        assert counts.failed <= ended["failed"], f"{counts} counted, of {ended} that ended in this epoch"
-
-    def check_probes(self) -> None:
-        calls = [c for m in self.members for c in m.calls if c.probe and not c.answer.done()]
-        for call in calls:
-            call.slept |= call.member.wire.paused
-        calls = [c for c in calls if not c.slept]
-        shared = [c for c in calls if not c.alone and c.permit.started_s > self.flushed_s]
-        assert len(shared) <= self.policy.probes, f"{len(shared)} probes at the service"
-        for member in self.members:
-            alone = [c for c in calls if c.alone and c.member is member]
-            assert len(alone) <= 1, f"{member.name}, alone, probes {len(alone)} times at once"
+        """What must always hold."""
+        self.watch.check()
 
     # ---- liveness ---------------------------------------------------------------------------------------------------
 
@@ -310,3 +280,8 @@ class Fleet:
             assert waited_s <= within_s, f"not closed for all after {waited_s:.2f} s: {states}"
             await self.traffic(0.05)
         return self.now_s - began_s
+
+
+def _named(error: BaseException | None) -> str:
+    """How a call's end counts."""
+    return "ok" if error is None else "rest" if isinstance(error, ThrottledError) else "failed"

@@ -156,6 +156,15 @@ async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
     assert (await hands.ledger.teach(NAME, hands.terms, "a", late)).snapshot == opened
 
 
+async def test_a_probe_whose_request_and_outcome_come_twice_is_counted_once(hands: Hands) -> None:
+    await hands.probing()
+    assert (await hands.settle(Outcome.OK)).snapshot.probe_successes == 1
+    assert not (await hands.lease()).granted
+    again = (await hands.settle(Outcome.OK)).snapshot
+    assert (again.state, again.probe_successes) == (HALF_OPEN, 1)
+    assert (await hands.lease("t2")).granted
+
+
 async def test_a_batch_that_is_sent_twice_is_counted_once(hands: Hands) -> None:
     batch = Batch("a", 7, (Tally(0, hands.bench.now_ms, Counts(1, 1)),))
     for _ in range(2):

@@ -7,13 +7,15 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
 from ha_rag.ledger.ledger import Beat, Change, Event, Reply, StoreHealth
-from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.messages import Outcome
+from tests.ledger.virtual_ledgers import GlassLedger
 
 T = TypeVar("T")
 
@@ -22,15 +24,17 @@ TIMEOUT_S = 0.25
 
 
 class Wire:
-    """Stands between a registry and a MemoryLedger.
+    """Stands between a registry and a ledger.
 
     `delay_s`: each way, for requests, answers and messages alike. `gone`: nothing gets through, and fails at once;
     `frozen`: nothing is answered until it thaws. `readonly`: what must write is refused. `lose`: of these verbs
     ("record>" the request, "record<" its answer, "message") the next ones are lost; `twice`: requests or messages that
     arrive a second time. `sent`: verbs in the order they were sent. `paused`: this replica's process stands still.
+    `words`: every snapshot that reached the replica, with the circuit's name and when; `granted`: tokens of the leases
+    that did, and when; `settling`: tokens whose end was sent -> when last; `settled`: those whose end was answered.
     """
 
-    def __init__(self, ledger: MemoryLedger) -> None:
+    def __init__(self, ledger: GlassLedger) -> None:
         self.ledger = ledger
         self.delay_s = 0.001
         self.jitter_s = 0.0
@@ -40,6 +44,10 @@ class Wire:
         self.twice: list[str] = []
         self.sent: list[str] = []
         self.failing: dict[str, Exception] = {}
+        self.words: list[tuple[float, str, Snapshot]] = []
+        self.granted: dict[str, float] = {}
+        self.settling: dict[str, float] = {}
+        self.settled: set[str] = set()
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._running = asyncio.Event()
@@ -47,6 +55,7 @@ class Wire:
         self._queues: set[asyncio.Queue[Change | None]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
+        self.dead = False
 
     # ---- what the test does to it -----------------------------------------------------------------------------------
 
@@ -54,6 +63,11 @@ class Wire:
         self.gone = True
         for queue in self._queues:
             queue.put_nowait(None)
+
+    def die(self) -> None:
+        """The replica was killed: it hears nothing any more, but what it had sent is on its way."""
+        self.dead = True
+        self.cut()
 
     def mend(self) -> None:
         self.gone = False
@@ -95,43 +109,60 @@ class Wire:
     # ---- the verbs --------------------------------------------------------------------------------------------------
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
-        return await self._write("record", lambda: self.ledger.record(circuit, terms, batch, jitter))
+        return self._brought(
+            circuit, await self._write("record", lambda: self.ledger.record(circuit, terms, batch, jitter))
+        )
 
     async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
         async def ask() -> Reply:
-            before = self.ledger.circuit(circuit)
+            before, now_ms = self.ledger.circuit(circuit), await self.ledger.now_ms()
+            if self.readonly and rules.lease(before, terms, now_ms, replica, known_epoch, token).granted:
+                raise LedgerRefusedError("READONLY You can't write against a read only replica.")
             reply = await self.ledger.lease(circuit, terms, replica, known_epoch, token)
             assert reply.granted or self.ledger.circuit(circuit) == before, "a refused lease wrote something"
-            if reply.granted and self.readonly:
-                self.ledger._circuits[circuit] = before
-                raise LedgerRefusedError("READONLY You can't write against a read only replica.")
             return reply
 
-        return await self._send("lease", ask)
+        reply = self._brought(circuit, await self._send("lease", ask))
+        if reply.granted:
+            self.granted[token] = self._now_s()
+        return reply
 
     async def settle(
         self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
     ) -> Reply:
-        return await self._write(
-            "settle", lambda: self.ledger.settle(circuit, terms, replica, token, outcome, throttled_ms, jitter)
-        )
+        self.settling[token] = self._now_s()
+        try:
+            reply = await self._write(
+                "settle", lambda: self.ledger.settle(circuit, terms, replica, token, outcome, throttled_ms, jitter)
+            )
+        except LedgerRefusedError:
+            self.settled.add(token)
+            raise
+        self.settled.add(token)
+        return self._brought(circuit, reply)
 
     async def override(
         self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> Reply:
-        return await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms))
+        return self._brought(
+            circuit,
+            await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms)),
+        )
 
     async def teach(self, circuit: str, terms: Terms, replica: str, belief: Belief) -> Reply:
-        return await self._write("teach", lambda: self.ledger.teach(circuit, terms, replica, belief))
+        return self._brought(
+            circuit, await self._write("teach", lambda: self.ledger.teach(circuit, terms, replica, belief))
+        )
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         async def look() -> dict[str, Reply]:
-            before = dict(self.ledger._circuits)
+            before = {name: self.ledger.circuit(name) for name in circuits}
             replies = await self.ledger.read(circuits)
-            assert dict(self.ledger._circuits) == before, "a read wrote something"
+            assert {name: self.ledger.circuit(name) for name in circuits} == before, "a read wrote something"
             return replies
 
-        return await self._send("read", look) if circuits else {}
+        found = await self._send("read", look) if circuits else {}
+        return {name: self._brought(name, reply) for name, reply in found.items()}
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
         return await self._send("events", lambda: self.ledger.events(circuit, after, limit))
@@ -155,6 +186,7 @@ class Wire:
             yield None
             while (change := await queue.get()) is not None:
                 await self._running.wait()
+                self.words.append((self._now_s(), change.circuit, change.snapshot))
                 yield change
             raise LedgerUnavailableError("cut")
         finally:
@@ -175,9 +207,19 @@ class Wire:
 
     async def aclose(self) -> None:
         self.closed = True
+        if self.dead:
+            return
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _brought(self, circuit: str, reply: Reply) -> Reply:
+        self.words.append((self._now_s(), circuit, reply.snapshot))
+        return reply
 
     # ---- the way there and back -------------------------------------------------------------------------------------
 

@@ -9,9 +9,11 @@
 local now, terms = now_ms(), terms_at(1)
 local replica, known_epoch, token = ARGV[14], tonumber(ARGV[15]), ARGV[16]
 local c = load(1, now)
+local before = c.leases[token]
+local spent = before and before.until_ms > now and not stands(before, now)
 local behind = known_epoch > c.epoch
 lapse(c, now)
-if behind or lease_wait_ms(c, terms, now, replica) ~= 0 then
+if spent or behind or lease_wait_ms(c, terms, now, replica) ~= 0 then
   return done(load(1, now), terms, now, replica, false)
 end
 if c.state == 'open' then change(c, 'probe granted', now, 'the rest is over', replica) end

@@ -2,7 +2,7 @@
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
 -- ARGV 1-13  terms (terms.py)
 --      replica       incarnation that probed
---      token         of its lease; an expired or foreign one changes nothing
+--      token         of its lease; an expired, spent or foreign one changes nothing
 --      outcome       ok, slow, failed, timeout, throttled, invalid or cancelled
 --      throttled_ms  rest that the service asked for, in ms; 0: none
 --      jitter        share, 0 to 1
@@ -13,10 +13,11 @@ local replica, token, outcome = ARGV[14], ARGV[15], ARGV[16]
 local throttled_ms, jitter = tonumber(ARGV[17]), tonumber(ARGV[18])
 local c = load(1, now)
 local held = c.leases[token]
-if not held or held.until_ms <= now then return done(c, terms, now, replica, false) end
+if not held or not stands(held, now) then return done(c, terms, now, replica, false) end
 lapse(c, now)
+local epoch = held.epoch
 give_back(c, token)
-if held.epoch == c.epoch and c.state == 'half_open' and outcome ~= 'cancelled' then
+if epoch == c.epoch and c.state == 'half_open' and outcome ~= 'cancelled' then
   if outcome == 'ok' or outcome == 'invalid' or slow_but_bearable(c, terms, outcome) then
     win(c, terms, now, replica, outcome)
   else

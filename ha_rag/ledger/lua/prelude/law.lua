@@ -91,11 +91,14 @@ local function lapse(c, now)
   if c.override and c.override.over then end_override(c, now, 'its time is up', c.override.by) end
 end
 
+-- Whether a lease's probe may be under way; epoch 0: it has ended, and is remembered so that nothing of it counts twice.
+local function stands(held, now) return held.epoch > 0 and held.until_ms > now end
+
 -- How many probes stand, and when the first of them must have ended.
 local function standing(c, now)
   local count, first = 0, nil
   for _, held in pairs(c.leases) do
-    if held.until_ms > now then
+    if stands(held, now) then
       count, first = count + 1, math.min(first or held.until_ms, held.until_ms)
     end
   end

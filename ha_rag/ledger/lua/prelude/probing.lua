@@ -15,8 +15,10 @@ end
 
 -- The others should look again: a place is free.
 local function give_back(c, token)
-  queue(c, 'ZREM', c.keys.probes, c.leases[token].member)
-  c.leases[token], c.touched = nil, true
+  local held = c.leases[token]
+  queue(c, 'ZREM', c.keys.probes, held.member)
+  held.epoch, held.member, c.touched = 0, '0:' .. token, true
+  queue(c, 'ZADD', c.keys.probes, whole(held.until_ms), held.member)
 end
 
 local function slow_but_bearable(c, terms, outcome)

@@ -1,0 +1,245 @@
+"""A state machine over a simulated fleet: each rule is one thing that can happen, each step ends with `Fleet.check`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import ClassVar
+
+from hypothesis import event, target
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.errors import LedgerError, ServiceError, ThrottledError
+from tests.ledger.fleet_recovery import Recovery
+from tests.ledger.openings import OPENINGS
+from tests.ledger.simulated_fleet import QUICK, SVC, Call, Fleet, Member
+from tests.ledger.situations import situations
+from tests.ledger.virtual_ledgers import InMemory, Make
+
+DOWN = ServiceError("down", status=500)
+REST = ThrottledError("slow down", retry_after_s=1.5, status=429)
+
+PICK = st.integers(min_value=0, max_value=5)
+LOSSES = [f"{verb}{way}" for verb in ("record", "lease", "settle", "read", "teach") for way in "<>"] + ["message"]
+REDIS = st.sampled_from(["up", "up", "up", "slow", "gone", "frozen", "readonly"])
+
+
+class WhateverHappens(RuleBasedStateMachine):
+    """Begins at `opening` (`openings.py`), on the kind of ledger that `ledger` makes."""
+
+    opening: ClassVar[str]
+    ledger: ClassVar[Make] = InMemory
+    fleet: Fleet
+
+    @initialize(
+        replicas=st.integers(2, 3), probes=st.integers(1, 2), successes=st.integers(1, 2), quorum=st.integers(1, 2)
+    )
+    def begin(self, replicas: int, probes: int, successes: int, quorum: int) -> None:
+        policy = replace(QUICK, probes=probes, probe_successes=successes, quorum=quorum)
+        self.fleet = Fleet(replicas, policy, ledger=type(self).ledger)
+        self.joined = replicas
+        self.met: set[str] = set()
+        self.fleet.run(self._opened())
+
+    async def _opened(self) -> None:
+        await OPENINGS[self.opening](self.fleet)
+
+    def teardown(self) -> None:
+        if hasattr(self, "fleet"):
+            self.fleet.close()
+            target(len(self.met), label="situations")
+            for situation in self.met:
+                event(situation)
+
+    # ---- who, and what they meet ------------------------------------------------------------------------------------
+
+    @property
+    def awake(self) -> list[Member]:
+        return [m for m in self.fleet.members if not m.wire.paused]
+
+    def member(self, pick: int) -> Member:
+        return self.awake[pick % len(self.awake)]
+
+    def ends(self, member: Member) -> ServiceError | None:
+        """How a call ends that it makes now."""
+        return DOWN if self.fleet.down or member.sick else None
+
+    def calls(self) -> list[Call]:
+        return [call for member in self.awake for call in member.calls]
+
+    async def _call(self, members: list[Member], times: int, every_s: float = 0.0) -> None:
+        for _ in range(times):
+            await asyncio.gather(*(m.call(self.ends(m)) for m in members))
+            await asyncio.sleep(every_s)
+
+    # ---- calls ------------------------------------------------------------------------------------------------------
+
+    @rule(pick=PICK, times=st.integers(1, 4))
+    def one_replica_calls(self, pick: int, times: int) -> None:
+        self.fleet.run(self._call([self.member(pick)], times))
+
+    @rule(times=st.integers(2, 12), every_s=st.sampled_from([0.01, 0.06, 0.2]))
+    def everybody_calls(self, times: int, every_s: float) -> None:
+        self.fleet.run(self._call(self.awake, times, every_s))
+
+    @rule(pick=PICK)
+    def the_service_asks_one_for_a_rest(self, pick: int) -> None:
+        self.fleet.run(self.member(pick).call(REST))
+
+    @rule()
+    def the_service_goes_down_or_comes_back(self) -> None:
+        self.fleet.down = not self.fleet.down
+
+    @rule(pick=PICK)
+    def one_replica_is_cut_off_from_the_service_or_no_longer(self, pick: int) -> None:
+        member = self.member(pick)
+        member.sick = not member.sick
+
+    @precondition(lambda self: any(len(m.calls) < 4 for m in self.awake))
+    @rule(pick=PICK, everybody=st.booleans())
+    def calls_begin(self, pick: int, everybody: bool) -> None:
+        free = [m for m in self.awake if len(m.calls) < 4]
+        self.fleet.run(self._begin(free if everybody else [free[pick % len(free)]]))
+
+    @staticmethod
+    async def _begin(members: list[Member]) -> None:
+        await asyncio.gather(*(m.begin() for m in members))
+
+    @precondition(lambda self: self.calls())
+    @rule(pick=PICK, error=st.sampled_from([None, DOWN]), how=st.sampled_from(["", "", "cancelled", "invalid"]))
+    def a_call_ends(self, pick: int, error: Exception | None, how: str) -> None:
+        calls = self.calls()
+        self.fleet.run(self._end(calls[pick % len(calls)], error, how))
+
+    @precondition(lambda self: any(call.probe for call in self.calls()))
+    @rule(pick=PICK, error=st.sampled_from([None, DOWN]))
+    def a_probe_ends(self, pick: int, error: Exception | None) -> None:
+        probes = [call for call in self.calls() if call.probe]
+        self.fleet.run(self._end(probes[pick % len(probes)], error))
+
+    @staticmethod
+    async def _end(call: Call, error: Exception | None, how: str = "") -> None:
+        call.member.end(call, error, how="" if call.probe else how)
+        await asyncio.sleep(0)
+
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.002, 0.03, 0.11, 0.4, 0.6]))
+    def time_passes(self, seconds: float) -> None:
+        self.fleet.run(asyncio.sleep(seconds))
+
+    @rule(seconds=st.sampled_from([1.05, 1.05, 2.5]))
+    def much_time_passes(self, seconds: float) -> None:
+        self.fleet.run(asyncio.sleep(seconds))
+
+    # ---- the ledger and the wires -----------------------------------------------------------------------------------
+
+    @rule(pick=PICK, what=st.sampled_from(LOSSES))
+    def something_gets_lost(self, pick: int, what: str) -> None:
+        self.member(pick).wire.lose.append(what)
+
+    @rule(pick=PICK, what=st.sampled_from(["record", "lease", "settle", "teach", "message"]))
+    def something_comes_twice(self, pick: int, what: str) -> None:
+        self.member(pick).wire.twice.append(what)
+
+    @rule(pick=PICK, delay_s=st.sampled_from([0.001, 0.02, 0.05, 0.1]), jitter_s=st.sampled_from([0.0, 0.02, 0.3]))
+    def a_wire_is_slow_or_quick(self, pick: int, delay_s: float, jitter_s: float) -> None:
+        wire = self.member(pick).wire
+        wire.delay_s, wire.jitter_s = delay_s, jitter_s
+
+    @rule(pick=PICK, everybody=st.booleans())
+    def the_ledger_goes_away(self, pick: int, everybody: bool) -> None:
+        for member in self.fleet.members if everybody else [self.member(pick)]:
+            member.wire.cut()
+
+    @rule(reads=st.booleans())
+    def the_ledger_freezes_or_only_reads(self, reads: bool) -> None:
+        for member in self.fleet.members:
+            member.wire.readonly |= reads
+            if not reads:
+                member.wire.freeze()
+
+    @precondition(lambda self: any(m.wire.gone or m.wire.frozen or m.wire.readonly for m in self.fleet.members))
+    @rule()
+    def the_ledger_comes_back(self) -> None:
+        for member in self.fleet.members:
+            member.wire.mend()
+            member.wire.thaw()
+            member.wire.readonly = False
+
+    @precondition(lambda self: self.fleet.ledger.circuit(SVC).epoch)
+    @rule()
+    def the_ledger_is_flushed(self) -> None:
+        self.fleet.flush()
+
+    @rule()
+    def the_ledger_is_copied(self) -> None:
+        self.fleet.copy()
+
+    @rule(ahead_ms=st.sampled_from([0, 0, -3000, -700, 400, 3000]))
+    def the_ledger_fails_over(self, ahead_ms: int) -> None:
+        self.fleet.failover(ahead_ms)
+
+    # ---- operators --------------------------------------------------------------------------------------------------
+
+    @rule(pick=PICK, mode=st.sampled_from([*OverrideMode, None]), for_s=st.sampled_from([0.3, 1.5]))
+    def an_operator_speaks(self, pick: int, mode: OverrideMode | None, for_s: float) -> None:
+        registry = self.member(pick).registry
+        if mode is None:
+            self.fleet.run(self._said(registry.end_override(SVC, by="me")))
+        else:
+            self.fleet.run(self._said(registry.override(SVC, mode, reason="test", by="me", for_s=for_s)))
+
+    @staticmethod
+    async def _said(word: Awaitable[object]) -> None:
+        with contextlib.suppress(LedgerError):
+            await word
+
+    # ---- the replicas -----------------------------------------------------------------------------------------------
+
+    @rule(pick=PICK)
+    def a_replica_crashes_and_is_replaced(self, pick: int) -> None:
+        self.fleet.run(self._replaced(self.member(pick)))
+
+    async def _replaced(self, member: Member) -> None:
+        away = member.wire.gone
+        await self.fleet.bury(member)
+        self.joined += 1
+        new = await self.fleet.join(f"n{self.joined}")
+        if away:
+            new.wire.cut()
+
+    @precondition(lambda self: len(self.awake) > 1)
+    @rule(pick=PICK)
+    def a_replica_is_paused(self, pick: int) -> None:
+        self.member(pick).wire.pause()
+
+    @precondition(lambda self: len(self.awake) < len(self.fleet.members))
+    @rule()
+    def the_paused_wake_up(self) -> None:
+        for member in self.fleet.members:
+            member.wire.resume()
+
+    # ---- what must hold ---------------------------------------------------------------------------------------------
+
+    @rule(redis=REDIS)
+    def a_healthy_service_and_some_traffic_close_the_circuit(self, redis: str) -> None:
+        self.fleet.run(Recovery(self.fleet, redis).closes())
+
+    @rule(redis=REDIS)
+    def a_service_that_is_down_for_all_is_spared_by_all(self, redis: str) -> None:
+        self.fleet.run(Recovery(self.fleet, redis).opens())
+
+    @rule(pick=PICK)
+    def whoever_sees_nothing_but_failures_is_let_fall_back(self, pick: int) -> None:
+        self.fleet.run(Recovery(self.fleet, "as it is").falls_back(self.member(pick)))
+
+    @invariant()
+    def what_must_always_hold_holds(self) -> None:
+        if hasattr(self, "fleet"):
+            self.fleet.check()
+            self.met |= situations(self.fleet)

@@ -1,0 +1,239 @@
+"""What must always hold of a simulated fleet, told by what its calls ended in and by what its wires carried.
+
+Nothing here asks a view what it believes in order to judge that view: what it should believe follows from the words
+that reached it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ha_rag.circuit.state import CircuitState, Counts
+from ha_rag.circuit.transitions import Trigger
+from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost
+from ha_rag.ledger.ledger import Event
+
+if TYPE_CHECKING:
+    from tests.ledger.simulated_fleet import Call, Fleet, Member
+
+SVC = "svc"
+CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
+
+GIVE_BACK_S = 0.15
+"""How long after half its life a grant that nobody used may still be held: reports, and tidying, come each 0.1 s."""
+
+RESENT_S = 0.85
+"""How long the word of a probe may rest before it is sent again: a time limit (0.25 s) and a pause (0.5 s)."""
+
+
+ROUNDED_S = 0.001
+"""The law counts whole milliseconds."""
+
+
+@dataclass
+class Told:
+    """What one replica should believe, by the words that reached it. `rests_until_s`: at least; None: unknown."""
+
+    epoch: int = 0
+    rests_until_s: float | None = None
+    read: int = 0
+
+
+class FleetWatch:
+    """The checks of one fleet."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.calls: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+        """Fleet's epoch -> (how a call ended, replica) -> how many."""
+        self.probes: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+        """The same of probes, by the epoch that granted them."""
+        self.own: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+        """(Replica, its own epoch) -> how a call ended -> how many."""
+        self.won_alone: Counter[tuple[str, int]] = Counter()
+        self.lost: set[str] = set()
+        """Leases that a flush or a failover took from the ledger while they stood."""
+        self._told: dict[str, Told] = defaultdict(Told)
+        self._seen: set[str] = set()
+        self._last_epoch: int | None = 0
+        self._used: set[str] = set()
+        self._events: Counter[str] = Counter()
+
+    # ---- what happens -----------------------------------------------------------------------------------------------
+
+    def began(self, call: Call) -> None:
+        """A call was let pass."""
+        member, told = call.member, self._heard(call.member)
+        word = member.view.fleet
+        rests = told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s
+        assert not rests, f"{member.name} let a call pass in a rest"
+        if call.probe:
+            self._used.add(call.token)
+            self.check_probes()
+        elif word.state is not CLOSED and not word.override:
+            won = self.won_alone[member.name, word.epoch]
+            assert won >= self.fleet.policy.probe_successes, "let pass without a probe"
+
+    def call_ended(self, call: Call, how: str) -> None:
+        term, name = call.permit._term, call.member.name
+        self.calls[term.fleet_epoch][how, name] += 1
+        self.own[name, term.solo_epoch][how] += 1
+
+    def probe_ended(self, call: Call, how: str) -> None:
+        if call.alone:
+            self.won_alone[call.member.name, call.member.view.fleet.epoch] += how == "ok"
+        else:
+            self.probes[call.epoch][how, call.member.name] += 1
+
+    @contextmanager
+    def losing(self) -> Iterator[None]:
+        """The ledger loses memory inside: what it knew, and what time it was."""
+        self._check_events()
+        before, clock = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock
+        began_ms = clock.unix_ms()
+        yield
+        after = self.fleet.ledger.circuit(SVC)
+        kept = {token for token in before.leases if token in after.leases and clock.unix_ms() <= began_ms}
+        self.lost |= before.leases.keys() - kept
+        self._seen |= {event.id for event in self.fleet.ledger.told(SVC)}
+        self._last_epoch = None
+
+    # ---- what must hold ---------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        circuit = self.fleet.ledger.circuit(SVC)
+        ended = self.calls[circuit.epoch]
+        _check_counts(circuit.window.values(), _total(ended, "ok"), _total(ended, "failed"))
+        for member in self.fleet.members:
+            self._check_belief(member)
+            self._check_gate(member)
+            self._check_own_window(member)
+            self._check_grants(member)
+            self._check_tales(member)
+        self.check_probes()
+        self._check_events()
+
+    def _heard(self, member: Member) -> Told:
+        """Takes in what has reached a replica since it was last looked at."""
+        told = self._told[member.name]
+        for at_s, name, word in member.wire.words[told.read :]:
+            if name != SVC or word.epoch < told.epoch:
+                continue
+            known = word.override is None and word.state is OPEN
+            until_s = at_s + word.left_ms / 1000 if known else None
+            if word.epoch > told.epoch:
+                told.epoch, told.rests_until_s = word.epoch, until_s
+            elif until_s is None or told.rests_until_s is None:
+                told.rests_until_s = None
+            else:
+                told.rests_until_s = min(told.rests_until_s, until_s)
+        told.read = len(member.wire.words)
+        return told
+
+    def _check_belief(self, member: Member) -> None:
+        """The highest epoch that ever reached a replica is what it believes, and its rest is kept."""
+        told, believed = self._heard(member), member.view.fleet.epoch
+        assert believed == told.epoch, f"{member.name} believes {believed}, and has been told of {told.epoch}"
+        if told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s:
+            assert member.state is OPEN, f"{member.name} cuts a rest short"
+
+    @staticmethod
+    def _check_gate(member: Member) -> None:
+        """What calls need no further thought about is what thought would come to; a word's end is noticed later."""
+        view = member.view
+        if view.fleet.override is not None:
+            return
+        if view.passing is not None:
+            assert view.state() is CLOSED, f"{member.name} lets calls pass unseen"
+        if view.refusing_until_s > member.fleet.now_s + ROUNDED_S:
+            assert view.state() is not CLOSED, f"{member.name} refuses calls unseen"
+
+    def _check_own_window(self, member: Member) -> None:
+        own = member.view._overlay.solo.circuit
+        ended = self.own[member.name, own.epoch]
+        _check_counts(own.window.values(), ended["ok"], ended["failed"])
+
+    def check_probes(self) -> None:
+        """Half-open, at most `probes` at the service; alone, one a replica; none beyond its lease."""
+        circuit, now_ms = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock.unix_ms()
+        under_way = [c for m in self.fleet.members for c in m.calls if c.probe and not c.answer.done()]
+        for call in under_way:
+            call.slept |= call.member.wire.paused
+        awake = [c for c in under_way if not c.slept]
+        shared = [c for c in awake if not c.alone and c.token not in self.lost]
+        assert len(shared) <= self.fleet.policy.probes, f"{len(shared)} probes at the service"
+        for call in shared:
+            lease = circuit.leases.get(call.token)
+            assert lease, f"{call.member.name} probes without a lease"
+            assert lease.until_ms > now_ms, f"{call.member.name} probes beyond its lease"
+        for member in self.fleet.members:
+            alone = [c for c in awake if c.alone and c.member is member]
+            assert len(alone) <= 1, f"{member.name}, alone, probes {len(alone)} times at once"
+
+    def _check_grants(self, member: Member) -> None:
+        """A grant is used or given back, and a probe's word is sent until it is heard or its lease has ended."""
+        wire, now_s = member.wire, self.fleet.now_s
+        if wire.paused:
+            wire.granted = dict.fromkeys(wire.granted, now_s)
+            wire.settling = dict.fromkeys(wire.settling, now_s)
+        half_s = member.view.terms.lease_ms / 2000
+        for token, at_s in wire.granted.items():
+            if token not in self._used and token not in wire.settling:
+                assert now_s <= at_s + half_s + GIVE_BACK_S, f"{member.name} keeps a grant that it does not use"
+        leases, now_ms = self.fleet.ledger.circuit(SVC).leases, self.fleet.ledger_clock.unix_ms()
+        for token, at_s in wire.settling.items():
+            lease = leases.get(token)
+            if token not in wire.settled and lease and lease.until_ms > now_ms and token not in self.lost:
+                assert now_s <= at_s + RESENT_S, f"{member.name} gave up telling how a probe ended"
+
+    def _check_tales(self, member: Member) -> None:
+        """Each change is told of once, in order; a ledger is lost, then back, then lost."""
+        changes = [e.epoch for e in member.events if isinstance(e, CircuitChanged) and e.scope == "fleet"]
+        assert changes == sorted(set(changes)), f"{member.name} told of changes {changes}"
+        link = [
+            type(e) for e in member.events if isinstance(e, LedgerBack) or (isinstance(e, LedgerLost) and not e.circuit)
+        ]
+        assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} told of {link}"
+
+    def _check_events(self) -> None:
+        """Whatever the circuit did, the calls of the very epoch that it left say why."""
+        for event in self.fleet.ledger.told(SVC):
+            if event.id in self._seen:
+                continue
+            self._seen.add(event.id)
+            assert self._last_epoch in (None, event.previous_epoch), "an event is missing in the stream"
+            assert event.epoch >= event.previous_epoch, "an epoch went down"
+            self._last_epoch = event.epoch
+            self._check_cause(event)
+
+    def _check_cause(self, event: Event) -> None:
+        policy, calls, probes = self.fleet.policy, self.calls[event.previous_epoch], self.probes[event.previous_epoch]
+        losers = {name for how, name in probes if how != "ok"}
+        if event.trigger == Trigger.PROBES_WON:
+            assert _total(probes, "ok") >= policy.probe_successes, f"closed after {dict(probes)} of this half-open"
+        if event.trigger == Trigger.PROBE_LOST:
+            assert len(losers) >= policy.quorum, f"opened again, though {losers} alone lost a probe of this half-open"
+        if event.trigger == Trigger.THROTTLED:
+            asked = {name for how, name in calls if how == "rest"}
+            assert len(asked) >= policy.quorum or len(losers) >= policy.quorum, f"rests, though only {asked} were asked"
+        if event.trigger == Trigger.THRESHOLD:
+            assert policy.min_samples <= event.ok + event.failed
+            assert event.failed <= _total(calls, "failed"), f"{event} of {dict(calls)}"
+            failing = {
+                name for some in (self.calls, self.probes) for c in some.values() for how, name in c if how != "ok"
+            }
+            assert len(failing) >= policy.quorum, f"opened for all by {failing}"
+
+
+def _total(ended: Counter[tuple[str, str]], wanted: str) -> int:
+    return sum(times for (how, _), times in ended.items() if how == wanted)
+
+
+def _check_counts(window: Iterable[Counts], ok: int, failed: int) -> None:
+    counts = sum(window, Counts())
+    assert counts.ok <= ok, f"{counts} counted, of {ok} that went well in this epoch"
+    assert counts.failed <= failed, f"{counts} counted, of {failed} that failed in this epoch"
