@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ha_rag.clock import SystemClock
+from ha_rag.http.problems import problem_of
 from ha_rag.http.service import Service
 from ha_rag.telemetry.logs import log_unanswered
 from ha_rag.telemetry.metrics import CONTENT_TYPE
@@ -70,10 +71,14 @@ class Counted:
 
         try:
             await self.app(scope, receive, noted)
+        except Exception as error:
+            # The layer outside of this one makes an answer of it, and writes it into the log with its traceback.
+            status, whole = problem_of(error).status if status == LEFT else status, True
+            raise
         finally:
             path, took_s = endpoint(scope["path"]), now_s() - began_s
             self.requested(path, status, took_s)
-            if path in QUESTIONS and status != 503 and not (whole and status == 200):
+            if path in QUESTIONS and status not in (500, 503) and not (whole and status == 200):
                 log_unanswered(path, LEFT if status == 200 else status, took_s)
 
 

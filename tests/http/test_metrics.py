@@ -146,3 +146,15 @@ async def test_an_asker_who_leaves_before_the_end_of_the_answer_is_told_of(caplo
 
     assert caplog.messages[0].startswith("no answer at /v1/chat/completions: its asker left after ")
     assert counted == [("/v1/chat/completions", 200 if begun else 499)]
+
+
+async def test_what_nobody_foresaw_counts_as_a_500_and_has_its_own_line_with_the_traceback_alone(house, caplog):
+    async def falls():
+        raise RuntimeError("the floor is gone")
+
+    house.rag.does = falls
+    with caplog.at_level(logging.INFO):
+        assert (await house.street().call("POST", "/v1/query", QUESTION)).status == 500
+
+    assert (await scraped(house.street()))["ha_rag_requests_total", "/v1/query", "500"] == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
