@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index.reading.decoding import decoded, tidy
 
 _WITHOUT_TEXT = ("script", "style", "template", "noscript", "svg", "head", "nav", "iframe", "object")
+
+_NUMBERS = ("start", "colspan", "rowspan")
+"""Attributes that the converter takes for numbers, whatever stands there."""
+
+
+def _misleads(name: str, value: str) -> bool:
+    return name in _NUMBERS and not re.fullmatch("[0-9]{1,4}", value)
 
 
 def html_text(document: str, data: bytes) -> tuple[str, str]:
@@ -27,6 +36,8 @@ def html_text(document: str, data: bytes) -> tuple[str, str]:
             element.decompose()
         for mark in page(string=lambda text: isinstance(text, PreformattedString)):
             mark.extract()  # comments, declarations, instructions
+        for element in page.find_all(True):
+            element.attrs = {name: value for name, value in element.attrs.items() if not _misleads(name, str(value))}
         text: str = MarkdownConverter(heading_style="ATX", strip=["a", "img"]).convert_soup(page)
     except RecursionError as error:
         raise UnreadableDocumentError(document, "its elements are nested too deeply") from error
