@@ -23,6 +23,11 @@ class Server(Process):
         command = [sys.executable, "-m", "workers.dashboard", "--port", str(port), "--config", str(config)]
         super().__init__("dashboard", command, folder, {"HA_RAG_REPLICA": "dashboard", **secrets})
 
+    def keeping(self, secrets: Mapping[str, str]) -> Server:
+        """It, with these secrets in its environment from the next start on."""
+        self._environment |= secrets
+        return self
+
     async def started(self) -> Server:
         """It, once it serves."""
         self.start()

@@ -232,13 +232,3 @@ async def test_the_loss_of_redis_is_told_by_each_under_one_key(scene, payments):
     scene.redis.start()
     await until(lambda: len(scene.pager.heard) == 4, within_s=20)
     assert scene.pager.titles[2:] == ["[ha_rag] RESOLVED: Redis is not heard"] * 2
-
-
-async def test_an_alerter_without_receivers_says_what_to_set(scene):
-    process = Process("alerter", [*HA_RAG, "alerter"], scene.folder, {"HA_RAG_REDIS_URL": scene.redis.url})
-    process.start()
-
-    await until(lambda: not process.runs)
-    process.stop()
-
-    assert "HA_RAG_ALERT_URLS" in process.said()

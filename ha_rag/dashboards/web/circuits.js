@@ -9,8 +9,15 @@ const before = new Map();
 export function showCircuits(fleet, steer, announce) {
   const body = one("#circuits tbody");
   const circuits = fleet.picture.circuits;
-  for (const name of [...rows.keys()]) if (!circuits.some((c) => c.name === name)) rows.delete(name);
-  body.replaceChildren(...circuits.map((circuit) => row(circuit, fleet, steer)));
+  for (const [name, { tr }] of rows) {
+    if (circuits.some((c) => c.name === name)) continue;
+    tr.remove();
+    rows.delete(name);
+  }
+  // A row that is put in anew loses the focus inside it, so that each is moved only where it must be.
+  circuits.map((circuit) => row(circuit, fleet, steer)).forEach((tr, at) => {
+    if (body.children[at] !== tr) body.insertBefore(tr, body.children[at] ?? null);
+  });
   for (const circuit of circuits) tellOfChange(circuit, announce);
 }
 

@@ -3,7 +3,7 @@
 
 const KEY = "ha_rag key";
 const LONGEST_WAIT_MS = 10_000;
-const SILENCE_MS = 8_000; // the server speaks every second
+const SILENCE_MS = 5_000; // the server speaks every second
 
 export const key = { get: () => sessionStorage.getItem(KEY), set: (value) => sessionStorage.setItem(KEY, value) };
 export const authorized = (token = key.get()) => (token ? { Authorization: `Bearer ${token}` } : {});
@@ -35,6 +35,7 @@ async function readOnce(lastId, heard, onKeyWanted) {
   try {
     const reply = await fetch("/v1/events?fleet=true", { headers, signal: giveUp.signal, cache: "no-store" });
     if (reply.status === 401) {
+      clearTimeout(silence);
       await onKeyWanted();
       return;
     }

@@ -40,5 +40,6 @@ async function order(circuit, mode, reason, minutes) {
   const body = ending ? {} : { mode, reason, ...(minutes ? { for_s: 60 * Number(minutes) } : {}) };
   const path = `/v1/circuits/${encodeURIComponent(circuit)}/override`;
   const reply = await fetch(path, { method: ending ? "DELETE" : "PUT", headers, body: JSON.stringify(body) });
+  if (reply.status === 401) throw new Error("The server does not take this token.");
   if (!reply.ok) throw new Error((await reply.json()).error.message);
 }

@@ -1,0 +1,45 @@
+"""A phone, a dark room, and who cannot see the screen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser
+
+from tests.browser.reader import Reader
+from tests.fleet.processes import Fleet
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CIRCUIT = "embedder.primary"
+SHAPES: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "is_mobile": True},
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=SHAPES)
+async def shaped(request: pytest.FixtureRequest, chromium: Browser) -> AsyncIterator[Reader]:
+    context = await chromium.new_context(**SHAPES[request.param])
+    yield Reader(await context.new_page())
+    await context.close()
+
+
+async def test_in_the_middle_of_an_outage_everybody_can_read_it(shaped: Reader, fleet: Fleet):
+    await fleet.provider.fail("embeddings")
+    for _ in range(3):
+        await fleet.replicas[0].ask()
+    await shaped.open(fleet.replicas[0].url)
+    await shaped.until_says(shaped.circuit(CIRCUIT), "open")
+    await shaped.ask("How does a circuit recover?")
+
+    assert not await shaped.scrolls_sideways()
+    found = await Axe().run(shaped.page)
+    grave = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"][:300]) for one in grave] == []
+    assert shaped.complaints == []
