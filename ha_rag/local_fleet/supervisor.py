@@ -78,7 +78,7 @@ class Supervisor:
         self._record: FleetRecord | None = None
 
     def process_of(self, name: str) -> int:
-        """The process id of a program: "redis", "provider", "front", "rag-1" and so on. KeyError where it does not run."""
+        """The process id of a program, named "redis", "provider", "front", "rag-1" ... KeyError: it does not run."""
         lifelines = (*self._services, *self._replicas, *self._fronts)
         return {line.program.name: line.child.pid for line in lifelines if line.child is not None}[name]
 
