@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-deep test-fleet test-faults test-browser test-compose lint format bench constraints clean
+.PHONY: help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ test-browser: install ## the dashboard in a real browser (needs chromium on the 
 
 test-compose: install ## the stack of compose.yaml in a real Docker engine: killed, scaled, broken (needs docker)
 	$(BIN)/python -m pytest -m compose $(ARGS)
+
+test-mutants: install ## how many small mistakes in the law and the ledger the tests notice (long; for maintainers)
+	$(PIP) install --quiet mutmut==3.8.1
+	$(BIN)/python -m mutmut run --max-children 2
+	$(BIN)/python -m tests.mutants.lua $(ARGS)
 
 lint: install ## ruff, mypy --strict and the floors of the house
 	$(BIN)/ruff check .

@@ -1,0 +1,115 @@
+"""What a ruling tells: who, why, and whether the others should look again. Each held here since a mutant got by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ha_rag.circuit import rules
+from ha_rag.circuit.rules import WOULD_OPEN, Belief
+from ha_rag.circuit.state import Circuit, Counts, OverrideMode
+from ha_rag.messages import Outcome
+from tests.circuit.law import CLOSED, NOW, OPEN, REST_OVER, half_open, lease, report, settle, terms
+
+SOON = REST_OVER + 10
+
+
+def forced(mode: OverrideMode, for_ms: int | None = None) -> Circuit:
+    return rules.override(Circuit(), NOW, mode, "maintenance", "kim", for_ms).circuit
+
+
+def test_shadow_tells_once_who_would_have_opened_it_and_from_what_counts() -> None:
+    ruling = report(forced(OverrideMode.SHADOW), failed=3, by="b")
+    (event,) = ruling.events
+    assert (event.trigger, event.by, event.counts) == (WOULD_OPEN, "b", Counts(0, 3, 0))
+    assert event.reason == "3 of 3 failed, 0 slow"
+    assert (event.before, event.after, event.previous_epoch) == (CLOSED, CLOSED, event.epoch)
+    assert ruling.circuit.would_open_at_ms == NOW + 500
+
+
+def test_a_new_word_of_an_operator_lets_shadow_tell_at_once() -> None:
+    told = report(forced(OverrideMode.SHADOW), failed=3).circuit
+    assert rules.override(told, NOW, OverrideMode.SHADOW, "again", "kim").circuit.would_open_at_ms == 0
+
+
+def test_a_good_probe_frees_a_place_and_forgives_whoever_lost_one() -> None:
+    ruling = settle(replace(half_open(), lost_by="b"), Outcome.OK, now=SOON)
+    assert (ruling.touched, ruling.circuit.lost_by, ruling.events) == (True, "", ())
+
+
+def test_the_last_good_probe_tells_how_many_and_whose() -> None:
+    ruling = settle(replace(half_open(), probe_successes=1), Outcome.OK, now=SOON, by="b")
+    (event,) = ruling.events
+    assert (event.after, event.reason, event.by, ruling.touched) == (CLOSED, "2 good probes", "b", True)
+
+
+def test_slow_probes_at_the_very_threshold_are_not_bearable() -> None:
+    under = terms(slow_threshold=0.5)
+    circuit = replace(half_open(under), probe_successes=1)
+    assert settle(circuit, Outcome.SLOW, now=SOON, under=under).circuit.state is OPEN
+    circuit = replace(half_open(under), probe_successes=2)
+    assert settle(circuit, Outcome.SLOW, now=SOON, under=terms(slow_threshold=0.5, probe_successes=9)).events == ()
+
+
+def test_a_lost_probe_tells_whose_and_how_it_ended() -> None:
+    ruling = settle(half_open(), Outcome.TIMEOUT, now=SOON, by="b")
+    (event,) = ruling.events
+    assert (event.after, event.reason, event.by) == (OPEN, "a probe ended timeout", "b")
+    assert ruling.circuit.opened_by == "b"
+
+
+def test_a_lost_probe_short_of_the_quorum_tells_the_others_and_counts_for_four_leases() -> None:
+    under = terms(quorum=2)
+    ruling = settle(half_open(under), Outcome.FAILED, now=SOON, under=under)
+    assert (ruling.touched, ruling.events) == (True, ())
+    assert ruling.circuit.voters == {"a": SOON + 4 * under.lease_ms}
+
+
+@pytest.mark.parametrize(("left_ms", "opens"), [(0, False), (1, True)])
+def test_a_vote_counts_until_its_end_and_no_longer(left_ms: int, opens: bool) -> None:
+    under = terms(quorum=2)
+    circuit = replace(half_open(under), voters={"b": SOON + left_ms})
+    assert (settle(circuit, Outcome.FAILED, now=SOON, under=under).circuit.state is OPEN) is opens
+
+
+def test_ending_a_word_whose_time_is_up_tells_that_it_was() -> None:
+    ruling = rules.override(forced(OverrideMode.OPEN, 10), NOW + 10, None, "done", "joe")
+    (event,) = ruling.events
+    assert (event.reason, event.by, ruling.touched) == ("its time is up", "kim", True)
+
+
+def test_ending_a_word_that_nobody_gave_tells_nothing() -> None:
+    ruling = rules.override(Circuit(), NOW, None, "done", "joe")
+    assert (ruling.events, ruling.touched) == ((), False)
+
+
+def test_an_operators_word_and_its_end_tell_who_and_why() -> None:
+    said = rules.override(Circuit(), NOW, OverrideMode.OPEN, "maintenance", "kim", 500)
+    word = said.circuit.override
+    assert word is not None
+    assert (word.reason, word.by, word.until_ms, said.touched) == ("maintenance", "kim", NOW + 500, True)
+    assert (said.circuit.open_until_ms, said.circuit.opened_at_ms, said.circuit.opened_by) == (NOW, NOW, "kim")
+    assert (said.events[0].reason, said.events[0].by) == ("open: maintenance", "kim")
+    ended = rules.override(said.circuit, NOW + 1, None, "done", "joe")
+    assert (ended.events[0].reason, ended.events[0].by, ended.touched) == ("done", "joe", True)
+
+
+def test_a_ledger_that_was_taught_says_by_whom_and_has_a_reason_where_none_was_known() -> None:
+    ruling = rules.teach(Circuit(), terms(), NOW, "b", Belief(OPEN, NOW + 7, left_ms=50, opened_by="a"))
+    (event,) = ruling.events
+    assert (event.reason, event.by, ruling.touched) == ("the ledger had lost its memory", "b", True)
+    taught = ruling.circuit
+    assert (taught.opened_by, taught.opened_at_ms, taught.open_until_ms) == ("a", NOW, NOW + 50)
+    assert taught.epoch == NOW + 8
+
+
+def test_teaching_a_ledger_whose_word_was_over_tells_that_first() -> None:
+    ruling = rules.teach(forced(OverrideMode.CLOSED, 10), terms(), NOW + 10, "b", Belief(CLOSED, NOW + 99))
+    assert [event.reason for event in ruling.events] == ["its time is up", "the ledger had lost its memory"]
+    assert ruling.circuit.override is None
+
+
+def test_a_probe_that_is_granted_tells_who_asked() -> None:
+    ruling = lease(report(Circuit(), failed=3).circuit, now=REST_OVER, by="c")
+    assert [(event.reason, event.by) for event in ruling.events] == [("the rest is over", "c")]

@@ -1,0 +1,35 @@
+"""A probe's end at the edges of its time, on every ledger. Each held here since a mutant of the Lua got by."""
+
+from __future__ import annotations
+
+from ha_rag.circuit.rules import Batch, Tally
+from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
+from ha_rag.messages import Outcome
+from tests.ledger.bench import Bench, terms
+
+NAME = "generator.primary"
+
+
+async def probing(bench: Bench) -> None:
+    batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(0, 3)),), failing=True)
+    assert (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot.state is CircuitState.OPEN
+    await bench.advance(500)
+    assert (await bench.ledger.lease(NAME, terms(), "a", 0, "t")).granted
+
+
+async def test_a_lease_is_over_in_the_very_millisecond_of_its_end_while_another_stands(bench: Bench) -> None:
+    await probing(bench)
+    await bench.advance(100)
+    assert (await bench.ledger.lease(NAME, terms(probes=2), "b", 0, "later")).granted
+    await bench.advance(200)
+    reply = await bench.ledger.settle(NAME, terms(probes=2), "a", "t", Outcome.FAILED, 0, 0.0)
+    assert reply.snapshot.state is CircuitState.HALF_OPEN
+
+
+async def test_a_probe_that_ends_after_an_operators_time_was_up_ends_that_word(bench: Bench) -> None:
+    await probing(bench)
+    said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", 100)
+    await bench.advance(100)
+    ended = await bench.ledger.settle(NAME, terms(), "a", "t", Outcome.OK, 0, 0.0)
+    assert ended.snapshot.epoch > said.snapshot.epoch
+    assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "its time is up")
