@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
+.PHONY: pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-mutants: install ## how many small mistakes in the law and the ledger the t
 	$(PIP) install --quiet mutmut==3.8.1
 	$(BIN)/python -m mutmut run --max-children 2
 	$(BIN)/python -m tests.mutants.lua $(ARGS)
+
+pictures: install ## takes the dashboard's pictures in docs/images anew (needs chromium)
+	$(BIN)/python -m tests.browser.pictures
 
 lint: install ## ruff, mypy --strict and the floors of the house
 	$(BIN)/ruff check .

@@ -1,0 +1,65 @@
+"""`make pictures`: the dashboard's pictures in docs/images, of a real fleet in the middle of an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.async_api import Browser, async_playwright
+
+from ha_rag.drill.configuration import FULL
+from ha_rag.drill.ground import standing_ground
+from ha_rag.simulation.questions import Stream, ask_open
+from ha_rag.simulation.tally import Reply
+from tests.browser.conftest import OPTIONS, require_chromium
+from tests.waiting import until
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+CALM, OUTAGE = 400, 120
+SHAPES: dict[str, dict[str, Any]] = {
+    "dashboard-light": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
+    "dashboard-dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
+    "dashboard-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "is_mobile": True},
+}
+
+
+async def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    async with standing_ground(dict(os.environ), FULL) as ground, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=require_chromium(), args=OPTIONS)
+        enough, answers = asyncio.Event(), list[Reply]()
+        stream = Stream(url=ground.url, for_s=300.0)
+        asking = asyncio.create_task(ask_open(stream, 20.0, stop=enough, heard=answers.append))
+        pages = [(name, await _opened(browser, ground.url, shape)) for name, shape in SHAPES.items()]
+        await until(lambda: len(answers) >= CALM, within_s=60)
+        await ground.break_("embeddings", mode="error")
+        await until(lambda: len(answers) >= CALM + OUTAGE, within_s=60)
+        for name, page in pages:
+            await page.evaluate("() => scrollTo(0, 0)")
+            _keep(IMAGES / f"{name}.png", await page.screenshot())
+        enough.set()
+        await asking
+        await browser.close()
+
+
+def _keep(file: Path, picture: bytes) -> None:
+    """A page has few colours: a palette takes a third of the bytes."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+
+
+async def _opened(browser: Browser, url: str, shape: dict[str, Any]) -> Any:
+    page = await (await browser.new_context(**shape)).new_page()
+    await page.goto(url)
+    await page.locator("#circuits tbody tr").first.wait_for()
+    await page.get_by_label("By tier of the").select_option("embedder")
+    await page.get_by_role("button", name="Ask", exact=True).click()
+    return page
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
