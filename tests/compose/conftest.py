@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
@@ -57,8 +57,12 @@ StackWith = Callable[..., AbstractContextManager[Stack]]
 
 @pytest.fixture
 def stack_with(engine: dict[str, str]) -> StackWith:
-    """Brings up the stack with an overlay: `with stack_with("tls") as stack`."""
-    return lambda *overlays, **variables: _brought_up(_stack(engine, *overlays, **variables))
+    """Brings up the stack with an overlay: `with stack_with("tls") as stack`. `services`: only these."""
+
+    def brought_up(*overlays: str, services: Sequence[str] = (), **variables: str) -> AbstractContextManager[Stack]:
+        return _brought_up(_stack(engine, *overlays, **variables), services)
+
+    return brought_up
 
 
 def _stack(engine: dict[str, str], *overlays: str, **variables: str) -> Stack:
@@ -66,9 +70,9 @@ def _stack(engine: dict[str, str], *overlays: str, **variables: str) -> Stack:
 
 
 @contextmanager
-def _brought_up(stack: Stack) -> Iterator[Stack]:
+def _brought_up(stack: Stack, services: Sequence[str] = ()) -> Iterator[Stack]:
     try:
-        stack.up()
+        stack.up(*services)
         yield stack
     except BaseException:
         print(stack.logs())

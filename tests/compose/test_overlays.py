@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+import urllib.parse
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.compose.conftest import StackWith
 from tests.compose.stack import Stack
 from tests.compose.talking import ask, call, states, until
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
 
@@ -50,6 +55,34 @@ def test_with_tls_nothing_is_said_in_the_clear(stack_with: StackWith, tmp_path: 
         in_the_clear = ("exec", stack.containers("redis")[0], "redis-cli", "ping")
         with pytest.raises(AssertionError):
             stack.docker(*in_the_clear)
+
+
+def test_prometheus_finds_every_replica_by_itself_and_sees_a_circuit_open(stack_with: StackWith) -> None:
+    """Without Grafana, whose image is not there; its files are held to the metrics in tests/deploy."""
+    port = free_port()
+
+    def prometheus(path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as reply:
+            return json.load(reply)["data"]
+
+    def healthy() -> int:
+        try:
+            return sum(target["health"] == "up" for target in prometheus("targets")["activeTargets"])
+        except OSError:
+            return 0
+
+    services = ("prometheus", "gateway")
+    with stack_with("observability", services=services, PROMETHEUS_PORT=str(port)) as stack:
+        until(lambda: healthy() == 3, 60, "three replicas are asked for their metrics")
+        stack.scale(4)
+        until(lambda: healthy() == 4, 60, "the fourth is found, too")
+        rules = {rule["name"] for group in prometheus("rules")["groups"] for rule in group["rules"]}
+        assert "HaRagCircuitOpen" in rules
+        with stack.asked(per_s=20, for_s=20) as load:
+            stack.compose("exec", "-T", "rag", "ha-rag", "break", "embedder.primary", "--for", "15")
+            query = "query?query=" + urllib.parse.quote('max(ha_rag_circuit_state{circuit="embedder.primary"})')
+            until(lambda: prometheus(query)["result"][0]["value"][1] == "1", 15, "Prometheus sees it open")
+        assert load.lost == {}
 
 
 def test_chaos_breaks_one_thing_after_another_and_every_question_is_answered(stack_with: StackWith) -> None:
