@@ -1,4 +1,4 @@
-"""A probe's end at the edges of its time, on every ledger. Each held here since a mutant of the Lua got by."""
+"""Leases, words and rests at the edges of their time, on every ledger. Each is here since a mutant of the Lua got by."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ async def test_a_probe_that_ends_after_an_operators_time_was_up_ends_that_word(b
     ended = await bench.ledger.settle(NAME, terms(), "a", "t", Outcome.OK, 0, 0.0)
     assert ended.snapshot.epoch > said.snapshot.epoch
     assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "its time is up")
+
+
+async def test_a_new_word_lets_shadow_tell_again_within_the_rest_that_it_would_have_taken(bench: Bench) -> None:
+    told = []
+    for number in (1, 2):
+        said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
+        tally = Tally(said.snapshot.epoch, bench.now_ms, Counts(0, 3))
+        await bench.ledger.record(NAME, terms(), Batch("a", number, (tally,), failing=True), 0.0)
+        told.append([event.trigger for event in await bench.ledger.events(NAME, limit=9)].count("would open"))
+    assert told == [1, 2]
