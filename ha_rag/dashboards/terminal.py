@@ -92,7 +92,8 @@ def _circuits(circuits: Sequence[CircuitPicture], room: Room, ago_s: float) -> T
         if shown:
             table.add_column(title, no_wrap=True, justify="left" if title == "failures" else "right")
     if medium:
-        table.add_column("why", overflow="fold" if wide else "ellipsis", no_wrap=not wide)
+        # The only column that gives way: whatever is said there, names and states stay whole.
+        table.add_column("why", overflow="fold" if wide else "ellipsis", no_wrap=False)
     for circuit in circuits:
         state = _state(circuit)
         cells = [
@@ -103,7 +104,7 @@ def _circuits(circuits: Sequence[CircuitPicture], room: Room, ago_s: float) -> T
             *([Text(f"{circuit.slow_rate:.0%}")] if wide else []),
             *([Text(str(circuit.samples))] if medium else []),
             Text("" if circuit.recovers_in_s is None else f"{max(0.0, circuit.recovers_in_s - ago_s):.1f} s"),
-            *([Text(_why(circuit), "dim")] if medium else []),
+            *([Text(_why(circuit), "dim", no_wrap=not wide, overflow="ellipsis")] if medium else []),
         ]
         table.add_row(*cells)
     return table

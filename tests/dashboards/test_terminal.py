@@ -167,3 +167,12 @@ def test_harmless_text_stays_on_its_line(text):
     shown = harmless(text)
     assert len(shown) <= 300
     assert all(c.isprintable() or c == " " for c in shown if c.isascii())
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_however_long_the_reason_names_and_states_stay_whole(width):
+    said = circuit(name="generator.extractive", state="half_open", waiting=True, reason="why " * 100, voters=("rag-1",))
+    shown = rendered(picture(circuits=(said, circuit(name="retriever.secondary"))), width=width)
+    line = next(line for line in shown.splitlines() if line.startswith("generator.extractive"))
+    assert "waiting for traffic" in line
+    assert len(line) <= width
