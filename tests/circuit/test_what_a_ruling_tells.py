@@ -8,9 +8,21 @@ import pytest
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import WOULD_OPEN, Belief
-from ha_rag.circuit.state import Circuit, Counts, OverrideMode
+from ha_rag.circuit.state import Circuit, Counted, Counts, Override, OverrideMode
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, NOW, OPEN, REST_OVER, half_open, lease, report, settle, terms
+from tests.circuit.law import (
+    CLOSED,
+    NOW,
+    OPEN,
+    REST_OVER,
+    asked_to_rest,
+    half_open,
+    lease,
+    opened,
+    report,
+    settle,
+    terms,
+)
 
 SOON = REST_OVER + 10
 
@@ -113,3 +125,51 @@ def test_teaching_a_ledger_whose_word_was_over_tells_that_first() -> None:
 def test_a_probe_that_is_granted_tells_who_asked() -> None:
     ruling = lease(report(Circuit(), failed=3).circuit, now=REST_OVER, by="c")
     assert [(event.reason, event.by) for event in ruling.events] == [("the rest is over", "c")]
+
+
+def test_an_opening_tells_why_and_since_when_and_begins_anew() -> None:
+    ruling = report(replace(Circuit(), probe_slow=3), failed=3)
+    (event,) = ruling.events
+    assert (event.reason, event.by, ruling.touched) == ("3 of 3 failed, 0 slow", "a", True)
+    after = ruling.circuit
+    assert (after.opened_at_ms, after.changed_at_ms, after.probe_slow, after.epoch) == (NOW, NOW, 0, NOW)
+
+
+def test_a_rest_that_was_asked_for_is_told_with_its_length_and_is_no_vote_of_another_kind() -> None:
+    assert asked_to_rest(Circuit(), 700).events[0].reason == "the service asked for a rest of 700 ms"
+    under = terms(quorum=2)
+    circuit = asked_to_rest(Circuit(), 700, under=under).circuit
+    assert report(circuit, failed=3, by="b", failing=True, under=under).circuit.state is CLOSED
+
+
+def test_whoever_knows_as_much_as_the_ledger_is_granted_a_probe_and_the_others_look_again() -> None:
+    circuit = opened()
+    ruling = lease(circuit, now=REST_OVER, known=circuit.epoch)
+    assert (ruling.granted, ruling.touched) == (True, True)
+    assert not lease(circuit, now=REST_OVER, known=circuit.epoch + 1).granted
+
+
+def test_whoever_lost_a_probe_waits_while_another_may_probe() -> None:
+    circuit = replace(opened(), lost_by="a", lost_at_ms=REST_OVER)
+    assert not lease(circuit, now=REST_OVER, by="a").granted
+    assert lease(circuit, now=REST_OVER, by="b").granted
+
+
+def test_the_gone_are_forgotten_with_every_hundredth_batch_and_with_no_other() -> None:
+    circuit = replace(Circuit(), batches={"gone": Counted(1, NOW - 2000), "here": Counted(1, NOW - 1999)})
+    assert set(report(circuit, ok=1, number=99).circuit.batches) == {"gone", "here", "a"}
+    assert set(report(circuit, ok=1, number=100).circuit.batches) == {"here", "a"}
+
+
+@pytest.mark.parametrize("mode", list(OverrideMode))
+def test_a_word_that_is_taught_binds_as_it_did(mode: OverrideMode) -> None:
+    word = Override(mode, "why", "kim", None)
+    taught = rules.teach(Circuit(), terms(), NOW, "b", Belief(CLOSED, NOW + 7, override=word)).circuit
+    assert taught.override == word
+    assert taught.state is (OPEN if mode is OverrideMode.OPEN else CLOSED)
+    assert taught.open_until_ms == (NOW if mode is OverrideMode.OPEN else 0)
+
+
+def test_a_batch_that_counts_for_nothing_still_tells_that_a_words_time_was_up() -> None:
+    circuit = forced(OverrideMode.OPEN, 10)
+    assert [event.reason for event in report(circuit, ok=1, now=NOW + 10).events] == ["its time is up"]

@@ -1,9 +1,9 @@
-"""Leases, words and rests at the edges of their time, on every ledger. Each is here since a mutant of the Lua got by."""
+"""Leases, words and rests at the edges of their time, on every ledger. Each is here since a mutant of Lua got by."""
 
 from __future__ import annotations
 
-from ha_rag.circuit.rules import Batch, Tally
-from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
+from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
 from ha_rag.messages import Outcome
 from tests.ledger.bench import Bench, terms
 
@@ -43,3 +43,27 @@ async def test_a_new_word_lets_shadow_tell_again_within_the_rest_that_it_would_h
         await bench.ledger.record(NAME, terms(), Batch("a", number, (tally,), failing=True), 0.0)
         told.append([event.trigger for event in await bench.ledger.events(NAME, limit=9)].count("would open"))
     assert told == [1, 2]
+
+
+async def test_a_word_that_is_taught_stands_as_it_was_given(bench: Bench) -> None:
+    word = Override(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
+    belief = Belief(CircuitState.CLOSED, bench.now_ms, override=word)
+    assert (await bench.ledger.teach(NAME, terms(), "a", belief)).snapshot.override == word
+    await bench.advance(100)
+    assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
+
+
+async def test_teaching_ends_a_word_whose_time_was_up_and_tells_of_it(bench: Bench) -> None:
+    await bench.ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", 100)
+    await bench.advance(100)
+    await bench.ledger.teach(NAME, terms(), "a", Belief(CircuitState.CLOSED, bench.now_ms + 50))
+    assert "its time is up" in [event.reason for event in await bench.ledger.events(NAME)]
+
+
+async def test_every_circuit_is_read_by_the_terms_that_are_asked_with(bench: Bench) -> None:
+    batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(2, 0)),))
+    for name in ("one", "two"):
+        await bench.ledger.record(name, terms(), batch, 0.0)
+    await bench.advance(300)
+    found = await bench.ledger.read({"one": terms(), "two": terms(window_ms=200)})
+    assert [found[name].snapshot.counts for name in ("one", "two")] == [Counts(2, 0), Counts()]
