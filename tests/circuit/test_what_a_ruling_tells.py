@@ -173,3 +173,7 @@ def test_a_word_that_is_taught_binds_as_it_did(mode: OverrideMode) -> None:
 def test_a_batch_that_counts_for_nothing_still_tells_that_a_words_time_was_up() -> None:
     circuit = forced(OverrideMode.OPEN, 10)
     assert [event.reason for event in report(circuit, ok=1, now=NOW + 10).events] == ["its time is up"]
+
+
+def test_a_first_rest_is_as_long_as_it_was_set_whatever_the_jitter() -> None:
+    assert report(Circuit(), failed=3, jitter=1.0).circuit.open_until_ms == NOW + 500
