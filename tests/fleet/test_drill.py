@@ -10,7 +10,7 @@ import pytest
 from ha_rag.drill.stages import STAGES
 from tests.fleet.processes import HA_RAG
 
-pytestmark = [pytest.mark.fleet, pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.fleet, pytest.mark.timeout(240)]
 
 
 def test_a_fast_drill_answers_every_question_and_ends_with_all_of_it_gone() -> None:
