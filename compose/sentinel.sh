@@ -1,13 +1,9 @@
 #!/bin/sh
-# One of three sentinels. They know the servers by name, and wait until the name of the first master is there.
-until getent hosts redis >/dev/null; do sleep 0.2; done
+# One of three sentinels over the servers that begin at the address: sentinel.sh ADDRESS.
 cat >/run/sentinel.conf <<CONFIGURATION
 protected-mode no
 dir /run
-sentinel resolve-hostnames yes
-sentinel announce-hostnames yes
-sentinel announce-ip $(hostname)
-sentinel monitor fleet redis 6379 2
+sentinel monitor fleet $1 6379 2
 sentinel down-after-milliseconds fleet 2000
 sentinel failover-timeout fleet 10000
 sentinel parallel-syncs fleet 1
