@@ -133,6 +133,9 @@ def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
 
     async def look() -> FleetSnapshot:
         picture = await watcher[0].look()
+        if picture.replicas and not picture.circuits:
+            # The first read of all may come to nothing, while Redis takes in the scripts.
+            picture = await watcher[0].look()
         if not picture.redis.reachable:
             raise CommandError(f"this Redis does not answer: {picture.redis.problem}")
         return picture
