@@ -34,6 +34,7 @@ PLAIN_SIGNS = {"closed": "*", "open": "#", "half_open": "~", "waiting": "o"}
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = "_.-=+*#@"
 SPARK_POINTS = 24
+SHORT_REASON = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,10 @@ def _head(picture: FleetSnapshot, room: Room, down_since: str) -> Text:
 
 def _circuits(circuits: Sequence[CircuitPicture], room: Room, ago_s: float) -> Table:
     table = _table("circuit", "state")
-    wide, medium = room.width >= 110, room.width >= 76
+    wide = room.width >= 110
+    titles = "failed  slow  calls  recovers  why  " if wide else "failed  calls  recovers  why  "
+    points = _spark_points(circuits, room.width, titles)
+    medium = points >= len("failures")
     for shown, title in [(medium, "failures"), (True, "failed"), (wide, "slow"), (medium, "calls"), (True, "recovers")]:
         if shown:
             table.add_column(title, no_wrap=True, justify="left" if title == "failures" else "right")
@@ -99,7 +103,7 @@ def _circuits(circuits: Sequence[CircuitPicture], room: Room, ago_s: float) -> T
         cells = [
             Text(harmless(circuit.name), overflow="ellipsis"),
             Text(f"{_sign(state, room)} {_word(circuit)}{_by_hand(circuit)}", _style(state, room)),
-            *([_spark(circuit.history, room)] if medium else []),
+            *([_spark(circuit.history[-points:], room)] if medium else []),
             Text(f"{circuit.failure_rate:.0%}"),
             *([Text(f"{circuit.slow_rate:.0%}")] if wide else []),
             *([Text(str(circuit.samples))] if medium else []),
@@ -122,10 +126,18 @@ def _why(circuit: CircuitPicture) -> str:
     return harmless("; ".join(filter(None, said)))
 
 
+def _spark_points(circuits: Sequence[CircuitPicture], width: int, titles: str) -> int:
+    """How many fit beside whole names, whole states and a short reason; fewer than its title has letters: no room."""
+    names = max((len(harmless(circuit.name)) for circuit in circuits), default=0)
+    states = max((len(_word(circuit) + _by_hand(circuit)) for circuit in circuits), default=0)
+    left = width - names - states - len(titles) - len("  *   ") - 2
+    return max(min(left, len("failures")), min(SPARK_POINTS, left - SHORT_REASON))
+
+
 def _spark(history: Sequence[Rate], room: Room) -> Text:
     blocks = PLAIN_BLOCKS if room.plain else BLOCKS
     line = Text()
-    for rate in history[-SPARK_POINTS:]:
+    for rate in history:
         level = min(len(blocks) - 1, round(rate.failure_rate * (len(blocks) - 1)))
         line.append(blocks[level], "dim" if rate.state == "closed" and not level else _style(rate.state, room))
     return line

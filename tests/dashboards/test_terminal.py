@@ -169,6 +169,21 @@ def test_harmless_text_stays_on_its_line(text):
     assert all(c.isprintable() or c == " " for c in shown if c.isascii())
 
 
+@pytest.mark.parametrize("width", range(76, 140, 4))
+def test_however_long_the_past_names_and_states_stay_whole(width):
+    """A fleet that had run for half a minute lost the ends of its circuits' names at 80 columns."""
+    long_ago = tuple(rate(0.5) for _ in range(120))
+    names = ["embedder.primary", "generator.extractive", "retriever.lexical"]
+    waits = circuit(name="embedder.secondary", history=long_ago, state="half_open", waiting=True)
+    closed = tuple(circuit(name=name, history=long_ago) for name in names)
+    for circuits in [closed, (*closed, waits)]:
+        shown = rendered(picture(circuits=circuits), width=width)
+        assert all(f"{circuit.name} " in shown for circuit in circuits)
+        assert shown.count("● closed ") == len(names)
+        assert shown.count("waiting for traffic ") == len(circuits) - len(names)
+        assert "recovers" in shown
+
+
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_however_long_the_reason_names_and_states_stay_whole(width):
     said = circuit(name="generator.extractive", state="half_open", waiting=True, reason="why " * 100, voters=("rag-1",))
