@@ -108,11 +108,22 @@ class Recovery:
         if any(counts.failed for window in self._windows() for counts in window.values()):
             await asyncio.sleep(self.fleet.policy.window_s)
         self.fleet.check()
-        if not self.shared:
-            return
-        circuit = self.fleet.ledger.circuit(SVC)
+        if self.shared:
+            await self._agrees()
+
+    async def _agrees(self) -> None:
+        """Each replica knows of the ledger's latest step, once the word of it has had time to arrive.
+
+        Without a call, too, the ledger may step: a replica whose verbs were refused asks for a probe once a second,
+        to see whether they are taken again.
+        """
+        until_s = self.fleet.now_s + 2 * TRIED_S
+        epoch = None
+        while epoch != (epoch := self.fleet.ledger.circuit(SVC).epoch):
+            assert self.fleet.now_s <= until_s, f"the ledger steps on and on: {self._states()}"
+            await asyncio.sleep(self.fleet.members[0].wire.delay_s + 0.01)
         for member in self.fleet.members:
-            assert member.view.fleet.epoch == circuit.epoch, f"{member.name} and the ledger disagree on the epoch"
+            assert member.view.fleet.epoch == epoch, f"{member.name} and the ledger disagree: {self._states()}"
 
     def _windows(self) -> list[Mapping[tuple[int, int], Counts]]:
         own = [member.view._overlay.solo.circuit for member in self.fleet.members]
