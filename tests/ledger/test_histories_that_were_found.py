@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.ledger.fleet_recovery import Recovery
-from tests.ledger.openings import OPENINGS
+from tests.ledger.openings import probing_a_forgetful_ledger
 from tests.ledger.simulated_fleet import QUICK, Fleet
 
 
@@ -20,7 +20,7 @@ def test_a_probe_asked_for_without_a_call_is_heard_of_by_all(seed: int) -> None:
     """
     random.seed(seed)
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
-        fleet.run(OPENINGS["probing_a_forgetful_ledger"](fleet))
+        fleet.run(probing_a_forgetful_ledger(fleet))
         fleet.run(Recovery(fleet, "gone").closes())
         for member in fleet.members:
             member.wire.mend()
