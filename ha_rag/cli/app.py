@@ -14,6 +14,7 @@ from ha_rag.cli.dashboard import dashboard
 from ha_rag.cli.drill import drill
 from ha_rag.cli.faults import break_, mend
 from ha_rag.cli.ingest import ingest
+from ha_rag.cli.learn import learn
 from ha_rag.cli.serve import serve
 from ha_rag.cli.trouble import honest
 from ha_rag.cli.up import up
@@ -31,6 +32,8 @@ EXAMPLES = """
   ha-rag break embedder.primary --for 30       [dim]see who steps in[/dim]
 
   ha-rag circuits                              [dim]what the fleet believes[/dim]
+
+  ha-rag learn                                 [dim]a guided walk through failures[/dim]
 
   ha-rag check --config ha_rag.toml            [dim]what is wrong, and the remedy[/dim]
 """
@@ -64,6 +67,6 @@ def every_command(
     """What holds for every command."""
 
 
-for command in (up, serve, ingest, ask, watch, circuits, mend, check, drill, dashboard, alerter):
+for command in (up, serve, ingest, ask, watch, circuits, mend, check, drill, learn, dashboard, alerter):
     app.command()(honest(command))
 app.command("break")(honest(break_))

@@ -191,6 +191,19 @@ class Crew:
             await asyncio.sleep(0.01)
         return outcome
 
+    async def asked_each_once(self, and_then_s: float) -> list[tuple[str, bool]]:
+        """One call of each member at once, then a pause. Answers who was let through, and whether that one was on its
+        own (before the call or after it): only what shares is bound by the fleet's circuit."""
+        before = [await member.sees() for member in self]
+        outcomes = await asyncio.gather(*(member.call() for member in self))
+        after = [await member.sees() for member in self]
+        await asyncio.sleep(and_then_s)
+        return [
+            (member.name, seen["away"] or sees["away"])
+            for member, seen, (outcome,), sees in zip(self.members, before, outcomes, after, strict=True)
+            if outcome != "refused"
+        ]
+
     async def changes(self, members: Sequence[Member] | None = None) -> list[tuple[str, str]]:
         """What the fleet's circuit went through, as (from, to) in the order of epochs, whoever heard of it."""
         told = [event for m in members or self.members for event in await m.events() if event["scope"] == "fleet"]

@@ -3,70 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import pty
 import re
 import signal
-import struct
-import subprocess
-import termios
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.fleet.processes import HA_RAG, Fleet
+from tests.terminal import ANSI, LEAVE_SCREEN, SHOW_CURSOR, Terminal
 from tests.waiting import until
 
 pytestmark = pytest.mark.fleet
-
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
-
-
-class Terminal:
-    """A terminal with one program in it. `text`: all that was written; `process`: the program."""
-
-    def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
-        self._master, slave = pty.openpty()
-        self.resize(columns, lines)
-        own = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **environment}
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env={name: value for name, value in own.items() if value},
-        )  # fmt: skip
-        os.close(slave)
-        self.text = ""
-        self._thread = threading.Thread(target=self._drain, daemon=True)
-        self._thread.start()
-
-    def _drain(self) -> None:
-        while True:
-            try:
-                more = os.read(self._master, 65536)
-            except OSError:
-                return  # the program has ended
-            self.text += more.decode(errors="replace")
-
-    def resize(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    @property
-    def frame(self) -> str:
-        """The latest whole picture, without its colours."""
-        frames = self.text.split("\x1b[H")
-        return _ANSI.sub("", frames[-2] if len(frames) > 2 else "")
-
-    def widest(self) -> int:
-        return max((len(line.rstrip()) for line in self.frame.splitlines()), default=0)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._thread.join(5)
-        os.close(self._master)
 
 
 @contextmanager
@@ -106,7 +54,7 @@ async def test_without_colour_the_words_say_it(fleet: Fleet, variable: str) -> N
     with watching("--once", "--url", fleet.replicas[0].url, environment={variable: value}) as terminal:
         await asyncio.to_thread(terminal.process.wait, 20)
         await until(lambda: "embedder.primary" in terminal.text)
-    assert re.search(r"embedder\.primary\s+(\S )?closed", _ANSI.sub("", terminal.text))
+    assert re.search(r"embedder\.primary\s+(\S )?closed", ANSI.sub("", terminal.text))
     assert re.search(r"\x1b\[[0-9;]*3[0-7]m", terminal.text) is None
 
 

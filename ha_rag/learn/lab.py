@@ -1,0 +1,150 @@
+"""A lab: one replica, or two with one memory, over components that fail when they are told, in a time that waits.
+
+The pipeline, its circuits and their law are the real ones; only the clock is moved by hand, so that nobody who learns
+has to wait for a rest to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.clock import ManualClock
+from ha_rag.components.embedders.cached import CachedEmbedder, MemoryEmbeddingCache, RememberingEmbedder
+from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
+from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
+from ha_rag.components.retrievers.teaching import PrimaryRetriever, ReducedRetriever
+from ha_rag.components.script import Script
+from ha_rag.errors import ServiceError
+from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.messages import Answer
+from ha_rag.strategy.status import ComponentStatus
+from ha_rag.strategy.strategy import FallbackStrategy
+from ha_rag.strategy.tier import Tier
+from ha_rag.system import HighAvailabilityRAG
+
+POLICY = CircuitPolicy(
+    min_samples=3,
+    failure_threshold=0.5,
+    window_s=60.0,
+    recovery_timeout_s=10.0,
+    recovery_backoff=2.0,
+    probe_successes=2,
+)
+DOCUMENTS = {
+    "opening.md": "A circuit opens when enough calls were made and at least half of them failed.",
+    "recovery.md": "A circuit recovers by itself: after its recovery timeout one call is let through as a probe. "
+    "When the probes succeed, the circuit closes.",
+    "fallback.md": "While a circuit is open, the next tier answers, and the answer says that it is degraded.",
+    "sharing.md": "Replicas share the state of a circuit, so that what one of them learns protects them all.",
+}
+CIRCUITS = (
+    "embedder.primary", "embedder.secondary", "embedder.cached",
+    "retriever.primary", "retriever.reduced", "generator.primary", "generator.fallback",
+)  # fmt: skip
+SHARED = "embedder.primary"
+"""The circuit whose state the replicas of a lesson share."""
+HEARD_WITHIN_S = 5.0
+
+
+class Switch(Script):
+    """What a lesson breaks and mends. `down`: whether the component's calls fail now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = False
+
+    def play(self) -> None:
+        super().play()
+        if self.down:
+            raise ServiceError("failed on purpose")
+
+
+class Lab:
+    """Used from one thread, as `with Lab(replicas)`. `replicas`: 1, or more that share their circuits."""
+
+    def __init__(self, replicas: int = 1) -> None:
+        self._runner = asyncio.Runner()
+        self._clock = ManualClock()
+        self._switches = {circuit: Switch() for circuit in CIRCUITS}
+        shared = MemoryLedger(self._clock)
+        self._circuits = [
+            CircuitRegistry((lambda: shared) if replicas > 1 else None, replica=f"replica-{number}", clock=self._clock)
+            for number in range(1, replicas + 1)
+        ]
+        self._rags = [HighAvailabilityRAG(self._strategy(), circuits) for circuits in self._circuits]
+
+    def __enter__(self) -> Self:
+        for circuits in self._circuits:
+            self._runner.run(circuits.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for rag, circuits in zip(self._rags, self._circuits, strict=True):
+            self._runner.run(rag.aclose())
+            self._runner.run(circuits.__aexit__(None, None, None))
+        self._runner.close()
+
+    # ---- what a lesson does -----------------------------------------------------------------------------------------
+
+    def breaks(self, *circuits: str) -> None:
+        """The components behind these circuits fail from now on."""
+        for circuit in circuits:
+            self._switches[circuit].down = True
+
+    def mends(self, *circuits: str) -> None:
+        """They are well again."""
+        for circuit in circuits:
+            self._switches[circuit].down = False
+
+    def waits(self, seconds: float) -> None:
+        """So much time passes, at once."""
+        self._clock.advance(seconds)
+
+    def asks(self, question: str, replica: int = 1) -> Answer:
+        """What that replica answers; the others have heard what there was to hear."""
+        return self._runner.run(self._asked(question, replica))
+
+    def health(self, replica: int = 1) -> dict[str, ComponentStatus]:
+        """`get_system_health()` of that replica."""
+        return self._rags[replica - 1].get_system_health()
+
+    # ---- how --------------------------------------------------------------------------------------------------------
+
+    async def _asked(self, question: str, replica: int) -> Answer:
+        answer = await self._rags[replica - 1].query(question)
+        async with asyncio.timeout(HEARD_WITHIN_S):
+            while len(self._rags) > 1 and not await self._all_know():
+                await asyncio.sleep(0.001)
+        return answer
+
+    async def _all_know(self) -> bool:
+        """Whether the ledger has been told of every call, and every replica has heard what follows from them."""
+        shared = next(report for report in await self._circuits[0].circuits() if report.name == SHARED)
+        statuses = [rag.get_system_health()[SHARED] for rag in self._rags]
+        told = shared.state != "closed" or shared.samples == sum(status.calls for status in statuses)
+        return told and all(status.state == shared.state for status in statuses)
+
+    def _strategy(self) -> FallbackStrategy:
+        s, cache = self._switches, MemoryEmbeddingCache()
+        primary = RememberingEmbedder(PrimaryEmbedder(script=s["embedder.primary"]), cache)
+        return FallbackStrategy(
+            embedders=[
+                Tier("primary", primary, policy=POLICY),
+                Tier("secondary", SecondaryEmbedder(script=s["embedder.secondary"]), policy=POLICY),
+                Tier("cached", CachedEmbedder(cache, script=s["embedder.cached"]), policy=POLICY),
+            ],
+            retrievers=[
+                Tier("primary", PrimaryRetriever(DOCUMENTS, script=s["retriever.primary"]), policy=POLICY),
+                Tier("reduced", ReducedRetriever(DOCUMENTS, script=s["retriever.reduced"]), policy=POLICY),
+            ],
+            generators=[
+                Tier("primary", PrimaryGenerator(script=s["generator.primary"]), policy=POLICY),
+                Tier("fallback", FallbackGenerator(script=s["generator.fallback"]), policy=POLICY),
+            ],
+        )

@@ -1,0 +1,61 @@
+"""A terminal with a program in it, as a person has one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import threading
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
+
+
+class Terminal:
+    """A terminal with one program in it. `text`: all that was written; `process`: the program."""
+
+    def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        self.resize(columns, lines)
+        own = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **environment}
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={name: value for name, value in own.items() if value},
+        )  # fmt: skip
+        os.close(slave)
+        self.text = ""
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                more = os.read(self._master, 65536)
+            except OSError:
+                return  # the program has ended
+            self.text += more.decode(errors="replace")
+
+    def resize(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    @property
+    def frame(self) -> str:
+        """The latest whole picture, without its colours."""
+        frames = self.text.split("\x1b[H")
+        return ANSI.sub("", frames[-2] if len(frames) > 2 else "")
+
+    def widest(self) -> int:
+        return max((len(line.rstrip()) for line in self.frame.splitlines()), default=0)
+
+    def types(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._thread.join(5)
+        os.close(self._master)
