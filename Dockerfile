@@ -21,6 +21,7 @@ LABEL org.opencontainers.image.title="ha_rag" \
 RUN useradd --create-home --uid 10001 ha_rag && mkdir /data && chown ha_rag /data
 COPY --from=build /venv /venv
 COPY workers /app/workers
+COPY compose/entrypoint.sh /app/entrypoint.sh
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HA_RAG_LOG=json
 USER ha_rag
 # The index stands in .ha_rag below this folder, on a volume.
@@ -31,4 +32,6 @@ HEALTHCHECK --interval=5s --timeout=2s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=1)"]
 # SIGTERM lets a replica finish what it has taken.
 STOPSIGNAL SIGTERM
+# What is a command of ha-rag is one here, too: docker run -it ha-rag learn
+ENTRYPOINT ["sh", "/app/entrypoint.sh"]
 CMD ["python", "-m", "workers.replica", "--host", "0.0.0.0", "--port", "8000"]

@@ -56,6 +56,11 @@ def test_what_runs_is_nobody_special_and_can_change_and_build_nothing(stack: Sta
     assert stack.docker("exec", replica, "python", "-c", tried).split() == ["True"] * 6
 
 
+def test_the_same_image_teaches(stack: Stack) -> None:
+    walked = stack.docker("run", "--rm", "ha-rag", "learn", "--auto", "--scenario", "normal")
+    assert "The end: " in walked
+
+
 def test_without_a_token_nobody_can_act_through_the_gateway(stack: Stack) -> None:
     request = urllib.request.Request(
         f"{stack.url}/v1/circuits/{CIRCUIT}/override",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+from ha_rag.breaker.breaker import CircuitBreaker
+from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.terms import Terms
 from ha_rag.clock import SystemClock
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view import View
+
+POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=30.0)
 
 
 class Deaf(MemoryLedger):
@@ -78,3 +83,51 @@ async def test_a_beat_under_way_does_not_put_a_replica_that_has_left_back_on_the
     assert ledger.noting is not None
     await ledger.noting
     assert await ledger.replicas() == []
+
+
+class SlowlyRecording(MemoryLedger):
+    """Takes a report only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    async def record(self, *told):
+        self.asked.set()
+        await self.may.wait()
+        return await super().record(*told)
+
+
+def fails(breaker: CircuitBreaker) -> None:
+    permit = breaker.admit().permit
+    assert permit is not None
+    permit.failed()
+
+
+async def samples(ledger: MemoryLedger) -> int:
+    return (await ledger.read({"service": Terms.of(POLICY)}))["service"].snapshot.counts.samples
+
+
+async def test_a_replica_that_leaves_tells_what_came_up_during_its_last_report():
+    ledger = SlowlyRecording()
+    async with CircuitRegistry(lambda: ledger, replica="a") as circuits:
+        breaker = circuits.breaker("service", POLICY)
+        async with asyncio.timeout(10):
+            while circuits.shared_state != "fresh":
+                await asyncio.sleep(0)
+        fails(breaker)
+        await ledger.asked.wait()
+        fails(breaker)
+        asyncio.get_running_loop().call_later(0.05, ledger.may.set)
+    assert await samples(ledger) == 2
+
+
+async def test_a_replica_that_leaves_before_it_has_heard_anything_tells_what_it_counted(any_redis_url: str):
+    async with CircuitRegistry.connect(any_redis_url, namespace="short", replica="a") as circuits:
+        breaker = circuits.breaker("service", POLICY)
+        for _ in range(POLICY.min_samples):
+            fails(breaker)
+    async with CircuitRegistry.connect(any_redis_url, namespace="short", replica="b") as circuits:
+        circuits.breaker("service", POLICY)
+        (service,) = await circuits.circuits()
+    assert (service.state, service.opened_by) == ("open", "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 
@@ -25,7 +26,8 @@ class Reporting:
         self._bursts: dict[str, Burst] = {}
         self._reported_s: dict[str, float] = {}
         self._about_to: set[str] = set()
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, asyncio.Event] = {}
+        """Circuit -> what is set when its report has ended."""
         self._again: set[str] = set()
 
     def soon(self, view: View) -> None:
@@ -58,6 +60,12 @@ class Reporting:
         since_s = self._contact.now_s() - BUSY_S
         return sum(at_s >= since_s for at_s in self._reported_s.values())
 
+    async def report_rest(self, view: View) -> None:
+        """Sends all there is, after the report that is under way: what a replica does before it leaves."""
+        if view.name in self._under_way:
+            await self._under_way[view.name].wait()
+        await self.report(view)
+
     async def report(self, view: View) -> None:
         """Sends one batch, if there is anything to report; afterwards what has come up meanwhile."""
         self._about_to.discard(view.name)
@@ -67,14 +75,15 @@ class Reporting:
         batch = view.batch(ledger_now_ms)
         if batch is None:
             return
-        self._under_way.add(view.name)
+        ended = self._under_way[view.name] = asyncio.Event()
         try:
             reply = await self._contact.ledger.record(view.name, view.terms, batch, random.random())
         except LedgerError as error:
             self._contact.not_taken(view, error)
             return
         finally:
-            self._under_way.discard(view.name)
+            del self._under_way[view.name]
+            ended.set()
             self._reported_s[view.name] = self._contact.now_s()
         view.batch_taken(batch)
         self._contact.taken(view, reply)

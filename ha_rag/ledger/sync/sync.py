@@ -114,7 +114,9 @@ class Sync:
             return
         shared = self._views.shared()
         await self._probing.give_all_back(shared)
-        await asyncio.gather(*map(self._reporting.report, shared))
+        if self.link.ledger_now_ms() is None:  # it leaves before it has heard anything: what it counted needs a time
+            await self._watching.look_at_all()
+        await asyncio.gather(*map(self._reporting.report_rest, shared))
         await self._pulse.leave()
 
     def _leave_views_alone(self) -> None:

@@ -1,0 +1,49 @@
+"""A FastAPI application that uses only the circuit: several workers, one belief about the payment service.
+
+    REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 \\
+        uvicorn examples.fastapi_app:app --workers 4
+
+`POST /charge/7` is 200; 502 when the payment service failed; 503 with Retry-After, at once, while its circuit is open.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from fastapi import FastAPI, HTTPException, Request
+
+from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
+
+PAYMENTS_URL = os.environ.get("PAYMENTS_URL", "http://localhost:9000")
+POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=10.0)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Each worker joins the fleet when it starts, and says goodbye when it ends."""
+    async with (
+        CircuitRegistry.connect(os.environ.get("REDIS_URL"), namespace="shop") as circuits,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
+    ):
+        yield {"payments": circuits.breaker("payments", POLICY, timeout_s=2.0), "session": session}
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/charge/{order}")
+async def charge(order: int, request: Request) -> dict[str, str]:
+    """Charges an order."""
+    try:
+        async with request.state.payments, request.state.session.post(f"{PAYMENTS_URL}/charge/{order}") as reply:
+            reply.raise_for_status()
+            return {"charged": await reply.text()}
+    except CircuitOpenError as refused:
+        again = {"Retry-After": str(round(refused.retry_after_s) + 1)}
+        raise HTTPException(503, "payments rest; nothing was charged", headers=again) from refused
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise HTTPException(502, "payments failed") from error

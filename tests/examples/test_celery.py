@@ -1,0 +1,55 @@
+"""A Celery worker that uses only the circuit: while it is open a task waits for the rest to end, and is then done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+from celery.result import AsyncResult
+
+from ha_rag import CircuitPolicy, CircuitRegistry
+from tests.examples.shop import Payments, running
+from tests.redis_servers import RedisProcess
+from tests.waiting import until
+
+POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=10.0)
+
+
+@pytest.fixture
+def payments() -> Iterator[Payments]:
+    service = Payments()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def shop(redis_server: RedisProcess) -> Iterator[Celery]:
+    app = Celery("shop", broker=redis_server.url, backend=redis_server.url)
+    yield app
+    app.close()
+
+
+@pytest.mark.real_redis
+async def test_a_task_waits_for_the_rest_of_an_open_circuit_and_sends_nothing_meanwhile(
+    payments: Payments, shop: Celery, redis_server: RedisProcess
+) -> None:
+    worker = ("celery", "--app", "examples.celery_app", "worker", "--concurrency", "1", "--loglevel", "warning")
+
+    def send(order: int) -> AsyncResult:
+        return shop.send_task("charge", [order])
+
+    with running(*worker, redis=redis_server.url, payments=payments.url):
+        well = send(1)
+        await until(well.ready, within_s=40)
+        assert well.result == "paid"
+
+        async with CircuitRegistry.connect(redis_server.url, namespace="shop", replica="operator") as circuits:
+            circuits.breaker("payments", POLICY, timeout_s=2.0)
+            await circuits.override("payments", "open", by="test", reason="a rest", for_s=2.0)
+            received = payments.calls
+            waiting = send(2)
+            await until(lambda: waiting.state == "RETRY")
+            assert payments.calls == received
+            await until(waiting.ready, within_s=40)
+        assert (waiting.result, payments.calls) == ("paid", received + 1)

@@ -1,0 +1,51 @@
+"""Two processes of one web application: what the first one's failures teach protects the second one's callers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.examples.shop import Payments, charged, post, running
+from tests.ports import free_port
+from tests.waiting import until
+
+FASTAPI = ("uvicorn", "examples.fastapi_app:app", "--port", "{port}")
+FLASK = ("flask", "--app", "examples.flask_app", "run", "--port", "{port}")
+
+
+@pytest.fixture
+def payments() -> Iterator[Payments]:
+    service = Payments()
+    yield service
+    service.close()
+
+
+def answers_well(port: int) -> bool:
+    return post(f"http://127.0.0.1:{port}/charge/7")[0] == 200
+
+
+@pytest.mark.parametrize("command", [FASTAPI, FLASK], ids=["fastapi", "flask"])
+async def test_what_one_process_learns_protects_the_other(
+    command: tuple[str, ...], payments: Payments, fake_redis_server: str
+) -> None:
+    first, second = free_port(), free_port()
+    how = {"redis": fake_redis_server, "payments": payments.url}
+    with (
+        running(*[word.format(port=first) for word in command], **how),
+        running(*[word.format(port=second) for word in command], **how),
+    ):
+        for port in (first, second):
+            await until(partial(answers_well, port), within_s=30)
+        assert charged(post(f"http://127.0.0.1:{first}/charge/7")[2]) == "paid"
+        payments.status = 500
+        answers = [post(f"http://127.0.0.1:{first}/charge/7")[0] for _ in range(20)]
+        assert answers[0] == 502
+        assert answers[-1] == 503
+        received = payments.calls
+        await until(lambda: post(f"http://127.0.0.1:{second}/charge/7")[0] == 503)
+        status, headers, body = post(f"http://127.0.0.1:{second}/charge/7")
+        assert (status, "nothing was charged" in body) == (503, True)
+        assert 1 <= int(headers.get("Retry-After") or headers["retry-after"]) <= 12
+        assert payments.calls - received <= 1, "the second had to hear of it, not to find out"
