@@ -11,7 +11,7 @@ LONG := fleet or faults or browser or compose
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
+.PHONY: docs pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ test-mutants: install ## how many small mistakes in the law and the ledger the t
 	$(BIN)/python -m mutmut run --max-children 2
 	$(BIN)/python -m tests.mutants.lua $(ARGS)
 
+docs: install ## the documents as a site in site/, without a word to anybody else
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 pictures: install ## takes the dashboard's pictures in docs/images anew (needs chromium)
 	$(BIN)/python -m tests.browser.pictures
 
@@ -68,7 +72,7 @@ constraints: ## writes constraints.txt anew from a fresh environment (for mainta
 		  "$$fresh/bin/python" -m pip freeze | grep -v -i '^ha[-_]rag'; } > constraints.txt
 
 clean: ## removes .venv, caches and build results (never your index)
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -51,12 +51,8 @@ TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
 _OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCE_ENDED, Trigger.OVERRIDE_ENDED}
 
 
-def _arrows() -> Iterator[str]:
+def arrows() -> Iterator[tuple[CircuitState, Trigger, CircuitState]]:
+    """What a circuit does by itself: the table without what operators do, and what a lost ledger makes of it."""
     for (state, trigger), to in TABLE.items():
         if trigger not in _OPERATOR and trigger not in (Trigger.TAUGHT_OPEN, Trigger.TAUGHT_CLOSED):
-            yield f"    {state} --> {to}: {trigger}"
-
-
-def mermaid() -> str:
-    """The table as a Mermaid state diagram, without what operators and a lost ledger do."""
-    return "\n".join(["stateDiagram-v2", "    [*] --> closed", *_arrows()])
+            yield state, trigger, to

@@ -7,6 +7,7 @@ has to wait for a rest to end.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -75,7 +76,7 @@ class Lab:
             CircuitRegistry((lambda: shared) if replicas > 1 else None, replica=f"replica-{number}", clock=self._clock)
             for number in range(1, replicas + 1)
         ]
-        self._rags = [HighAvailabilityRAG(self._strategy(), circuits) for circuits in self._circuits]
+        self._rags = [HighAvailabilityRAG(strategy(self._switches), circuits) for circuits in self._circuits]
 
     def __enter__(self) -> Self:
         for circuits in self._circuits:
@@ -130,21 +131,23 @@ class Lab:
         told = shared.state != "closed" or shared.samples == sum(status.calls for status in statuses)
         return told and all(status.state == shared.state for status in statuses)
 
-    def _strategy(self) -> FallbackStrategy:
-        s, cache = self._switches, MemoryEmbeddingCache()
-        primary = RememberingEmbedder(PrimaryEmbedder(script=s["embedder.primary"]), cache)
-        return FallbackStrategy(
-            embedders=[
-                Tier("primary", primary, policy=POLICY),
-                Tier("secondary", SecondaryEmbedder(script=s["embedder.secondary"]), policy=POLICY),
-                Tier("cached", CachedEmbedder(cache, script=s["embedder.cached"]), policy=POLICY),
-            ],
-            retrievers=[
-                Tier("primary", PrimaryRetriever(DOCUMENTS, script=s["retriever.primary"]), policy=POLICY),
-                Tier("reduced", ReducedRetriever(DOCUMENTS, script=s["retriever.reduced"]), policy=POLICY),
-            ],
-            generators=[
-                Tier("primary", PrimaryGenerator(script=s["generator.primary"]), policy=POLICY),
-                Tier("fallback", FallbackGenerator(script=s["generator.fallback"]), policy=POLICY),
-            ],
-        )
+
+def strategy(scripts: Mapping[str, Script]) -> FallbackStrategy:
+    """The tiers of the lesson; `scripts`: circuit -> when its component fails."""
+    s, cache = scripts, MemoryEmbeddingCache()
+    primary = RememberingEmbedder(PrimaryEmbedder(script=s["embedder.primary"]), cache)
+    return FallbackStrategy(
+        embedders=[
+            Tier("primary", primary, policy=POLICY),
+            Tier("secondary", SecondaryEmbedder(script=s["embedder.secondary"]), policy=POLICY),
+            Tier("cached", CachedEmbedder(cache, script=s["embedder.cached"]), policy=POLICY),
+        ],
+        retrievers=[
+            Tier("primary", PrimaryRetriever(DOCUMENTS, script=s["retriever.primary"]), policy=POLICY),
+            Tier("reduced", ReducedRetriever(DOCUMENTS, script=s["retriever.reduced"]), policy=POLICY),
+        ],
+        generators=[
+            Tier("primary", PrimaryGenerator(script=s["generator.primary"]), policy=POLICY),
+            Tier("fallback", FallbackGenerator(script=s["generator.fallback"]), policy=POLICY),
+        ],
+    )

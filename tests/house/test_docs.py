@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from ha_rag.circuit.transitions import mermaid
+from ha_rag.learn.diagram import drawings
 from ha_rag.ledger.keys import PARTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_the_diagram_of_the_states_is_drawn_from_the_transition_table():
-    assert mermaid() in (ROOT / "docs" / "breaker.md").read_text()
+@pytest.mark.parametrize(("file", "drawing"), list(drawings()), ids=lambda value: value[:10])
+def test_the_drawings_are_made_from_the_codes_own_tables(file: str, drawing: str):
+    kept = ROOT / "docs" / "images" / file
+    assert kept.read_text(encoding="utf-8") == drawing, "python -m ha_rag.learn.diagram docs/images"
+    assert any(f"images/{file})" in page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def test_every_key_of_a_circuit_is_explained():
