@@ -10,6 +10,7 @@ import struct
 import subprocess
 import termios
 import threading
+from pathlib import Path
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
@@ -18,12 +19,14 @@ SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
 class Terminal:
     """A terminal with one program in it. `text`: all that was written; `process`: the program."""
 
-    def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: list[str], columns: int, lines: int, environment: dict[str, str], folder: Path | None = None
+    ) -> None:
         self._master, slave = pty.openpty()
         self.resize(columns, lines)
         own = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **environment}
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=folder,
             env={name: value for name, value in own.items() if value},
         )  # fmt: skip
         os.close(slave)
@@ -41,6 +44,11 @@ class Terminal:
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    @property
+    def plain(self) -> str:
+        """All that was written, without its colours."""
+        return ANSI.sub("", self.text)
 
     @property
     def frame(self) -> str:

@@ -9,5 +9,5 @@ from ha_rag.local_fleet.samples import sample_documents
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     filled = any(not file.name.startswith(".") for file in folder.iterdir()) if folder.is_dir() else False
-    sys.argv[1:] = ["ingest", "--mirror", str(folder if filled else sample_documents())]
+    sys.argv[1:] = ["ingest", "--mirror", *map(str, [folder] if filled else sample_documents())]
     main()

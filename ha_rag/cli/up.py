@@ -40,7 +40,7 @@ def up(
         provider=settings.source is None,
         # Without a file they are looked through at every start, which costs little and fills what was missing;
         # into an index of one's own they come only once, so that the first question has something to find.
-        samples=sample_documents() if settings.source is None or not settings.has_index else None,
+        samples=sample_documents() if settings.source is None or not settings.has_index else (),
         folder=settings.index_folder,
         program=own_name(),
         alerts=bool(settings.alert_urls),

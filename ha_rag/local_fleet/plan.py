@@ -58,7 +58,7 @@ class FleetPlan:
     provider: bool = False
     provider_port: int = PROVIDER_PORT
     configuration: Callable[[int, str | None], str] = standard_configuration
-    samples: Path | None = None
+    samples: tuple[Path, ...] = ()
     folder: Path = FOLDER
     any_port: bool = False
     alerts: bool = False

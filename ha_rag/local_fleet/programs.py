@@ -28,11 +28,11 @@ def provider_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program
 
 def ingest_program(plan: FleetPlan, config: Path | None, redis_url: str) -> Program | None:
     """What indexes the sample documents; None where there are none to index."""
-    if plan.samples is None:
+    if not plan.samples:
         return None
     return Program(
         name="ingest",
-        command=(*plan.commands.ingest, str(plan.samples), *_config_option(config)),
+        command=(*plan.commands.ingest, *map(str, plan.samples), *_config_option(config)),
         environment=_shared(plan.environment, redis_url, "ingest"),
         log=plan.log_folder / "ingest.log",
     )

@@ -151,7 +151,7 @@ class Supervisor:
         program = programs.ingest_program(self._plan, config, redis_url)
         if program is None:
             return
-        self._narrator.step(f"Indexing the documents in {self._plan.samples}")
+        self._narrator.step(f"Indexing the documents in {os.path.commonpath(self._plan.samples)}")
         async with _running(program) as child:
             code = await child.wait()
         if code:

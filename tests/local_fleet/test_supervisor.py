@@ -173,7 +173,7 @@ async def test_samples_are_indexed_before_the_replicas_start_and_a_failure_there
     plan: FleetPlan, tmp_path: Path
 ) -> None:
     failing = replace(plan.commands, ingest=stand_ins.command("fail", "4"))
-    async with running(replace(plan, samples=tmp_path, commands=failing)) as fleet:
+    async with running(replace(plan, samples=(tmp_path,), commands=failing)) as fleet:
         await fleet.until_said("2 ready")
         assert (
             fleet.said.index("Indexing the documents") < fleet.said.index("exit code 4") < fleet.said.index("2 ready")

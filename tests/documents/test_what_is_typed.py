@@ -1,0 +1,30 @@
+"""Every command of README and docs/ is executed: each is typed by one of those who are named here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.documents.pages import Typed, commands
+
+BY_FLEET = ("make run", ".venv/bin/ha-rag ", "ha-rag ", "curl ")
+"""tests/fleet/test_what_the_documents_type.py"""
+BY_COMPOSE = ("docker ",)
+"""tests/compose/test_what_the_documents_type.py"""
+ELSEWHERE = {
+    "make test": ".ci/run",
+    ".venv/bin/ha-rag drill --fast": "tests/fleet/test_drill.py",
+    "pip install 'ha-rag[otel]'": "the extra is what [dev] installs, and tests/telemetry uses",
+    "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 ha-rag serve": "tests/telemetry",
+}
+
+
+@pytest.mark.parametrize("command", commands(), ids=str)
+def test_somebody_executes_it(command: Typed) -> None:
+    assert command.text in ELSEWHERE or command.text.startswith((*BY_FLEET, *BY_COMPOSE)), "who types this?"
+
+
+def test_whoever_is_named_has_something_to_type() -> None:
+    texts = [command.text for command in commands()]
+    assert [text for text in ELSEWHERE if text not in texts] == []
+    for beginning in (*BY_FLEET, *BY_COMPOSE):
+        assert any(text.startswith(beginning) for text in texts), beginning
