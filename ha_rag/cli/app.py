@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from ha_rag.cli.check import check
 from ha_rag.cli.circuits import circuits
 from ha_rag.cli.dashboard import dashboard
 from ha_rag.cli.drill import drill
+from ha_rag.cli.examples import FIRST, OF, shown
 from ha_rag.cli.faults import break_, mend
 from ha_rag.cli.ingest import ingest
 from ha_rag.cli.learn import learn
@@ -20,31 +22,12 @@ from ha_rag.cli.trouble import honest
 from ha_rag.cli.up import up
 from ha_rag.cli.watch import watch
 
-EXAMPLES = """
-[bold]Examples[/bold]
-
-  ha-rag up                                    [dim]a fleet on port 8000[/dim]
-
-  ha-rag ask "How does a circuit recover?"     [dim]who answered, and from what[/dim]
-
-  ha-rag ingest ./handbook notes.pdf           [dim]more documents[/dim]
-
-  ha-rag break embedder.primary --for 30       [dim]see who steps in[/dim]
-
-  ha-rag circuits                              [dim]what the fleet believes[/dim]
-
-  ha-rag learn                                 [dim]a guided walk through failures[/dim]
-
-  ha-rag check --config ha_rag.toml            [dim]what is wrong, and the remedy[/dim]
-"""
-
 app = typer.Typer(
     name="ha-rag",
     help="Answers questions over your documents, and keeps answering when the services behind it fail.",
-    epilog=EXAMPLES,
+    epilog=shown(FIRST),
     no_args_is_help=True,
     rich_markup_mode="rich",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -67,6 +50,20 @@ def every_command(
     """What holds for every command."""
 
 
-for command in (up, serve, ingest, ask, watch, circuits, mend, check, drill, learn, dashboard, alerter):
-    app.command()(honest(command))
-app.command("break")(honest(break_))
+COMMANDS: dict[str, Callable[..., None]] = {
+    "up": up,
+    "serve": serve,
+    "ingest": ingest,
+    "ask": ask,
+    "watch": watch,
+    "circuits": circuits,
+    "break": break_,
+    "mend": mend,
+    "check": check,
+    "drill": drill,
+    "learn": learn,
+    "dashboard": dashboard,
+    "alerter": alerter,
+}
+for name, command in COMMANDS.items():
+    app.command(name, epilog=shown(OF[name]))(honest(command))
