@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from ha_rag.drill.film import Film
     from ha_rag.drill.ground import Ground
     from ha_rag.drill.rehearsal import Rehearsal
     from ha_rag.drill.result import StageResult
@@ -18,6 +20,7 @@ def drill(
     stage: Annotated[str | None, typer.Option("--stage", help="Only this one.", show_default="all of them")] = None,
     per_s: Annotated[float, typer.Option("--per-s", min=1, max=500, help="Questions a second.")] = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="The results as JSON, for programs.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Writes a page that draws it over time.")] = None,
 ) -> None:
     """Break things on purpose, in a fleet of its own, and see whether every question is answered.
 
@@ -29,6 +32,7 @@ def drill(
     from ha_rag.cli.screen import console, print_json
     from ha_rag.cli.trouble import CommandError
     from ha_rag.drill.picture import table, verdict
+    from ha_rag.drill.report import report
     from ha_rag.drill.stages import stages_named
 
     if sys.platform == "win32":
@@ -37,7 +41,11 @@ def drill(
         stages = stages_named(stage)
     except ValueError as error:
         raise CommandError(f"--stage: {error}") from None
-    results = asyncio.run(_drilled(stages, fast, per_s, quiet=as_json))
+    if html is not None and not html.absolute().parent.is_dir():
+        raise CommandError(f"--html: there is no folder {html.absolute().parent}")
+    results, film = asyncio.run(_drilled(stages, fast, per_s, quiet=as_json))
+    if html is not None:
+        _written(html, report(film, results))
     if as_json:
         print_json({"passed": all(result.passed for result in results), "stages": [r.as_json() for r in results]})
     else:
@@ -48,7 +56,9 @@ def drill(
         raise typer.Exit(1)
 
 
-async def _drilled(stages: tuple[Stage, ...], fast: bool, per_s: float, *, quiet: bool) -> list[StageResult]:
+async def _drilled(
+    stages: tuple[Stage, ...], fast: bool, per_s: float, *, quiet: bool
+) -> tuple[list[StageResult], Film]:
     from ha_rag.drill.configuration import FAST, FULL
     from ha_rag.drill.ground import standing_ground
     from ha_rag.drill.rehearsal import Rehearsal
@@ -60,9 +70,17 @@ async def _drilled(stages: tuple[Stage, ...], fast: bool, per_s: float, *, quiet
     tempo = FAST if fast else FULL
     async with standing_ground(environment, tempo) as ground:
         rehearsal = Rehearsal(ground, outage_s=tempo.outage_s, per_s=per_s)
-        if quiet:
-            return await rehearsal.run(stages)
-        return await _shown(rehearsal, ground, stages)
+        results = await (rehearsal.run(stages) if quiet else _shown(rehearsal, ground, stages))
+    return results, rehearsal.film
+
+
+def _written(html: Path, page: str) -> None:
+    from ha_rag.cli.trouble import CommandError
+
+    try:
+        html.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"--html: {html} cannot be written: {error.strerror}") from error
 
 
 async def _shown(rehearsal: Rehearsal, ground: Ground, stages: tuple[Stage, ...]) -> list[StageResult]:

@@ -47,7 +47,8 @@ OF = {
     "check": (("ha-rag check --config ha_rag.toml", "before it goes live"), ("ha-rag check --json", "for programs")),
     "drill": (
         ("ha-rag drill --fast", "all of it within a minute"),
-        ('ha-rag drill --stage "a replica is killed"', "one outage"),
+        ("ha-rag drill --stage killed", "one outage"),
+        ("ha-rag drill --html report.html", "and a page that draws it"),
     ),
     "learn": (
         ("ha-rag learn", "ten scenarios"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ha_rag.drill.film import Film
 from ha_rag.drill.ground import Ground, Sight
 from ha_rag.drill.result import StageResult
 from ha_rag.drill.stages import Stage
@@ -34,7 +35,7 @@ class Scene:
 class Rehearsal:
     """One drill. `outage_s`: how long each outage lasts. `per_s`: questions a second. For one event loop.
 
-    `scene` may be read at any time.
+    `scene` may be read at any time, `film` when it is over.
     """
 
     def __init__(self, ground: Ground, *, outage_s: float, per_s: float) -> None:
@@ -43,6 +44,7 @@ class Rehearsal:
         self._per_s = per_s
         self._looked = asyncio.Event()
         self.scene = Scene()
+        self.film = Film(time.monotonic())
         self._tallies: list[tuple[float, Tally]] = [(-math.inf, Tally())]
 
     async def run(self, stages: Sequence[Stage]) -> list[StageResult]:
@@ -131,17 +133,21 @@ class Rehearsal:
 
     def _heard(self, reply: Reply) -> None:
         """A reply belongs to the stage in which its question was asked."""
+        self.film.heard(reply)
         next(tally for began_s, tally in reversed(self._tallies) if began_s <= reply.asked_at_s).add(reply)
 
     async def _look_on(self) -> None:
         while True:
             began_s = time.monotonic()
             self.scene.seen = await self._ground.look()
+            states = {name: sight.states for name, sight in self.scene.seen.items()}
+            self.film.saw(states, self._ground.replicas, time.monotonic())
             self._looked.set()
             await asyncio.sleep(max(0.0, began_s + LOOK_S - time.monotonic()))
 
     def _enter(self, stage: Stage, phase: str) -> None:
         self.scene.stage, self.scene.phase, self.scene.since_s = stage, phase, time.monotonic()
+        self.film.entered(stage.title, phase, self.scene.since_s)
 
 
 def _rounded(seconds: float | None) -> float | None:
