@@ -62,6 +62,10 @@ class Terminal:
     def types(self, text: str) -> None:
         os.write(self._master, text.encode())
 
+    def ended(self) -> None:
+        """Returns when all that the ended program wrote has been read."""
+        self._thread.join(5)
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()

@@ -23,9 +23,12 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Ask a question: the answer with its citations, and who served it."""
+    from ha_rag.cli.screen import waiting
+
     _require_text(question)
     body = {"question": question, "top_k": top_k} | ({"timeout_s": timeout_s} if timeout_s else {})
-    answer = client_of(url, (timeout_s or 30.0) + 5.0).call("POST", "/v1/query", body)
+    with waiting("asking ..."):
+        answer = client_of(url, (timeout_s or 30.0) + 5.0).call("POST", "/v1/query", body)
     if as_json:
         print(json.dumps(answer, indent=2))
     else:

@@ -15,11 +15,12 @@ def check(config: Config = None, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from ha_rag.assembly.trial import try_everything
-    from ha_rag.cli.screen import console, print_json, styled, table
+    from ha_rag.cli.screen import console, print_json, styled, table, waiting
     from ha_rag.cli.settings_here import settings_here
 
     settings = settings_here(config)
-    findings = asyncio.run(try_everything(settings))
+    with waiting("trying every component once ..."):
+        findings = asyncio.run(try_everything(settings))
     problems = sum(finding.verdict == "problem" for finding in findings)
     if as_json:
         print_json({"configuration": str(settings.source or ""), "findings": [asdict(finding) for finding in findings]})

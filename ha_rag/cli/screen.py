@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -49,3 +51,14 @@ def table(*columns: str) -> Table:
 def print_json(value: Any) -> None:
     """`value` as JSON, for programs; control characters come escaped."""
     print(json.dumps(value, indent=2))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Says on standard error, as long as it lasts, what is waited for; nothing where nobody looks on."""
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status(what):
+        yield

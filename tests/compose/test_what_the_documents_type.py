@@ -14,11 +14,14 @@ from tests.compose.conftest import StackWith
 from tests.compose.stack import ROOT, UP_S, Stack
 from tests.compose.talking import call, replicas, until
 from tests.documents.pages import commands
-from tests.documents.test_what_is_typed import BY_COMPOSE
+from tests.documents.test_what_is_typed import BY_COMPOSE, NOBODY
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(900)]
 
-MINE = [each.text for each in commands() if each.text.startswith(BY_COMPOSE)]
+MINE = [each for each in commands() if each.text.startswith(BY_COMPOSE) and not each.text.startswith(tuple(NOBODY))]
+UPGRADE = [each.text for each in MINE if each.page == "docs/deploying.md"]
+SESSION = [each.text for each in MINE if each.page == "README.md" and each.text.startswith("docker compose")]
+IMAGE = [each.text for each in MINE if each.text not in (*UPGRADE, *SESSION)]
 OVERLAYS = [
     line.split("`")[1]
     for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
@@ -40,20 +43,33 @@ def shows(stack: Stack, count: int) -> bool:
 
 
 def test_the_readmes_session_goes_as_it_says(stack_with: StackWith) -> None:
-    session = [command for command in MINE if command.startswith("docker compose")]
     with stack_with() as stack:
-        for command in session:
+        for command in SESSION:
             typed(stack, command)
             if "--scale rag=" in command:
                 wanted = int(command.partition("rag=")[2].split()[0])
                 until(partial(shows, stack, wanted), 60, f"{wanted} replicas are shown")
             if "kill redis" in command:
                 assert json.loads(call(stack, "/health")[1])["status"]
-        assert "down" in session[-1]
+        assert "down" in SESSION[-1]
         assert stack.left() == ""
 
 
-@pytest.mark.parametrize("command", [command for command in MINE if not command.startswith("docker compose")])
+def test_an_upgrade_one_replica_at_a_time_loses_no_question(stack_with: StackWith) -> None:
+    assert len(UPGRADE) == 3
+    with stack_with() as stack:
+        until(partial(shows, stack, 3), 60, "three are there")
+        before = stack.containers("rag")
+        with stack.asked(per_s=10, for_s=25) as load:
+            for line in UPGRADE:
+                for command in line.replace("CONTAINER", before[0]).split(" && "):
+                    typed(stack, command)
+            until(partial(shows, stack, 3), 60, "three again")
+        assert load.lost == {}
+        assert before[0] not in stack.containers("rag")
+
+
+@pytest.mark.parametrize("command", IMAGE)
 def test_the_image_is_built_and_teaches(command: str, engine: dict[str, str]) -> None:
     said = typed(Stack(engine, "ha_rag_typed", 0), command)
     assert "learn" not in command or "Left before the end" in said
