@@ -39,7 +39,8 @@ def typed(stack: Stack, command: str) -> str:
 
 
 def shows(stack: Stack, count: int) -> bool:
-    return len(replicas(stack)) == count
+    """Whether the dashboard shows so many; before the stack stands, the gateway has nobody to ask for it."""
+    return call(stack, "/v1/fleet")[0] == call(stack, "/health/ready")[0] == 200 and len(replicas(stack)) == count
 
 
 def test_the_readmes_session_goes_as_it_says(stack_with: StackWith) -> None:
