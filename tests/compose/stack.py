@@ -19,7 +19,12 @@ UP_S = 420
 STOP_S = 45
 """How long each service gets to end before it is killed, in seconds."""
 
-_ASK_INSIDE = "import sys,urllib.request as u;print(u.urlopen('http://127.0.0.1:8000'+sys.argv[1]).read().decode())"
+_ASK_EACH = """
+import socket, sys, urllib.request
+name, path = sys.argv[1:]
+for address in sorted({found[4][0] for found in socket.getaddrinfo(name, 8000, socket.AF_INET)}):
+    print(urllib.request.urlopen(f"http://{address}:8000{path}", timeout=5).read().decode().replace("\\n", " "))
+"""
 
 
 class Stack:
@@ -74,10 +79,16 @@ class Stack:
 
     def inside(self, container: str, path: str) -> str:
         """What the server in one container answers."""
-        return self.docker("exec", container, "python", "-c", _ASK_INSIDE, path)
+        return self.docker("exec", container, "python", "-c", _ASK_EACH, "localhost", path)
+
+    def each(self, service: str, path: str) -> list[str]:
+        """What each running container of a service answers, in one look: a process in a container can take seconds."""
+        return self.docker("exec", self.containers(service)[0], "python", "-c", _ASK_EACH, service, path).splitlines()
 
     def logs(self) -> str:
-        return self.compose("logs", "--no-color", "--tail=60")
+        """The last that each container said, but for the questions that were answered: they would bury the rest."""
+        said = self.compose("logs", "--no-color", "--tail=300").splitlines(keepends=True)
+        return "".join(line for line in said if "ha_rag.answers" not in line)
 
     def down(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", str(STOP_S), timeout_s=180)

@@ -8,10 +8,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.compose.stack import Stack
 
+Met = TypeVar("Met")
 CIRCUIT = "embedder.primary"
 QUESTION = "How does a circuit recover?"
 
@@ -45,14 +46,15 @@ def replicas(stack: Stack) -> list[str]:
     return [replica["name"] for replica in json.loads(body)["replicas"]]
 
 
-def until(condition: Callable[[], bool], within_s: float, what: str) -> None:
+def until(condition: Callable[[], Met], within_s: float, what: str) -> Met:
+    """Waits for it to be true, and gives what it was."""
     end_s = time.monotonic() + within_s
-    while not condition():
+    while not (met := condition()):
         assert time.monotonic() < end_s, f"not within {within_s:g} s: {what}"
         time.sleep(0.1)
+    return met
 
 
 def states(stack: Stack) -> set[str]:
     """Of the circuit, as each replica tells it."""
-    told = [stack.inside(container, f"/v1/circuits/{CIRCUIT}") for container in stack.containers("rag")]
-    return {json.loads(circuit)["state"] for circuit in told}
+    return {json.loads(circuit)["state"] for circuit in stack.each("rag", f"/v1/circuits/{CIRCUIT}")}

@@ -6,6 +6,7 @@ import json
 import ssl
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,30 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(600)]
 
 
 def redis(stack: Stack, service: str, *words: str) -> list[str]:
-    """What redis-cli says in the container of a service."""
-    return stack.docker("exec", stack.containers(service)[0], "redis-cli", *words).split("\n")
+    """What redis-cli hears in the container of a service, a line each; nothing where the server does not listen yet."""
+    waiting = 'until redis-cli "$@"; do [ $((i += 1)) -lt 50 ] || exit 0; sleep 0.1; done 2>/dev/null'
+    return stack.docker("exec", stack.containers(service)[0], "sh", "-c", waiting, "sh", *words).splitlines()
 
 
 def all_know_all(stack: Stack) -> bool:
     told = [redis(stack, f"sentinel-{n}", "-p", "26379", "sentinel", "master", "fleet") for n in (1, 2, 3)]
     facts = [dict(zip(one[::2], one[1::2], strict=False)) for one in told]
-    return {(one["num-slaves"], one["num-other-sentinels"]) for one in facts} == {("1", "2")}
+    return {(one.get("num-slaves"), one.get("num-other-sentinels")) for one in facts} == {("1", "2")}
 
 
 def test_sentinels_put_the_copy_in_the_place_of_a_redis_that_was_killed(stack_with: StackWith) -> None:
     with stack_with("sentinel") as stack:
         until(lambda: call(stack, "/health/ready")[0] == 200, 20, "the gateway has found one")
         until(lambda: all_know_all(stack), 40, "the sentinels know the copy, and each other")
-        with stack.asked(per_s=20, for_s=20) as load:
-            stack.docker("kill", stack.containers("redis")[0])
-            until(lambda: ask(stack)["shared_state"] == "local", 10, "noticed")
-            until(lambda: ask(stack)["shared_state"] == "fresh", 15, "shared again, through the copy")
+        with stack.asked(per_s=20, for_s=30) as load:
+            with ThreadPoolExecutor(1) as pool:
+                # Nobody is in its place for three seconds only, and its engine may take longer to tidy up after it.
+                killing = pool.submit(stack.docker, "kill", stack.containers("redis")[0])
+                until(lambda: ask(stack)["shared_state"] == "local", 20, "noticed")
+                killing.result()
+            until(lambda: ask(stack)["shared_state"] == "fresh", 20, "shared again, through the copy")
             stack.compose("up", "-d", "redis")
-            until(lambda: "slave" in redis(stack, "redis", "role"), 10, "it is back, as a copy")
+            until(lambda: "slave" in redis(stack, "redis", "role"), 20, "it is back, as a copy")
         assert load.lost == {}
         assert ask(stack)["shared_state"] == "fresh"
 
@@ -79,9 +84,9 @@ def test_prometheus_finds_every_replica_by_itself_and_sees_a_circuit_open(stack_
         rules = {rule["name"] for group in prometheus("rules")["groups"] for rule in group["rules"]}
         assert "HaRagCircuitOpen" in rules
         with stack.asked(per_s=20, for_s=20) as load:
-            stack.compose("exec", "-T", "rag", "ha-rag", "break", "embedder.primary", "--for", "15")
+            stack.compose("exec", "-T", "rag", "ha-rag", "break", "embedder.primary", "--for", "60")
             query = "query?query=" + urllib.parse.quote('max(ha_rag_circuit_state{circuit="embedder.primary"})')
-            until(lambda: prometheus(query)["result"][0]["value"][1] == "1", 15, "Prometheus sees it open")
+            until(lambda: prometheus(query)["result"][0]["value"][1] == "1", 40, "Prometheus sees it open")
         assert load.lost == {}
 
 
