@@ -14,10 +14,13 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.index.document import Document, Piece
+from ha_rag.index.nesting import nesting
 
-SPLITTING_VERSION = 1
+SPLITTING_VERSION = 2
 """Raised whenever the same text would be split differently: documents split by another version are read again."""
 CHARACTERS_PER_TOKEN = 4
+DEEPEST_NESTING = 32
+"""Markdown nested deeper is split as plain text: the splitter's time grows with the square of the depth, to minutes."""
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
 
@@ -47,7 +50,8 @@ DEFAULT_SPLITTING = Splitting()
 
 def split(document: Document, splitting: Splitting = DEFAULT_SPLITTING) -> list[Piece]:
     """The passages of a document, in their order; none where it has no words. Deterministic; safe across threads."""
-    splitter = _splitter(document.markdown, splitting.max_tokens, splitting.overlap_tokens)
+    by_structure = document.markdown and nesting(document.text) <= DEEPEST_NESTING
+    splitter = _splitter(by_structure, splitting.max_tokens, splitting.overlap_tokens)
     outline = _outline(document.text) if document.markdown else _Outline((), ())
     pieces = [
         Piece(text=text, title=document.title, heading=outline.above(start))
