@@ -102,6 +102,7 @@ class CircuitPolicy:
 _SHARES = {"failure_threshold", "slow_threshold"}
 _COUNTS = {"min_samples", "probes", "probe_successes", "quorum"}
 _FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget_per_s"}
+MOST_COUNTED = 1_000_000
 MOST_RETRIES = 10
 _LIMITS = {
     "window_s": (0.1, 86_400.0),
@@ -116,8 +117,8 @@ def _problem(name: str, value: object) -> str | None:
     if name == "shed":
         return None if isinstance(value, bool) else f"shed = {value!r}: must be true or false"
     if name in _COUNTS:
-        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
-        return None if good else f"{name} = {value!r}: must be a whole number of at least 1"
+        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_COUNTED
+        return None if good else f"{name} = {value!r}: must be a whole number from 1 to {MOST_COUNTED}"
     if name == "retries":
         good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_RETRIES
         return None if good else f"retries = {value!r}: must be a whole number from 0 to {MOST_RETRIES}"

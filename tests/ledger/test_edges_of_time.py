@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ha_rag.circuit.rules import Batch, Belief, Tally
 from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
 from ha_rag.messages import Outcome
@@ -67,3 +69,57 @@ async def test_every_circuit_is_read_by_the_terms_that_are_asked_with(bench: Ben
     await bench.advance(300)
     found = await bench.ledger.read({"one": terms(), "two": terms(window_ms=200)})
     assert [found[name].snapshot.counts for name in ("one", "two")] == [Counts(2, 0), Counts()]
+
+
+async def test_a_rest_of_no_time_is_over_at_once(bench: Bench) -> None:
+    await probing(bench)
+    ended = await bench.ledger.settle(NAME, terms(), "a", "t", Outcome.THROTTLED, 0, 0.0)
+    assert (ended.snapshot.state, ended.snapshot.left_ms) == (CircuitState.HALF_OPEN, 0)
+    assert (await bench.ledger.lease(NAME, terms(), "b", 0, "later")).granted
+
+
+async def test_a_new_word_ends_in_its_own_time_and_not_in_that_of_the_word_before(bench: Bench) -> None:
+    for for_ms in (1000, 100):
+        await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", for_ms)
+    await bench.advance(100)
+    assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
+    for lasting_ms in (100, None):
+        await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", lasting_ms)
+    await bench.advance(100)
+    assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is not None
+
+
+@pytest.mark.parametrize(
+    ("probes", "state"),
+    [
+        ("ok slow", CircuitState.HALF_OPEN),
+        ("ok slow slow", CircuitState.OPEN),
+        ("ok slow ok slow", CircuitState.HALF_OPEN),
+        ("ok slow ok slow slow", CircuitState.OPEN),
+    ],
+)
+async def test_probes_open_the_circuit_again_once_too_many_of_them_were_slow(
+    bench: Bench, probes: str, state: CircuitState
+) -> None:
+    """Three of five are too many, which reaches the threshold without exceeding it."""
+    policy = terms(slow_threshold=0.6, probe_successes=9)
+    await probing(bench)
+    await bench.ledger.settle(NAME, policy, "a", "t", Outcome.CANCELLED, 0, 0.0)
+    for number, outcome in enumerate(probes.split()):
+        await bench.ledger.lease(NAME, policy, "a", 0, str(number))
+        ended = await bench.ledger.settle(NAME, policy, "a", str(number), Outcome(outcome), 0, 0.0)
+    assert ended.snapshot.state is state
+
+
+@pytest.mark.parametrize(("later_ms", "state"), [(599, CircuitState.OPEN), (600, CircuitState.HALF_OPEN)])
+async def test_a_failed_probe_counts_towards_the_quorum_for_four_lease_lives(
+    bench: Bench, later_ms: int, state: CircuitState
+) -> None:
+    policy = terms(quorum=3, window_ms=1000, lease_ms=300)
+    await bench.ledger.override(NAME, policy, OverrideMode.OPEN, "why", "kim", 100)
+    await bench.advance(100)
+    for replica, wait_ms in (("a", 600), ("b", later_ms), ("c", 0)):
+        assert (await bench.ledger.lease(NAME, policy, replica, 0, replica)).granted
+        ended = await bench.ledger.settle(NAME, policy, replica, replica, Outcome.FAILED, 0, 0.0)
+        await bench.advance(wait_ms)
+    assert ended.snapshot.state is state

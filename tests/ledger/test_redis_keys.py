@@ -122,6 +122,46 @@ async def test_old_buckets_leave_the_window(hands: Hands, redis_bench: RedisBenc
     assert await redis_bench.client.hlen(key(redis_bench, "window")) <= 10
 
 
+async def test_probes_whose_time_is_up_leave_with_the_next_that_is_granted(redis_bench: RedisBench) -> None:
+    hands = Hands(redis_bench, terms_of(probes=2))
+    await hands.probing()
+    await redis_bench.advance(100)
+    await hands.lease("t2", by="b")
+    await redis_bench.advance(200)
+    await hands.lease("t3", by="c")
+    assert [member.partition(":")[2] for member in await probes(redis_bench)] == ["t2", "t3"]
+
+
+async def test_a_probe_that_is_asked_for_again_in_a_later_epoch_stands_once(redis_bench: RedisBench) -> None:
+    hands = Hands(redis_bench, terms_of(probes=2, lease_ms=5000))
+    await hands.probing()
+    await hands.override(OverrideMode.OPEN, 100)
+    await redis_bench.advance(100)
+    granted = await hands.lease()
+    assert await probes(redis_bench) == [f"{granted.snapshot.epoch}:t1"]
+
+
+async def probes(bench: RedisBench) -> list[str]:
+    found: list[str] = await bench.client.zrange(key(bench, "probes"), 0, -1)
+    return found
+
+
+async def test_a_word_that_an_operator_ended_leaves_no_key(hands: Hands, redis_bench: RedisBench) -> None:
+    await hands.override(OverrideMode.SHADOW)
+    assert await redis_bench.client.exists(key(redis_bench, "override"))
+    await hands.override(None)
+    assert not await redis_bench.client.exists(key(redis_bench, "override"))
+
+
+async def test_whoever_looks_into_redis_reads_for_how_long_a_circuit_is_open(
+    hands: Hands, redis_bench: RedisBench
+) -> None:
+    await hands.report(failed=3)
+    assert await redis_bench.client.hget(key(redis_bench, "circuit"), "open_for_ms") == "500"
+    await hands.override(OverrideMode.OPEN)
+    assert await redis_bench.client.hget(key(redis_bench, "circuit"), "open_for_ms") == "0"
+
+
 async def test_batches_of_the_gone_are_forgotten(hands: Hands, redis_bench: RedisBench) -> None:
     for replica in range(20):
         await hands.ledger.record(NAME, hands.terms, Batch(f"gone-{replica}", 1), 0.0)

@@ -20,7 +20,7 @@ end
 local function live(bucket, now, window_ms) return bucket.number * bucket.width > now - window_ms end
 
 local function total(c, terms, now)
-  local sum = { ok = 0, failed = 0, slow = 0, samples = 0 }
+  local sum = { ok = 0, failed = 0, slow = 0 }
   for _, bucket in pairs(c.window) do
     if live(bucket, now, terms.window_ms) then
       sum.ok, sum.failed, sum.slow = sum.ok + bucket.ok, sum.failed + bucket.failed, sum.slow + bucket.slow
@@ -51,7 +51,7 @@ local function change(c, trigger, now, reason, by, counts, above)
   event.epoch = c.epoch
   c.state, c.changed_at_ms, c.reason, c.open_until_ms = event.after, now, reason, now
   c.probe_successes, c.probe_slow, c.window, c.voters = 0, 0, {}, {}
-  c.dirty, c.touched = true, true
+  c.dirty = true
   queue(c, 'DEL', c.keys.open, c.keys.window, c.keys.voters, c.keys.batches)
   c.events[#c.events + 1] = event
 end
@@ -59,7 +59,6 @@ end
 -- How long `:open` lives. `ms`: nil for a rest without an end.
 local function rest(c, now, ms)
   c.opened_at_ms, c.open_for_ms, c.open_until_ms = now, ms or 0, now + (ms or 0)
-  if ms and ms <= 0 then return end
   queue(c, 'SET', c.keys.open, whole(c.epoch))
   if ms then queue_end(c, c.keys.open, ms) end
 end
@@ -75,7 +74,6 @@ local function put_override(c, now, word)
   c.override, c.override_mode, c.override_by = word, word.mode, word.by
   queue(c, 'DEL', c.keys.override)
   local left = word.until_ms and word.until_ms - now
-  if left and left <= 0 then return end
   queue(c, 'HSET', c.keys.override, 'mode', word.mode, 'reason', word.reason, 'by', word.by)
   if left then queue_end(c, c.keys.override, left) end
 end

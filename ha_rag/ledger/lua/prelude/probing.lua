@@ -1,10 +1,7 @@
 -- Probes: leases are granted and given back, and what their ends make of a half-open circuit.
 local function grant(c, now, token, lease_ms)
-  for other, held in pairs(c.leases) do
-    if held.until_ms <= now then
-      c.leases[other] = nil
-      queue(c, 'ZREM', c.keys.probes, held.member)
-    end
+  for _, held in pairs(c.leases) do
+    if held.until_ms <= now then queue(c, 'ZREM', c.keys.probes, held.member) end
   end
   if c.leases[token] then queue(c, 'ZREM', c.keys.probes, c.leases[token].member) end
   local held = { until_ms = now + lease_ms, epoch = c.epoch, member = whole(c.epoch) .. ':' .. token }
