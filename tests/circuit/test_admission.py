@@ -11,7 +11,19 @@ from ha_rag.circuit.state import Counts
 
 @pytest.mark.parametrize(
     ("closed_for_s", "share"),
-    [(-1, 0.1), (0, 0.1), (1.99, 0.1), (2, 0.25), (3.99, 0.25), (4, 0.5), (5.99, 0.5), (6, 1), (7.9, 1), (8, 1), (80, 1)],
+    [
+        (-1, 0.1),
+        (0, 0.1),
+        (1.99, 0.1),
+        (2, 0.25),
+        (3.99, 0.25),
+        (4, 0.5),
+        (5.99, 0.5),
+        (6, 1),
+        (7.9, 1),
+        (8, 1),
+        (80, 1),
+    ],
 )
 def test_calls_come_back_in_four_steps(closed_for_s: float, share: float) -> None:
     assert ramp_share(CircuitPolicy(ramp_s=8), closed_for_s) == share

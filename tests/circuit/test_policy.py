@@ -25,9 +25,13 @@ ROOM: dict[str, Any] = {"recovery_timeout_s": DAY_S, "recovery_timeout_max_s": D
 """Rests that leave every other time room up to its limit."""
 
 
+def accepted(**values: Any) -> CircuitPolicy:
+    return CircuitPolicy(**values)
+
+
 def refusal(**values: Any) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as refused:
-        CircuitPolicy(**values)
+        accepted(**values)
     return refused.value.problems
 
 
@@ -41,8 +45,8 @@ def test_without_a_word_it_is_the_policy_that_the_documents_describe() -> None:
 
 @pytest.mark.parametrize("name", SHARES)
 def test_a_share_lies_above_0_and_at_most_at_1(name: str) -> None:
-    assert getattr(CircuitPolicy(**{name: 1}), name) == 1
-    assert getattr(CircuitPolicy(**{name: 0.001}), name) == 0.001
+    assert getattr(accepted(**{name: 1}), name) == 1
+    assert getattr(accepted(**{name: 0.001}), name) == 0.001
     for wrong in (0, -0.5, 1.001, 50):
         assert refusal(**{name: wrong}) == (
             f"{name} = {wrong!r}: must be above 0 and at most 1 (a share, not a percentage)",
@@ -52,7 +56,7 @@ def test_a_share_lies_above_0_and_at_most_at_1(name: str) -> None:
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_count_is_a_whole_number_from_1_to_a_million(name: str) -> None:
     for right in (1, 1_000_000):
-        assert getattr(CircuitPolicy(**{name: right}), name) == right
+        assert getattr(accepted(**{name: right}), name) == right
     for wrong in (0, -1, 1.0, 2.5, True, "3", None, 1_000_001):
         assert refusal(**{name: wrong}) == (f"{name} = {wrong!r}: must be a whole number from 1 to 1000000",)
 
@@ -73,8 +77,8 @@ def test_shed_is_true_or_false() -> None:
 
 @pytest.mark.parametrize("name", ABOVE_ZERO)
 def test_a_rest_or_a_timeout_lies_above_0_and_at_most_at_a_day(name: str) -> None:
-    assert getattr(CircuitPolicy(**ROOM | {name: DAY_S}), name) == DAY_S
-    assert getattr(CircuitPolicy(**ROOM | {"recovery_timeout_s": 0.001, name: 0.001}), name) == 0.001
+    assert getattr(accepted(**ROOM | {name: DAY_S}), name) == DAY_S
+    assert getattr(accepted(**ROOM | {"recovery_timeout_s": 0.001, name: 0.001}), name) == 0.001
     for wrong in (0, -1, DAY_S + 1):
         assert refusal(**ROOM | {name: wrong}) == (f"{name} = {wrong!r}: must be above 0 and at most 86400",)
 
@@ -82,7 +86,7 @@ def test_a_rest_or_a_timeout_lies_above_0_and_at_most_at_a_day(name: str) -> Non
 @pytest.mark.parametrize("name", FROM_ZERO)
 def test_what_is_off_at_0_lies_between_0_and_a_day(name: str) -> None:
     for right in (0, 0.001, DAY_S):
-        assert getattr(CircuitPolicy(**{name: right}), name) == right
+        assert getattr(accepted(**{name: right}), name) == right
     for wrong in (-0.001, DAY_S + 1):
         assert refusal(**{name: wrong}) == (f"{name} = {wrong!r}: must be at least 0 and at most 86400",)
 
@@ -91,7 +95,7 @@ def test_what_is_off_at_0_lies_between_0_and_a_day(name: str) -> None:
 def test_the_others_have_limits_of_their_own(name: str) -> None:
     low, high = BETWEEN[name]
     for right in (low, high):
-        assert getattr(CircuitPolicy(**{name: right}), name) == right
+        assert getattr(accepted(**{name: right}), name) == right
     for wrong in (low - 0.001, high + 0.001):
         assert refusal(**{name: wrong}) == (f"{name} = {wrong!r}: must be between {low:g} and {high:g}",)
 
@@ -108,7 +112,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 def test_the_longest_rest_is_no_shorter_than_the_first() -> None:
-    assert CircuitPolicy(recovery_timeout_s=30, recovery_timeout_max_s=30)
+    assert CircuitPolicy(recovery_timeout_s=30, recovery_timeout_max_s=30).recovery_timeout_max_s == 30
     assert refusal(recovery_timeout_s=30, recovery_timeout_max_s=20) == (
         "recovery_timeout_max_s = 20: must be at least recovery_timeout_s (30), "
         "since the rest grows from the one to the other",
@@ -116,7 +120,7 @@ def test_the_longest_rest_is_no_shorter_than_the_first() -> None:
 
 
 def test_a_probe_is_over_before_the_rest_after_it_is() -> None:
-    assert CircuitPolicy(recovery_timeout_s=5, probe_timeout_s=5)
+    assert CircuitPolicy(recovery_timeout_s=5, probe_timeout_s=5).probe_timeout_s == 5
     assert refusal(recovery_timeout_s=5, probe_timeout_s=6) == (
         "probe_timeout_s = 6: must be at most recovery_timeout_s (5), so that no probe outlasts the rest after it",
     )
@@ -128,7 +132,9 @@ def test_relations_are_judged_only_between_values_that_are_sound() -> None:
     )
 
 
-@pytest.mark.parametrize(("window_s", "window_ms", "bucket_ms"), [(10, 10_000, 1000), (0.1, 100, 10), (0.1239, 124, 12)])
+@pytest.mark.parametrize(
+    ("window_s", "window_ms", "bucket_ms"), [(10, 10_000, 1000), (0.1, 100, 10), (0.1239, 124, 12)]
+)
 def test_the_window_slides_in_tenths_of_its_length(window_s: float, window_ms: int, bucket_ms: int) -> None:
     policy = CircuitPolicy(window_s=window_s)
     assert (policy.window_ms, policy.bucket_ms) == (window_ms, bucket_ms)

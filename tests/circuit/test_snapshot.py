@@ -43,7 +43,9 @@ def test_everything_that_is_known_is_told() -> None:
     )
 
 
-@pytest.mark.parametrize(("after_ms", "state", "left_ms"), [(0, OPEN, 500), (499, OPEN, 1), (500, HALF_OPEN, 0), (9999, HALF_OPEN, 0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("after_ms", "state", "left_ms"), [(0, OPEN, 500), (499, OPEN, 1), (500, HALF_OPEN, 0), (9999, HALF_OPEN, 0)]
+)
 def test_a_rest_that_is_over_reads_as_half_open(after_ms: int, state: CircuitState, left_ms: int) -> None:
     found = read(opened(), T, NOW + after_ms)
     assert (found.state, found.left_ms, found.now_ms) == (state, left_ms, NOW + after_ms)
@@ -100,9 +102,8 @@ def test_what_has_left_the_window_is_not_counted() -> None:
 
 
 def test_standing_tells_when_a_place_must_be_free_where_all_are_taken() -> None:
-    two = replace(
-        half_open(), leases={"t": Lease(NOW + 300, 7), "u": Lease(NOW + 200, 7), "spent": Lease(NOW + 100, 0), "over": Lease(NOW, 7)}
-    )  # fmt: skip
+    two_more = {"spent": Lease(NOW + 100, 0), "over": Lease(NOW, 7)}
+    two = replace(half_open(), leases={"t": Lease(NOW + 300, 7), "u": Lease(NOW + 200, 7), **two_more})
     assert read(two, terms(probes=1), NOW).standing_ms == 200
     assert read(two, terms(probes=2), NOW).standing_ms == 200
     assert read(two, terms(probes=3), NOW).standing_ms == 0

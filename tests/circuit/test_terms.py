@@ -13,11 +13,10 @@ from tests.circuit.law import T
 
 
 def test_every_time_becomes_whole_milliseconds() -> None:
-    policy = CircuitPolicy(
-        failure_threshold=0.25, slow_call_s=2, slow_threshold=0.75, min_samples=7, window_s=4, recovery_timeout_s=3.0014,
-        recovery_backoff=1.5, recovery_timeout_max_s=45.0016, probes=2, probe_successes=3, quorum=4,
-        throttle_max_s=12.0016,
-    )  # fmt: skip
+    opening = {"failure_threshold": 0.25, "slow_call_s": 2, "slow_threshold": 0.75, "min_samples": 7, "quorum": 4}
+    resting = {"recovery_timeout_s": 3.0014, "recovery_backoff": 1.5, "recovery_timeout_max_s": 45.0016}
+    closing = {"probes": 2, "probe_successes": 3}
+    policy = CircuitPolicy(window_s=4, throttle_max_s=12.0016, **opening, **resting, **closing)  # type: ignore[arg-type]
     assert Terms.of(policy, 0.5) == Terms(
         window_ms=4000, bucket_ms=400, min_samples=7, failure_threshold=0.25, slow_threshold=0.75, quorum=4,
         rest_ms=3001, backoff=1.5, rest_max_ms=45_002, throttle_max_ms=12_002, probes=2, probe_successes=3,
@@ -73,7 +72,8 @@ def test_what_is_nothing_of_the_kind_is_not_taken(numbers: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failed", "slow", "reached"), [(0.49, 1.0, False), (0.5, 0, True), (0.51, 0, True), (0, 2.0, True), (0, 1.99, False)]
+    ("failed", "slow", "reached"),
+    [(0.49, 1.0, False), (0.5, 0, True), (0.51, 0, True), (0, 2.0, True), (0, 1.99, False)],
 )
 def test_either_rate_reaches_its_threshold_at_the_threshold(failed: float, slow: float, *, reached: bool) -> None:
     assert T.reached(failed, slow) is reached

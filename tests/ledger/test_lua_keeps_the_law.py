@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
+from tests.depth import deep
 from tests.ledger.bench import MemoryBench, RedisBench
 from tests.ledger.histories import History, histories
-
-ANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 async def both_agree(bench: RedisBench, drawn: tuple[list[str], list[tuple[Any, ...]]]) -> None:
@@ -25,7 +24,7 @@ async def both_agree(bench: RedisBench, drawn: tuple[list[str], list[tuple[Any, 
 
 
 @pytest.mark.real_redis
-@settings(ANY, max_examples=100)
+@deep(100)
 @given(drawn=histories)
 async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[[str], Any], drawn: Any) -> None:
     client = client_of("redis RESP2")
@@ -35,7 +34,7 @@ async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[
         await client.aclose()
 
 
-@settings(ANY, max_examples=25)
+@deep(25)
 @given(drawn=histories)
 async def test_memory_and_fakeredis_agree_on_any_history(client_of: Callable[[str], Any], drawn: Any) -> None:
     await both_agree(RedisBench(client_of("fakeredis")), drawn)
