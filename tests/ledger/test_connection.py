@@ -121,6 +121,15 @@ async def test_asking_a_sentinel_is_not_tried_twice_either() -> None:
     await close(client)
 
 
+async def test_behind_sentinels_the_database_and_their_own_login_come_from_the_url() -> None:
+    client: Any = connect("redis+sentinel://a/mine/4?sentinel_username=u&sentinel_password=s")
+    assert client.connection_pool.connection_kwargs["db"] == 4
+    (sentinel,) = client.connection_pool.sentinel_manager.sentinels
+    options = sentinel.connection_pool.connection_kwargs
+    assert (options["username"], options["password"]) == ("u", "s")
+    await close(client)
+
+
 async def test_over_tls_certificates_are_asked_for() -> None:
     client: Any = connect("rediss://h")
     assert isinstance(client, Redis)

@@ -193,6 +193,16 @@ async def test_events_are_read_from_where_one_left_off(hands: Hands) -> None:
     assert await hands.ledger.events("never.used") == []
 
 
+async def test_of_many_events_the_first_or_the_last_are_read_as_many_as_asked_for(hands: Hands) -> None:
+    for mode in (OverrideMode.SHADOW, OverrideMode.CLOSED, OverrideMode.OPEN, OverrideMode.DISABLED):
+        await hands.override(mode)
+    reasons = [e.reason.partition(":")[0] for e in await hands.ledger.events(NAME)]
+    assert reasons == ["shadow", "closed", "open", "disabled"]
+    assert await hands.ledger.latest(NAME) == await hands.ledger.events(NAME)
+    assert await hands.ledger.events(NAME, limit=2) == (await hands.ledger.events(NAME))[:2]
+    assert await hands.ledger.latest(NAME, limit=2) == (await hands.ledger.events(NAME))[2:]
+
+
 async def test_every_transition_is_pushed_with_the_epoch_before_it(hands: Hands) -> None:
     async with aclosing(hands.ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
@@ -217,6 +227,10 @@ async def test_replicas_say_that_they_live_and_leave(bench: Bench) -> None:
     assert await bench.ledger.beat("a-1", '{"v": 1}', ["x", "y"], 60_000) == 1
     assert await bench.ledger.beat("b-1", "{}", [], 60_000) == 2
     assert {(b.incarnation, b.body) for b in await bench.ledger.replicas()} == {("a-1", '{"v": 1}'), ("b-1", "{}")}
+    assert await bench.ledger.beat("c-1", "{}", ["y"], 60_000) == 3
+    now = await bench.ledger.now_ms()
+    assert all(now - 60_000 < b.at_ms <= now for b in await bench.ledger.replicas())
     await bench.ledger.leave("a-1")
-    assert [b.incarnation for b in await bench.ledger.replicas()] == ["b-1"]
+    await bench.ledger.leave("never-came")
+    assert {b.incarnation for b in await bench.ledger.replicas()} == {"b-1", "c-1"}
     assert await bench.ledger.known_circuits() == ["x", "y"]

@@ -11,7 +11,7 @@ import pytest
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ServiceError
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ServiceError, ThrottledError
 from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost, OverrideChanged
 from ha_rag.ledger.memory import MemoryLedger
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, SVC, Fleet, Member
@@ -318,6 +318,40 @@ def test_a_grant_that_nobody_uses_is_given_back_after_half_its_life(fleet: Fleet
     fleet.run(scenario())
 
 
+def test_a_rest_that_a_probe_was_asked_for_is_the_whole_fleets(fleet: Fleet, a: Member, b: Member) -> None:
+    async def scenario() -> None:
+        await opened(a)
+        await asyncio.sleep(2.1)
+        began_s = fleet.now_s
+        await a.call(ThrottledError("busy", retry_after_s=40.0))
+        await asyncio.sleep(0.1)
+        assert fleet.ledger.circuit(SVC).open_until_ms == pytest.approx((began_s + 40) * 1000, abs=100)
+        assert b.state is OPEN
+
+    fleet.run(scenario())
+
+
+@pytest.mark.parametrize("error", [LedgerRefusedError("READONLY no"), LedgerUnavailableError("nothing heard")])
+def test_a_replica_whose_probes_word_is_not_taken_goes_on_alone(
+    fleet: Fleet, a: Member, error: LedgerRefusedError | LedgerUnavailableError
+) -> None:
+    async def scenario() -> None:
+        await opened(a)
+        await asyncio.sleep(2.1)
+        probe = await a.begin()
+        assert probe is not None
+        a.wire.failing["settle"] = error
+        if isinstance(error, LedgerUnavailableError):
+            a.wire.failing["read"] = a.wire.failing["beat"] = error  # else the next answer says that it is there
+        a.end(probe)
+        await asyncio.sleep(1.0)
+        assert a.breaker.shared_state == "local"
+        (lost,) = [e for e in a.events if isinstance(e, LedgerLost)]
+        assert (lost.reason, lost.circuit) == (str(error), SVC if isinstance(error, LedgerRefusedError) else "")
+
+    fleet.run(scenario())
+
+
 @pytest.mark.parametrize("mishap", ["settle>", "settle<"])
 def test_the_word_of_a_probe_survives_a_lost_packet(fleet: Fleet, a: Member, mishap: str) -> None:
     async def scenario() -> None:
@@ -482,14 +516,19 @@ def test_while_a_ledger_only_reads_the_replica_probes_and_closes_by_itself(fleet
 
 def test_two_failures_in_a_row_make_the_replica_local_and_one_answer_fresh_again(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
+        began_ms = fleet.clock.unix_ms()
         a.wire.cut()
         await asyncio.sleep(2)
         assert a.registry.shared_state == "local"
         a.wire.mend()
         await asyncio.sleep(0.7)
         assert a.registry.shared_state == "fresh"
-        kinds = [type(e) for e in a.events]
-        assert (kinds.count(LedgerLost), kinds.count(LedgerBack)) == (1, 1)
+        (lost,) = [e for e in a.events if isinstance(e, LedgerLost)]
+        (back,) = [e for e in a.events if isinstance(e, LedgerBack)]
+        assert (lost.replica, lost.circuit, bool(lost.reason)) == (a.registry.incarnation, "", True)
+        assert (back.replica, back.circuit) == (a.registry.incarnation, "")
+        assert began_ms < lost.at_ms < back.at_ms <= fleet.clock.unix_ms()
+        assert back.away_s == pytest.approx((back.at_ms - lost.at_ms) / 1000, abs=0.6)
 
     fleet.run(scenario())
 

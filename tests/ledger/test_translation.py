@@ -93,3 +93,17 @@ def test_an_error_reply_keeps_its_code_even_out_of_a_script(error: Exception, co
 def test_no_answer_is_unavailable(kind: type[Exception]) -> None:
     with pytest.raises(LedgerUnavailableError), translated():
         raise kind
+
+
+def test_what_redis_or_the_socket_said_is_told() -> None:
+    assert str(translate(theirs.ConnectionError("nobody listens"))) == "nobody listens"
+    assert str(translate(TimeoutError())) == "TimeoutError"
+    assert str(translate(theirs.ReadOnlyError("You can't write."))) == "READONLY You can't write."
+    assert str(translate(theirs.ResponseError("unknown command"))) == "ERR unknown command"
+    assert str(translate(theirs.ResponseError("MISCONF cannot save"))) == "MISCONF cannot save"
+
+
+def test_a_code_that_redis_py_kept_beside_the_message_comes_before_our_own_for_the_kind() -> None:
+    assert str(translate(theirs.AuthenticationError("invalid password", status_code="WRONGPASS"))) == (
+        "WRONGPASS invalid password"
+    )

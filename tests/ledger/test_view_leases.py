@@ -202,6 +202,12 @@ def test_a_thread_waits_only_while_a_request_is_under_way(view: OneView) -> None
     waiter.join()
 
 
+def test_a_thread_waits_no_longer_than_it_was_told(view: OneView) -> None:
+    view.refused()
+    view.wait_for_answer(0.01)
+    assert not view.refused().ask
+
+
 def test_a_ledger_that_refuses_verbs_is_tried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
     assert view.begin_asking()
     assert not view.begin_asking()

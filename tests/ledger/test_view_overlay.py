@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.messages import Outcome
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
@@ -263,3 +263,69 @@ def test_an_operator_may_take_it_back() -> None:
     assert view.refused().retry_after_s is None
     view.override_alone(None, "enough", "me", None)
     assert view.probes().alone
+
+
+# ---- edges: each is here since a mutant got by ----------------------------------------------------------------------
+
+
+def test_alone_a_replica_whose_probe_failed_waits_its_rest_and_no_longer() -> None:
+    """That a loser lets others go first makes no sense where there are none."""
+    view = OneView(CircuitPolicy(min_samples=4, recovery_timeout_s=10.0, recovery_backoff=1.0), scope="replica")
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.settle_alone(view.probes(), Outcome.FAILED)
+    assert view.refused().retry_after_s == pytest.approx(10, abs=0.01)
+    view.clock.advance(10.1)
+    view.probes()
+
+
+def test_alone_a_rest_after_a_failed_probe_is_stretched_by_chance() -> None:
+    view = OneView(scope="replica", draw=lambda: 0.999)
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.settle_alone(view.probes(), Outcome.FAILED)
+    assert view.refused().retry_after_s == pytest.approx(20 * 1.0999, abs=0.01)
+
+
+def test_while_a_lone_probe_is_out_the_others_hear_when_it_must_have_ended() -> None:
+    view = OneView(scope="replica")
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.probes()
+    view.clock.advance(9.5)
+    refused = view.refused()
+    assert (refused.state, refused.ask) == (HALF_OPEN, False)
+    assert refused.retry_after_s == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_circuit_that_is_taken_over_tells_why_the_fleet_opened_it_and_who_goes_on() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=1000, reason="3 of 3 failed", open_count=2)
+    view.clock.advance(1.1)
+    view.set_away(True)
+    assert view.state() is HALF_OPEN
+    own = view.local()
+    assert (own.reason, own.opened_by, own.open_count) == ("3 of 3 failed", "r1", 2)
+    assert own.changed_at_ms == own.epoch == int(view.clock.now_s * 1000)
+
+
+def test_every_slow_success_counts() -> None:
+    view = OneView(CircuitPolicy(slow_call_s=1.0))
+    for _ in range(3):
+        view.succeeded(view.admitted(), view.clock.now_s - 1.5)
+    assert view.local().counts == Counts(3, 0, 3)
+
+
+def test_a_rest_that_was_asked_for_in_an_epoch_that_is_over_does_not_count() -> None:
+    view = OneView()
+    before = view.admitted()
+    view.hears(OPEN, 5, left_ms=1000)
+    view.hears(CLOSED, 7)
+    assert not view.throttled(before, 5.0)
+    assert view.throttled(view.admitted(), 5.0)
+
+
+def test_a_rest_asked_of_a_replicas_own_circuit_waits_for_no_ledger() -> None:
+    view = OneView(scope="replica")
+    assert view.throttled(view.admitted(), 5.0)
+    assert not view.has_news

@@ -1,0 +1,77 @@
+"""Calls made beside the sync's event loop, in a thread or with no loop at all: what they ask for is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.probing import Probing
+from tests.ledger.views import HALF_OPEN, OneView
+
+
+class Elsewhere(Errands):
+    """Errands whose loop runs in another thread, or nowhere. `asked`: what is to be done there."""
+
+    def __init__(self, *, runs: bool) -> None:
+        super().__init__()
+        self.runs = runs
+        self.asked: list[Callable[[], object]] = []
+
+    @property
+    def here(self) -> bool:
+        return False
+
+    def soon(self, act: Callable[[], object]) -> bool:
+        self.asked.append(act)
+        return self.runs
+
+
+@pytest.fixture
+def view() -> OneView:
+    view = OneView()
+    view.hears(HALF_OPEN, 5)
+    return view
+
+
+def probing(view: OneView, errands: Errands) -> Probing:
+    contact: Any = SimpleNamespace(now_s=view.clock.monotonic_s)
+    return Probing(contact, errands)
+
+
+def test_a_thread_leaves_its_request_with_the_loop_and_nobody_asks_again_meanwhile(view: OneView) -> None:
+    errands = Elsewhere(runs=True)
+    assert view.refused().ask
+    assert probing(view, errands).ask(view) is None
+    assert len(errands.asked) == 1
+    assert not view.refused().ask
+
+
+def test_where_no_loop_runs_the_next_call_asks_again(view: OneView) -> None:
+    errands = Elsewhere(runs=False)
+    assert view.refused().ask
+    assert probing(view, errands).ask(view) is None
+    assert view.refused().ask
+
+
+async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneView) -> None:
+    errands = Errands()
+    errands.open()
+    asked = probing(view, errands)
+    assert asked.asked(view) is None
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asked._lease = lambda view: _until(never)  # type: ignore[method-assign,assignment]
+    request = asked.ask(view)
+    assert request is not None
+    assert asked.asked(view) is request
+    never.set_result(None)
+    await request
+    assert asked.asked(view) is None
+
+
+async def _until(done: asyncio.Future[None]) -> None:
+    await done
