@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for folder in _MARK_BY_FOLDER & set(Path(item.path).relative_to(item.config.rootpath).parts):
             item.add_marker(folder)
+
+
+@pytest.fixture(autouse=True)
+def _the_sync_meets_nothing_unforeseen(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """An error in the background is logged, not raised: without this no test would notice one."""
+    yield
+    if request.node.get_closest_marker("provokes_errors") is None:
+        met = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
+        assert not met, "\n".join(logging.Formatter().format(record) for record in met)
 
 
 def require_redis_binary() -> str:

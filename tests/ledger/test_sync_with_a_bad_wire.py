@@ -672,6 +672,7 @@ def test_a_breaker_whose_registry_was_left_goes_on_alone(fleet: Fleet, a: Member
 # ---- what nobody foresaw --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.provokes_errors
 @pytest.mark.parametrize("verb", ["read", "beat", "record"])
 def test_an_error_that_nobody_foresaw_ends_no_loop(
     fleet: Fleet, a: Member, verb: str, caplog: pytest.LogCaptureFixture
@@ -692,6 +693,7 @@ def test_an_error_that_nobody_foresaw_ends_no_loop(
     assert "what is this?" in caplog.text
 
 
+@pytest.mark.provokes_errors
 def test_a_heartbeat_body_that_fails_ends_no_loop(fleet: Fleet, a: Member, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         a.registry.told = lambda: {"x": object()}
