@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -221,6 +222,37 @@ async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(re
     assert 0 < refused.wait_ms < 60_000
     called = {name for name, count in after.items() if count > before.get(name, 0)} - {"info", "hello", "select"}
     assert called <= WRITES_NOTHING
+
+
+async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(
+    hands: Hands, redis_bench: RedisBench
+) -> None:
+    await hands.override(OverrideMode.SHADOW)
+    belief = replace((await hands.read()).snapshot, override=None).belief()
+    await hands.ledger.teach(NAME, hands.terms, "a", replace(belief, epoch=belief.epoch + 10))
+    assert not await redis_bench.client.exists(key(redis_bench, "open"), key(redis_bench, "override"))
+
+
+@pytest.mark.real_redis
+async def test_a_script_tells_redis_own_time(redis_server: RedisProcess) -> None:
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    for _ in range(20):
+        before = await ledger.now_ms()
+        told = (await ledger.read({NAME: terms_of()}))[NAME].snapshot.now_ms
+        assert before <= told <= await ledger.now_ms()
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
+async def test_an_operator_can_end_a_word_by_deleting_its_key(redis_server: RedisProcess) -> None:
+    """On Redis's own clock: so does the key's own end."""
+    client = connect(redis_server.url, timeout_s=2.0)
+    ledger = RedisLedger(client)
+    await ledger.override(NAME, terms_of(), OverrideMode.OPEN, "why", "kim", 60_000)
+    await client.delete(f"ha_rag:{{{NAME}}}:override")
+    found = (await ledger.read({NAME: terms_of()}))[NAME].snapshot
+    assert (found.state, found.override) == ("half_open", None)
+    await ledger.aclose()
 
 
 @pytest.mark.real_redis

@@ -26,7 +26,8 @@ PARTS = [*(f"prelude/{part}" for part in scripts.PRELUDE), *scripts.VERBS]
 LEDGER = Path(__file__).parent.parent / "ledger"
 TESTS = [
     "test_contract.py", "test_histories_that_break_weaker_laws.py", "test_lua_headers.py", "test_redis_keys.py",
-    "test_timeline.py", "test_redis_refuses.py", "test_edges_of_time.py", "test_lua_keeps_the_law.py",
+    "test_timeline.py", "test_redis_refuses.py", "test_edges_of_time.py", "test_edges_of_counting.py",
+    "test_edges_of_teaching.py", "test_lua_keeps_the_law.py",
 ]  # fmt: skip
 LIMIT_S = 90.0
 """A mutant that takes longer hangs, and counts as noticed."""

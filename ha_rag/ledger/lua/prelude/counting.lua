@@ -13,10 +13,7 @@ end
 local function forget_old_buckets(c, terms, now)
   for field, bucket in pairs(c.window) do
     local times = bucket.width == terms.bucket_ms and 1 or 2
-    if not live(bucket, now, terms.window_ms * times) then
-      c.window[field] = nil
-      queue(c, 'HDEL', c.keys.window, field)
-    end
+    if not live(bucket, now, terms.window_ms * times) then queue(c, 'HDEL', c.keys.window, field) end
   end
 end
 

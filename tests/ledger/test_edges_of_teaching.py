@@ -1,0 +1,60 @@
+"""What a ledger that fell back to an old copy is taught, at its edges. Each is here since a mutant of Lua got by."""
+
+from __future__ import annotations
+
+from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
+from tests.ledger.bench import Bench, terms
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+NAME = "generator.primary"
+
+
+async def opened(bench: Bench) -> int:
+    """Opens the circuit for 500 ms; its epoch."""
+    batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(0, 3)),), failing=True)
+    return (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot.epoch
+
+
+async def taught(bench: Bench, belief: Belief) -> Snapshot:
+    return (await bench.ledger.teach(NAME, terms(), "a", belief)).snapshot
+
+
+async def test_the_longer_of_two_rests_that_still_run_counts_whoever_knows_of_it(bench: Bench) -> None:
+    epoch = await opened(bench)
+    await bench.advance(100)
+    known = await taught(bench, Belief(OPEN, epoch + 10, 50))
+    assert (known.state, known.left_ms) == (OPEN, 400)
+    assert (await taught(bench, Belief(OPEN, known.epoch + 10, 450))).left_ms == 450
+
+
+async def test_where_the_ledgers_own_rest_is_over_nobody_probes_before_one_lease_is(bench: Bench) -> None:
+    epoch = await opened(bench)
+    await bench.advance(500)
+    known = await taught(bench, Belief(CLOSED, epoch + 1000))
+    assert (known.state, known.left_ms) == (OPEN, 300)
+
+
+async def test_a_word_that_has_ended_since_the_copy_was_made_does_not_come_back(bench: Bench) -> None:
+    await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
+    await bench.copy()
+    ended = await bench.ledger.override(NAME, terms(), None, "done", "kim", None)
+    await bench.fall_back()
+    known = await taught(bench, ended.snapshot.belief())
+    assert (known.state, known.override) == (CLOSED, None)
+    assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot == known
+
+
+async def test_a_forced_open_that_is_taught_holds_until_its_end_and_then_wants_a_probe(bench: Bench) -> None:
+    word = Override(OverrideMode.OPEN, "why", "kim", bench.now_ms + 100)
+    known = await taught(bench, Belief(CLOSED, bench.now_ms, override=word))
+    assert (known.state, known.left_ms, known.override) == (OPEN, 100, word)
+    await bench.advance(100)
+    assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.state is HALF_OPEN
+
+
+async def test_a_word_whose_time_is_up_in_that_very_millisecond_is_not_taught(bench: Bench) -> None:
+    word = Override(OverrideMode.SHADOW, "why", "kim", bench.now_ms)
+    known = await taught(bench, Belief(OPEN, bench.now_ms, 0, override=word))
+    assert (known.state, known.left_ms, known.override) == (OPEN, 300, None)
