@@ -1,4 +1,4 @@
-"""What is counted, how often and for how long, at its edges, on every ledger. Each is here since a mutant of Lua got by."""
+"""What is counted, how often and how long, at its edges, on every ledger. Each is here as a mutant of Lua got by."""
 
 from __future__ import annotations
 
