@@ -1,0 +1,51 @@
+"""Which calls a closed circuit lets pass while it lets not all of them pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import Counts
+from ha_rag.ledger.gate import Refused
+from tests.ledger.views import CLOSED, HALF_OPEN, OneView
+
+BROWNOUT = Counts(80, 20)
+"""12 of 101 are shed."""
+
+
+def just_closed(policy: CircuitPolicy, lot: float, counts: Counts = Counts()) -> OneView:
+    view = OneView(policy, draw=lambda: lot)
+    view.hears(HALF_OPEN, 5)
+    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms, counts=counts)
+    return view
+
+
+def passes(view: OneView) -> bool:
+    return not isinstance(view.consider(), Refused)
+
+
+@pytest.mark.parametrize(("lot", "in_time"), [(0.0999, True), (0.1, False), (0.9, False)])
+def test_in_the_first_quarter_of_the_ramp_one_call_in_ten_passes(lot: float, *, in_time: bool) -> None:
+    assert passes(just_closed(CircuitPolicy(ramp_s=8), lot)) is in_time
+
+
+@pytest.mark.parametrize(("lot", "in_time"), [(0.88, True), (0.89, False)])
+def test_in_a_brownout_what_the_service_would_not_accept_is_held_back(lot: float, *, in_time: bool) -> None:
+    assert passes(just_closed(CircuitPolicy(shed=True), lot, BROWNOUT)) is in_time
+
+
+@pytest.mark.parametrize(("lot", "in_time"), [(0.088, True), (0.089, False), (0.5, False)])
+def test_of_a_ramp_in_a_brownout_both_shares_hold(lot: float, *, in_time: bool) -> None:
+    assert passes(just_closed(CircuitPolicy(ramp_s=8, shed=True), lot, BROWNOUT)) is in_time
+
+
+def test_a_call_that_is_held_back_is_told_that_the_circuit_is_closed() -> None:
+    refused = just_closed(CircuitPolicy(ramp_s=8), 0.5).refused()
+    assert (refused.state, refused.retry_after_s, refused.ask) == (CLOSED, None, False)
+
+
+def test_after_the_ramp_all_pass_without_a_thought() -> None:
+    view = just_closed(CircuitPolicy(ramp_s=8), 0.999)
+    view.clock.advance(8.1)
+    view.tidy()
+    assert view.passing is not None
