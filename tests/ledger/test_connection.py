@@ -158,3 +158,13 @@ async def test_a_socket_is_reached_by_its_path(own_redis_server: RedisProcess, t
     finally:
         await close(client)
         server.kill()
+
+
+def test_options_of_tls_are_taken_in_either_case_and_each_of_its_values() -> None:
+    def options(query: str) -> dict[str, str | bool]:
+        return dict(parse(f"rediss://h?{query}").tls_options)
+
+    for text, value in (("true", True), ("TRUE", True), ("false", False), ("False", False)):
+        assert options(f"ssl_check_hostname={text}") == {"ssl_check_hostname": value}
+    for text in ("none", "optional", "required"):
+        assert options(f"ssl_cert_reqs={text}") == {"ssl_cert_reqs": text}

@@ -49,6 +49,13 @@ def test_two_failures_in_a_row_lose_the_link_and_one_answer_brings_it_back() -> 
     assert [(link.answered(8000), link.up)] == [(7, True)]
 
 
+def test_a_link_tells_what_was_heard_last_instead_of_an_answer() -> None:
+    link = Link(ManualClock())
+    assert link.reason == "not heard yet"
+    link.failed("nobody answers")
+    assert link.reason == "nobody answers"
+
+
 def test_a_failure_between_two_answers_loses_nothing() -> None:
     link = Link(ManualClock())
     for _ in range(5):

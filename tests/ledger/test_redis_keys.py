@@ -234,6 +234,18 @@ async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(
 
 
 @pytest.mark.real_redis
+async def test_no_key_outlives_what_it_is_for(redis_server: RedisProcess) -> None:
+    client = connect(redis_server.url, timeout_s=2.0)
+    ledger = RedisLedger(client)
+    now, policy = await ledger.now_ms(), terms_of(window_ms=60_000, bucket_ms=6000, min_samples=9)
+    await ledger.record(NAME, policy, Batch("a", 1, (Tally(0, now, Counts(0, 1)),), failing=True), 0.0)
+    longest_ms = {"window": 120_000, "voters": 60_000, "batches": 120_000}
+    for part, ms in longest_ms.items():
+        assert ms - 30_000 < await client.pttl(f"ha_rag:{{{NAME}}}:{part}") <= ms, part
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
 async def test_a_script_tells_redis_own_time(redis_server: RedisProcess) -> None:
     ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
     for _ in range(20):

@@ -410,6 +410,34 @@ def test_the_word_of_a_probe_that_ended_just_before_a_stop_still_leaves(fleet: F
 # ---- the ledger forgets ---------------------------------------------------------------------------------------------
 
 
+def test_an_operators_word_is_taught_with_its_end(fleet: Fleet, a: Member) -> None:
+    async def scenario() -> None:
+        await a.registry.override(SVC, OverrideMode.OPEN, reason="test", by="me", for_s=60)
+        said = fleet.ledger.circuit(SVC).override
+        fleet.flush()
+        await asyncio.sleep(3)
+        taught = fleet.ledger.circuit(SVC).override
+        assert said is not None
+        assert taught is not None
+        assert (taught.mode, taught.by) == (said.mode, said.by)
+        assert taught.until_ms == pytest.approx(said.until_ms, abs=100)
+
+    fleet.run(scenario())
+
+
+def test_a_ledger_that_refuses_verbs_is_tried_once_a_second(fleet: Fleet, a: Member) -> None:
+    async def scenario() -> None:
+        a.wire.readonly = True
+        await calls(a, failed=1)
+        await asyncio.sleep(0.5)
+        before = a.wire.sent.count("record")
+        await calls(a, ok=50)
+        await asyncio.sleep(5)
+        assert 4 <= a.wire.sent.count("record") - before <= 6
+
+    fleet.run(scenario())
+
+
 def test_a_flushed_ledger_is_taught_and_nobody_believes_less_than_before(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)

@@ -311,9 +311,10 @@ def test_a_circuit_that_is_taken_over_tells_why_the_fleet_opened_it_and_who_goes
 
 def test_every_slow_success_counts() -> None:
     view = OneView(CircuitPolicy(slow_call_s=1.0))
+    view.goes_well(4)
     for _ in range(3):
         view.succeeded(view.admitted(), view.clock.now_s - 1.5)
-    assert view.local().counts == Counts(3, 0, 3)
+    assert view.local().counts == Counts(7, 0, 3)
 
 
 def test_a_rest_that_was_asked_for_in_an_epoch_that_is_over_does_not_count() -> None:
