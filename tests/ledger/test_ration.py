@@ -13,10 +13,10 @@ BROWNOUT = Counts(80, 20)
 """12 of 101 are shed."""
 
 
-def just_closed(policy: CircuitPolicy, lot: float, counts: Counts = Counts()) -> OneView:
+def just_closed(policy: CircuitPolicy, lot: float, counts: Counts = Counts(), ago_ms: int = 0) -> OneView:
     view = OneView(policy, draw=lambda: lot)
     view.hears(HALF_OPEN, 5)
-    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms, counts=counts)
+    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms - ago_ms, counts=counts)
     return view
 
 
@@ -27,6 +27,19 @@ def passes(view: OneView) -> bool:
 @pytest.mark.parametrize(("lot", "in_time"), [(0.0999, True), (0.1, False), (0.9, False)])
 def test_in_the_first_quarter_of_the_ramp_one_call_in_ten_passes(lot: float, *, in_time: bool) -> None:
     assert passes(just_closed(CircuitPolicy(ramp_s=8), lot)) is in_time
+
+
+@pytest.mark.parametrize(("ago_ms", "lot"), [(0, 0.09), (2000, 0.24), (4000, 0.49), (6000, 0.99)])
+def test_the_ramp_begins_with_the_closing_however_late_that_is_heard_of(ago_ms: int, lot: float) -> None:
+    assert passes(just_closed(CircuitPolicy(ramp_s=8), lot, ago_ms=ago_ms))
+    if ago_ms < 6000:
+        assert not passes(just_closed(CircuitPolicy(ramp_s=8), lot + 0.02, ago_ms=ago_ms))
+
+
+def test_a_circuit_that_was_never_open_has_no_ramp() -> None:
+    view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
+    view.hears(CLOSED, 0)
+    assert passes(view)
 
 
 @pytest.mark.parametrize(("lot", "in_time"), [(0.88, True), (0.89, False)])
