@@ -51,3 +51,8 @@ def test_a_brownout_sheds_what_the_service_would_not_accept(ok: int, failed: int
 
 def test_nothing_is_shed_unless_asked_for() -> None:
     assert shed_share(CircuitPolicy(), Counts(0, 99)) == 1.0
+
+
+@pytest.mark.parametrize(("closed_for_s", "share"), [(0, 0.1), (0.2, 0.1), (0.3, 0.25), (0.6, 0.5), (0.8, 1)])
+def test_a_ramp_of_one_second_has_its_steps_too(closed_for_s: float, share: float) -> None:
+    assert ramp_share(CircuitPolicy(ramp_s=1), closed_for_s) == share

@@ -140,3 +140,9 @@ def test_a_circuit_that_an_operator_holds_has_no_rest_of_its_own_to_bring_back()
     held = Circuit(OPEN, 5, open_until_ms=NOW + 900, override=Override(OverrideMode.SHADOW, "why", "kim"))
     taught = rules.teach(held, T, NOW, "a", Belief(OPEN, 7, 100)).circuit
     assert (taught.state, taught.open_until_ms - NOW) == (OPEN, 100)
+
+
+@pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
+def test_a_belief_that_is_not_open_brings_no_rest_with_it(state: CircuitState) -> None:
+    taught = rules.teach(opened(), T, REST_OVER, "a", Belief(state, REST_OVER, 9000)).circuit
+    assert (taught.state, taught.open_until_ms - REST_OVER) == (OPEN, T.lease_ms)
