@@ -107,6 +107,16 @@ def test_a_refusal_tells_when_to_ask_again_and_nothing_is_asked_before(view: One
     assert view.refused().ask
 
 
+def test_a_large_fleet_spreads_what_all_were_told_to_wait_for() -> None:
+    view = OneView(draw=lambda: 0.5)
+    view.spread(4.0)
+    view.hears(HALF_OPEN, 5)
+    view.clock.advance(4)
+    assert view.refused().ask
+    view.denied(4000)
+    assert view.refused().retry_after_s == pytest.approx(6.0)
+
+
 def test_where_the_ledger_cannot_know_it_is_asked_again_in_a_second(view: OneView) -> None:
     view.refused()
     view.denied(-1)

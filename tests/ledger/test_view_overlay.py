@@ -330,3 +330,34 @@ def test_a_rest_asked_of_a_replicas_own_circuit_waits_for_no_ledger() -> None:
     view = OneView(scope="replica")
     assert view.throttled(view.admitted(), 5.0)
     assert not view.has_news
+
+
+@pytest.mark.parametrize(("took_s", "slow"), [(0.5, 0), (1.0, 0), (1.5, 1)])
+def test_a_failure_counts_as_slow_too_where_it_took_longer_than_a_call_should(took_s: float, slow: int) -> None:
+    view = OneView(CircuitPolicy(min_samples=99, slow_call_s=1.0))
+    for _ in range(2):
+        view.failed(view.admitted(), view.clock.now_s - took_s)
+    assert view.local().counts == Counts(0, 2, 2 * slow)
+
+
+def test_what_was_taken_over_and_failed_again_rests_to_its_end_when_the_ledger_is_back() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=1000)
+    view.clock.advance(1.1)
+    view.set_away(True)
+    view.settle_alone(view.probes(), Outcome.FAILED)
+    assert view.refused().state is OPEN
+    view.set_away(False)
+    view.hears(HALF_OPEN, 5)
+    assert view.refused().state is OPEN
+
+
+def test_a_ledger_that_was_away_for_a_moment_costs_no_count() -> None:
+    view = OneView()
+    view.fails(3)
+    view.set_away(True)
+    view.set_away(False)
+    assert view.local().counts == Counts(0, 3)
+    view.fails(1)
+    view.clock.advance(0.11)
+    assert view.refused().state is OPEN

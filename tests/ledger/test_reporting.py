@@ -1,0 +1,159 @@
+"""When one circuit is reported on, and when it is not: the part of the sync that tells, with nothing around it."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.rules import Batch
+from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.reporting import BUSY_S, Reporting
+from tests.ledger.views import CLOSED, OneView
+
+INTERVAL_S = 2.0
+"""What a large fleet makes of a flush interval of a tenth of a second."""
+
+
+class Desk:
+    """Reporting beside a ledger that takes all it is told. `sent`: the batches, `jitters`: what came with them."""
+
+    def __init__(self, interval_s: float = INTERVAL_S, **facts: Any) -> None:
+        self.view = OneView(CircuitPolicy(min_samples=99), **facts)
+        self.sent: list[Batch] = []
+        self.jitters: list[float] = []
+        self.answer = asyncio.Event()
+        self.answer.set()
+        self.errands = Errands()
+        self.errands.open()
+        self.link = SimpleNamespace(up=True, ledger_now_ms=lambda: self.view.ledger_ms)
+        contact: Any = SimpleNamespace(
+            now_s=self.view.clock.monotonic_s,
+            pace=SimpleNamespace(report_s=lambda flush_s: max(flush_s, interval_s)),
+            link=self.link,
+            ledger=SimpleNamespace(record=self._record),
+            taken=lambda view, reply: None,
+        )
+        self.reporting = Reporting(contact, self.errands)
+
+    async def _record(self, circuit: str, terms: object, batch: Batch, jitter: float) -> Reply:
+        self.sent.append(batch)
+        self.jitters.append(jitter)
+        await self.answer.wait()
+        return Reply(self.view.said(CLOSED))
+
+    async def others_run(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def due(self) -> None:
+        self.reporting.if_due(self.view)
+        await self.others_run()
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    return Desk()
+
+
+async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks(desk: Desk) -> None:
+    for _ in range(40):
+        desk.view.goes_well()
+        await desk.due()
+        desk.view.clock.advance(0.1)
+    assert len(desk.sent) == 2
+    assert all(0 <= jitter < 1 for jitter in desk.jitters)
+
+
+async def test_at_the_very_end_of_the_interval_it_is_told(desk: Desk) -> None:
+    desk.view.goes_well()
+    await desk.due()
+    desk.view.goes_well()
+    desk.view.clock.advance(INTERVAL_S)
+    await desk.due()
+    assert len(desk.sent) == 2
+
+
+async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: Desk) -> None:
+    await desk.due()
+    desk.view.goes_well()
+    desk.link.up = False
+    await desk.due()
+    assert desk.sent == []
+
+
+async def test_while_a_report_is_under_way_no_other_begins(desk: Desk) -> None:
+    desk.answer.clear()
+    desk.view.goes_well()
+    await desk.due()
+    desk.view.goes_well()
+    desk.view.clock.advance(2 * INTERVAL_S)
+    await desk.due()
+    assert len(desk.sent) == 1
+    desk.answer.set()
+    await desk.others_run()
+    desk.view.clock.advance(INTERVAL_S)
+    await desk.due()
+    assert len(desk.sent) == 2
+
+
+async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_once() -> None:
+    desk = Desk(interval_s=0.1)
+    desk.answer.clear()
+    for _ in range(3):
+        desk.view.fails()
+        desk.reporting.soon(desk.view)
+        await desk.others_run()
+    assert len(desk.sent) == 1
+    desk.answer.set()
+    await desk.others_run()
+    await desk.others_run()
+    assert len(desk.sent) == 2
+    desk.view.goes_well()
+    await desk.reporting.report(desk.view)
+    await desk.others_run()
+    assert len(desk.sent) == 3
+
+
+@pytest.mark.parametrize(("interval_s", "at_first", "later"), [(0.1, 10, 10), (0.2, 5, 5), (INTERVAL_S, 1, 1)])
+async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet_the_fewer_of_them(
+    interval_s: float, at_first: int, later: int
+) -> None:
+    desk = Desk(interval_s=interval_s)
+    for told in (at_first, at_first + later):
+        for _ in range(40):
+            desk.view.fails()
+            desk.reporting.soon(desk.view)
+            await desk.others_run()
+        assert len(desk.sent) == told
+        desk.view.clock.advance(2.0)
+
+
+async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
+    desk = Desk(scope="replica")
+    desk.view.fails()
+    desk.reporting.soon(desk.view)
+    await desk.others_run()
+    await desk.reporting.report_rest(desk.view)
+    assert desk.sent == []
+
+
+async def test_a_ledger_that_has_judged_and_stays_closed_is_waited_for_no_longer(desk: Desk) -> None:
+    desk.view.fails(99)
+    desk.view.admitted()  # the fleet's word is awaited
+    await desk.reporting.report(desk.view)
+    assert desk.view.refused().state != CLOSED
+
+
+async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Desk) -> None:
+    assert desk.reporting.busy() == 0
+    desk.view.goes_well()
+    await desk.due()
+    desk.view.clock.advance(BUSY_S)
+    assert desk.reporting.busy() == 1
+    desk.view.clock.advance(0.01)
+    assert desk.reporting.busy() == 0
