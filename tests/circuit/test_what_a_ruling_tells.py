@@ -177,3 +177,10 @@ def test_a_batch_that_counts_for_nothing_still_tells_that_a_words_time_was_up() 
 
 def test_a_first_rest_is_as_long_as_it_was_set_whatever_the_jitter() -> None:
     assert report(Circuit(), failed=3, jitter=1.0).circuit.open_until_ms == NOW + 500
+
+
+def test_a_request_for_a_probe_that_comes_twice_is_granted_again_and_stands_once() -> None:
+    under = terms(probes=2)
+    again = lease(half_open(under), now=REST_OVER + 1, token="t", under=under)
+    assert again.granted
+    assert list(again.circuit.leases) == ["t"]
