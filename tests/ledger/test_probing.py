@@ -1,4 +1,4 @@
-"""Calls made beside the sync's event loop, in a thread or with no loop at all: what they ask for is not lost."""
+"""How probes are asked for and given back: also by calls beside the sync's event loop, in a thread or with no loop."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from ha_rag.ledger.ledger import Reply
 from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.sync.probing import Probing
+from ha_rag.messages import Outcome
 from tests.ledger.views import HALF_OPEN, OneView
 
 
@@ -75,3 +77,36 @@ async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneVie
 
 async def _until(done: asyncio.Future[None]) -> None:
     await done
+
+
+async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back_at_once(view: OneView) -> None:
+    settled: list[tuple[str, str, str, Outcome]] = []
+
+    async def lease(circuit: str, terms: object, replica: str, epoch: int, token: str) -> Reply:
+        return Reply(view.said(HALF_OPEN, 9), granted=True)
+
+    async def settle(
+        circuit: str, terms: object, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+    ) -> Reply:
+        settled.append((circuit, replica, token, outcome))
+        return Reply(view.said(HALF_OPEN, 9))
+
+    errands = Errands()
+    errands.open()
+    contact: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s,
+        incarnation="r1~1",
+        ledger=SimpleNamespace(lease=lease, settle=settle),
+        taken=lambda view, reply: None,
+    )
+    view.refused()
+    view.granted(6, "t1")
+    view.hears(HALF_OPEN, 9)
+    assert view.refused().ask
+    asked = Probing(contact, errands)
+    request = asked.ask(view)
+    assert request is not None
+    await request
+    await asked.give_all_back([])
+    assert settled == [("svc", "r1~1", "t1", Outcome.CANCELLED)]
+    assert view.probes().epoch == 9
