@@ -1,0 +1,93 @@
+"""What a look at the store tells people, and what it warns of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import NoPermissionError
+
+from ha_rag.errors import LedgerUnavailableError
+from ha_rag.ledger.health import store_health
+from ha_rag.ledger.ledger import StoreHealth
+from tests.ledger.bench import RedisBench
+
+WELL = {
+    "redis_version": "7.0.15", "role": "master", "used_memory": 900, "maxmemory": 1000, "connected_clients": 4,
+    "instantaneous_ops_per_sec": 12, "maxmemory_policy": "noeviction", "rdb_last_bgsave_status": "ok",
+}  # fmt: skip
+
+
+class Store:
+    """A client whose INFO answers `info`, or raises it."""
+
+    def __init__(self, info: Any) -> None:
+        self._info = info
+
+    async def time(self) -> tuple[int, int]:
+        return 1_790_000_000, 0
+
+    async def info(self) -> Any:
+        if isinstance(self._info, Exception):
+            raise self._info
+        return self._info
+
+
+async def look(**changed: Any) -> StoreHealth:
+    return await store_health(Store({**WELL, **changed}))
+
+
+async def test_a_store_that_is_well_tells_its_figures_and_warns_of_nothing() -> None:
+    found = await look()
+    assert found.round_trip_ms >= 0
+    assert (found.version, found.role, found.used_bytes, found.limit_bytes) == ("7.0.15", "master", 900, 1000)
+    assert (found.clients, found.commands_per_s, found.warnings) == (4, 12, ())
+
+
+async def test_a_valkey_tells_its_own_version() -> None:
+    assert (await look(valkey_version="8.1.8")).version == "8.1.8"
+
+
+async def test_no_limit_of_memory_is_no_limit_of_zero() -> None:
+    assert (await look(maxmemory=0)).limit_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "warning"),
+    [
+        ({"maxmemory_policy": "allkeys-lru"},
+         "Redis may evict circuits: maxmemory-policy is allkeys-lru; set it to noeviction"),
+        ({"used_memory": 960}, "Redis uses 96% of its memory and will soon refuse writes; raise maxmemory"),
+        ({"role": "slave"},
+         "this Redis is a copy, which takes no writes; point redis_url at its master or at the sentinels"),
+        ({"rdb_last_bgsave_status": "err"},
+         "Redis could not save its last snapshot to disk, and may refuse writes (MISCONF)"),
+    ],
+)  # fmt: skip
+async def test_what_will_soon_hurt_is_told_with_what_mends_it(changed: dict[str, Any], warning: str) -> None:
+    assert (await look(**changed)).warnings == (warning,)
+
+
+async def test_who_may_not_ask_hears_the_round_trip_alone() -> None:
+    found = await store_health(Store(NoPermissionError("no INFO")))
+    assert found == StoreHealth(round_trip_ms=found.round_trip_ms)
+
+
+async def test_a_store_that_tells_little_is_no_error() -> None:
+    found = await store_health(Store({"used_memory": "many", "connected_clients": True}))
+    assert found == StoreHealth(round_trip_ms=found.round_trip_ms, warnings=())
+
+
+async def test_of_a_cluster_the_first_node_stands_for_all() -> None:
+    found = await store_health(Store({"a:1": WELL, "b:2": {**WELL, "role": "slave"}}))
+    assert (found.version, found.role) == ("7.0.15", "master")
+
+
+async def test_a_store_that_is_away_is_unavailable() -> None:
+    with pytest.raises(LedgerUnavailableError):
+        await store_health(Store(NoConnection("nobody listens")))
+
+
+async def test_every_kind_of_store_is_looked_at(redis_bench: RedisBench) -> None:
+    assert (await store_health(redis_bench.client)).round_trip_ms > 0
