@@ -361,3 +361,53 @@ def test_a_ledger_that_was_away_for_a_moment_costs_no_count() -> None:
     view.fails(1)
     view.clock.advance(0.11)
     assert view.refused().state is OPEN
+
+
+def test_alone_one_replica_is_quorum_enough() -> None:
+    view = OneView(CircuitPolicy(min_samples=4, quorum=2))
+    view.fails(4)
+    view.clock.advance(0.11)
+    assert view.refused().state is OPEN
+
+
+def test_one_failure_and_the_success_after_it_may_be_the_samples_that_were_lacking() -> None:
+    view = OneView(CircuitPolicy(min_samples=2), scope="replica")
+    view.fails(1)
+    view.goes_well(1)
+    assert view.refused().state is OPEN
+
+
+def test_a_call_that_began_before_the_replica_refused_by_itself_still_counts_for_the_fleet() -> None:
+    view = OneView()
+    before = view.admitted()
+    view.fails(4)
+    view.clock.advance(0.11)
+    assert view.refused().state is OPEN
+    assert view.failed(before, view.clock.now_s)
+
+
+def test_a_circuit_that_has_been_open_rests_again_when_it_is_asked_to() -> None:
+    view = OneView(scope="replica")
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.settle_alone(view.probes(), Outcome.OK)
+    view.throttled(view.admitted(), 5.0)
+    assert view.refused().retry_after_s == pytest.approx(5, abs=0.01)
+
+
+def test_a_circuit_that_opens_again_soon_after_it_closed_rests_longer_by_a_little_chance() -> None:
+    view = OneView(scope="replica", draw=lambda: 0.999)
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.settle_alone(view.probes(), Outcome.OK)
+    view.fails(4)
+    assert view.refused().retry_after_s == pytest.approx(20 * 1.0999, abs=0.01)
+
+
+def test_successes_leave_the_window_by_the_time_they_came_and_not_by_that_they_were_looked_at() -> None:
+    view = OneView(CircuitPolicy(min_samples=99, window_s=10.0))
+    view.goes_well(6)
+    view.clock.advance(9.5)
+    view.fails(1)
+    view.clock.advance(1.0)
+    assert view.local().counts == Counts(0, 1)

@@ -9,6 +9,7 @@ import pytest
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch
 from ha_rag.circuit.state import Counts
+from ha_rag.ledger.tallies import Cell, Term
 from tests.ledger.views import CLOSED, OPEN, POLICY, OneView
 
 
@@ -215,3 +216,11 @@ def test_the_first_call_of_a_bucket_is_counted_in_it() -> None:
     view.clock.advance(0.1)
     view.goes_well()
     assert len(reported(view).tallies) == 2
+
+
+def test_a_cell_takes_over_all_that_another_one_counted() -> None:
+    cell, other = Cell(Term(0, 0), 0.0, 1.0), Cell(Term(0, 0), 1.0, 2.0)
+    cell.ok, cell.failed, cell.slow = 1, 2, 3
+    other.ok, other.failed, other.slow = 10, 20, 30
+    cell.add(other)
+    assert cell.counts == Counts(11, 22, 33)
