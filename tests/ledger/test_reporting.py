@@ -133,6 +133,15 @@ async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet
         desk.view.clock.advance(2.0)
 
 
+async def test_each_circuit_has_a_handful_of_its_own(desk: Desk) -> None:
+    for name in ("one", "two"):
+        desk.view.name = name
+        desk.view.fails()
+        desk.reporting.soon(desk.view)
+        await desk.others_run()
+    assert len(desk.sent) == 2
+
+
 async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
     desk = Desk(scope="replica")
     desk.view.fails()

@@ -1,0 +1,84 @@
+"""Whether the ledger is there, what it refuses and how often it may be asked, as one replica's contact keeps it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.events import CircuitChanged, Event, LedgerLimited, LedgerLost
+from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.limits import TELLING
+from ha_rag.ledger.sync.contact import REFUSED_S, Contact
+from ha_rag.ledger.view import View
+from ha_rag.ledger.views import Views
+from tests.ledger.views import CLOSED, OPEN, OneView
+
+
+class Line:
+    """A contact of replica `r1`, with one view. `events`: what it told; `forgotten`: whom the ledger forgot."""
+
+    def __init__(self) -> None:
+        self.view = OneView()
+        self.events: list[Event] = []
+        self.forgotten: list[View] = []
+        views = Views()
+        views.add(self.view)
+        ledger: Any = None
+        self.contact = Contact(
+            ledger, "r1", self.view.clock, views=views, sinks=[self.events.append], forgot=self.forgotten.append
+        )
+
+    def reply(self, epoch: int = 0, **facts: bool) -> Reply:
+        return Reply(self.view.said(CLOSED, epoch), **facts)
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+def test_steps_that_the_ledger_took_and_could_not_tell_of_are_counted_and_said_once(line: Line) -> None:
+    assert line.contact.untold == 0
+    for _ in range(3):
+        line.contact.taken(line.view, line.reply(untold=True))
+    assert line.contact.untold == 3
+    assert [(e.what, e.reason) for e in line.events if isinstance(e, LedgerLimited)] == [(TELLING, "XADD or PUBLISH")]
+    assert list(line.contact.limits.standing) == [TELLING]
+    line.contact.taken(line.view, line.reply(told=True))
+    assert list(line.contact.limits.standing) == []
+
+
+def test_a_change_is_told_with_the_circuits_name(line: Line) -> None:
+    line.contact.read(line.view, Reply(line.view.said(CLOSED, 5)))
+    line.contact.read(line.view, Reply(line.view.said(OPEN, 7, left_ms=1000)))
+    assert [e.circuit for e in line.events if isinstance(e, CircuitChanged)] == ["svc"]
+
+
+def test_a_ledger_that_is_behind_is_to_be_taught(line: Line) -> None:
+    line.contact.read(line.view, Reply(line.view.said(OPEN, 7, left_ms=1000)))
+    line.contact.read(line.view, Reply(line.view.said(CLOSED, 0)))
+    assert line.forgotten == [line.view]
+
+
+def test_a_silence_is_told_once_with_what_was_heard_instead(line: Line) -> None:
+    line.contact.taken(line.view, line.reply())
+    for _ in range(4):
+        line.contact.not_taken(line.view, LedgerUnavailableError("nobody answers"))
+    assert [(e.reason, e.circuit) for e in line.events if isinstance(e, LedgerLost)] == [("nobody answers", "")]
+    assert line.contact.link.reason == "nobody answers"
+    assert not line.contact.link.up
+
+
+def test_where_a_verb_was_refused_the_next_is_tried_a_second_later_and_then_no_sooner(line: Line) -> None:
+    assert line.contact.may_try(line.view)
+    line.contact.not_taken(line.view, LedgerRefusedError("OOM no memory"))
+    assert line.contact.is_refused(line.view)
+    assert not line.contact.may_try(line.view)
+    line.view.clock.advance(REFUSED_S)
+    assert line.contact.may_try(line.view)
+    assert not line.contact.may_try(line.view)
+    line.contact.taken(line.view, line.reply())
+    assert line.contact.may_try(line.view)
+    assert not line.contact.is_refused(line.view)
