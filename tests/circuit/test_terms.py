@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple, replace
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,16 @@ from tests.circuit.law import T
 
 
 def test_every_time_becomes_whole_milliseconds() -> None:
-    opening = {"failure_threshold": 0.25, "slow_call_s": 2, "slow_threshold": 0.75, "min_samples": 7, "quorum": 4}
-    resting = {"recovery_timeout_s": 3.0014, "recovery_backoff": 1.5, "recovery_timeout_max_s": 45.0016}
-    closing = {"probes": 2, "probe_successes": 3}
-    policy = CircuitPolicy(window_s=4, throttle_max_s=12.0016, **opening, **resting, **closing)  # type: ignore[arg-type]
+    opening: dict[str, Any] = {
+        "failure_threshold": 0.25,
+        "slow_call_s": 2,
+        "slow_threshold": 0.75,
+        "min_samples": 7,
+        "quorum": 4,
+    }
+    resting: dict[str, Any] = {"recovery_timeout_s": 3.0014, "recovery_backoff": 1.5, "recovery_timeout_max_s": 45.0016}
+    closing: dict[str, Any] = {"probes": 2, "probe_successes": 3}
+    policy = CircuitPolicy(window_s=4, throttle_max_s=12.0016, **opening, **resting, **closing)
     assert Terms.of(policy, 0.5) == Terms(
         window_ms=4000, bucket_ms=400, min_samples=7, failure_threshold=0.25, slow_threshold=0.75, quorum=4,
         rest_ms=3001, backoff=1.5, rest_max_ms=45_002, throttle_max_ms=12_002, probes=2, probe_successes=3,
@@ -63,7 +70,7 @@ def test_what_is_possible_at_all_is_taken(edge: dict[str, int]) -> None:
         (2**53, *T.wire()[1:]),
         (float("nan"), *T.wire()[1:]),
         replace(T, bucket_ms=0).wire(),
-        replace(T, bucket_ms=0.5).wire(),  # type: ignore[arg-type]
+        (T.window_ms, 0.5, *T.wire()[2:]),
     ],
     ids=repr,
 )

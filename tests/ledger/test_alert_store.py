@@ -110,7 +110,7 @@ async def test_alerters_that_are_long_gone_and_owe_nothing_are_struck_off(
     await happens(redis_bench, "not finished")
     await owing.take([NAME], "owing", NEVER)
     await another(redis_bench).take([NAME], "new", NEVER)
-    stream = redis_bench.ledger._keys.circuit(NAME)[-1]  # type: ignore[attr-defined]
+    stream = store._stream(NAME)
     left = await redis_bench.client.xinfo_consumers(stream, GROUP)
     names = {one.get("name", one.get(b"name")) for one in left}
     assert {name.decode() if isinstance(name, bytes) else name for name in names} == {"owing", "new"}

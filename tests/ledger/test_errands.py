@@ -29,7 +29,7 @@ async def test_an_error_that_nobody_foresaw_is_logged_with_its_traceback(caplog:
 async def test_what_is_cancelled_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     errands = Errands()
     errands.open()
-    errands.run(asyncio.sleep(3600))
+    errands.run(asyncio.Event().wait())
     await errands.end()
     assert len(errands) == 0
     assert caplog.records == []

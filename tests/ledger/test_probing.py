@@ -66,7 +66,7 @@ async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneVie
     asked = probing(view, errands)
     assert asked.asked(view) is None
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]
+    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
     request = asked.ask(view)
     assert request is not None
     assert asked.asked(view) is request
