@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary
 
 _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
+
+
+def pytest_configure() -> None:
+    # A shell that starts us in the background has SIGINT ignored, and so would each program that tests press Ctrl-C on.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
