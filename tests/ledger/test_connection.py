@@ -130,6 +130,15 @@ async def test_behind_sentinels_the_database_and_their_own_login_come_from_the_u
     await close(client)
 
 
+async def test_a_cluster_is_looked_for_at_every_host_of_its_url() -> None:
+    client: Any = connect("rediss+cluster://a,b:7?ssl_check_hostname=false", max_connections=5)
+    nodes = client.nodes_manager.startup_nodes.values()
+    assert [(node.host, node.port, node.max_connections) for node in nodes] == [("a", 6379, 5), ("b", 7, 5)]
+    assert all(issubclass(node.connection_class, SSLConnection) for node in nodes)
+    assert not any(node.connection_kwargs["ssl_check_hostname"] for node in nodes)
+    await close(client)
+
+
 async def test_over_tls_certificates_are_asked_for() -> None:
     client: Any = connect("rediss://h")
     assert isinstance(client, Redis)

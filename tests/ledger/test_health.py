@@ -8,6 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import NoPermissionError
 
+from ha_rag.clock import ManualClock
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.health import store_health
 from ha_rag.ledger.ledger import StoreHealth
@@ -20,12 +21,14 @@ WELL = {
 
 
 class Store:
-    """A client whose INFO answers `info`, or raises it."""
+    """A client whose INFO answers `info`, or raises it. `takes_s`: how long TIME takes it by `clock`."""
 
-    def __init__(self, info: Any) -> None:
+    def __init__(self, info: Any, clock: ManualClock | None = None, takes_s: float = 0.0) -> None:
         self._info = info
+        self._clock, self._takes_s = clock or ManualClock(), takes_s
 
     async def time(self) -> tuple[int, int]:
+        self._clock.advance(self._takes_s)
         return 1_790_000_000, 0
 
     async def info(self) -> Any:
@@ -43,6 +46,12 @@ async def test_a_store_that_is_well_tells_its_figures_and_warns_of_nothing() -> 
     assert found.round_trip_ms >= 0
     assert (found.version, found.role, found.used_bytes, found.limit_bytes) == ("7.0.15", "master", 900, 1000)
     assert (found.clients, found.commands_per_s, found.warnings) == (4, 12, ())
+
+
+async def test_a_round_trip_is_told_in_milliseconds_to_a_thousandth(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr("ha_rag.ledger.health.SystemClock", lambda: clock)
+    assert (await store_health(Store(WELL, clock, takes_s=0.0123456))).round_trip_ms == 12.346
 
 
 async def test_a_valkey_tells_its_own_version() -> None:

@@ -83,3 +83,19 @@ def test_the_ledgers_time_runs_on_from_when_it_was_told() -> None:
     assert link.ledger_now_ms() == 51_500
     link.answered(None)
     assert link.ledger_now_ms() == 51_500
+
+
+def test_a_bucket_fills_with_time_to_its_size_and_no_further() -> None:
+    burst = Burst(size=4.0, per_s=2.0)
+    assert sum(burst.take(5000.0) for _ in range(9)) == 4
+    assert [burst.take(5000.4), burst.take(5000.5), burst.take(5000.5)] == [False, True, False]
+    assert sum(burst.take(6000.0) for _ in range(9)) == 4
+
+
+def test_in_a_large_fleet_a_bucket_shrinks_and_fills_more_slowly() -> None:
+    burst = Burst(size=4.0, per_s=2.0)
+    assert sum(burst.take(0.0, slower=2.0) for _ in range(9)) == 2
+    assert [burst.take(0.9, slower=2.0), burst.take(1.0, slower=2.0), burst.take(1.0, slower=2.0)] == [
+        False, True, False,
+    ]  # fmt: skip
+    assert sum(burst.take(1000.0, slower=400.0) for _ in range(9)) == 1

@@ -1,0 +1,194 @@
+"""How the ledger's word on circuits reaches a replica: pushed, and polled behind the push."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState
+from ha_rag.circuit.terms import Terms
+from ha_rag.clock import Clock
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
+from ha_rag.events import CircuitChanged, Event
+from ha_rag.ledger.ledger import Change, Reply
+from ha_rag.ledger.limits import LISTENING
+from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.pace import Pace
+from ha_rag.ledger.sync.contact import RETRY_S, Contact
+from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.watching import Watching
+from ha_rag.ledger.view import View
+from ha_rag.ledger.views import Views
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
+
+POLICY = CircuitPolicy(recovery_timeout_s=5.0)
+
+
+class Oracle(MemoryLedger):
+    """Answers each look with `words`, and pushes `pushed` to whoever listens; or raises `error`."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.words: dict[str, Snapshot] = {}
+        self.pushed: list[Change | None] = []
+        self.looks: list[tuple[float, tuple[str, ...]]] = []
+        self.error: LedgerError | None = None
+
+    @property
+    def asked(self) -> list[tuple[str, ...]]:
+        return [names for _, names in self.looks]
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        self.looks.append((asyncio.get_running_loop().time(), tuple(circuits)))
+        if self.error is not None:
+            raise self.error
+        return {name: Reply(self.words.get(name, Snapshot(1))) for name in circuits}
+
+    async def changes(self) -> AsyncIterator[Change | None]:
+        if self.error is not None:
+            raise self.error
+        for change in self.pushed:
+            yield change
+
+
+class Post:
+    """One replica's watching of circuits `a` and `b`; `disk` is its own."""
+
+    def __init__(self) -> None:
+        clock = LoopClock()
+        self.events: list[Event] = []
+        self.ledger, self.errands, views = Oracle(clock), Errands(), Views()
+        self.a, self.b = (View(name, POLICY, replica="r1", clock=clock) for name in "ab")
+        self.disk = View("disk", POLICY, replica="r1", clock=clock, scope="replica")
+        for view in (self.a, self.b, self.disk):
+            views.add(view)
+        self.contact = Contact(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        )
+        self.errands.open()
+        self.watching = Watching(self.contact, self.errands, views)
+
+    async def listen(self) -> None:
+        with pytest.raises(LedgerUnavailableError, match="stopped telling"):
+            await self.watching.listen()
+
+    async def intervals(self, polls: int = 50) -> list[float]:
+        began_s = asyncio.get_running_loop().time()
+        self.ledger.looks.clear()
+        for _ in range(polls):
+            await self.watching.poll()
+        times = [began_s, *(at_s for at_s, _ in self.ledger.looks)]
+        return [b - a for a, b in zip(times, times[1:], strict=False)]
+
+
+def opened(epoch: int) -> Snapshot:
+    return Snapshot(1, CircuitState.OPEN, epoch, left_ms=5000)
+
+
+def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.contact.answered(1)
+        post.contact.pace = Pace(replicas=1000)
+        waits = await post.intervals()
+        assert all(1.8 <= wait <= 2.2 for wait in waits)
+        assert max(waits) - min(waits) > 0.2
+
+    in_virtual_time(scenario)
+
+
+def test_a_lost_ledger_is_looked_for_sooner() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.error = LedgerUnavailableError("nobody answers")
+        waits = await post.intervals()
+        assert all(RETRY_S[0] <= wait <= RETRY_S[1] for wait in waits)
+        assert max(waits) > 2 * min(waits)
+
+    in_virtual_time(scenario)
+
+
+def test_every_shared_circuit_is_looked_at_at_once_and_no_other() -> None:
+    async def scenario() -> None:
+        post = Post()
+        await post.watching.look_at_all()
+        await post.watching.look_at(post.disk)
+        await post.watching.look_at(post.b)
+        assert post.ledger.asked == [("a", "b"), ("b",)]
+
+    in_virtual_time(scenario)
+
+
+def test_what_a_look_finds_is_believed() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.words = {"b": opened(7)}
+        await post.watching.look_at_all()
+        assert (post.a.fleet.epoch, post.b.fleet.epoch) == (0, 7)
+        assert post.contact.link.up
+
+    in_virtual_time(scenario)
+
+
+def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.error = LedgerUnavailableError("nobody answers")
+        await post.watching.look_at_all()
+        assert (post.contact.link.up, post.contact.link.reason) == (False, "nobody answers")
+
+    in_virtual_time(scenario)
+
+
+def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.pushed = [None]
+        await post.listen()
+        assert post.ledger.asked == [("a", "b")]
+
+    in_virtual_time(scenario)
+
+
+def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() -> None:
+    async def scenario() -> None:
+        post = Post()
+        await post.watching.look_at_all()
+        post.ledger.pushed = [Change("b", 0, opened(7)), Change("z", 0, opened(8))]
+        await post.listen()
+        assert post.b.fleet.epoch == 7
+        assert [e.circuit for e in post.events if isinstance(e, CircuitChanged)] == ["b"]
+        assert post.ledger.asked == [("a", "b")]
+
+    in_virtual_time(scenario)
+
+
+def test_a_push_that_does_not_follow_what_is_known_is_looked_into_at_once() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.words = {"b": opened(9)}
+        post.ledger.pushed = [Change("b", 5, opened(9))]
+        await post.listen()
+        while len(post.errands):
+            await asyncio.sleep(0)
+        assert post.ledger.asked == [("b",)]
+
+    in_virtual_time(scenario)
+
+
+def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.error = LedgerRefusedError("NOPERM no SUBSCRIBE")
+        with pytest.raises(LedgerRefusedError):
+            await post.watching.listen()
+        assert post.contact.limits.standing == (LISTENING,)
+        post.ledger.error, post.ledger.pushed = None, [None]
+        await post.listen()
+        assert post.contact.limits.standing == ()
+
+    in_virtual_time(scenario)
