@@ -210,8 +210,7 @@ def _openings(circuit: Circuit, now_ms: int, terms: Terms) -> int:
 def _rest_ms(circuit: Circuit, terms: Terms, now_ms: int, jitter: float) -> int:
     times = _openings(circuit, now_ms, terms)
     grown = min(terms.rest_ms * terms.backoff ** min(times, 64), terms.rest_max_ms)
-    stretched = grown * (1 + JITTER_SHARE * jitter) if times else grown
-    return int(min(stretched, terms.rest_max_ms))
+    return int(grown * (1 + JITTER_SHARE * jitter) if times else grown)
 
 
 def _opened(
@@ -275,8 +274,8 @@ def lease(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch
 def lease_wait_ms(circuit: Circuit, terms: Terms, now_ms: int, replica: str) -> int | None:
     """How long until `replica` may probe: 0 now, None where nobody can know (forced open) or need to (closed).
 
-    A replica whose probe failed waits until another one has probed, or two lease lives: if it is the replica that is
-    sick, the others get to say so.
+    A replica whose probe failed waits until another one's went well, or two lease lives after the last that failed: if
+    it is the replica that is sick, the others get to say so. With a quorum several may have failed, and all wait.
     """
     forced = circuit.override is not None and not circuit.override.over(now_ms)
     if forced or circuit.state is CLOSED:
@@ -287,7 +286,7 @@ def lease_wait_ms(circuit: Circuit, terms: Terms, now_ms: int, replica: str) -> 
     standing = [held.until_ms for held in circuit.leases.values() if held.stands(now_ms)]
     if len(standing) >= terms.probes:
         waits.append(min(standing) - now_ms)
-    if circuit.lost_by == replica:
+    if circuit.lost_by and (circuit.lost_by == replica or circuit.voters.get(replica, 0) > now_ms):
         waits.append(circuit.lost_at_ms + 2 * terms.lease_ms - now_ms)
     return max(waits)
 

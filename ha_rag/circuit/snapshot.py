@@ -9,6 +9,9 @@ from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, Overri
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 
+VOTERS_TOLD = 100
+"""So many of the replicas that see the failures are named, at most: each change carries them to every replica."""
+
 UNKNOWN = -1
 """A wait that nobody can know: a forced open that lasts until somebody ends it."""
 
@@ -19,7 +22,8 @@ class Snapshot:
 
     `state`: as it reads now; an open circuit whose rest is over reads as half-open. `left_ms`: what is left of the
     rest, or of a forced open; -1 where that has no end; 0 otherwise. `standing_ms`: until the first of the standing
-    probes must have ended, where all places are taken; 0 otherwise. `voters`: replicas that see the failures.
+    probes must have ended, where all places are taken; 0 otherwise. `voters`: replicas that see the failures, by name,
+    the first `VOTERS_TOLD`.
     `override.until_ms` counts from `now_ms`, in the ledger's time.
     """
 
@@ -60,9 +64,14 @@ def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:
         probe_successes=circuit.probe_successes,
         standing_ms=_standing_ms(circuit, terms, now_ms),
         counts=total(circuit.window, now_ms, terms),
-        voters=tuple(sorted(name for name, until in circuit.voters.items() if until > now_ms and name[0] != "!")),
+        voters=_voters(circuit, now_ms),
         override=word,
     )
+
+
+def _voters(circuit: Circuit, now_ms: int) -> tuple[str, ...]:
+    seeing = sorted(name for name, until in circuit.voters.items() if until > now_ms and name[0] != "!")
+    return tuple(seeing[:VOTERS_TOLD])
 
 
 def _state(circuit: Circuit, now_ms: int) -> CircuitState:

@@ -50,13 +50,24 @@ class FleetBelief:
 
     def adopt(self, snapshot: Snapshot, now_s: float) -> None:
         """Believes `snapshot` from now on."""
+        self.closed_at_s = self._closed_at_s(snapshot, now_s)
         self.snapshot = snapshot
         self.rest_until_s = math.inf if snapshot.left_ms == UNKNOWN else now_s + snapshot.left_ms / 1000
         word = snapshot.override
         ends_ms = word.until_ms if word is not None else None
         self.override_until_s = math.inf if ends_ms is None else now_s + (ends_ms - snapshot.now_ms) / 1000
-        closed = snapshot.state is CLOSED and snapshot.changed_at_ms > 0
-        self.closed_at_s = now_s - (snapshot.now_ms - snapshot.changed_at_ms) / 1000 if closed else -math.inf
+
+    def _closed_at_s(self, snapshot: Snapshot, now_s: float) -> float:
+        """When the service came back, by the local clock; minus infinity: never, or long ago.
+
+        A closed circuit that is closed anew (a word that ended, a ledger that was taught) has come back from nothing.
+        """
+        if snapshot.state is not CLOSED or snapshot.override is not None:
+            return -math.inf
+        before = self.snapshot
+        if before.state is CLOSED and snapshot.open_count <= before.open_count:
+            return self.closed_at_s
+        return now_s - (snapshot.now_ms - snapshot.changed_at_ms) / 1000
 
     def hold(self, word: Override | None) -> None:
         """Keeps an operator's word on a circuit of this replica's own; its end is in ms of the local clock."""

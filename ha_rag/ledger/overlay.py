@@ -75,6 +75,11 @@ class Overlay:
         """The replica's own circuit, in ms of its own clock."""
         return self.solo.read(ms(now_s))
 
+    def watch(self, now_s: float, tallies: list[Tally]) -> None:
+        """Counts, and opens nothing, while the fleet's circuit is in shadow mode: its quorum asks who sees failures."""
+        if self.calm and tallies:
+            self.solo.watch(ms(now_s), tallies)
+
     def judge(self, now_s: float, tallies: list[Tally], throttled_ms: int = 0) -> Ruling | None:
         """Lets the own law see what was counted. Answers what changed, if anything did."""
         if not self.calm or not (tallies or throttled_ms):

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Ruling, Tally
 from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
-from ha_rag.circuit.state import Circuit, CircuitState, Counts, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 from ha_rag.messages import Outcome
 
 _ME = "self"
+_SHADOW = Override(OverrideMode.SHADOW, "the fleet's circuit is in shadow mode", _ME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Solo:
         self._by = by
         self._draw = draw
         self._number = 0
+
+    def watch(self, now_ms: int, tallies: Iterable[Tally]) -> None:
+        """Adds outcomes and opens nothing, as in shadow mode: whether this replica is `failing` shows all the same."""
+        self.circuit = replace(self.circuit, override=_SHADOW)
+        self.record(now_ms, tallies)
+        self.circuit = replace(self.circuit, override=None)
 
     def record(self, now_ms: int, tallies: Iterable[Tally], throttled_ms: int = 0) -> Ruling:
         """Adds outcomes and judges."""

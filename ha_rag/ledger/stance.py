@@ -83,7 +83,10 @@ class Stance:
 
     def judge(self, now_s: float, tallies: list[Tally], throttled_ms: int, batch: int) -> None:
         """Lets the replica's own law see what was counted. `batch`: the number under which the fleet will see it."""
-        if not self.own and self.fleet.mode(now_s) is not None:
+        mode = None if self.own else self.fleet.mode(now_s)
+        if mode is OverrideMode.SHADOW:
+            self.overlay.watch(now_s, tallies)
+        if mode is not None:
             return
         ruling = self.overlay.judge(now_s, tallies, throttled_ms)
         if ruling is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -288,6 +289,28 @@ async def test_a_circuit_in_shadow_says_that_it_would_have_opened() -> None:
     one.fails(5)
     assert one.breaker.state is CLOSED
     assert [type(e) for e in one.events if isinstance(e, WouldOpen)] == [WouldOpen]
+
+
+def test_with_a_quorum_shadow_says_it_too_and_what_was_seen_meanwhile_opens_nothing_afterwards() -> None:
+    fleet = Fleet(3, replace(POLICY, quorum=2))
+
+    async def scenario() -> None:
+        await fleet.members[0].registry.override(SVC, "shadow", reason="trial", by="me")
+        await asyncio.sleep(0.05)
+        for member in fleet.members:
+            for _ in range(3):
+                await member.call(DOWN)
+        await asyncio.sleep(0.2)
+        assert {member.state for member in fleet.members} == {CLOSED}
+        assert [e.trigger for e in fleet.ledger.told(SVC)] == ["overridden", "would open"]
+        await fleet.members[0].registry.end_override(SVC, by="me")
+        await asyncio.sleep(0.05)
+        for member in fleet.members:
+            await member.call(DOWN)
+            assert member.state is CLOSED
+
+    with fleet:
+        fleet.run(scenario())
 
 
 # ---- listeners ------------------------------------------------------------------------------------------------------

@@ -198,6 +198,17 @@ def test_with_a_quorum_of_two_one_sick_replica_cannot_reopen_by_losing_probes() 
         circuit = lease(circuit, now=now + 600, by="a", under=strict).circuit
 
 
+def test_with_a_quorum_all_whose_probes_failed_wait_for_a_good_one_or_two_lease_lives() -> None:
+    strict = terms(quorum=3)
+    circuit = settle(half_open(strict), Outcome.FAILED, now=REST_OVER + 1, under=strict).circuit
+    circuit = lease(circuit, now=REST_OVER + 2, by="b", under=strict).circuit
+    circuit = settle(circuit, Outcome.FAILED, now=REST_OVER + 3, by="b", under=strict).circuit
+    assert [lease_wait_ms(circuit, strict, REST_OVER + 4, by) for by in "abc"] == [599, 599, 0]
+    circuit = lease(circuit, now=REST_OVER + 4, by="c", under=strict).circuit
+    won = settle(circuit, Outcome.OK, now=REST_OVER + 5, by="c", under=strict).circuit
+    assert [lease_wait_ms(won, strict, REST_OVER + 6, by) for by in "abc"] == [0, 0, 0]
+
+
 def test_with_a_quorum_of_two_the_second_replica_whose_probe_fails_reopens() -> None:
     strict = terms(quorum=2)
     circuit = settle(half_open(strict), Outcome.FAILED, now=REST_OVER + 1, under=strict).circuit

@@ -136,6 +136,11 @@ def test_jitter_stretches_a_grown_rest_by_a_tenth_at_most() -> None:
     assert report(circuit, failed=3, jitter=0.5).circuit.open_until_ms == NOW + 1050
 
 
+def test_the_longest_rest_is_stretched_too_so_that_circuits_do_not_recover_in_step() -> None:
+    circuit = Circuit(open_count=5, changed_at_ms=NOW)
+    assert report(circuit, failed=3, jitter=0.5).circuit.open_until_ms == NOW + 4200
+
+
 def test_after_a_whole_window_closed_the_past_is_forgiven() -> None:
     circuit = replace(Circuit(), open_count=5, changed_at_ms=NOW - 1000)
     again = report(circuit, failed=3).circuit

@@ -150,6 +150,28 @@ async def test_a_ledger_that_forgot_is_taught_and_the_epoch_goes_on(hands: Hands
     assert taught.epoch > believed.epoch
 
 
+async def test_with_a_quorum_replicas_whose_probes_failed_do_not_let_each_other_probe_without_a_rest(
+    bench: Bench,
+) -> None:
+    hands = Hands(bench, terms(quorum=3))
+    for by in "abc":
+        await hands.report(failed=1, by=by, failing=True)
+    await bench.advance(500)
+    for by in "ab":
+        assert (await hands.lease(f"of {by}", by=by)).granted
+        assert (await hands.settle(Outcome.FAILED, f"of {by}", by=by)).snapshot.state is HALF_OPEN
+    assert [(await hands.lease("again", by=by)).wait_ms for by in "ab"] == [600, 600]
+    assert (await hands.lease("of c", by="c")).granted
+
+
+async def test_a_hundred_of_those_that_see_the_failures_are_named_and_all_of_them_count(bench: Bench) -> None:
+    hands = Hands(bench, terms(quorum=121))
+    for number in range(120):
+        await hands.report(failed=1, by=f"r{number:03}", failing=True)
+    assert (await hands.read()).snapshot.voters == tuple(f"r{number:03}" for number in range(100))
+    assert (await hands.report(failed=1, by="r120", failing=True)).snapshot.state is OPEN
+
+
 async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
     opened = (await hands.report(failed=3)).snapshot
     late = Belief(CLOSED, opened.epoch)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.state import Counts
+from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.ledger.gate import Refused
-from tests.ledger.views import CLOSED, HALF_OPEN, OneView
+from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
 BROWNOUT = Counts(80, 20)
 """12 of 101 are shed."""
@@ -40,6 +40,43 @@ def test_a_circuit_that_was_never_open_has_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
     view.hears(CLOSED, 0)
     assert passes(view)
+
+
+def test_a_word_that_ends_over_a_closed_circuit_brings_nothing_back_and_so_has_no_ramp() -> None:
+    view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
+    view.hears(CLOSED, 0)
+    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, override=view.word(OverrideMode.SHADOW))
+    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms)
+    assert passes(view)
+
+
+def test_a_circuit_that_an_operator_closed_has_no_ramp_when_his_word_ends() -> None:
+    view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
+    view.hears(OPEN, 5, left_ms=9000, open_count=1)
+    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms, open_count=1, override=view.word(OverrideMode.CLOSED))
+    view.hears(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
+    assert passes(view)
+
+
+def test_a_ledger_that_was_taught_a_closed_circuit_begins_no_ramp_anew_and_ends_none() -> None:
+    calm = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
+    calm.hears(CLOSED, 5, changed_at_ms=calm.ledger_ms - 60_000)
+    calm.hears(CLOSED, 7, changed_at_ms=calm.ledger_ms)
+    assert passes(calm)
+
+    ramping = just_closed(CircuitPolicy(ramp_s=8), 0.3)
+    ramping.clock.advance(3.0)
+    ramping.hears(CLOSED, 9, changed_at_ms=ramping.ledger_ms)
+    assert not passes(ramping)
+    ramping.clock.advance(1.0)
+    assert passes(ramping)
+
+
+def test_a_closing_whose_opening_was_missed_has_its_ramp_all_the_same() -> None:
+    view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.5)
+    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms - 60_000)
+    view.hears(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
+    assert not passes(view)
 
 
 @pytest.mark.parametrize(("lot", "in_time"), [(0.88, True), (0.89, False)])

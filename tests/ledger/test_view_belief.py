@@ -220,7 +220,7 @@ def test_a_word_without_an_end_is_taught_without_one() -> None:
 
 def test_after_closing_calls_come_back_by_quarters() -> None:
     view = OneView(CircuitPolicy(ramp_s=8.0), draw=lambda: 0.3)
-    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms)
+    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, open_count=1)
     assert view.refused().state is CLOSED  # 10 % pass
     view.clock.advance(2.1)
     assert view.refused().retry_after_s is None  # 25 %
@@ -230,7 +230,7 @@ def test_after_closing_calls_come_back_by_quarters() -> None:
 
 def test_a_ramp_that_is_over_costs_nothing_any_more() -> None:
     view = OneView(CircuitPolicy(ramp_s=8.0), draw=lambda: 0.0)
-    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms)
+    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, open_count=1)
     assert view.passing is None
     view.clock.advance(8.1)
     view.admitted()
@@ -239,7 +239,7 @@ def test_a_ramp_that_is_over_costs_nothing_any_more() -> None:
 
 def test_a_replica_that_starts_long_after_the_closing_knows_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8.0), draw=lambda: 0.99)
-    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms - 9000)
+    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms - 9000, open_count=1)
     view.admitted()
 
 

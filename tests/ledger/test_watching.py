@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
@@ -82,7 +83,7 @@ class Post:
         for _ in range(polls):
             await self.watching.poll()
         times = [began_s, *(at_s for at_s, _ in self.ledger.looks)]
-        return [b - a for a, b in zip(times, times[1:], strict=False)]
+        return [after - before for before, after in itertools.pairwise(times)]
 
 
 def opened(epoch: int) -> Snapshot:
@@ -186,9 +187,9 @@ def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
         post.ledger.error = LedgerRefusedError("NOPERM no SUBSCRIBE")
         with pytest.raises(LedgerRefusedError):
             await post.watching.listen()
-        assert post.contact.limits.standing == (LISTENING,)
+        assert list(post.contact.limits.standing) == [LISTENING]
         post.ledger.error, post.ledger.pushed = None, [None]
         await post.listen()
-        assert post.contact.limits.standing == ()
+        assert not post.contact.limits.standing
 
     in_virtual_time(scenario)

@@ -40,7 +40,7 @@ local function grown_rest_ms(c, terms, now, jitter)
   local times = openings(c, terms, now)
   local grown = math.min(terms.rest_ms * terms.backoff ^ math.min(times, 64), terms.rest_max_ms)
   if times > 0 then grown = grown * (1 + 0.1 * jitter) end
-  return math.floor(math.min(grown, terms.rest_max_ms))
+  return math.floor(grown)
 end
 
 -- A transition: mints an epoch, forgets what was counted. `above`: an epoch that the new one must exceed.
@@ -111,6 +111,7 @@ local function lease_wait_ms(c, terms, now, replica)
   if c.state == 'open' then wait = math.max(wait, c.open_until_ms - now) end
   local count, first = standing(c, now)
   if count >= terms.probes then wait = math.max(wait, first - now) end
-  if c.lost_by == replica then wait = math.max(wait, c.lost_at_ms + 2 * terms.lease_ms - now) end
+  local lost = c.lost_by == replica or (c.voters[replica] or 0) > now
+  if c.lost_by ~= '' and lost then wait = math.max(wait, c.lost_at_ms + 2 * terms.lease_ms - now) end
   return wait
 end

@@ -1,5 +1,5 @@
 -- What a verb answers, and what it tells the others.
-local EVENTS_KEPT = 1000
+local EVENTS_KEPT, VOTERS_TOLD = 1000, 100
 
 local function rest_left_ms(c, now)
   if c.state ~= 'open' then return 0 end
@@ -14,7 +14,7 @@ local function seen_by(c, now)
     if until_ms > now and name:sub(1, 1) ~= '!' then names[#names + 1] = name end
   end
   table.sort(names)
-  return names
+  return { unpack(names, 1, math.min(#names, VOTERS_TOLD)) }
 end
 
 -- The circuit as it reads now: flat, every item a string, in the order in which `replies.py` takes them.
