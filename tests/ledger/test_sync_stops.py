@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import SystemClock
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view import View
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
 
 POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=30.0)
 
@@ -131,3 +135,33 @@ async def test_a_replica_that_leaves_before_it_has_heard_anything_tells_what_it_
         circuits.breaker("service", POLICY)
         (service,) = await circuits.circuits()
     assert (service.state, service.opened_by) == ("open", "a")
+
+
+class Silent(MemoryLedger):
+    """Never hears that a replica leaves."""
+
+    async def leave(self, incarnation):
+        await asyncio.Event().wait()
+
+
+def test_a_goodbye_that_nobody_hears_is_waited_for_half_a_second_and_no_longer():
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        sync = Sync(Silent(LoopClock()), "a~1", LoopClock())
+        await sync.start()
+        began_s = loop.time()
+        await sync.stop()
+        return loop.time() - began_s
+
+    assert in_virtual_time(scenario) == pytest.approx(0.5)
+
+
+async def test_whoever_goes_on_using_a_circuit_that_was_left_is_alone_and_may_ask_nobody():
+    ledger = MemoryLedger()
+    async with CircuitRegistry(lambda: ledger, replica="a") as circuits:
+        breaker = circuits.breaker("service", POLICY)
+    assert breaker.shared_state == "local"
+    for _ in range(POLICY.min_samples):
+        fails(breaker)
+    assert breaker.state is CircuitState.OPEN
+    assert await samples(ledger) == 0
