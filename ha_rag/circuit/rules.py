@@ -92,7 +92,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """What a replica last heard from the ledger, as it teaches it. `left_ms`: what is left of a rest."""
+    """What a replica last heard from the ledger, as it teaches it.
+
+    `left_ms`: what is left of a rest. `changed_at_ms`: when the epoch began, in the ledger's time.
+    """
 
     state: CircuitState
     epoch: int
@@ -101,6 +104,16 @@ class Belief:
     reason: str = ""
     opened_by: str = ""
     override: Override | None = None
+    changed_at_ms: int = 0
+
+
+def origin(known: Circuit | Belief) -> tuple[bool, int, str, str]:
+    """What a transition left that stays as it is while its epoch lasts: an open circuit may come to read as half-open.
+
+    One epoch with two origins is two histories, told apart by nothing else: a ledger that lost its memory can mint an
+    epoch that was minted before, in the same millisecond or on a clock that lags.
+    """
+    return known.state is CLOSED, known.changed_at_ms, known.reason, known.opened_by
 
 
 def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float = 0.0) -> Ruling:
@@ -387,15 +400,21 @@ def _ended(circuit: Circuit, now_ms: int, reason: str, by: str) -> tuple[Circuit
 def teach(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: Belief) -> Ruling:
     """Restores a ledger that is behind what a replica had from it; does nothing to one that is not.
 
+    One that gave the replica's epoch to another transition (a tie) has lost its memory as well: what either side knows
+    goes on under an epoch above both.
+
     Open where either side is open and still running: the longer rest counts. Half-open, or open with its time up, on
     either side comes back as open for one lease, so that probes handed out before the loss have ended. Closed only if
     both sides are closed: nothing closes without a probe. An operator's word stands as the replica heard it: every
-    word mints an epoch, so a ledger that is behind knows at best an older one.
+    word mints an epoch, so a ledger that is behind knows at best an older one. In a tie the ledger's own comes first.
     """
-    if circuit.epoch >= belief.epoch:
+    tied = circuit.epoch == belief.epoch and origin(circuit) != origin(belief)
+    if circuit.epoch >= belief.epoch and not tied:
         return Ruling(circuit)
     circuit, lapsed = _lapse(circuit, now_ms)
     word = None if belief.override is None or belief.override.over(now_ms) else belief.override
+    if tied:
+        word = circuit.override or word
     both_closed = circuit.state is CLOSED and belief.state is CLOSED
     rest_ms = max(_left_ms(circuit, now_ms), belief.left_ms if belief.state is OPEN else 0)
     trigger, rest_ms = _restored(word, both_closed, rest_ms, terms)

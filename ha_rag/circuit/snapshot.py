@@ -44,7 +44,10 @@ class Snapshot:
     def belief(self) -> Belief:
         """What a replica that heard this would teach a ledger that forgot it."""
         left_ms = self.left_ms if self.state is CircuitState.OPEN and self.override is None else 0
-        return Belief(self.state, self.epoch, left_ms, self.open_count, self.reason, self.opened_by, self.override)
+        return Belief(
+            self.state, self.epoch, left_ms, self.open_count, self.reason, self.opened_by, self.override,
+            self.changed_at_ms,
+        )  # fmt: skip
 
 
 def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:

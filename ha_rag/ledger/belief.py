@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ha_rag.circuit.rules import Belief
+from ha_rag.circuit.rules import Belief, origin
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
 from ha_rag.circuit.state import CircuitState, Override, OverrideMode
 
@@ -47,6 +47,10 @@ class FleetBelief:
     def is_late(self, snapshot: Snapshot) -> bool:
         """Whether a newer answer of the same epoch has overtaken this one."""
         return snapshot.epoch == self.epoch and 0 < self.snapshot.now_ms - snapshot.now_ms < LATE_MS
+
+    def contradicts(self, snapshot: Snapshot) -> bool:
+        """Whether it gives the epoch that is believed to another transition: then it tells of another history."""
+        return snapshot.epoch == self.epoch and origin(snapshot.belief()) != origin(self.snapshot.belief())
 
     def adopt(self, snapshot: Snapshot, now_s: float) -> None:
         """Believes `snapshot` from now on."""

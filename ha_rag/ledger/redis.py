@@ -74,7 +74,7 @@ class RedisLedger:
         said = (word.mode.value, word.reason, word.by, _blank(word.until_ms)) if word else ("", "", "", "")
         return await self._verb(
             "teach", circuit, terms, replica, belief.state.value, belief.epoch, belief.left_ms, belief.open_count,
-            belief.reason, belief.opened_by, *said,
+            belief.reason, belief.opened_by, *said, belief.changed_at_ms,
         )  # fmt: skip
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:

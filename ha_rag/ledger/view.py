@@ -31,7 +31,7 @@ class View(Gate):
             return heard
 
     def hear_message(self, snapshot: Snapshot, previous_epoch: int) -> Heard:
-        """Takes a pushed message: late ones are dropped, a gap before it asks for a read."""
+        """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
         with self._lock:
             now = self._now()
             heard = hearing.message(self._stance, self._asking, snapshot, previous_epoch, now)

@@ -11,7 +11,7 @@ from ha_rag.circuit.rules import Belief, Ruling
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, CircuitState, Override, OverrideMode
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, lease, opened, standing
+from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, lease, opened, report, standing
 
 AHEAD = NOW + 1_000_000
 """An epoch that no circuit here has."""
@@ -25,9 +25,9 @@ def believing(state: CircuitState, **more: object) -> Belief:
     return Belief(state, AHEAD, **more)  # type: ignore[arg-type]  # tests name the fields they mean
 
 
-@pytest.mark.parametrize("circuit", [Circuit(epoch=AHEAD), Circuit(epoch=AHEAD + 1)])
-def test_a_ledger_that_is_not_behind_learns_nothing(circuit: Circuit) -> None:
-    assert teach(circuit, believing(OPEN, left_ms=400)).circuit is circuit
+def test_a_ledger_that_is_not_behind_learns_nothing() -> None:
+    ahead = Circuit(epoch=AHEAD + 1)
+    assert teach(ahead, believing(OPEN, left_ms=400)).circuit is ahead
 
 
 def test_the_epoch_goes_on_above_both() -> None:
@@ -97,3 +97,75 @@ def test_leases_of_before_the_loss_count_for_nothing_after_it() -> None:
     late = rules.settle(taught, T, REST_OVER + 2, "a", "t", Outcome.OK)
     assert standing(late.circuit) == {}
     assert replace(late.circuit, leases=taught.leases) == taught
+
+
+# ---- ties: one epoch, two transitions -------------------------------------------------------------------------------
+
+
+def tied(circuit: Circuit, state: CircuitState, **more: object) -> Belief:
+    """What a replica believes whose epoch the ledger has given to another transition."""
+    told = {"changed_at_ms": circuit.changed_at_ms, "reason": circuit.reason, "opened_by": circuit.opened_by, **more}
+    return Belief(state, circuit.epoch, **told)  # type: ignore[arg-type]  # tests name the fields they mean
+
+
+def closed() -> Circuit:
+    return Circuit(epoch=NOW, changed_at_ms=NOW, reason="2 good probes")
+
+
+@pytest.mark.parametrize("ms", [0, 499, 500, 5000])
+@pytest.mark.parametrize("circuit", [opened(), half_open(), closed(), Circuit()])
+def test_what_a_ledger_said_itself_is_no_tie_however_late_it_is_taught(circuit: Circuit, ms: int) -> None:
+    said = read(circuit, T, max(NOW, circuit.changed_at_ms)).belief()
+    assert teach(circuit, said, now=max(NOW, circuit.changed_at_ms) + ms).circuit is circuit
+
+
+def test_a_rest_that_a_replica_knows_is_not_ended_by_a_closing_of_the_same_epoch() -> None:
+    taught = teach(closed(), tied(closed(), OPEN, left_ms=400)).circuit
+    assert (taught.state, taught.open_until_ms, taught.epoch) == (OPEN, NOW + 400, NOW + 1)
+
+
+def test_a_rest_that_runs_in_the_ledger_goes_on_whatever_the_replica_believes_of_its_epoch() -> None:
+    taught = teach(opened(), tied(opened(), CLOSED)).circuit
+    assert (taught.state, taught.open_until_ms, taught.epoch) == (OPEN, NOW + 500, NOW + 1)
+
+
+def test_of_two_openings_in_one_epoch_the_longer_rest_counts() -> None:
+    for other in ({"reason": "a probe ended failed"}, {"opened_by": "b"}, {"changed_at_ms": NOW - 1}):
+        taught = teach(opened(), tied(opened(), OPEN, left_ms=900, **other)).circuit
+        assert (taught.open_until_ms, taught.epoch) == (NOW + 900, NOW + 1)
+
+
+def test_a_tie_of_half_open_and_closed_is_open_for_one_lease() -> None:
+    taught = teach(half_open(), tied(half_open(), CLOSED), now=REST_OVER).circuit
+    assert (taught.state, taught.open_until_ms) == (OPEN, REST_OVER + T.lease_ms)
+
+
+def test_two_closings_in_one_epoch_begin_anew_with_an_empty_window() -> None:
+    counted = report(closed(), ok=1).circuit
+    taught = teach(counted, tied(counted, CLOSED, reason="the ledger had lost its memory"))
+    assert [event.trigger for event in taught.events] == ["ledger restored"]
+    assert (taught.circuit.epoch, taught.circuit.window) == (NOW + 1, {})
+
+
+def test_teaching_ends_the_tie_for_everybody() -> None:
+    beliefs = [tied(closed(), OPEN, left_ms=400), tied(closed(), HALF_OPEN), tied(closed(), CLOSED, reason="other")]
+    for first in beliefs:
+        taught = teach(closed(), first).circuit
+        for later in [*beliefs, read(closed(), T, NOW).belief()]:
+            assert teach(taught, later).circuit is taught
+
+
+def test_in_a_tie_the_ledgers_own_word_comes_first_and_the_replicas_where_it_has_none() -> None:
+    shadowed = rules.override(Circuit(), NOW, OverrideMode.SHADOW, "why", "kim", 700).circuit
+    word = Override(OverrideMode.OPEN, "why not", "lee", NOW + 900)
+    taught = teach(shadowed, tied(shadowed, OPEN, reason="open: why not", override=word)).circuit
+    assert (taught.state, taught.override) == (CLOSED, shadowed.override)
+    taught = teach(closed(), tied(closed(), OPEN, reason="open: why not", override=word)).circuit
+    assert (taught.state, taught.override) == (OPEN, word)
+
+
+def test_in_a_tie_too_a_word_whose_time_is_up_ends() -> None:
+    shadowed = rules.override(Circuit(), NOW, OverrideMode.SHADOW, "why", "kim", 700).circuit
+    ruling = teach(shadowed, tied(shadowed, OPEN, reason="3 of 3 failed", left_ms=100), now=NOW + 700)
+    assert (ruling.circuit.state, ruling.circuit.override, ruling.circuit.open_until_ms) == (OPEN, None, NOW + 800)
+    assert [event.trigger for event in ruling.events] == ["override ended", "ledger restored, resting"]

@@ -110,10 +110,23 @@ loss = _sequence(
     _some(anything, 0, 2),
     _some(teach, 1, 2),
 )
+# Two transitions in one millisecond, of which the ledger has forgotten the first: their epochs are the same.
+spoken = st.tuples(just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300]))
+settled = _some(_end(st.one_of(just(Outcome.OK), just(Outcome.FAILED))), 1, 1)
+step = st.one_of(_some(spoken, 1, 1), _some(breaks, 1, 3), settled, settled)
+tie = _sequence(
+    just([("copy",)]), step, just([("fall_back",), ("read", "main")]), step,
+    _some(st.tuples(just("teach_lost"), policies, replicas), 1, 1), _some(teach, 0, 2),
+)  # fmt: skip
+tied = _sequence(st.one_of(just([("override", "main", None, "a", None)]), _sequence(opens, _some(ask, 1, 1))), tie)
 copied = _sequence(_some(just(("copy",)), 1, 1), _some(failure, 0, 1))
 histories = st.tuples(
     st.permutations(list(POLICIES)),
-    st.lists(st.one_of(traffic, outage, outage, word, loss, copied, _some(anything, 1, 3)), min_size=3, max_size=8),
+    st.lists(
+        st.one_of(traffic, outage, outage, word, loss, copied, tied, _some(anything, 1, 3)),
+        min_size=3,
+        max_size=8,
+    ),
 ).map(lambda drawn: (drawn[0][:2], [step for part in drawn[1] for step in part]))
 
 
@@ -124,6 +137,7 @@ class History:
         self.memory, self.benches = memory, (memory, *others)
         self.policies = {"main": POLICIES[policies[0]], "other": POLICIES[policies[1]]}
         self.seen: list[Snapshot] = [Snapshot(0)]
+        self.lost = self.seen[0]
         self.tokens: list[str] = []
         self.numbers: dict[str, int] = {}
         self.sent: dict[tuple[str, int], Batch] = {}
@@ -146,6 +160,8 @@ class History:
         if verb == "rested":
             rest_ms = self.memory.memory.circuit(NAME).open_until_ms - self.memory.now_ms
             verb, args = "advance", (max(0, rest_ms + args[0]),)
+        if verb == "fall_back":
+            self.lost = self.seen[-1]
         for bench in self.benches:
             await getattr(bench, verb)(*args)
 
@@ -200,7 +216,15 @@ class History:
         return lambda bench: bench.ledger.override(NAME, policy, mode, "a reason: ü", by, for_ms)
 
     def teach(self, policy: Any, replica: str, which: int) -> Callable[[Bench], Any]:
-        belief = self.seen[max(0, len(self.seen) - 1 - which)].belief()
+        return self._teach(policy, replica, self.seen[max(0, len(self.seen) - 1 - which)])
+
+    def teach_lost(self, policy: Any, replica: str) -> Callable[[Bench], Any]:
+        """What was last heard before the ledger fell back."""
+        return self._teach(policy, replica, self.lost)
+
+    @staticmethod
+    def _teach(policy: Any, replica: str, heard: Snapshot) -> Callable[[Bench], Any]:
+        belief = heard.belief()
         return lambda bench: bench.ledger.teach(NAME, policy, replica, belief)
 
     def read(self, policy: Any) -> Callable[[Bench], Any]:

@@ -174,8 +174,56 @@ async def test_a_hundred_of_those_that_see_the_failures_are_named_and_all_of_the
 
 async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
     opened = (await hands.report(failed=3)).snapshot
-    late = Belief(CLOSED, opened.epoch)
-    assert (await hands.ledger.teach(NAME, hands.terms, "a", late)).snapshot == opened
+    for late in (Belief(CLOSED, opened.epoch - 1), opened.belief()):
+        assert (await hands.ledger.teach(NAME, hands.terms, "a", late)).snapshot == opened
+
+
+async def test_an_epoch_that_names_two_transitions_is_brought_to_an_end_by_whoever_knows_the_other_one(
+    bench: Bench,
+) -> None:
+    hands = Hands(bench, terms(probe_successes=1))
+    await hands.probing()
+    await bench.copy()
+    lost = (await hands.settle(Outcome.FAILED)).snapshot
+    await bench.fall_back()
+    won = (await hands.settle(Outcome.OK)).snapshot
+    assert (lost.state, won.state, won.epoch) == (OPEN, CLOSED, lost.epoch)
+    taught = (await hands.ledger.teach(NAME, hands.terms, "a", lost.belief())).snapshot
+    assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
+    for late in (lost, won):
+        assert (await hands.ledger.teach(NAME, hands.terms, "b", late.belief())).snapshot == taught
+
+
+async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> None:
+    hands = Hands(bench, terms(probe_successes=1))
+    await hands.probing()
+    await bench.copy()
+    won = (await hands.settle(Outcome.OK)).snapshot
+    await bench.fall_back()
+    lost = (await hands.settle(Outcome.FAILED)).snapshot
+    taught = (await hands.ledger.teach(NAME, hands.terms, "a", won.belief())).snapshot
+    assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
+
+
+async def test_in_a_tie_the_ledgers_own_word_stands(hands: Hands) -> None:
+    await hands.bench.copy()
+    opened = (await hands.report(failed=3)).snapshot
+    await hands.bench.fall_back()
+    spoken = (await hands.override(OverrideMode.SHADOW, 700)).snapshot
+    assert spoken.epoch == opened.epoch
+    taught = (await hands.ledger.teach(NAME, hands.terms, "a", opened.belief())).snapshot
+    assert (taught.state, taught.override, taught.epoch) == (CLOSED, spoken.override, opened.epoch + 1)
+    assert (await hands.read()).snapshot == taught
+
+
+async def test_what_reads_as_half_open_by_now_is_no_tie(hands: Hands) -> None:
+    opened = (await hands.report(failed=3)).snapshot
+    await hands.bench.advance(500)
+    known = (await hands.read()).snapshot
+    assert known.state is HALF_OPEN
+    assert (await hands.ledger.teach(NAME, hands.terms, "a", opened.belief())).snapshot == known
+    await hands.bench.advance(1000)
+    assert (await hands.ledger.teach(NAME, hands.terms, "a", known.belief())).snapshot.epoch == known.epoch
 
 
 async def test_a_probe_whose_request_and_outcome_come_twice_is_counted_once(hands: Hands) -> None:

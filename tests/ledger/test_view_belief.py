@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.state import Counts, OverrideMode
+from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, POLICY, REDIS_MS, OneView
 
 
@@ -98,11 +98,11 @@ def test_a_message_after_a_gap_is_believed_and_asks_for_a_read() -> None:
     assert view.state() is OPEN
 
 
-@pytest.mark.parametrize("epoch", [5, 4])
-def test_a_message_that_is_late_or_comes_twice_is_dropped(epoch: int) -> None:
+@pytest.mark.parametrize(("state", "epoch"), [(CLOSED, 5), (OPEN, 4)])
+def test_a_message_that_is_late_or_comes_twice_is_dropped(state: CircuitState, epoch: int) -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    heard = view.hear_message(view.said(OPEN, epoch, left_ms=3000), 3)
+    heard = view.hear_message(view.said(state, epoch, left_ms=3000), 3)
     assert heard.after is None
     assert not heard.gap
     assert view.state() is CLOSED
@@ -113,6 +113,68 @@ def test_the_message_of_a_transition_already_known_sets_off_no_request() -> None
     view.hears(HALF_OPEN, 6, standing_ms=4000)
     view.hear_message(view.said(HALF_OPEN, 6, standing_ms=4000), 5)
     assert not view.refused().ask
+
+
+# ---- one epoch, two transitions --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [CLOSED, OPEN])
+def test_an_answer_of_the_same_epoch_with_another_state_ends_no_rest(state: CircuitState) -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000, reason="3 of 3 failed")
+    heard_s = view.heard_s
+    view.clock.advance(0.2)
+    heard = view.hear(view.said(state, 5, left_ms=500 if state is OPEN else 0, reason="another history"))
+    assert (heard.forgot, heard.before, heard.after) == (True, None, None)
+    assert view.refused().retry_after_s == pytest.approx(2.8)
+    assert view.heard_s == heard_s
+    view.clock.advance(2.9)
+    assert view.state() is HALF_OPEN
+
+
+@pytest.mark.parametrize("fact", [{"changed_at_ms": 7}, {"reason": "other"}, {"opened_by": "r2"}])
+@pytest.mark.parametrize("state", [CLOSED, OPEN, HALF_OPEN])
+def test_whatever_contradicts_the_transition_of_an_epoch_says_that_the_ledger_forgot(
+    state: CircuitState, fact: dict[str, object]
+) -> None:
+    view = OneView()
+    view.hears(state, 5, left_ms=3000 if state is OPEN else 0)
+    assert view.hear(view.said(state, 5, left_ms=9000 if state is OPEN else 0, **fact)).forgot
+    assert not view.hear(view.said(state, 5, left_ms=2000 if state is OPEN else 0)).forgot
+
+
+def test_an_open_circuit_that_reads_as_half_open_contradicts_nothing() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000)
+    assert not view.hear(view.said(HALF_OPEN, 5)).forgot
+    assert view.state() is HALF_OPEN
+
+
+def test_a_closed_circuit_is_not_opened_by_another_history_before_the_ledger_is_taught() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5)
+    assert view.hear(view.said(OPEN, 5, left_ms=3000)).forgot
+    assert view.state() is CLOSED
+    view.hears(OPEN, 6, left_ms=3000)
+    assert view.state() is OPEN
+
+
+@pytest.mark.parametrize("previous", [3, 5])
+def test_a_message_that_contradicts_the_epoch_that_is_believed_asks_for_a_read(previous: int) -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000)
+    heard_s, asks_s = view.heard_s, view._asking.after_s
+    view.clock.advance(0.2)
+    heard = view.hear_message(view.said(CLOSED, 5), previous)
+    assert (heard.gap, heard.forgot, heard.after) == (True, False, None)
+    assert view.refused().retry_after_s == pytest.approx(2.8)
+    assert (view.heard_s, view._asking.after_s) == (heard_s, asks_s)
+
+
+def test_a_view_teaches_when_its_epoch_began_so_that_a_tie_is_seen() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000, changed_at_ms=42)
+    assert view.belief(view.ledger_ms).changed_at_ms == 42
 
 
 # ---- overrides ------------------------------------------------------------------------------------------------------

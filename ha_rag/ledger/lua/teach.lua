@@ -1,4 +1,4 @@
--- teach: restores a Redis that is behind what a replica had from it; does nothing to one that is not.
+-- teach: restores a Redis that is behind what a replica had from it, or contradicts it; does nothing to any other.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
 -- ARGV 1-13  terms (terms.py)
 --      replica             incarnation that teaches
@@ -12,15 +12,19 @@
 --      override_reason     why
 --      override_by         who
 --      override_until_ms   its end in Redis time, in ms; empty: none
+--      changed_at_ms       when the epoch began, in Redis time
 -- Returns granted, wait_ms, untold, snapshot (replies.py)
 -- Called by RedisLedger.teach
 local now, terms = now_ms(), terms_at(1)
-local replica, state, epoch = ARGV[14], ARGV[15], tonumber(ARGV[16])
+local replica = ARGV[14]
+local belief = { state = ARGV[15], epoch = tonumber(ARGV[16]), left_ms = tonumber(ARGV[17]),
+  open_count = tonumber(ARGV[18]), reason = ARGV[19], opened_by = ARGV[20],
+  override = word_of(now, ARGV[21], ARGV[22], ARGV[23], tonumber(ARGV[24])), changed_at_ms = tonumber(ARGV[25]) }
 local c = load(1, now)
-if c.epoch < epoch then
+local tie = tied(c, belief)
+if c.epoch < belief.epoch or tie then
   lapse(c, now)
-  restore(c, terms, now, replica, { state = state, epoch = epoch, left_ms = tonumber(ARGV[17]),
-    open_count = tonumber(ARGV[18]), reason = ARGV[19], opened_by = ARGV[20],
-    override = word_of(now, ARGV[21], ARGV[22], ARGV[23], tonumber(ARGV[24])) })
+  if tie then belief.override = c.override or belief.override end
+  restore(c, terms, now, replica, belief)
 end
 return done(c, terms, now, replica, false)

@@ -6,6 +6,12 @@ local function word_of(now, mode, reason, by, until_ms)
   return { mode = mode, reason = reason, by = by, until_ms = until_ms }
 end
 
+-- Whether one epoch names two transitions: what is compared stays as it is while an epoch lasts.
+local function tied(c, belief)
+  return c.epoch == belief.epoch and ((c.state == 'closed') ~= (belief.state == 'closed')
+    or c.changed_at_ms ~= belief.changed_at_ms or c.reason ~= belief.reason or c.opened_by ~= belief.opened_by)
+end
+
 local function drop_override(c)
   c.override, c.override_mode, c.override_by = nil, '', ''
   queue(c, 'DEL', c.keys.override)
