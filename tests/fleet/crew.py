@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ POLICY = {"min_samples": 3, "recovery_timeout_s": REST_S, "recovery_timeout_max_
 
 SLACK_S = 2.0
 """What a busy machine may add to a time that the law promises."""
+
+LONG_REST_S = 5.0
+LONG_REST = {"recovery_timeout_s": LONG_REST_S, "recovery_timeout_max_s": LONG_REST_S}
+TIGHT_S = 1.0
+"""Less slack than a lease and far less than the long rest: one of either too many shows."""
 
 
 class Pool:
@@ -60,7 +66,10 @@ class Pool:
         return process
 
     def give_back(self, processes: Iterable[Process]) -> None:
-        self._idle += [process for process in processes if process.runs]
+        alive = [process for process in processes if process.runs]
+        for process in alive:
+            process.resume()  # a test that failed may have left it paused
+        self._idle += alive
 
     def stop(self) -> None:
         for process in self._idle:
@@ -90,6 +99,15 @@ class Member:
     async def state(self) -> str:
         """What its calls would meet."""
         return str((await self.sees())["state"])
+
+    async def freeze_wire(self) -> None:
+        """Nothing passes between it and Redis until `thaw_wire`, and nothing is lost."""
+        assert self.to_redis is not None
+        await self.to_redis.set(frozen=True)
+
+    async def thaw_wire(self) -> None:
+        assert self.to_redis is not None
+        await self.to_redis.set(frozen=False)
 
     async def events(self, kind: str = "CircuitChanged") -> list[dict[str, Any]]:
         return [event for event in await self.ask("events") if event["kind"] == kind]
@@ -122,7 +140,13 @@ class Crew:
         return sorted(records, key=lambda record: record["begun_s"])
 
     async def until(
-        self, state: str, within_s: float, *, calling: bool = False, members: Sequence[Member] | None = None
+        self,
+        state: str,
+        within_s: float,
+        *,
+        calling: bool = False,
+        members: Sequence[Member] | None = None,
+        slack_s: float = SLACK_S,
     ) -> float:
         """Waits until the calls of every member would meet `state`; answers how long that took.
 
@@ -136,7 +160,7 @@ class Crew:
             seen = await asyncio.gather(*(m.sees() for m in asked))
             if {one["state"] for one in seen} == {state}:
                 return now() - began_s
-            assert now() < began_s + within_s + SLACK_S, f"not {state} everywhere within {within_s:g} s: {seen}"
+            assert now() < began_s + within_s + slack_s, f"not {state} everywhere within {within_s:g} s: {seen}"
             await asyncio.sleep(0.02)
 
     async def open(self, mode: str = "error", **fault: Any) -> None:
@@ -171,6 +195,14 @@ class Crew:
         await self.open()
         await self.until("half_open", within_s=REST_S)
 
+    async def refused_until(self, end_s: float) -> None:
+        """Everybody calls until then (monotonic seconds), and is refused because the circuit rests."""
+        while time.monotonic() < end_s:
+            records = [record for one in await asyncio.gather(*(m.ask("call") for m in self)) for record in one]
+            let = [r for r in records if r["ended_s"] < end_s and (r["outcome"], r.get("state")) != ("refused", "open")]
+            assert not let, f"{end_s - let[0]['ended_s']:.2f} s too early: {let}"
+            await asyncio.sleep(0.02)
+
     async def begin_probe(self, prober: Member) -> asyncio.Future[Any]:
         """The circuit is half-open, and `prober` is in the middle of its probe: the service has it and says nothing.
 
@@ -191,6 +223,10 @@ class Crew:
             await asyncio.sleep(0.01)
         return outcome
 
+    async def arrivals_since(self, received: int) -> list[dict[str, Any]]:
+        """What the service received after its first so many calls, oldest first."""
+        return (await self.provider.arrivals())[received:]
+
     async def asked_each_once(self, and_then_s: float) -> list[tuple[str, bool]]:
         """One call of each member at once, then a pause. Answers who was let through, and whether that one was on its
         own (before the call or after it): only what shares is bound by the fleet's circuit."""
@@ -210,6 +246,14 @@ class Crew:
         steps = {event["epoch"]: (event["from_state"], event["to_state"]) for event in told}
         return [step for _, step in sorted(steps.items())]
 
+    async def until_changed(
+        self, step: tuple[str, str], within_s: float, members: Sequence[Member] | None = None
+    ) -> None:
+        """Waits until one of them has heard that the fleet's circuit made that step, as (from, to)."""
+        async with asyncio.timeout(within_s + SLACK_S):
+            while step not in await self.changes(members):
+                await asyncio.sleep(0.02)
+
     async def calls(self, for_s: float, per_s: float = 50) -> list[dict[str, Any]]:
         """Everybody calls for so long, so many times a second; answers the records."""
         await self.load(per_s)
@@ -223,7 +267,9 @@ class Crew:
     async def never_went_back(self, members: Sequence[Member] | None = None) -> None:
         """Invariant 1: nobody ever believed a lower epoch than before."""
         for member in members or self.members:
-            epochs = [epoch for _, epoch, *_ in await member.ask("beliefs")]
+            believed = (await member.sees())["epoch"]
+            epochs = [epoch for _, epoch, _ in await member.ask("beliefs")]
+            assert believed in epochs, f"what {member.name} believes was meant to be noted: {epochs}"
             assert epochs == sorted(epochs), f"{member.name} went back: {epochs}"
 
 

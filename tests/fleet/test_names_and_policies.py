@@ -7,24 +7,55 @@ import asyncio
 import pytest
 
 from ha_rag.breaker.lookout import LOOK_AROUND_S
-from tests.fleet.crew import REST_S, TIMEOUT_S, CrewOf
+from ha_rag.ledger.pace import POLL_S
+from tests.fleet.crew import LEASE_S, REST_S, SLACK_S, TIMEOUT_S, Crew, CrewOf, Member
 
 LOOKED_S = 2 * LOOK_AROUND_S + 1
 """By then everybody has looked around twice."""
 
 
 async def test_two_replicas_with_one_name_are_two_votes_and_two_probers(crew_of: CrewOf):
-    async with crew_of(2, names=["twin", "twin"], policy={"quorum": 2}) as crew:
+    async with crew_of(2, names=["twin", "twin"], policy={"quorum": 2, "probes": 2}) as crew:
         one, other = crew.members
         assert one.incarnation != other.incarnation
         await crew.provider.fail("chat")
-        await one.call(3)
+        assert await one.call(3) == ["failed"] * 3
+        await until_heard(other, failed=3)
+        assert (await other.sees())["voters"] == [one.incarnation]
         assert await other.state() == "closed", "one replica is no quorum, whatever it is called"
-        await other.call(3)
+        assert await other.call(3, at_once=True) == ["failed"] * 3
         await crew.until("open", within_s=1.0)
         assert await crew.changes() == [("closed", "open")]
+
+        await crew.until("half_open", within_s=REST_S)
+        assert await both_probe_at_a_time(crew) == ["failed"] * 2
+        await crew.until("open", within_s=TIMEOUT_S)
+        assert (await crew.changes())[1:] == [("open", "half_open"), ("half_open", "open")], "two lost their probes"
+
         fleet = await one.ask("fleet")
         assert sorted(r["incarnation"] for r in fleet["replicas"]) == sorted([one.incarnation, other.incarnation])
+
+
+async def until_heard(member: Member, failed: int) -> None:
+    """Waits until Redis has told it of so many failures in the fleet's window."""
+    async with asyncio.timeout(2 * POLL_S + SLACK_S):
+        while (await member.sees())["failed"] != failed:
+            await asyncio.sleep(0.02)
+
+
+async def both_probe_at_a_time(crew: Crew) -> list[str]:
+    """How the probes ended; the service had both before it was done with either."""
+    await crew.provider.fail("chat", "hang")
+    received = await crew.provider.calls()
+    probing = asyncio.gather(*(crew.probe(member) for member in crew))
+    async with asyncio.timeout(LEASE_S):
+        while await crew.provider.calls() != received + 2:
+            await asyncio.sleep(0.01)
+    assert not probing.done()
+    ended = await probing
+    first, last = (arrival["monotonic_ms"] / 1000 for arrival in await crew.arrivals_since(received))
+    assert last - first < TIMEOUT_S
+    return list(ended)
 
 
 async def test_replicas_with_one_name_are_told_of_it_once(crew_of: CrewOf):

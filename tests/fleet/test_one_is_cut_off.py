@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.fleet.crew import LEASE_S, REST_S, TIMEOUT_S, CrewOf
+from tests.fleet.crew import LEASE_S, LONG_REST, LONG_REST_S, REST_S, TIGHT_S, TIMEOUT_S, CrewOf
 
 FROZEN_OR_CUT = [pytest.param({"frozen": True}, id="silent"), pytest.param({"refusing": True}, id="refused")]
 MENDED = {"frozen": False, "refusing": False}
@@ -88,25 +88,43 @@ async def test_with_a_quorum_of_two_one_sick_replica_of_three_leaves_the_fleets_
 async def test_with_a_quorum_of_two_one_sick_replica_cannot_keep_the_fleets_circuit_open_by_losing_probes(
     crew_of: CrewOf,
 ):
-    async with crew_of(3, wires=True, policy={"quorum": 2}) as crew:
+    async with crew_of(3, wires=True, policy={"quorum": 2, **LONG_REST}) as crew:
         sick, *others = crew.members
         await crew.provider.fail("chat")
         await crew.fail_until_open(within_s=2.0)
         await sick.to_provider.set(refusing=True)
         await crew.provider.mend()
+        await crew.until("half_open", within_s=LONG_REST_S)
+        assert await crew.probe(sick) == "failed"
+
         await crew.load(20)
-        await crew.until("closed", within_s=REST_S + LEASE_S, members=others)
+        await crew.until("closed", within_s=LEASE_S, members=others, slack_s=TIGHT_S)
         await asyncio.sleep(2 * LEASE_S)
         assert [await member.state() for member in others] == ["closed"] * 2
         await crew.unload()
-        assert (await crew.changes())[-1][1] == "closed"
+        steps = [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
+        assert await crew.changes() == steps, "one rest, whatever the sick one lost"
 
 
 async def test_one_sick_replica_is_not_asked_to_probe_twice_running(crew_of: CrewOf):
-    """With a quorum of one it may reopen the circuit by losing its probe, but then the next probe is another's."""
-    async with crew_of(3, wires=True) as crew:
+    """With a quorum of one it may reopen the circuit by losing its probe, but then the next probe is another's.
+
+    The rest does not grow here: it ends a lease before the sick one may ask again.
+    """
+    same_rest = {"recovery_timeout_max_s": REST_S, "probe_successes": 1}
+    async with crew_of(3, wires=True, policy=same_rest) as crew:
         sick, *others = crew.members
-        await crew.open()
+        await crew.open_to_half_open()
         await sick.to_provider.set(refusing=True)
         await crew.provider.mend()
-        await crew.until("closed", within_s=4 * REST_S + LEASE_S, calling=True, members=others)
+        await crew.load(50, [sick])
+        await crew.until_changed(("half_open", "open"), within_s=TIMEOUT_S)
+        await crew.until("half_open", within_s=REST_S)
+
+        await asyncio.sleep(LEASE_S / 2)  # in which nobody but the sick one would probe
+        await crew.load(20, others)
+        await crew.until_changed(("half_open", "closed"), within_s=TIMEOUT_S, members=[sick])
+        (closed_s, *_) = [event["told_s"] for event in await sick.events() if event["to_state"] == "closed"]
+        calls = [record for record in await crew.unload([sick]) if record["begun_s"] < closed_s]
+        assert [call["outcome"] for call in calls if call["outcome"] != "refused"] == ["failed"]
+        await crew.unload(others)

@@ -19,13 +19,14 @@ import aiohttp
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.errors import CircuitOpenError
 from ha_rag.events import Event
+from ha_rag.ledger.belief import FleetBelief
 from tests.fleet.control import serve
 
 CIRCUIT = "svc"
 QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "well?"}]}
-WATCH_S = 0.005
 
 
 class CallFailedError(Exception):
@@ -34,6 +35,24 @@ class CallFailedError(Exception):
     def __init__(self, status: int, retry_after_s: float | None) -> None:
         super().__init__(f"HTTP {status}")
         self.retry_after_s = retry_after_s
+
+
+class RememberedBelief(FleetBelief):
+    """A belief that keeps all it ever was in `log`, (moment, epoch, state): also what was believed for an instant."""
+
+    def __init__(self, log: list[list[Any]]) -> None:
+        self._log = log
+        super().__init__()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    @snapshot.setter
+    def snapshot(self, believed: Snapshot) -> None:
+        self._snapshot = believed
+        if not self._log or self._log[-1][1:] != [believed.epoch, believed.state]:
+            self._log.append([time.monotonic(), believed.epoch, believed.state])
 
 
 class Worker:
@@ -69,7 +88,8 @@ class Worker:
         self._circuits = CircuitRegistry.connect(
             redis_url, namespace=namespace, replica=replica, sinks=[self._note_event]
         )
-        self._circuits.breaker(CIRCUIT, CircuitPolicy(**policy), timeout_s=timeout_s)
+        breaker = self._circuits.breaker(CIRCUIT, CircuitPolicy(**policy), timeout_s=timeout_s)
+        breaker._view._stance.fleet = RememberedBelief(self._beliefs)
         self._session = await self._stack.enter_async_context(
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
@@ -78,8 +98,6 @@ class Worker:
             )
         )
         await self._stack.enter_async_context(self._circuits)
-        watch = asyncio.ensure_future(self._watch())
-        self._stack.callback(watch.cancel)
         return self._circuits.incarnation
 
     async def do_leave(self) -> None:
@@ -113,7 +131,7 @@ class Worker:
             "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch, "away": view.away,
             "overlaid": view.overlaid(), "freshness": breaker.shared_state, "reason": view.fleet.reason,
             "open_count": view.fleet.open_count, "opened_by": view.fleet.opened_by, "left_ms": view.fleet.left_ms,
-            "voters": list(view.fleet.voters),
+            "voters": list(view.fleet.voters), "failed": view.fleet.counts.failed,
         }  # fmt: skip
 
     async def do_clock(self) -> dict[str, float]:
@@ -130,7 +148,7 @@ class Worker:
         return self._events
 
     async def do_beliefs(self) -> list[list[Any]]:
-        """Every (moment, the fleet's epoch, the fleet's state, what a call would meet) in which it differed."""
+        """Every (moment, epoch, state) that it believed of the fleet, from the moment on at which it did."""
         return self._beliefs
 
     # ---- calls ------------------------------------------------------------------------------------------------------
@@ -180,14 +198,6 @@ class Worker:
 
     def _note_event(self, event: Event) -> None:
         self._events.append({"kind": event.kind, "told_s": time.monotonic(), **dataclasses.asdict(event)})
-
-    async def _watch(self) -> None:
-        while True:
-            view = self._breaker._view
-            belief = [view.fleet.epoch, view.fleet.state, self._breaker.state]
-            if not self._beliefs or self._beliefs[-1][1:] != belief:
-                self._beliefs.append([time.monotonic(), *belief])
-            await asyncio.sleep(WATCH_S)
 
     async def aclose(self) -> None:
         self._quiet.set()
