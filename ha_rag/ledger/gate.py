@@ -83,7 +83,6 @@ class Gate:
         self._now = clock.monotonic_s
         self._lock = threading.Lock()
         # What every guarded call touches is one lookup away.
-        self._acquire, self._release = self._lock.acquire, self._lock.release
         self._slow_s = policy.slow_call_s
         self._tallies = self._counting.tallies
         self._short = False
@@ -137,14 +136,12 @@ class Gate:
         now = self._now()
         slow_s = self._slow_s
         if not slow_s or now - started_s <= slow_s:
-            # The price of every guarded call: acquire and release by hand cost a third of a with block.
-            self._acquire()
-            cell = self._tallies.cell
-            if cell is not None and cell.term is term and now < cell.end_s:
-                cell.ok += 1
-                self._release()
-                return OK
-            self._release()
+            # Acquired by hand this costs less, and a signal whose handler raises leaves the lock held for ever.
+            with self._lock:
+                cell = self._tallies.cell
+                if cell is not None and cell.term is term and now < cell.end_s:
+                    cell.ok += 1
+                    return OK
             return self._succeeded_first(term, now)
         return self._succeeded_slowly(term, now)
 

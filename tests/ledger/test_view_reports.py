@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -207,6 +208,23 @@ def test_many_threads_lose_no_count() -> None:
     if (batch := view.batch(view.ledger_ms)) is not None:
         total += counts(batch)
     assert total == Counts(7200, 800)
+
+
+class Struck:
+    """A cell during whose counting a signal arrives, and its handler raises."""
+
+    @property
+    def term(self) -> Term:
+        raise KeyboardInterrupt
+
+
+def test_a_signal_whose_handler_raises_while_a_call_is_counted_holds_up_no_later_call() -> None:
+    view = OneView()
+    struck: Any = Struck()
+    view._tallies.cell = struck
+    with pytest.raises(KeyboardInterrupt):
+        view.goes_well()
+    assert not view._lock.locked()
 
 
 def test_the_first_call_of_a_bucket_is_counted_in_it() -> None:
