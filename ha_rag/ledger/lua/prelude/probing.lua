@@ -10,12 +10,13 @@ local function grant(c, now, token, lease_ms)
   queue_end(c, c.keys.probes, lease_ms)
 end
 
--- The others should look again: a place is free.
+-- The others should look again: a place is free. Put in before the other is taken out, since an empty key loses its end.
 local function give_back(c, token)
   local held = c.leases[token]
-  queue(c, 'ZREM', c.keys.probes, held.member)
+  local stood = held.member
   held.epoch, held.member, c.touched = 0, '0:' .. token, true
   queue(c, 'ZADD', c.keys.probes, whole(held.until_ms), held.member)
+  queue(c, 'ZREM', c.keys.probes, stood)
 end
 
 local function slow_but_bearable(c, terms, outcome)

@@ -1,0 +1,22 @@
+"""What leases leave in Redis, and for how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from ha_rag.messages import Outcome
+from tests.ledger.bench import RedisBench, terms
+from tests.ledger.test_contract import NAME, Hands
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.FAILED, Outcome.CANCELLED])
+async def test_a_lease_that_was_given_back_is_forgotten_when_it_would_have_ended(
+    redis_bench: RedisBench, outcome: Outcome
+) -> None:
+    hands = Hands(redis_bench, terms(lease_ms=300))
+    await hands.probing()
+    await hands.settle(outcome)
+    key = f"{redis_bench.namespace}:{{{NAME}}}:probes"
+    assert await redis_bench.client.zrange(key, 0, -1) == ["0:t1"]
+    await redis_bench.advance(300)
+    assert not await redis_bench.client.exists(key)
