@@ -11,19 +11,21 @@ import pytest
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch
 from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.pace import REPORTS_PER_S, Pace
 from ha_rag.ledger.sync.errands import Errands
-from ha_rag.ledger.sync.reporting import BUSY_S, Reporting
+from ha_rag.ledger.sync.reporting import BUSY_INTERVALS, BUSY_S, Reporting
 from tests.ledger.views import CLOSED, OneView
 
 INTERVAL_S = 2.0
 """What a large fleet makes of a flush interval of a tenth of a second."""
+HARDLY_OPENS = CircuitPolicy(min_samples=99)
 
 
 class Desk:
     """Reporting beside a ledger that takes all it is told. `sent`: the batches, `jitters`: what came with them."""
 
-    def __init__(self, interval_s: float = INTERVAL_S, **facts: Any) -> None:
-        self.view = OneView(CircuitPolicy(min_samples=99), **facts)
+    def __init__(self, interval_s: float = INTERVAL_S, policy: CircuitPolicy = HARDLY_OPENS, **facts: Any) -> None:
+        self.view = OneView(policy, **facts)
         self.sent: list[Batch] = []
         self.jitters: list[float] = []
         self.answer = asyncio.Event()
@@ -38,6 +40,7 @@ class Desk:
             ledger=SimpleNamespace(record=self._record),
             taken=lambda view, reply: None,
         )
+        self.contact = contact
         self.reporting = Reporting(contact, self.errands)
 
     async def _record(self, circuit: str, terms: object, batch: Batch, jitter: float) -> Reply:
@@ -119,11 +122,12 @@ async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_
     assert len(desk.sent) == 3
 
 
+@pytest.mark.parametrize("flush_interval_s", [0.1, 2.0])
 @pytest.mark.parametrize(("interval_s", "at_first", "later"), [(0.1, 10, 10), (0.2, 5, 5), (INTERVAL_S, 1, 1)])
 async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet_the_fewer_of_them(
-    interval_s: float, at_first: int, later: int
+    interval_s: float, at_first: int, later: int, flush_interval_s: float
 ) -> None:
-    desk = Desk(interval_s=interval_s)
+    desk = Desk(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
     for told in (at_first, at_first + later):
         for _ in range(40):
             desk.view.fails()
@@ -162,7 +166,37 @@ async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Desk)
     assert desk.reporting.busy() == 0
     desk.view.goes_well()
     await desk.due()
+    desk.view.clock.advance(BUSY_INTERVALS * INTERVAL_S)
+    assert desk.reporting.busy() == 1
+    desk.view.clock.advance(0.01)
+    assert desk.reporting.busy() == 0
+
+
+async def test_in_a_small_fleet_for_two_seconds() -> None:
+    desk = Desk(interval_s=0.1)
+    desk.view.goes_well()
+    await desk.due()
     desk.view.clock.advance(BUSY_S)
     assert desk.reporting.busy() == 1
     desk.view.clock.advance(0.01)
     assert desk.reporting.busy() == 0
+
+
+@pytest.mark.parametrize(("replicas", "circuits"), [(300, 10), (1000, 10)])
+async def test_however_many_circuits_are_busy_all_replicas_together_stay_within_the_budget(
+    desk: Desk, replicas: int, circuits: int
+) -> None:
+    views, beat_s, seconds = [OneView() for _ in range(circuits)], 0.0, 100
+    for number, view in enumerate(views):
+        view.name = f"c{number}"
+    desk.contact.pace = Pace(replicas, circuits)
+    for step in range(10 * seconds):
+        for view in (desk.view, *views):
+            view.clock.advance(0.1)
+        for view in views:
+            view.goes_well()
+            desk.reporting.if_due(view)
+        await desk.others_run()
+        if step / 10 - beat_s >= desk.contact.pace.beat_s:
+            beat_s, desk.contact.pace = step / 10, Pace(replicas, max(1, desk.reporting.busy()))
+    assert 0.8 * REPORTS_PER_S <= replicas * len(desk.sent) / seconds <= 1.05 * REPORTS_PER_S

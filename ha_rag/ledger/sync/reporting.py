@@ -13,8 +13,11 @@ from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.view import View
 
-BUSY_S = 2.0
-"""A circuit reported on within this time counts as one that will be reported on again."""
+BUSY_S, BUSY_INTERVALS = 2.0, 2
+"""A circuit reported on within this time, or so many of its intervals, counts as one that will be reported on again."""
+
+BURST_S = 0.1
+"""Between two failures that are told at once, where the fleet is small."""
 
 
 class Reporting:
@@ -24,7 +27,7 @@ class Reporting:
         self._contact = contact
         self._errands = errands
         self._bursts: dict[str, Burst] = {}
-        self._reported_s: dict[str, float] = {}
+        self._reported_s: dict[View, float] = {}
         self._about_to: set[str] = set()
         self._under_way: dict[str, asyncio.Event] = {}
         """Circuit -> what is set when its report has ended."""
@@ -40,14 +43,14 @@ class Reporting:
         if view.name in self._under_way:
             self._again.add(view.name)
             return
-        slower = self._interval_s(view) / view.policy.flush_interval_s
+        slower = self._contact.pace.report_s(BURST_S) / BURST_S
         if self._bursts.setdefault(view.name, Burst()).take(self._contact.now_s(), slower):
             self._about_to.add(view.name)
             self._errands.run(self.report(view))
 
     def if_due(self, view: View) -> None:
         """Reports what there is, where the interval is over."""
-        due_s = self._reported_s.get(view.name, -math.inf) + self._interval_s(view)
+        due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
         due = due_s <= self._contact.now_s()
         if due and view.has_news and self._contact.link.up and view.name not in self._under_way:
             self._errands.run(self.report(view))
@@ -57,8 +60,12 @@ class Reporting:
 
     def busy(self) -> int:
         """How many circuits were reported on lately: those that rest cost Redis nothing, and need no share of it."""
-        since_s = self._contact.now_s() - BUSY_S
-        return sum(at_s >= since_s for at_s in self._reported_s.values())
+        now_s = self._contact.now_s()
+        return sum(now_s - at_s <= self._busy_s(view) for view, at_s in self._reported_s.items())
+
+    def _busy_s(self, view: View) -> float:
+        # Looked back over less than an interval, circuits that only wait for their turn would seem to rest.
+        return max(BUSY_S, BUSY_INTERVALS * self._interval_s(view))
 
     async def report_rest(self, view: View) -> None:
         """Sends all there is, after the report that is under way: what a replica does before it leaves."""
@@ -84,7 +91,7 @@ class Reporting:
         finally:
             del self._under_way[view.name]
             ended.set()
-            self._reported_s[view.name] = self._contact.now_s()
+            self._reported_s[view] = self._contact.now_s()
         view.batch_taken(batch)
         self._contact.taken(view, reply)
         if batch.failing and reply.snapshot.state is CircuitState.CLOSED:
