@@ -11,10 +11,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.events import CircuitChanged, Event
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.errors import LedgerUnavailableError
+from ha_rag.events import CircuitChanged, Event, OverrideChanged
+from ha_rag.strategy import FallbackStrategy, Tier
+from ha_rag.system import HighAvailabilityRAG
 from tests.breaker.test_failings_of_peers import DOWN, FOUR, half_opened, opened, probing
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, SVC, Fleet
+from tests.strategy.scripted import Scripted
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
 
 
 @pytest.fixture
@@ -37,6 +44,44 @@ def test_whoever_is_told_of_an_opening_finds_it_in_the_store(fleet: Fleet) -> No
             member.registry.add_sink(look)
         await opened(fleet)
         assert found == [(OPEN, OPEN)] * 4
+
+    fleet.run(scenario())
+
+
+@pytest.mark.parametrize("mode", OverrideMode)
+def test_whoever_is_told_of_an_operators_word_finds_it_in_the_store(mode: OverrideMode, fleet: Fleet) -> None:
+    """pybreaker's `open()` assigns the state first, which tells its listeners, and then writes it to Redis."""
+    found = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, OverrideChanged):
+            word = fleet.ledger.circuit(SVC).override
+            found.append((event.mode, word and word.mode))
+
+    async def scenario() -> None:
+        for member in fleet.members:
+            member.registry.add_sink(look)
+        await fleet.members[0].registry.override(SVC, mode, reason="deploy", by="me")
+        await asyncio.sleep(0.05)
+        assert found == [(mode, mode)] * 4
+        await fleet.members[0].registry.end_override(SVC, by="me")
+        await asyncio.sleep(0.05)
+        assert found[4:] == [(None, None)] * 4
+
+    fleet.run(scenario())
+
+
+def test_a_word_that_the_store_did_not_take_is_told_of_to_nobody(fleet: Fleet) -> None:
+    """The same where Redis is gone: pybreaker's listeners have heard of an opening that nobody will ever find."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        a.wire.cut()
+        with pytest.raises(LedgerUnavailableError):
+            await a.registry.override(SVC, "open", reason="deploy", by="me")
+        await asyncio.sleep(0.05)
+        assert not any(isinstance(event, OverrideChanged) for m in fleet.members for event in m.events)
+        assert a.state is CLOSED
 
     fleet.run(scenario())
 
@@ -112,6 +157,35 @@ def test_a_longer_rest_takes_the_place_of_a_shorter_one_in_every_memory(fleet: F
                 assert member.breaker.admit().retry_after_s == pytest.approx(for_s, abs=0.1)
 
     fleet.run(scenario())
+
+
+def test_who_joins_in_the_middle_of_a_rest_rests_for_what_is_left_of_it(fleet: Fleet) -> None:
+    """LiteLLM kept what it had copied from Redis for ten minutes, however little of the cooldown was left."""
+
+    async def scenario() -> None:
+        await opened(fleet)
+        await asyncio.sleep(1.45)
+        late = await fleet.join("late")
+        assert late.breaker.admit().retry_after_s == pytest.approx(0.5, abs=0.05)
+        await asyncio.sleep(0.55)
+        assert late.state is HALF_OPEN
+
+    fleet.run(scenario())
+
+
+def test_failures_are_remembered_for_the_window_and_not_for_the_length_of_a_rest() -> None:
+    """LiteLLM: the count of failures ends with the cooldown's own time, so a short rest forgets slow trouble."""
+    fleet = Fleet(2, CircuitPolicy(min_samples=4, window_s=120.0, recovery_timeout_s=1.0))
+
+    async def scenario() -> None:
+        for _ in range(2):
+            for member in fleet.members:
+                assert await member.call(DOWN) == "failed"
+            await asyncio.sleep(30)
+        assert {m.state for m in fleet.members} == {HALF_OPEN}
+
+    with fleet:
+        fleet.run(scenario())
 
 
 def test_the_end_of_a_rest_lets_in_one_call_of_the_fleet_and_not_all_of_them(fleet: Fleet) -> None:
@@ -190,3 +264,48 @@ def test_a_store_that_is_away_is_told_of_once_and_not_for_each_call(
         assert caplog.records == []
 
     fleet.run(scenario())
+
+
+# ---- several targets behind one another -----------------------------------------------------------------------------
+
+
+def targets(*circuits: str) -> tuple[HighAvailabilityRAG, list[Scripted]]:
+    """A system whose embedders are these, each of them down."""
+    policy = CircuitPolicy(min_samples=4, recovery_timeout_s=10.0)
+    embedders = [Scripted((DOWN,)) for _ in circuits]
+    strategy = FallbackStrategy(
+        embedders=[Tier(name, target, policy=policy) for name, target in zip(circuits, embedders, strict=True)],
+        retrievers=[Scripted()],
+        generators=[Scripted()],
+    )
+    clock = LoopClock()
+    return HighAvailabilityRAG(strategy, CircuitRegistry.connect(clock=clock), clock=clock), embedders
+
+
+def test_a_target_that_serves_as_a_fallback_only_is_spared_like_the_first() -> None:
+    """LiteLLM never cooled down those to which it had fallen back."""
+
+    async def scenario() -> list[int]:
+        rag, embedders = targets("first", "second")
+        async with rag:
+            for _ in range(20):
+                await rag.query("How?")
+        return [len(target.calls) for target in embedders]
+
+    assert in_virtual_time(scenario) == [4, 4]
+
+
+def test_with_every_target_open_none_of_them_is_called_and_the_question_is_answered() -> None:
+    """Portkey passes the breaker by where all targets are open: full traffic to what is down."""
+
+    async def scenario() -> None:
+        rag, embedders = targets("first", "second", "third")
+        async with rag:
+            for _ in range(4):
+                await rag.query("How?")
+            before = [len(target.calls) for target in embedders]
+            for _ in range(20):
+                assert (await rag.query("How?")).text
+            assert [len(target.calls) for target in embedders] == before
+
+    in_virtual_time(scenario)

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.errors import LedgerUnavailableError, ServiceError, ThrottledError
-from tests.breaker.one_breaker import OneBreaker, down, hangs
+from ha_rag.errors import (
+    CircuitOpenError,
+    LedgerError,
+    LedgerRefusedError,
+    LedgerUnavailableError,
+    ServiceError,
+    ThrottledError,
+)
+from tests.breaker.one_breaker import OneBreaker, hangs
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, SVC, Call, Fleet, Member
 from tests.ledger.wire import Wire
 
@@ -50,9 +60,10 @@ async def half_opened(fleet: Fleet) -> None:
 
 async def probing(member: Member) -> Call:
     call = None
-    while call is None:  # a fleet spreads its requests over some milliseconds
-        call = await member.begin()
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(10):
+        while call is None:  # a fleet spreads its requests over some milliseconds
+            call = await member.begin()
+            await asyncio.sleep(0.001)
     assert call.probe
     return call
 
@@ -72,36 +83,153 @@ def test_eight_threads_do_not_wait_for_each_other() -> None:
     assert not everybody_is_inside.broken
 
 
+def test_eight_replicas_are_inside_a_call_at_once() -> None:
+    """gobreaker: its mutex lies in Redis, and the whole fleet does one call at a time."""
+    fleet = Fleet(8, FOUR)
+
+    async def scenario() -> None:
+        everybody_is_inside = asyncio.Barrier(8)
+        async with asyncio.timeout(1):
+            await asyncio.gather(*(m.breaker.call(everybody_is_inside.wait) for m in fleet.members))
+
+    with fleet:
+        fleet.run(scenario())
+
+
+async def a_second_of_calls(member: Member) -> tuple[set[str], Counter[str]]:
+    """What became of a thousand calls, and what was sent to the store meanwhile."""
+    before = Counter(member.wire.sent)
+    ended = set()
+    for _ in range(1000):
+        ended.add(await member.call())
+        await asyncio.sleep(0.001)
+    return ended, Counter(member.wire.sent) - before
+
+
+BESIDE_CALLS = {"beat", "replicas"}
+"""What a replica says and asks once a second, whether or not anybody calls."""
+
+
 def test_closed_and_open_cost_no_word_with_the_store(fleet: Fleet) -> None:
-    """pybreaker: two commands for each call, eleven to close; gobreaker: four even for a refusal."""
+    """pybreaker: two commands for each call; gobreaker: four even for a refusal."""
 
     async def scenario() -> None:
         a = fleet.members[0]
-        sent = len(a.wire.sent)
-        for _ in range(1000):
-            assert await a.call() == "ok"
-        assert len(a.wire.sent) == sent
+        ended, sent = await a_second_of_calls(a)
+        assert ended == {"ok"}
+        assert sent["record"] <= 10
+        assert 1 <= sent["read"] <= 2
+        assert sent.keys() - {"record", "read"} <= BESIDE_CALLS
         await asyncio.sleep(10.5)
         await opened(fleet)
-        sent = len(a.wire.sent)
-        for _ in range(1000):
-            assert await a.call() == "refused"
-        assert len(a.wire.sent) == sent
+        ended, sent = await a_second_of_calls(a)
+        assert ended == {"refused"}
+        assert 1 <= sent["read"] <= 2
+        assert sent.keys() - {"read"} <= BESIDE_CALLS
 
     fleet.run(scenario())
 
 
-def test_an_error_of_the_store_never_takes_the_place_of_the_services_own(fleet: Fleet) -> None:
-    """purgatory: the ConnectionError of its Redis replaces what the service said."""
+def test_a_trip_costs_one_word_with_the_store_and_a_good_probe_two(fleet: Fleet) -> None:
+    """pybreaker: eight commands for the one, eleven for the other."""
 
     async def scenario() -> None:
         a = fleet.members[0]
-        a.wire.cut()
-        for _ in range(3):
-            with pytest.raises(ServiceError) as raised:
-                await a.breaker.call(down)
-            assert raised.value.__cause__ is None
-            assert raised.value.__context__ is None
+        before = Counter(a.wire.sent)
+        for _ in range(4):
+            await a.call(DOWN)
+        await asyncio.sleep(2.05)
+        assert (Counter(a.wire.sent) - before)["record"] == 1
+        for _ in range(FOUR.probe_successes):
+            a.end(await probing(a))
+            await asyncio.sleep(0.05)
+        assert a.state is CLOSED
+        sent = Counter(a.wire.sent) - before
+        assert (sent["lease"], sent["settle"]) == (FOUR.probe_successes, FOUR.probe_successes)
+        assert sent.keys() - {"record", "lease", "settle", "read"} <= BESIDE_CALLS
+
+    fleet.run(scenario())
+
+
+async def _called(breaker: CircuitBreaker, fn: Callable[[], str]) -> str:
+    async def asked() -> str:
+        return fn()
+
+    return await breaker.call(asked)
+
+
+async def _inside_a_block(breaker: CircuitBreaker, fn: Callable[[], str]) -> str:
+    async with breaker:
+        return fn()
+
+
+async def _called_sync(breaker: CircuitBreaker, fn: Callable[[], str]) -> str:
+    return breaker.call_sync(fn)
+
+
+WAYS: dict[str, Callable[[CircuitBreaker, Callable[[], str]], Awaitable[str]]] = {
+    "call": _called, "async with": _inside_a_block, "call_sync": _called_sync,
+}  # fmt: skip
+
+
+def fails() -> str:
+    raise ServiceError("down", status=500)
+
+
+async def _with_the_store_gone(fleet: Fleet, a: Member) -> None:
+    a.wire.cut()
+
+
+async def _half_open(fleet: Fleet, a: Member, error: LedgerError) -> None:
+    await half_opened(fleet)
+    a.wire.failing["settle"] = error
+
+
+TROUBLES: dict[str, Callable[[Fleet, Member], Awaitable[None]]] = {
+    "closed, gone": _with_the_store_gone,
+    "half-open, not answering": lambda fleet, a: _half_open(fleet, a, LedgerUnavailableError("no answer")),
+    "half-open, refusing": lambda fleet, a: _half_open(fleet, a, LedgerRefusedError("READONLY")),
+}
+
+
+async def let_pass(way: str, member: Member, fn: Callable[[], str]) -> str:
+    """Asks until it is let pass: half-open, the store has to grant a probe first."""
+    until_s = member.fleet.now_s + 1.0
+    while member.fleet.now_s < until_s:
+        try:
+            return await WAYS[way](member.breaker, fn)
+        except CircuitOpenError:
+            pass
+        await asyncio.sleep(0.001)
+    raise AssertionError("never let pass")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_an_error_of_the_store_never_takes_the_place_of_the_services_own(trouble: str, way: str, fleet: Fleet) -> None:
+    """purgatory: its Redis's ConnectionError, raised where the block is left, replaces what the service said."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        await TROUBLES[trouble](fleet, a)
+        with pytest.raises(ServiceError) as raised:
+            await let_pass(way, a, fails)
+        assert raised.value.__cause__ is None
+        assert raised.value.__context__ is None
+        await asyncio.sleep(1)
+
+    fleet.run(scenario())
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_an_error_of_the_store_never_takes_the_place_of_an_answer(trouble: str, way: str, fleet: Fleet) -> None:
+    """gobreaker: what the call brought comes back with the lock's error, as a failure."""
+
+    async def scenario() -> None:
+        a = fleet.members[0]
+        await TROUBLES[trouble](fleet, a)
+        assert await let_pass(way, a, lambda: "fine") == "fine"
         await asyncio.sleep(1)
 
     fleet.run(scenario())
@@ -205,11 +333,14 @@ def test_who_only_looks_writes_nothing(fleet: Fleet) -> None:
 
     async def scenario() -> None:
         await opened(fleet)
-        before = fleet.ledger.circuit(SVC)
+        before, sent = fleet.ledger.circuit(SVC), [len(m.wire.sent) for m in fleet.members]
         await asyncio.sleep(5)
         for member in fleet.members:
             await member.registry.circuits()
+            assert member.state is HALF_OPEN
         assert fleet.ledger.circuit(SVC) == before
+        said = {verb for m, so_far in zip(fleet.members, sent, strict=True) for verb in m.wire.sent[so_far:]}
+        assert said - {"read"} - BESIDE_CALLS <= {"circuits"}
 
     fleet.run(scenario())
 
@@ -258,12 +389,18 @@ def test_cancelled_probes_do_not_hold_a_healthy_circuit_half_open(fleet: Fleet) 
 
     async def scenario() -> None:
         await half_opened(fleet)
-        for _ in range(3):
-            permit = (await fleet.members[0].breaker.admit_soon()).permit
+        a, *others = fleet.members
+        cancelled, until_s = 0, fleet.now_s + 1.0  # a lease lasts 2 s: each place is given back
+        while fleet.now_s < until_s and cancelled < 3:
+            permit = (await a.breaker.admit_soon()).permit
             if permit is not None:
+                assert permit.probe
+                assert [await m.call() for m in others] == ["refused"] * 3
                 permit.cancelled()
-            await asyncio.sleep(0.05)
-        await fleet.closes(within_s=4)
+                cancelled += 1
+            await asyncio.sleep(0.01)
+        assert cancelled == 3
+        await fleet.closes(within_s=1.0)
 
     fleet.run(scenario())
 
@@ -273,12 +410,15 @@ def test_a_refused_request_for_a_probe_keeps_nothing_alive(fleet: Fleet) -> None
 
     async def scenario() -> None:
         await half_opened(fleet)
-        a, b = fleet.members[:2]
+        a, *others = fleet.members
+        for member in others:
+            member.wire.lose.append("message")  # of the grant: who has heard of it does not even ask
         await probing(a)
         before = fleet.ledger.circuit(SVC)
         for _ in range(30):
-            assert await b.begin() is None
+            assert [await m.begin() for m in others] == [None] * 3
             await asyncio.sleep(0.05)
+        assert all("lease" in m.wire.sent for m in others), "the store itself refused each of them"
         assert fleet.ledger.circuit(SVC) == before
 
     fleet.run(scenario())
@@ -295,6 +435,22 @@ def test_a_prober_that_is_killed_does_not_lock_the_circuit(fleet: Fleet) -> None
         await fleet.closes(within_s=2 + 4 * 0.2 + 1)
 
     fleet.run(scenario())
+
+
+def test_a_prober_that_is_killed_holds_its_place_for_a_call_and_not_for_a_rest() -> None:
+    """powertools: the lease lasts as long as the rest."""
+    fleet = Fleet(2, replace(FOUR, recovery_timeout_s=60.0, recovery_timeout_max_s=60.0, probe_timeout_s=None), 1.0)
+
+    async def scenario() -> None:
+        for _ in range(4):
+            await fleet.members[0].call(DOWN)
+        await asyncio.sleep(60.1)
+        await probing(fleet.members[0])
+        await fleet.bury(fleet.members[0])
+        await fleet.closes(within_s=1.0 + 1.0 + 4 * 0.2 + 0.2)
+
+    with fleet:
+        fleet.run(scenario())
 
 
 def test_whoever_settled_the_last_probe_may_die_before_the_circuit_is_closed(fleet: Fleet) -> None:
@@ -422,13 +578,18 @@ def test_a_rest_that_one_replica_was_asked_for_is_everybodys(fleet: Fleet) -> No
     fleet.run(scenario())
 
 
-def test_a_word_of_an_operator_is_everybodys(fleet: Fleet) -> None:
-    """interlock, resilience4j: forced open in one process, while the others go on calling."""
+@pytest.mark.parametrize("mode", OverrideMode)
+def test_a_word_of_an_operator_is_everybodys(mode: OverrideMode, fleet: Fleet) -> None:
+    """interlock, resilience4j: forced open, or disabled, in one process, while the others go on as before."""
 
     async def scenario() -> None:
-        await fleet.members[0].registry.override(SVC, OverrideMode.OPEN, reason="deploy", by="me", for_s=60)
+        await fleet.members[0].registry.override(SVC, mode, reason="deploy", by="me", for_s=60)
         await asyncio.sleep(0.05)
-        assert {m.state for m in fleet.members} == {OPEN}
+        assert {m.view.fleet.override and m.view.fleet.override.mode for m in fleet.members} == {mode}
+        for _ in range(4):
+            await asyncio.gather(*(m.call(DOWN) for m in fleet.members))
+        await asyncio.sleep(0.2)
+        assert {m.state for m in fleet.members} == {OPEN if mode is OverrideMode.OPEN else CLOSED}
 
     fleet.run(scenario())
 
@@ -473,18 +634,20 @@ def test_two_breakers_do_not_share_one_state(fleet: Fleet) -> None:
 
 
 def test_a_new_policy_counts_from_the_next_call_on() -> None:
-    """purgatory freezes the threshold of whoever came first in Redis."""
-    fleet = Fleet(1, CircuitPolicy(min_samples=5))
+    """purgatory freezes the threshold, and the rest, of whoever came first in Redis."""
+    fleet = Fleet(1, CircuitPolicy(min_samples=5, recovery_timeout_s=2.0))
 
     async def scenario() -> None:
         for _ in range(2):
             await fleet.members[0].call(DOWN)
         await asyncio.sleep(0.05)
-        fleet.policy = CircuitPolicy(min_samples=3)
+        fleet.policy = CircuitPolicy(min_samples=3, recovery_timeout_s=7.0)
         deployed = await fleet.join("new")
         await deployed.call(DOWN)
         await asyncio.sleep(0.05)
         assert fleet.ledger.circuit(SVC).state is OPEN
+        for member in fleet.members:
+            assert member.breaker.admit().retry_after_s == pytest.approx(7.0, abs=0.1)
 
     with fleet:
         fleet.run(scenario())
@@ -535,4 +698,4 @@ async def test_an_error_of_the_ledger_is_never_raised_to_the_caller_of_a_guarded
     one = OneBreaker()
     assert not isinstance(fleet_error, ServiceError)
     with pytest.raises(ServiceError):
-        await one.breaker.call(down)
+        await one.breaker.call(fails)

@@ -192,36 +192,69 @@ REFUSALS = {
 }
 
 
+async def probing(hands: Hands, bench: RedisBench) -> None:
+    await bench.advance(500)
+    await hands.lease()
+
+
+async def rested_beside_a_probe(hands: Hands, bench: RedisBench) -> None:
+    """The rest is over, and a probe of before it still has its place."""
+    await probing(hands, bench)
+    await hands.override(OverrideMode.OPEN, 100)
+    await bench.advance(100)
+    assert not (await hands.override(None)).snapshot.override
+
+
 @pytest.mark.parametrize("what", REFUSALS)
-@pytest.mark.parametrize("rest_is_over", [False, True])
+@pytest.mark.parametrize("afterwards", [None, probing, rested_beside_a_probe])
 async def test_a_refusal_and_a_read_write_nothing(
-    what: str, *, rest_is_over: bool, hands: Hands, redis_bench: RedisBench
+    what: str, afterwards: Any, hands: Hands, redis_bench: RedisBench
 ) -> None:
     hands.known = (await hands.report(failed=3)).snapshot  # type: ignore[attr-defined]  # for the lesson above
-    if rest_is_over:
-        await redis_bench.advance(500)
-        await hands.lease()
+    if afterwards:
+        await afterwards(hands, redis_bench)
     before = await stored(redis_bench)
     await REFUSALS[what](hands)
     assert await stored(redis_bench) == before
 
 
 @pytest.mark.real_redis
-async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(redis_server: RedisProcess) -> None:
+@pytest.mark.parametrize("half_open", [False, True])
+async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
+    *, half_open: bool, redis_server: RedisProcess
+) -> None:
     """On Redis's own clock: the stand-in for the clock above keeps ends of its own."""
-    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
-    opened = await _open(ledger, terms_of(rest_ms=60_000))
-    before = redis_server.commands()
+    client = connect(redis_server.url, timeout_s=2.0)
+    ledger, policy = RedisLedger(client), terms_of(rest_ms=1 if half_open else 60_000, lease_ms=60_000)
+    opened = await _open(ledger, policy)
+    epoch = await _granted(ledger, policy, opened) if half_open else opened
+    ends, before = await _ends(client), redis_server.commands()
     for _ in range(20):
-        refused = await ledger.lease(NAME, terms_of(), "b", opened, "t")
-        await ledger.record(NAME, terms_of(), Batch("a", 9, (Tally(opened, 0, Counts(0, 9)),)), 0.0)
-        await ledger.settle(NAME, terms_of(), "b", "foreign", Outcome.OK, 0, 0.0)
-        await ledger.read({NAME: terms_of()})
+        refused = await ledger.lease(NAME, policy, "b", epoch, "u")
+        await ledger.record(NAME, policy, Batch("a", 9, (Tally(epoch, 0, Counts(0, 9)),)), 0.0)
+        await ledger.settle(NAME, policy, "b", "foreign", Outcome.OK, 0, 0.0)
+        await ledger.read({NAME: policy})
     after = redis_server.commands()
+    left = await _ends(client)
     await ledger.aclose()
-    assert 0 < refused.wait_ms < 60_000
+    assert (refused.granted, 0 < refused.wait_ms < 60_000) == (False, True)
     called = {name for name, count in after.items() if count > before.get(name, 0)} - {"info", "hello", "select"}
     assert called <= WRITES_NOTHING
+    assert set(left) == set(ends) == {f"ha_rag:{{{NAME}}}:{'probes' if half_open else 'open'}"}
+    assert all(left[key] <= ends[key] for key in ends)
+
+
+async def _granted(ledger: RedisLedger, policy: Any, known: int) -> int:
+    """The epoch of a lease that stands from now on: the rest of a millisecond is over soon."""
+    while not (reply := await ledger.lease(NAME, policy, "a", known, "t")).granted:
+        pass
+    return reply.snapshot.epoch
+
+
+async def _ends(client: Any) -> dict[str, int]:
+    """What is left of each key that has an end, in ms."""
+    left = {key: await client.pttl(key) for key in await client.keys("*")}
+    return {key: ms for key, ms in left.items() if ms >= 0}
 
 
 async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as sync_redis
+from redis.exceptions import NoScriptError
 
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ServiceError
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
+from tests.ledger.openings import rested
+from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member
+from tests.ledger.virtual_ledgers import InLua
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
@@ -85,6 +90,63 @@ async def test_a_script_is_sent_whole_once_and_by_its_hash_from_then_on(
     await ledger.aclose()
     called = server.commands()
     assert (called["eval"], called["evalsha"]) == (2, 13)
+
+
+class KeepsNothing:
+    """A client whose server loses every script before its hash is called."""
+
+    def __init__(self, client: Any, admin: sync_redis.Redis) -> None:
+        self._client, self._admin = client, admin
+        self.eval = client.eval
+
+    async def evalsha(self, *args: Any) -> Any:
+        self._admin.script_flush()
+        return await self._client.evalsha(*args)
+
+
+async def test_a_server_that_loses_its_scripts_again_and_again_costs_two_commands_a_call_and_answers_each(
+    server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    client: Any = connect(server.url, timeout_s=2.0)
+    forgetful: Any = KeepsNothing(client, admin)
+    ledger = RedisLedger(forgetful)
+    await now(ledger)
+    admin.config_resetstat()
+    for _ in range(5):
+        await now(ledger)
+    called = server.commands()
+    assert (called["eval"], called["evalsha"]) == (5, 5)
+    await client.aclose()
+
+
+class AnswersNoScript:
+    """A client whose server takes one script, and from then on has none, whatever it is sent."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.asked = 0
+
+    async def eval(self, *args: Any) -> Any:
+        return await (self.evalsha() if self.asked else self._first(*args))
+
+    async def _first(self, *args: Any) -> Any:
+        self.asked += 1
+        return await self._client.eval(*args)
+
+    async def evalsha(self, *_: Any) -> Any:
+        self.asked += 1
+        raise NoScriptError("No matching script. Please use EVAL.")
+
+
+async def test_a_server_that_never_keeps_scripts_is_asked_twice_and_no_more(server: RedisProcess) -> None:
+    client: Any = connect(server.url, timeout_s=2.0)
+    forgetful: Any = AnswersNoScript(client)
+    ledger = RedisLedger(forgetful)
+    await now(ledger)
+    with pytest.raises(LedgerRefusedError):
+        await now(ledger)
+    assert forgetful.asked == 1 + 2
+    await client.aclose()
 
 
 async def test_after_flushall_the_ledger_reads_empty_and_takes_what_it_is_taught(
@@ -208,3 +270,83 @@ async def test_a_redis_that_is_gone_or_frozen_is_unavailable(tmp_path: Path, ser
     finally:
         server.resume()
         await frozen.aclose()
+
+
+# ---- what replicas make of it: real ones over the real Lua, in virtual time, whose wires refuse what would write -----
+
+DOWN = ServiceError("down", status=500)
+
+
+@pytest.fixture
+def fleet(admin: sync_redis.Redis) -> Iterator[Fleet]:
+    with Fleet(2, QUICK, ledger=lambda clock: InLua(clock, admin)) as fleet:
+        yield fleet
+
+
+def read_only_from_now_on(fleet: Fleet, *, readonly: bool = True) -> None:
+    for member in fleet.members:
+        member.wire.readonly = readonly
+
+
+async def probes_alone(member: Member, times: int) -> None:
+    for _ in range(times):
+        call = await member.begin()
+        assert call is not None
+        assert call.alone
+        member.end(call)
+        await member.fleet.settled(call)
+
+
+async def shared_again(fleet: Fleet) -> None:
+    """What one sees opens the circuit for all."""
+    await asyncio.sleep(QUICK.window_s)
+    for _ in range(QUICK.min_samples):
+        await fleet.members[0].call(DOWN)
+    await asyncio.sleep(0.05)
+    assert {m.state for m in fleet.members} == {OPEN}
+    assert fleet.ledger.circuit(SVC).state is OPEN
+
+
+def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_shares_again_afterwards(
+    fleet: Fleet,
+) -> None:
+    a, b = fleet.members
+
+    async def scenario() -> None:
+        read_only_from_now_on(fleet)
+        for _ in range(QUICK.min_samples):
+            await a.call(DOWN)
+        await asyncio.sleep(0.2)
+        assert (a.state, b.state) == (OPEN, CLOSED)
+        await asyncio.sleep(QUICK.recovery_timeout_s)
+        assert a.state is HALF_OPEN
+        await probes_alone(a, QUICK.probe_successes)
+        assert a.state is CLOSED
+        assert fleet.ledger.circuit(SVC).epoch == 0
+        read_only_from_now_on(fleet, readonly=False)
+        await fleet.traffic(1.3)
+        assert not a.view.away
+        await shared_again(fleet)
+
+    fleet.run(scenario())
+
+
+def test_a_circuit_that_opened_before_redis_refused_is_closed_by_each_alone_and_by_probes_of_the_fleet_afterwards(
+    fleet: Fleet,
+) -> None:
+    """Without taking a refused verb for a ledger that is away: no probe is ever granted, and it stays open."""
+
+    async def scenario() -> None:
+        await rested(fleet)
+        fleet.down = False
+        read_only_from_now_on(fleet)
+        await fleet.closes(within_s=1.0)
+        assert fleet.ledger.circuit(SVC).state is OPEN
+        assert all(m.view.away for m in fleet.members)
+        read_only_from_now_on(fleet, readonly=False)
+        await fleet.traffic(3.0)
+        assert not any(m.view.away for m in fleet.members)
+        assert fleet.ledger.circuit(SVC).state is CLOSED
+        await shared_again(fleet)
+
+    fleet.run(scenario())
