@@ -22,6 +22,7 @@ class Mode(enum.StrEnum):
 
     ERROR = "error"
     SLOW = "slow"
+    DRIP = "drip"
     HANG = "hang"
     THROTTLE = "throttle"
     GARBAGE = "garbage"
@@ -44,7 +45,9 @@ def break_(
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="The share of calls that fail.")] = 1.0,
     for_s: Annotated[float | None, typer.Option("--for", min=0.1, help="Seconds; else until ha-rag mend.")] = None,
     retry_after_s: Annotated[float | None, typer.Option("--retry-after", min=0, help="Rest asked for.")] = None,
-    delay_s: Annotated[float | None, typer.Option("--delay", min=0, help="Seconds each call takes (slow).")] = None,
+    delay_s: Annotated[
+        float | None, typer.Option("--delay", min=0, help="Seconds each call takes (slow), or each piece of it (drip).")
+    ] = None,
     provider: Provider = None,
     config: Config = None,
 ) -> None:

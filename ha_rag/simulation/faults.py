@@ -27,13 +27,15 @@ class Target(enum.StrEnum):
 class FaultMode(enum.StrEnum):
     """How it can be broken.
 
-    error: HTTP `status`. slow: a good reply after `delay_s`. hang: no reply until the fault ends or the caller leaves.
-    throttle: 429, asking for `retry_after_s` of rest. garbage: 200 with what cannot be used. reset: the connection is
-    torn down. truncate: a good reply that breaks off in the middle.
+    error: HTTP `status`. slow: a good reply after `delay_s`. drip: a good reply in pieces, with `delay_s` between them:
+    a stream's events, the halves of any other. hang: no reply until the fault ends or the caller leaves. throttle: HTTP
+    `status`, asking for `retry_after_s` of rest. garbage: 200 with what cannot be used. reset: the connection is torn
+    down. truncate: a good reply that breaks off in the middle.
     """
 
     ERROR = "error"
     SLOW = "slow"
+    DRIP = "drip"
     HANG = "hang"
     THROTTLE = "throttle"
     GARBAGE = "garbage"
@@ -57,7 +59,8 @@ class Fault:
     """One fault. Immutable, validated here.
 
     `rate`: share of calls it hits, above 0 to 1. `for_s`: seconds until it ends by itself. `retry_after_s`: for
-    throttle; 0 leaves the header out. `delay_s`: for slow. `status`: for error, 400 to 599. Raises ConfigurationError.
+    throttle; 0 leaves the header out. `delay_s`: for slow and drip. `status`: 400 to 599; None: 500 for error, 429 for
+    throttle. Raises ConfigurationError.
     """
 
     mode: FaultMode
@@ -65,7 +68,7 @@ class Fault:
     for_s: float = 30.0
     retry_after_s: float = 5.0
     delay_s: float = 2.0
-    status: int = 500
+    status: int | None = None
     kind: GarbageKind = GarbageKind.ANY
 
     def __post_init__(self) -> None:
@@ -75,7 +78,7 @@ class Fault:
             *_outside("retry_after_s", self.retry_after_s, above=-1e-9, most=LONGEST_S),
             *_outside("delay_s", self.delay_s, above=-1e-9, most=LONGEST_S),
         ]
-        if type(self.status) is not int or not 400 <= self.status <= 599:
+        if self.status is not None and (type(self.status) is not int or not 400 <= self.status <= 599):
             problems.append(f"status = {self.status!r}: must be a whole number from 400 to 599")
         if problems:
             raise ConfigurationError(*problems)

@@ -6,10 +6,11 @@ import asyncio
 import math
 import socket
 import struct
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from ha_rag.simulation.faults import Fault, FaultMode, Target
+from ha_rag.simulation.faults import Fault, FaultMode, RunningFault, Target
 from ha_rag.simulation.garbage import garbage
 from ha_rag.simulation.wire import error_reply
 
@@ -20,7 +21,7 @@ def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Respons
     """The reply that `fault` puts in the place of a good one; None where it only delays or cuts that."""
     match fault.mode:
         case FaultMode.ERROR:
-            return error_reply("the server had an error on purpose", fault.status, "server_error")
+            return error_reply("the server had an error on purpose", fault.status or 500, "server_error")
         case FaultMode.THROTTLE:
             return _throttled(fault)
         case FaultMode.GARBAGE:
@@ -33,11 +34,30 @@ def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Respons
             return None
 
 
+async def dripped(
+    request: web.Request, pieces: Sequence[bytes], headers: Mapping[str, str], running: RunningFault
+) -> web.StreamResponse:
+    """Sends one piece after another with the fault's pause between them, and the rest at once when it is over."""
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    for n, piece in enumerate(pieces):
+        if n:
+            await held_back(running.over, running.fault.delay_s)
+        await response.write(piece)
+    return response
+
+
+def halves(body: bytes) -> tuple[bytes, bytes]:
+    """Both, the first no longer than the second."""
+    middle = len(body) // 2
+    return body[:middle], body[middle:]
+
+
 async def cut_short(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
     """Promises all of `body`, sends half of it, and ends the connection."""
     response = web.StreamResponse(headers={"Content-Type": content_type, "Content-Length": str(len(body))})
     await response.prepare(request)
-    await response.write(body[: len(body) // 2])
+    await response.write(halves(body)[0])
     hang_up(request)
     return response
 
@@ -74,4 +94,4 @@ def _throttled(fault: Fault) -> web.Response:
             "Retry-After": str(math.ceil(fault.retry_after_s)),
             "retry-after-ms": str(math.ceil(fault.retry_after_s * 1000)),
         }
-    return error_reply("too many requests, on purpose", 429, "rate_limit_error", headers=headers)
+    return error_reply("too many requests, on purpose", fault.status or 429, "rate_limit_error", headers=headers)

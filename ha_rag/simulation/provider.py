@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from ha_rag.simulation import chat, embeddings
 from ha_rag.simulation.control import Controls
 from ha_rag.simulation.counts import CallCounts
 from ha_rag.simulation.faults import FaultBoard, FaultMode, RunningFault, Target
-from ha_rag.simulation.misbehaviour import bad_reply, cut_short, hang_up, held_back
+from ha_rag.simulation.misbehaviour import bad_reply, cut_short, dripped, halves, hang_up, held_back
 from ha_rag.simulation.wire import JSON, BadRequestError, error_reply, json_object, json_reply
 
 REPLICA_HEADER = "X-HA-RAG-Replica"
@@ -83,19 +83,13 @@ class SimulatedProvider:
             await held_back(running.over, self.faults.left_s(running))
 
     async def _embed_well(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
-        reply = await self._embeddings.reply(await json_object(request))
-        if _cuts(running):
-            return await cut_short(request, reply, JSON)
-        return web.Response(body=reply, content_type=JSON)
+        return await _whole(request, await self._embeddings.reply(await json_object(request)), running)
 
     async def _chat_well(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
         asked = chat.ChatRequest(await json_object(request))
         if asked.stream:
-            return await _streamed(request, asked, cut=_cuts(running))
-        reply = chat.whole_reply(asked)
-        if _cuts(running):
-            return await cut_short(request, reply, JSON)
-        return web.Response(body=reply, content_type=JSON)
+            return await _streamed(request, list(chat.streamed_reply(asked)), running)
+        return await _whole(request, chat.whole_reply(asked), running)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +146,19 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _streamed(request: web.Request, asked: chat.ChatRequest, *, cut: bool) -> web.StreamResponse:
-    events = list(chat.streamed_reply(asked))
+async def _whole(request: web.Request, reply: bytes, running: RunningFault | None) -> web.StreamResponse:
+    if running is not None and running.fault.mode is FaultMode.TRUNCATE:
+        return await cut_short(request, reply, JSON)
+    if running is not None and running.fault.mode is FaultMode.DRIP:
+        headers = {"Content-Type": JSON, "Content-Length": str(len(reply))}
+        return await dripped(request, halves(reply), headers, running)
+    return web.Response(body=reply, content_type=JSON)
+
+
+async def _streamed(request: web.Request, events: Sequence[bytes], running: RunningFault | None) -> web.StreamResponse:
+    if running is not None and running.fault.mode is FaultMode.DRIP:
+        return await dripped(request, events, EVENTS, running)
+    cut = running is not None and running.fault.mode is FaultMode.TRUNCATE
     response = web.StreamResponse(headers=EVENTS)
     await response.prepare(request)
     for event in events[: len(events) // 2] if cut else events:
@@ -161,10 +166,6 @@ async def _streamed(request: web.Request, asked: chat.ChatRequest, *, cut: bool)
     if cut:
         hang_up(request)
     return response
-
-
-def _cuts(running: RunningFault | None) -> bool:
-    return running is not None and running.fault.mode is FaultMode.TRUNCATE
 
 
 def _said(request: web.Request, header: str) -> str:

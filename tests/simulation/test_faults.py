@@ -20,7 +20,7 @@ def test_a_request_may_say_more():
     ("request_", "word"),
     [
         ({}, "mode"),
-        ({"mode": "explode"}, "error, slow, hang, throttle, garbage, reset, truncate"),
+        ({"mode": "explode"}, "error, slow, drip, hang, throttle, garbage, reset, truncate"),
         ({"mode": ["error"]}, "mode"),
         ({"mode": "garbage", "kind": "beautiful"}, "kind"),
         ({"mode": "error", "rate": 0}, "rate"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import aiohttp
 import numpy as np
@@ -134,6 +135,13 @@ async def test_a_throttle_without_a_time_is_a_failure(running):
     assert (type(error), getattr(error, "status", None)) == (ServiceError, 429)
 
 
+async def test_a_throttle_may_come_as_503(running):
+    running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.THROTTLE, status=503, retry_after_s=1.5))
+    error = await generate_error(running)
+    assert isinstance(error, ThrottledError)
+    assert (error.status, error.retry_after_s) == (503, 1.5)
+
+
 @pytest.mark.parametrize("kind", GarbageKind)
 async def test_garbage_of_every_kind_is_malformed_to_both_components(running, kind):
     for target in Target:
@@ -164,6 +172,41 @@ async def test_a_truncated_stream_gives_its_first_pieces_and_then_says_so(runnin
     pieces, error = await stream_error(running)
     assert pieces
     assert type(error) is MalformedReplyError
+
+
+async def test_a_dripping_stream_comes_whole_with_a_pause_before_each_piece_after_the_first(running):
+    async with clients(running) as (_, generator):
+        at_once = [piece async for piece in generator.stream(QUESTION, PASSAGES)]
+        running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.DRIP, delay_s=0.05))
+        came_s = [asyncio.get_running_loop().time()]
+        pieces = []
+        async for piece in generator.stream(QUESTION, PASSAGES):
+            pieces.append(piece)
+            came_s.append(asyncio.get_running_loop().time())
+    assert pieces == at_once
+    assert len(pieces) > 1
+    assert came_s[-1] - came_s[0] >= len(pieces) * 0.05, "the first event has no text in it"
+    assert min(later - earlier for earlier, later in pairwise(came_s)) > 0.04
+
+
+async def test_a_dripping_reply_comes_to_its_end_at_once_when_the_fault_is_ended(running):
+    running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.DRIP, delay_s=600, for_s=600))
+    async with clients(running) as (_, generator):
+        whole = asyncio.create_task(generator.generate(QUESTION, PASSAGES))
+        while not running.provider.counts.as_json(1)["arrivals"]:
+            await asyncio.sleep(0)
+        running.provider.faults.end_all()
+        assert (await whole).text
+
+
+async def test_a_dripping_reply_comes_late_and_well(running):
+    for target in Target:
+        running.provider.faults.start(target, Fault(mode=FaultMode.DRIP, delay_s=0.05))
+    async with clients(running) as (embedder, generator):
+        for call in (embedder.embed(QUESTION), generator.generate(QUESTION, PASSAGES)):
+            started_s = asyncio.get_running_loop().time()
+            await call
+            assert asyncio.get_running_loop().time() - started_s >= 0.05
 
 
 async def test_a_slow_service_answers_late_and_well(running):
