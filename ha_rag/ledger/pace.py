@@ -11,13 +11,15 @@ REPORTS_PER_S = 1000.0
 """Reports, fleet-wide, once the fleet is large enough to need a limit."""
 
 READS_PER_S = 500.0
-"""Polls, and heartbeats, fleet-wide."""
+"""Polls, heartbeats, and tries to find a lost ledger again or to listen to it: so many of each, fleet-wide."""
 
 LEASES_PER_S = 500.0
 """Requests for a probe, fleet-wide and for each circuit."""
 
 POLL_S = 1.0
 BEAT_S = 1.0
+RETRY_S = (0.05, 0.5)
+"""Between these many seconds, by chance, what went wrong is tried again in a small fleet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Pace:
     def beat_s(self) -> float:
         """Seconds between two heartbeats."""
         return max(BEAT_S, self.replicas / READS_PER_S)
+
+    @property
+    def retry_s(self) -> tuple[float, float]:
+        """Between these many seconds, by chance, what went wrong is tried again: a herd that does so as fast as one
+        replica may keeps a ledger down that only was too slow.
+        """
+        mean_s = self.replicas / READS_PER_S
+        return max(RETRY_S[0], 0.5 * mean_s), max(RETRY_S[1], 1.5 * mean_s)
 
     def report_s(self, flush_interval_s: float) -> float:
         """Seconds between two reports on one circuit."""

@@ -19,11 +19,12 @@ def test_all_replicas_together_stay_below_a_fixed_number_of_scripts_a_second(rep
     assert replicas <= 500 or replicas / pace.poll_s <= 500.1
     assert replicas <= 500 or replicas / pace.beat_s <= 500.1
     assert replicas / pace.spread_s == pytest.approx(500)
+    assert replicas / (sum(pace.retry_s) / 2) <= 500.1
 
 
 def test_a_replica_by_itself_keeps_the_intervals_of_the_policy() -> None:
     pace = Pace()
-    assert (pace.report_s(0.1), pace.poll_s, pace.beat_s) == (0.1, 1.0, 1.0)
+    assert (pace.report_s(0.1), pace.poll_s, pace.beat_s, pace.retry_s) == (0.1, 1.0, 1.0, (0.05, 0.5))
 
 
 def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> None:

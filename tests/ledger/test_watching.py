@@ -18,8 +18,8 @@ from ha_rag.events import CircuitChanged, Event
 from ha_rag.ledger.ledger import Change, Reply
 from ha_rag.ledger.limits import LISTENING
 from ha_rag.ledger.memory import MemoryLedger
-from ha_rag.ledger.pace import Pace
-from ha_rag.ledger.sync.contact import RETRY_S, Contact
+from ha_rag.ledger.pace import READS_PER_S, RETRY_S, Pace
+from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.sync.watching import Watching
 from ha_rag.ledger.view import View
@@ -109,6 +109,19 @@ def test_a_lost_ledger_is_looked_for_sooner() -> None:
         waits = await post.intervals()
         assert all(RETRY_S[0] <= wait <= RETRY_S[1] for wait in waits)
         assert max(waits) > 2 * min(waits)
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize("replicas", [200, 1000, 3000])
+def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can_bear(replicas: int) -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.contact.pace = Pace(replicas)
+        post.ledger.error = LedgerUnavailableError("too slow")
+        waits = await post.intervals(400)
+        assert replicas * len(waits) / sum(waits) <= 1.1 * READS_PER_S
+        assert max(waits) <= 1.5 * max(1, replicas / READS_PER_S)
 
     in_virtual_time(scenario)
 

@@ -6,6 +6,7 @@ verbs: one that refuses a circuit's verbs is away for that circuit until a verb 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 
 from ha_rag.clock import Clock
@@ -19,9 +20,6 @@ from ha_rag.ledger.link import Link
 from ha_rag.ledger.pace import Pace
 from ha_rag.ledger.view import View
 from ha_rag.ledger.views import Views
-
-RETRY_S = (0.05, 0.5)
-"""Between these many seconds, by chance, a lost connection is tried again."""
 
 REFUSED_S = 1.0
 """How often a verb is tried on a ledger that answers with errors."""
@@ -55,6 +53,10 @@ class Contact:
         self._views = views
         self._forgot = forgot
         self._refused_s: dict[str, float] = {}
+
+    def retry_s(self) -> float:
+        """Seconds until what went wrong is tried again: by chance, and the longer the larger the fleet was last."""
+        return random.uniform(*self.pace.retry_s)
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 

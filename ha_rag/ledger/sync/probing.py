@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from ha_rag.errors import LedgerError, LedgerRefusedError
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.sync.contact import RETRY_S, Contact
+from ha_rag.ledger.pace import RETRY_S
+from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.view import View
 from ha_rag.messages import Outcome

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 
 from ha_rag.errors import LedgerError
-from ha_rag.ledger.sync.contact import RETRY_S
 
 log = logging.getLogger(__name__)
 
 Round = Callable[[], Awaitable[None]]
 
 
-async def for_ever(round_: Round) -> None:
-    """Round after round; after one that went wrong, a moment later."""
+async def for_ever(round_: Round, retry_s: Callable[[], float]) -> None:
+    """Round after round; after one that went wrong, `retry_s()` seconds later."""
     while True:
         if not await once(round_):
-            await asyncio.sleep(random.uniform(*RETRY_S))
+            await asyncio.sleep(retry_s())
 
 
 async def once(round_: Round) -> bool:

@@ -93,7 +93,7 @@ class Sync:
         await once(self._pulse.beat)
         await once(self._watching.look_at_all)
         for round_ in (self._watching.listen, self._watching.poll, self._upkeep.round, self._pulse.round):
-            self._errands.run(for_ever(round_))
+            self._errands.run(for_ever(round_, self._contact.retry_s))
 
     async def stop(self) -> None:
         """Sends what is left, gives probes back, takes the replica off the list. Bounded, never fails."""

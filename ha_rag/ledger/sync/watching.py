@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.ledger.ledger import Change
 from ha_rag.ledger.limits import LISTENING
-from ha_rag.ledger.sync.contact import RETRY_S, Contact
+from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.view import View
 from ha_rag.ledger.views import Views
@@ -43,8 +43,7 @@ class Watching:
     async def poll(self) -> None:
         """Waits for the interval, and looks."""
         contact = self._contact
-        wait_s = contact.pace.poll_s * random.uniform(0.9, 1.1) if contact.link.up else random.uniform(*RETRY_S)
-        await asyncio.sleep(wait_s)
+        await asyncio.sleep(contact.pace.poll_s * random.uniform(0.9, 1.1) if contact.link.up else contact.retry_s())
         await self.look_at_all()
 
     async def look_at_all(self) -> None:
