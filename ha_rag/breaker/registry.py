@@ -27,7 +27,7 @@ from ha_rag.breaker.switchboard import Switchboard
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.errors import ConfigurationError, UnknownCircuitError
+from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.address import parse
 from ha_rag.ledger.connection import connect
@@ -165,7 +165,8 @@ class CircuitRegistry:
     ) -> CircuitReport:
         """An operator's word, for every replica. `for_s`: seconds until it ends by itself, None: until ended.
 
-        Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where Redis cannot be told.
+        Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where Redis cannot be told:
+        for a shared circuit also before the registry is entered.
         """
         return await self._overridden(name, checked_mode(mode), reason, by, checked_for_ms(for_s))
 
@@ -177,7 +178,9 @@ class CircuitRegistry:
         self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> CircuitReport:
         view, sync = await self._known(name), self._sync
-        if view.scope == "replica" or sync is None:
+        if view.scope == "fleet" and sync is None:
+            raise LedgerUnavailableError(f"circuit {name!r} is the fleet's: enter the registry to join it")
+        if sync is None or view.scope == "replica":
             view.override_alone(mode, reason, by, for_ms)
             self._switchboard.tell(view)
             return view_report(view, self.clock.monotonic_s(), self.clock.unix_ms())

@@ -266,6 +266,15 @@ def test_an_override_that_the_fleet_cannot_be_told_of_is_an_error() -> None:
         fleet.run(scenario())
 
 
+async def test_a_shared_circuit_is_not_overridden_before_its_registry_has_joined_the_fleet() -> None:
+    """It would be a word that only this replica hears, and that nobody could end once it has joined."""
+    registry = CircuitRegistry(MemoryLedger, replica="r1")
+    breaker = registry.breaker("svc")
+    with pytest.raises(LedgerUnavailableError, match="enter the registry"):
+        await registry.override("svc", "open", reason="deploy", by="me")
+    assert breaker.state is CLOSED
+
+
 def test_overriding_a_circuit_that_only_others_use_does_not_give_it_a_policy_here() -> None:
     fleet = Fleet(2)
 
