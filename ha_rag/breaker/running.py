@@ -11,17 +11,26 @@ from ha_rag.breaker.permit import Permit
 
 
 async def run(permit: Permit, fn: Callable[[], Any]) -> Any:
-    """Runs one call, within the bound that a probe has, and settles its permit. Raises what `fn` raises."""
+    """Runs one call, within the bound that a probe has, and settles its permit. Raises what `fn` raises.
+
+    A probe is to run in a task of its own, which nobody but this process itself cancels.
+    """
     try:
         async with asyncio.timeout(permit.bound_s):
             result: Any = fn()
             if isawaitable(result):
                 result = await result
     except BaseException as error:
-        permit.raised(error)
+        permit.cancelled() if permit.probe and is_cancelled() else permit.raised(error)
         raise
     permit.ok()
     return result
+
+
+def is_cancelled() -> bool:
+    """Whether the running task was asked to end, as opposed to something inside it having been cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Detached:

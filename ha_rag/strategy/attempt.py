@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ha_rag.breaker.lag import TOLERATED_S
+from ha_rag.breaker.running import is_cancelled
 from ha_rag.clock import Clock
 from ha_rag.errors import ServiceError
 from ha_rag.messages import Attempt, Outcome
@@ -17,9 +19,6 @@ from ha_rag.strategy.time_limit import TimeIsUpError, within
 T = TypeVar("T")
 Ask = Callable[[C], Awaitable[T]]
 """Asks a component for what the stage needs; raises where the reply cannot be used."""
-
-LAG_S = 0.1
-"""A time limit noticed later than this says more about this process than about the service."""
 
 PATIENCE = 0.5
 """A caller that leaves after this share of the tier's timeout has waited long enough for it to count as one."""
@@ -78,8 +77,10 @@ async def awaited_reply(
         ended = Ended(outcome, clock.monotonic_s() - started_s, reason(error), passing=may_pass(outcome, error))
     except asyncio.CancelledError as error:
         waited_s = clock.monotonic_s() - started_s
-        if _caller_left():
-            outcome = permit.timed_out() if waited_s > PATIENCE * tier.timeout_s else permit.cancelled()
+        if is_cancelled():
+            # A probe has no caller to end it: this process itself does, when it stops.
+            patient = waited_s > PATIENCE * tier.timeout_s and not permit.probe
+            outcome = permit.timed_out() if patient else permit.cancelled()
             tier.tally.note(outcome, waited_s, f"the caller left after {waited_s:.3f} s")
             raise
         ended = Ended(permit.failed(error), waited_s, "it cancelled itself")
@@ -106,14 +107,8 @@ def reason(error: BaseException) -> str:
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 
-def _caller_left() -> bool:
-    """Whether the running task was asked to end, as opposed to something inside it having been cancelled."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
-
-
 def _out_of_time(permit: Permit, up: TimeIsUpError, elapsed_s: float, *, full: bool) -> Ended[T]:
-    if up.late_s > LAG_S:
+    if up.late_s > TOLERATED_S:
         return Ended(permit.cancelled(), elapsed_s, f"this process was busy for {up.late_s:.2f} s")
     if not full:
         why = f"cut short after {elapsed_s:.3f} s by the question's own deadline"

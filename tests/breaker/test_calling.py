@@ -135,6 +135,20 @@ async def test_a_probe_that_hangs_is_ended_within_its_bound_and_opens(one: OneBr
     assert one.breaker.state is OPEN
 
 
+async def test_a_probe_that_the_process_ends_as_it_stops_is_no_vote_however_long_it_took() -> None:
+    one = OneBreaker(timeout_s=2.0)
+    one.half_opens()
+    task = asyncio.create_task(one.breaker.call(hangs))
+    await others_run()
+    one.clock.advance(1.9)
+    for probe in tuple(one.breaker._detached._tasks):
+        probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert one.breaker.state is HALF_OPEN
+    assert one.permit().probe
+
+
 async def test_a_probe_in_a_block_is_ended_within_its_lease_too(
     one: OneBreaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

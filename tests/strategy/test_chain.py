@@ -298,6 +298,17 @@ class TestProbes:
         in_virtual_time(scenario)
         assert bench.circuit("first").told == [Outcome.CANCELLED]
 
+    def test_a_probe_that_closing_cancels_late_is_no_vote_either_since_no_caller_left_it(self) -> None:
+        bench = self.probing(Scripted((HANGS,)))
+
+        async def scenario() -> None:
+            await bench.run(allowed_s=0.01)
+            await asyncio.sleep(0.8)
+            await bench.probes.aclose(bound_s=0.1)
+
+        in_virtual_time(scenario)
+        assert bench.circuit("first").told == [Outcome.CANCELLED]
+
     def test_a_probe_cancelled_before_its_first_step_gives_its_permit_back(self) -> None:
         component = Scripted()
         bench = self.probing(component)
