@@ -8,7 +8,7 @@ nothing either. The same law stands in Lua (`ledger/lua`); a property test holds
     settle    a probe's end: closes, opens again, or gives the lease back
     override  an operator's word for everybody
     teach     restores what a ledger that lost its memory should know
-    read      (see `views.py`) a snapshot
+    read      (see `snapshot.py`) a snapshot
 
 Every transition mints an epoch, empties the window and the votes, and starts the count of good probes anew: what was
 counted before it decides nothing after it. An epoch is max(last + 1, ledger time in ms), so histories cannot collide

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from ha_rag.breaker.breaker import PROBE_WAIT_S
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
 from ha_rag.deadline import Deadline
@@ -21,9 +22,6 @@ from ha_rag.strategy.tier import C, GuardedTier
 T = TypeVar("T")
 Talk = Callable[[GuardedTier[C], Permit, float], Awaitable[Ended[T]]]
 """Talks to an admitted tier for at most so many seconds, and settles its permit."""
-
-GRANT_S = 0.05
-"""How long a half-open circuit may make a caller wait for the grant of a probe."""
 
 MOST_RESERVED = 0.5
 """At most this share of what is left is kept back for later tiers, however many there are."""
@@ -119,7 +117,7 @@ class Chain(Generic[C]):
                 attempts.append(skipped(tier, "no time left"))
                 continue
             admission = tier.breaker.admit()
-            if admission.permit is None and admission.state is CircuitState.HALF_OPEN and limit_s > 2 * GRANT_S:
+            if admission.permit is None and admission.state is CircuitState.HALF_OPEN and limit_s > 2 * PROBE_WAIT_S:
                 admission = await tier.breaker.admit_soon()
                 limit_s = _share_s(deadline, tier.timeout_s, reserved_s)
             if admission.permit is None:
