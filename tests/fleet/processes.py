@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import os
 import shutil
 import signal
@@ -231,15 +231,14 @@ class Replica(Process):
             await reply.read()
             return reply.status
 
-    async def begin_stream(self, leave_after_s: float) -> None:
-        """Asks for a streamed answer and hangs up, whether it has begun or not."""
+    async def leave_stream(self) -> bool:
+        """Asks for a streamed answer and hangs up once the first piece of its text is here; whether more was to come"""
         body = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}
-        with contextlib.suppress(TimeoutError):
-            async with (
-                asyncio.timeout(leave_after_s),
-                self._session.post(f"{self.url}/v1/chat/completions", json=body) as reply,
-            ):
-                await reply.content.readline()
+        async with self._session.post(f"{self.url}/v1/chat/completions", json=body) as reply:
+            async for line in reply.content:
+                if line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["delta"].get("content"):
+                    return not reply.content.is_eof()
+        raise AssertionError("a stream without any text")
 
     async def stream(self) -> list[str]:
         """Asks for a streamed answer; what came in each event, to the end."""
@@ -305,6 +304,14 @@ class Fleet:
                 if set(seen) == {state}:
                     return
                 await asyncio.sleep(0.05)
+
+    async def believed(self, circuit: str) -> list[tuple[str, int, Any]]:
+        """What each replica believes of it, and what its own calls meet if that is something else.
+
+        An opening that has been closed again shows in the epoch.
+        """
+        seen = [await replica.circuit(circuit) for replica in self.replicas]
+        return [(one["state"], one["epoch"], one["here"]) for one in seen]
 
     async def close(self, circuit: str, within_s: float) -> None:
         """Closes it with an empty window, whatever was counted before: an operator's word that is taken back."""

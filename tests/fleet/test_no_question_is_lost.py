@@ -22,6 +22,9 @@ from tests.ports import free_ports_in_a_row
 from tests.redis_servers import RedisProcess
 
 PATIENCE_S = 60.0
+CIRCUITS = {"embeddings": "embedder.primary", "chat": "generator.primary"}
+MIN_SAMPLES = 3
+"""Of every circuit here (processes.py)."""
 
 TROUBLES = [
     pytest.param(trouble, id=trouble.name, marks=() if trouble.name in ("frozen", "killed") else pytest.mark.faults)
@@ -63,28 +66,25 @@ async def test_with_redis_in_trouble_every_question_is_answered_in_full_and_as_f
     assert {answer["shared_state"] for answer in answers} == {"fresh"}
 
 
-async def test_a_thousand_questions_with_a_hundredth_of_a_second_each_open_no_circuit(fleet: Fleet):
-    await fleet.provider.fail("embeddings", "slow", delay_s=0.3)
-    await fleet.provider.fail("chat", "slow", delay_s=0.3)
-    hostile = fleet.replicas[0]
-    for _ in range(20):
-        statuses = await asyncio.gather(*(hostile.status(timeout_s=0.01) for _ in range(50)))
+@pytest.mark.parametrize("stage", CIRCUITS)
+async def test_a_thousand_questions_with_a_hundredth_of_a_second_each_open_no_circuit(fleet: Fleet, stage: str):
+    hostile, before = fleet.replicas[0], await fleet.believed(CIRCUITS[stage])
+    await fleet.provider.fail(stage, "slow", delay_s=0.3)
+    for _ in range(500):  # two at a time: of more, hardly any gets as far as the service within its time
+        statuses = await asyncio.gather(*(hostile.status(timeout_s=0.01) for _ in range(2)))
         assert set(statuses) <= {200, 408, 503}, statuses
+    cut_short = await fleet.provider.calls(stage)
+    print({"cut short by their deadline": cut_short})
+    assert cut_short >= 10 * MIN_SAMPLES, "as many as would open a circuit, many times over"
     await fleet.provider.mend()
-    for circuit in ("embedder.primary", "generator.primary"):
-        assert (await fleet.replicas[1].circuit(circuit))["state"] == "closed"
     answers, _ = await asked(fleet, 2)
     assert not any(answer["degraded"] for answer in answers)
+    assert await fleet.believed(CIRCUITS[stage]) == before
 
 
-@pytest.mark.parametrize("stage", ["embeddings", "chat"])
+@pytest.mark.parametrize("stage", CIRCUITS)
 async def test_a_client_that_hangs_up_in_the_middle_of_the_probe_does_not_lose_it(fleet: Fleet, stage: str):
-    circuit = {"embeddings": "embedder.primary", "chat": "generator.primary"}[stage]
-    await fleet.provider.fail(stage)
-    for _ in range(3):
-        await fleet.replicas[0].ask()
-    await fleet.until_all("open", circuit, within_s=1)
-    await fleet.until_all("half_open", circuit, within_s=5)
+    await open_to_half_open(fleet, stage)
     await fleet.provider.fail(stage, "slow", delay_s=0.4)
     received = await fleet.provider.calls(stage)
     for _ in range(2):  # as many good probes as it takes
@@ -97,17 +97,31 @@ async def test_a_client_that_hangs_up_in_the_middle_of_the_probe_does_not_lose_i
             await asking
         received += 1
         await asyncio.sleep(0.6)
-    await fleet.until_all("closed", circuit, within_s=2)
+    await fleet.until_all("closed", CIRCUITS[stage], within_s=2)
     assert await fleet.provider.calls(stage) == received
 
 
 async def test_clients_that_hang_up_in_the_middle_of_streams_open_no_circuit(fleet: Fleet):
-    await fleet.provider.fail("chat", "slow", delay_s=0.1)
+    before = await fleet.believed(CIRCUITS["chat"])
+    await fleet.provider.fail("chat", "drip", delay_s=0.1)
     for _ in range(5):
-        await asyncio.gather(*(fleet.replicas[0].begin_stream(leave_after_s=0.02) for _ in range(10)))
+        assert all(await asyncio.gather(*(fleet.replicas[0].leave_stream() for _ in range(10)))), "in the middle"
+    assert await fleet.provider.calls("chat") == 50
     await fleet.provider.mend()
-    assert (await fleet.replicas[0].circuit("generator.primary"))["state"] == "closed"
     assert not (await fleet.replicas[0].ask())["degraded"]
+    assert await fleet.believed(CIRCUITS["chat"]) == before
+
+
+async def test_a_client_that_hangs_up_in_the_middle_of_the_probes_stream_does_not_lose_it(fleet: Fleet):
+    await open_to_half_open(fleet, "chat")
+    await fleet.provider.fail("chat", "drip", delay_s=0.1)
+    received = await fleet.provider.calls("chat")
+    for probe in (1, 2):  # as many good ones as it takes
+        async with asyncio.timeout(10):
+            while await fleet.provider.calls("chat") < received + probe:
+                await fleet.replicas[0].leave_stream()  # another tier's, as long as the grant is not here
+    await fleet.until_all("closed", CIRCUITS["chat"], within_s=4)
+    assert await fleet.provider.calls("chat") == received + 2, "each probe ran to its own end, and was a success"
 
 
 @asynccontextmanager
@@ -159,6 +173,15 @@ async def test_a_replica_that_is_killed_or_frozen_while_it_is_asked_loses_no_que
         if strike is psutil.Process.suspend:
             victims[0].resume()
         await until_answered(session, url, up)  # by both
+
+
+async def open_to_half_open(fleet: Fleet, stage: str) -> None:
+    """The service has failed, and its circuit's rest is over; nobody has probed yet."""
+    await fleet.provider.fail(stage)
+    for _ in range(MIN_SAMPLES):
+        await fleet.replicas[0].ask()
+    await fleet.until_all("open", CIRCUITS[stage], within_s=1)
+    await fleet.until_all("half_open", CIRCUITS[stage], within_s=5)
 
 
 async def ask_again_and_again(replica: Replica) -> None:

@@ -12,6 +12,7 @@ from tests.fleet.processes import Fleet
 
 REST_S = 1.8
 TIMEOUT_S = 0.8
+MIN_SAMPLES = 3
 """Of the embedder and of the generator (processes.py)."""
 
 
@@ -33,6 +34,9 @@ FAULTS = [
     Fault("latency beyond the timeout", "timeout", {"mode": "slow", "delay_s": 2.0}),
     Fault("a hang", "timeout", {"mode": "hang"}, marks=()),
     Fault("a rest that is asked for", "throttled", {"mode": "throttle", "retry_after_s": 2.0}, "asked for a rest"),
+    Fault(
+        "503 with a time", "throttled", {"mode": "throttle", "status": 503, "retry_after_s": 2.0}, "asked for a rest"
+    ),
     Fault("429 without a time", "failed", {"mode": "throttle", "retry_after_s": 0}),
     Fault("connections reset", "failed", {"mode": "reset"}),
     Fault("HTML", "failed", {"mode": "garbage", "kind": "html"}),
@@ -77,6 +81,52 @@ async def test_however_a_service_fails_every_question_is_answered_and_the_fleet_
     await fleet.provider.mend()
     await fleet.until_all("closed", circuit, within_s=2 * REST_S + 5, ask=True)
     assert not any([(await replica.ask())["degraded"] for replica in fleet.replicas])
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_service_that_asks_for_a_rest_gets_as_long_a_one_as_it_asked_for(fleet: Fleet, status: int):
+    asked_s = 2 * REST_S
+    await fleet.provider.fail("chat", "throttle", status=status, retry_after_s=asked_s)
+    await fleet.replicas[0].ask()
+    await fleet.until_all("open", "generator.primary", within_s=1)
+    await fleet.provider.mend()
+    await fleet.until_all("closed", "generator.primary", within_s=asked_s + 5, ask=True)
+    arrived_ms = [arrival["monotonic_ms"] for arrival in await fleet.provider.arrivals()]
+    rested_s = (arrived_ms[1] - arrived_ms[0]) / 1000
+    print({"rested s": rested_s})
+    assert asked_s <= rested_s < asked_s + 1.0, "everybody asked all the while"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"), [("embeddings", 400), ("chat", 400), ("chat", 413), ("chat", 422)], ids=str
+)
+async def test_requests_that_a_service_refuses_are_answered_by_another_tier_and_open_nothing(
+    fleet: Fleet, target: str, status: int
+):
+    circuit, stage, stand_in = CIRCUITS[target]
+    before = await fleet.believed(circuit)
+    await fleet.provider.fail(target, status=status)
+    answers = [await replica.ask() for _ in range(2 * MIN_SAMPLES) for replica in fleet.replicas]
+    assert {answer["served_by"][stage] for answer in answers} == {stand_in}
+    attempts = [attempt for answer in answers for attempt in answer["attempts"] if attempt["circuit"] == circuit]
+    assert {attempt["outcome"] for attempt in attempts} == {"invalid"}
+    assert await fleet.provider.calls(target) == len(answers)
+    await fleet.provider.mend()
+    assert not any([(await replica.ask())["degraded"] for replica in fleet.replicas])
+    assert await fleet.believed(circuit) == before
+
+
+@pytest.mark.parametrize("target", CIRCUITS)
+async def test_a_probe_that_the_service_refuses_is_a_success_for_the_service_answered(fleet: Fleet, target: str):
+    circuit, _, _ = CIRCUITS[target]
+    await fleet.provider.fail(target)
+    for _ in range(MIN_SAMPLES):
+        await fleet.replicas[0].ask()
+    await fleet.until_all("open", circuit, within_s=1)
+    await fleet.provider.fail(target, status=400)
+    await fleet.until_all("closed", circuit, within_s=REST_S + 2, ask=True)
+    assert {arrival["outcome"] for arrival in await fleet.provider.arrivals(target)} == {"error"}
 
 
 @pytest.mark.faults
