@@ -195,13 +195,20 @@ class Crew:
         await self.open()
         await self.until("half_open", within_s=REST_S)
 
-    async def refused_until(self, end_s: float) -> None:
-        """Everybody calls until then (monotonic seconds), and is refused because the circuit rests."""
+    async def refused_until(self, end_s: float) -> list[float]:
+        """Everybody calls until then (monotonic seconds), and is refused because the circuit rests.
+
+        Answers when, as each refusal told, the rest ends.
+        """
+        told: list[float] = []
         while time.monotonic() < end_s:
             records = [record for one in await asyncio.gather(*(m.ask("call") for m in self)) for record in one]
-            let = [r for r in records if r["ended_s"] < end_s and (r["outcome"], r.get("state")) != ("refused", "open")]
+            during = [record for record in records if record["ended_s"] < end_s]
+            let = [record for record in during if (record["outcome"], record.get("state")) != ("refused", "open")]
             assert not let, f"{end_s - let[0]['ended_s']:.2f} s too early: {let}"
+            told += [record["ended_s"] + record["retry_after_s"] for record in during]
             await asyncio.sleep(0.02)
+        return told
 
     async def begin_probe(self, prober: Member) -> asyncio.Future[Any]:
         """The circuit is half-open, and `prober` is in the middle of its probe: the service has it and says nothing.
@@ -216,12 +223,17 @@ class Crew:
                 await asyncio.sleep(0.01)
         return probing
 
-    @staticmethod
-    async def probe(prober: Member, **how: Any) -> str:
+    @classmethod
+    async def probe(cls, prober: Member, **how: Any) -> str:
         """Calls until a call is the probe: a grant that comes later than 50 ms is for the next one."""
-        while (outcome := (await prober.call(**how))[0]) == "refused":
+        return str((await cls.recorded_probe(prober, **how))["outcome"])
+
+    @staticmethod
+    async def recorded_probe(prober: Member, **how: Any) -> dict[str, Any]:
+        """The same; answers the call's record."""
+        while (record := (await prober.ask("call", **how))[0])["outcome"] == "refused":
             await asyncio.sleep(0.01)
-        return outcome
+        return dict(record)
 
     async def arrivals_since(self, received: int) -> list[dict[str, Any]]:
         """What the service received after its first so many calls, oldest first."""

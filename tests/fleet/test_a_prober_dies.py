@@ -66,6 +66,7 @@ async def test_a_prober_that_wakes_up_with_an_old_success_does_not_close_the_cir
         await somebody_probes(crew, others)
         await wake(prober)
         await asyncio.sleep(TIMEOUT_S / 2)
+        assert all(after != "closed" for _, after in await crew.changes())
         assert (await others[0].sees())["fleet"] == "half_open", "another one's probe was meant to be under way"
         await crew.until("open", within_s=TIMEOUT_S)
         assert all(after != "closed" for _, after in await crew.changes())
@@ -202,7 +203,10 @@ async def test_a_replica_that_wakes_up_while_the_circuit_is_open_calls_the_dead_
 
 async def believed_s(member: Member, epoch: int) -> float:
     """When it first believed that epoch (monotonic seconds)."""
-    async with asyncio.timeout(4 * POLL_S):
-        while not (moments := [at_s for at_s, known, _ in await member.ask("beliefs") if known == epoch]):
-            await asyncio.sleep(0.01)
-    return float(moments[0])
+    ends_s = time.monotonic() + 4 * POLL_S
+    while True:
+        beliefs = await member.ask("beliefs")
+        if moments := [at_s for at_s, known, _ in beliefs if known == epoch]:
+            return float(moments[0])
+        assert time.monotonic() < ends_s, f"it never believed {epoch}: {beliefs}"
+        await asyncio.sleep(0.01)

@@ -163,7 +163,7 @@ class Worker:
             await task
             record["outcome"] = "ok"
         except CircuitOpenError as error:
-            record |= {"outcome": "refused", "state": error.state}
+            record |= {"outcome": "refused", "state": error.state, "retry_after_s": error.retry_after_s}
         except asyncio.CancelledError:
             record["outcome"] = "cancelled"
         except Exception as error:
