@@ -6,6 +6,7 @@
     |- UnknownCircuitError         there is no circuit of that name
     |- LedgerError
     |  |- LedgerUnavailableError   Redis did not answer (gone, refused, frozen, too slow)
+    |  |  `- ShardUnavailableError the part of a cluster that holds one circuit did not; others may
     |  `- LedgerRefusedError       Redis answered with an error (READONLY, OOM, NOPERM ...)
     |- ComponentError              a tier failed
     |  |- ServiceError             it answered with an error, or the connection broke
@@ -70,6 +71,10 @@ class LedgerError(HaRagError):
 
 class LedgerUnavailableError(LedgerError):
     """The store did not answer: gone, refusing connections, frozen or slower than its timeout."""
+
+
+class ShardUnavailableError(LedgerUnavailableError):
+    """The part of the store that holds one circuit did not answer; those that hold others may."""
 
 
 class LedgerRefusedError(LedgerError):

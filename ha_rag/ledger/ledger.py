@@ -2,7 +2,8 @@
 
 Every verb is one atomic step on one circuit and answers with a `Reply`, which carries the circuit's snapshot: asking
 for anything also tells the news. Errors: LedgerUnavailableError where the store did not answer (the verb may or may
-not have happened), LedgerRefusedError where it answered with an error (it did not happen). Safe across tasks.
+not have happened), ShardUnavailableError where that says nothing of other circuits, LedgerRefusedError where it
+answered with an error (it did not happen). Safe across tasks.
 """
 
 from __future__ import annotations
@@ -114,7 +115,10 @@ class Ledger(Protocol):
         ...
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
-        """All these circuits as they read now. Writes nothing."""
+        """All these circuits as they read now. Writes nothing.
+
+        Where the store has several parts, those circuits whose part answered; LedgerError where none did.
+        """
         ...
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:

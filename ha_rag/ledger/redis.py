@@ -12,7 +12,7 @@ from redis.asyncio import Redis, RedisCluster
 from ha_rag.circuit.rules import Batch, Belief
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.ledger import replies, roll
 from ha_rag.ledger.connection import Client, close
 from ha_rag.ledger.health import store_health
@@ -80,8 +80,9 @@ class RedisLedger:
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         if not self._is_cluster:
             return await self._read(circuits)
-        found = await asyncio.gather(*(self._read({name: terms}) for name, terms in circuits.items()))
-        return {name: reply for one in found for name, reply in one.items()}
+        parts = (self._read({name: terms}) for name, terms in circuits.items())
+        found = await asyncio.gather(*parts, return_exceptions=True)
+        return _those_that_answered(found)
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
         start = "-" if after == "-" else f"({after}"
@@ -144,8 +145,10 @@ class RedisLedger:
             if error.code == "READONLY":
                 await self._let_go()
             raise
-        except LedgerUnavailableError:
+        except LedgerUnavailableError as error:
             ended = "unavailable"
+            if self._is_cluster:
+                raise ShardUnavailableError(str(error)) from error
             raise
         finally:
             self.sent[verb, ended] += 1
@@ -155,6 +158,14 @@ class RedisLedger:
         if isinstance(self._client, Redis):
             with translated():
                 await self._client.connection_pool.disconnect(inuse_connections=False)
+
+
+def _those_that_answered(found: Sequence[dict[str, Reply] | BaseException]) -> dict[str, Reply]:
+    errors = [one for one in found if isinstance(one, BaseException)]
+    for error in errors:
+        if not isinstance(error, LedgerError) or len(errors) == len(found):
+            raise error
+    return {name: reply for one in found if isinstance(one, dict) for name, reply in one.items()}
 
 
 def _blank(number: int | None) -> int | str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.events import CircuitChanged, Event, LedgerLimited, LedgerLost
 from ha_rag.ledger.ledger import Reply
 from ha_rag.ledger.limits import TELLING
@@ -82,3 +82,26 @@ def test_where_a_verb_was_refused_the_next_is_tried_a_second_later_and_then_no_s
     line.contact.taken(line.view, line.reply())
     assert line.contact.may_try(line.view)
     assert not line.contact.is_refused(line.view)
+
+
+def test_a_part_of_the_ledger_that_is_silent_twice_in_a_row_is_away_for_its_circuit_until_it_answers(
+    line: Line,
+) -> None:
+    line.contact.taken(line.view, line.reply())
+    line.contact.not_taken(line.view, ShardUnavailableError("no route"))
+    assert (line.view.away, line.contact.may_try(line.view)) == (False, True)
+    for _ in range(3):
+        line.contact.not_taken(line.view, ShardUnavailableError("no route"))
+    assert (line.view.away, line.contact.may_try(line.view)) == (True, False)
+    assert line.contact.link.up
+    assert [(e.reason, e.circuit) for e in line.events if isinstance(e, LedgerLost)] == [("no route", "svc")]
+    line.contact.read(line.view, line.reply())
+    assert (line.view.away, line.contact.may_try(line.view)) == (False, True)
+
+
+def test_a_part_that_is_silent_now_and_then_loses_nothing(line: Line) -> None:
+    for _ in range(3):
+        line.contact.not_taken(line.view, ShardUnavailableError("too slow"))
+        line.contact.read(line.view, line.reply())
+    assert not line.view.away
+    assert not line.events

@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 import redis as sync_redis
+from redis.asyncio import RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
 
 from ha_rag.assembly.redis_trial import try_redis
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.errors import LedgerUnavailableError
+from ha_rag.errors import LedgerUnavailableError, ShardUnavailableError
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
-from tests.ledger.bench import terms
+from tests.ledger.bench import RedisBench, terms
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary
 
@@ -80,6 +83,40 @@ async def test_a_cluster_that_died_is_unavailable(cluster: RedisProcess) -> None
     await ledger.aclose()
 
 
+class TwoNodes(RedisCluster):
+    """A cluster whose nodes share one server. `dead`: what the keys of the node that does not answer hold."""
+
+    def __init__(self, server: Any, dead: str = "") -> None:
+        self.server, self.dead = server, dead
+        self._initialize = True  # not connected: there is nothing to close
+
+    async def eval(self, text: str, count: int, *items: Any) -> Any:
+        if self.dead and any(self.dead in str(key) for key in items[:count]):
+            raise RedisConnectionError("no route to the node")
+        return await self.server.eval(text, count, *items)
+
+    async def evalsha(self, sha: str, count: int, *items: Any) -> Any:
+        raise NoScriptError(sha)
+
+
+@pytest.mark.real_redis
+async def test_on_a_cluster_a_node_that_is_away_takes_only_its_own_circuits_with_it(redis_bench: RedisBench) -> None:
+    nodes = TwoNodes(redis_bench.client, dead=NAMES[1])
+    ledger = RedisLedger(nodes, redis_bench.namespace)
+    assert list(await ledger.read(dict.fromkeys(NAMES, TERMS))) == [NAMES[0], NAMES[2]]
+    with pytest.raises(ShardUnavailableError, match="no route"):
+        await ledger.lease(NAMES[1], TERMS, "a", 0, "t1")
+    nodes.dead = ""
+    assert list(await ledger.read(dict.fromkeys(NAMES, TERMS))) == NAMES
+
+
+@pytest.mark.real_redis
+async def test_a_cluster_none_of_whose_nodes_answers_is_unavailable(redis_bench: RedisBench) -> None:
+    ledger = RedisLedger(TwoNodes(redis_bench.client, dead="primary"), redis_bench.namespace)
+    with pytest.raises(LedgerUnavailableError, match="no route"):
+        await ledger.read(dict.fromkeys(NAMES, TERMS))
+
+
 @pytest.fixture
 def sentinel(tmp_path: Path, redis_server: RedisProcess, request: pytest.FixtureRequest) -> Iterator[int]:
     """The port of a sentinel that watches the session's server; its parameter is a password to ask for."""
@@ -131,7 +168,7 @@ import asyncio, sys
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
-from tests.ledger.bench import terms
+from tests.ledger.bench import RedisBench, terms
 
 async def main():
     ledger = RedisLedger(connect(sys.argv[1], timeout_s=5.0))

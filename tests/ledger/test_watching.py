@@ -13,7 +13,7 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
-from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.events import CircuitChanged, Event
 from ha_rag.ledger.ledger import Change, Reply
 from ha_rag.ledger.limits import LISTENING
@@ -30,7 +30,10 @@ POLICY = CircuitPolicy(recovery_timeout_s=5.0)
 
 
 class Oracle(MemoryLedger):
-    """Answers each look with `words`, and pushes `pushed` to whoever listens; or raises `error`."""
+    """Answers each look with `words`, and pushes `pushed` to whoever listens; or raises `error`.
+
+    `silent`: circuits whose part of the ledger does not answer.
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -38,6 +41,7 @@ class Oracle(MemoryLedger):
         self.pushed: list[Change | None] = []
         self.looks: list[tuple[float, tuple[str, ...]]] = []
         self.error: LedgerError | None = None
+        self.silent = ""
 
     @property
     def asked(self) -> list[tuple[str, ...]]:
@@ -47,7 +51,7 @@ class Oracle(MemoryLedger):
         self.looks.append((asyncio.get_running_loop().time(), tuple(circuits)))
         if self.error is not None:
             raise self.error
-        return {name: Reply(self.words.get(name, Snapshot(1))) for name in circuits}
+        return {name: Reply(self.words.get(name, Snapshot(1))) for name in circuits if name not in self.silent}
 
     async def changes(self) -> AsyncIterator[Change | None]:
         if self.error is not None:
@@ -154,6 +158,23 @@ def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
         post.ledger.error = LedgerUnavailableError("nobody answers")
         await post.watching.look_at_all()
         assert (post.contact.link.up, post.contact.link.reason) == (False, "nobody answers")
+
+    in_virtual_time(scenario)
+
+
+def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it_answers() -> None:
+    async def scenario() -> None:
+        post = Post()
+        await post.watching.look_at_all()
+        away = []
+        for post.ledger.silent in ("b", "b", ""):
+            await post.watching.look_at_all()
+            away.append((post.a.away, post.b.away))
+        assert away == [(False, False), (False, True), (False, False)]
+        post.ledger.error = ShardUnavailableError("no route")
+        for _ in range(2):
+            await post.watching.look_at(post.b)
+        assert (post.a.away, post.b.away, post.contact.link.up) == (False, True, True)
 
     in_virtual_time(scenario)
 

@@ -1,7 +1,8 @@
 """Contact: whether the ledger is there, what it refuses, and how often it may be asked.
 
 Each answer to what a replica asks or tells passes here, and each silence. A ledger that answers reads need not take
-verbs: one that refuses a circuit's verbs is away for that circuit until a verb is taken again.
+verbs: one that refuses a circuit's verbs is away for that circuit until a verb is taken again. Of a cluster, the part
+that holds a circuit may be silent: then it is away for that circuit until the part answers.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import random
 from collections.abc import Callable, Iterable
 
 from ha_rag.clock import Clock
-from ha_rag.errors import LedgerError, LedgerRefusedError
+from ha_rag.errors import LedgerError, LedgerRefusedError, ShardUnavailableError
 from ha_rag.events import Sink
 from ha_rag.ledger.hearing import Heard
 from ha_rag.ledger.herald import Herald
 from ha_rag.ledger.ledger import Ledger, Reply
 from ha_rag.ledger.limits import TELLING, Limits
-from ha_rag.ledger.link import Link
+from ha_rag.ledger.link import LOST_AFTER, Link
 from ha_rag.ledger.pace import Pace
 from ha_rag.ledger.view import View
 from ha_rag.ledger.views import Views
@@ -53,6 +54,8 @@ class Contact:
         self._views = views
         self._forgot = forgot
         self._refused_s: dict[str, float] = {}
+        self._silences: dict[str, int] = {}
+        """Circuit -> how often in a row its part of the ledger did not answer."""
 
     def retry_s(self) -> float:
         """Seconds until what went wrong is tried again: by chance, and the longer the larger the fleet was last."""
@@ -63,6 +66,7 @@ class Contact:
     def read(self, view: View, reply: Reply) -> None:
         """A read was answered: the ledger is there, but it need not take verbs."""
         self.answered(reply.snapshot.now_ms)
+        self._silences.pop(view.name, None)
         self.heard(view, view.hear(reply.snapshot))
         view.set_away(view.name in self._refused_s)
 
@@ -84,6 +88,9 @@ class Contact:
 
     def not_taken(self, view: View, error: LedgerError) -> None:
         """A verb was refused, or nothing was heard of it."""
+        if isinstance(error, ShardUnavailableError):
+            self.silent(view, str(error))
+            return
         if not isinstance(error, LedgerRefusedError):
             self.lost(error)
             return
@@ -91,6 +98,14 @@ class Contact:
             self.herald.lost(str(error), circuit=view.name)
         self._refused_s[view.name] = self.now_s()
         view.set_away(True)
+
+    def silent(self, view: View, reason: str) -> None:
+        """The part of the ledger that holds this circuit did not answer: twice in a row loses it, as with the whole."""
+        times = self._silences[view.name] = self._silences.get(view.name, 0) + 1
+        if times == LOST_AFTER:
+            self.herald.lost(reason, circuit=view.name)
+        if times >= LOST_AFTER:
+            view.set_away(True)
 
     def answered(self, ledger_ms: int | None) -> None:
         """The ledger is there; what its clock showed, if it told."""
@@ -113,7 +128,12 @@ class Contact:
         return view.name in self._refused_s
 
     def may_try(self, view: View) -> bool:
-        """Whether a verb of this circuit may be sent: where the last was refused, once a second."""
+        """Whether a verb of this circuit may be sent: where the last was refused, once a second.
+
+        Where its part of the ledger is silent, none: the poll finds out when it answers again.
+        """
+        if self._silences.get(view.name, 0) >= LOST_AFTER:
+            return False
         since_s, now_s = self._refused_s.get(view.name), self.now_s()
         if since_s is None:
             return True

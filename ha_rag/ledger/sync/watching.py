@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from ha_rag.errors import LedgerError, LedgerUnavailableError
+from ha_rag.errors import LedgerError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.ledger.ledger import Change
 from ha_rag.ledger.limits import LISTENING
 from ha_rag.ledger.sync.contact import Contact
@@ -48,19 +48,26 @@ class Watching:
 
     async def look_at_all(self) -> None:
         """Reads every shared circuit."""
-        await self._look(self._views.shared())
+        try:
+            await self._look(self._views.shared())
+        except LedgerError as error:
+            self._contact.lost(error)
 
     async def look_at(self, view: View) -> None:
         """Reads one circuit, if it is shared."""
-        if view.scope == "fleet":
-            await self._look([view])
-
-    async def _look(self, views: Iterable[View]) -> None:
-        by_name = {view.name: view for view in views}
+        if view.scope == "replica":
+            return
         try:
-            replies = await self._contact.ledger.read({name: view.terms for name, view in by_name.items()})
+            await self._look([view])
+        except ShardUnavailableError as error:
+            self._contact.silent(view, str(error))
         except LedgerError as error:
             self._contact.lost(error)
-            return
-        for name, reply in replies.items():
-            self._contact.read(by_name[name], reply)
+
+    async def _look(self, views: Sequence[View]) -> None:
+        replies = await self._contact.ledger.read({view.name: view.terms for view in views})
+        for view in views:
+            if view.name in replies:
+                self._contact.read(view, replies[view.name])
+            else:
+                self._contact.silent(view, "the node that holds it does not answer")
