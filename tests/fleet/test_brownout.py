@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -59,10 +61,18 @@ class Shop:
 
     async def asked(self, per_s: float, for_s: float) -> int:
         """Asks so many a second of all replicas together, by a process each; how many it were. All are answered."""
+        return sum((await self.asked_each(per_s, for_s)).values())
+
+    async def asked_each(self, per_s: float, for_s: float) -> dict[str, int]:
+        """The same by replica."""
         each = [_load(replica.url, per_s / len(self.replicas), for_s) for replica in self.replicas]
         tallies = await asyncio.gather(*each)
         assert sum(tally["failed"] for tally in tallies) == 0, tallies
-        return sum(tally["asked"] for tally in tallies)
+        return {replica.name: tally["asked"] for replica, tally in zip(self.replicas, tallies, strict=True)}
+
+    async def received_from(self) -> Counter[str]:
+        """How many calls the service has received from each replica."""
+        return Counter(arrival["replica"] for arrival in await self.provider.arrivals())
 
     async def reached(self, per_s: float, for_s: float) -> float:
         """The share of questions asked that reached the service."""
@@ -134,17 +144,23 @@ async def _refused(shop: Shop) -> tuple[float, float]:
     return during, 1 - await shop.reached(30, 20)
 
 
-async def test_in_a_brownout_shedding_refuses_in_proportion_where_a_plain_breaker_refuses_most(shop_of):
+WINDOW = "min_samples = 20\nwindow_s = 10.0"
+"""Of these circuits: one that fits twenty timeouts of 2 s would remember the brownout for 42 s."""
+
+
+async def test_in_a_brownout_shedding_refuses_in_proportion_where_a_plain_breaker_refuses_most_or_nothing(shop_of):
     async with AsyncExitStack() as stack:
-        # A window of its own: one that fits twenty timeouts of 2 s would remember the brownout for 42 s.
-        window = "min_samples = 20\nwindow_s = 10.0"
-        plain = await stack.enter_async_context(shop_of(f"failure_threshold = 0.15\n{window}", 2))
-        shedding = await stack.enter_async_context(shop_of(f"shed = true\n{window}", 2))
+        # At the default threshold a plain breaker does not notice; at one that lets it notice it refuses most.
+        numb = await stack.enter_async_context(shop_of(WINDOW, 2))
+        plain = await stack.enter_async_context(shop_of(f"failure_threshold = 0.15\n{WINDOW}", 2))
+        shedding = await stack.enter_async_context(shop_of(f"shed = true\n{WINDOW}", 2))
 
-        (plain_during, plain_after), (during, after) = await asyncio.gather(_refused(plain), _refused(shedding))
+        refused = await asyncio.gather(*map(_refused, (numb, plain, shedding)))
 
-    print(f"refused during and after 60 s of 20 % errors: plain {plain_during:.1%} {plain_after:.1%};", end=" ")
-    print(f"shedding {during:.1%} {after:.1%}")
+    (numb_during, numb_after), (plain_during, plain_after), (during, after) = refused
+    print(f"refused during and after 60 s of 20 % errors: at the default threshold {numb_during:.1%} {numb_after:.1%};")
+    print(f"plain {plain_during:.1%} {plain_after:.1%}; shedding {during:.1%} {after:.1%}")
+    assert (numb_during, numb_after) == (0, 0)
     assert plain_during > 0.5
     # 1 - 1.1 * 0.8 = 12 %, and the noise of a window of 300 calls.
     assert 0.05 < during < 0.2
@@ -155,13 +171,15 @@ async def test_in_a_brownout_shedding_refuses_in_proportion_where_a_plain_breake
 # ---- ramp -----------------------------------------------------------------------------------------------------------
 
 RAMP_S = 8.0
-PER_S = 90.0
+PER_S = 150.0
+SHARES = (0.1, 0.25, 0.5, 1.0)
+A_QUARTER = PER_S * RAMP_S / 4
 
 
 async def _shares_after_closing(shop: Shop) -> list[float]:
     """Of the questions asked in each quarter of the ramp's time after closing, the share that the service received."""
     await shop.provider.fail("chat")
-    asking = asyncio.create_task(shop.asked(PER_S, 35))
+    asking = asyncio.create_task(shop.asked(PER_S, 20))
     await shop.until("open")
     await shop.provider.mend()
     await shop.until("closed")
@@ -172,7 +190,15 @@ async def _shares_after_closing(shop: Shop) -> list[float]:
     quarter_ms = RAMP_S * 250
     at_ms = [arrival["monotonic_ms"] - closed_ms for arrival in await shop.provider.arrivals()]
     received = [sum(n * quarter_ms <= at < (n + 1) * quarter_ms for at in at_ms) for n in range(4)]
-    return [count / (PER_S * quarter_ms / 1000) for count in received]
+    return [count / A_QUARTER for count in received]
+
+
+def _noise(share: float) -> float:
+    """Lots are drawn call by call, so what passes is binomial: 3.5 sigma, which one run of 700 exceeds by chance.
+
+    (Three shares are drawn.) Where all pass, the edges of a quarter leave 3 %: 60 ms at either end.
+    """
+    return max(0.03, 3.5 * math.sqrt(share * (1 - share) / A_QUARTER))
 
 
 async def test_after_closing_the_service_receives_a_growing_share_of_the_whole_fleets_questions(shop_of):
@@ -184,21 +210,39 @@ async def test_after_closing_the_service_receives_a_growing_share_of_the_whole_f
 
     print("received in the quarters of the ramp: " + ", ".join(f"{share:.0%}" for share in with_ramp), end="; ")
     print("without a ramp: " + ", ".join(f"{share:.0%}" for share in without))
-    assert with_ramp == pytest.approx([0.1, 0.25, 0.5, 1.0], abs=0.1)
-    assert without == pytest.approx([1.0] * 4, abs=0.15)
+    for received, share in zip(with_ramp, SHARES, strict=True):
+        assert received == pytest.approx(share, abs=_noise(share))
+    assert without == pytest.approx([1.0] * 4, abs=_noise(1.0))
 
 
 # ---- retries --------------------------------------------------------------------------------------------------------
 
 
-async def test_retries_reach_the_service_within_their_budget_and_not_once_the_circuit_is_open(shop_of):
-    retrying = "retries = 2\nretry_budget = 0.2\nretry_budget_per_s = 0.0\nfailure_threshold = 0.9\nmin_samples = 1000"
-    async with shop_of(retrying) as shop:
-        await shop.provider.fail("chat", rate=0.1)
-        few = await shop.reached(60, 10)
-        await shop.provider.fail("chat", rate=0.8)
-        many = await shop.reached(60, 15)
+SAVED_S = 10.0
+"""A budget that nobody drew on holds what so many seconds bring in (decision 0005)."""
 
+
+async def test_retries_are_at_most_a_fifth_of_each_replicas_calls_and_one_a_second(shop_of):
+    async with shop_of("retries = 2\nfailure_threshold = 0.9\nmin_samples = 1000") as shop:
+        await shop.provider.fail("chat", rate=0.1)
+        few = await shop.reached(60, 10)  # far less than the budget allows, so it is saved up meanwhile
+        await shop.provider.fail("chat", rate=0.8)
+        before, began_s = await shop.received_from(), time.monotonic()
+        asked = await shop.asked_each(60, 15)
+        lasted_s = time.monotonic() - began_s
+        received = await shop.received_from() - before
+
+    retries = {name: received[name] - asked[name] for name in asked}
+    budgets = {name: calls / 5 + lasted_s for name, calls in asked.items()}
+    print(
+        f"calls a question: {few:.2f} with 10 % errors; with 80 % {retries} retries of {budgets} and {SAVED_S:g} saved"
+    )
+    assert few == pytest.approx(1.11, abs=0.06)
+    for name, budget in budgets.items():
+        assert budget - 2 <= retries[name] <= budget + SAVED_S, "all of it is used, and no more"
+
+
+async def test_once_the_circuit_is_open_nothing_is_tried_again(shop_of):
     async with shop_of("retries = 2\nretry_budget = 1.0\nretry_budget_per_s = 10.0") as shop:
         await shop.provider.fail("chat")
         await asyncio.gather(shop.until("open"), shop.asked(30, 3))
@@ -206,7 +250,5 @@ async def test_retries_reach_the_service_within_their_budget_and_not_once_the_ci
         asked = await shop.asked(30, 4)
         while_open = await shop.provider.calls() - before
 
-    print(f"calls a question: {few:.2f} with 10 % errors, {many:.2f} with 80 %; while open {while_open} for {asked}")
-    assert few == pytest.approx(1.11, abs=0.06)
-    assert 1.1 < many <= 1.2 + 0.02
+    print(f"while open {while_open} calls for {asked} questions")
     assert while_open <= 2
