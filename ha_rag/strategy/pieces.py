@@ -1,6 +1,7 @@
 """A generator's pieces under guard: each within the time limit, and the permit told how the whole of it ended.
 
 Only waiting for the generator counts as its time: a reader that is slow to take the pieces is no fault of the service.
+A probe's word is due before its lease ends, but its answer may well take longer: an answer under way by then is good.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from ha_rag.clock import Clock
 from ha_rag.errors import MalformedReplyError
-from ha_rag.strategy.attempt import Ended, awaited_reply, reason
+from ha_rag.strategy.attempt import PATIENCE, Ended, awaited_reply, reason
 from ha_rag.strategy.chain import still_probing
 from ha_rag.strategy.guard import Permit
 from ha_rag.strategy.tier import C, GuardedTier
@@ -39,12 +40,13 @@ class GuardedPieces:
         self._permit = permit
         self._clock = clock
         self._waited_s = 0.0
+        self._waiting_since_s = clock.monotonic_s()
         self._begun = False
         self._settled = False
 
     async def next(self, limit_s: float) -> str | Ended[str]:
         """The next piece, or how the stream ended; the permit is settled then."""
-        started_s = self._clock.monotonic_s()
+        started_s = self._waiting_since_s = self._clock.monotonic_s()
         full = limit_s >= self._tier.timeout_s
         coming = anext(self._pieces, None)
         try:
@@ -60,6 +62,19 @@ class GuardedPieces:
             return self._finished()
         self._begun = True
         return got[0]
+
+    def vouch(self) -> None:
+        """Tells the circuit how the stream does so far, since its word is due: well, if it has begun.
+
+        One that has been silent for more than half of its timeout is late as if its caller had left.
+        """
+        silent_s = self._clock.monotonic_s() - self._waiting_since_s
+        if not self._begun or self._settled:
+            return
+        if silent_s > PATIENCE * self._tier.timeout_s:
+            self._permit.timed_out()
+        else:
+            self._permit.ok()
 
     async def aclose(self) -> None:
         """Closes the stream. Where it had not ended, that counts for nothing."""
@@ -87,16 +102,22 @@ class ProbedPieces:
         self._tier = tier
         self._arrived: asyncio.Queue[str | Ended[str]] = asyncio.Queue()
 
-    async def pump(self, pieces: GuardedPieces, bound_s: float | None, clock: Clock) -> None:
-        """Takes all the pieces, each within the tier's timeout and all of them within `bound_s` seconds."""
-        ends_s = None if bound_s is None else clock.monotonic_s() + bound_s
-        piece: str | Ended[str] = ""
+    async def pump(self, pieces: GuardedPieces, bound_s: float | None) -> None:
+        """Takes all the pieces, each within the tier's timeout, the first within `bound_s` seconds, too.
+
+        After those the circuit is told how the stream does so far, and the rest of it is like any other answer's.
+        """
+        timeout_s = self._tier.timeout_s
+        bound_s = timeout_s if bound_s is None else bound_s
+        due = asyncio.get_running_loop().call_later(bound_s, pieces.vouch)
         try:
+            piece = await pieces.next(min(timeout_s, bound_s))
+            self._arrived.put_nowait(piece)
             while not isinstance(piece, Ended):
-                left_s = self._tier.timeout_s if ends_s is None else max(0.0, ends_s - clock.monotonic_s())
-                piece = await pieces.next(min(self._tier.timeout_s, left_s))
+                piece = await pieces.next(timeout_s)
                 self._arrived.put_nowait(piece)
         finally:
+            due.cancel()
             await pieces.aclose()
 
     async def next(self, limit_s: float) -> str | Ended[str]:

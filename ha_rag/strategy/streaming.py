@@ -149,7 +149,7 @@ class Streaming:
         if not permit.probe:
             return guarded
         probed = ProbedPieces(tier)
-        self._probes.start(probed.pump(guarded, permit.bound_s, self._clock), permit)
+        self._probes.start(probed.pump(guarded, permit.bound_s), permit)
         return probed
 
 

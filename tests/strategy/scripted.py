@@ -29,7 +29,7 @@ class ScriptedPermit:
     def _settle(self, outcome: Outcome) -> Outcome:
         if not self.told:
             self.told.append(outcome)
-        return self.told[0]
+        return outcome
 
     def ok(self) -> Outcome:
         return self._settle(Outcome.SLOW if self.slow else Outcome.OK)
@@ -168,13 +168,15 @@ class Scripted:
 
 
 class ScriptedStream(Scripted):
-    """Streams: each step of the script is a piece, an exception, or HANGS."""
+    """Streams: each step of the script is a piece, an exception, HANGS, or a pause in seconds."""
 
     async def stream(self, question: str, passages: Sequence[Passage]) -> AsyncIterator[str]:
         self.calls.append((question, passages))
         for step in self.script:
             if step == HANGS:
                 await self._hang()
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
             elif isinstance(step, BaseException):
                 raise step
             elif callable(step):

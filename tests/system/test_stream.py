@@ -160,10 +160,12 @@ def test_a_reader_cancelled_between_pieces_is_no_vote() -> None:
 
 class TestProbes:
     @staticmethod
-    def probing(*script: object) -> tuple[Bench, ScriptedStream]:
+    def probing(*script: object, bound_s: float | None = None) -> tuple[Bench, ScriptedStream]:
+        """A probe of a generator whose timeout is 1 s."""
         generator = ScriptedStream(script)
         bench = Bench(generators=[generator])
         bench.circuits["generator.t1"].probing = True
+        bench.circuits["generator.t1"].bound_s = bound_s
         return bench, generator
 
     def test_a_probe_streams_like_any_other(self) -> None:
@@ -190,6 +192,53 @@ class TestProbes:
         bench, _ = self.probing("It waits", DOWN)
         assert isinstance(streamed(bench)[-1], AnswerBroken)
         assert bench.circuits["generator.t1"].told == [Outcome.FAILED]
+
+    @pytest.mark.parametrize(
+        ("script", "outcome"), [((0.3, DOWN), Outcome.FAILED), ((), Outcome.FAILED), ((HANGS,), Outcome.TIMEOUT)]
+    )
+    def test_a_probe_that_breaks_before_its_first_piece_has_failed(
+        self, script: tuple[object, ...], outcome: Outcome
+    ) -> None:
+        bench, _ = self.probing(*script, bound_s=1.5)
+        (text,) = pieces(streamed(bench))
+        assert "No answer could be written" in text
+        assert bench.circuits["generator.t1"].told == [outcome]
+
+    def test_a_probes_answer_may_take_longer_than_its_lease_and_is_good_when_its_word_is_due(self) -> None:
+        bench, _ = self.probing("It ", 0.6, "waits, ", 0.6, "then ", 0.6, "tries.", bound_s=1.5)
+
+        async def scenario() -> list[StreamEvent]:
+            reading = asyncio.create_task(all_of(bench))
+            await asyncio.sleep(1.4)
+            assert bench.circuits["generator.t1"].told == []
+            await asyncio.sleep(0.2)
+            assert bench.circuits["generator.t1"].told == [Outcome.OK]
+            return await reading
+
+        events = in_virtual_time(scenario)
+        assert isinstance(events[-1], AnswerDone)
+        assert events[-1].answer.text == "It waits, then tries."
+
+    def test_a_probe_that_breaks_off_after_its_word_was_due_is_a_failure_among_its_components_calls(self) -> None:
+        bench, _ = self.probing("It ", 0.9, "waits", 0.9, DOWN, bound_s=1.2)
+        broken = streamed(bench)[-1]
+        assert isinstance(broken, AnswerBroken)
+        assert broken.answer.attempts[-1].outcome is Outcome.FAILED
+        assert bench.circuits["generator.t1"].told == [Outcome.OK]
+        assert bench.rag.get_system_health()["generator.t1"].failures == 1
+
+    @pytest.mark.parametrize(("silent_from_s", "outcome"), [(0.6, Outcome.TIMEOUT), (0.9, Outcome.OK)])
+    def test_a_probe_that_has_been_silent_for_more_than_half_its_timeout_when_its_word_is_due_has_not_done_well(
+        self, silent_from_s: float, outcome: Outcome
+    ) -> None:
+        bench, _ = self.probing(silent_from_s, "It waits", HANGS, bound_s=1.2)
+        assert isinstance(streamed(bench)[-1], AnswerBroken)
+        assert bench.circuits["generator.t1"].told == [outcome]
+
+    def test_a_first_piece_that_the_lease_leaves_less_than_its_full_time_is_no_vote(self) -> None:
+        bench, _ = self.probing(HANGS, bound_s=0.9)
+        streamed(bench)
+        assert bench.circuits["generator.t1"].told == [Outcome.CANCELLED]
 
 
 @pytest.mark.parametrize("question", ["", "x" * 8001])

@@ -14,8 +14,9 @@ from ha_rag.errors import ServiceError, ThrottledError
 from ha_rag.events import CircuitChanged, Event
 from ha_rag.messages import Answer
 from ha_rag.strategy import FallbackStrategy, Tier
-from ha_rag.system import HighAvailabilityRAG
-from tests.strategy.scripted import HANGS, Scripted
+from ha_rag.strategy.streaming import AnswerDone
+from ha_rag.system import HighAvailabilityRAG, StreamEvent
+from tests.strategy.scripted import HANGS, Scripted, ScriptedStream
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
 
 POLICY = CircuitPolicy(min_samples=5, recovery_timeout_s=10.0, probe_successes=2)
@@ -213,6 +214,31 @@ def test_a_probe_outlives_the_caller_that_set_it_off_and_its_word_counts() -> No
         assert house.state == "half_open"
         await asyncio.sleep(1.0)
         assert house.state == "open"
+
+    in_virtual_time(scenario)
+
+
+def test_a_generator_whose_answers_stream_for_longer_than_a_lease_closes_its_circuit_and_no_answer_breaks() -> None:
+    """A lease lasts 1.5 s here, the answer 3 s, and no piece of it takes longer than 0.15 s."""
+
+    async def scenario() -> None:
+        generator = ScriptedStream((DOWN,))
+        tier = Tier("primary", generator, timeout_s=0.5, policy=POLICY)
+        clock = LoopClock()
+        circuits = CircuitRegistry.connect(clock=clock, replica="rag-1")
+        rag = HighAvailabilityRAG(FallbackStrategy(generators=[tier]), circuits, clock=clock)
+
+        async def ask() -> StreamEvent:
+            return [event async for event in rag.stream("How?")][-1]
+
+        for _ in range(5):
+            await ask()
+        assert circuits.breaker("generator.primary").state == "open"
+        generator.script = ("word ", 0.15) * 20
+        await asyncio.sleep(12.0)
+        for _ in range(2):
+            assert isinstance(await ask(), AnswerDone)
+        assert circuits.breaker("generator.primary").state == "closed"
 
     in_virtual_time(scenario)
 
