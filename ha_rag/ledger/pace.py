@@ -63,12 +63,11 @@ class Burst:
     def __init__(self, size: float = 10.0, per_s: float = 10.0) -> None:
         self._size = size
         self._per_s = per_s
-        self._tokens = size
-        self._at_s = -math.inf
+        self._tokens, self._at_s = 0.0, -math.inf
 
     def take(self, now_s: float, slower: float = 1.0) -> bool:
         """Takes a token if there is one. `slower`: by how much size and refill shrink in a large fleet."""
-        refill = (now_s - self._at_s) * self._per_s / slower if self._at_s > -math.inf else 0.0
+        refill = (now_s - self._at_s) * self._per_s / slower
         self._tokens, self._at_s = min(max(1.0, self._size / slower), self._tokens + refill), now_s
         if self._tokens < 1:
             return False

@@ -411,3 +411,46 @@ def test_successes_leave_the_window_by_the_time_they_came_and_not_by_that_they_w
     view.fails(1)
     view.clock.advance(1.0)
     assert view.local().counts == Counts(0, 1)
+
+
+def failing(view: OneView) -> bool:
+    batch = view.batch(view.ledger_ms)
+    assert batch is not None
+    view.batch_taken(batch)
+    return batch.failing
+
+
+def test_in_shadow_mode_a_replica_tells_that_it_sees_failures_and_refuses_nothing_then_or_later() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
+    view.fails(40)
+    assert failing(view)
+    view.clock.advance(0.2)
+    view.admitted()
+    view.hears(CLOSED, 7)
+    view.goes_well(3)
+    view.fails(1)
+    view.clock.advance(0.2)
+    view.admitted()
+    assert not failing(view)
+
+
+@pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.OPEN, OverrideMode.DISABLED])
+def test_under_any_other_word_a_replica_judges_nothing_by_itself(mode: OverrideMode) -> None:
+    view = OneView()
+    term = view.admitted()
+    view.hears(OPEN if mode is OverrideMode.OPEN else CLOSED, 5, override=view.word(mode), left_ms=-1)
+    if mode is not OverrideMode.OPEN:
+        term = view.admitted()
+    for _ in range(40):
+        view.failed(term, view.clock.now_s)
+    view.clock.advance(0.2)
+    assert view.local().state is CLOSED
+
+
+def test_a_probe_of_its_own_that_is_asked_for_a_rest_gives_it_that_rest() -> None:
+    view = OneView(away=True)
+    view.fails(4)
+    view.clock.advance(10.1)
+    view.settle_alone(view.probes(), Outcome.THROTTLED, 30_000)
+    assert view.refused().retry_after_s == pytest.approx(30.0)

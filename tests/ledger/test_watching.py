@@ -222,8 +222,8 @@ def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
         with pytest.raises(LedgerRefusedError):
             await post.watching.listen()
         assert list(post.contact.limits.standing) == [LISTENING]
-        post.ledger.error, post.ledger.pushed = None, [None]
-        await post.listen()
+        post.ledger.error = None
+        await post.watching._hear(None)  # now listening
         assert not post.contact.limits.standing
 
     in_virtual_time(scenario)
