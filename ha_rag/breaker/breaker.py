@@ -119,7 +119,9 @@ class CircuitBreaker:
         if isinstance(answer, Term):
             return Permit(self, answer, now)
         if isinstance(answer, Grant):
-            return Probe(self, answer, now)
+            probe = Probe(self, answer, now)
+            self._switchboard.errands.later(probe.due_s, probe.timed_out)  # nobody can end a synchronous call
+            return probe
         asked = self._switchboard.ask(self._view) if answer.ask else self._switchboard.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
         return Refusal(self._view.name, answer.state, until_s, self._now, asked)

@@ -141,9 +141,13 @@ class Permit:
 
 
 class Probe(Permit):
-    """A permit that decides: the circuit is half-open, and this call shows whether the service is back."""
+    """A permit that decides: the circuit is half-open, and this call shows whether the service is back.
 
-    __slots__ = ("_grant", "bound_s", "limit")
+    `due_s`: seconds after which a probe of which nothing was heard has timed out. That leaves those who end it at its
+    bound the time to say so, and the word the time to arrive.
+    """
+
+    __slots__ = ("_grant", "bound_s", "due_s", "limit")
 
     probe = True
     state = CircuitState.HALF_OPEN
@@ -152,7 +156,9 @@ class Probe(Permit):
         super().__init__(breaker, Term(grant.epoch, grant.epoch), started_s)
         self._grant = grant
         left_s = max(0.0, grant.until_s - started_s)
-        self.bound_s: float | None = left_s - min(MARGIN_SHARE * left_s, MARGIN_S)
+        margin_s = min(MARGIN_SHARE * left_s, MARGIN_S)
+        self.bound_s: float | None = left_s - margin_s
+        self.due_s = left_s - margin_s / 2
         self.limit: asyncio.Timeout | None = None
 
     def ok(self) -> Outcome:

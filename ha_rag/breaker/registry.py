@@ -213,6 +213,7 @@ class CircuitRegistry:
         return self._switchboard.sync
 
     async def __aenter__(self) -> Self:
+        self._switchboard.errands.open()
         self._watching.append(asyncio.ensure_future(self._switchboard.lag.watch()))
         if self._ledger is not None:
             sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._switchboard.sinks, body=self._body)
@@ -232,6 +233,7 @@ class CircuitRegistry:
             if sync is not None:
                 await sync.stop()
         finally:
+            self._switchboard.errands.close()
             await self._stop_watching()
 
     async def _stop_watching(self) -> None:

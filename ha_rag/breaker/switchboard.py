@@ -12,6 +12,7 @@ from ha_rag.clock import Clock
 from ha_rag.events import Sink, announce
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.view import View
 from ha_rag.ledger.views import Views
 from ha_rag.messages import Outcome
@@ -20,7 +21,8 @@ from ha_rag.messages import Outcome
 class Switchboard:
     """What the breakers of one process share. Safe across tasks and threads.
 
-    `sync`: the link to the fleet; None while there is none. `replica`: the name that its events are told under.
+    `sync`: the link to the fleet; None while there is none. `errands`: what is done on the registry's event loop, from
+    when it is entered until it is left. `replica`: the name that its events are told under.
     """
 
     def __init__(self, replica: str, clock: Clock, sinks: Iterable[Sink]) -> None:
@@ -29,6 +31,7 @@ class Switchboard:
         self.lag = Lag(clock)
         self.views = Views()
         self.sinks = list(sinks)
+        self.errands = Errands()
         self.sync: Sync | None = None
 
     # ---- what breakers want of it -----------------------------------------------------------------------------------

@@ -50,6 +50,10 @@ class Errands:
             return False
         return True
 
+    def later(self, delay_s: float, act: Callable[[], object]) -> bool:
+        """Does something on the loop after so many seconds; whether there is one. Safe from any thread."""
+        return self.soon(lambda: asyncio.get_running_loop().call_later(delay_s, act))
+
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Starts a task; only on the loop. What nobody foresaw is logged."""
         task = asyncio.ensure_future(work)
