@@ -317,7 +317,8 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_s
         for _ in range(QUICK.min_samples):
             await a.call(DOWN)
         await asyncio.sleep(0.2)
-        assert (a.state, b.state) == (OPEN, CLOSED)
+        assert (a.state, a.view.away) == (OPEN, True)
+        assert (b.state, b.view.away) == (CLOSED, False)
         await asyncio.sleep(QUICK.recovery_timeout_s)
         assert a.state is HALF_OPEN
         await probes_alone(a, QUICK.probe_successes)
