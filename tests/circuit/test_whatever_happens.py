@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import WOULD_OPEN, Batch, Belief, Ruling, Tally
 from ha_rag.circuit.snapshot import read
-from ha_rag.circuit.state import Circuit, Counts, Lease, OverrideMode
+from ha_rag.circuit.state import Circuit, Counts, OverrideMode
+from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, T, terms
+from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, terms
+from tests.depth import deep
 
 POLICIES = (T, terms(quorum=2, probes=2, bucket_ms=200, window_ms=2000, probe_successes=1, slow_threshold=0.5))
 CAN_CLOSE = {Trigger.PROBES_WON, Trigger.FORCED_CLOSED, Trigger.OVERRIDE_ENDED, Trigger.TAUGHT_CLOSED, WOULD_OPEN}
@@ -23,15 +25,58 @@ policies = st.sampled_from(POLICIES)
 replicas = st.sampled_from("abc")
 outcomes = st.sampled_from([o for o in Outcome if o not in (Outcome.REJECTED, Outcome.SKIPPED)])
 counts = st.builds(Counts, st.integers(0, 3), st.integers(0, 3), st.integers(0, 2))
+ages = st.sampled_from([0, 0, 50, 950, 1500, -40])
+"""Of a result, when it is reported; below 0: by a clock that is ahead."""
+
+
+@dataclass
+class Epoch:
+    """What was reported in one epoch of a ledger that forgot nothing meanwhile.
+
+    `counted`: under which terms, when it ended, and how often. `voters`: replica -> until when it sees the failures.
+    `numbers`: replica -> that of its last batch.
+    """
+
+    counted: list[tuple[Terms, int, Counts]] = field(default_factory=list)
+    voters: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def take(self, batch: Batch, epoch: int, policy: Terms, now: int) -> None:
+        self.numbers[batch.replica] = batch.number
+        for tally in batch.tallies:
+            at = min(tally.at_ms, now)
+            if tally.epoch == epoch and at > now - policy.window_ms:
+                self.counted.append((policy, at, tally.counts))
+                self._vote(batch, now + policy.window_ms)
+
+    def _vote(self, batch: Batch, until: int) -> None:
+        if batch.failing:
+            self.voters[batch.replica] = until
+        else:
+            self.voters.pop(batch.replica, None)
+
+    def at_most(self, policy: Terms, now: int) -> Counts:
+        return sum((some for _, at, some in self.counted if at > now - policy.window_ms), Counts())
+
+    def at_least(self, policy: Terms, now: int) -> Counts:
+        """Without what may lie in a bucket that has left the window, the policy's own or the reporter's."""
+        sure = [
+            some for under, at, some in self.counted
+            if at - under.bucket_ms >= now - min(policy.window_ms, under.window_ms)
+        ]  # fmt: skip
+        return sum(sure, Counts())
 
 
 class AnyHistory(RuleBasedStateMachine):
-    @initialize()
-    def begin(self) -> None:
-        self.now, self.circuit, self.number = NOW, Circuit(), 0
-        self.epochs = [0]
-        self.granted: dict[str, Lease] = {}
-        self.beliefs = [Belief(CLOSED, 0)]
+    @initialize(start=st.sampled_from([Circuit(), half_open(), half_open(POLICIES[1])]))
+    def begin(self, start: Circuit) -> None:
+        self.now, self.circuit = REST_OVER if start.epoch else NOW, start
+        self.number = rules.SWEEP_EVERY - 5
+        self.epochs = [0, start.epoch]
+        self.reported = Epoch()
+        self.sent: list[Batch] = []
+        self.granted = dict(start.leases)
+        self.beliefs = [Belief(CLOSED, 0), read(start, T, self.now).belief()]
 
     def take(self, ruling: Ruling, *, refusable: bool = False) -> Ruling:
         before, after = self.circuit, ruling.circuit
@@ -42,10 +87,11 @@ class AnyHistory(RuleBasedStateMachine):
             assert after.epoch >= self.now
             assert not after.window or ruling.events[-1].after is CLOSED
             assert (after.probe_successes, after.probe_slow) == (0, 0)
+            self.reported = Epoch()
+            self.epochs.append(after.epoch)
         if before.state is not HALF_OPEN and after.state is HALF_OPEN:
             assert ruling.granted
         self.circuit = after
-        self.epochs.append(after.epoch)
         self.beliefs.append(read(after, T, self.now).belief())
         return ruling
 
@@ -66,16 +112,59 @@ class AnyHistory(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.now += ms
 
-    @rule(policy=policies, by=replicas, some=counts, age=st.sampled_from([0, 50, 1500]), failing=st.booleans(),
+    # ---- reports ----------------------------------------------------------------------------------------------------
+
+    @rule(policy=policies, by=replicas, some=counts, age=ages, failing=st.booleans(), late=st.none() | counts,
           asked=st.sampled_from([0, 0, 0, 800]), which=st.sampled_from([-1, -1, -1, -2, 0]))  # fmt: skip
-    def report(self, policy: Any, by: str, some: Counts, age: int, failing: bool, asked: int, which: int) -> None:
+    def report(
+        self, policy: Terms, by: str, some: Counts, age: int, failing: bool, late: Counts | None, asked: int, which: int
+    ) -> None:
+        """`late`: what calls of the epoch before ended in, in the same batch."""
         self.number += 1
-        epoch = self.epochs[max(which, -len(self.epochs))]
-        batch = Batch(by, self.number, (Tally(epoch, self.now - age, some),), failing, asked, epoch)
-        before = self.circuit
+        epoch, at = self._epoch(which), self.now - age
+        tallies = [Tally(epoch, at, some)] + ([Tally(self._epoch(-2), at, late)] if late else [])
+        self.sent.append(Batch(by, self.number, tuple(tallies), failing, asked, epoch, at))
+        self._record(policy, self.sent[-1])
+
+    @precondition(lambda self: self.sent)
+    @rule(policy=policies, which=st.integers(1, 5))
+    def a_batch_comes_again(self, policy: Terms, which: int) -> None:
+        self._record(policy, self.sent[-min(which, len(self.sent))])
+
+    def _epoch(self, which: int) -> int:
+        return self.epochs[max(which, -len(self.epochs))]
+
+    def _record(self, policy: Terms, batch: Batch) -> None:
+        before, reported = self.circuit, self.reported
+        seen = batch.number <= reported.numbers.get(batch.replica, 0)
+        if self._counts() and not seen:
+            reported.take(batch, before.epoch, policy, self.now)
         ruling = self.take(rules.record(before, policy, self.now, batch))
-        if before.state is not CLOSED and not ruling.events:
-            assert ruling.circuit is before
+        if not self._has_lapsed(before):
+            assert not (seen and ruling.events)
+            assert before.state is CLOSED or ruling.circuit is before
+        if any(event.trigger == Trigger.THRESHOLD for event in ruling.events):
+            seeing = [name for name, until in reported.voters.items() if until > self.now]
+            assert len(seeing) >= policy.quorum or policy.quorum == 1, f"opened for all by {seeing}"
+
+    def _counts(self) -> bool:
+        """Whether a report counts now."""
+        word = self.circuit.override
+        disabled = word is not None and word.mode is OverrideMode.DISABLED
+        return self.circuit.state is CLOSED and not disabled and not self._has_lapsed(self.circuit)
+
+    def _has_lapsed(self, circuit: Circuit) -> bool:
+        """Whether an operator's word has ended, and the next verb that writes makes an epoch of it."""
+        return circuit.override is not None and circuit.override.over(self.now)
+
+    @invariant()
+    def what_is_counted_is_what_this_epoch_reported_within_the_window(self) -> None:
+        for policy in POLICIES:
+            found = read(self.circuit, policy, self.now).counts
+            least, most = self.reported.at_least(policy, self.now), self.reported.at_most(policy, self.now)
+            assert _within(least, found, most), f"{found} counted, of at least {least} and at most {most}"
+
+    # ---- probes -----------------------------------------------------------------------------------------------------
 
     @rule(policy=policies, by=replicas)
     def ask_for_a_probe(self, policy: Any, by: str) -> None:
@@ -83,32 +172,64 @@ class AnyHistory(RuleBasedStateMachine):
         ruling = self.take(rules.lease(self.circuit, policy, self.now, by, 0, token), refusable=True)
         if ruling.granted:
             self.granted[token] = ruling.circuit.leases[token]
-            standing = [held for held in self.circuit.leases.values() if held.stands(self.now)]
-            assert len(standing) <= policy.probes
+            assert len(self._standing()) <= policy.probes
 
     @rule(policy=policies, by=replicas, which=st.integers(0, 3), outcome=outcomes, asked=st.sampled_from([1, 800]))
-    def end_a_probe(self, policy: Any, by: str, which: int, outcome: Outcome, asked: int) -> None:
-        token = list(self.granted)[-1 - which] if which < len(self.granted) else "forged"
+    def end_a_probe(self, policy: Terms, by: str, which: int, outcome: Outcome, asked: int) -> None:
+        self._settle(
+            policy, by, list(self.granted)[-1 - which] if which < len(self.granted) else "forged", outcome, asked
+        )
+
+    @precondition(lambda self: self._standing())
+    @rule(policy=policies, by=replicas, outcome=outcomes, asked=st.sampled_from([1, 800]))
+    def a_probe_that_stands_ends(self, policy: Terms, by: str, outcome: Outcome, asked: int) -> None:
+        self._settle(policy, by, self._standing()[0], outcome, asked)
+
+    def _standing(self) -> list[str]:
+        return [token for token, held in self.circuit.leases.items() if held.stands(self.now)]
+
+    def _settle(self, policy: Terms, by: str, token: str, outcome: Outcome, asked: int) -> None:
         held, before = self.circuit.leases.get(token), self.circuit
         ruling = self.take(rules.settle(before, policy, self.now, by, token, outcome, asked), refusable=True)
-        if held is None or held.epoch != before.epoch or held.until_ms <= self.now:
-            assert ruling.circuit.state is before.state
+        counts = held is not None and held.epoch == before.epoch and held.until_ms > self.now
+        if not self._has_lapsed(before) and (not counts or outcome is Outcome.CANCELLED):
+            assert not ruling.events
+            assert replace(ruling.circuit, leases=before.leases) == before
+        if outcome is Outcome.INVALID:
+            assert ruling == rules.settle(before, policy, self.now, by, token, Outcome.OK, asked)
+
+    # ---- operators, and what is taught ------------------------------------------------------------------------------
 
     @rule(mode=st.sampled_from([*OverrideMode, None]), for_ms=st.sampled_from([None, 100, 700]))
     def an_operator_speaks(self, mode: Any, for_ms: int | None) -> None:
         self.take(rules.override(self.circuit, self.now, mode, "why", "kim", for_ms))
 
     @rule(policy=policies, which=st.integers(1, 4), stale=st.booleans())
-    def the_ledger_forgets_and_is_taught(self, policy: Any, which: int, stale: bool) -> None:
+    def the_ledger_forgets_and_is_taught(self, policy: Terms, which: int, stale: bool) -> None:
         if not stale:
-            self.circuit = Circuit()
-        belief, before = self.beliefs[-min(which, len(self.beliefs))], self.circuit
-        left = before.open_until_ms - self.now if before.state is OPEN and before.override is None else 0
-        ruling = self.take(rules.teach(before, policy, self.now, "a", belief), refusable=True)
-        if ruling.events and ruling.circuit.override is None and left > 0:
-            assert (ruling.circuit.state, ruling.circuit.open_until_ms >= before.open_until_ms) == (OPEN, True)
+            self.circuit, self.reported = Circuit(), Epoch()
+        there, before = self.beliefs[-min(which, len(self.beliefs))], self.circuit
+        here = read(before, policy, self.now).belief()
+        ruling = self.take(rules.teach(before, policy, self.now, "a", there), refusable=True)
+        tied = before.epoch == there.epoch and rules.origin(before) != rules.origin(there)
+        assert bool(ruling.events) == (before.epoch < there.epoch or tied)
         if ruling.events:
-            assert ruling.circuit.epoch > belief.epoch
+            assert ruling.circuit.epoch > max(there.epoch, before.epoch)
+            assert ruling.circuit.open_count == max(there.open_count, before.open_count)
+            self._taught_what_both_sides_knew(ruling.circuit, here, there, policy)
+
+    def _taught_what_both_sides_knew(self, taught: Circuit, here: Belief, there: Belief, policy: Terms) -> None:
+        """Nothing closes without a probe, and no rest is cut short."""
+        if taught.override is not None:
+            assert taught.override in (here.override, there.override)
+            assert (taught.state is OPEN) == (taught.override.mode is OverrideMode.OPEN)
+        elif here.state is there.state is CLOSED:
+            assert taught.state is CLOSED
+        else:
+            rest_ms = max(side.left_ms for side in (here, there)) or policy.lease_ms
+            assert (taught.state, taught.open_until_ms) == (OPEN, self.now + rest_ms)
+
+    # ---- whatever happened ------------------------------------------------------------------------------------------
 
     @invariant()
     def reading_changes_nothing_and_never_fails(self) -> None:
@@ -125,5 +246,9 @@ class AnyHistory(RuleBasedStateMachine):
             assert self.circuit.open_until_ms - self.now <= T.rest_max_ms
 
 
-AnyHistory.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+def _within(least: Counts, found: Counts, most: Counts) -> bool:
+    return all(getattr(least, kind) <= getattr(found, kind) <= getattr(most, kind) for kind in ("ok", "failed", "slow"))
+
+
+AnyHistory.TestCase.settings = deep(100, stateful_step_count=40)
 TestWhateverHappens = AnyHistory.TestCase
