@@ -22,7 +22,7 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.errors import LedgerError, UnknownCircuitError
+from ha_rag.errors import LedgerError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.hearing import Heard
@@ -31,6 +31,7 @@ from ha_rag.ledger.keys import checked_name
 from ha_rag.ledger.ledger import Beat, Change, Ledger
 from ha_rag.ledger.link import Link
 from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.sync.rounds import for_ever
 
 RETRY_S = (0.2, 1.0)
 """Between two tries to listen, at random."""
@@ -51,6 +52,8 @@ class Observer:
         self._link = Link(self._clock)
         self._terms: dict[str, Terms] = {}
         self._known: dict[str, Snapshot] = {}
+        self._told: dict[str, Snapshot] = {}
+        """Circuit -> the last change that was told. What is read meanwhile may be ahead of what is pushed."""
         self._listening: asyncio.Task[None] | None = None
 
     @classmethod
@@ -90,7 +93,8 @@ class Observer:
             self._lost(error)
         else:
             self._heard()
-            self._known = {name: reply.snapshot for name, reply in replies.items()}
+            known = self._known | {name: reply.snapshot for name, reply in replies.items()}
+            self._known = {name: known[name] for name in names if name in known}
         return tuple(circuit_report(name, "fleet", snapshot) for name, snapshot in sorted(self._known.items()))
 
     async def fleet(self) -> FleetReport:
@@ -137,7 +141,7 @@ class Observer:
     # ---- life -------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._listening = asyncio.create_task(self._listen_on())
+        self._listening = asyncio.create_task(for_ever(self._listen, lambda: random.uniform(*RETRY_S)))
         return self
 
     async def __aexit__(
@@ -149,22 +153,29 @@ class Observer:
             await asyncio.gather(listening, return_exceptions=True)
         await self._ledger.aclose()
 
-    async def _listen_on(self) -> None:
-        while True:
-            try:
-                async for change in self._ledger.changes():
-                    self._hear(change)
-            except LedgerError as error:
-                self._lost(error)
-            await asyncio.sleep(random.uniform(*RETRY_S))
+    async def _listen(self) -> None:
+        try:
+            async for change in self._ledger.changes():
+                self._hear(change)
+        except LedgerError as error:
+            self._lost(error)
+            raise
+        raise LedgerUnavailableError("the ledger stopped telling of changes")
 
     def _hear(self, change: Change | None) -> None:
         self._heard()
         if change is None:
             return
-        before = self._known.get(change.circuit, Snapshot(now_ms=change.snapshot.now_ms))
-        self._known[change.circuit] = change.snapshot
-        self._herald.heard(change.circuit, Heard(before, change.snapshot))
+        name, told, known = change.circuit, self._told.get(change.circuit), self._known.get(change.circuit)
+        after = change.snapshot
+        if known is None or after.epoch >= known.epoch:
+            self._known[name] = after
+        if change.previous_epoch == after.epoch or (told is not None and after.epoch <= told.epoch):
+            return  # nothing but counts, or late
+        if known is not None and known.epoch < after.epoch:
+            told = known
+        self._told[name] = after
+        self._herald.heard(name, Heard(told or Snapshot(now_ms=after.now_ms), after))
 
     def _heard(self) -> None:
         away_s = self._link.answered(None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
+from ha_rag.ledger.keys import is_name
 from ha_rag.ledger.ledger import Change, Event, Reply
 
 _FIXED = 17
@@ -48,15 +49,21 @@ def snapshot(items: Sequence[str]) -> Snapshot:
 
 
 def change(message: str | bytes) -> Change | None:
-    """A pushed message: JSON of the circuit's name, the epoch before, and a snapshot's items.
+    """A pushed message: JSON of the circuit's name, the epoch before, and a snapshot's items, all of them strings.
 
     None where it is nothing of the kind: anybody may publish, and what is missed that way is polled.
     """
     try:
-        name, previous_epoch, *items = json.loads(message)
-        return Change(name, int(previous_epoch), snapshot(items))
-    except (ValueError, TypeError):
+        name, previous_epoch, *items = _strings(json.loads(message))
+        return Change(name, int(previous_epoch), snapshot(items)) if is_name(name) else None
+    except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _strings(items: Any) -> list[str]:
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise TypeError("not a list of strings")
+    return items
 
 
 def event(circuit: str, entry_id: Any, entry: Mapping[Any, Any]) -> Event:

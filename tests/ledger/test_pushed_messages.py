@@ -1,0 +1,36 @@
+"""What a pushed message says, and what is none: anybody may publish on the channel."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ha_rag.ledger.replies import change
+
+SNAPSHOT = ["1000", "open", "7", "500", "1", "why", "r1", "900", "0", "0", "1", "2", "0", "", "", "", "", "r1", "r2"]
+
+
+def test_a_message_tells_the_circuit_the_epoch_before_and_all_that_stands() -> None:
+    told = change(json.dumps(["svc", "5", *SNAPSHOT]))
+    assert told is not None
+    assert (told.circuit, told.previous_epoch) == ("svc", 5)
+    assert (told.snapshot.epoch, told.snapshot.state, told.snapshot.voters) == (7, "open", ("r1", "r2"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [["svc"], "5", *SNAPSHOT], [{}, "5", *SNAPSHOT], [7, "5", *SNAPSHOT], ["no name", "5", *SNAPSHOT],
+        ["", "5", *SNAPSHOT], ["svc", 5, *SNAPSHOT], ["svc", "x", *SNAPSHOT], ["svc", "5", *SNAPSHOT[:5], ["why"],
+        *SNAPSHOT[6:]], ["svc", "5", *SNAPSHOT, 3], ["svc", "5"], ["svc"], [], {}, {"svc": 5}, "svc", 5, None,
+    ],
+)  # fmt: skip
+def test_what_is_nothing_of_the_kind_is_let_go(said: Any) -> None:
+    assert change(json.dumps(said)) is None
+
+
+@pytest.mark.parametrize("said", ["", "{", b"\xff\xfe", "[" * 100_000])
+def test_what_is_not_even_json_too(said: str | bytes) -> None:
+    assert change(said) is None
