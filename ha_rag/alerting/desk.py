@@ -50,7 +50,7 @@ class Desk:
         for incident in mine:
             if sent and incident in news:
                 await self._store.record(incident.key, incident.wire())
-            await self._store.release(incident.key)
+            await self._store.release(incident.key, self._owner)
         return sent and len(mine) == len(incidents)
 
     async def tell_over(self, ended: Sequence[tuple[Incident, str]]) -> None:
@@ -63,7 +63,7 @@ class Desk:
         for incident in mine:
             if sent:
                 await self._store.forget(incident.key)
-            await self._store.release(incident.key)
+            await self._store.release(incident.key, self._owner)
 
     async def tell_alone(self, incident: Incident, *, over: bool = False) -> bool:
         """Tells without the store: of its own loss, which each alerter tells under the same key."""

@@ -29,6 +29,8 @@ GONE_MS = 3600 * 1000
 KEPT_MS = 7 * 24 * 3600 * 1000
 """Incidents that nobody ended are forgotten after a week without alerters."""
 
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
 
 class AlertStore(Protocol):
     """What alerters share. Every method raises LedgerError where Redis is away. Safe across tasks."""
@@ -49,8 +51,8 @@ class AlertStore(Protocol):
         """Whether `owner` may tell this incident now, for `ms`."""
         ...
 
-    async def release(self, key: str) -> None:
-        """The telling is done, or failed."""
+    async def release(self, key: str, owner: str) -> None:
+        """The telling is done, or failed; a claim that has passed to somebody else meanwhile stays theirs."""
         ...
 
     async def sent(self, period: str) -> int:
@@ -97,9 +99,9 @@ class RedisAlertStore:
         with translated():
             return bool(await self._client.set(self._keys.alert_claim(key), owner, nx=True, px=ms))
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, owner: str) -> None:
         with translated():
-            await self._client.delete(self._keys.alert_claim(key))
+            await self._client.eval(_RELEASE, 1, self._keys.alert_claim(key), owner)
 
     async def sent(self, period: str) -> int:
         with translated():

@@ -51,8 +51,14 @@ async def test_one_alerter_tells_an_incident_for_as_long_as_it_said(
     assert not await another(redis_bench).claim("svc open", "b", 60_000)
     assert await another(redis_bench).claim("svc2 open", "b", 60_000)
     assert 0 < await redis_bench.client.pttl(store._keys.alert_claim("svc open")) <= 60_000
-    await store.release("svc open")
+    await store.release("svc open", "a")
     assert await another(redis_bench).claim("svc open", "b", 60_000)
+
+
+async def test_who_was_slower_than_its_claim_ends_nobody_elses(store: RedisAlertStore, redis_bench: RedisBench) -> None:
+    assert await another(redis_bench).claim("svc open", "b", 60_000)
+    await store.release("svc open", "a")
+    assert not await store.claim("svc open", "c", 60_000)
 
 
 async def test_messages_are_counted_for_all_and_for_a_while(store: RedisAlertStore, redis_bench: RedisBench) -> None:
