@@ -44,6 +44,8 @@ class Detached:
         task = asyncio.ensure_future(run(permit, fn))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        # A task cancelled before its first step runs nothing at all. A permit settled already ignores this.
+        task.add_done_callback(lambda _: permit.cancelled())
         return await asyncio.shield(task)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ha_rag.breaker.permit import Permit
 from ha_rag.errors import ServiceError
+from tests.breaker.one_breaker import OneBreaker, fine
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member
 
 DOWN = ServiceError("down", status=500)
@@ -80,3 +81,15 @@ def test_what_a_probe_said_in_time_stands(fleet: Fleet, member: Member) -> None:
         assert (member.state, fleet.ledger.circuit(SVC).epoch) == (CLOSED, epoch)
 
     fleet.run(scenario())
+
+
+async def test_a_probe_that_is_cancelled_before_its_first_step_leaves_its_place_to_the_next() -> None:
+    one = OneBreaker()
+    one.half_opens()
+    call = asyncio.create_task(one.breaker.call(fine))
+    await asyncio.sleep(0)
+    (probe,) = one.breaker._detached._tasks
+    probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert one.permit().probe
