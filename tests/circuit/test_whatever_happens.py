@@ -145,7 +145,12 @@ class AnyHistory(RuleBasedStateMachine):
             assert before.state is CLOSED or ruling.circuit is before
         if any(event.trigger == Trigger.THRESHOLD for event in ruling.events):
             seeing = [name for name, until in reported.voters.items() if until > self.now]
-            assert len(seeing) >= policy.quorum or policy.quorum == 1, f"opened for all by {seeing}"
+            assert policy.quorum == 1 or len(seeing) >= policy.quorum, f"opened for all by {seeing}"
+        elif self._counts() and not seen and self.circuit.override is None:
+            found = read(self.circuit, policy, self.now)
+            bad = policy.reached(found.counts.failure_rate, found.counts.slow_rate)
+            seen_by_enough = policy.quorum == 1 or len(found.voters) >= policy.quorum
+            assert not (found.counts.samples >= policy.min_samples and bad and seen_by_enough), f"closed after {found}"
 
     def _counts(self) -> bool:
         """Whether a report counts now."""
@@ -200,7 +205,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     # ---- operators, and what is taught ------------------------------------------------------------------------------
 
-    @rule(mode=st.sampled_from([*OverrideMode, None]), for_ms=st.sampled_from([None, 100, 700]))
+    @rule(mode=st.sampled_from([*OverrideMode, *4 * [None]]), for_ms=st.sampled_from([None, 100, 100, 700]))
     def an_operator_speaks(self, mode: Any, for_ms: int | None) -> None:
         self.take(rules.override(self.circuit, self.now, mode, "why", "kim", for_ms))
 
@@ -208,6 +213,7 @@ class AnyHistory(RuleBasedStateMachine):
     def the_ledger_forgets_and_is_taught(self, policy: Terms, which: int, stale: bool) -> None:
         if not stale:
             self.circuit, self.reported = Circuit(), Epoch()
+            self.epochs.append(0)
         there, before = self.beliefs[-min(which, len(self.beliefs))], self.circuit
         here = read(before, policy, self.now).belief()
         ruling = self.take(rules.teach(before, policy, self.now, "a", there), refusable=True)
@@ -250,5 +256,5 @@ def _within(least: Counts, found: Counts, most: Counts) -> bool:
     return all(getattr(least, kind) <= getattr(found, kind) <= getattr(most, kind) for kind in ("ok", "failed", "slow"))
 
 
-AnyHistory.TestCase.settings = deep(100, stateful_step_count=40)
+AnyHistory.TestCase.settings = deep(250, stateful_step_count=40)
 TestWhateverHappens = AnyHistory.TestCase
