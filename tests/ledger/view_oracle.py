@@ -1,0 +1,304 @@
+"""What one view should believe and do, worked out once more from what it was told: no code of the ledger is used.
+
+Times are whole ms of one clock, the replica's own; the oracle is told of everything in the order in which it happens.
+A window never ends here, and one failure is a sample enough: what a window holds is a test of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+NEVER = math.inf
+VERDICT_MS = 100
+LATE_MS = 1000
+LEASE_MS = 1000
+REST_MS, REST_MAX_MS = 1000, 4000
+ASK_AGAIN_MS = 1000
+
+
+@dataclass(frozen=True)
+class Word:
+    """What the ledger said at `taken_ms` of its clock. `origin`: which transition it was, apart from its epoch.
+
+    `left_ms`: of the rest; `word`: an operator's, for `word_ms` more (None: until it is taken back).
+    """
+
+    epoch: int
+    state: str
+    origin: int
+    taken_ms: int
+    left_ms: float = 0
+    standing_ms: int = 0
+    open_count: int = 0
+    word: str = ""
+    word_ms: int | None = None
+
+
+@dataclass
+class Own:
+    """The replica's own law. `era`: begins anew with each transition; `leases`: until when, and of which era."""
+
+    state: str = "closed"
+    era: int = 0
+    until_ms: float = 0
+    opened: int = 0
+    ok: int = 0
+    failed: int = 0
+    won: int = 0
+    leases: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def reads(self, now: float) -> str:
+        return "half_open" if self.state == "open" and now >= self.until_ms else self.state
+
+    def change(self, state: str) -> None:
+        self.state, self.era = state, self.era + 1
+        self.ok = self.failed = self.won = 0
+
+    def open(self, now: float) -> None:
+        rest_ms = min(REST_MS * 2**self.opened, REST_MAX_MS)
+        self.change("open")
+        self.until_ms, self.opened = now + rest_ms, self.opened + 1
+
+    def reset(self) -> None:
+        self.change("closed")
+        self.opened = 0
+
+    def failing(self) -> bool:
+        return self.state != "closed" or (self.failed > 0 and self.failed >= self.ok)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A call: the fleet's epoch and the replica's era that let it pass."""
+
+    epoch: int
+    era: int
+
+
+class Oracle:
+    """`now`: tells the time. `successes`: good probes that close."""
+
+    def __init__(self, now: Callable[[], float], successes: int) -> None:
+        self._now = now
+        self.successes = successes
+        self.believed = Word(0, "closed", 0, -LATE_MS)
+        self.at_ms = 0.0
+        self.heard_ms = -NEVER
+        self.away = False
+        self.own = Own()
+        self.verdict: tuple[float, int] | None = None
+        self.taken_over: int | None = None
+        self.unjudged = 0
+        """Successes that the own law has not looked at yet."""
+        self.unreported = [0, 0]
+        self.batches = 0
+        self.asked = False
+        self.ask_after_ms = -NEVER
+        self.grant: tuple[str, float, int] | None = None
+
+    # ---- what it believes of the fleet ------------------------------------------------------------------------------
+
+    def _since(self) -> float:
+        return self._now() - self.at_ms
+
+    def mode(self) -> str:
+        """The operator's word that is in force: until its end, by the replica's own clock."""
+        word = self.believed
+        return word.word if word.word_ms is None or self._since() < word.word_ms else ""
+
+    def rests_for_ms(self) -> float:
+        """What is left of the fleet's rest."""
+        left_ms = NEVER if self.believed.left_ms < 0 else self.believed.left_ms
+        return max(0.0, left_ms - self._since()) if self.believed.state == "open" else 0.0
+
+    def fleet_reads(self) -> str:
+        if self.believed.state == "open":
+            return "open" if self.rests_for_ms() else "half_open"
+        return self.believed.state
+
+    def answered(self, word: Word) -> str:
+        """Takes an answer: "forgot", "new" or nothing."""
+        known = self.believed
+        if word.epoch < known.epoch or (word.epoch == known.epoch and word.origin != known.origin):
+            return "forgot"
+        self.heard_ms = self._now()
+        if word.epoch == known.epoch and 0 < known.taken_ms - word.taken_ms < LATE_MS:
+            return ""
+        self._believe(word)
+        return "new" if word.epoch > known.epoch else ""
+
+    def told(self, word: Word, previous: int) -> str:
+        """Takes a message: "gap", "new", "new after a gap" or nothing."""
+        known = self.believed
+        if word.epoch == known.epoch and word.origin != known.origin:
+            return "gap"
+        if word.epoch == known.epoch == previous:
+            self.ask_after_ms = self._now() + self._probe_in_ms(word)
+        if word.epoch <= known.epoch:
+            return ""
+        self.heard_ms = self._now()
+        self._believe(word)
+        return "new" if previous == known.epoch else "new after a gap"
+
+    def _believe(self, word: Word) -> None:
+        new = word.epoch > self.believed.epoch
+        self.believed, self.at_ms = word, self._now()
+        ask_after_ms = self._now() + self._probe_in_ms(word)
+        if new:
+            self.ask_after_ms, self.unreported = ask_after_ms, [0, 0]
+            # Of all that is new, only a fleet that closes leaves standing what a replica rests from by itself.
+            if self.own.state == "closed" or word.state != "closed" or word.word:
+                self._forget()
+        elif word.state == "half_open":
+            self.ask_after_ms = min(self.ask_after_ms, ask_after_ms)
+
+    @staticmethod
+    def _probe_in_ms(word: Word) -> float:
+        return max(word.left_ms, word.standing_ms, 0)
+
+    # ---- what it decides for itself ---------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        self.own.reset()
+        self.verdict = None
+        self.unjudged = 0
+
+    def goes_away(self, away: bool) -> bool:
+        """Whether that is news. Alone, nobody's word could come first; back, only a rest that runs is kept."""
+        news, self.away = away != self.away, away
+        if news and away:
+            self.verdict = None
+        elif news:
+            if self.taken_over is not None and self.own.reads(self._now()) != "open":
+                self._forget()
+            self.taken_over = None
+        self.look()
+        return news
+
+    def look(self) -> None:
+        """Alone, what the fleet rested from is the replica's own to probe, once for each of its epochs."""
+        alone = self.away and not self.mode() and self.fleet_reads() == "half_open"
+        if not alone or self.taken_over == self.believed.epoch:
+            return
+        self.taken_over, self.verdict = self.believed.epoch, None
+        if self.own.state == "closed":
+            self.own.change("open")
+            self.own.until_ms, self.own.opened, self.unjudged = self._now(), self.believed.open_count, 0
+
+    def binds(self) -> str:
+        """The state of its own that binds its calls."""
+        waits = self.verdict is not None and self._now() < self.verdict[0]
+        return "closed" if waits else self.own.reads(self._now())
+
+    # ---- calls ------------------------------------------------------------------------------------------------------
+
+    def meets(self) -> tuple[str, float]:
+        """The state that a call meets, and for how long more it is refused, as far as anybody knows."""
+        self.look()
+        if mode := self.mode():
+            word_ms = self.believed.word_ms
+            return ("open", NEVER if word_ms is None else word_ms - self._since()) if mode == "open" else ("closed", 0)
+        fleet = "closed" if self.away and self.fleet_reads() == "half_open" else self.fleet_reads()
+        if fleet == "open":
+            return "open", self.rests_for_ms()
+        if self.binds() == "open":
+            return "open", self.own.until_ms - self._now()
+        return ("half_open", 0) if "half_open" in (fleet, self.binds()) else ("closed", 0)
+
+    def calls(self) -> tuple[str, float, bool]:
+        """What becomes of a call (pass, probe, probe alone, refuse), for how long, and whether a probe is asked for."""
+        state, wait_ms = self.meets()
+        if state != "half_open":
+            return ("refuse", wait_ms, False) if state == "open" else ("pass", 0, False)
+        if self.fleet_reads() == "half_open" and not self.away:
+            return self._probes()
+        return self._probes_alone()
+
+    def _probes(self) -> tuple[str, float, bool]:
+        now, grant = self._now(), self.grant
+        if grant is not None and now < grant[1] - LEASE_MS / 2 and grant[2] == self.believed.epoch:
+            self.grant = None
+            return "probe", 0, False
+        asks = not self.asked and now >= self.ask_after_ms
+        self.asked |= asks
+        return "refuse", max(0.0, self.ask_after_ms - now), asks
+
+    def _probes_alone(self) -> tuple[str, float, bool]:
+        now, own = self._now(), self.own
+        standing = [until_ms for until_ms, _ in own.leases.values() if until_ms > now]
+        if standing:
+            return "refuse", min(standing) - now, False
+        if own.state == "open":
+            own.change("half_open")
+            self.unjudged = 0
+        return "probe alone", 0, False
+
+    def probe_began(self, token: str) -> None:
+        self.own.leases[token] = (self._now() + LEASE_MS, self.own.era)
+
+    def probe_ended(self, token: str, well: bool) -> None:
+        """A probe of its own: one whose time is up, or of an earlier era, changes nothing."""
+        own, (until_ms, era) = self.own, self.own.leases.pop(token)
+        if until_ms <= self._now() or era != own.era or own.state != "half_open":
+            return
+        own.won += well
+        if not well:
+            own.open(self._now())
+        elif own.won >= self.successes:
+            own.change("closed")
+        self.unjudged = 0
+
+    def call(self) -> Admitted:
+        return Admitted(self.believed.epoch, self.own.era)
+
+    def call_ended(self, call: Admitted, well: bool) -> bool:
+        """Whether it counts: in the epoch, and in the era, that let it pass; never while the circuit is disabled."""
+        fleets, own = call.epoch == self.believed.epoch, call.era == self.own.era
+        if self.mode() == "disabled" or not (fleets or own):
+            return False
+        if fleets:
+            self.unreported[not well] += 1
+        if own and well:
+            self.unjudged += 1
+        elif not well:
+            self._judge(failed=own)
+        self.look()
+        return True
+
+    def _judge(self, failed: bool) -> None:
+        ok, self.unjudged = self.unjudged, 0
+        if self.own.state != "closed" or self.mode() not in ("", "shadow"):
+            return
+        self.own.ok, self.own.failed = self.own.ok + ok, self.own.failed + failed
+        if self.mode() or not (ok or failed) or not self.own.failing():
+            return
+        self.own.open(self._now())
+        if not self.away:
+            self.verdict = (self._now() + VERDICT_MS, self.batches + 1)
+
+    def judged(self, batch: int) -> None:
+        """The fleet has judged that batch and stays closed: what it decided for itself binds."""
+        if self.verdict is not None and batch >= self.verdict[1]:
+            self.verdict = None
+
+    # ---- leases -----------------------------------------------------------------------------------------------------
+
+    def granted(self, token: str, asked_ms: float, epoch: int) -> str | None:
+        """What is to be given back: a grant that stood already."""
+        unused, self.grant, self.asked = self.grant, (token, asked_ms + LEASE_MS, epoch), False
+        return unused[0] if unused else None
+
+    def denied(self, wait_ms: int | None) -> None:
+        """None: nobody knows how long."""
+        self.asked = False
+        self.ask_after_ms = self._now() + (ASK_AGAIN_MS if wait_ms is None else wait_ms)
+
+    def stale_grant(self) -> str | None:
+        """A grant that nobody used for half its life, or of another epoch, is given back."""
+        grant = self.grant
+        if grant is None or (self._now() < grant[1] - LEASE_MS / 2 and grant[2] == self.believed.epoch):
+            return None
+        self.grant = None
+        return grant[0]
