@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
 import aiohttp
@@ -14,6 +19,7 @@ import psutil
 import pytest
 
 from tests.fleet.processes import Controls, Provider, Replica, StandingFleet, until_ready
+from tests.redis_servers import RedisProcess
 
 pytestmark = [pytest.mark.fleet, pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -23,12 +29,33 @@ PASSES_PER_S = AT_A_TIME / (2 * LATENCY_S)
 """A question takes two calls of the provider, one after the other."""
 
 LASTS_S = 60
-BOUND_MS = 4 * 2 * LATENCY_S * 1000
-"""Of an accepted question's p99: four times what the services themselves take."""
+SERVICES_MS = 1000 * 2 * LATENCY_S
+"""What a question takes where nothing makes it wait."""
 
-REFUSED_MS = 250
-MORE_MEMORY = 40 * 2**20
+BOUND_MS = SERVICES_MS + AT_A_TIME * 3
+"""Of an accepted question's p99. None waits for another's turn at a service; in the replica it waits for its work on as
+many others as may be there, 3 ms each."""
+
+REFUSED_MS = 1000 * LATENCY_S / 2
+"""Of a refusal's p99, before a service could have answered once; half of them come in a tenth of that."""
+
+TURNS = 6
+"""How often a question waits for a process to be given the processor: twice the asker, twice the replica's services,
+and the replica in between. Each time it may be kept waiting by whatever else the machine does, which is measured."""
+
+MORE_MEMORY = 24 * 2**20
+"""Above what it had before, once: for a thousand connections and what is under way on them."""
+
+LEAK = 64 * 10 * PASSES_PER_S
+"""Bytes a second: 64 for each question that is asked. So little could be kept of it and not show."""
+
+SAMPLE_S = 0.5
+CIRCUITS = ("embedder.primary", "generator.primary")
+FULL = "503 overloaded, again after 1 s"
 CONFIGURATION = """
+[fleet]
+redis_url = "{redis}"
+
 [server]
 max_concurrent = {at_a_time}
 
@@ -55,13 +82,13 @@ timeout_s = 10.0
 @pytest.fixture
 async def replica(standing_fleet: StandingFleet, tmp_path: Path) -> AsyncIterator[Replica]:
     """One replica over a provider of its own that takes 200 ms for every call."""
-    provider = Provider(tmp_path, "--latency-ms", str(1000 * LATENCY_S))
+    redis, provider = RedisProcess(tmp_path), Provider(tmp_path, "--latency-ms", str(1000 * LATENCY_S))
     standing_fleet.copy_index(tmp_path / "index")
     config = tmp_path / "ha_rag.toml"
-    config.write_text(
-        CONFIGURATION.format(at_a_time=AT_A_TIME, index=tmp_path / "index", provider=provider.url), encoding="utf-8"
-    )
+    places = {"redis": redis.url, "index": tmp_path / "index", "provider": provider.url}
+    config.write_text(CONFIGURATION.format(at_a_time=AT_A_TIME, **places), encoding="utf-8")
     replica = Replica("rag-1", tmp_path, config)
+    redis.start()
     provider.start()
     replica.start()
     try:
@@ -73,45 +100,83 @@ async def replica(standing_fleet: StandingFleet, tmp_path: Path) -> AsyncIterato
     finally:
         replica.stop()
         provider.stop()
+        redis.kill()
 
 
 async def asked(replica: Replica, per_s: float, for_s: float) -> dict[str, Any]:
     """What became of so many questions a second, asked by a process of its own."""
-    command = ["-m", "ha_rag.simulation.load", "--url", replica.url, "--per-s", str(per_s), "--for", str(for_s)]
-    load = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    out, _ = await load.communicate()
+    command = ["-m", "tests.fleet.flood", replica.url.rpartition(":")[2], str(per_s), str(for_s)]
+    flood = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    out, _ = await flood.communicate()
     return dict(json.loads(out))
 
 
-async def memory(replica: Replica, seconds: float) -> list[int]:
-    """The replica's resident memory, twice a second."""
-    process, seen = psutil.Process(replica.pid), []
-    loop = asyncio.get_running_loop()
-    ends_s = loop.time() + seconds
-    while loop.time() < ends_s:
-        seen.append(process.memory_info().rss)
-        await asyncio.sleep(0.5)
-    return seen
+@dataclass(eq=False)
+class Watch:
+    """A replica seen from outside, twice a second: its resident memory, and how long /health took to answer."""
+
+    memory: list[int] = field(default_factory=list)
+    health_ms: list[float] = field(default_factory=list)
+
+    async def keep(self, replica: Replica) -> None:
+        process = psutil.Process(replica.pid)
+        while True:
+            self.memory.append(process.memory_info().rss)
+            began_s = time.monotonic()
+            assert (await replica.health())["status"] in ("ok", "degraded")
+            self.health_ms.append(1000 * (time.monotonic() - began_s))
+            await asyncio.sleep(SAMPLE_S)
+
+    def grows_a_s(self, last_s: float) -> float:
+        """Bytes a second, of the straight line through the last samples."""
+        seen = self.memory[-int(last_s / SAMPLE_S) :]
+        return linear_regression([SAMPLE_S * n for n in range(len(seen))], seen).slope
+
+
+@asynccontextmanager
+async def watched(replica: Replica) -> AsyncIterator[Watch]:
+    watch = Watch()
+    watching = asyncio.create_task(watch.keep(replica))
+    yield watch
+    watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching  # what it met on the way is raised here
+
+
+async def believed(replica: Replica, circuit: str) -> tuple[str, int, Any]:
+    seen = await replica.circuit(circuit)
+    return seen["state"], seen["epoch"], seen["here"]
+
+
+def told(asked: dict[str, Any]) -> str:
+    return f"{asked['became']} {asked['ms']}, sent late {asked['late_ms']}, {asked['core_s']:.1f} s of a core to ask"
 
 
 async def test_accepted_questions_keep_their_time_the_rest_is_refused_at_once_and_memory_stays_flat(replica):
     calm = await asked(replica, PASSES_PER_S / 4, 5)
-    assert calm["failed"] == 0
-
-    load = asyncio.create_task(asked(replica, 10 * PASSES_PER_S, LASTS_S))
-    resident = await memory(replica, LASTS_S)
-    async with asyncio.timeout(1.0):  # while it is full, whoever has to find out why still gets an answer
-        assert (await replica.health())["status"] in ("ok", "degraded")
-    overloaded = await load
+    before = psutil.Process(replica.pid).memory_info().rss
+    circuits = [await believed(replica, name) for name in CIRCUITS]
+    async with watched(replica) as watch:
+        overloaded = await asked(replica, 10 * PASSES_PER_S, LASTS_S)
     after = await asked(replica, PASSES_PER_S / 4, 5)
 
-    print(f"calm {calm['ms']}; accepted {overloaded['per_s']}/s {overloaded['ms']};")
-    print(f"refused {overloaded['failures']} {overloaded['failed_ms']}; after {after['ms']}")
-    print(f"memory {resident[len(resident) // 4] >> 20} to {max(resident) >> 20} MiB")
-    assert set(overloaded["failures"]) == {"HTTP 503"}
-    assert overloaded["answered"] >= 0.5 * PASSES_PER_S * LASTS_S
-    assert overloaded["ms"]["p99"] <= BOUND_MS
-    assert overloaded["failed_ms"]["p99"] <= REFUSED_MS
-    assert max(resident) - resident[len(resident) // 4] <= MORE_MEMORY
-    assert after["failed"] == 0
-    assert after["ms"]["p99"] <= 1.5 * calm["ms"]["p99"]
+    more, grows = max(watch.memory) - before, watch.grows_a_s(LASTS_S - 20)
+    print(f"calm {told(calm)}", f"overloaded {told(overloaded)}", f"after {told(after)}", sep="\n")
+    print(f"memory {before >> 20} MiB and {more >> 20} more, {grows / 2**10:.1f} KiB a second at last")
+    print(f"health at most {max(watch.health_ms):.0f} ms, {len(watch.health_ms)} times")
+
+    late_ms = overloaded["late_ms"]["p99"]
+    accepted_ms, refused_ms = overloaded["ms"]["200"], overloaded["ms"][FULL]
+    assert overloaded["asked"] >= 0.9 * 10 * PASSES_PER_S * LASTS_S
+    assert set(overloaded["became"]) == {"200", FULL}
+    assert overloaded["became"]["200"] >= 0.9 * PASSES_PER_S * LASTS_S
+    assert accepted_ms["p99"] <= BOUND_MS + TURNS * late_ms
+    assert refused_ms["p99"] <= REFUSED_MS + TURNS * late_ms
+    assert refused_ms["p50"] <= REFUSED_MS / 10
+    assert len(watch.health_ms) >= LASTS_S
+    assert max(watch.health_ms) <= 1000, "whoever has to find out why still gets an answer"
+    assert more <= MORE_MEMORY
+    assert grows <= LEAK
+    assert set(calm["became"]) == set(after["became"]) == {"200"}
+    assert after["ms"]["200"]["p99"] <= 1.5 * calm["ms"]["200"]["p99"], "at once, and for 5 s"
+    assert [await believed(replica, name) for name in CIRCUITS] == circuits
