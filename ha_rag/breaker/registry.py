@@ -228,11 +228,12 @@ class CircuitRegistry:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sync, self._switchboard.sync = self._sync, None
+        sync = self._sync
         try:
             if sync is not None:
                 await sync.stop()
         finally:
+            self._switchboard.sync = None  # not before: probes that end meanwhile have a word to say
             self._switchboard.errands.close()
             await self._stop_watching()
 

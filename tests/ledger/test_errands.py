@@ -46,6 +46,17 @@ async def test_without_a_loop_no_errand_is_taken() -> None:
     assert not errands.soon(lambda: pytest.fail("nobody runs this"))
 
 
+async def test_last_words_are_taken_until_all_has_ended() -> None:
+    errands, said = Errands(), asyncio.Event()
+    errands.open()
+    errands.close()
+    assert not errands.here
+    assert errands.soon(said.set, last=True)
+    await said.wait()
+    await errands.end()
+    assert not errands.soon(lambda: pytest.fail("nobody runs this"), last=True)
+
+
 def test_a_loop_that_has_closed_meanwhile_takes_none() -> None:
     errands = Errands()
 

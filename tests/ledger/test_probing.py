@@ -28,7 +28,7 @@ class Elsewhere(Errands):
     def here(self) -> bool:
         return False
 
-    def soon(self, act: Callable[[], object]) -> bool:
+    def soon(self, act: Callable[[], object], *, last: bool = False) -> bool:
         self.asked.append(act)
         return self.runs
 
@@ -75,6 +75,19 @@ async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneVie
     assert asked.asked(view) is None
 
 
+async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneView) -> None:
+    errands = Errands()
+    errands.open()
+    asked = probing(view, errands)
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
+    assert await asyncio.to_thread(asked.ask, view) is None
+    request = asked.asked(view)
+    assert request is not None
+    never.set_result(None)
+    await request
+
+
 async def _until(done: asyncio.Future[None]) -> None:
     await done
 
@@ -107,6 +120,6 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
     request = asked.ask(view)
     assert request is not None
     await request
-    await asked.give_all_back([])
+    await asked.all_settled()
     assert settled == [("svc", "r1~1", "t1", Outcome.CANCELLED)]
     assert view.probes().epoch == 9

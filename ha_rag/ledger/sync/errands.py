@@ -18,31 +18,32 @@ class Errands:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def open(self) -> None:
         """Takes errands from now on, for the loop that runs here."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._open = asyncio.get_running_loop(), True
 
     def close(self) -> bool:
-        """Takes none from now on but on the loop itself. Answers whether it was open."""
-        loop, self._loop = self._loop, None
-        return loop is not None
+        """Takes none from now on but last words, and on the loop itself. Answers whether it was open."""
+        was, self._open = self._open, False
+        return was
 
     @property
     def is_open(self) -> bool:
         """Whether errands are taken."""
-        return self._loop is not None
+        return self._open
 
     @property
     def here(self) -> bool:
         """Whether this is said on the loop itself."""
-        return self._loop is not None and running_loop() is self._loop
+        return self._open and running_loop() is self._loop
 
-    def soon(self, act: Callable[[], object]) -> bool:
-        """Does something on the loop; whether there is one. Safe from any thread."""
+    def soon(self, act: Callable[[], object], *, last: bool = False) -> bool:
+        """Does something on the loop; whether there is one. `last`: until all has ended. Safe from any thread."""
         loop = self._loop
-        if loop is None:
+        if loop is None or not (self._open or last):
             return False
         try:
             loop.call_soon_threadsafe(act)
@@ -68,6 +69,7 @@ class Errands:
 
     async def end(self) -> None:
         """Cancels until all have ended: seen with a redis client that took a cancellation for its own time limit."""
+        self._loop = None
         while self._tasks:
             for task in self._tasks:
                 task.cancel()

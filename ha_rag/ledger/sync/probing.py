@@ -7,7 +7,7 @@ import random
 import uuid
 from collections.abc import Iterable
 
-from ha_rag.errors import LedgerError, LedgerRefusedError
+from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.ledger import Reply
 from ha_rag.ledger.pace import RETRY_S
@@ -34,9 +34,8 @@ class Probing:
         Only on the loop itself; None elsewhere, or where there is no loop: the answer then waits for the next call.
         """
         if self._errands.here:
-            task = self._asked[view.name] = self._errands.run(self._lease(view))
-            return task
-        if not self._errands.soon(lambda: self._errands.run(self._lease(view))):
+            return self._begin(view)
+        if not self._errands.soon(lambda: self._begin(view)):
             view.lease_answered(None, "", self._contact.now_s())
         return None
 
@@ -48,12 +47,17 @@ class Probing:
     def ask_unasked(self, view: View) -> None:
         """Asks although no call wants to probe, to see whether the ledger takes verbs again."""
         if view.begin_asking():
-            self._errands.run(self._lease(view))
+            self._begin(view)
+
+    def _begin(self, view: View) -> asyncio.Task[None]:
+        task = self._asked[view.name] = self._errands.run(self._lease(view))
+        return task
 
     async def _lease(self, view: View) -> None:
         contact = self._contact
         token, asked_s = uuid.uuid4().hex, contact.now_s()
         reply: Reply | None = None
+        perhaps: Grant | None = None
         try:
             reply = await contact.ledger.lease(view.name, view.terms, contact.incarnation, view.fleet.epoch, token)
             if reply.granted:
@@ -62,16 +66,18 @@ class Probing:
                 contact.read(view, reply)  # a refusal writes nothing: no proof that what must be written is taken
         except LedgerError as error:
             contact.not_taken(view, error)
+            if isinstance(error, LedgerUnavailableError):  # granted, it would take a place for a whole lease
+                perhaps = Grant(token, asked_s + view.terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
         finally:
-            unused = view.lease_answered(reply, token, asked_s)
+            unused = view.lease_answered(reply, token, asked_s) or perhaps
         if unused is not None:
             self._settle_soon(view, unused, Outcome.CANCELLED)
 
     # ---- settling ---------------------------------------------------------------------------------------------------
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
-        """Ends a probe that the ledger granted. Safe from any thread."""
-        self._errands.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms))
+        """Ends a probe that the ledger granted, also while the sync says goodbye. Safe from any thread."""
+        self._errands.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms), last=True)
 
     def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         task = self._errands.run(self._settle(view, grant, outcome, throttled_ms))
@@ -79,19 +85,18 @@ class Probing:
         task.add_done_callback(self._settling.discard)
 
     async def _settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
-        """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet."""
+        """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet or failover."""
         contact = self._contact
         while contact.now_s() < grant.until_s:
             try:
                 reply = await contact.ledger.settle(
                     view.name, view.terms, contact.incarnation, grant.token, outcome, throttled_ms, random.random()
                 )
-            except LedgerRefusedError as error:
-                contact.not_taken(view, error)
-                return
             except LedgerError as error:
                 contact.not_taken(view, error)
-                await asyncio.sleep(random.uniform(*RETRY_S))
+                # Places that are given back can wait; there may be as many of those as replicas.
+                given_back = outcome is Outcome.CANCELLED
+                await asyncio.sleep(contact.retry_s() if given_back else random.uniform(*RETRY_S))
             else:
                 contact.taken(view, reply)
                 return
@@ -103,9 +108,13 @@ class Probing:
         if (grant := view.stale_grant()) is not None:
             self._settle_soon(view, grant, Outcome.CANCELLED)
 
-    async def give_all_back(self, views: Iterable[View]) -> None:
-        """Gives back every grant, and waits until each probe's word has arrived."""
+    def give_all_back(self, views: Iterable[View]) -> None:
+        """Gives back every grant."""
         for view in views:
             if (grant := view.drop_grant()) is not None:
                 self._settle_soon(view, grant, Outcome.CANCELLED)
-        await asyncio.gather(*self._settling)
+
+    async def all_settled(self) -> None:
+        """Waits until each probe's word has arrived, also those that come meanwhile."""
+        while self._settling:
+            await asyncio.wait(self._settling)

@@ -113,11 +113,13 @@ class Sync:
         if not self.link.up:
             return
         shared = self._views.shared()
-        await self._probing.give_all_back(shared)
+        self._probing.give_all_back(shared)
         if self.link.ledger_now_ms() is None:  # it leaves before it has heard anything: what it counted needs a time
             await self._watching.look_at_all()
         await asyncio.gather(*map(self._reporting.report_rest, shared))
-        await self._pulse.leave()
+        with contextlib.suppress(LedgerError):
+            await self._pulse.leave()
+        await self._probing.all_settled()  # last, since probes may end meanwhile
 
     def _leave_views_alone(self) -> None:
         """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
