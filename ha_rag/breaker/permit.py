@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 from ha_rag.breaker.outcome import FAILED, Verdict
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import CircuitOpenError
-from ha_rag.ledger.asking import Grant
+from ha_rag.ledger.asking import Grant, margin_s
 from ha_rag.ledger.tallies import Term
 from ha_rag.messages import Outcome
 
 if TYPE_CHECKING:
     from ha_rag.breaker.breaker import CircuitBreaker
-
-MARGIN_SHARE, MARGIN_S = 0.1, 0.5
-"""What a probe leaves unused of its lease, whichever is less, so that its word arrives before the lease has ended."""
 
 
 class Refusal:
@@ -156,9 +153,9 @@ class Probe(Permit):
         super().__init__(breaker, Term(grant.epoch, grant.epoch), started_s)
         self._grant = grant
         left_s = max(0.0, grant.until_s - started_s)
-        margin_s = min(MARGIN_SHARE * left_s, MARGIN_S)
-        self.bound_s: float | None = left_s - margin_s
-        self.due_s = left_s - margin_s / 2
+        unused_s = margin_s(left_s)
+        self.bound_s: float | None = left_s - unused_s
+        self.due_s = left_s - unused_s / 2
         self.limit: asyncio.Timeout | None = None
 
     def ok(self) -> Outcome:

@@ -78,7 +78,7 @@ class Gate:
         self._stance = Stance(solo, own=own)
         self._overlay = self._stance.overlay
         self._ration = Ration(policy, self._stance, draw)
-        self._asking = Asking(self.terms.lease_ms / 1000, draw)
+        self._asking = Asking(self.terms.lease_ms / 1000, timeout_s, draw)
         self._counting = Counting(self._stance, policy, replica)
         self._now = clock.monotonic_s
         self._lock = threading.Lock()

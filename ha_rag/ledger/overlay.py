@@ -69,7 +69,10 @@ class Overlay:
     def probe(self, now_s: float) -> Grant | None:
         """The right to a probe of the replica's own, if one may be made now."""
         own = self.solo.lease(ms(now_s))
-        return Grant(own.token, own.until_ms / 1000, self.epoch, True, math.inf) if own is not None else None
+        if own is None:
+            return None
+        until_s = own.until_ms / 1000
+        return Grant(own.token, until_s, self.epoch, True, until_s)
 
     def read(self, now_s: float) -> Snapshot:
         """The replica's own circuit, in ms of its own clock."""

@@ -10,6 +10,7 @@ import math
 
 from ha_rag.circuit.rules import Batch, Belief
 from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger import hearing
 from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.gate import Gate
@@ -61,6 +62,7 @@ class View(Gate):
     def begin_asking(self) -> bool:
         """Whether a lease may be asked for although no call wants one; if so, the request counts as under way."""
         with self._lock:
+            self._asking.want(self._now())
             return self._asking.begin(math.inf)
 
     def lease_answered(self, reply: Reply | None, token: str, asked_s: float) -> Grant | None:
@@ -69,9 +71,15 @@ class View(Gate):
             return self._asking.answer(reply, token, asked_s, self._now())
 
     def stale_grant(self) -> Grant | None:
-        """A grant that nobody used for half its life, to be given back."""
+        """A grant that nobody used while a probe could have, to be given back."""
         with self._lock:
             return self._asking.stale(self._now(), self._stance.fleet.epoch)
+
+    def begin_renewal(self) -> bool:
+        """Whether to exchange a grant that has grown old for a fresh one; if so, the request counts as under way."""
+        with self._lock:
+            now = self._now()
+            return self._stance.fleet_state(now) is CircuitState.HALF_OPEN and self._asking.begin_renewal(now)
 
     def drop_grant(self) -> Grant | None:
         """The standing grant, to be given back."""

@@ -153,8 +153,7 @@ async def test_a_probe_in_a_block_is_ended_within_its_lease_too(
     one: OneBreaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one.half_opens()
-    monkeypatch.setattr("ha_rag.breaker.permit.MARGIN_SHARE", 0.999)
-    monkeypatch.setattr("ha_rag.breaker.permit.MARGIN_S", 1000.0)
+    monkeypatch.setattr("ha_rag.breaker.permit.margin_s", lambda left_s: 0.999 * left_s)
 
     async def block() -> None:
         async with one.breaker as permit:

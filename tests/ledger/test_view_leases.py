@@ -41,7 +41,7 @@ def test_a_grant_that_comes_when_its_asker_has_gone_waits_for_the_next_call(view
     asked_s = view.clock.now_s
     view.clock.advance(0.1)
     view.granted(6, asked_s=asked_s)
-    view.clock.advance(3)
+    view.clock.advance(0.3)
     assert view.stale_grant() is None
     assert view.probes().token == "t1"
 
@@ -54,15 +54,72 @@ def test_a_grant_ends_when_its_lease_does_counted_from_before_it_was_asked_for(v
     assert view.probes().until_s == asked_s + 10
 
 
-def test_a_grant_that_nobody_used_for_half_its_life_is_given_back_and_not_used(view: OneView) -> None:
+@pytest.mark.parametrize(
+    ("timeout_s", "waits_s"),
+    [(8.0, 0.5), (1.0, 2 - 1 / 0.9), (None, 0.5)],
+    ids=["half a second is kept for its word", "a tenth is kept for its word", "a lease of 10 s is good for 9 s"],
+)
+def test_a_grant_is_used_while_it_leaves_the_call_its_full_time_and_then_given_back(
+    timeout_s: float | None, waits_s: float
+) -> None:
+    view = OneView(timeout_s=timeout_s)
+    view.hears(HALF_OPEN, 5)
     view.refused()
     view.granted(6)
-    view.clock.advance(5.0)
+    view.clock.advance(waits_s - 0.01)
+    assert view.stale_grant() is None
+    view.clock.advance(0.02)
     assert view.refused().state is HALF_OPEN
     unused = view.stale_grant()
     assert unused is not None
     assert unused.token == "t1"
     assert view.stale_grant() is None
+
+
+def test_a_short_lease_without_a_timeout_is_good_for_half_of_it() -> None:
+    view = OneView(CircuitPolicy(probe_timeout_s=1.0))
+    view.hears(HALF_OPEN, 5)
+    view.refused()
+    view.granted(6)
+    view.clock.advance(0.44)
+    assert view.stale_grant() is None
+    view.clock.advance(0.01)
+    assert view.stale_grant() is not None
+
+
+def test_a_grant_that_grew_old_is_exchanged_for_a_fresh_one(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.clock.advance(4.7)
+    assert view.stale_grant() is not None
+    assert view.begin_renewal()
+    assert not view.begin_renewal()
+    view.granted(6, "t2")
+    assert view.probes().token == "t2"
+
+
+def test_half_a_lease_after_a_call_last_wanted_it_a_grant_is_given_back_for_good(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.clock.advance(4.8)
+    assert not view.begin_renewal()
+    view.refused()
+    view.denied(0)
+    view.clock.advance(4.7)
+    assert view.begin_renewal()
+    view.granted(6, "t2")
+    view.clock.advance(0.31)
+    unused = view.stale_grant()
+    assert unused is not None
+    assert unused.token == "t2"
+
+
+def test_a_grant_of_a_circuit_that_is_not_half_open_any_more_is_not_exchanged(view: OneView) -> None:
+    view.refused()
+    view.granted(6)
+    view.hears(CLOSED, 7)
+    assert view.stale_grant() is not None
+    assert not view.begin_renewal()
 
 
 def test_a_grant_of_an_epoch_that_is_over_is_given_back(view: OneView) -> None:

@@ -14,6 +14,8 @@ NEVER = math.inf
 VERDICT_MS = 100
 LATE_MS = 1000
 LEASE_MS = 1000
+PROBE_MS = LEASE_MS / 2 / 0.9
+"""What must be left of a lease for a probe: the time imposed on it, and a tenth for its word to arrive."""
 REST_MS, REST_MAX_MS = 1000, 4000
 ASK_AGAIN_MS = 1000
 
@@ -97,6 +99,7 @@ class Oracle:
         self.asked = False
         self.ask_after_ms = -NEVER
         self.grant: tuple[str, float, int] | None = None
+        self.wanted_until_ms = -NEVER
 
     # ---- what it believes of the fleet ------------------------------------------------------------------------------
 
@@ -218,9 +221,10 @@ class Oracle:
 
     def _probes(self) -> tuple[str, float, bool]:
         now, grant = self._now(), self.grant
-        if grant is not None and now < grant[1] - LEASE_MS / 2 and grant[2] == self.believed.epoch:
+        if grant is not None and now < grant[1] - PROBE_MS and grant[2] == self.believed.epoch:
             self.grant = None
             return "probe", 0, False
+        self.wanted_until_ms = now + LEASE_MS / 2
         asks = not self.asked and now >= self.ask_after_ms
         self.asked |= asks
         return "refuse", max(0.0, self.ask_after_ms - now), asks
@@ -296,9 +300,11 @@ class Oracle:
         self.ask_after_ms = self._now() + (ASK_AGAIN_MS if wait_ms is None else wait_ms)
 
     def stale_grant(self) -> str | None:
-        """A grant that nobody used for half its life, or of another epoch, is given back."""
+        """A grant that is too old for a probe, no longer wanted, or of another epoch is given back."""
         grant = self.grant
-        if grant is None or (self._now() < grant[1] - LEASE_MS / 2 and grant[2] == self.believed.epoch):
+        if grant is None:
+            return None
+        if self._now() < min(grant[1] - PROBE_MS, self.wanted_until_ms) and grant[2] == self.believed.epoch:
             return None
         self.grant = None
         return grant[0]

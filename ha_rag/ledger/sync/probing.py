@@ -79,10 +79,11 @@ class Probing:
         """Ends a probe that the ledger granted, also while the sync says goodbye. Safe from any thread."""
         self._errands.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms), last=True)
 
-    def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+    def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> asyncio.Task[None]:
         task = self._errands.run(self._settle(view, grant, outcome, throttled_ms))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
+        return task
 
     async def _settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet or failover."""
@@ -104,9 +105,17 @@ class Probing:
     # ---- giving back ------------------------------------------------------------------------------------------------
 
     def give_back_unused(self, view: View) -> None:
-        """Gives back a grant that no call came for."""
-        if (grant := view.stale_grant()) is not None:
-            self._settle_soon(view, grant, Outcome.CANCELLED)
+        """Gives back a grant that no call came for in time, and asks for a fresh one if one may still come."""
+        if (grant := view.stale_grant()) is None:
+            return
+        given_back = self._settle_soon(view, grant, Outcome.CANCELLED)
+        if view.begin_renewal():
+            self._asked[view.name] = self._errands.run(self._lease_after(given_back, view))
+
+    async def _lease_after(self, given_back: asyncio.Task[None], view: View) -> None:
+        await asyncio.wait({given_back})
+        if self._errands.is_open:
+            await self._lease(view)
 
     def give_all_back(self, views: Iterable[View]) -> None:
         """Gives back every grant."""
