@@ -125,9 +125,9 @@ class Gate:
         with self._lock:
             return self._stance.meets(self._now())[0]
 
-    def wait_for_answer(self, timeout_s: float) -> None:
-        """Blocks the calling thread while a lease request is under way; for synchronous programs only."""
-        self._asking.answered.wait(timeout_s)
+    def wait_for_answer(self, timeout_s: float) -> bool:
+        """Blocks the calling thread while a lease request is under way, for synchronous programs; whether none is."""
+        return self._asking.answered.wait(timeout_s)
 
     # ---- how a call ended -------------------------------------------------------------------------------------------
 

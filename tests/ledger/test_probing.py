@@ -88,6 +88,31 @@ async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneVi
     await request
 
 
+def test_a_request_that_was_begun_and_never_made_is_made_by_a_later_call(view: OneView) -> None:
+    asked = probing(view, Elsewhere(runs=True))
+    assert view.refused().ask
+    asked.mend(view)
+    assert not view.refused().ask  # a thread may just be about to make it
+    asked.mend(view)
+    assert view.refused().ask
+
+
+async def test_a_request_that_lasts_is_not_taken_for_one_that_was_never_made(view: OneView) -> None:
+    errands = Errands()
+    errands.open()
+    asked = probing(view, errands)
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
+    assert view.refused().ask
+    request = asked.ask(view)
+    assert request is not None
+    for _ in range(5):
+        asked.mend(view)
+    assert not view.refused().ask
+    never.set_result(None)
+    await request
+
+
 async def _until(done: asyncio.Future[None]) -> None:
     await done
 

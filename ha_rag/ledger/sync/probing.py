@@ -24,6 +24,8 @@ class Probing:
         self._contact = contact
         self._errands = errands
         self._asked: dict[str, asyncio.Task[None]] = {}
+        self._astray: set[str] = set()
+        """Circuits whose request was under way at the last look, without anybody being at work on it."""
         self._settling: set[asyncio.Task[None]] = set()
 
     # ---- asking -----------------------------------------------------------------------------------------------------
@@ -41,13 +43,27 @@ class Probing:
 
     def asked(self, view: View) -> asyncio.Future[None] | None:
         """The request that is under way, for a call that comes meanwhile; None where there is none."""
+        return self._under_way(view) if self._errands.here else None
+
+    def _under_way(self, view: View) -> asyncio.Task[None] | None:
         task = self._asked.get(view.name)
-        return task if task is not None and not task.done() and self._errands.here else None
+        return task if task is not None and not task.done() else None
 
     def ask_unasked(self, view: View) -> None:
         """Asks although no call wants to probe, to see whether the ledger takes verbs again."""
         if view.begin_asking():
             self._begin(view)
+
+    def mend(self, view: View) -> None:
+        """Ends a request that a call began and never made, once two looks have seen it: a signal whose handler raises
+        may strike between the two, and the replica would never ask again.
+        """
+        if view.wait_for_answer(0) or self._under_way(view):
+            self._astray.discard(view.name)
+        elif view.name in self._astray:
+            view.lease_answered(None, "", self._contact.now_s())
+        else:
+            self._astray.add(view.name)
 
     def _begin(self, view: View) -> asyncio.Task[None]:
         task = self._asked[view.name] = self._errands.run(self._lease(view))

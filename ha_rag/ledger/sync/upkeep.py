@@ -34,6 +34,7 @@ class Upkeep:
     def _look_after(self, view: View) -> None:
         view.tidy()
         self._contact.herald.overlay(view)
+        self._probing.mend(view)
         self._probing.give_back_unused(view)
         if not self._contact.may_try(view):
             return
