@@ -72,6 +72,7 @@ class Permit:
     probe = False
     state = CircuitState.CLOSED
     retry_after_s: float | None = None
+    asked: asyncio.Future[None] | None = None
     bound_s: float | None = None
 
     def __init__(self, breaker: CircuitBreaker, term: Term, started_s: float) -> None:

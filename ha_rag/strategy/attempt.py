@@ -111,6 +111,6 @@ def _out_of_time(permit: Permit, up: TimeIsUpError, elapsed_s: float, *, full: b
     if up.late_s > TOLERATED_S:
         return Ended(permit.cancelled(), elapsed_s, f"this process was busy for {up.late_s:.2f} s")
     if not full:
-        why = f"cut short after {elapsed_s:.3f} s by the question's own deadline"
+        why = f"cut short after {elapsed_s:.3f} s by a deadline before its own time was up"
         return Ended(permit.cancelled(), elapsed_s, why)
     return Ended(permit.timed_out(), elapsed_s, f"no reply within {elapsed_s:.3f} s")

@@ -20,11 +20,19 @@ from ha_rag.strategy.retries import Retries, pause_s
 from ha_rag.strategy.tier import C, GuardedTier
 
 T = TypeVar("T")
-Talk = Callable[[GuardedTier[C], Permit, float], Awaitable[Ended[T]]]
+Call = Callable[[GuardedTier[C], Permit, float], Awaitable[Ended[T]]]
 """Talks to an admitted tier for at most so many seconds, and settles its permit."""
 
 MOST_RESERVED = 0.5
 """At most this share of what is left is kept back for later tiers, however many there are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Talk(Generic[C, T]):
+    """A way to talk to tiers: `call`, and `probe`, which sets a probe going that nobody waits for."""
+
+    call: Call[C, T]
+    probe: Callable[[GuardedTier[C], Permit], object]
 
 
 @dataclass(slots=True, eq=False)
@@ -64,12 +72,16 @@ class Chain(Generic[C]):
     ) -> Coroutine[Any, Any, Served[T]]:
         """Asks tier after tier. `later_s`: seconds that later stages need. `tiers`: another order or choice."""
 
-        def talk(tier: GuardedTier[C], permit: Permit, limit_s: float) -> Awaitable[Ended[T]]:
-            if permit.probe:
-                return self._probe(tier, ask, permit, limit_s, deadline.clock)
-            return call(tier, ask, permit, limit_s, deadline.clock, full=limit_s >= tier.timeout_s)
+        def probe(tier: GuardedTier[C], permit: Permit) -> asyncio.Task[Ended[T]]:
+            return self._probe(tier, ask, permit, deadline.clock)
 
-        return self.run_with(self._seen(talk), ask, deadline, later_s, tiers)
+        async def asked(tier: GuardedTier[C], permit: Permit, limit_s: float) -> Ended[T]:
+            full = limit_s >= tier.timeout_s
+            if not permit.probe:
+                return await call(tier, ask, permit, limit_s, deadline.clock, full=full)
+            return await awaited(probe(tier, permit), limit_s) or still_probing(limit_s, full=full)
+
+        return self.run_with(Talk(self._seen(asked), probe), ask, deadline, later_s, tiers)
 
     async def run_with(
         self,
@@ -87,14 +99,14 @@ class Chain(Generic[C]):
             stage.served(served.by, served.attempts)
             return served
 
-    def _seen(self, talk: Talk[C, T]) -> Talk[C, T]:
+    def _seen(self, asked: Call[C, T]) -> Call[C, T]:
         observer = self.observer
         if observer is None:
-            return talk
+            return asked
 
         async def seen(tier: GuardedTier[C], permit: Permit, limit_s: float) -> Ended[T]:
             with observer.attempt(tier.circuit, state_met(tier, permit)) as attempt:
-                ended = await talk(tier, permit, limit_s)
+                ended = await asked(tier, permit, limit_s)
                 attempt.ended(ended.outcome, ended.reason)
                 return ended
 
@@ -122,10 +134,11 @@ class Chain(Generic[C]):
                 limit_s = _share_s(deadline, tier.timeout_s, reserved_s)
             if admission.permit is None:
                 attempts.append(_refused(tier, admission))
+                self._probe_later(talk, tier, admission)
                 continue
             if tier.retries is not None:
                 tier.retries.budget.called(deadline.clock.monotonic_s())
-            ended = await talk(tier, admission.permit, limit_s)
+            ended = await talk.call(tier, admission.permit, limit_s)
             attempts.append(ended.attempt(tier.circuit, admission.state))
             if ended.passing and tier.retries is not None:
                 ended = await _retried(talk, tier, tier.retries, ended, deadline, reserved_s, attempts)
@@ -140,14 +153,21 @@ class Chain(Generic[C]):
         no_circuit = ended.attempt(f"{self.kind}.{self.last_name}", state="")
         return Served(reply, self.last_name, [*attempts, no_circuit])
 
-    async def _probe(
-        self, tier: GuardedTier[C], ask: Ask[C, T], permit: Permit, limit_s: float, clock: Clock
-    ) -> Ended[T]:
+    def _probe(self, tier: GuardedTier[C], ask: Ask[C, T], permit: Permit, clock: Clock) -> asyncio.Task[Ended[T]]:
         """A probe runs to its own end; its caller waits for it no longer than for any other call."""
         own_s = tier.timeout_s if permit.bound_s is None else min(tier.timeout_s, permit.bound_s)
-        probe = self.probes.start(call(tier, ask, permit, own_s, clock, full=True), permit)
-        ended = await awaited(probe, limit_s)
-        return ended or still_probing(limit_s, full=limit_s >= tier.timeout_s)
+        return self.probes.start(call(tier, ask, permit, own_s, clock, full=own_s >= tier.timeout_s), permit)
+
+    def _probe_later(self, talk: Talk[C, T], tier: GuardedTier[C], refused: Admission) -> None:
+        """A grant that comes too late for the question is used all the same: the next one may be long in coming."""
+
+        def start() -> None:
+            permit = tier.breaker.admit().permit
+            if permit is not None and permit.probe:
+                talk.probe(tier, permit)
+
+        if refused.asked is not None:
+            self.probes.start_later(tier.circuit, refused.asked, start)
 
 
 async def _retried(
@@ -169,7 +189,7 @@ async def _retried(
         admission = tier.breaker.admit() if _is_closed(tier) else None
         if admission is None or admission.permit is None:
             break
-        ended = await talk(tier, admission.permit, _share_s(deadline, tier.timeout_s, reserved_s))
+        ended = await talk.call(tier, admission.permit, _share_s(deadline, tier.timeout_s, reserved_s))
         attempts.append(ended.attempt(tier.circuit, admission.state))
     return ended
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal, Protocol
 
 from ha_rag.circuit.policy import CircuitPolicy
@@ -46,7 +47,10 @@ class Permit(Protocol):
 
 
 class Admission(Protocol):
-    """A circuit's answer to "may I?". `permit` is None where it refused."""
+    """A circuit's answer to "may I?". `permit` is None where it refused.
+
+    `asked`: done when there is an answer to the request for a probe that is under way; None where none is.
+    """
 
     @property
     def permit(self) -> Permit | None: ...
@@ -54,6 +58,8 @@ class Admission(Protocol):
     def state(self) -> CircuitState: ...
     @property
     def retry_after_s(self) -> float | None: ...
+    @property
+    def asked(self) -> asyncio.Future[None] | None: ...
 
 
 class Breaker(Protocol):

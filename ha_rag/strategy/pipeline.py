@@ -122,9 +122,8 @@ class Pipeline:
         async def last(generator: Generator) -> OpenStream:
             return OpenStream((await generator.generate(question, passages)).text)
 
-        return await self.generators.run_with(
-            Streaming(question, passages, deadline, self.probes, self.generators.observer), last, deadline
-        )
+        streaming = Streaming(question, passages, deadline, self.probes, self.generators.observer)
+        return await self.generators.run_with(streaming.talk, last, deadline)
 
     def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
         """The stages that were served by another tier than the preferred one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ha_rag.strategy.guard import Permit
@@ -16,6 +16,7 @@ class DetachedProbes:
 
     def __init__(self) -> None:
         self.under_way: set[asyncio.Task[Any]] = set()
+        self._awaited: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.under_way)
@@ -29,11 +30,29 @@ class DetachedProbes:
         task.add_done_callback(lambda _: permit.cancelled())
         return task
 
+    def start_later(self, circuit: str, asked: asyncio.Future[None], start: Callable[[], object]) -> None:
+        """Calls `start` when the request for a probe is answered, whoever has left; once for each circuit's request."""
+        if circuit in self._awaited:
+            return
+
+        async def later() -> None:
+            try:
+                await asyncio.wait({asked})
+            finally:
+                self._awaited.discard(circuit)
+            start()
+
+        self._awaited.add(circuit)
+        task = asyncio.get_running_loop().create_task(later())
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+
     async def aclose(self, bound_s: float = 1.0) -> None:
         """Waits `bound_s` seconds for probes to end, then cancels those that have not."""
         if not self.under_way:
             return
-        _, late = await asyncio.wait(tuple(self.under_way), timeout=bound_s)
+        await asyncio.wait(tuple(self.under_way), timeout=bound_s)
+        late = tuple(self.under_way)
         for task in late:
             task.cancel()
         if late:

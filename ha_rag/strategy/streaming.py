@@ -11,7 +11,7 @@ from ha_rag.components.interfaces import Generator, StreamingGenerator
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Answer, Generation, Outcome, Passage
 from ha_rag.strategy.attempt import Ended
-from ha_rag.strategy.chain import state_met
+from ha_rag.strategy.chain import Talk, state_met
 from ha_rag.strategy.guard import Permit
 from ha_rag.strategy.observing import AttemptSeen, Observer
 from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
@@ -117,7 +117,12 @@ class Streaming:
         self._probes = probes
         self._observer = observer
 
-    async def __call__(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
+    @property
+    def talk(self) -> Talk[Generator, OpenStream]:
+        """As a chain wants it."""
+        return Talk(self._call, self._pieces)
+
+    async def _call(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
         if self._observer is None:
             return await self._opened(tier, permit, limit_s)
         with self._observer.attempt(tier.circuit, state_met(tier, permit)) as attempt:

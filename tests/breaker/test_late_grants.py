@@ -1,4 +1,4 @@
-"""A grant that came too late for its asker: the call that takes it up has its full time, and nobody keeps it for long."""
+"""A grant that came too late for its asker: the call that takes it up has its full time, and nobody keeps it long."""
 
 from __future__ import annotations
 

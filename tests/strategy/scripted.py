@@ -57,6 +57,7 @@ class ScriptedAdmission:
     permit: ScriptedPermit | None
     state: CircuitState
     retry_after_s: float | None = None
+    asked: asyncio.Future[None] | None = None
 
 
 @dataclass

@@ -277,15 +277,18 @@ class TestProbes:
         in_virtual_time(scenario)
         assert bench.circuit("first").told == [Outcome.TIMEOUT]
 
-    def test_a_probe_ends_by_its_bound(self) -> None:
-        bench = self.probing(Scripted((HANGS,)), bound_s=0.3)
+    @pytest.mark.parametrize(("bound_s", "outcome"), [(0.3, Outcome.CANCELLED), (1.2, Outcome.TIMEOUT)])
+    def test_a_probe_ends_by_its_bound_and_that_is_a_timeout_only_if_it_had_its_full_time(
+        self, bound_s: float, outcome: Outcome
+    ) -> None:
+        bench = self.probing(Scripted((HANGS,)), bound_s=bound_s)
 
         async def scenario() -> None:
             await bench.run(allowed_s=0.01)
-            await asyncio.sleep(0.35)
+            await asyncio.sleep(min(bound_s, 1.0) + 0.05)
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [Outcome.TIMEOUT]
+        assert bench.circuit("first").told == [outcome]
 
     def test_closing_cancels_probes_that_do_not_end_and_that_is_no_vote(self) -> None:
         bench = self.probing(Scripted((HANGS,)))

@@ -166,7 +166,7 @@ def test_a_stream_is_tried_again_before_its_first_piece_only() -> None:
             async def last(generator: Generator) -> Any:
                 return await generator.generate("why?", [])
 
-            served = await chain.run_with(Streaming("why?", [], deadline, probes), last, deadline)
+            served = await chain.run_with(Streaming("why?", [], deadline, probes).talk, last, deadline)
             opened = served.reply
             while hasattr(opened, "next") and await opened.next(deadline) is not None:
                 pass
