@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.ledger import Change
-from ha_rag.ledger.pace import Pace
+from ha_rag.ledger.pace import LEASES_PER_S, READS_PER_S, Pace
 from tests.ledger.simulated_fleet import Fleet, Member
+from tests.ledger.virtual_ledgers import InMemory
 
 CALM = CircuitPolicy(min_samples=100, window_s=10.0)
 
@@ -86,3 +89,49 @@ def test_in_a_minute_without_redis_a_replica_tries_the_less_often_the_larger_the
         member.wire.mend()
 
     fleet.run(scenario())
+
+
+ALL, SOME = 1000, 50
+SHARE = SOME / ALL
+RESTING = CircuitPolicy(min_samples=3, recovery_timeout_s=12.0, probe_timeout_s=12.0)
+
+
+class OfAThousand(InMemory):
+    """Those who beat here are some of a thousand."""
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        await super().beat(incarnation, body, circuits, life_ms)
+        return ALL
+
+
+def test_half_open_under_full_traffic_a_thousand_replicas_stay_within_the_fleets_budget() -> None:
+    with Fleet(SOME, RESTING, ledger=OfAThousand) as fleet:
+        fleet.run(open_for_all(fleet))
+        seconds = [fleet.run(a_second_of_traffic(fleet)) for _ in range(10)]
+        assert {member.state for member in fleet.members} == {CircuitState.HALF_OPEN}, "the probe hangs all the while"
+        total = sum(seconds, Counter[str]())
+        print(total, [second["lease"] for second in seconds])
+        assert total["let through"] == 1
+        assert total["record"] + total["settle"] + total["teach"] == 0, "a refusal says nothing to Redis"
+        assert max(second["lease"] for second in seconds) <= LEASES_PER_S * SHARE
+        # Intervals vary by a tenth.
+        assert max(total["read"], total["beat"]) <= 1.1 * READS_PER_S * SHARE * len(seconds)
+
+
+async def open_for_all(fleet: Fleet) -> None:
+    """The circuit opens, and its rest is about to end."""
+    await asyncio.sleep(5)  # all have heard how many they are
+    fail(fleet.members[0], 3)
+    await asyncio.sleep(0.99 * RESTING.recovery_timeout_s)
+    assert {member.state for member in fleet.members} == {CircuitState.OPEN}
+
+
+async def a_second_of_traffic(fleet: Fleet) -> Counter[str]:
+    """Twenty calls of everybody; what was said to Redis meanwhile, and how many of them were let through."""
+    for member in fleet.members:
+        member.wire.sent.clear()
+    through = 0
+    for _ in range(20):
+        through += sum(member.breaker.admit().permitted for member in fleet.members)
+        await asyncio.sleep(0.05)
+    return Counter({"let through": through}) + Counter(verb for member in fleet.members for verb in member.wire.sent)
