@@ -170,8 +170,8 @@ async def test_in_a_brownout_shedding_refuses_in_proportion_where_a_plain_breake
 
 # ---- ramp -----------------------------------------------------------------------------------------------------------
 
-RAMP_S = 8.0
-PER_S = 150.0
+RAMP_S = 10.0
+PER_S = 120.0
 SHARES = (0.1, 0.25, 0.5, 1.0)
 A_QUARTER = PER_S * RAMP_S / 4
 
@@ -179,7 +179,7 @@ A_QUARTER = PER_S * RAMP_S / 4
 async def _shares_after_closing(shop: Shop) -> list[float]:
     """Of the questions asked in each quarter of the ramp's time after closing, the share that the service received."""
     await shop.provider.fail("chat")
-    asking = asyncio.create_task(shop.asked(PER_S, 20))
+    asking = asyncio.create_task(shop.asked(PER_S, 22))
     await shop.until("open")
     await shop.provider.mend()
     await shop.until("closed")
