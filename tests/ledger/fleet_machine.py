@@ -25,6 +25,7 @@ REST = ThrottledError("slow down", retry_after_s=1.5, status=429)
 
 PICK = st.integers(min_value=0, max_value=5)
 LOSSES = [f"{verb}{way}" for verb in ("record", "lease", "settle", "read", "teach") for way in "<>"] + ["message"]
+APART = st.sampled_from([None, None, "up", "gone", "frozen", "readonly"])
 REDIS = st.sampled_from(["up", "up", "up", "slow", "gone", "frozen", "readonly"])
 
 
@@ -184,11 +185,23 @@ class WhateverHappens(RuleBasedStateMachine):
     def the_ledger_fails_over(self, ahead_ms: int) -> None:
         self.fleet.failover(ahead_ms)
 
+    @precondition(lambda self: any(m.view.fleet.epoch for m in self.fleet.members))
+    @rule(pick=PICK, in_ms=st.integers(1, 3), mode=st.sampled_from([None, *OverrideMode]))
+    def the_ledger_fails_over_into_a_tie(self, pick: int, in_ms: int, mode: OverrideMode | None) -> None:
+        """What happens in so many ms gets an epoch that is believed to be another transition's."""
+        believed = max(m.view.fleet.epoch for m in self.fleet.members)
+        self.fleet.failover(believed - in_ms - self.fleet.ledger_clock.unix_ms())
+        self._speak(self.member(pick), mode, 0.3)
+        self.fleet.run(asyncio.sleep(0.01))
+
     # ---- operators --------------------------------------------------------------------------------------------------
 
     @rule(pick=PICK, mode=st.sampled_from([*OverrideMode, None]), for_s=st.sampled_from([0.3, 1.5]))
     def an_operator_speaks(self, pick: int, mode: OverrideMode | None, for_s: float) -> None:
-        registry = self.member(pick).registry
+        self._speak(self.member(pick), mode, for_s)
+
+    def _speak(self, member: Member, mode: OverrideMode | None, for_s: float) -> None:
+        registry = member.registry
         if mode is None:
             self.fleet.run(self._said(registry.end_override(SVC, by="me")))
         else:
@@ -215,6 +228,12 @@ class WhateverHappens(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.awake) > 1)
     @rule(pick=PICK)
+    def a_replica_dies(self, pick: int) -> None:
+        """And nobody takes its place."""
+        self.fleet.run(self.fleet.bury(self.member(pick)))
+
+    @precondition(lambda self: len(self.awake) > 1)
+    @rule(pick=PICK)
     def a_replica_is_paused(self, pick: int) -> None:
         self.member(pick).wire.pause()
 
@@ -229,6 +248,22 @@ class WhateverHappens(RuleBasedStateMachine):
     @rule(redis=REDIS)
     def a_healthy_service_and_some_traffic_close_the_circuit(self, redis: str) -> None:
         self.fleet.run(Recovery(self.fleet, redis).closes())
+
+    @rule(redis=REDIS, pick=PICK, apart=APART, deaf=st.booleans(), sick=st.booleans())
+    def a_healthy_service_and_some_traffic_close_it_from_here(
+        self, redis: str, pick: int, apart: str | None, deaf: bool, sick: bool
+    ) -> None:
+        """One replica may meet another Redis than the others, hear no message, or be sick where two must agree."""
+        first, second, third = (self.fleet.members[(pick + n) % len(self.fleet.members)] for n in range(3))
+        outvoted = sick and self.fleet.policy.quorum > 1 and len(self.fleet.members) > 1
+        recovery = Recovery(
+            self.fleet,
+            redis,
+            apart={first: apart} if apart else {},
+            deaf=[second] if deaf else [],
+            sick=[third] if outvoted else [],
+        )
+        self.fleet.run(recovery.closes_from_here())
 
     @rule(redis=REDIS)
     def a_service_that_is_down_for_all_is_spared_by_all(self, redis: str) -> None:

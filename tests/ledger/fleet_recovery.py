@@ -1,63 +1,90 @@
 """What must come to pass: from wherever a fleet stands, within a time that can be told beforehand.
 
 "Closed within T" is the design's fifth invariant: whatever died, with a healthy service and some traffic the circuit is
-closed for all within its current open time + one lease + the successes it needs.
+closed for all within its current open time + one lease + the successes it needs (`fleet_bounds.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ha_rag.circuit.state import CircuitState, Counts
 from ha_rag.errors import ServiceError
+from tests.ledger.fleet_bounds import HEARD_S, TRIED_S, Bounds, counted
 from tests.ledger.simulated_fleet import SVC, Fleet, Member
 
 DOWN = ServiceError("down", status=500)
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
-HEARD_S = 1.1 + 0.5
-"""A poll comes each 1.1 s at the latest, a lost connection is tried again within 0.5 s."""
-
-NOTICED_S = 1.1 + 2 * (0.25 + 0.5)
-"""A ledger that stops to answer: a poll, and two time limits with a pause after each."""
-
-TRIED_S = 1.0 + 0.2
-"""A ledger that refused a verb is tried with another one after a second."""
-
-EACH_PROBE_S = {"slow": 0.35}
-"""For each good probe: to ask, to call, to tell, and 0.05 s between two calls."""
-
 EVERY_S = 0.05
 
 
-class Recovery:
-    """One fleet, over a Redis that is from now on `up`, `slow` (0.1 s), `gone`, `frozen`, `readonly`, or `as it is`."""
+FOR_EVER = 10_000
 
-    def __init__(self, fleet: Fleet, redis: str) -> None:
+
+class Recovery:
+    """One fleet, over a Redis that is from now on `up`, `slow` (0.1 s), `gone`, `frozen`, `readonly`, or `as it is`.
+
+    `apart`: members that meet it otherwise. `deaf`: those that no message reaches. `sick`: those whose calls fail.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        redis: str,
+        *,
+        apart: Mapping[Member, str] | None = None,
+        deaf: Collection[Member] = (),
+        sick: Collection[Member] = (),
+    ) -> None:
         self.fleet = fleet
         self.redis = redis
-        self.shared = redis in ("up", "slow")
+        self.modes = {m: (apart or {}).get(m, redis) for m in fleet.members}
+        self.deaf = deaf
+        self.sick = sick
+        self.healthy = [m for m in fleet.members if m not in sick]
+        self.shared = any(self.modes[m] in ("up", "slow") for m in self.healthy)
+        self.bounds = Bounds(fleet)
 
     async def closes(self) -> None:
-        """The service is healthy from now on: closed for all within T."""
+        """The service is healthy; once the dust has settled everybody calls: from then on closed for all within T."""
+        self._service_recovers()
         self._heal()
+        await self._dust_settles()
+        await self._close_within(self.bounds.when_the_dust_has_settled_s(self.redis))
+        if self.shared:
+            await self._counts_each_call_once()
+            if len(self.fleet.members) >= self.fleet.policy.quorum:
+                await self._opens_for_all_at_once()
+
+    async def closes_from_here(self) -> None:
+        """The service is healthy and everybody calls from this instant on, whatever is under way."""
+        self._service_recovers()
+        within_s = self.bounds.from_here_s(self.modes, self.deaf, self.sick)
+        self._heal()
+        await self._close_within(within_s)
+        for member in self.deaf:
+            member.wire.lose.clear()
+
+    def _service_recovers(self) -> None:
         self.fleet.down = False
         for member in self.fleet.members:
-            member.sick = False
+            member.sick = member in self.sick
             for call in list(member.calls):
-                member.end(call)
-        await self._dust_settles()
-        within_s, began_s = self.bound_s(), self.fleet.now_s
+                member.end(call, self._error(member))
+
+    async def _close_within(self, within_s: float) -> None:
+        began_s = self.fleet.now_s
         while not self._closed_for_all():
-            await asyncio.gather(*(m.call() for m in self.fleet.members))
+            await asyncio.gather(*(m.call(self._error(m)) for m in self.fleet.members))
             await asyncio.sleep(EVERY_S)
             self.fleet.check()
             took_s = self.fleet.now_s - began_s
             assert took_s <= within_s, f"not closed for all after {took_s:.2f} s of {within_s:.2f}: {self._states()}"
-        if self.shared:
-            await self._counts_each_call_once()
-            await self._opens_for_all_at_once()
+
+    def _error(self, member: Member) -> ServiceError | None:
+        return DOWN if member in self.sick else None
 
     async def opens(self) -> None:
         """The service is down for all: refused by all as soon as nothing older than the failures is in the window."""
@@ -67,7 +94,7 @@ class Recovery:
             for call in list(member.calls):
                 member.end(call, DOWN)
         policy = self.fleet.policy
-        within_s = self._word_left_s() + policy.window_s + TRIED_S + HEARD_S
+        within_s = self.bounds.word_left_s() + policy.window_s + TRIED_S + HEARD_S
         began_s = self.fleet.now_s
         while not self._refused_by_all():
             await asyncio.gather(*(m.call(DOWN) for m in self.fleet.members))
@@ -79,7 +106,7 @@ class Recovery:
     async def falls_back(self, member: Member) -> None:
         """A replica that sees nothing but failures refuses by itself, whatever the ledger and the others do."""
         policy = self.fleet.policy
-        within_s = self._word_left_s() + policy.window_s + 3 * EVERY_S * policy.min_samples
+        within_s = self.bounds.word_left_s() + policy.window_s + 3 * EVERY_S * policy.min_samples
         until_s = self.fleet.now_s + within_s
         while await member.call(DOWN) != "refused":
             await asyncio.sleep(EVERY_S)
@@ -89,14 +116,15 @@ class Recovery:
     # ---- the parts of it --------------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
-        for member in self.fleet.members:
+        for member, mode in self.modes.items():
             wire = member.wire
             wire.heal()
-            wire.delay_s = 0.05 if self.redis == "slow" else 0.001
-            wire.readonly = self.redis == "readonly"
-            if self.redis == "gone":
+            wire.delay_s = 0.05 if mode == "slow" else 0.001
+            wire.readonly = mode == "readonly"
+            wire.lose += ["message"] * (FOR_EVER if member in self.deaf else 0)
+            if mode == "gone":
                 wire.cut()
-            if self.redis == "frozen":
+            if mode == "frozen":
                 wire.freeze()
 
     async def _dust_settles(self) -> None:
@@ -105,7 +133,7 @@ class Recovery:
         Nor are there failures left in a window, which could open the circuit with the next good call.
         """
         await asyncio.sleep(HEARD_S + 2 * self.fleet.members[0].wire.delay_s)
-        if any(counts.failed for window in self._windows() for counts in window.values()):
+        if self.bounds.windows_may_open():
             await asyncio.sleep(self.fleet.policy.window_s)
         self.fleet.check()
         if self.shared:
@@ -125,56 +153,8 @@ class Recovery:
         for member in self.fleet.members:
             assert member.view.fleet.epoch == epoch, f"{member.name} and the ledger disagree: {self._states()}"
 
-    def _windows(self) -> list[Mapping[tuple[int, int], Counts]]:
-        own = [member.view._overlay.solo.circuit for member in self.fleet.members]
-        return [circuit.window for circuit in (self.fleet.ledger.circuit(SVC), *own)]
-
-    def bound_s(self) -> float:
-        """How long it may take from here, by what stands in the ledger and in the views."""
-        policy = self.fleet.policy
-        rest_s = max(self._word_left_s(), *(self._rest_left_s(m) for m in self.fleet.members), self._ledger_rest_s())
-        away = any(m.view.away for m in self.fleet.members)
-        wait_s = (TRIED_S if away else 0.0) if self.shared else NOTICED_S
-        return (
-            rest_s + wait_s + self._lease_left_s() + policy.probe_successes * EACH_PROBE_S.get(self.redis, 0.15) + 0.2
-        )
-
-    def _word_left_s(self) -> float:
-        """Of an operator's word, wherever it is known."""
-        now_s = self.fleet.now_s
-        word = self.fleet.ledger.circuit(SVC).override
-        there_s = (word.until_ms or 0) - self.fleet.ledger_clock.unix_ms() if word else 0
-        here = [m.view._stance.fleet.override_until_s - now_s for m in self.fleet.members if m.view.fleet.override]
-        return max(0.0, there_s / 1000, *here)
-
-    def _ledger_rest_s(self) -> float:
-        circuit = self.fleet.ledger.circuit(SVC)
-        left_ms = circuit.open_until_ms - self.fleet.ledger_clock.unix_ms()
-        return max(0.0, left_ms / 1000) if circuit.state is OPEN else 0.0
-
-    def _rest_left_s(self, member: Member) -> float:
-        now_s, view = self.fleet.now_s, member.view
-        fleets_s = (
-            view._stance.fleet.rest_until_s - now_s if view.fleet.state is OPEN and not view.fleet.override else 0.0
-        )
-        own = view._overlay.solo.circuit
-        own_s = own.open_until_ms / 1000 - now_s if own.state is OPEN else 0.0
-        return max(0.0, fleets_s, own_s)
-
-    def _lease_left_s(self) -> float:
-        """Of leases whose replica is dead, or whose word was lost; alone, a replica has given its own."""
-        now_ms = self.fleet.ledger_clock.unix_ms()
-        own_ms = round(self.fleet.now_s * 1000)
-        there = [lease.until_ms - now_ms for lease in self.fleet.ledger.circuit(SVC).leases.values()]
-        here = [
-            lease.until_ms - own_ms
-            for m in self.fleet.members
-            for lease in m.view._overlay.solo.circuit.leases.values()
-        ]
-        return max(0, *there, *here, 0) / 1000
-
     def _closed_for_all(self) -> bool:
-        if any(m.state is not CLOSED for m in self.fleet.members):
+        if any(m.state is not CLOSED for m in self.healthy):
             return False
         return not self.shared or self.fleet.ledger.circuit(SVC).state is CLOSED
 
@@ -195,8 +175,8 @@ class Recovery:
                 await member.call(error)
         await asyncio.sleep(0.5)
         fleet.check()
-        counted = sum(fleet.ledger.circuit(SVC).window.values(), Counts())
-        assert counted == Counts(3 * len(fleet.members), len(fleet.members)), f"{counted} were counted"
+        counts = counted(fleet.ledger.circuit(SVC))
+        assert counts == Counts(3 * len(fleet.members), len(fleet.members)), f"{counts} were counted"
 
     async def _opens_for_all_at_once(self) -> None:
         """Failures spread over the replicas, each of which sees too few, open the circuit, and all hear of it."""

@@ -39,6 +39,7 @@ class Told:
     """What one replica should believe, by the words that reached it. `rests_until_s`: at least; None: unknown."""
 
     epoch: int = 0
+    origin: tuple[object, ...] = (True, 0, "", "")
     rests_until_s: float | None = None
     read: int = 0
 
@@ -123,6 +124,10 @@ class FleetWatch:
         for at_s, name, word in member.wire.words[told.read :]:
             if name != SVC or word.epoch < told.epoch:
                 continue
+            origin = (word.state is CLOSED, word.changed_at_ms, word.reason, word.opened_by)
+            if word.epoch == told.epoch and origin != told.origin:
+                continue  # of another history, which gave the same epoch to another transition
+            told.origin = origin
             known = word.override is None and word.state is OPEN
             until_s = at_s + word.left_ms / 1000 if known else None
             if word.epoch > told.epoch:

@@ -120,6 +120,36 @@ async def prober_dead(fleet: Fleet) -> None:
     await fleet.join("late")
 
 
+async def last_one(fleet: Fleet) -> None:
+    """All replicas but one were killed, the one that probed among them, and nobody took their place."""
+    await probing(fleet)
+    *dead, _ = fleet.members
+    for member in dead:
+        await fleet.bury(member)
+
+
+async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
+    """Redis failed over to a copy of before the outage, on a clock that lags. There an operator's word ended in the
+    very millisecond in which the circuit had opened, and those who know of that were cut off meanwhile."""
+    fleet.copy()
+    await resting(fleet)
+    opened = fleet.ledger.circuit(SVC).epoch
+    cut = list(fleet.members)
+    for member in cut:
+        member.wire.cut()
+    fleet.failover()
+    new = await fleet.join("new")
+    fleet.failover(opened - 5 - fleet.ledger_clock.unix_ms())
+    await new.registry.override(SVC, OverrideMode.SHADOW, reason="test", by="me")
+    await asyncio.sleep(0.001 * (opened - 1 - fleet.ledger_clock.unix_ms()))
+    await new.registry.end_override(SVC, by="me")
+    circuit = fleet.ledger.circuit(SVC)
+    assert (circuit.epoch, circuit.state, circuit.override) == (opened, CLOSED, None)
+    assert all(m.view.fleet.epoch == opened and m.state is OPEN for m in cut)
+    for member in cut:
+        member.wire.mend()
+
+
 async def prober_paused(fleet: Fleet) -> None:
     """The replica that probes stands still."""
     await probing(fleet)
@@ -198,7 +228,8 @@ OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     opening.__name__: opening
     for opening in (
         fresh, resting, rested, probing, half_won, lost_once, closed_again, probing_a_forgetful_ledger,
-        probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed, prober_dead, prober_paused,
+        probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed, prober_dead, last_one, prober_paused,
         granted_late, alone, back_after_alone, one_sick, only_reading, overridden, shadowed,
+        two_transitions_share_an_epoch,
     )
 }  # fmt: skip
