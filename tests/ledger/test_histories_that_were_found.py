@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 
 import pytest
 
 from tests.ledger.fleet_recovery import Recovery
-from tests.ledger.openings import probing_a_forgetful_ledger
-from tests.ledger.simulated_fleet import QUICK, Fleet
+from tests.ledger.openings import probing_a_forgetful_ledger, two_transitions_share_an_epoch
+from tests.ledger.simulated_fleet import OPEN, QUICK, SVC, Fleet
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -26,3 +27,17 @@ def test_a_probe_asked_for_without_a_call_is_heard_of_by_all(seed: int) -> None:
             member.wire.mend()
         fleet.run(Recovery(fleet, "readonly").closes())
         fleet.run(Recovery(fleet, "slow").closes())
+
+
+def test_a_closing_that_was_given_the_epoch_of_an_opening_ends_no_rest_and_the_fleet_is_one_again() -> None:
+    """Random steps after that opening of a fleet seldom leave it the time that it takes to show."""
+    with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
+        fleet.run(two_transitions_share_an_epoch(fleet))
+        tied, rests_until_s = fleet.ledger.circuit(SVC).epoch, fleet.members[0].view._stance.fleet.rest_until_s
+        while fleet.now_s < rests_until_s - 0.1:
+            fleet.run(asyncio.sleep(0.05))
+            fleet.check()
+        known = fleet.ledger.circuit(SVC)
+        assert (known.state, known.epoch > tied) == (OPEN, True)
+        assert {m.view.fleet.epoch for m in fleet.members} == {known.epoch}
+        fleet.run(Recovery(fleet, "up").closes_from_here())
