@@ -122,6 +122,7 @@ class Crew:
     provider: Controls
     namespace: str
     policy: dict[str, Any] = field(default_factory=dict)
+    timeout_s: float = TIMEOUT_S
 
     def __iter__(self) -> Any:
         return iter(self.members)
@@ -309,9 +310,10 @@ class Yard:
         names: Sequence[str] | None = None,
         policies: Sequence[dict[str, Any]] | None = None,
         processes: Sequence[Process] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> AsyncIterator[Crew]:
         """A crew of `size`. `policy`: changes to POLICY; `policies`: one change for each. `redis_url`: another Redis
-        than one of the crew's own. `processes`: to run in, instead of some of the pool's."""
+        than one of the crew's own. `processes`: to run in, instead of some of the pool's. `timeout_s`: of each call."""
         redis = RedisProcess(self.folder)
         taken = [*(processes or []), *self.workers.take(size - len(processes or []))]
         proxies = self.proxies.take(1 if wires else 0)
@@ -328,7 +330,7 @@ class Yard:
             if proxy is not None:
                 stack.push_async_callback(proxy.aclose)
             crew = Crew([], redis, controls, f"test-{next(self.numbers)}")
-            crew.policy = {**POLICY, **(policy or {})}
+            crew.policy, crew.timeout_s = {**POLICY, **(policy or {})}, timeout_s
             crew.members = list(
                 await asyncio.gather(*(self._member(f"rag-{n}", p, proxy, redis) for n, p in enumerate(taken, 1)))
             )
@@ -357,5 +359,5 @@ class Yard:
             replica=member.name,
             provider_url=f"http://127.0.0.1:{to_provider.port}" if to_provider else self.provider.url,
             policy={**crew.policy, **policy},
-            timeout_s=TIMEOUT_S,
+            timeout_s=crew.timeout_s,
         )

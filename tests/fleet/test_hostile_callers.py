@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.fleet.crew import LEASE_S, REST_S, TIMEOUT_S, CrewOf
+from tests.fleet.crew import LEASE_S, REST_S, TIMEOUT_S, Crew, CrewOf, Member
+
+PROMPT_S = 0.5
+"""Within so much of its time a rest that a service asked for begins and ends."""
 
 
 async def test_a_thousand_cancelled_calls_do_not_open_a_circuit(crew_of: CrewOf):
@@ -49,13 +52,58 @@ async def test_a_probe_whose_caller_leaves_runs_to_its_end_and_closes_the_circui
 
 async def test_a_service_that_asks_for_a_rest_gets_it_from_every_replica_and_no_longer(crew_of: CrewOf):
     async with crew_of(3) as crew:
-        await crew.provider.fail("chat", "throttle", retry_after_s=3.0)
-        await crew.members[0].call()
-        await crew.until("open", within_s=0.5)
-        asked_s = asyncio.get_running_loop().time()
-        received = await crew.provider.calls()
+        asked_s = await throttled(crew, crew.members[0], retry_after_s=3.0)
+        await rests_for(crew, 3.0, since_s=asked_s)
         await crew.provider.mend()
-        while asyncio.get_running_loop().time() < asked_s + 2.5:
-            assert [await member.call() for member in crew] == [["refused"]] * 3
-        assert await crew.provider.calls() == received
-        await crew.until("closed", within_s=0.5 + REST_S, calling=True)
+        await crew.until("closed", within_s=REST_S, calling=True)
+
+
+async def test_a_service_that_asks_for_an_hour_gets_the_longest_rest_there_may_be(crew_of: CrewOf):
+    async with crew_of(3, policy={"throttle_max_s": 2.0}) as crew:
+        asked_s = await throttled(crew, crew.members[0], retry_after_s=3600.0)
+        await rests_for(crew, 2.0, since_s=asked_s)
+
+
+async def test_with_a_quorum_of_two_a_service_has_to_ask_two_replicas_for_a_rest_to_get_it_from_all(
+    crew_of: CrewOf,
+):
+    async with crew_of(3, policy={"quorum": 2}) as crew:
+        asked, second, third = crew.members
+        await throttled(crew, asked, retry_after_s=3.0)
+        await crew.provider.mend()
+        assert await asked.call() == ["refused"]
+        assert await second.call(5) + await third.call(5) == ["ok"] * 10
+        assert await crew.changes() == []
+        asked_s = await throttled(crew, second, retry_after_s=2.0)
+        await rests_for(crew, 2.0, since_s=asked_s)
+        assert await crew.changes() == [("closed", "open")]
+
+
+async def test_a_probe_that_is_asked_for_a_rest_gives_that_rest_and_makes_no_later_one_longer(crew_of: CrewOf):
+    async with crew_of(3) as crew:
+        await crew.open_to_half_open()
+        stepped = (await crew.members[0].sees())["open_count"]
+        await crew.provider.fail("chat", "throttle", retry_after_s=2.0)
+        probe = await crew.recorded_probe(crew.members[0])
+        await crew.until("open", within_s=0.5)
+        await rests_for(crew, 2.0, since_s=probe["ended_s"])
+        assert {(await member.sees())["open_count"] for member in crew} == {stepped}
+
+
+async def throttled(crew: Crew, member: Member, retry_after_s: float) -> float:
+    """The service asks that replica for a rest; answers when (monotonic seconds)."""
+    await crew.provider.fail("chat", "throttle", retry_after_s=retry_after_s)
+    (record,) = await member.ask("call")
+    assert record["outcome"] == "failed"
+    await crew.until("open", within_s=0.5, members=[member])
+    return float(record["ended_s"])
+
+
+async def rests_for(crew: Crew, rest_s: float, since_s: float) -> None:
+    """Every replica is refused until the rest is over, and half-open at once after it; the service hears of nobody."""
+    await crew.until("open", within_s=0.5)
+    received = await crew.provider.calls()
+    ends_s = await crew.refused_until(since_s + rest_s)
+    assert max(ends_s) < since_s + rest_s + PROMPT_S, "as callers are told"
+    assert await crew.provider.calls() == received
+    await crew.until("half_open", within_s=0.0, slack_s=PROMPT_S)
