@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.fleet.crew import Yard
-from tests.fleet.latency import percentile
+from tests.fleet.latency import assert_as_fast
 from tests.fleet.processes import CONFIGURATION, HA_RAG, QUESTION, Controls, Fleet, Process, Replica, StandingFleet
 from tests.fleet.redis_trouble import AWAY, SLOW, Trouble
 from tests.ports import free_ports_in_a_row
@@ -32,21 +32,21 @@ TROUBLES = [
 ]
 
 
-async def asked(fleet: Fleet, times: int) -> tuple[list[dict[str, Any]], float]:
-    """Asks every replica so many questions; the answers, and the 99th percentile of their times in ms."""
+async def asked(fleet: Fleet, times: int) -> tuple[list[dict[str, Any]], list[float]]:
+    """Asks every replica so many questions; the answers, and how long each took in ms."""
     answers, took_ms = [], []
     for _ in range(times):
         for replica in fleet.replicas:
             began_s = time.monotonic()
             answers.append(await replica.ask())
             took_ms.append(1000 * (time.monotonic() - began_s))
-    return answers, percentile(took_ms, 0.99)
+    return answers, took_ms
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_with_redis_in_trouble_every_question_is_answered_in_full_and_as_fast(fleet: Fleet, trouble: Trouble):
     await asked(fleet, 10)
-    _, healthy_ms = await asked(fleet, 60)
+    _, well_ms = await asked(fleet, 60)
     await trouble.strike(fleet)
     answers, struck_ms = await asked(fleet, 60)
     async with asyncio.timeout(5):
@@ -55,9 +55,8 @@ async def test_with_redis_in_trouble_every_question_is_answered_in_full_and_as_f
     told = [await replica.health() for replica in fleet.replicas]
     answers += (await asked(fleet, 20))[0]
     await trouble.recover(fleet)
-    print({"healthy p99 ms": healthy_ms, "struck p99 ms": struck_ms})
     assert not any(answer["degraded"] for answer in answers)
-    assert struck_ms < 3 * healthy_ms + 20
+    assert_as_fast(struck_ms, well_ms)
     assert {answer["shared_state"] for answer in answers[-60:]} == {trouble.state}, "an answer says what it knows"
     assert {one["shared_state"] for one in told} == {trouble.state}
     assert {one["status"] for one in told} == {"ok" if trouble.state == "fresh" else "degraded"}
