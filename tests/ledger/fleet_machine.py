@@ -23,6 +23,9 @@ from tests.ledger.virtual_ledgers import InMemory, Make
 DOWN = ServiceError("down", status=500)
 REST = ThrottledError("slow down", retry_after_s=1.5, status=429)
 
+SLOW_S = 0.3
+HOW = st.sampled_from(["", "", "", "cancelled", "invalid"])
+
 PICK = st.integers(min_value=0, max_value=5)
 LOSSES = [f"{verb}{way}" for verb in ("record", "lease", "settle", "read", "teach") for way in "<>"] + ["message"]
 APART = st.sampled_from([None, None, "up", "gone", "frozen", "readonly"])
@@ -37,11 +40,17 @@ class WhateverHappens(RuleBasedStateMachine):
     fleet: Fleet
 
     @initialize(
-        replicas=st.integers(2, 3), probes=st.integers(1, 2), successes=st.integers(1, 2), quorum=st.integers(1, 2)
-    )
-    def begin(self, replicas: int, probes: int, successes: int, quorum: int) -> None:
+        replicas=st.integers(2, 4), probes=st.integers(1, 2), successes=st.integers(1, 2), quorum=st.integers(1, 2),
+        slow=st.booleans(), hasty=st.booleans(),
+    )  # fmt: skip
+    def begin(self, replicas: int, probes: int, successes: int, quorum: int, slow: bool, hasty: bool) -> None:
+        """`slow`: calls may be too slow. `hasty`: the policy would have the circuit rest for less than a lease."""
         policy = replace(QUICK, probes=probes, probe_successes=successes, quorum=quorum)
-        self.fleet = Fleet(replicas, policy, ledger=type(self).ledger)
+        if slow:
+            policy = replace(policy, slow_call_s=SLOW_S, slow_threshold=0.6)
+        if hasty:
+            policy = replace(policy, recovery_timeout_s=0.5, probe_timeout_s=None)
+        self.fleet = Fleet(replicas, policy, 0.01 if hasty else None, ledger=type(self).ledger)
         self.joined = replicas
         self.met: set[str] = set()
         self.fleet.run(self._opened())
@@ -72,16 +81,16 @@ class WhateverHappens(RuleBasedStateMachine):
     def calls(self) -> list[Call]:
         return [call for member in self.awake for call in member.calls]
 
-    async def _call(self, members: list[Member], times: int, every_s: float = 0.0) -> None:
+    async def _call(self, members: list[Member], times: int, every_s: float = 0.0, how: str = "") -> None:
         for _ in range(times):
-            await asyncio.gather(*(m.call(self.ends(m)) for m in members))
+            await asyncio.gather(*(m.call(self.ends(m), how=how) for m in members))
             await asyncio.sleep(every_s)
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
-    @rule(pick=PICK, times=st.integers(1, 4))
-    def one_replica_calls(self, pick: int, times: int) -> None:
-        self.fleet.run(self._call([self.member(pick)], times))
+    @rule(pick=PICK, times=st.integers(1, 4), how=HOW)
+    def one_replica_calls(self, pick: int, times: int, how: str) -> None:
+        self.fleet.run(self._call([self.member(pick)], times, how=how))
 
     @rule(times=st.integers(2, 12), every_s=st.sampled_from([0.01, 0.06, 0.2]))
     def everybody_calls(self, times: int, every_s: float) -> None:
@@ -111,21 +120,32 @@ class WhateverHappens(RuleBasedStateMachine):
         await asyncio.gather(*(m.begin() for m in members))
 
     @precondition(lambda self: self.calls())
-    @rule(pick=PICK, error=st.sampled_from([None, DOWN]), how=st.sampled_from(["", "", "cancelled", "invalid"]))
+    @rule(pick=PICK, error=st.sampled_from([None, DOWN]), how=HOW)
     def a_call_ends(self, pick: int, error: Exception | None, how: str) -> None:
         calls = self.calls()
         self.fleet.run(self._end(calls[pick % len(calls)], error, how))
 
     @precondition(lambda self: any(call.probe for call in self.calls()))
-    @rule(pick=PICK, error=st.sampled_from([None, DOWN]))
-    def a_probe_ends(self, pick: int, error: Exception | None) -> None:
+    @rule(pick=PICK, error=st.sampled_from([None, DOWN]), how=HOW)
+    def a_probe_ends(self, pick: int, error: Exception | None, how: str) -> None:
         probes = [call for call in self.calls() if call.probe]
-        self.fleet.run(self._end(probes[pick % len(probes)], error))
+        self.fleet.run(self._end(probes[pick % len(probes)], error, how))
 
     @staticmethod
-    async def _end(call: Call, error: Exception | None, how: str = "") -> None:
-        call.member.end(call, error, how="" if call.probe else how)
+    async def _end(call: Call, error: Exception | None, how: str) -> None:
+        call.member.end(call, error, how=how)
         await asyncio.sleep(0)
+
+    @precondition(lambda self: self.fleet.policy.slow_call_s)
+    @rule(pick=PICK, everybody=st.booleans(), times=st.integers(1, 3))
+    def calls_take_too_long(self, pick: int, everybody: bool, times: int) -> None:
+        self.fleet.run(self._call_slowly(self.awake if everybody else [self.member(pick)], times))
+
+    async def _call_slowly(self, members: list[Member], times: int) -> None:
+        calls = [await m.begin() for m in members for _ in range(times)]
+        await asyncio.sleep(SLOW_S + 0.01)
+        for call in filter(None, calls):
+            call.member.end(call, self.ends(call.member))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
@@ -176,6 +196,11 @@ class WhateverHappens(RuleBasedStateMachine):
     @rule()
     def the_ledger_is_flushed(self) -> None:
         self.fleet.flush()
+
+    @precondition(lambda self: self.fleet.ledger.has_scripts)
+    @rule()
+    def the_ledger_loses_its_scripts(self) -> None:
+        self.fleet.forget_scripts()
 
     @rule()
     def the_ledger_is_copied(self) -> None:

@@ -19,6 +19,9 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 EVERY_S = 0.05
 
+SAID_S = 0.01
+"""Until the words of the probes that have just ended are heard: such a word may ask for a rest."""
+
 
 FOR_EVER = 10_000
 
@@ -61,6 +64,7 @@ class Recovery:
     async def closes_from_here(self) -> None:
         """The service is healthy and everybody calls from this instant on, whatever is under way."""
         self._service_recovers()
+        await asyncio.sleep(SAID_S)
         within_s = self.bounds.from_here_s(self.modes, self.deaf, self.sick)
         self._heal()
         await self._close_within(within_s)

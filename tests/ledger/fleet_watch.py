@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ha_rag.circuit.state import CircuitState, Counts
-from ha_rag.circuit.transitions import Trigger
 from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost
-from ha_rag.ledger.ledger import Event
+from tests.ledger.fleet_causes import Causes, Ended, total
 
 if TYPE_CHECKING:
     from tests.ledger.simulated_fleet import Call, Fleet, Member
@@ -49,15 +48,18 @@ class FleetWatch:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.calls: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
-        """Fleet's epoch -> (how a call ended, replica) -> how many."""
-        self.probes: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+        self.calls: dict[int, Ended] = defaultdict(Counter)
+        """By the fleet's epoch that admitted them."""
+        self.probes: dict[int, Ended] = defaultdict(Counter)
         """The same of probes, by the epoch that granted them."""
         self.own: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         """(Replica, its own epoch) -> how a call ended -> how many."""
         self.won_alone: Counter[tuple[str, int]] = Counter()
         self.lost: set[str] = set()
         """Leases that a flush or a failover took from the ledger while they stood."""
+        self._outlasted: set[str] = set()
+        """Those of them that end before the ledger may grant another one: a flushed one opens for a lease at least."""
+        self._causes = Causes(fleet)
         self._told: dict[str, Told] = defaultdict(Told)
         self._seen: set[str] = set()
         self._last_epoch: int | None = 0
@@ -74,6 +76,7 @@ class FleetWatch:
         assert not rests, f"{member.name} let a call pass in a rest"
         if call.probe:
             self._used.add(call.token)
+            self._check_events()
             self.check_probes()
         elif word.state is not CLOSED and not word.override:
             won = self.won_alone[member.name, word.epoch]
@@ -81,8 +84,9 @@ class FleetWatch:
 
     def call_ended(self, call: Call, how: str) -> None:
         term, name = call.permit._term, call.member.name
-        self.calls[term.fleet_epoch][how, name] += 1
-        self.own[name, term.solo_epoch][how] += 1
+        for what in (how, "slow") if call.slow else (how,):
+            self.calls[term.fleet_epoch][what, name] += 1
+            self.own[name, term.solo_epoch][what] += 1
 
     def probe_ended(self, call: Call, how: str) -> None:
         if call.alone:
@@ -91,8 +95,8 @@ class FleetWatch:
             self.probes[call.epoch][how, call.member.name] += 1
 
     @contextmanager
-    def losing(self) -> Iterator[None]:
-        """The ledger loses memory inside: what it knew, and what time it was."""
+    def losing(self, *, all_of_it: bool) -> Iterator[None]:
+        """The ledger loses memory inside: what it knew, and what time it was. `all_of_it`: it falls back to no copy."""
         self._check_events()
         before, clock = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock
         began_ms = clock.unix_ms()
@@ -100,6 +104,7 @@ class FleetWatch:
         after = self.fleet.ledger.circuit(SVC)
         kept = {token for token in before.leases if token in after.leases and clock.unix_ms() <= began_ms}
         self.lost |= before.leases.keys() - kept
+        self._outlasted = self._outlasted | before.leases.keys() if all_of_it else set()
         self._seen |= {event.id for event in self.fleet.ledger.told(SVC)}
         self._last_epoch = None
 
@@ -108,7 +113,9 @@ class FleetWatch:
     def check(self) -> None:
         circuit = self.fleet.ledger.circuit(SVC)
         ended = self.calls[circuit.epoch]
-        _check_counts(circuit.window.values(), _total(ended, "ok"), _total(ended, "failed"))
+        _check_counts(circuit.window.values(), *(total(ended, how) for how in ("ok", "failed", "slow")))
+        faults = {name: log.faults for name, log in self.fleet.logs if log.faults}
+        assert not faults, faults
         for member in self.fleet.members:
             self._check_belief(member)
             self._check_gate(member)
@@ -160,7 +167,7 @@ class FleetWatch:
     def _check_own_window(self, member: Member) -> None:
         own = member.view._overlay.solo.circuit
         ended = self.own[member.name, own.epoch]
-        _check_counts(own.window.values(), ended["ok"], ended["failed"])
+        _check_counts(own.window.values(), ended["ok"], ended["failed"], ended["slow"])
 
     def check_probes(self) -> None:
         """Half-open, at most `probes` at the service; alone, one a replica; none beyond its lease."""
@@ -169,9 +176,13 @@ class FleetWatch:
         for call in under_way:
             call.slept |= call.member.wire.paused
         awake = [c for c in under_way if not c.slept]
-        shared = [c for c in awake if not c.alone and c.token not in self.lost]
+        shared = [c for c in awake if not c.alone and (c.token not in self.lost or c.token in self._outlasted)]
         assert len(shared) <= self.fleet.policy.probes, f"{len(shared)} probes at the service"
+        for call in awake:
+            assert self.fleet.now_s <= call.grant.until_s, f"{call.member.name} probes beyond its lease"
         for call in shared:
+            if call.token in self.lost:
+                continue
             lease = circuit.leases.get(call.token)
             assert lease, f"{call.member.name} probes without a lease"
             assert lease.until_ms > now_ms, f"{call.member.name} probes beyond its lease"
@@ -192,7 +203,9 @@ class FleetWatch:
         leases, now_ms = self.fleet.ledger.circuit(SVC).leases, self.fleet.ledger_clock.unix_ms()
         for token, at_s in wire.settling.items():
             lease = leases.get(token)
-            if token not in wire.settled and lease and lease.until_ms > now_ms and token not in self.lost:
+            if token in wire.settled or token in self.lost or now_s > wire.asked[token] + 2 * half_s:
+                continue  # by its own clock, too, the lease may have ended
+            if lease and lease.until_ms > now_ms:
                 assert now_s <= at_s + RESENT_S, f"{member.name} gave up telling how a probe ended"
 
     def _check_tales(self, member: Member) -> None:
@@ -213,32 +226,13 @@ class FleetWatch:
             assert self._last_epoch in (None, event.previous_epoch), "an event is missing in the stream"
             assert event.epoch >= event.previous_epoch, "an epoch went down"
             self._last_epoch = event.epoch
-            self._check_cause(event)
-
-    def _check_cause(self, event: Event) -> None:
-        policy, calls, probes = self.fleet.policy, self.calls[event.previous_epoch], self.probes[event.previous_epoch]
-        losers = {name for how, name in probes if how != "ok"}
-        if event.trigger == Trigger.PROBES_WON:
-            assert _total(probes, "ok") >= policy.probe_successes, f"closed after {dict(probes)} of this half-open"
-        if event.trigger == Trigger.PROBE_LOST:
-            assert len(losers) >= policy.quorum, f"opened again, though {losers} alone lost a probe of this half-open"
-        if event.trigger == Trigger.THROTTLED:
-            asked = {name for how, name in calls if how == "rest"}
-            assert len(asked) >= policy.quorum or len(losers) >= policy.quorum, f"rests, though only {asked} were asked"
-        if event.trigger == Trigger.THRESHOLD:
-            assert policy.min_samples <= event.ok + event.failed
-            assert event.failed <= _total(calls, "failed"), f"{event} of {dict(calls)}"
-            failing = {
-                name for some in (self.calls, self.probes) for c in some.values() for how, name in c if how != "ok"
-            }
-            assert len(failing) >= policy.quorum, f"opened for all by {failing}"
+            self._causes.check(event, self.calls[event.previous_epoch], self.probes[event.previous_epoch])
+            if not self._causes.rests_for_a_lease(event):
+                self._outlasted.clear()
 
 
-def _total(ended: Counter[tuple[str, str]], wanted: str) -> int:
-    return sum(times for (how, _), times in ended.items() if how == wanted)
-
-
-def _check_counts(window: Iterable[Counts], ok: int, failed: int) -> None:
+def _check_counts(window: Iterable[Counts], ok: int, failed: int, slow: int) -> None:
     counts = sum(window, Counts())
     assert counts.ok <= ok, f"{counts} counted, of {ok} that went well in this epoch"
     assert counts.failed <= failed, f"{counts} counted, of {failed} that failed in this epoch"
+    assert counts.slow <= slow, f"{counts} counted, of {slow} that were slow in this epoch"

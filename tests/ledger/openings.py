@@ -91,6 +91,19 @@ async def probing_a_forgetful_ledger(fleet: Fleet) -> None:
     fleet.flush()
 
 
+async def opened_anew_beside_a_lost_probe(fleet: Fleet) -> None:
+    """Redis was flushed while a probe was under way, and opened for replicas that know of nothing before that.
+
+    However short a rest the policy asks for, nobody probes before that probe must have ended.
+    """
+    await probing_a_forgetful_ledger(fleet)
+    newcomers = [await fleet.join(f"new{number}") for number in range(fleet.policy.quorum)]
+    await fail(newcomers)
+    await asyncio.sleep(fleet.policy.recovery_timeout_s + 0.05 if fleet.timeout_s else 0.05)
+    await fail(fleet.members, 1)
+    assert fleet.ledger.circuit(SVC).state is OPEN
+
+
 async def probing_beside_a_stale_copy(fleet: Fleet) -> None:
     """Redis failed over to a copy of before the grant while a probe was under way."""
     await rested(fleet)
@@ -229,8 +242,8 @@ OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     opening.__name__: opening
     for opening in (
         fresh, resting, rested, probing, half_won, lost_once, closed_again, probing_a_forgetful_ledger,
-        probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed, prober_dead, last_one, prober_paused,
-        granted_late, alone, back_after_alone, one_sick, only_reading, overridden, shadowed,
-        two_transitions_share_an_epoch,
+        opened_anew_beside_a_lost_probe, probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed,
+        prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
+        overridden, shadowed, two_transitions_share_an_epoch,
     )
 }  # fmt: skip

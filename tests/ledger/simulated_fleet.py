@@ -16,10 +16,12 @@ from ha_rag.breaker.permit import Permit, Probe, Refusal
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.errors import ServiceError, ThrottledError
+from ha_rag.errors import InvalidRequestError, ServiceError, ThrottledError
 from ha_rag.events import Event
+from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.view import View
 from tests.ledger.fleet_watch import FleetWatch
+from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import InMemory, Make, OpenLedger
 from tests.ledger.wire import Wire
 from tests.strategy.virtual_time import VirtualLoop
@@ -28,6 +30,8 @@ T = TypeVar("T")
 
 SVC = "svc"
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+
+REFUSED = InvalidRequestError("the prompt was refused", status=400)
 
 QUICK = CircuitPolicy(
     min_samples=3,
@@ -89,8 +93,19 @@ class Call:
     @property
     def token(self) -> str:
         """Of the lease that it probes under."""
+        return self.grant.token
+
+    @property
+    def grant(self) -> Grant:
+        """The right that it probes by."""
         assert isinstance(self.permit, Probe)
-        return self.permit._grant.token
+        return self.permit._grant
+
+    @property
+    def slow(self) -> bool:
+        """Whether it has taken too long by now."""
+        slow_s = self.member.fleet.policy.slow_call_s
+        return slow_s > 0 and self.member.fleet.now_s - self.permit.started_s > slow_s
 
 
 @dataclass(eq=False)
@@ -116,21 +131,21 @@ class Member:
     def state(self) -> CircuitState:
         return self.breaker.state
 
-    async def call(self, error: BaseException | None = None) -> str:
-        """One whole call, answered at once; what became of it."""
+    async def call(self, error: BaseException | None = None, *, how: str = "") -> str:
+        """One whole call, answered at once; what became of it. `how`: as in `end`."""
         call = await self.begin()
         if call is None:
             return "refused"
-        self.end(call, error)
+        self.end(call, error, how=how)
         await self.fleet.settled(call)
         return "failed" if error else "ok"
 
     async def begin(self) -> Call | None:
         """Asks, as `call` does; None where it was refused."""
-        began_s = self.fleet.now_s
+        began_s, most_s = self.fleet.now_s, 0.0501 if self.state is HALF_OPEN else 0.0
         admission = await self.breaker.admit_soon()
         waited_s = self.fleet.now_s - began_s
-        assert waited_s <= 0.0501, f"a call waited {waited_s} s for the ledger"
+        assert waited_s <= most_s, f"a call waited {waited_s} s for the ledger"
         if isinstance(admission, Refusal):
             return None
         call = Call(self, admission, asyncio.get_running_loop().create_future())
@@ -143,7 +158,7 @@ class Member:
     async def _probe(self, call: Call) -> None:
         try:
             await self.breaker.detach(call.permit, lambda: self._answered(call))
-        except (ServiceError, asyncio.CancelledError):
+        except (ServiceError, InvalidRequestError, asyncio.CancelledError):
             pass
         except TimeoutError:
             self.fleet.watch.probe_ended(call, "failed")
@@ -156,12 +171,11 @@ class Member:
         await asyncio.shield(call.answer)
 
     def end(self, call: Call, error: BaseException | None = None, *, how: str = "") -> None:
-        """The service answers, or fails; `how`: "cancelled", "invalid" or "throttled" instead."""
+        """The service answers, or fails; `how`: "cancelled" or "invalid" instead."""
         if call.answer.done() or call not in self.calls:
             return
         if call.probe:
-            call.answer.set_result(None) if error is None else call.answer.set_exception(error)
-            self.fleet.watch.probe_ended(call, _named(error))
+            self._end_probe(call, error, how)
             return
         self.calls.remove(call)
         call.answer.cancel()
@@ -170,6 +184,15 @@ class Member:
             return
         self.fleet.watch.call_ended(call, _named(error))
         call.permit.ok() if error is None else call.permit.raised(error)
+
+    def _end_probe(self, call: Call, error: BaseException | None, how: str) -> None:
+        if how == "cancelled":
+            call.permit.cancelled()
+            call.answer.cancel()
+            return
+        error = REFUSED if how == "invalid" else error
+        call.answer.set_result(None) if error is None else call.answer.set_exception(error)
+        self.fleet.watch.probe_ended(call, "slow" if error is None and call.slow else _named(error))
 
     def crash(self) -> None:
         """Dies without a word."""
@@ -195,6 +218,8 @@ class Fleet:
         self.ledger_clock = LedgerTime(loop)
         self.ledger: OpenLedger = ledger(self.ledger_clock)
         self.members: list[Member] = []
+        self.logs: list[tuple[str, Logbook]] = []
+        """Of all replicas that ever were, by name."""
         self.down = False
         """Whether the service is; a member that is `sick` cannot reach it either way."""
         self.watch = FleetWatch(self)
@@ -216,6 +241,7 @@ class Fleet:
         await registry.__aenter__()
         member = Member(self, name, wire, registry, breaker, events)
         self.members.append(member)
+        self.logs.append((name, wire.log))
         return member
 
     async def bury(self, member: Member) -> None:
@@ -244,8 +270,12 @@ class Fleet:
             await asyncio.wait({call.task})
 
     def flush(self) -> None:
-        with self.watch.losing():
+        with self.watch.losing(all_of_it=True):
             self.ledger.forget()
+
+    def forget_scripts(self) -> None:
+        """Redis loses its script cache, and nothing else."""
+        self.ledger.forget_scripts()
 
     def copy(self) -> None:
         """A replica of Redis copies what there is now."""
@@ -253,7 +283,7 @@ class Fleet:
 
     def failover(self, ahead_ms: int = 0) -> None:
         """That copy becomes the master, however old it is. `ahead_ms`: by how much its clock is."""
-        with self.watch.losing():
+        with self.watch.losing(all_of_it=False):
             self.ledger.fall_back()
             self.ledger_clock.ahead_ms += ahead_ms
 
@@ -284,4 +314,6 @@ class Fleet:
 
 def _named(error: BaseException | None) -> str:
     """How a call's end counts."""
-    return "ok" if error is None else "rest" if isinstance(error, ThrottledError) else "failed"
+    if error is None or isinstance(error, InvalidRequestError):
+        return "ok"
+    return "rest" if isinstance(error, ThrottledError) else "failed"

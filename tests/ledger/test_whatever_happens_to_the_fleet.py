@@ -40,5 +40,5 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
 def test_whatever_happens_to_the_real_scripts_what_must_hold_holds(opening: str, client: redis.Redis) -> None:
     ledger = {"opening": opening, "ledger": staticmethod(lambda clock: InLua(clock, client))}
     run_state_machine_as_test(
-        type(f"LuaAfter_{opening}", (WhateverHappens,), ledger), settings=deep(3, stateful_step_count=15)
+        type(f"LuaAfter_{opening}", (WhateverHappens,), ledger), settings=deep(6, stateful_step_count=20)
     )

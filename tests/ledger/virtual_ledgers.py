@@ -31,8 +31,11 @@ class GlassLedger(Ledger, Protocol):
 class OpenLedger(GlassLedger, Protocol):
     """One whose memory they can take."""
 
+    has_scripts: bool
+
     def told(self, name: str) -> Sequence[Event]: ...
     def forget(self) -> None: ...
+    def forget_scripts(self) -> None: ...
     def copy(self) -> None: ...
     def fall_back(self) -> None: ...
     def close(self) -> None: ...
@@ -43,6 +46,8 @@ Make = Callable[[Clock], OpenLedger]
 
 class InMemory(MemoryLedger):
     """The law in Python."""
+
+    has_scripts = False
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -57,6 +62,7 @@ class InMemory(MemoryLedger):
     def fall_back(self) -> None:
         self._circuits = dict(self._copy)
 
+    def forget_scripts(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -65,6 +71,8 @@ class InLua(RedisLedger):
 
     A verb takes no virtual time: it is asked over a connection that blocks, as every connection on loopback may.
     """
+
+    has_scripts = True
 
     def __init__(self, clock: Clock, client: Any) -> None:
         self._namespace = f"v{uuid.uuid4().hex[:8]}"
@@ -121,6 +129,20 @@ class InLua(RedisLedger):
     def forget(self) -> None:
         if gone := self._keys_but_the_clock():
             self._redis.delete(*gone)
+
+    def forget_scripts(self) -> None:
+        self._redis.script_flush()
+
+    def contents(self) -> object:
+        """All that the keys hold, byte for byte, and whether each has an end; `:test:ends`, one of them, says when."""
+        self._move_the_clock()
+        keys = sorted(self._keys_but_the_clock())
+        pipe = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipe.execute_command("DUMP", key, NEVER_DECODE=True)
+            pipe.pttl(key)
+        found = pipe.execute()
+        return [(key, dumped, ttl == -1) for key, dumped, ttl in zip(keys, found[::2], found[1::2], strict=True)]
 
     def copy(self) -> None:
         kept = self._keys_but_the_clock()

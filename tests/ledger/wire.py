@@ -15,6 +15,7 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
 from ha_rag.ledger.ledger import Beat, Change, Event, Reply, StoreHealth
 from ha_rag.messages import Outcome
+from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import GlassLedger
 
 T = TypeVar("T")
@@ -30,8 +31,9 @@ class Wire:
     `frozen`: nothing is answered until it thaws. `readonly`: what must write is refused. `lose`: of these verbs
     ("record>" the request, "record<" its answer, "message") the next ones are lost; `twice`: requests or messages that
     arrive a second time. `sent`: verbs in the order they were sent. `paused`: this replica's process stands still.
-    `words`: every snapshot that reached the replica, with the circuit's name and when; `granted`: tokens of the leases
-    that did, and when; `settling`: tokens whose end was sent -> when last; `settled`: those whose end was answered.
+    `words`: every snapshot that reached the replica, with the circuit's name and when; `asked`: tokens of leases, and
+    when they were asked for; `granted`: of those that reached the replica, and when; `settling`: tokens whose end was
+    sent -> when last; `settled`: those whose end was answered. `log`: what the ledger made of it all.
     """
 
     def __init__(self, ledger: GlassLedger) -> None:
@@ -46,8 +48,10 @@ class Wire:
         self.failing: dict[str, Exception] = {}
         self.words: list[tuple[float, str, Snapshot]] = []
         self.granted: dict[str, float] = {}
+        self.asked: dict[str, float] = {}
         self.settling: dict[str, float] = {}
         self.settled: set[str] = set()
+        self.log = Logbook(ledger)
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._running = asyncio.Event()
@@ -109,22 +113,29 @@ class Wire:
     # ---- the verbs --------------------------------------------------------------------------------------------------
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
-        return self._brought(
-            circuit, await self._write("record", lambda: self.ledger.record(circuit, terms, batch, jitter))
-        )
+        async def counted() -> Reply:
+            return await self.log.step(circuit, batch, lambda: self.ledger.record(circuit, terms, batch, jitter))
+
+        return self._brought(circuit, await self._write("record", counted))
 
     async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
         async def ask() -> Reply:
-            before, now_ms = self.ledger.circuit(circuit), await self.ledger.now_ms()
-            if self.readonly and rules.lease(before, terms, now_ms, replica, known_epoch, token).granted:
+            known, now_ms = self.ledger.circuit(circuit), await self.ledger.now_ms()
+            if self.readonly and rules.lease(known, terms, now_ms, replica, known_epoch, token).granted:
                 raise LedgerRefusedError("READONLY You can't write against a read only replica.")
+            before = self.log.contents(circuit)
             reply = await self.ledger.lease(circuit, terms, replica, known_epoch, token)
-            assert reply.granted or self.ledger.circuit(circuit) == before, "a refused lease wrote something"
+            if not reply.granted and self.log.contents(circuit) != before:
+                self.log.faults.append("a refused lease wrote something")
             return reply
 
+        self.asked[token] = self._now_s()
+        self.log.asked_for_a_probe(self._now_s())
         reply = self._brought(circuit, await self._send("lease", ask))
         if reply.granted:
             self.granted[token] = self._now_s()
+        else:
+            self.log.refused_a_probe(reply, self._now_s())
         return reply
 
     async def settle(
@@ -150,15 +161,17 @@ class Wire:
         )
 
     async def teach(self, circuit: str, terms: Terms, replica: str, belief: Belief) -> Reply:
-        return self._brought(
-            circuit, await self._write("teach", lambda: self.ledger.teach(circuit, terms, replica, belief))
-        )
+        async def taught() -> Reply:
+            return await self.log.step(circuit, belief, lambda: self.ledger.teach(circuit, terms, replica, belief))
+
+        return self._brought(circuit, await self._write("teach", taught))
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         async def look() -> dict[str, Reply]:
-            before = {name: self.ledger.circuit(name) for name in circuits}
+            before = self.log.contents(*circuits)
             replies = await self.ledger.read(circuits)
-            assert {name: self.ledger.circuit(name) for name in circuits} == before, "a read wrote something"
+            if self.log.contents(*circuits) != before:
+                self.log.faults.append("a read wrote something")
             return replies
 
         found = await self._send("read", look) if circuits else {}
@@ -187,6 +200,7 @@ class Wire:
             while (change := await queue.get()) is not None:
                 await self._running.wait()
                 self.words.append((self._now_s(), change.circuit, change.snapshot))
+                self.log.heard()
                 yield change
             raise LedgerUnavailableError("cut")
         finally:
@@ -219,6 +233,7 @@ class Wire:
 
     def _brought(self, circuit: str, reply: Reply) -> Reply:
         self.words.append((self._now_s(), circuit, reply.snapshot))
+        self.log.heard()
         return reply
 
     # ---- the way there and back -------------------------------------------------------------------------------------
@@ -234,6 +249,7 @@ class Wire:
     async def _send(self, verb: str, act: Callable[[], Awaitable[T]]) -> T:
         await self._running.wait()
         self.sent.append(verb)
+        self.log.sent(verb, self._now_s())
         if verb in self.failing:
             raise self.failing[verb]
         if self.gone:
@@ -255,6 +271,10 @@ class Wire:
             self._spawn(self._again(act))
         try:
             answer = await act()
+        except LedgerError as error:
+            if not self.readonly:
+                self.log.faults.append(f"{verb} was refused: {error}")
+            raise
         finally:
             await self._travel()
         if self._strikes(self.lose, f"{verb}<"):

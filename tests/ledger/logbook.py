@@ -1,0 +1,77 @@
+"""Logbook: what one replica asked of a ledger and when, what the ledger made of it, and what it must not have done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.state import Circuit
+from ha_rag.ledger.asking import ASK_AGAIN_S
+from ha_rag.ledger.ledger import Reply
+from tests.ledger.virtual_ledgers import GlassLedger, InLua
+
+A_SECOND = {"record": 31, "lease": 40, "settle": 40, "read": 40, "teach": 20, "beat": 25}
+"""The most that one replica may send of each verb within a second, for one circuit, in a fleet of a few.
+
+Reports: ten intervals, and a bucket of ten that is refilled ten times a second. A lost ledger is looked for, and beaten
+to, every 0.05 to 0.5 s. A probe may be asked for with each word that makes one possible (`asked_for_a_probe`).
+"""
+
+ROUNDED_S = 0.001
+"""The law counts whole milliseconds."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb as the ledger carried it out. `at_ms`: by its clock. `said`: what it was told."""
+
+    at_ms: int
+    before: Circuit
+    after: Circuit
+    said: Batch | Belief
+
+
+class Logbook:
+    """Of one replica. `steps`: its reports and lessons. `faults`: what broke a rule. Times in virtual seconds."""
+
+    def __init__(self, ledger: GlassLedger) -> None:
+        self.steps: list[Step] = []
+        self.faults: list[str] = []
+        self._ledger = ledger
+        self._lately: dict[str, deque[float]] = {verb: deque() for verb in A_SECOND}
+        self._asks_from_s = 0.0
+
+    async def step(self, circuit: str, said: Batch | Belief, act: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Carries out a report or a lesson, and notes what it changed."""
+        before, at_ms = self._ledger.circuit(circuit), await self._ledger.now_ms()
+        reply = await act()
+        self.steps.append(Step(at_ms, before, self._ledger.circuit(circuit), said))
+        return reply
+
+    def contents(self, *circuits: str) -> object:
+        """All that the ledger keeps, and until when: what must be the same after whatever writes nothing."""
+        if isinstance(self._ledger, InLua):
+            return self._ledger.contents()
+        return [self._ledger.circuit(name) for name in circuits]
+
+    def sent(self, verb: str, now_s: float) -> None:
+        """Redis's load grows neither with requests nor with what goes wrong."""
+        lately = self._lately.setdefault(verb, deque())
+        lately.append(now_s)
+        while lately[0] <= now_s - 1.0:
+            lately.popleft()
+        if len(lately) > A_SECOND.get(verb, len(lately)):
+            self.faults.append(f"sent {len(lately)} times {verb} within a second")
+
+    def asked_for_a_probe(self, now_s: float) -> None:
+        """Who was refused refuses from memory, until the time it was told, or until the next word."""
+        if now_s + ROUNDED_S < self._asks_from_s:
+            self.faults.append(f"asked for a probe {self._asks_from_s - now_s:.3f} s before it was told to")
+
+    def refused_a_probe(self, reply: Reply, now_s: float) -> None:
+        self._asks_from_s = now_s + (reply.wait_ms / 1000 if reply.wait_ms >= 0 else ASK_AGAIN_S)
+
+    def heard(self) -> None:
+        self._asks_from_s = 0.0
