@@ -238,12 +238,22 @@ async def shadowed(fleet: Fleet) -> None:
     fleet.down = True
 
 
+async def held_closed(fleet: Fleet) -> None:
+    """An operator has all calls pass for a moment, all of them fail, and everybody calls all the time."""
+    await fleet.members[0].registry.override(SVC, OverrideMode.CLOSED, reason="test", by="me", for_s=1.5)
+    await asyncio.sleep(0.01)
+    fleet.down = True
+    for _ in range(60):
+        await fail(fleet.members, 1)
+        await asyncio.sleep(0.005)
+
+
 OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     opening.__name__: opening
     for opening in (
         fresh, resting, rested, probing, half_won, lost_once, closed_again, probing_a_forgetful_ledger,
         opened_anew_beside_a_lost_probe, probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed,
         prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
-        overridden, shadowed, two_transitions_share_an_epoch,
+        overridden, shadowed, held_closed, two_transitions_share_an_epoch,
     )
 }  # fmt: skip
