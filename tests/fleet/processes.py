@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from tests.fleet.control import Remote
+from tests.fleet.latency import timed
 from tests.fleet.proxy import Wire
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
@@ -288,11 +289,18 @@ class Replica(Process):
 class Fleet:
     """Everything together. `replicas` run; `provider`, `redis` and the wire to it may be broken at will."""
 
-    def __init__(self, redis: RedisProcess, to_redis: Wire, provider: Controls, replicas: list[Replica]) -> None:
+    def __init__(
+        self, redis: RedisProcess, to_redis: Wire, provider: Controls, provider_pid: int, replicas: list[Replica]
+    ) -> None:
         self.redis = redis
         self.to_redis = to_redis
         self.provider = provider
         self.replicas = replicas
+        self._provider_pid = provider_pid
+
+    def timed(self, replica: Replica, into: list[float]) -> AbstractContextManager[None]:
+        """Notes how many ms a question to that replica takes, whatever else the machine does."""
+        return timed(into, os.getpid(), replica.pid, self._provider_pid)
 
     async def until_all(self, state: str, circuit: str, within_s: float, ask: bool = False) -> None:
         """Waits until every replica answers that the circuit is in `state`; asking questions meanwhile if told to."""
@@ -382,7 +390,7 @@ class StandingFleet:
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
                 provider = Controls(self._provider.url, session)
-                fleet = Fleet(self.redis, Wire(proxy, self._wire), provider, self._replicas)
+                fleet = Fleet(self.redis, Wire(proxy, self._wire), provider, self._provider.pid, self._replicas)
                 await self._mend(fleet, session)
                 yield fleet
         except BaseException:
