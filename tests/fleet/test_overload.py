@@ -169,7 +169,8 @@ async def test_accepted_questions_keep_their_time_the_rest_is_refused_at_once_an
     assert set(overloaded["became"]) == {"200", FULL}
     late_ms = overloaded["late_ms"]["p99"]
     accepted_ms, refused_ms = overloaded["ms"]["200"], overloaded["ms"][FULL]
-    assert overloaded["became"]["200"] >= 0.9 * PASSES_PER_S * LASTS_S
+    most = PASSES_PER_S * LASTS_S + AT_A_TIME  # were there never more at a time, since none takes less
+    assert 0.9 * most <= overloaded["became"]["200"] <= most
     assert accepted_ms["p99"] <= BOUND_MS + TURNS * late_ms
     assert refused_ms["p99"] <= REFUSED_MS + TURNS * late_ms
     assert refused_ms["p50"] <= REFUSED_MS / 10
