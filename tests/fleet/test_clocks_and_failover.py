@@ -26,6 +26,7 @@ LAST_OF_A_REST_S = 0.2
 """Until so shortly before its end a rest is watched."""
 
 DOWN_AFTER_MS = 1000
+COPIED_S = 5.0
 FAILOVER_S = 10.0
 OUTLASTS_S = 10.0
 """A rest that is still under way when the copy has taken the master's place."""
@@ -168,25 +169,32 @@ class Pair:
     copy: RedisProcess
     sentinels: Sentinels
 
+    def is_up_to_date(self) -> bool:
+        """Whether the copy has all that the master has written."""
+        told, master = (self._replication(server) for server in (self.copy, self.master))
+        return told["master_link_status"] == "up" and told["slave_repl_offset"] == master["master_repl_offset"]
+
     def leave_behind(self) -> None:
         """The copy hears nothing of the master from now on; it stands by with what it knows."""
         with redis.Redis.from_url(self.copy.url) as client:
             client.replicaof("127.0.0.1", str(free_port()))  # nobody there
 
-    def role(self, server: RedisProcess) -> str:
+    @staticmethod
+    def _replication(server: RedisProcess) -> dict[str, Any]:
         with redis.Redis.from_url(server.url, decode_responses=True, socket_timeout=1.0) as client:
-            return str(client.info("replication")["role"])
+            return dict(client.info("replication"))
 
     async def until_failed_over(self) -> None:
         await until_true(lambda: self.sentinels.master() == self.copy.port, FAILOVER_S)
 
     async def until_old_master_is_a_copy(self) -> None:
-        await until_true(lambda: self.role(self.master) == "slave", TAKEN_BACK_S)
+        await until_true(lambda: self._replication(self.master)["role"] == "slave", TAKEN_BACK_S)
 
 
 @asynccontextmanager
 async def watched_pair(folder: Path) -> AsyncIterator[Pair]:
-    master, copy = RedisProcess(folder), RedisProcess(folder)
+    # A master waits 5 s for further copies before it fills the first, unless told otherwise: an empty one took over.
+    master, copy = RedisProcess(folder, options=("--repl-diskless-sync-delay", "0")), RedisProcess(folder)
     sentinels: Sentinels | None = None
     try:
         master.start()
@@ -194,8 +202,10 @@ async def watched_pair(folder: Path) -> AsyncIterator[Pair]:
         with redis.Redis.from_url(copy.url) as client:
             client.replicaof("127.0.0.1", str(master.port))
         sentinels = Sentinels(folder, master)
+        pair = Pair(master, copy, sentinels)
         await until_true(sentinels.know_each_other, 20.0)
-        yield Pair(master, copy, sentinels)
+        await until_true(pair.is_up_to_date, COPIED_S)
+        yield pair
     finally:
         if sentinels is not None:
             sentinels.stop()
@@ -217,6 +227,7 @@ async def until_true(condition: Callable[[], bool], within_s: float) -> None:
 async def test_the_circuit_works_on_when_sentinels_put_the_copy_in_the_masters_place(crew_of: CrewOf, tmp_path: Path):
     async with watched_pair(tmp_path) as pair, crew_of(3, redis_url=pair.sentinels.url, policy=SAME_REST) as crew:
         await crew.open()
+        await until_true(pair.is_up_to_date, COPIED_S)
         pair.master.kill()
         await fails_over_while_the_service_is_down(crew, pair)
         await closes_and_opens(crew)
@@ -228,6 +239,7 @@ async def test_a_frozen_master_that_wakes_up_after_the_failover_brings_no_old_be
 ):
     async with watched_pair(tmp_path) as pair, crew_of(3, redis_url=pair.sentinels.url, policy=SAME_REST) as crew:
         await crew.open()
+        await until_true(pair.is_up_to_date, COPIED_S)
         pair.master.pause()
         await fails_over_while_the_service_is_down(crew, pair)
         await closes_and_opens(crew)
@@ -305,6 +317,8 @@ async def test_a_failover_during_a_probe_closes_nothing_without_another_one(
             pair.leave_behind()
         await crew.open_to_half_open()
         probing = await crew.begin_probe(crew.members[0])
+        if not behind:
+            await until_true(pair.is_up_to_date, COPIED_S)
         pair.master.kill()
         assert await probing == "failed"
         await crew.provider.fail("chat")
