@@ -50,21 +50,20 @@ def waited(records: Iterable[dict[str, Any]], allowed_ms: float = 0.0) -> list[d
 def timed(into: list[float], *pids: int) -> Iterator[None]:
     """Notes how many ms it takes, less those in which these processes stood in line for a processor: a busy machine
     is not Redis."""
-    line_ms, began_s = sum(map(in_line_ms, pids)), time.monotonic()
+    before, began_s = in_line_ns(pids), time.monotonic()
     yield
     took_ms = 1000 * (time.monotonic() - began_s)
-    into.append(max(0.0, took_ms - sum(map(in_line_ms, pids)) + line_ms))
+    line_ns = sum(ns - before.get(thread, 0) for thread, ns in in_line_ns(pids).items())
+    into.append(max(0.0, took_ms - line_ns / 1e6))
 
 
-def in_line_ms(pid: int) -> float:
-    """How long its threads have stood in line so far. Zero where the kernel does not tell."""
-    return sum(_in_line_ns(thread) for thread in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
-
-
-def _in_line_ns(thread: Path) -> int:
-    with contextlib.suppress(OSError):  # it has just ended
-        return int(thread.read_text().split()[1])
-    return 0
+def in_line_ns(pids: Iterable[int]) -> dict[Path, int]:
+    """How long each of their threads has stood in line so far. Nothing where the kernel does not tell."""
+    told = {}
+    for thread in (thread for pid in pids for thread in Path(f"/proc/{pid}/task").glob("*/schedstat")):
+        with contextlib.suppress(OSError):  # it has just ended
+            told[thread] = int(thread.read_text().split()[1])
+    return told
 
 
 def late_ms(took_ms: Iterable[float], well_ms: Sequence[float]) -> list[float]:
@@ -75,8 +74,8 @@ def late_ms(took_ms: Iterable[float], well_ms: Sequence[float]) -> list[float]:
 def assert_as_fast(took_ms: Sequence[float], well_ms: Sequence[float]) -> None:
     """Most questions took what they took when all was well, and no more than then took so long that they waited.
 
-    Not a percentile: the 99th of some hundred passes over one question of each
-    replica, and a replica that waits until it knows that Redis is away makes just that one wait.
+    Not a percentile: the 99th of some hundred passes over one question of each replica, and a replica that waits until
+    it knows that Redis is away makes just that one wait.
     """
     late, well_late = late_ms(took_ms, well_ms), late_ms(well_ms, well_ms)
     figures = {
