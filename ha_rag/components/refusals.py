@@ -43,7 +43,9 @@ def quoted(text: str, secret: str | None, longest: int = LONGEST_QUOTE) -> str:
 
 def no_json(body: bytes, secret: str | None) -> str:
     """What is said of a reply that should be JSON and is not: how it begins."""
-    return f"answered with no JSON: {quoted(body[:4096].decode(errors='replace'), secret, 40)!r}"
+    # The key is struck out before anything is cut off: half a key would not be known for one.
+    known = body.replace(secret.encode(), b"***") if secret else body
+    return f"answered with no JSON: {quoted(known[:4096].decode(errors='replace'), None, 40)!r}"
 
 
 def service_message(body: bytes) -> str:

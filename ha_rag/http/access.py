@@ -106,11 +106,11 @@ def _comes_from_this_machine(request: Request) -> bool:
     # proxy that leaves a trace is taken for one that serves the world.
     peer = request.client.host if request.client else ""
     named = [part.strip() for value in request.headers.getlist("x-forwarded-for") for part in value.split(",")]
-    relayed = any(name in _LEFT_BY_PROXIES for name in request.headers)
+    relayed = any(name in LEFT_BY_PROXIES for name in request.headers)
     return not relayed and all(is_loopback(address) for address in [peer, *named])
 
 
-_LEFT_BY_PROXIES = frozenset(
+LEFT_BY_PROXIES = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
      "x-forwarded-server", "x-original-forwarded-for", "true-client-ip", "cf-connecting-ip", "fly-client-ip"}
 )  # fmt: skip

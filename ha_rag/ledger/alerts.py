@@ -110,7 +110,7 @@ class RedisAlertStore:
     async def count_sent(self, period: str, ms: int) -> None:
         key = self._keys.alerts_sent(period)
         with translated():
-            await self._client.incr(key)
+            await self._client.incrby(key)
             await self._client.pexpire(key, ms)
 
     async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[Event]:

@@ -20,7 +20,7 @@ COMMANDS = (
 HELPFUL_COMMANDS = ("info",)
 """Nothing depends on these: what Redis says of its memory is shown to people, and warned of."""
 
-ALERTER_COMMANDS = ("get", "incr", "xack", "xautoclaim", "xgroup", "xinfo|consumers", "xreadgroup")
+ALERTER_COMMANDS = ("get", "incrby", "xack", "xautoclaim", "xgroup", "xinfo|consumers", "xreadgroup")
 """What an alerter does beyond a replica's work."""
 
 

@@ -10,13 +10,16 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
+from ha_rag.http.files import allow_files
 from ha_rag.local_fleet.gathered_metrics import CONTENT_TYPE, gathered_metrics
 from ha_rag.local_fleet.patience import Patience
 from ha_rag.local_fleet.race import NoReplyError, first_reply
@@ -25,6 +28,8 @@ from ha_rag.local_fleet.replicas import Replica, Replicas
 
 MAX_BODY_BYTES = 10_000_000
 RETRY_AFTER_S = 1
+FILES = 4096
+"""Connections that may be open, about: each request that is relayed has two."""
 ENDLESS_PATHS = frozenset(["/v1/events"])
 """Replies that end only when somebody leaves: a front that stops does not wait for them."""
 
@@ -34,7 +39,7 @@ class FrontConfig:
     """`patience_s`: silence before another replica is asked too. `drain_s`: for what is under way when it stops.
 
     `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request.
-    `head_s`: for the line and headers of its first one.
+    `head_s`: for the line and headers of its first one. `idle_s`: for those of each next one, from the reply before it.
     """
 
     patience_s: float = 2.0
@@ -42,6 +47,7 @@ class FrontConfig:
     connect_s: float = 1.0
     body_s: float = 30.0
     head_s: float = 10.0
+    idle_s: float = 5.0
 
 
 class Front:
@@ -152,9 +158,11 @@ def _problem(
 
 async def serve(front: Front, host: str, port: int, config: FrontConfig, stop: asyncio.Event) -> None:
     """Listens until `stop`, then finishes what is under way, for at most `config.drain_s`."""
+    logging.getLogger("aiohttp.server").addFilter(_tells_no_header)
     runner = web.AppRunner(
-        front.app(), access_log=None, handler_cancellation=True, shutdown_timeout=config.drain_s, auto_decompress=False
-    )
+        front.app(), access_log=None, handler_cancellation=True, shutdown_timeout=config.drain_s, auto_decompress=False,
+        keepalive_timeout=config.idle_s,
+    )  # fmt: skip
     await runner.setup()
     server = runner.server
     waiting = asyncio.create_task(front.patience.keep(server)) if server else None
@@ -188,9 +196,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("replicas", nargs="+", type=named_replica, metavar="NAME=URL")
     given = parser.parse_args()
+    allow_files(FILES)
     config = FrontConfig()
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(_until_told(Front(given.replicas, config), given.host, given.port, config))
+
+
+def _tells_no_header(record: logging.LogRecord) -> bool:
+    """What cannot be read as HTTP is logged by aiohttp with the line it stumbled over, which may hold a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.exc_info, record.exc_text = None, None
+    return True
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

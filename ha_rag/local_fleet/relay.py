@@ -9,6 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from ha_rag.http.access import LEFT_BY_PROXIES
 from ha_rag.local_fleet.race import NoReplyError
 from ha_rag.local_fleet.replicas import Replica
 
@@ -28,6 +29,12 @@ HOP_BY_HOP = frozenset(
     }
 )
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
+EVIDENCE = LEFT_BY_PROXIES | {
+    "authorization", "content-type", "host", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
+    "sec-fetch-user", "x-forwarded-for",
+}  # fmt: skip
+"""What a replica judges a request by. No `Connection` header may take it away: these are for every recipient."""
+
 REPEATABLE_METHODS = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
 REPEATABLE_POSTS = frozenset(["/v1/query", "/v1/chat/completions", "/v1/embeddings", "/v1/documents"])
 """Posts whose second run changes nothing: questions, and documents (the same id holds the same text)."""
@@ -54,7 +61,7 @@ def passed_on(request: web.Request) -> CIMultiDict[str]:
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     kept = headers.copy()
     named = {name.strip().lower() for value in kept.getall("Connection", []) for name in value.split(",")}
-    for name in {name for name in kept if name.lower() in HOP_BY_HOP | named}:
+    for name in {name for name in kept if name.lower() in HOP_BY_HOP | (named - EVIDENCE)}:
         kept.popall(name)
     return kept
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ha_rag.components.refusals import refusal
+from ha_rag.components.refusals import no_json, refusal
 from ha_rag.errors import InvalidRequestError, ServiceError, ThrottledError
 
 BODY = b'{"error": {"message": "the key sk-123 is wrong", "type": "auth"}}'
@@ -73,3 +73,11 @@ def test_a_long_message_is_cut_and_kept_on_one_line():
     text = str(refused(500, body=b'{"error": {"message": "a\\nb\\u001b[31m' + b"x" * 9000 + b'"}}'))
     assert len(text) < 300
     assert text.isprintable()
+
+
+@pytest.mark.parametrize("blanks", [0, 4066, 4095, 5000])
+def test_a_key_that_is_repeated_is_struck_out_before_anything_is_cut_off(blanks):
+    key = "sk-abcdefghijklmnopqrstuvwxyz12"
+    said = no_json(b" " * blanks + key.encode(), key)
+    assert "sk-" not in said
+    assert "abcdef" not in said

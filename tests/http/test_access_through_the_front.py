@@ -127,6 +127,21 @@ async def test_nobody_from_outside_can_say_that_he_is_here(address: str):
 @pytest.mark.parametrize(
     "headers",
     [
+        {"X-Forwarded-For": "203.0.113.9", "Connection": "close, X-Forwarded-For"},
+        {"X-Real-IP": "203.0.113.9", "Connection": "x-real-ip"},
+        {"Forwarded": "for=203.0.113.9", "Via": "1.1 proxy", "Connection": "Forwarded, Via"},
+        {"Host": "attacker.example", "Connection": "Host"},
+        {"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site", "Connection": "Origin, Sec-Fetch-Site"},
+    ],
+)
+async def test_no_connection_header_takes_away_what_a_request_is_judged_by(here: Town, headers: dict[str, str]):
+    assert (await here.override(headers=headers))[0] == 403
+    assert not here.is_overridden
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
         {"Host": "attacker.example"},
         {"Host": "attacker.example:8000", "Origin": "http://attacker.example:8000"},
         {"Origin": "http://attacker.example"},

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from ha_rag.local_fleet.front import MAX_BODY_BYTES, Front, FrontConfig, named_replica
+from ha_rag.local_fleet.front import MAX_BODY_BYTES, Front, FrontConfig, named_replica, serve
 from ha_rag.local_fleet.replicas import Replica, check
 from tests.ports import free_port
 
@@ -294,6 +294,44 @@ async def test_headers_of_one_connection_stay_on_it(client, one: StandIn) -> Non
     assert "X-Hop" not in seen
     assert "TE" not in seen
     assert seen["X-Kept"] == "1"
+
+
+@asynccontextmanager
+async def listening(config: FrontConfig) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A front that serves as its process does, without replicas, and a connection to it."""
+    stop, port = asyncio.Event(), free_port()
+    serving = asyncio.create_task(serve(Front([], config), "127.0.0.1", port, config, stop))
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            break
+        except ConnectionError:
+            await asyncio.sleep(0)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        stop.set()
+        await serving
+
+
+@pytest.mark.parametrize("broken", [b"Authorization: Bearer SECRETTOKEN\x01", b"Authorization : Bearer SECRETTOKEN"])
+async def test_a_head_that_cannot_be_read_puts_no_token_into_the_log(broken: bytes, caplog) -> None:
+    async with listening(FrontConfig()) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + broken + b"\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+    assert "Error handling request" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+async def test_who_has_asked_once_and_sends_the_next_head_letter_by_letter_is_hung_up_on() -> None:
+    async with asyncio.timeout(10), listening(FrontConfig(idle_s=0.2)) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 503 " in await reader.readline()
+        ended = asyncio.create_task(reader.read())
+        while not ended.done():
+            writer.write(b"G")
+            await asyncio.wait({ended}, timeout=0.01)
 
 
 async def test_a_compressed_reply_is_passed_on_as_it_is(client, one: StandIn) -> None:
