@@ -127,6 +127,8 @@ async def test_a_client_that_hangs_up_in_the_middle_of_the_probes_stream_does_no
 async def two_behind_a_front(yard: Yard, standing_fleet: StandingFleet, folder: Path) -> AsyncIterator[tuple[Any, str]]:
     """`ha-rag up` with two replicas and a Redis of its own: its process, and where it is asked."""
     standing_fleet.copy_index(folder / "index")
+    async with aiohttp.ClientSession() as session:
+        await Controls(yard.provider.url, session).forget()  # whatever an earlier test left wrong with it
     redis = RedisProcess(folder)
     redis.start()
     config = folder / "ha_rag.toml"
