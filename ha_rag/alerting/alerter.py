@@ -13,7 +13,7 @@ from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.dashboards.snapshot import FleetSnapshot
 from ha_rag.dashboards.watcher import Watcher
-from ha_rag.errors import LedgerError
+from ha_rag.errors import LedgerError, LedgerRefusedError
 from ha_rag.ledger.alerts import AlertStore
 from ha_rag.ledger.ledger import Event
 
@@ -39,6 +39,9 @@ class Alerter:
             async for snapshot in snapshots:
                 try:
                     await self.look(snapshot)
+                except LedgerRefusedError as error:
+                    # It may not pass by itself: a right is missing, say. Nobody is told of anything until it is mended.
+                    log.warning("alerts wait, for Redis refuses them: %s", error)
                 except LedgerError as error:
                     log.info("alerts wait: %s", error)
                 except Exception:

@@ -51,6 +51,7 @@ class Desk:
             if sent and incident in news:
                 await self._store.record(incident.key, incident.wire())
             await self._store.release(incident.key, self._owner)
+        await self._count(sent and bool(news))
         return sent and len(mine) == len(incidents)
 
     async def tell_over(self, ended: Sequence[tuple[Incident, str]]) -> None:
@@ -64,6 +65,7 @@ class Desk:
             if sent:
                 await self._store.forget(incident.key)
             await self._store.release(incident.key, self._owner)
+        await self._count(sent and bool(news))
 
     async def tell_alone(self, incident: Incident, *, over: bool = False) -> bool:
         """Tells without the store: of its own loss, which each alerter tells under the same key."""
@@ -75,15 +77,19 @@ class Desk:
         return [i for i in incidents if await self._store.claim(i.key, self._owner, CLAIM_MS)]
 
     async def _send(self, word: str, incidents: Sequence[Incident]) -> bool:
-        hour = str(self._clock.unix_ms() // HOUR_MS)
-        if await self._store.sent(hour) >= self._policy.max_per_hour:
+        if await self._store.sent(self._hour()) >= self._policy.max_per_hour:
             log.warning("%d alerts wait: %d messages were sent this hour", len(incidents), self._policy.max_per_hour)
             return False
         level = "success" if word == "RESOLVED" else "failure" if any(i.critical for i in incidents) else "warning"
-        if not await self._delivery.send(_title(word, incidents), _message(incidents, self._link), level=level):
-            return False
-        await self._store.count_sent(hour, 2 * HOUR_MS)
-        return True
+        return await self._delivery.send(_title(word, incidents), _message(incidents, self._link), level=level)
+
+    async def _count(self, sent: bool) -> None:
+        # After all has been recorded: a message that cannot be counted must not be sent again for that.
+        if sent:
+            await self._store.count_sent(self._hour(), 2 * HOUR_MS)
+
+    def _hour(self) -> str:
+        return str(self._clock.unix_ms() // HOUR_MS)
 
 
 def _ended(incident: Incident, why: str) -> Incident:
