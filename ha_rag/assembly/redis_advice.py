@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import AuthenticationError, RedisError
@@ -21,14 +22,8 @@ Advice = tuple[str, str]
 def unreachable(error: Exception, address: Address) -> Advice:
     """Of a Redis that could not be reached, or not spoken with."""
     causes = list(_causes(error))
-    if any(isinstance(cause, AuthenticationError) for cause in causes):
-        return _refused_login(error, address)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError):
-            return _untrusted(cause, address)
-        if isinstance(cause, FileNotFoundError) and address.tls:
-            files = ", ".join(str(value) for name, value in address.tls_options.items() if name.endswith(_FILES))
-            return f"a file for TLS is not there (one of {files})", "correct the path behind the URL"
+    if plain := next(filter(None, (_plain(cause, error, address) for cause in causes)), None):
+        return plain
     if isinstance(error, MasterNotFoundError):
         return (
             f"the sentinels name no master for {address.service!r}, or do not answer",
@@ -47,6 +42,22 @@ def unreachable(error: Exception, address: Address) -> Advice:
     return text, START_OR_CORRECT
 
 
+def _plain(cause: BaseException, error: Exception, address: Address) -> Advice | None:
+    """What one of the causes of `error` says by itself."""
+    if isinstance(cause, AuthenticationError):
+        return _refused_login(error, address)
+    if command := command_denied(str(cause)):
+        return missing({command.upper(): f"+{command}"}, address.username or "default")
+    if "cluster support disabled" in str(cause):
+        return "is no cluster", "write its URL without +cluster"
+    if isinstance(cause, ssl.SSLError):
+        return _untrusted(cause, address)
+    if isinstance(cause, FileNotFoundError) and address.tls:
+        files = ", ".join(str(value) for name, value in address.tls_options.items() if name.endswith(_FILES))
+        return f"a file for TLS is not there (one of {files})", "correct the path behind the URL"
+    return None
+
+
 def refused(error: RedisError) -> Advice:
     """Of a command that was answered with an error, though the user has the right to it."""
     text = redacted(str(error)) or type(error).__name__
@@ -55,6 +66,20 @@ def refused(error: RedisError) -> Advice:
         if found in (code, type(error).__name__):
             return f"{why} ({text})", mend
     return f"refuses commands ({text})", "see the server's own log"
+
+
+def missing(rules: Mapping[str, str], user: str) -> Advice:
+    """Of what a user may not use: its name -> the ACL rule that would let it."""
+    return (
+        f"the user {user} may not use {', '.join(rules)}",
+        f"say on the server: ACL SETUSER {user} {' '.join(rules.values())}   (every right: docs/security.md)",
+    )
+
+
+def command_denied(why: str) -> str:
+    """The command that a user may not run, as Redis names it, or "" where it minds something else."""
+    found = re.search(r"to run the '([\w|]+)' command", why)
+    return found[1] if found else ""
 
 
 _FILES = ("ca_certs", "certfile", "keyfile")

@@ -8,9 +8,16 @@ from collections.abc import Awaitable, Iterable
 from typing import Any, Literal
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
-from ha_rag.assembly.redis_advice import refused, unreachable
+from ha_rag.assembly.redis_advice import command_denied, missing, refused, unreachable
 from ha_rag.ledger.address import Address, parse
 from ha_rag.ledger.connection import Client, close, connect
 from ha_rag.ledger.keys import Keys
@@ -27,7 +34,7 @@ async def try_redis(url: str, namespace: str) -> list[Seen]:
     try:
         async with asyncio.timeout(4 * TIMEOUT_S):
             return await _tried(client, address, namespace)
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
         return [("problem", *unreachable(error, address))]
     finally:
         await close(client)
@@ -79,18 +86,16 @@ async def _may_not_listen(client: Client, channel: str) -> str | None:
 
 def _missing(denied: dict[str, str], namespace: str, user: str) -> Iterable[tuple[str, str]]:
     """What the user may not use, with the rules that would let it: Redis says whether it minds the command, the key or
-    the channel.
+    the channel. The command may be another than was tried: one without which there is no connection.
     """
-    rules = {name.upper(): f"+{name}" for name, why in denied.items() if "to run" in why}
+    commands = filter(None, map(command_denied, denied.values()))
+    rules = {command.upper(): f"+{command}" for command in commands}
     if any("key" in why for why in denied.values()):
         rules[f"keys that begin with {namespace}:"] = keys_rule(namespace)
     if any("channel" in why for why in denied.values()):
         rules[f"the channel {namespace}:changes"] = channel_rule(namespace)
     if rules:
-        yield (
-            f"the user {user} may not use {', '.join(rules)}",
-            f"say on the server: ACL SETUSER {user} {' '.join(rules.values())}   (every right: docs/security.md)",
-        )
+        yield missing(rules, user)
 
 
 async def _policy(client: Client) -> list[Seen]:
