@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,11 @@ LATE_MS = 90.0
 
 SAME_MS = 40.0
 """Less than the 50 ms that a question takes longer where each of them waits for a probe."""
+
+
+MACHINE = Path("/proc/stat")
+STOLEN = 7
+"""Which of the figures of its first line (proc(5)): ticks that the host gave to other machines."""
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -48,21 +54,26 @@ def waited(records: Iterable[dict[str, Any]], allowed_ms: float = 0.0) -> list[d
 
 @contextlib.contextmanager
 def timed(into: list[float], *pids: int) -> Iterator[None]:
-    """Notes how many ms it takes, less those in which these processes stood in line for a processor: a busy machine
-    is not Redis."""
-    before, began_s = in_line_ns(pids), time.monotonic()
+    """Notes how many ms it takes, less those in which these processes ran, or stood in line for a processor, and those
+    that the machine's host took from it: what is left they waited with nothing to do."""
+    before, began_s = busy_ns(pids), time.monotonic()
     yield
     took_ms = 1000 * (time.monotonic() - began_s)
-    line_ns = sum(ns - before.get(thread, 0) for thread, ns in in_line_ns(pids).items())
-    into.append(max(0.0, took_ms - line_ns / 1e6))
+    not_idle_ns = sum(ns - before.get(source, 0) for source, ns in busy_ns(pids).items())
+    into.append(max(0.0, took_ms - not_idle_ns / 1e6))
 
 
-def in_line_ns(pids: Iterable[int]) -> dict[Path, int]:
-    """How long each of their threads has stood in line so far. Nothing where the kernel does not tell."""
+def busy_ns(pids: Iterable[int]) -> dict[Path, int]:
+    """How long each of their threads has run or stood in line so far, and how long the machine itself stood still for
+    others on its host. Nothing where the kernel does not tell."""
     told = {}
     for thread in (thread for pid in pids for thread in Path(f"/proc/{pid}/task").glob("*/schedstat")):
         with contextlib.suppress(OSError):  # it has just ended
-            told[thread] = int(thread.read_text().split()[1])
+            ran_ns, stood_in_line_ns, _ = thread.read_text().split()
+            told[thread] = int(ran_ns) + int(stood_in_line_ns)
+    with contextlib.suppress(OSError):
+        _, *ticks = MACHINE.read_text().partition("\n")[0].split()
+        told[MACHINE] = int(ticks[STOLEN]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     return told
 
 
@@ -71,16 +82,20 @@ def late_ms(took_ms: Iterable[float], well_ms: Sequence[float]) -> list[float]:
     return [ms for ms in took_ms if ms >= median(well_ms) + LATE_MS]
 
 
-def assert_as_fast(took_ms: Sequence[float], well_ms: Sequence[float]) -> None:
+def assert_as_fast(took_ms: Sequence[float], well_ms: Sequence[float], answers: Sequence[dict[str, Any]]) -> None:
     """Most questions took what they took when all was well, and no more than then took so long that they waited.
 
     Not a percentile: the 99th of some hundred passes over one question of each replica, and a replica that waits until
-    it knows that Redis is away makes just that one wait.
+    it knows that Redis is away makes just that one wait. `answers`: to each of those that took `took_ms`.
     """
     late, well_late = late_ms(took_ms, well_ms), late_ms(well_ms, well_ms)
     figures = {
         "median ms": median(took_ms), "well": median(well_ms), "max ms": max(took_ms), "late ms": late,
         "late when well": well_late, "questions": (len(took_ms), len(well_ms)),
+        "late answers": [
+            (number, answer["replica"], answer["ms"], answer["attempts"], answer["shared_state"])
+            for number, (ms, answer) in enumerate(zip(took_ms, answers, strict=True)) if ms in late
+        ],
     }  # fmt: skip
     print(figures)
     assert median(took_ms) < median(well_ms) + SAME_MS, figures
