@@ -258,6 +258,8 @@ def _changed(
         reason=reason,
         probe_successes=0,
         probe_slow=0,
+        missed_after=0,
+        missed_before=0,
         window=NOTHING,
         voters=NOTHING,
         batches=NOTHING,
@@ -407,9 +409,14 @@ def teach(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: Bel
     either side comes back as open for one lease, so that probes handed out before the loss have ended. Closed only if
     both sides are closed: nothing closes without a probe. An operator's word stands as the replica heard it: every
     word mints an epoch, so a ledger that is behind knows at best an older one. In a tie the ledger's own comes first.
+
+    Who teaches first need not know most: for one lease after a lesson the ledger learns from a replica that knows of a
+    transition which its teacher had missed.
     """
     tied = circuit.epoch == belief.epoch and origin(circuit) != origin(belief)
-    if circuit.epoch >= belief.epoch and not tied:
+    after, before = missed(circuit, terms, now_ms)
+    adds = after < belief.epoch < before
+    if circuit.epoch >= belief.epoch and not tied and not adds:
         return Ruling(circuit)
     circuit, lapsed = _lapse(circuit, now_ms)
     word = None if belief.override is None or belief.override.over(now_ms) else belief.override
@@ -426,10 +433,22 @@ def teach(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: Bel
         override=word,
         open_count=max(circuit.open_count, belief.open_count),
         opened_by=belief.opened_by or circuit.opened_by,
+        missed_after=belief.epoch,
+        missed_before=before if adds else changed.epoch,
         opened_at_ms=now_ms if opened else circuit.opened_at_ms,
         open_until_ms=now_ms + rest_ms if opened else circuit.open_until_ms,
     )
     return Ruling(taught, (*lapsed, event), touched=True)
+
+
+def missed(circuit: Circuit, terms: Terms, now_ms: int) -> tuple[int, int]:
+    """Transitions between these epochs are missing, and another replica may add them; (0, 0): nobody may any more.
+
+    One lease: as long as what was under way before the loss may matter. A replica that stood still for longer, and
+    wakes up with what it once knew, changes nothing.
+    """
+    late = now_ms - circuit.changed_at_ms >= terms.lease_ms
+    return (0, 0) if late else (circuit.missed_after, circuit.missed_before)
 
 
 def _restored(word: Override | None, both_closed: bool, rest_ms: int, terms: Terms) -> tuple[Trigger, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ha_rag.circuit.rules import Belief, lease_wait_ms
+from ha_rag.circuit.rules import Belief, lease_wait_ms, missed
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
@@ -22,7 +22,8 @@ class Snapshot:
 
     `state`: as it reads now; an open circuit whose rest is over reads as half-open. `left_ms`: what is left of the
     rest, or of a forced open; -1 where that has no end; 0 otherwise. `standing_ms`: until the first of the standing
-    probes must have ended, where all places are taken; 0 otherwise. `voters`: replicas that see the failures, by name,
+    probes must have ended, where all places are taken; 0 otherwise. `missed`: of a ledger that was just taught,
+    the epochs between which something is missing; (0, 0) otherwise. `voters`: replicas that see the failures, by name,
     the first `VOTERS_TOLD`.
     `override.until_ms` counts from `now_ms`, in the ledger's time.
     """
@@ -37,6 +38,7 @@ class Snapshot:
     changed_at_ms: int = 0
     probe_successes: int = 0
     standing_ms: int = 0
+    missed: tuple[int, int] = (0, 0)
     counts: Counts = Counts()
     voters: tuple[str, ...] = ()
     override: Override | None = None
@@ -66,6 +68,7 @@ def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:
         changed_at_ms=circuit.changed_at_ms,
         probe_successes=circuit.probe_successes,
         standing_ms=_standing_ms(circuit, terms, now_ms),
+        missed=missed(circuit, terms, now_ms),
         counts=total(circuit.window, now_ms, terms),
         voters=_voters(circuit, now_ms),
         override=word,

@@ -103,7 +103,8 @@ class Circuit:
     `open_until_ms`: when the rest ends (meaningful while open). `open_count`: openings since the last long calm.
     `window`: (bucket width in ms, bucket number) -> counts. `voters`: who sees it -> until when (see `rules`).
     `batches`: replica -> the last batch counted. `leases`: token -> lease.
-    `lost_by`: the replica whose probe failed last, and `lost_at_ms` when.
+    `lost_by`: the replica whose probe failed last, and `lost_at_ms` when. `missed_after`,
+    `missed_before`: transitions of epochs between these are missing in a ledger that lost its memory and was taught.
     """
 
     state: CircuitState = CircuitState.CLOSED
@@ -119,6 +120,8 @@ class Circuit:
     lost_by: str = ""
     lost_at_ms: int = 0
     would_open_at_ms: int = 0
+    missed_after: int = 0
+    missed_before: int = 0
     window: Mapping[tuple[int, int], Counts] = field(default_factory=lambda: NOTHING)
     voters: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     batches: Mapping[str, Counted] = field(default_factory=lambda: NOTHING)

@@ -52,6 +52,14 @@ class FleetBelief:
         """Whether it gives the epoch that is believed to another transition: then it tells of another history."""
         return snapshot.epoch == self.epoch and origin(snapshot.belief()) != origin(self.snapshot.belief())
 
+    def knows_more(self, snapshot: Snapshot) -> bool:
+        """Whether what is believed here is missing in a ledger that has just been taught.
+
+        Of two circuits that are simply closed neither adds anything to the other.
+        """
+        after, before = snapshot.missed
+        return after < self.epoch < before and not (_simply_closed(self.snapshot) and _simply_closed(snapshot))
+
     def adopt(self, snapshot: Snapshot, now_s: float) -> None:
         """Believes `snapshot` from now on."""
         self.closed_at_s = self._closed_at_s(snapshot, now_s)
@@ -92,3 +100,7 @@ class FleetBelief:
             return None
         left_s = self.override_until_s - now_s
         return replace(word, until_ms=None if left_s == math.inf else ledger_now_ms + int(left_s * 1000))
+
+
+def _simply_closed(known: Snapshot) -> bool:
+    return known.state is CLOSED and known.override is None

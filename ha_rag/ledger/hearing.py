@@ -2,8 +2,8 @@
 
 A replica never believes a lower epoch than one it has believed. An answer with one may be late, or mean that the
 ledger has forgotten; a message with one is late. A word that gives the believed epoch to another transition comes from
-another history, and what is believed of this one stands until the ledger has been taught. Not locked: its view holds
-the lock.
+another history, and what is believed of this one stands until the ledger has been taught; so does what is believed
+where the ledger was taught by a replica that knew less. Not locked: its view holds the lock.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CLOSED, HALF_OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN
 class Heard:
     """What a reply or message meant. `before`, `after`: given where a new epoch began.
 
-    `forgot`: the ledger is behind what it told earlier, or contradicts it, and should be taught. `gap`: something was
-    missed before it, and should be read.
+    `forgot`: the ledger is behind what it told earlier, contradicts it or lacks a part, and should be taught. `gap`:
+    something was missed before it, and should be read.
     """
 
     before: Snapshot | None = None
@@ -38,7 +38,7 @@ NOTHING_NEW = Heard()
 def answer(stance: Stance, asking: Asking, snapshot: Snapshot, now_s: float) -> Heard:
     """Takes an answer of the ledger."""
     before = stance.fleet.snapshot
-    if snapshot.epoch < before.epoch or stance.fleet.contradicts(snapshot):
+    if snapshot.epoch < before.epoch or stance.fleet.contradicts(snapshot) or stance.fleet.knows_more(snapshot):
         return Heard(forgot=True)
     stance.fleet.heard_s = now_s
     if stance.fleet.is_late(snapshot):
@@ -50,7 +50,7 @@ def answer(stance: Stance, asking: Asking, snapshot: Snapshot, now_s: float) -> 
 def message(stance: Stance, asking: Asking, snapshot: Snapshot, previous_epoch: int, now_s: float) -> Heard:
     """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
     before = stance.fleet.snapshot
-    if stance.fleet.contradicts(snapshot):
+    if stance.fleet.contradicts(snapshot) or stance.fleet.knows_more(snapshot):
         return Heard(gap=True)
     if snapshot.epoch <= before.epoch:
         if snapshot.epoch == before.epoch == previous_epoch:

@@ -11,7 +11,7 @@ from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
 from ha_rag.ledger.keys import is_name
 from ha_rag.ledger.ledger import Change, Event, Reply
 
-_FIXED = 17
+_FIXED = 19
 """Items of a snapshot before the names of its voters."""
 
 
@@ -28,7 +28,7 @@ def reply(items: Sequence[Any]) -> Reply:
 
 def snapshot(items: Sequence[str]) -> Snapshot:
     """A snapshot's items in order, the names of its voters last."""
-    now, state, epoch, left, opened, reason, by, changed, won, standing, *more = items[:_FIXED]
+    now, state, epoch, left, opened, reason, by, changed, won, standing, after, before, *more = items[:_FIXED]
     ok, failed, slow, mode, why, who, until = more
     word = Override(OverrideMode(mode), why, who, int(until) if until else None) if mode else None
     return Snapshot(
@@ -42,6 +42,7 @@ def snapshot(items: Sequence[str]) -> Snapshot:
         changed_at_ms=int(changed),
         probe_successes=int(won),
         standing_ms=int(standing),
+        missed=(int(after), int(before)),
         counts=Counts(int(ok), int(failed), int(slow)),
         voters=tuple(items[_FIXED:]),
         override=word,

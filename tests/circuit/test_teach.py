@@ -169,3 +169,76 @@ def test_in_a_tie_too_a_word_whose_time_is_up_ends() -> None:
     ruling = teach(shadowed, tied(shadowed, OPEN, reason="3 of 3 failed", left_ms=100), now=NOW + 700)
     assert (ruling.circuit.state, ruling.circuit.override, ruling.circuit.open_until_ms) == (OPEN, None, NOW + 800)
     assert [event.trigger for event in ruling.events] == ["override ended", "ledger restored, resting"]
+
+
+# ---- the first teacher knew less ------------------------------------------------------------------------------------
+
+
+LAGGED, LATER = NOW - 2000, NOW - 1000
+"""The last epoch that the first teacher had heard of, and that of another replica."""
+
+
+def lagging(**more: object) -> Circuit:
+    """What an empty ledger was taught at NOW by a replica that had missed something."""
+    return teach(Circuit(), Belief(CLOSED, LAGGED, **more)).circuit  # type: ignore[arg-type]  # as above
+
+
+def test_a_rest_that_the_first_teacher_had_not_heard_of_is_taught_by_whoever_had() -> None:
+    ruling = teach(lagging(), Belief(OPEN, LATER, left_ms=400, open_count=3, opened_by="b"), now=NOW + 100)
+    taught = ruling.circuit
+    assert (taught.state, taught.open_until_ms, taught.open_count, taught.opened_by) == (OPEN, NOW + 500, 3, "b")
+    assert taught.epoch > lagging().epoch
+    assert [event.trigger for event in ruling.events] == ["ledger restored, resting"]
+
+
+def test_so_is_a_probe_that_the_first_teacher_had_not_heard_of_by_one_lease_of_rest() -> None:
+    taught = teach(lagging(), Belief(HALF_OPEN, LATER), now=NOW + 100).circuit
+    assert (taught.state, taught.open_until_ms) == (OPEN, NOW + 100 + T.lease_ms)
+
+
+def test_an_operators_last_word_is_that_of_whoever_heard_it_last() -> None:
+    old, new = (Override(mode, "why", "kim", None) for mode in (OverrideMode.SHADOW, OverrideMode.OPEN))
+    shadowed = lagging(override=old)
+    assert teach(shadowed, Belief(OPEN, LATER, override=new)).circuit.override == new
+    assert teach(shadowed, Belief(CLOSED, LATER)).circuit.override is None
+
+
+@pytest.mark.parametrize("known", [LAGGED - 1, LAGGED, NOW])
+def test_whoever_heard_no_more_than_the_first_teacher_or_just_what_it_taught_adds_nothing(known: int) -> None:
+    taught = lagging()
+    same = {"changed_at_ms": taught.changed_at_ms, "reason": taught.reason, "opened_by": taught.opened_by}
+    assert teach(taught, Belief(CLOSED, known, left_ms=400, **same)).circuit is taught  # type: ignore[arg-type]
+
+
+def test_one_lease_after_the_first_lesson_nobody_adds_to_it() -> None:
+    later = Belief(OPEN, LATER, left_ms=4000)
+    assert teach(lagging(), later, now=NOW + T.lease_ms - 1).events
+    assert not teach(lagging(), later, now=NOW + T.lease_ms).events
+
+
+def test_once_the_circuit_has_gone_on_by_itself_nobody_adds_to_what_it_was_taught() -> None:
+    reopened = report(lagging(), failed=3).circuit
+    assert reopened.state is OPEN
+    assert teach(reopened, Belief(OPEN, LATER, left_ms=4000)).circuit is reopened
+
+
+def test_each_lesson_is_taken_once_and_only_one_that_knows_still_more_after_it() -> None:
+    first = teach(lagging(), Belief(OPEN, LATER, left_ms=400)).circuit
+    for known in (LAGGED, LATER - 1, LATER):
+        assert teach(first, Belief(OPEN, known, left_ms=900)).circuit is first
+    assert teach(first, Belief(OPEN, LATER + 1, left_ms=900)).circuit.open_until_ms == NOW + 900
+
+
+def test_those_who_believe_what_came_of_the_lessons_have_nothing_to_add_to_later_ones() -> None:
+    """Or two replicas, each of which had taught something, would go on teaching for ever."""
+    first = lagging()
+    second = teach(first, Belief(OPEN, LATER, left_ms=400)).circuit
+    third = teach(second, Belief(OPEN, LATER + 1, left_ms=400)).circuit
+    for known in (first, second):
+        assert teach(third, read(known, T, NOW).belief()).circuit is third
+
+
+def test_a_snapshot_tells_between_which_epochs_something_is_missing_for_one_lease() -> None:
+    assert read(Circuit(), T, NOW).missed == (0, 0)
+    assert read(lagging(), T, NOW + T.lease_ms - 1).missed == (LAGGED, lagging().epoch)
+    assert read(lagging(), T, NOW + T.lease_ms).missed == (0, 0)

@@ -76,6 +76,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.reported = Epoch()
         self.sent: list[Batch] = []
         self.granted = dict(start.leases)
+        self.missed: dict[int, tuple[int, int, int]] = {}
+        """Epoch that was taught -> between which epochs something is missing, and when it was taught."""
         self.beliefs = [Belief(CLOSED, 0), read(start, T, self.now).belief()]
 
     def take(self, ruling: Ruling, *, refusable: bool = False) -> Ruling:
@@ -219,11 +221,20 @@ class AnyHistory(RuleBasedStateMachine):
         here = read(before, policy, self.now).belief()
         ruling = self.take(rules.teach(before, policy, self.now, "a", there), refusable=True)
         tied = before.epoch == there.epoch and rules.origin(before) != rules.origin(there)
-        assert bool(ruling.events) == (before.epoch < there.epoch or tied)
+        behind = before.epoch < there.epoch
+        assert bool(ruling.events) == (behind or tied or self._misses(before.epoch, there.epoch, policy))
         if ruling.events:
+            taught = ruling.circuit.epoch
+            until = taught if behind or tied else self.missed[before.epoch][1]
+            self.missed[taught] = there.epoch, until, self.now
             assert ruling.circuit.epoch > max(there.epoch, before.epoch)
             assert ruling.circuit.open_count == max(there.open_count, before.open_count)
             self._taught_what_both_sides_knew(ruling.circuit, here, there, policy)
+
+    def _misses(self, epoch: int, known: int, policy: Terms) -> bool:
+        """Whether the ledger's epoch was just taught by those who had not heard what another one knows."""
+        after, until, at = self.missed.get(epoch, (0, 0, 0))
+        return after < known < until and self.now < at + policy.lease_ms
 
     def _taught_what_both_sides_knew(self, taught: Circuit, here: Belief, there: Belief, policy: Terms) -> None:
         """Nothing closes without a probe, and no rest is cut short."""

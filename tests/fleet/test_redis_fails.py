@@ -205,6 +205,55 @@ async def test_an_open_circuit_that_redis_forgot_is_taught_back_and_rests_on(
         await crew.never_went_back()
 
 
+async def test_a_flushed_redis_that_is_taught_first_by_who_missed_the_opening_ends_no_rest(crew_of: CrewOf):
+    async with crew_of(3, wires=True, policy={"recovery_timeout_s": 10.0, "recovery_timeout_max_s": 10.0}) as crew:
+        late, *others = crew.members
+        await crew.open()
+        await crew.provider.mend()
+        await crew.until("closed", within_s=10.0 + TIMEOUT_S, calling=True)
+        await crew.until_shared(within_s=1.0, above=0)
+        await cut_off(late)
+        await crew.provider.fail("chat")
+        await others[0].call(10)
+        await crew.until("open", within_s=1.0, members=others)
+        opened = await others[0].sees()
+        rests_until_s = time.monotonic() + opened["left_ms"] / 1000
+        received = await crew.provider.calls()
+        await asyncio.gather(*map(cut_off, others))
+        empty(crew)
+        await late.to_redis.set(refusing=False)
+        lesson = await until_taught(crew)
+        assert lesson["state"] == "closed", "the teacher knows of no opening"
+        await asyncio.gather(*(member.to_redis.set(refusing=False) for member in others))
+
+        await crew.until_shared(within_s=4.0, above=int(lesson["epoch"]))
+        seen = [await member.sees() for member in crew]
+        assert {one["fleet"] for one in seen} == {"open"}, seen
+        assert {one["reason"] for one in seen} == {opened["reason"]}
+        left_s = [one["left_ms"] / 1000 for one in seen]
+        assert max(left_s) == pytest.approx(rests_until_s - time.monotonic(), abs=1.0), "the rest goes on"
+        await crew.refused_until(time.monotonic() + 0.5)
+        assert await crew.provider.calls() == received
+        await crew.never_went_back()
+
+
+async def cut_off(member: Member) -> None:
+    """Redis refuses its connections, and it knows."""
+    assert member.to_redis is not None
+    await member.to_redis.set(refusing=True)
+    while not (await member.sees())["away"]:
+        await asyncio.sleep(0.02)
+
+
+async def until_taught(crew: Crew) -> dict[str, str]:
+    """Waits until somebody has taught Redis; what it knows then."""
+    with redis.Redis.from_url(crew.redis.url, decode_responses=True) as client:
+        async with asyncio.timeout(4.0 + SLACK_S):
+            while not (known := client.hgetall(f"{crew.namespace}:{{svc}}:circuit")):
+                await asyncio.sleep(0.02)
+    return dict(known)
+
+
 @pytest.mark.parametrize("forget", FORGETTING)
 async def test_a_half_open_circuit_that_redis_forgot_is_not_closed_without_a_probe(
     crew_of: CrewOf, forget: Callable[[Crew], None]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts
 from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost
 from tests.ledger.fleet_causes import Causes, Ended, total
@@ -29,6 +30,9 @@ RESENT_S = 0.85
 """How long the word of a probe may rest before it is sent again: a time limit (0.25 s) and a pause (0.5 s)."""
 
 
+LATE_MS = 1000
+"""By so much an answer may be older than one that has overtaken it; if it is more, the ledger's clock was set back."""
+
 ROUNDED_S = 0.001
 """The law counts whole milliseconds."""
 
@@ -41,6 +45,12 @@ class Told:
     origin: tuple[object, ...] = (True, 0, "", "")
     rests_until_s: float | None = None
     read: int = 0
+    last: Snapshot = field(default_factory=lambda: Snapshot(0))
+
+    def adds_to(self, word: Snapshot) -> bool:
+        """Whether the ledger lacks what the replica knows, as far as it matters."""
+        simple = all(one.state is CLOSED and one.override is None for one in (self.last, word))
+        return word.missed[0] < self.epoch < word.missed[1] and not simple
 
 
 class FleetWatch:
@@ -134,6 +144,10 @@ class FleetWatch:
             origin = (word.state is CLOSED, word.changed_at_ms, word.reason, word.opened_by)
             if word.epoch == told.epoch and origin != told.origin:
                 continue  # of another history, which gave the same epoch to another transition
+            if told.adds_to(word):
+                continue  # of a history that lacks what this replica knows, and is to be taught it
+            if word.epoch > told.epoch or not 0 < told.last.now_ms - word.now_ms < LATE_MS:
+                told.last = word
             told.origin = origin
             known = word.override is None and word.state is OPEN
             until_s = at_s + word.left_ms / 1000 if known else None

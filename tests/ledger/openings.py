@@ -164,6 +164,31 @@ async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
         member.wire.mend()
 
 
+async def taught_by_one_that_missed_the_opening(fleet: Fleet) -> None:
+    """Redis was flushed soon after an opening, and was taught first by a replica that had not heard of it."""
+    late, *others = fleet.members
+    others += [await fleet.join(f"more{number}") for number in range(fleet.policy.quorum - len(others))]
+    await late.registry.override(SVC, OverrideMode.SHADOW, reason="test", by="me")
+    await late.registry.end_override(SVC, by="me")
+    await asyncio.sleep(0.1)
+    late.wire.cut()
+    await fail(others)
+    await asyncio.sleep(0.05)
+    opened = fleet.ledger.circuit(SVC)
+    assert (opened.state, late.view.fleet.state) == (OPEN, CLOSED)
+    fleet.down = True
+    for member in others:
+        member.wire.cut()
+    fleet.flush()
+    late.wire.mend()
+    while fleet.ledger.circuit(SVC).epoch == 0:
+        await asyncio.sleep(0.01)
+    taught = fleet.ledger.circuit(SVC)
+    assert (taught.state, taught.epoch > opened.epoch) == (CLOSED, True)
+    for member in others:
+        member.wire.mend()
+
+
 async def prober_paused(fleet: Fleet) -> None:
     """The replica that probes stands still."""
     await probing(fleet)
@@ -254,6 +279,6 @@ OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
         fresh, resting, rested, probing, half_won, lost_once, closed_again, probing_a_forgetful_ledger,
         opened_anew_beside_a_lost_probe, probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed,
         prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
-        overridden, shadowed, held_closed, two_transitions_share_an_epoch,
+        overridden, shadowed, held_closed, two_transitions_share_an_epoch, taught_by_one_that_missed_the_opening,
     )
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ha_rag.circuit.rules import Batch, Belief, Tally
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
@@ -58,3 +60,43 @@ async def test_a_word_whose_time_is_up_in_that_very_millisecond_is_not_taught(be
     word = Override(OverrideMode.SHADOW, "why", "kim", bench.now_ms)
     known = await taught(bench, Belief(OPEN, bench.now_ms, 0, override=word))
     assert (known.state, known.left_ms, known.override) == (OPEN, 300, None)
+
+
+async def taught_by_one_that_lagged(bench: Bench) -> tuple[Belief, Snapshot]:
+    """The ledger forgets an opening, and is taught by a replica that had not heard of it: what another one believes of
+    it 100 ms after it, and what is known since then."""
+    batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(0, 3)),), failing=True)
+    resting = (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot
+    await bench.advance(100)
+    await bench.forget()
+    known = await taught(bench, Belief(CLOSED, resting.epoch - 1))
+    assert (known.state, known.missed) == (CLOSED, (resting.epoch - 1, known.epoch))
+    return replace(resting.belief(), left_ms=400), known
+
+
+async def test_who_teaches_first_and_knows_less_ends_no_rest_of_which_another_replica_had_heard(bench: Bench) -> None:
+    resting, lesson = await taught_by_one_that_lagged(bench)
+    await bench.advance(200)
+    known = await taught(bench, replace(resting, left_ms=200))
+    assert (known.state, known.left_ms, known.reason) == (OPEN, 200, "3 of 3 failed, 0 slow")
+    assert known.epoch > lesson.epoch
+    assert known.missed == (resting.epoch, lesson.epoch)
+    again = await taught(bench, replace(resting, left_ms=200))
+    assert again == known
+
+
+async def test_a_lease_after_the_first_lesson_nothing_is_added_to_it(bench: Bench) -> None:
+    resting, lesson = await taught_by_one_that_lagged(bench)
+    await bench.advance(terms().lease_ms - 1)
+    assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.missed == lesson.missed
+    await bench.advance(1)
+    known = await taught(bench, resting)
+    assert (known.state, known.epoch, known.missed) == (CLOSED, lesson.epoch, (0, 0))
+
+
+async def test_a_circuit_that_has_gone_on_since_the_lesson_is_taught_no_more(bench: Bench) -> None:
+    resting, lesson = await taught_by_one_that_lagged(bench)
+    batch = Batch("b", 1, (Tally(lesson.epoch, bench.now_ms, Counts(0, 3)),), failing=True)
+    opened_anew = (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot
+    assert (opened_anew.state, opened_anew.missed) == (OPEN, (0, 0))
+    assert await taught(bench, replace(resting, left_ms=4000)) == opened_anew

@@ -9,7 +9,11 @@ from dataclasses import replace
 import pytest
 
 from tests.ledger.fleet_recovery import Recovery
-from tests.ledger.openings import probing_a_forgetful_ledger, two_transitions_share_an_epoch
+from tests.ledger.openings import (
+    probing_a_forgetful_ledger,
+    taught_by_one_that_missed_the_opening,
+    two_transitions_share_an_epoch,
+)
 from tests.ledger.simulated_fleet import OPEN, QUICK, SVC, Fleet
 
 
@@ -40,4 +44,23 @@ def test_a_closing_that_was_given_the_epoch_of_an_opening_ends_no_rest_and_the_f
         known = fleet.ledger.circuit(SVC)
         assert (known.state, known.epoch > tied) == (OPEN, True)
         assert {m.view.fleet.epoch for m in fleet.members} == {known.epoch}
+        fleet.run(Recovery(fleet, "up").closes_from_here())
+
+
+def test_who_teaches_first_and_missed_the_opening_ends_no_rest_and_the_fleet_is_one_again() -> None:
+    with Fleet(3, replace(QUICK, recovery_timeout_s=3.0, probes=1, probe_successes=1, quorum=1)) as fleet:
+        fleet.run(taught_by_one_that_missed_the_opening(fleet))
+        lesson, knowing = fleet.ledger.circuit(SVC), fleet.members[1:]
+        rests_until_s = min(member.view._stance.fleet.rest_until_s for member in knowing)
+        while fleet.ledger.circuit(SVC).epoch == lesson.epoch:
+            fleet.run(asyncio.sleep(0.05))
+            fleet.check()
+            assert fleet.now_s < rests_until_s - 1.0, "nobody teaches what the first teacher had missed"
+        while fleet.now_s < rests_until_s - 0.1:
+            assert {member.state for member in knowing} == {OPEN}
+            fleet.run(asyncio.sleep(0.05))
+            fleet.check()
+        known = fleet.ledger.circuit(SVC)
+        assert known.state is OPEN
+        assert {member.view.fleet.epoch for member in fleet.members} == {known.epoch}
         fleet.run(Recovery(fleet, "up").closes_from_here())

@@ -30,7 +30,7 @@ class Recorder:
 
     async def eval(self, _text: str, count: int, *rest: Any) -> list[str]:
         self.keys, self.args = list(rest[:count]), list(rest[count:])
-        return [*"000", "0", "closed", *"000", "", "", *"000000", "", "", "", ""]
+        return [*"000", "0", "closed", *"000", "", "", *"00000000", "", "", "", ""]
 
 
 def header(verb: str) -> str:

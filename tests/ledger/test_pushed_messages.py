@@ -9,7 +9,8 @@ import pytest
 
 from ha_rag.ledger.replies import change
 
-SNAPSHOT = ["1000", "open", "7", "500", "1", "why", "r1", "900", "0", "0", "1", "2", "0", "", "", "", "", "r1", "r2"]
+SNAPSHOT = ["1000", "open", "7", "500", "1", "why", "r1", "900", "0", "0", "0", "0", "1", "2", "0", "", "", "", "",
+            "r1", "r2"]  # fmt: skip
 
 
 def test_a_message_tells_the_circuit_the_epoch_before_and_all_that_stands() -> None:

@@ -21,7 +21,8 @@ from tests.redis_servers import RedisProcess
 
 CIRCUIT_FIELDS = {
     "state", "epoch", "opened_at_ms", "open_for_ms", "open_count", "changed_at_ms", "probe_successes", "probe_slow",
-    "lost_at_ms", "would_open_at_ms", "reason", "opened_by", "lost_by", "override_mode", "override_by",
+    "lost_at_ms", "would_open_at_ms", "missed_after", "missed_before",
+    "reason", "opened_by", "lost_by", "override_mode", "override_by",
 }  # fmt: skip
 OVERRIDE_FIELDS = {"mode", "reason", "by"}
 WRITES_NOTHING = {"time", "pttl", "hgetall", "zrange", "hmget", "hget", "evalsha", "eval", "client", "client|setinfo"}

@@ -171,6 +171,47 @@ def test_a_message_that_contradicts_the_epoch_that_is_believed_asks_for_a_read(p
     assert (view.heard_s, view._asking.after_s) == (heard_s, asks_s)
 
 
+@pytest.mark.parametrize("state", [OPEN, HALF_OPEN])
+def test_a_ledger_taught_by_one_that_knew_less_is_not_believed_but_taught(state: CircuitState) -> None:
+    view = OneView()
+    view.hears(state, 5, left_ms=3000 if state is OPEN else 0)
+    heard_s = view.heard_s
+    view.clock.advance(0.2)
+    heard = view.hear(view.said(CLOSED, 9, missed=(4, 9)))
+    assert (heard.forgot, heard.before, heard.after) == (True, None, None)
+    heard = view.hear_message(view.said(CLOSED, 9, missed=(4, 9)), 0)
+    assert (heard.gap, heard.before, heard.after) == (True, None, None)
+    assert (view.state(), view.fleet.epoch, view.heard_s) == (state, 5, heard_s)
+    view.hears(OPEN, 10, left_ms=2800, missed=(5, 9))
+    assert (view.state(), view.fleet.epoch) == (OPEN, 10)
+
+
+@pytest.mark.parametrize("missed", [(0, 0), (5, 9), (6, 9), (4, 5)])
+def test_a_ledger_that_nobody_taught_or_that_misses_nothing_of_what_is_believed_is_believed(
+    missed: tuple[int, int],
+) -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000)
+    assert not view.hear(view.said(CLOSED, 9, missed=missed)).forgot
+    assert view.state() is CLOSED
+
+
+def test_of_two_circuits_that_are_simply_closed_neither_adds_to_the_other() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5)
+    assert not view.hear(view.said(CLOSED, 9, missed=(4, 9))).forgot
+    assert view.fleet.epoch == 9
+
+
+def test_a_word_that_was_taken_back_before_the_ledger_forgot_is_taken_back_again_and_one_that_stood_stands() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5)
+    assert view.hear(view.said(CLOSED, 9, missed=(4, 9), override=view.word(OverrideMode.SHADOW))).forgot
+    view = OneView()
+    view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
+    assert view.hear(view.said(CLOSED, 9, missed=(4, 9))).forgot
+
+
 def test_a_view_teaches_when_its_epoch_began_so_that_a_tie_is_seen() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, changed_at_ms=42)

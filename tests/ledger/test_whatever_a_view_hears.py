@@ -43,6 +43,7 @@ POLICY = CircuitPolicy(
 # All times are multiples of an eighth of a second, which a float holds exactly.
 MOMENTS = st.sampled_from([125, 250, 500, 500, 1000, 1000, 3000])
 LEFT = st.sampled_from([250, 500, 1000, 3000])
+LESSON_MS = 1000
 PICK = st.integers(0, 7)
 STATES = st.sampled_from(["closed", "open", "open", "half_open"])
 WORDS = st.sampled_from(["", "", "", "", *OverrideMode])
@@ -66,6 +67,8 @@ class Transition:
     open_count: int = 0
     word: str = ""
     word_until_ms: float | None = None
+    missed: tuple[int, int] = (0, 0)
+    missed_until_ms: float = 0
 
     def word_at(self, now: float, ledger_ms: int, standing_ms: int) -> Word:
         """As it reads at that moment."""
@@ -75,7 +78,7 @@ class Transition:
         state = "half_open" if self.state == "open" and left_ms == 0 else self.state
         return Word(
             self.epoch, state, self.origin, ledger_ms, -1 if left_ms == NEVER else int(left_ms), standing_ms,
-            self.open_count, word, word_ms if word else None,
+            self.open_count, word, word_ms if word else None, self.missed if now < self.missed_until_ms else (0, 0),
         )  # fmt: skip
 
 
@@ -92,6 +95,7 @@ def snapshot_of(word: Word) -> Snapshot:
         epoch=word.epoch,
         left_ms=int(word.left_ms),
         standing_ms=word.standing_ms,
+        missed=word.missed,
         open_count=word.open_count,
         changed_at_ms=word.origin if word.origin > 0 and differs == 0 else 0,
         reason=f"because {word.origin}" if word.origin > 0 and differs == 1 else "",
@@ -204,11 +208,13 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @rule(state=STATES, left=LEFT, step=st.integers(1, 3), tie=st.booleans(), alike=st.booleans(), word=WORDS,
           word_ms=st.one_of(st.none(), LEFT), opened=st.integers(0, 2),
-          way=st.sampled_from(["at once", "at once", "late", "lost"]))  # fmt: skip
+          way=st.sampled_from(["at once", "at once", "late", "lost"]),
+          lesson=st.sampled_from([None, None, None, 0, 1, 1]))  # fmt: skip
     def the_ledger_steps(
         self, state: str, left: int, step: int, tie: bool, alike: bool, word: str, word_ms: int | None, opened: int,
-        way: str,
+        way: str, lesson: int | None = None,
     ) -> None:  # fmt: skip
+        """`lesson`: it is taught, by a replica that had heard so many epochs less than the view believes."""
         now = self.now - self.began
         if word:
             state = "open" if word == "open" else "closed"
@@ -221,7 +227,9 @@ class WhateverAViewHears(RuleBasedStateMachine):
             origin = -1 if state == "closed" else -2
         before = self.ledger.epoch
         word_until = now + word_ms if word and word_ms is not None else None
-        self.ledger = Transition(epoch, before, state, origin, until, opened, word, word_until)
+        after = self.view.fleet.epoch - (lesson or 0)
+        missed = (after, epoch) if lesson is not None and 0 < after < epoch else (0, 0)
+        self.ledger = Transition(epoch, before, state, origin, until, opened, word, word_until, missed, now + LESSON_MS)
         self.past.append(self.ledger)
         if way == "at once":
             self.tells(self.says(), before)

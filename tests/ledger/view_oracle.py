@@ -24,7 +24,8 @@ ASK_AGAIN_MS = 1000
 class Word:
     """What the ledger said at `taken_ms` of its clock. `origin`: which transition it was, apart from its epoch.
 
-    `left_ms`: of the rest; `word`: an operator's, for `word_ms` more (None: until it is taken back).
+    `left_ms`: of the rest; `word`: an operator's, for `word_ms` more (None: until it is taken back). `missed`:
+    between these epochs it lacks something.
     """
 
     epoch: int
@@ -36,6 +37,7 @@ class Word:
     open_count: int = 0
     word: str = ""
     word_ms: int | None = None
+    missed: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Oracle:
     def answered(self, word: Word) -> str:
         """Takes an answer: "forgot", "new" or nothing."""
         known = self.believed
-        if word.epoch < known.epoch or (word.epoch == known.epoch and word.origin != known.origin):
+        if word.epoch < known.epoch or self._is_of_another_history(word):
             return "forgot"
         self.heard_ms = self._now()
         if word.epoch == known.epoch and 0 < known.taken_ms - word.taken_ms < LATE_MS:
@@ -135,7 +137,7 @@ class Oracle:
     def told(self, word: Word, previous: int) -> str:
         """Takes a message: "gap", "new", "new after a gap" or nothing."""
         known = self.believed
-        if word.epoch == known.epoch and word.origin != known.origin:
+        if self._is_of_another_history(word):
             return "gap"
         if word.epoch == known.epoch == previous:
             self.ask_after_ms = self._now() + self._probe_in_ms(word)
@@ -144,6 +146,13 @@ class Oracle:
         self.heard_ms = self._now()
         self._believe(word)
         return "new" if previous == known.epoch else "new after a gap"
+
+    def _is_of_another_history(self, word: Word) -> bool:
+        known = self.believed
+        if word.epoch == known.epoch:
+            return word.origin != known.origin
+        adds = (known.state, known.word) != ("closed", "") or (word.state, word.word) != ("closed", "")
+        return word.missed[0] < known.epoch < word.missed[1] and adds
 
     def _believe(self, word: Word) -> None:
         new = word.epoch > self.believed.epoch

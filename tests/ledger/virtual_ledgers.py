@@ -191,7 +191,7 @@ class InLua(RedisLedger):
 
 _NUMBERS = (
     "epoch", "changed_at_ms", "opened_at_ms", "open_count", "probe_successes", "probe_slow", "lost_at_ms",
-    "would_open_at_ms",
+    "would_open_at_ms", "missed_after", "missed_before",
 )  # fmt: skip
 
 

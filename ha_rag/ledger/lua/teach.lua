@@ -21,10 +21,11 @@ local belief = { state = ARGV[15], epoch = tonumber(ARGV[16]), left_ms = tonumbe
   open_count = tonumber(ARGV[18]), reason = ARGV[19], opened_by = ARGV[20],
   override = word_of(now, ARGV[21], ARGV[22], ARGV[23], tonumber(ARGV[24])), changed_at_ms = tonumber(ARGV[25]) }
 local c = load(1, now)
-local tie = tied(c, belief)
-if c.epoch < belief.epoch or tie then
+local tie, after, before = tied(c, belief), missed(c, terms, now)
+local adds = after < belief.epoch and belief.epoch < before
+if c.epoch < belief.epoch or tie or adds then
   lapse(c, now)
   if tie then belief.override = c.override or belief.override end
-  restore(c, terms, now, replica, belief)
+  restore(c, terms, now, replica, belief, adds and before)
 end
 return done(c, terms, now, replica, false)

@@ -2,7 +2,8 @@
 -- Loading only reads. A verb changes the table and queues its writes; `save` sends them, so a refusal sends none.
 local PARTS = { 'circuit', 'open', 'window', 'voters', 'probes', 'override', 'batches', 'events' }
 local NUMBERS = { 'epoch', 'changed_at_ms', 'opened_at_ms', 'open_for_ms', 'open_count', 'probe_successes',
-  'probe_slow', 'lost_at_ms', 'would_open_at_ms' }
+  'probe_slow', 'lost_at_ms', 'would_open_at_ms', 'missed_after',
+  'missed_before' }
 local TEXTS = { 'reason', 'opened_by', 'lost_by', 'override_mode', 'override_by' }
 
 -- An epoch has 13 digits, and Lua would round it to 14: written out in full, always.

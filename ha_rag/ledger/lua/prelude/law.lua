@@ -50,7 +50,8 @@ local function change(c, trigger, now, reason, by, counts, above)
   c.epoch = math.max(c.epoch + 1, (above or 0) + 1, now)
   event.epoch = c.epoch
   c.state, c.changed_at_ms, c.reason, c.open_until_ms = event.after, now, reason, now
-  c.probe_successes, c.probe_slow, c.window, c.voters = 0, 0, {}, {}
+  c.probe_successes, c.probe_slow, c.missed_after, c.missed_before = 0, 0, 0, 0
+  c.window, c.voters = {}, {}
   c.dirty = true
   queue(c, 'DEL', c.keys.open, c.keys.window, c.keys.voters, c.keys.batches)
   c.events[#c.events + 1] = event

@@ -12,14 +12,21 @@ local function tied(c, belief)
     or c.changed_at_ms ~= belief.changed_at_ms or c.reason ~= belief.reason or c.opened_by ~= belief.opened_by)
 end
 
+-- Transitions between these epochs are missing, and another replica may add them; 0, 0: nobody may any more.
+local function missed(c, terms, now)
+  if now - c.changed_at_ms >= terms.lease_ms then return 0, 0 end
+  return c.missed_after, c.missed_before
+end
+
 local function drop_override(c)
   c.override, c.override_mode, c.override_by = nil, '', ''
   queue(c, 'DEL', c.keys.override)
 end
 
 -- Open where either side is open and still running: the longer rest counts. Half-open, or open with its time up, on
--- either side comes back as open for one lease. Closed only where both sides are closed.
-local function restore(c, terms, now, replica, belief)
+-- either side comes back as open for one lease. Closed only where both sides are closed. `before`: of what is missing,
+-- where an earlier lesson is added to.
+local function restore(c, terms, now, replica, belief, before)
   local running = c.state == 'open' and not c.override and math.max(0, c.open_until_ms - now) or 0
   local rest_ms = math.max(running, belief.state == 'open' and belief.left_ms or 0)
   local word, closed = belief.override, c.state == 'closed' and belief.state == 'closed'
@@ -29,6 +36,7 @@ local function restore(c, terms, now, replica, belief)
   change(c, trigger, now, reason, replica, nil, belief.epoch)
   drop_override(c)
   c.open_count = math.max(c.open_count, belief.open_count)
+  c.missed_after, c.missed_before = belief.epoch, before or c.epoch
   if belief.opened_by ~= '' then c.opened_by = belief.opened_by end
   if word then put_override(c, now, word) end
   if c.state ~= 'open' then return end

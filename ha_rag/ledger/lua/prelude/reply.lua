@@ -19,12 +19,13 @@ end
 
 -- The circuit as it reads now: flat, every item a string, in the order in which `replies.py` takes them.
 local function snapshot(c, terms, now)
+  local after, before = missed(c, terms, now)
   local left, counts = rest_left_ms(c, now), total(c, terms, now)
   local count, first = standing(c, now)
   local word = c.override and not c.override.over and c.override or { mode = '', reason = '', by = '' }
   local state = c.state == 'open' and left == 0 and 'half_open' or c.state
   local flat = { whole(now), state, whole(c.epoch), whole(left), whole(openings(c, terms, now)), c.reason,
-    c.opened_by, whole(c.changed_at_ms), whole(c.probe_successes), whole(count >= terms.probes and first - now or 0),
+    c.opened_by, whole(c.changed_at_ms), whole(c.probe_successes), whole(count >= terms.probes and first - now or 0), whole(after), whole(before),
     whole(counts.ok), whole(counts.failed), whole(counts.slow), word.mode, word.reason, word.by,
     word.until_ms and whole(word.until_ms) or '' }
   for _, name in ipairs(seen_by(c, now)) do flat[#flat + 1] = name end
