@@ -207,7 +207,7 @@ def test_an_operators_last_word_is_that_of_whoever_heard_it_last() -> None:
 def test_whoever_heard_no_more_than_the_first_teacher_or_just_what_it_taught_adds_nothing(known: int) -> None:
     taught = lagging()
     same = {"changed_at_ms": taught.changed_at_ms, "reason": taught.reason, "opened_by": taught.opened_by}
-    assert teach(taught, Belief(CLOSED, known, left_ms=400, **same)).circuit is taught  # type: ignore[arg-type]
+    assert teach(taught, Belief(CLOSED, known, left_ms=400, **same)).circuit is taught  # type: ignore[arg-type]  # as above
 
 
 def test_one_lease_after_the_first_lesson_nobody_adds_to_it() -> None:
