@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from ha_rag.breaker.heartbeat import Census
+from ha_rag.breaker.joining import Joined
 from ha_rag.breaker.report import (
     CircuitReport,
     FleetReport,
@@ -41,6 +42,8 @@ class Lookout:
         self._views = switchboard.views
         self._incarnation = incarnation
         self._body = body
+        # Each would want a connection of its own, of the few that reports and probes go by.
+        self._shared = Joined(self._read_shared)
 
     # ---- circuits ---------------------------------------------------------------------------------------------------
 
@@ -50,23 +53,30 @@ class Lookout:
         return tuple(view_report(view, now_s, unix_ms) for view in sorted(self._views.all(), key=lambda v: v.name))
 
     async def circuits(self) -> tuple[CircuitReport, ...]:
-        """The fleet's belief of every circuit; this replica's own where the ledger is away."""
-        sync = self._switchboard.sync
+        """The fleet's belief of every circuit; this replica's own where the ledger is away.
+
+        All who ask at once share one read, which began after they asked.
+        """
+        shared = await self._shared() if self._switchboard.sync is not None else {}
         own = {report.name: report for report in self.snapshot()}
+        return tuple(report for _, report in sorted({**own, **shared}.items()))
+
+    async def _read_shared(self) -> dict[str, CircuitReport]:
+        """Name -> what the ledger says of it; nothing where the ledger is away."""
+        sync = self._switchboard.sync
         if sync is None:
-            return tuple(own.values())
+            return {}
         try:
             with sync.limits.trying(ROLL):
                 known = await sync.ledger.known_circuits()
             names = {*known, *(view.name for view in self._views.shared())}
             replies = await sync.read({name: self._terms(name) for name in names})
         except LedgerError:
-            return tuple(own.values())
-        shared = {
+            return {}
+        return {
             name: circuit_report(name, "fleet", reply.snapshot, here=self._here(name))
             for name, reply in replies.items()
         }
-        return tuple(report for _, report in sorted({**own, **shared}.items()))
 
     def _terms(self, name: str) -> Terms:
         view = self._views.get(name)

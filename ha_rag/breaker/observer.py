@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from ha_rag.breaker.heartbeat import terms_told
+from ha_rag.breaker.joining import Joined
 from ha_rag.breaker.operators import checked_for_ms, checked_mode
 from ha_rag.breaker.report import CircuitReport, FleetReport, circuit_report, replica_report
 from ha_rag.circuit.policy import CircuitPolicy
@@ -55,6 +56,7 @@ class Observer:
         self._told: dict[str, Snapshot] = {}
         """Circuit -> the last change that was told. What is read meanwhile may be ahead of what is pushed."""
         self._listening: asyncio.Task[None] | None = None
+        self._joined = Joined(self._read_circuits)
 
     @classmethod
     def connect(
@@ -85,7 +87,13 @@ class Observer:
     # ---- seeing -----------------------------------------------------------------------------------------------------
 
     async def circuits(self) -> tuple[CircuitReport, ...]:
-        """The fleet's belief of every circuit; what was last read where the ledger is away."""
+        """The fleet's belief of every circuit; what was last read where the ledger is away.
+
+        All who ask at once share one read, which began after they asked.
+        """
+        return await self._joined()
+
+    async def _read_circuits(self) -> tuple[CircuitReport, ...]:
         try:
             names = await self._ledger.known_circuits()
             replies = await self._ledger.read({name: self._terms_of(name) for name in names}) if names else {}

@@ -134,9 +134,15 @@ class Watcher:
         return self._snapshot
 
     async def recent(self, at_most_s: float) -> FleetSnapshot:
-        """The latest picture, made anew if it is older than that."""
+        """The latest picture, made anew if it is older than that: once for all who ask meanwhile."""
+        if self._is_recent(at_most_s):
+            return self._snapshot
+        async with self._looking:
+            return self._snapshot if self._is_recent(at_most_s) else await self._look()
+
+    def _is_recent(self, at_most_s: float) -> bool:
         age_s = self._clock.unix_ms() / 1000 - self._snapshot.at
-        return self._snapshot if self._number and 0 <= age_s <= at_most_s else await self.look()
+        return self._number > 0 and 0 <= age_s <= at_most_s
 
     def hear(self, event: Event, /) -> None:
         """A sink: notes what only this process sees, and looks at once at what everybody should see."""
