@@ -218,7 +218,7 @@ def test_one_lease_after_the_first_lesson_nobody_adds_to_it() -> None:
 
 def test_once_the_circuit_has_gone_on_by_itself_nobody_adds_to_what_it_was_taught() -> None:
     reopened = report(lagging(), failed=3).circuit
-    assert reopened.state is OPEN
+    assert (reopened.state, read(reopened, T, NOW).missed) == (OPEN, (0, 0))
     assert teach(reopened, Belief(OPEN, LATER, left_ms=4000)).circuit is reopened
 
 
