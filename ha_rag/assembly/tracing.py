@@ -39,7 +39,8 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
             "the environment asks for traces (OTEL_*), but %s is missing: pip install 'ha-rag[otel]'", error.name
         )
         return None
-    provider = tracer_provider(tracing.exporter, settings.replica)
+    hidden = [header.reveal() for header in tracing.headers]
+    provider = tracer_provider(tracing.exporter, settings.replica, hidden)
 
     def flush() -> None:
         if not flushed(provider):

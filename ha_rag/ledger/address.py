@@ -13,6 +13,7 @@ Nothing else: a timeout given there would quietly replace the one that keeps a d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -58,7 +59,9 @@ def parse(url: str) -> Address:
     allowed = (*_OPTIONS, *sentinels, *(_TLS_OPTIONS if tls else ()))
     for name in options:
         if name not in allowed:
-            _refuse(f"the option {name!r} is none of {', '.join(allowed)}")
+            # What does not read like a name may be half a password whose & was not escaped.
+            which = f"the option {name!r}" if re.fullmatch("[a-z_]{1,30}", name) else "an option"
+            _refuse(f"{which} is none of {', '.join(allowed)}")
     return _address(parts, options, tls=tls)
 
 

@@ -8,14 +8,20 @@ Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-v
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
+
+from ha_rag.settings.secret import Secret
 
 Exporter = Literal["otlp", "console"]
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+_HEADER = re.compile(r"\s*[\w!#$%&'*+.^`|~-]+\s*=[ !#-+\--:<-\[\]-~]*", re.ASCII)
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -23,11 +29,12 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 class Tracing:
     """`exporter`: where spans go; None: nowhere. `content`: whether they may hold questions' texts (default: no).
 
-    `problem`: why what was asked for cannot be done, as a sentence, or "".
+    `headers`: what the collector is sent, tokens mostly. `problem`: why what was asked for cannot be done, or "".
     """
 
     exporter: Exporter | None = None
     content: bool = False
+    headers: tuple[Secret, ...] = ()
     problem: str = ""
 
 
@@ -50,6 +57,9 @@ def read_tracing(variables: Mapping[str, str] | None = None) -> Tracing:
     return Tracing(
         exporter="console" if wanted == ["console"] else "otlp",
         content=given.get(CONTENT, "").lower() in ("true", "span_only", "span_and_event"),
+        headers=tuple(
+            Secret(unquote(one.partition("=")[2]).strip()) for name in HEADERS for one in _listed(given, name)
+        ),
     )
 
 
@@ -60,4 +70,18 @@ def _problem(wanted: list[str], given: Mapping[str, str]) -> str:
     if wanted == ["otlp"] and protocol != "http/protobuf":
         where = "mostly the collector's port 4318"
         return f"{PROTOCOLS[1]} = {protocol!r}: must be http/protobuf ({where}); no traces are written"
+    for name in HEADERS:
+        if not all(_is_header(one) for one in _listed(given, name)):
+            rule = "name=value, with commas between several and %20 and the like for what is no letter or digit"
+            return f"{name}: must be {rule} (its value is not shown here); no traces are written"
     return ""
+
+
+def _listed(given: Mapping[str, str], name: str) -> list[str]:
+    return [one.strip() for one in given.get(name, "").split(",") if one.strip()]
+
+
+def _is_header(text: str) -> bool:
+    """Whether OpenTelemetry takes it, which logs what it does not take, and whether it can be sent."""
+    value = unquote(text.partition("=")[2])
+    return bool(_HEADER.fullmatch(text)) and value.isascii() and value.isprintable()

@@ -14,6 +14,10 @@ _SCHEME = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
 _ADDRESS = re.compile(rf"\A\s*{_SCHEME}(?P<credentials>.*)@", re.DOTALL)
 _WORD = re.compile(rf"(?<!\S){_SCHEME}?(?P<credentials>[^\s@]\S*)@")
 _USER = re.compile(r"[\w.%+~-]*")
+# What is no option that we know may be a password: its name misspelled, or its & or # not escaped.
+_OF_REDIS = re.compile(r"\A\s*(?:rediss?(?:\+[a-z]+)?|unix)://[^?#]*")
+_HARMLESS = re.compile(r"(?:db|protocol)=\d*|(?:sentinel_)?username=.*|ssl_\w+=.*", re.DOTALL)
+_NAME = re.compile(r"[a-z_]{1,30}")
 _SOCKET = re.compile(r"\A\s*unix:///[^:?]*(?:\?|\Z)")
 
 
@@ -22,10 +26,27 @@ def redacted(url: str) -> str:
 
     Where a password is not escaped as it should be, more than the password may be missing, and never less.
     """
+    return _options_hidden(_passwords_hidden(url))
+
+
+def _passwords_hidden(url: str) -> str:
     without_user = url
     if "@" in url and not _SOCKET.match(url):
         without_user = _WORD.sub(_hidden, _ADDRESS.sub(_hidden, url, count=1))
     return _SECRET_PARAMETER.sub(r"\1***", without_user)
+
+
+def _options_hidden(url: str) -> str:
+    """A Redis address whose options that nobody knows are hidden; any other text as it is."""
+    found = _OF_REDIS.match(url)
+    return found[0] + re.sub(r"[^?&#]+", _option_shown, url[found.end() :]) if found else url
+
+
+def _option_shown(option: re.Match[str]) -> str:
+    if _HARMLESS.fullmatch(option[0]):
+        return option[0]
+    name, equals, _ = option[0].partition("=")
+    return f"{name}=***" if equals and _NAME.fullmatch(name) else "***"
 
 
 def address_shown(value: str) -> str:
@@ -44,7 +65,7 @@ def _hidden(found: re.Match[str]) -> str:
 
 def has_password(url: str) -> bool:
     """Whether `url` carries a password or another secret parameter."""
-    return redacted(url) != url
+    return _passwords_hidden(url) != url
 
 
 def with_password(url: str, password: str) -> str:

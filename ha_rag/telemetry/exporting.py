@@ -6,7 +6,9 @@ full (OTEL_BSP_MAX_QUEUE_SIZE), and nothing else. At the end what is queued is s
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -18,13 +20,36 @@ from ha_rag.version import version
 FLUSH_S = 3.0
 """A process that is told to end waits no longer than this for its last spans to be taken."""
 
+SHORTEST_SECRET = 8
+"""A header's shorter words (a tenant's name, "Bearer") are no secrets, and stand in many a sentence."""
 
-def tracer_provider(exporter: str, replica: str) -> TracerProvider:
+_EXPORTERS_LOG = logging.getLogger(OTLPSpanExporter.__module__)
+
+
+class _Striking(logging.Filter):
+    """Strikes secrets out of a line: a collector that refuses a token may repeat it, and its words are logged."""
+
+    def __init__(self, hidden: Sequence[str]) -> None:
+        super().__init__()
+        words = [word for text in hidden for word in text.split() if len(word) >= SHORTEST_SECRET]
+        self._hidden = sorted(words, key=len, reverse=True)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        for secret in self._hidden:
+            text = text.replace(secret, "***")
+        record.msg, record.args = text, ()
+        return True
+
+
+def tracer_provider(exporter: str, replica: str, hidden: Sequence[str] = ()) -> TracerProvider:
     """Makes tracers; the rest (endpoint, headers, sampler, limits) comes from `OTEL_*`.
 
-    `exporter`: "otlp" (over HTTP) or "console". `replica`: tells instances of the service apart. What the environment
-    says of the service (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) beats what we say.
+    `exporter`: "otlp" (over HTTP) or "console". `replica`: tells instances of the service apart. `hidden`: what
+    the log must not hold. What the environment says of the service (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) beats
+    what we say.
     """
+    _EXPORTERS_LOG.addFilter(_Striking(hidden))
     said = OTELResourceDetector().detect().attributes
     ours = {"service.name": "ha_rag", "service.version": version(), "service.instance.id": replica}
     resource = Resource.create({name: value for name, value in ours.items() if name not in said})
