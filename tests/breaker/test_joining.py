@@ -102,6 +102,7 @@ async def test_a_crowd_that_reads_a_dashboard_s_circuits_costs_redis_one_read(re
         Observer.connect(redis_server.url) as observer,
     ):
         circuits.breaker("payments")
+        assert circuits._sync is not None
         await circuits._sync._pulse.beat()
         before = commands()
         found = await asyncio.gather(*(observer.circuits() for _ in range(CROWD)))
