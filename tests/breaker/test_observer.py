@@ -93,6 +93,7 @@ async def test_it_reads_a_circuit_by_the_rules_of_those_who_use_it(fleet):
 
 async def test_what_it_orders_holds_for_every_replica(fleet):
     _, breaker, observer, heard = fleet
+    await until(lambda: observer._link.up)  # what is told before it listens it never hears
 
     report = await observer.override("payments", "open", reason="maintenance", by="eye", for_s=60)
 
