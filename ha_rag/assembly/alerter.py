@@ -20,6 +20,7 @@ from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.alerts import RedisAlertStore
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.ending import end
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.settings import Settings
 
@@ -72,5 +73,4 @@ async def _until_told(settings: Settings) -> None:
             log.warning(NOBODY)
         running = asyncio.create_task(alerter.run())
         await told.wait()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)

@@ -26,6 +26,7 @@ from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.ending import end
 from ha_rag.ledger.hearing import Heard
 from ha_rag.ledger.herald import Herald
 from ha_rag.ledger.keys import checked_name
@@ -157,8 +158,7 @@ class Observer:
     ) -> None:
         listening, self._listening = self._listening, None
         if listening is not None:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
         await self._ledger.aclose()
 
     async def _listen(self) -> None:

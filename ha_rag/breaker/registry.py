@@ -31,6 +31,7 @@ from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCir
 from ha_rag.events import Sink
 from ha_rag.ledger.address import parse
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.ending import end
 from ha_rag.ledger.gate import Scope
 from ha_rag.ledger.keys import Keys, checked_name
 from ha_rag.ledger.ledger import Ledger
@@ -239,9 +240,7 @@ class CircuitRegistry:
 
     async def _stop_watching(self) -> None:
         watching, self._watching = self._watching, []
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
+        await end(*watching)
 
     def __enter__(self) -> Self:
         self._thread = BackgroundLoop("`async with`")

@@ -24,6 +24,7 @@ from ha_rag.dashboards.snapshot import FleetSnapshot, RedisPicture, TimelineEven
 from ha_rag.dashboards.timeline import Timeline, own_event, shared_event
 from ha_rag.errors import LedgerError
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, Sink
+from ha_rag.ledger.ending import end
 from ha_rag.ledger.ledger import Ledger, StoreHealth
 from ha_rag.ledger.timeline import Place, events_after, latest_events
 
@@ -88,8 +89,7 @@ class Watcher:
         try:
             yield self
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            await end(looking)
 
     async def snapshots(self) -> AsyncGenerator[FleetSnapshot]:
         """A fresh picture at once, and then each next one. Close the iterator when you stop watching."""

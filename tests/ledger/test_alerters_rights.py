@@ -18,6 +18,7 @@ from ha_rag.assembly.alerter import alerting
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.ending import end
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.messages import Outcome
 from ha_rag.settings import read_environment, settings_of
@@ -143,8 +144,7 @@ async def alerter(server: RedisProcess, people: People) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end(running)
 
 
 def looked(server: RedisProcess) -> int:
