@@ -6,8 +6,6 @@ or does I/O. Plain synchronous code under the gate's lock: safe across threads a
 
 from __future__ import annotations
 
-import math
-
 from ha_rag.circuit.rules import Batch, Belief
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
@@ -62,8 +60,9 @@ class View(Gate):
     def begin_asking(self) -> bool:
         """Whether a lease may be asked for although no call wants one; if so, the request counts as under way."""
         with self._lock:
-            self._asking.want(self._now())
-            return self._asking.begin(math.inf)
+            now = self._now()
+            self._asking.want(now)
+            return self._asking.begin(now)
 
     def lease_answered(self, reply: Reply | None, token: str, asked_s: float) -> Grant | None:
         """Takes the answer to a lease request (None: there was none). Answers a grant to be given back, if any."""

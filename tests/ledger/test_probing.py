@@ -75,6 +75,26 @@ async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneVie
     assert asked.asked(view) is None
 
 
+@pytest.mark.parametrize(("granted", "told"), [(False, "read"), (True, "taken")])
+async def test_only_a_probe_that_is_granted_proves_that_the_ledger_takes_verbs(
+    view: OneView, granted: bool, told: str
+) -> None:
+    async def lease(*_: object) -> Reply:
+        return Reply(view.said(HALF_OPEN, 5), granted, wait_ms=500)
+
+    heard: list[str] = []
+    contact: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
+        read=lambda *_: heard.append("read"), taken=lambda *_: heard.append("taken"),
+    )  # fmt: skip
+    errands = Errands()
+    errands.open()
+    request = Probing(contact, errands).ask(view)
+    assert request is not None
+    await request
+    assert heard == [told]
+
+
 async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneView) -> None:
     errands = Errands()
     errands.open()

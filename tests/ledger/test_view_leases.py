@@ -275,6 +275,14 @@ def test_a_thread_waits_no_longer_than_it_was_told(view: OneView) -> None:
     assert not view.refused().ask
 
 
+def test_a_ledger_that_refuses_verbs_is_not_tried_before_a_probe_could_be_had() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000)
+    assert not view.begin_asking()
+    view.clock.advance(3)
+    assert view.begin_asking()
+
+
 def test_a_ledger_that_refuses_verbs_is_tried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
     assert view.begin_asking()
     assert not view.begin_asking()
