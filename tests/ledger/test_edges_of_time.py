@@ -123,3 +123,25 @@ async def test_a_failed_probe_counts_towards_the_quorum_for_four_lease_lives(
         ended = await bench.ledger.settle(NAME, policy, replica, replica, Outcome.FAILED, 0, 0.0)
         await bench.advance(wait_ms)
     assert ended.snapshot.state is state
+
+
+async def test_who_waits_for_a_place_waits_for_the_first_of_the_probes_that_stand(bench: Bench) -> None:
+    policy = terms(probes=2)
+    await probing(bench)
+    await bench.advance(100)
+    assert (await bench.ledger.lease(NAME, policy, "b", 0, "later")).granted
+    refused = await bench.ledger.lease(NAME, policy, "c", 0, "none")
+    assert (refused.granted, refused.wait_ms, refused.snapshot.standing_ms) == (False, 200, 200)
+    await bench.advance(200)
+    assert (await bench.ledger.lease(NAME, policy, "c", 0, "now")).granted
+
+
+async def test_openings_are_forgiven_in_the_very_millisecond_in_which_a_whole_window_has_passed(bench: Bench) -> None:
+    policy = terms(probe_successes=1)
+    await probing(bench)
+    closed = await bench.ledger.settle(NAME, policy, "a", "t", Outcome.OK, 0, 0.0)
+    assert (closed.snapshot.state, closed.snapshot.open_count) == (CircuitState.CLOSED, 1)
+    await bench.advance(policy.window_ms - 1)
+    assert (await bench.ledger.read({NAME: policy}))[NAME].snapshot.open_count == 1
+    await bench.advance(1)
+    assert (await bench.ledger.read({NAME: policy}))[NAME].snapshot.open_count == 0
