@@ -49,7 +49,8 @@ class Bounds:
         """What was under way has arrived, and no failure is left in a window."""
         away = any(m.view.away for m in self.fleet.members)
         wait_s = (TRIED_S if away else 0.0) if redis in ("up", "slow") else NOTICED_S
-        return self._rests_left_s() + wait_s + self._leases_left_s() + self._probes_s(redis) + 0.2
+        places_s = max(self._leases_left_s(), self._losers_wait_s())
+        return self._rests_left_s() + wait_s + places_s + self._probes_s(redis) + 0.2
 
     def from_here_s(self, modes: Mapping[Member, str], deaf: Collection[Member], sick: Collection[Member]) -> float:
         """Whatever is under way, and whatever was counted: it may open the circuit once more.
@@ -140,11 +141,20 @@ class Bounds:
 
     def _lease_to_come_s(self, sick: Collection[Member]) -> float:
         """What is left of the leases that stand; two lives, where everybody who could probe has just lost a probe."""
-        healthy = [m for m in self.fleet.members if m not in sick]
-        losers = {self.circuit.lost_by, *self.circuit.voters}
-        if all(m.registry.incarnation in losers for m in healthy):
+        if self._have_all_lost([m for m in self.fleet.members if m not in sick]):
             return 2 * self.lease_s
         return self._leases_left_s() if self._is_quiet() else self.lease_s
+
+    def _losers_wait_s(self) -> float:
+        """What is left of those two lives, without anybody sick."""
+        circuit = self.circuit
+        if not circuit.lost_by or not self._have_all_lost(self.fleet.members):
+            return 0.0
+        return max(0.0, (circuit.lost_at_ms - self.fleet.ledger_clock.unix_ms()) / 1000 + 2 * self.lease_s)
+
+    def _have_all_lost(self, members: Collection[Member]) -> bool:
+        losers = {self.circuit.lost_by, *self.circuit.voters}
+        return all(member.registry.incarnation in losers for member in members)
 
     def _probes_s(self, redis: str) -> float:
         return self.fleet.policy.probe_successes * EACH_PROBE_S.get(redis, 0.15)
