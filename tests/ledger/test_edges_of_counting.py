@@ -82,3 +82,28 @@ async def test_shadow_tells_again_as_soon_as_the_rest_that_it_would_have_taken_i
         told.append([event.trigger for event in await bench.ledger.events(NAME)].count("would open"))
         await bench.advance(wait_ms)
     assert told == [1, 1, 2]
+
+
+async def test_a_rest_that_was_asked_for_in_another_epoch_opens_nothing(bench: Bench) -> None:
+    asked = await bench.ledger.record(NAME, terms(), Batch("a", 1, throttled_ms=700, throttled_epoch=7), 0.0)
+    assert asked.snapshot.state is CLOSED
+
+
+async def test_a_rest_that_was_asked_for_makes_no_later_one_longer(bench: Bench) -> None:
+    asked = await bench.ledger.record(NAME, terms(), Batch("a", 1, throttled_ms=700), 0.0)
+    assert (asked.snapshot.state, asked.snapshot.open_count) == (OPEN, 0)
+
+
+async def test_a_replica_that_reports_only_what_is_too_old_does_not_count_towards_the_quorum(bench: Bench) -> None:
+    under = terms(quorum=2)
+    old = Batch("a", 1, (Tally(0, bench.now_ms - under.window_ms - under.bucket_ms, Counts(0, 3)),), failing=True)
+    assert (await bench.ledger.record(NAME, under, old, 0.0)).snapshot.voters == ()
+    assert (await report(bench, Counts(0, 3), under=under, by="b", failing=True)).snapshot.state is CLOSED
+
+
+async def test_a_replica_whose_calls_go_well_again_counts_towards_the_quorum_no_longer(bench: Bench) -> None:
+    under = terms(quorum=2)
+    assert (await report(bench, Counts(0, 3), under=under, failing=True)).snapshot.voters == ("a",)
+    assert (await report(bench, Counts(1, 0), under=under, number=2)).snapshot.voters == ()
+    opens = await report(bench, Counts(0, 3), under=under, by="b", failing=True)
+    assert (opens.snapshot.state, opens.snapshot.voters) == (CLOSED, ("b",))
