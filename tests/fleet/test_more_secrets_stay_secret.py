@@ -172,28 +172,39 @@ async def test_a_login_that_the_sentinels_refuse_is_not_repeated(
     assert {kind: told.holding(secret) for kind, secret in hidden.items()} == {kind: [] for kind in hidden}
 
 
+MISWRITTEN = [
+    "sentinel_pasword={}", "sentinel_password={}&more", "sentinel_pass={}", "Sentinel-Password={}", "{}",
+    "sentinel_password=a&{}", "sentinel_password=%&{}", "sentinel_password=a#{}", "sentinel_password=a/{}@b",
+    "sentinel_username=u&sentinel_password={}&sentinel_password=b", "sentinel_password=a={}",
+    "sentinel_password=a&{}==",
+]  # fmt: skip
+
+
+SENTINELS, SINGLE = "redis+sentinel://127.0.0.1:9/mine", "redis://127.0.0.1:9/0"
+
+
 @pytest.mark.faults
-@pytest.mark.parametrize("scheme", ["redis+sentinel://127.0.0.1:9/mine", "redis://127.0.0.1:9/0"])
 @pytest.mark.parametrize(
-    "login",
-    [
-        "sentinel_pasword={}", "sentinel_password={}&more", "sentinel_pass={}", "Sentinel-Password={}", "{}",
-        "sentinel_password=a&{}", "sentinel_password=%&{}", "sentinel_password=a#{}", "sentinel_password=a/{}@b",
-        "sentinel_username=u&sentinel_password={}&sentinel_password=b", "sentinel_password=a={}",
-        "sentinel_password=a&{}==",
-    ],
-)  # fmt: skip
+    ("scheme", "logins", "in_file"),
+    [(SENTINELS, MISWRITTEN, False), (SENTINELS, MISWRITTEN, True), (SINGLE, MISWRITTEN[-4:], False)],
+)
 async def test_a_sentinel_s_login_that_is_miswritten_is_not_repeated(
-    login: str, scheme: str, hidden: dict[str, str], config: Path, tmp_path: Path
+    scheme: str, logins: list[str], in_file: bool, hidden: dict[str, str], config: Path, tmp_path: Path
 ):
-    url = f"{scheme}?{login.format(hidden['sentinel_password'])}"
-    told, environment = Told(), Replica("rag-1", tmp_path, config)._environment
-    await command({**environment, "HA_RAG_REDIS_URL": url}, told, "check", "--config", str(config))
-    good = config.read_text()
-    config.write_text(good.replace("redis://nobody", url))
-    await command(environment, told, "check", "--config", str(config))
-    config.write_text(good)
-    assert told.holding(hidden["sentinel_password"]) == [], told.by_place
+    """In the environment, and in the file. Two commands at a time: each takes a second to start."""
+    environment, turns = Replica("rag-1", tmp_path, config)._environment, asyncio.Semaphore(2)
+
+    async def said(number: int, login: str) -> Told:
+        url, told = f"{scheme}?{login.format(hidden['sentinel_password'])}", Told()
+        file, given = tmp_path / f"{number}.toml", {} if in_file else {"HA_RAG_REDIS_URL": url}
+        file.write_text(config.read_text().replace("redis://nobody", url if in_file else "redis://nobody"))
+        async with turns:
+            await command({**environment, **given}, told, "check", "--config", str(file))
+        assert told.by_place["ha-rag check"], login
+        return told
+
+    all_said = await asyncio.gather(*(said(number, login) for number, login in enumerate(logins)))
+    assert [told.by_place for told in all_said if told.holding(hidden["sentinel_password"])] == []
 
 
 @pytest.mark.faults
