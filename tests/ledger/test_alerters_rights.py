@@ -198,15 +198,17 @@ async def test_an_alerter_says_that_a_right_is_missing(
     fleet = fleet_of(server)
     await fleet.joins()
     async with alerter(server, People()), alerter(server, People()):
-        await until(lambda: looked(server) > 0 or bool(warned(caplog)))
+        await until(lambda: looked(server) > 0 or bool(refusals(caplog)))
         await fleet.opens()
-        await until(lambda: bool(warned(caplog)))
+        await until(lambda: bool(refusals(caplog)))
     command = right.removeprefix("+").partition("|")[0]
-    assert all(f"NOPERM this user has no permissions to run the '{command}" in text for text in warned(caplog))
+    assert all(f"this user has no permissions to run the '{command}" in text for text in refusals(caplog))
 
 
-def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was warned of, apart from a Redis that a busy machine lets answer late."""
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    return [text for text in messages if "NOPERM" in text]
 
 
 async def test_a_message_that_cannot_be_counted_is_sent_once_all_the_same(
