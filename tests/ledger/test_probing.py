@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.ledger.asking import Grant
 from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.pace import RETRY_S
+from ha_rag.ledger.sync import probing as probing_module
 from ha_rag.ledger.sync.errands import Errands
 from ha_rag.ledger.sync.probing import Probing
 from ha_rag.messages import Outcome
@@ -168,3 +172,53 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
     await asked.all_settled()
     assert settled == [("svc", "r1~1", "t1", Outcome.CANCELLED)]
     assert view.probes().epoch == 9
+
+
+async def test_a_request_that_the_ledger_refuses_is_told_as_it_was_refused(view: OneView) -> None:
+    refusal, told = LedgerRefusedError("OOM no memory"), []
+
+    async def lease(*_: object) -> Reply:
+        raise refusal
+
+    contact: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
+        not_taken=lambda _, error: told.append(error),
+    )  # fmt: skip
+    errands = Errands()
+    errands.open()
+    request = Probing(contact, errands).ask(view)
+    assert request is not None
+    await request
+    assert told == [refusal]
+
+
+@pytest.mark.parametrize(("outcome", "waited_s"), [(Outcome.OK, RETRY_S), (Outcome.CANCELLED, (99.0, 99.0))])
+async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the_fleets_pace(
+    outcome: Outcome, waited_s: tuple[float, float], view: OneView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def settle(*_: object) -> Reply:
+        if slept:
+            return Reply(view.said(HALF_OPEN, 5))
+        raise LedgerUnavailableError("gone")
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(probing_module, "asyncio", SimpleNamespace(sleep=sleep))
+    contact: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(settle=settle), retry_s=lambda: 99.0,
+        not_taken=lambda *_: None, taken=lambda *_: None,
+    )  # fmt: skip
+    grant = Grant("t1", view.clock.now_s + 1, 5, False, view.clock.now_s + 1)
+    await Probing(contact, Errands())._settle(view, grant, outcome)
+    assert len(slept) == 1
+    assert waited_s[0] <= slept[0] <= waited_s[1]
+
+
+async def test_a_thread_is_given_no_request_of_the_loops_to_wait_for(view: OneView) -> None:
+    asked = probing(view, Elsewhere(runs=True))
+    asked._asked[view.name] = asyncio.get_running_loop().create_task(_until(asyncio.Future()))
+    assert asked.asked(view) is None
+    asked._asked[view.name].cancel()

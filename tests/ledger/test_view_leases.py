@@ -275,6 +275,12 @@ def test_a_thread_waits_no_longer_than_it_was_told(view: OneView) -> None:
     assert not view.refused().ask
 
 
+def test_while_the_fleet_rests_no_grant_is_exchanged() -> None:
+    view = OneView()
+    view.hears(OPEN, 5, left_ms=3000)
+    assert not view.begin_renewal()
+
+
 def test_a_ledger_that_refuses_verbs_is_not_tried_before_a_probe_could_be_had() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)

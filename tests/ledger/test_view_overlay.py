@@ -41,6 +41,16 @@ def test_a_fleet_that_has_judged_the_report_and_stays_closed_is_not_waited_for()
     assert view.refused().state is OPEN
 
 
+def test_when_an_operators_word_has_ended_the_replica_opens_by_itself_again() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW, 100))
+    view.fails(4)
+    view.clock.advance(0.2)
+    view.fails(4)
+    view.clock.advance(0.2)
+    assert view.overlaid()
+
+
 def test_a_judgement_of_an_earlier_report_is_not_the_one_that_is_waited_for() -> None:
     view = OneView()
     view.fails(3)

@@ -242,3 +242,12 @@ def test_a_cell_takes_over_all_that_another_one_counted() -> None:
     other.ok, other.failed, other.slow = 10, 20, 30
     cell.add(other)
     assert cell.counts == Counts(11, 22, 33)
+
+
+def test_each_slow_answer_is_counted_as_one() -> None:
+    view = OneView(CircuitPolicy(slow_call_s=1.0))
+    term, began_s = view.admitted(), view.clock.now_s
+    view.clock.advance(2.0)
+    for _ in range(3):
+        view.succeeded(term, began_s)
+    assert counts(reported(view)) == Counts(3, 0, 3)
