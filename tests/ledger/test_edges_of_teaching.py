@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from ha_rag.circuit.rules import Batch, Belief, Tally
 from ha_rag.circuit.snapshot import Snapshot
@@ -100,3 +103,11 @@ async def test_a_circuit_that_has_gone_on_since_the_lesson_is_taught_no_more(ben
     opened_anew = (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot
     assert (opened_anew.state, opened_anew.missed) == (OPEN, (0, 0))
     assert await taught(bench, replace(resting, left_ms=4000)) == opened_anew
+
+
+@pytest.mark.parametrize("fact", [{"changed_at_ms": 7}, {"reason": "another"}, {"opened_by": "another"}])
+async def test_one_fact_alone_tells_two_transitions_of_one_epoch_apart(bench: Bench, fact: dict[str, Any]) -> None:
+    epoch = await opened(bench)
+    same = (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.belief()
+    assert (await taught(bench, same)).epoch == epoch
+    assert (await taught(bench, replace(same, **fact))).epoch > epoch
