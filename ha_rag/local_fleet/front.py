@@ -9,27 +9,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ha_rag.http.body_limit import MAX_ARRIVING_BYTES
+from ha_rag.http.connection import SPARE, ConnectionLimits
 from ha_rag.http.files import allow_files
+from ha_rag.local_fleet.bodies import Bodies
+from ha_rag.local_fleet.connection import Entrance, with_short_head
 from ha_rag.local_fleet.gathered_metrics import CONTENT_TYPE, gathered_metrics
-from ha_rag.local_fleet.patience import Patience
 from ha_rag.local_fleet.race import NoReplyError, first_reply
-from ha_rag.local_fleet.relay import ask, may_repeat, pass_back
+from ha_rag.local_fleet.refusals import expected, in_one_form, no_replica, unnamed
+from ha_rag.local_fleet.relay import ask, check_passable, may_repeat, pass_back
 from ha_rag.local_fleet.replicas import Replica, Replicas
 
-MAX_BODY_BYTES = 10_000_000
-RETRY_AFTER_S = 1
-FILES = 4096
-"""Connections that may be open, about: each request that is relayed has two."""
+FILES_BESIDE = 2 * SPARE
+"""Open files besides two connections for each request that is relayed."""
 ENDLESS_PATHS = frozenset(["/v1/events"])
 """Replies that end only when somebody leaves: a front that stops does not wait for them."""
 
@@ -38,16 +39,17 @@ ENDLESS_PATHS = frozenset(["/v1/events"])
 class FrontConfig:
     """`patience_s`: silence before another replica is asked too. `drain_s`: for what is under way when it stops.
 
-    `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request.
-    `head_s`: for the line and headers of its first one. `idle_s`: for those of each next one, from the reply before it.
+    `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request's body.
+    `bodies_bytes`: of all bodies that no replica has replied to yet. `limits`: of the clients' connections; here
+    `head_s` is for line and headers of the first request, and `idle_s` for those of each next one, from the reply on.
     """
 
     patience_s: float = 2.0
     drain_s: float = 5.0
     connect_s: float = 1.0
     body_s: float = 30.0
-    head_s: float = 10.0
-    idle_s: float = 5.0
+    bodies_bytes: int = MAX_ARRIVING_BYTES
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
 
 class Front:
@@ -57,61 +59,49 @@ class Front:
         self._replicas = Replicas(replicas)
         self._config = config or FrontConfig()
         self._session: aiohttp.ClientSession | None = None
-        self.patience = Patience(self._config.head_s)
+        self._bodies = Bodies(self._config.body_s, self._config.bodies_bytes)
         self._endless: set[asyncio.Future[web.StreamResponse]] = set()
 
     def app(self) -> web.Application:
         """The application that listens."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_get("/metrics", self.metrics)
-        app.router.add_route("*", "/{path:.*}", self.relay)
+        app = web.Application(middlewares=[in_one_form, with_short_head])
+        app.router.add_get("/metrics", self.metrics, expect_handler=expected)
+        app.router.add_route("*", "/{path:.*}", self.relay, expect_handler=expected)
+        app.on_response_prepare.append(unnamed)
         app.cleanup_ctx.append(self._watching)
         app.on_shutdown.append(self._end_endless)
         return app
 
     async def metrics(self, request: web.Request) -> web.Response:
         """All replicas' metrics: those of one of them, whoever's turn it is, would tell nothing of the fleet."""
-        self.patience.asked(request)
         if self._session is None:
-            return no_replica("the front has not started")
+            raise no_replica("the front has not started")
         text = await gathered_metrics(self._session, self._replicas.all)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
     async def relay(self, request: web.Request) -> web.StreamResponse:
         """One request, from its client to a replica and back."""
-        self.patience.asked(request)
-        replicas = self._replicas.in_turn()
-        if not replicas:
-            return no_replica("no replica is ready; they are starting, or have all just failed")
-        try:
-            async with asyncio.timeout(self._config.body_s):
-                body = await request.read()
-        except TimeoutError:
-            message = f"the body did not arrive within {self._config.body_s:g} s"
-            return _problem(408, "request_timeout", message, close=True)
-        except web.HTTPRequestEntityTooLarge:
-            return _problem(413, "too_large", f"the body must have at most {MAX_BODY_BYTES:,} bytes", close=True)
-        try:
-            replica, reply = await self._reply(request, replicas, body)
-        except NoReplyError as error:
-            return no_replica(str(error))
+        replica, reply = await self._reply(request)
         if request.path in ENDLESS_PATHS:
             return await self._pass_back_until_stopped(request, replica, reply)
         return await pass_back(request, replica, reply)
 
-    async def _reply(
-        self, request: web.Request, replicas: Sequence[Replica], body: bytes
-    ) -> tuple[Replica, aiohttp.ClientResponse]:
-        session = self._session
-        if session is None:
-            raise NoReplyError("the front has not started", untouched=True)
-        return await first_reply(
-            replicas,
-            lambda replica: ask(session, replica, request, body),
-            repeatable=may_repeat(request.method, request.path),
-            patience_s=self._config.patience_s,
-            discard=lambda reply: reply.close(),
-        )
+    async def _reply(self, request: web.Request) -> tuple[Replica, aiohttp.ClientResponse]:
+        check_passable(request)
+        replicas, session = self._replicas.in_turn(), self._session
+        if not replicas or session is None:
+            raise no_replica("no replica is ready; they are starting, or have all just failed")
+        async with self._bodies.of(request) as body:
+            try:
+                return await first_reply(
+                    replicas,
+                    lambda replica: ask(session, replica, request, body),
+                    repeatable=may_repeat(request.method, request.path),
+                    patience_s=self._config.patience_s,
+                    discard=lambda reply: reply.close(),
+                )
+            except NoReplyError as error:
+                raise no_replica(str(error)) from None
 
     async def _pass_back_until_stopped(
         self, request: web.Request, replica: Replica, reply: aiohttp.ClientResponse
@@ -140,38 +130,20 @@ class Front:
             await asyncio.gather(checking, return_exceptions=True)
 
 
-def no_replica(message: str) -> web.Response:
-    """503: ask again in a second."""
-    return _problem(503, "no_replica", message, headers={"Retry-After": str(RETRY_AFTER_S)})
-
-
-def _problem(
-    status: int, kind: str, message: str, *, headers: dict[str, str] | None = None, close: bool = False
-) -> web.Response:
-    """The form in which the replicas refuse, too."""
-    body = json.dumps({"error": {"type": kind, "message": message, "param": None}})
-    response = web.Response(status=status, text=body, content_type="application/json", headers=headers)
-    if close:
-        response.force_close()
-    return response
-
-
 async def serve(front: Front, host: str, port: int, config: FrontConfig, stop: asyncio.Event) -> None:
     """Listens until `stop`, then finishes what is under way, for at most `config.drain_s`."""
     logging.getLogger("aiohttp.server").addFilter(_tells_no_header)
-    runner = web.AppRunner(
-        front.app(), access_log=None, handler_cancellation=True, shutdown_timeout=config.drain_s, auto_decompress=False,
-        keepalive_timeout=config.idle_s,
-    )  # fmt: skip
+    runner = web.AppRunner(front.app(), handler_cancellation=True, shutdown_timeout=config.drain_s)
     await runner.setup()
-    server = runner.server
-    waiting = asyncio.create_task(front.patience.keep(server)) if server else None
+    if runner.server is None:
+        raise RuntimeError("a runner that is set up has a server")
+    listening = await asyncio.get_running_loop().create_server(
+        Entrance(runner.server, config.limits), host, port, reuse_address=True, backlog=config.limits.connections
+    )
     try:
-        await web.TCPSite(runner, host, port, reuse_address=True).start()
         await stop.wait()
     finally:
-        if waiting is not None:
-            waiting.cancel()
+        listening.close()
         await runner.cleanup()
 
 
@@ -196,8 +168,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("replicas", nargs="+", type=named_replica, metavar="NAME=URL")
     given = parser.parse_args()
-    allow_files(FILES)
     config = FrontConfig()
+    allow_files(2 * config.limits.connections + FILES_BESIDE)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(_until_told(Front(given.replicas, config), given.host, given.port, config))
 

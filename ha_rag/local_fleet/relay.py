@@ -10,6 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from ha_rag.http.access import LEFT_BY_PROXIES
+from ha_rag.http.problems import invalid
 from ha_rag.local_fleet.race import NoReplyError
 from ha_rag.local_fleet.replicas import Replica
 
@@ -43,6 +44,14 @@ REPEATABLE_POSTS = frozenset(["/v1/query", "/v1/chat/completions", "/v1/embeddin
 def may_repeat(method: str, path: str) -> bool:
     """Whether a request may be given to another replica after one may have begun with it."""
     return method in REPEATABLE_METHODS or (method == "POST" and path in REPEATABLE_POSTS)
+
+
+def check_passable(request: web.Request) -> None:
+    """Raises Problem for headers that aiohttp would pass on without some of their bytes."""
+    try:
+        "".join(request.headers.values()).encode()
+    except UnicodeEncodeError:
+        raise invalid("a header's value must be UTF-8") from None
 
 
 def passed_on(request: web.Request) -> CIMultiDict[str]:
@@ -105,7 +114,6 @@ async def pass_back(request: web.Request, replica: Replica, reply: aiohttp.Clien
     """The reply, sent on to the client as it comes. A stream that breaks in the middle breaks for the client too."""
     response = web.StreamResponse(status=reply.status, reason=reply.reason, headers=_end_to_end(reply.headers))
     response.headers[REPLICA_HEADER] = replica.name
-    response.headers.setdefault("Server", "ha_rag")  # rather than the versions of what it runs on
     try:
         await response.prepare(request)
         if _comes_whole(reply):

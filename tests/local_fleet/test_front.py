@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -12,61 +12,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from ha_rag.local_fleet.front import MAX_BODY_BYTES, Front, FrontConfig, named_replica, serve
+from ha_rag.http.body_limit import MAX_BODY_BYTES
+from ha_rag.http.connection import ConnectionLimits
+from ha_rag.local_fleet.front import Front, FrontConfig, named_replica
 from ha_rag.local_fleet.replicas import Replica, check
+from tests.local_fleet.replica_stand_in import StandIn, hangs_up, serving, stays_silent
 from tests.ports import free_port
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JSON = {"Content-Type": "application/json"}
 QUESTION = b'{"question": "How does a circuit recover?"}'
-
-
-class StandIn:
-    """A replica whose behaviour a test sets; `seen` are the requests that reached it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.answer: Handler = self._says_its_name
-        self.ready = True
-        self.seen: list[web.Request] = []
-        self.called_off = asyncio.Event()
-        self.server = TestServer(self._app())
-
-    async def _says_its_name(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(text=self.name)
-
-    def _app(self) -> web.Application:
-        app = web.Application(client_max_size=2 * MAX_BODY_BYTES)
-        app.router.add_get("/health/ready", self._readiness)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        return app
-
-    async def _readiness(self, _: web.Request) -> web.Response:
-        return web.Response(status=200 if self.ready else 503)
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        await request.read()
-        self.seen.append(request)
-        try:
-            return await self.answer(request)
-        except asyncio.CancelledError:
-            self.called_off.set()
-            raise
-
-    @property
-    def replica(self) -> Replica:
-        return Replica(name=self.name, url=str(self.server.make_url("")).rstrip("/"), ready=True)
-
-
-async def hangs_up(request: web.Request) -> web.StreamResponse:
-    assert request.transport is not None
-    request.transport.abort()
-    return web.Response()
-
-
-async def stays_silent(_: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
 
 
 @asynccontextmanager
@@ -299,20 +253,12 @@ async def test_headers_of_one_connection_stay_on_it(client, one: StandIn) -> Non
 @asynccontextmanager
 async def listening(config: FrontConfig) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A front that serves as its process does, without replicas, and a connection to it."""
-    stop, port = asyncio.Event(), free_port()
-    serving = asyncio.create_task(serve(Front([], config), "127.0.0.1", port, config, stop))
-    while True:
+    async with serving(config) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            break
-        except ConnectionError:
-            await asyncio.sleep(0)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        stop.set()
-        await serving
+            yield reader, writer
+        finally:
+            writer.close()
 
 
 @pytest.mark.parametrize("broken", [b"Authorization: Bearer SECRETTOKEN\x01", b"Authorization : Bearer SECRETTOKEN"])
@@ -325,7 +271,7 @@ async def test_a_head_that_cannot_be_read_puts_no_token_into_the_log(broken: byt
 
 
 async def test_who_has_asked_once_and_sends_the_next_head_letter_by_letter_is_hung_up_on() -> None:
-    async with asyncio.timeout(10), listening(FrontConfig(idle_s=0.2)) as (reader, writer):
+    async with asyncio.timeout(10), listening(FrontConfig(limits=ConnectionLimits(idle_s=0.2))) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b" 503 " in await reader.readline()
         ended = asyncio.create_task(reader.read())

@@ -13,7 +13,8 @@ from ha_rag.local_fleet.gathered_metrics import merged
 from ha_rag.local_fleet.replicas import Replica
 from ha_rag.messages import Attempt, Outcome
 from ha_rag.telemetry.metrics import Metrics
-from tests.local_fleet.test_front import StandIn, front_of, stays_silent
+from tests.local_fleet.replica_stand_in import StandIn, stays_silent
+from tests.local_fleet.test_front import front_of
 from tests.ports import free_port
 
 

@@ -1,0 +1,72 @@
+"""The bodies that the front holds: each has a largest size and a longest time to arrive, and so have all together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
+from ha_rag.http.problems import Problem, retry_after
+from ha_rag.local_fleet.refusals import HANG_UP, no_http
+
+
+class Bodies:
+    """Holds bodies from their first byte until a replica has replied: until then another one may be asked too.
+
+    For one event loop.
+    """
+
+    def __init__(self, timeout_s: float, most_bytes: int = MAX_ARRIVING_BYTES) -> None:
+        self._timeout_s = timeout_s
+        self._most_bytes = most_bytes
+        self.held_bytes = 0
+
+    @asynccontextmanager
+    async def of(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The request's body, held as long as the block lasts.
+
+        Raises Problem: 408 too slow, 413 too large, 503 too many of them, 400 it breaks the rules of HTTP.
+        """
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            raise _too_large()
+        pieces: list[bytes] = []
+        try:
+            await self._collect(request, pieces)
+            pieces[:] = [b"".join(pieces)]
+            yield pieces[0]
+        finally:
+            self.held_bytes -= sum(len(piece) for piece in pieces)
+
+    async def _collect(self, request: web.Request, pieces: list[bytes]) -> None:
+        size = 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                async for piece in request.content.iter_any():
+                    pieces.append(piece)
+                    size += len(piece)
+                    self.held_bytes += len(piece)
+                    if size > MAX_BODY_BYTES:
+                        raise _too_large()
+                    if self.held_bytes > self._most_bytes:
+                        raise _too_many()
+        except TimeoutError:
+            raise self._too_slow() from None
+        except web.RequestPayloadError:
+            raise no_http() from None
+
+    def _too_slow(self) -> Problem:
+        message = f"the body did not arrive within {self._timeout_s:g} s"
+        return Problem(408, "request_timeout", message, headers=HANG_UP)
+
+
+def _too_large() -> Problem:
+    message = f"the body must have at most {MAX_BODY_BYTES:,} bytes"
+    return Problem(413, "too_large", message, headers=HANG_UP)
+
+
+def _too_many() -> Problem:
+    message = "too many large bodies are on their way through this port; ask again"
+    return Problem(503, "overloaded", message, headers={**retry_after(1), **HANG_UP})

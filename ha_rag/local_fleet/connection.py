@@ -1,0 +1,171 @@
+"""Connections to the front, with the bounds that those to a replica have (`ha_rag.http.connection`).
+
+aiohttp waits as long as it takes for whoever does not read his answer, takes as many connections as come, and repeats
+to a sender what it could not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.typedefs import Handler
+
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE, ConnectionLimits
+from ha_rag.http.hanging_up import LINGER_S, HangingUp
+from ha_rag.http.problems import Problem
+from ha_rag.local_fleet.refusals import crowded, long_head, on_the_wire, reply, slow_head, unreadable
+
+OPTIONS: dict[str, Any] = {
+    "access_log": None,
+    "auto_decompress": False,
+    "lingering_time": LINGER_S,
+    "max_field_size": MAX_HEAD_BYTES,
+    "max_headers": MAX_HEADERS,
+    "max_line_size": MAX_HEAD_BYTES,
+}
+
+
+class Entrance:
+    """Makes the connections of one server. For one event loop."""
+
+    def __init__(self, server: web.Server, limits: ConnectionLimits) -> None:
+        self.server = server
+        self.limits = limits
+        self.turned_away: set[Connection] = set()
+
+    def __call__(self) -> Connection:
+        return Connection(self)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else is let in."""
+        return len(self.server.connections) >= self.limits.connections
+
+
+class Connection(web.RequestHandler):
+    """One of them."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        loop, limits = asyncio.get_running_loop(), entrance.limits
+        super().__init__(entrance.server, loop=loop, keepalive_timeout=limits.idle_s, **OPTIONS)
+        self._entrance = entrance
+        self._limits = limits
+        self._head: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._body: StreamReader = EMPTY_PAYLOAD
+        self._cut_short = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        self._end = HangingUp(cast("asyncio.Transport", transport), self._limits.unread_s, self._is_sending)
+        if self._entrance.is_full:
+            self._turn_away()
+            return
+        super().connection_made(cast("asyncio.Transport", self._end))
+        self.keep_alive(True)  # ends aiohttp's own timer, which counts the time for the first request as time idle
+        self._head = self._loop.call_later(self._limits.head_s, self._too_slow)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has left."""
+        self._stop_waiting_for_head()
+        self._stop_waiting_for_reader()
+        self._entrance.turned_away.discard(self)
+        self._end.ended()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes of a request."""
+        if self._end.is_closing():
+            return
+        requests, in_head = self._request_count, self._body.is_eof()
+        super().data_received(data)
+        if self._request_count > requests:
+            self._begin_next()
+        elif in_head:
+            self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(long_head())
+        elif len(self._messages) > MAX_WAITING + (not self._request_in_progress):
+            self._end.abort()
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is written to."""
+        super().pause_writing()
+        self._unread = self._loop.call_later(self._limits.unread_s, self._end.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._stop_waiting_for_reader()
+        super().resume_writing()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What cannot be read, or fails here, is told so in the form of every other error; aiohttp logs it."""
+        super().handle_error(request, status, exc, message)
+        self._cut_short = True
+        response = reply(unreadable(exc))
+        response.force_close()
+        return response
+
+    def _begin_next(self) -> None:
+        if not self._body.is_eof():  # in its midst comes nothing but an error, of which aiohttp tells no reader
+            self._body.set_exception(web.RequestPayloadError())
+            self._body.feed_eof()
+            self._cut_short = True
+        self._stop_waiting_for_head()
+        self._head_bytes = 0
+        self._body = self._messages[-1][1]
+
+    def _is_sending(self) -> bool:
+        return self._cut_short or self._head_bytes > 0 or not self._body.is_eof()
+
+    def _turn_away(self) -> None:
+        self._cut_short = True
+        self.force_close()
+        if len(self._entrance.turned_away) >= SPARE:
+            self._end.abort()
+            return
+        self._entrance.turned_away.add(self)
+        self._end.write(on_the_wire(crowded(self._limits.connections)))
+        self._end.close()
+
+    def _too_slow(self) -> None:
+        if self._head_bytes:
+            self._refuse(slow_head(self._limits.head_s))
+        else:
+            self.force_close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answers before there is a request to answer, and hangs up."""
+        if self._request_in_progress or self._messages:
+            self._end.abort()  # an answer is on its way, and another one in its midst would be taken for a part
+            return
+        self._end.write(on_the_wire(problem))
+        self.force_close()
+
+    def _stop_waiting_for_head(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+@web.middleware
+async def with_short_head(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Bounds all lines of a head together; aiohttp bounds each."""
+    if len(request.raw_path) + sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD_BYTES:
+        raise long_head()
+    return await handler(request)
