@@ -1,4 +1,4 @@
-"""One replica with a secret of each kind, through success and failure: nothing that it says holds any of them."""
+"""Processes with a secret of each kind, through success and failure: nothing that they say holds any of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,17 @@ import pytest
 import redis
 from aiohttp import web
 
-from tests.fleet.processes import CIRCUIT, CONFIGURATION, HA_RAG, QUESTION, Replica, StandingFleet, until_ready
+from tests.fleet.processes import (
+    CIRCUIT,
+    CONFIGURATION,
+    HA_RAG,
+    QUESTION,
+    Process,
+    Replica,
+    StandingFleet,
+    until_ready,
+)
+from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
 KINDS = ["admin_token", "api_key", "other_api_key", "redis_password", "provider_key", "alert_token"]
@@ -119,7 +130,7 @@ def environment(hidden: dict[str, str]) -> dict[str, str]:
     }
 
 
-async def ask_for_all(replica: Replica, hidden: dict[str, str], told: Told) -> None:
+async def ask_for_all(session: aiohttp.ClientSession, url: str, hidden: dict[str, str], told: Told) -> None:
     """Questions in each form and with each right, and every page."""
     rights = {"Authorization": f"Bearer {hidden['api_key']}"}
     wrong = {"Authorization": f"Bearer {secrets.token_hex(8)}"}
@@ -137,15 +148,10 @@ async def ask_for_all(replica: Replica, hidden: dict[str, str], told: Told) -> N
         *(("GET", page, None, given) for page in PAGES for given in (rights, {})),
     ]
     for method, path, body, headers in asked:
-        async with replica._session.request(
-            method, replica.url + path, json=body, headers=headers, allow_redirects=False
-        ) as reply:
+        async with session.request(method, url + path, json=body, headers=headers, allow_redirects=False) as reply:
             told.add(f"{method} {path}", f"{reply.raw_headers!r}".encode() + await reply.read())
     with contextlib.suppress(TimeoutError):
-        async with (
-            asyncio.timeout(1.5),
-            replica._session.get(f"{replica.url}/v1/events?fleet=true", headers=rights) as reply,
-        ):
+        async with asyncio.timeout(1.5), session.get(f"{url}/v1/events?fleet=true", headers=rights) as reply:
             async for piece in reply.content.iter_any():
                 told.add("GET /v1/events", piece)
 
@@ -187,11 +193,7 @@ async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_sta
 ):
     provider, provider_url = parrot
     standing_fleet.copy_index(tmp_path / "index")
-    config = tmp_path / "ha_rag.toml"
-    text = CONFIGURATION.format(
-        redis_url=locked_redis.url, index=tmp_path / "index", provider=provider_url, circuit=CIRCUIT
-    )
-    config.write_text(text.replace("[fleet]\n", '[fleet]\nredis_password_env = "REDIS_PASSWORD"\n'))
+    config = written(tmp_path, locked_redis, provider_url)
     replica = Replica("rag-1", tmp_path, config)
     replica._environment = {**replica._environment, **environment(hidden), "HA_RAG_LOG": log}
     told = Told()
@@ -200,13 +202,13 @@ async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_sta
         replica.start()
         try:
             await until_ready(replica.ready, replica)
-            await ask_for_all(replica, hidden, told)
+            await ask_for_all(session, replica.url, hidden, told)
             assert provider.keys == {f"Bearer {hidden['provider_key']}"}, "it was asked with its key"
             assert b'"degraded":false' in told.by_place["POST /v1/query"]
             for mode in ("refuses", "rests", "fails", "dislikes", "garbles", "leads away"):
                 provider.mode = mode
                 await command(replica._environment, told, "check", "--config", str(config))
-                await ask_for_all(replica, hidden, told)
+                await ask_for_all(session, replica.url, hidden, told)
             look_around(replica, locked_redis, hidden, told)
             assert b"test:" in told.by_place["Redis"], "it shares its circuits"
             # Redis no longer takes the password: what it says to that, the replica passes on.
@@ -220,7 +222,7 @@ async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_sta
             await command(replica._environment, told, "check", "--config", str(config), "--json")
             await command(replica._environment, told, "circuits", "list", "--url", replica.url)
             await command(replica._environment, told, "ask", QUESTION, "--url", replica.url)
-            await ask_for_all(replica, hidden, told)
+            await ask_for_all(session, replica.url, hidden, told)
         finally:
             replica.stop()
     told.add("the log", replica._log.read_bytes())
@@ -229,6 +231,89 @@ async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_sta
     assert b"***" in said, "a key that was repeated was struck out"
     assert {kind: told.holding(secret) for kind, secret in hidden.items()} == {kind: [] for kind in hidden}
     assert (b'"level"' in told.by_place["the log"]) == (log == "json")
+
+
+@pytest.mark.parametrize("log", ["json", "console"])
+async def test_no_secret_stands_in_anything_that_the_one_port_or_a_dashboard_says(
+    log: str,
+    hidden: dict[str, str],
+    parrot: tuple[Parrot, str],
+    locked_redis: RedisProcess,
+    standing_fleet: StandingFleet,
+    tmp_path: Path,
+):
+    provider, provider_url = parrot
+    standing_fleet.copy_index(tmp_path / "index")
+    config = written(tmp_path, locked_redis, provider_url)
+    replica = Replica("rag-1", tmp_path, config)
+    replica._environment = given = {**replica._environment, **environment(hidden), "HA_RAG_LOG": log}
+    front = Neighbour("front", tmp_path, given, "ha_rag.local_fleet.front", f"rag-1={replica.url}")
+    dashboard = Neighbour("dashboard", tmp_path, given, "ha_rag", "dashboard", "--config", str(config))
+    told = Told()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        replica.reached_by(session)
+        try:
+            for process in (replica, front, dashboard):
+                process.start()
+            for process in (replica, front, dashboard):
+                await until_ready(process.ready, process)
+            for mode in ("well", "refuses"):
+                provider.mode = mode
+                for process in (front, dashboard):
+                    await ask_for_all(session, process.url, hidden, told)
+            for process in (front, dashboard):
+                await say_what_is_no_http(process.port, hidden, told)
+                told.add("the arguments of processes", " ".join(psutil.Process(process.pid).cmdline()))
+        finally:
+            for process in (front, dashboard, replica):
+                process.stop()
+    for process in (front, dashboard):
+        told.add(f"the log of the {process.name}", process._log.read_bytes())
+    assert b'"degraded":false' in told.by_place["POST /v1/query"]
+    assert b" 400 " in told.by_place["what is no HTTP"]
+    assert {kind: told.holding(secret) for kind, secret in hidden.items()} == {kind: [] for kind in hidden}
+
+
+class Neighbour(Process):
+    """A process beside the replicas that has their secrets."""
+
+    def __init__(self, name: str, folder: Path, given: dict[str, str], *module: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(name, [sys.executable, "-m", *module, "--port", str(self.port)], folder, given)
+
+    async def ready(self) -> bool:
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with session.get(f"{self.url}/health/ready") as reply:
+                    return reply.status == 200
+            except aiohttp.ClientError:
+                return False
+
+
+async def say_what_is_no_http(port: int, hidden: dict[str, str], told: Told) -> None:
+    """A token in each place of a request that cannot be read."""
+    token = hidden["admin_token"].encode()
+    for request in (
+        b"%s / HTTP/1.1\r\n\r\n" % token,
+        b"GET /%s HTTP/9.9\r\n\r\n" % token,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization : Bearer %s\r\n\r\n" % token,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n" % (token * 2000),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n" % token,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        told.add("what is no HTTP", await reader.read())
+        writer.close()
+        await writer.wait_closed()
+
+
+def written(folder: Path, locked: RedisProcess, provider: str) -> Path:
+    """The configuration of a replica whose Redis wants a password."""
+    text = CONFIGURATION.format(redis_url=locked.url, index=folder / "index", provider=provider, circuit=CIRCUIT)
+    config = folder / "ha_rag.toml"
+    config.write_text(text.replace("[fleet]\n", '[fleet]\nredis_password_env = "REDIS_PASSWORD"\n'))
+    return config
 
 
 async def bad_configurations(replica: Replica, hidden: dict[str, str], config: Path, told: Told) -> None:
