@@ -1,4 +1,4 @@
-"""Everything that a replica replies is what its own OpenAPI description says, whatever it is asked.
+"""Everything that a replica or a dashboard replies is what its own OpenAPI description says, whatever it is asked.
 
 schemathesis asks a real process, over the wire, every operation that it describes: with what the description allows and
 with what it forbids, with and without keys, in the order in which one reply leads to another request. Its checks: no
@@ -44,15 +44,13 @@ kind = "extractive"
 """
 
 
-class KeyedReplica(Process):
-    """A replica that wants a key, or a token."""
+class Keyed(Process):
+    """A process that wants a key, or a token."""
 
-    def __init__(self, folder: Path, configuration: str) -> None:
-        config = folder / "ha_rag.toml"
-        config.write_text(configuration.format(index=folder / "index"))
+    def __init__(self, name: str, folder: Path, command: list[str]) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        super().__init__("rag", [*HA_RAG, "serve", "--port", str(port), "--config", str(config)], folder, SECRETS)
+        super().__init__(name, [*command, "--port", str(port)], folder, SECRETS)
 
     async def ready(self) -> bool:
         async with aiohttp.ClientSession() as session:
@@ -61,6 +59,12 @@ class KeyedReplica(Process):
                     return reply.status == 200
             except aiohttp.ClientError:
                 return False
+
+
+def replica_of(folder: Path, configuration: str) -> Keyed:
+    config = folder / "ha_rag.toml"
+    config.write_text(configuration.format(index=folder / "index"))
+    return Keyed("rag", folder, [*HA_RAG, "serve", "--config", str(config)])
 
 
 def start(process: Any, ready: Callable[[], Any]) -> None:
@@ -82,7 +86,7 @@ def differences(url: str, folder: Path, *options: str) -> str:
 
 @pytest.mark.timeout(300)
 def test_every_reply_of_a_replica_is_as_described(tmp_path: Path):
-    replica = KeyedReplica(tmp_path, IN_THE_PROCESS)
+    replica = replica_of(tmp_path, IN_THE_PROCESS)
     start(replica, replica.ready)
     try:
         found = differences(replica.url, tmp_path, "--max-examples", "40", "--seed", "1")
@@ -90,6 +94,40 @@ def test_every_reply_of_a_replica_is_as_described(tmp_path: Path):
         replica.stop()
     assert not found
     assert "Traceback" not in replica.said()
+
+
+@pytest.mark.fleet
+@pytest.mark.timeout(300)
+def test_every_reply_that_comes_through_the_one_port_is_as_described(tmp_path: Path):
+    replica = replica_of(tmp_path, IN_THE_PROCESS)
+    front = Keyed("front", tmp_path, [sys.executable, "-m", "ha_rag.local_fleet.front", f"rag={replica.url}"])
+    start(replica, replica.ready)
+    try:
+        start(front, front.ready)
+        found = differences(front.url, tmp_path, "--max-examples", "10", "--seed", "1")
+    finally:
+        front.stop()
+        replica.stop()
+    assert not found
+    assert "Traceback" not in front.said()
+
+
+@pytest.mark.fleet
+@pytest.mark.timeout(300)
+def test_every_reply_of_a_dashboard_is_as_described(tmp_path: Path):
+    redis = RedisProcess(tmp_path)
+    redis.start()
+    config = tmp_path / "ha_rag.toml"
+    config.write_text(f'[fleet]\nredis_url = "{redis.url}"\n' + IN_THE_PROCESS.format(index=tmp_path / "index"))
+    dashboard = Keyed("dashboard", tmp_path, [*HA_RAG, "dashboard", "--config", str(config)])
+    try:
+        start(dashboard, dashboard.ready)
+        found = differences(dashboard.url, tmp_path, "--max-examples", "40", "--seed", "1")
+    finally:
+        dashboard.stop()
+        redis.kill()
+    assert not found
+    assert "Traceback" not in dashboard.said()
 
 
 TROUBLES: dict[str, dict[str, dict[str, Any]]] = {
@@ -106,7 +144,7 @@ def test_every_reply_is_as_described_while_services_fail_and_redis_comes_and_goe
     redis, provider = RedisProcess(tmp_path), Provider(tmp_path)
     redis.start()
     configuration = CONFIGURATION.replace("{redis_url}", redis.url).replace("{provider}", provider.url)
-    replica = KeyedReplica(tmp_path, configuration.replace("{circuit}", "recovery_timeout_s = 1.8"))
+    replica = replica_of(tmp_path, configuration.replace("{circuit}", "recovery_timeout_s = 1.8"))
     try:
         start(provider, lambda: with_controls(provider, "answers"))
         start(replica, replica.ready)
