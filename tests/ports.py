@@ -34,6 +34,15 @@ def free_port() -> int:
     return next(port for port in _candidates if _is_free(port))
 
 
+BUS = 10_000
+"""By so much a cluster's own port lies above the node's; before Redis 7 nobody can choose it."""
+
+
+def free_port_with_bus() -> int:
+    """Such a port for a node of a cluster: the one for its bus is free as well, and none of the kernel's."""
+    return next(port for port in iter(free_port, None) if port + BUS <= LAST and _is_free(port + BUS))
+
+
 def free_ports_in_a_row(length: int) -> int:
     """The first of `length` such ports, one after another."""
     row: list[int] = []

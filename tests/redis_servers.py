@@ -29,8 +29,10 @@ def redis_binary() -> str | None:
 class RedisProcess:
     """A real redis-server of its own, on a loopback port, memory only. `url` and `port` outlive a restart."""
 
-    def __init__(self, folder: Path, *, binary: str | None = None, options: tuple[str, ...] = ()) -> None:
-        self.port = free_port()
+    def __init__(
+        self, folder: Path, *, binary: str | None = None, options: tuple[str, ...] = (), port: int | None = None
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._binary = binary or redis_binary() or "redis-server"
         self._folder = folder

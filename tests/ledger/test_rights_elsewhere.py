@@ -14,7 +14,7 @@ from ha_rag.ledger.redis import RedisLedger
 from tests.ledger.documented import cluster_rules, database_rules, replica_rules
 from tests.ledger.guarded import AGES, admin, denied, program
 from tests.ledger.test_other_topologies import everything_works
-from tests.ports import free_port
+from tests.ports import free_port_with_bus
 from tests.redis_servers import RedisProcess
 
 pytestmark = pytest.mark.real_redis
@@ -77,8 +77,7 @@ async def is_named(right: str, url: str) -> None:
 def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
     """A cluster of one node that owns every slot."""
     binary = program(request)
-    bus = () if binary else ("--cluster-port", str(free_port()))  # Redis 6.2 takes the port 10,000 above its own
-    node = RedisProcess(tmp_path, binary=binary, options=("--cluster-enabled", "yes", *bus))
+    node = RedisProcess(tmp_path, binary=binary, options=("--cluster-enabled", "yes"), port=free_port_with_bus())
     node.start()
     with admin(node) as client:
         client.execute_command("CLUSTER ADDSLOTS", *range(16384))
