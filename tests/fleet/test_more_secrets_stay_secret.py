@@ -116,7 +116,6 @@ async def until_state(replica: Replica, state: str) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("user", ["", "sentinel_username=watcher&"])
 async def test_the_login_of_sentinels_and_of_the_collector_is_said_nowhere(
     user: str,
@@ -158,7 +157,6 @@ async def test_the_login_of_sentinels_and_of_the_collector_is_said_nowhere(
     assert {kind: told.holding(secret) for kind, secret in hidden.items()} == {kind: [] for kind in hidden}
 
 
-@pytest.mark.faults
 async def test_a_login_that_the_sentinels_refuse_is_not_repeated(
     hidden: dict[str, str], locked: tuple[RedisProcess, Sentinel], config: Path, tmp_path: Path
 ):
@@ -183,7 +181,6 @@ MISWRITTEN = [
 SENTINELS, SINGLE = "redis+sentinel://127.0.0.1:9/mine", "redis://127.0.0.1:9/0"
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize(
     ("scheme", "logins", "in_file"),
     [(SENTINELS, MISWRITTEN, False), (SENTINELS, MISWRITTEN, True), (SINGLE, MISWRITTEN[-4:], False)],
@@ -207,7 +204,6 @@ async def test_a_sentinel_s_login_that_is_miswritten_is_not_repeated(
     assert [told.by_place for told in all_said if told.holding(hidden["sentinel_password"])] == []
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"])
 @pytest.mark.parametrize("headers", ["authorization: Bearer {}", "{}", "x=1,Bearer {}", "authorization=a%0A{}"])
 async def test_a_collector_s_token_that_is_miswritten_is_not_repeated(
