@@ -423,6 +423,16 @@ def _ingest(folder: Path, config: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+async def is_ready(url: str) -> bool:
+    """Whether the server there says that it is ready."""
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.get(f"{url}/health/ready") as reply:
+                return reply.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
 async def until_ready(ready: Any, process: Process) -> None:
     try:
         async with asyncio.timeout(START_S):

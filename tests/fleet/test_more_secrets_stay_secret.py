@@ -11,11 +11,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import redis
 from aiohttp import web
 
 from tests.fleet.processes import CIRCUIT, CONFIGURATION, QUESTION, Replica, StandingFleet, until_ready
-from tests.fleet.test_secrets_stay_secret import Told, command
+from tests.fleet.test_secrets_stay_secret import Told, change_password, command
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, redis_binary
 
@@ -143,10 +142,7 @@ async def test_the_login_of_sentinels_and_of_the_collector_is_said_nowhere(
             await until_state(replica, "fresh")
             await look(replica, told, config)
             sentinel.kill()
-            with redis.Redis(port=server.port, password=hidden["redis_password"]) as admin:
-                admin.config_set("requirepass", hidden["redis_password"] + "-other")
-                admin.client_kill_filter(_type="normal", skipme=True)
-                admin.client_kill_filter(_type="pubsub")
+            change_password(server.port, hidden["redis_password"])
             await until_state(replica, "local")
             await look(replica, told, config)
         finally:

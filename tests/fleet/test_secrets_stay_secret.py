@@ -28,6 +28,7 @@ from tests.fleet.processes import (
     Process,
     Replica,
     StandingFleet,
+    is_ready,
     until_ready,
 )
 from tests.ports import free_port
@@ -172,6 +173,14 @@ def look_around(replica: Replica, locked: RedisProcess, hidden: dict[str, str], 
                 told.add("Redis", repr(admin.xrange(key)))
 
 
+def change_password(port: int, password: str) -> None:
+    """A Redis takes this password no longer, and hangs up on everybody."""
+    with redis.Redis(port=port, password=password) as admin:
+        admin.config_set("requirepass", password + "-other")
+        admin.client_kill_filter(_type="normal", skipme=True)
+        admin.client_kill_filter(_type="pubsub")
+
+
 async def command(given: dict[str, str], told: Told, *words: str) -> int:
     done = await asyncio.to_thread(
         subprocess.run, [*HA_RAG, *words], check=False, capture_output=True, timeout=60, env=given,
@@ -212,10 +221,7 @@ async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_sta
             look_around(replica, locked_redis, hidden, told)
             assert b"test:" in told.by_place["Redis"], "it shares its circuits"
             # Redis no longer takes the password: what it says to that, the replica passes on.
-            with redis.Redis(port=locked_redis.port, password=hidden["redis_password"]) as admin:
-                admin.config_set("requirepass", hidden["redis_password"] + "-other")
-                admin.client_kill_filter(_type="normal", skipme=True)
-                admin.client_kill_filter(_type="pubsub")
+            change_password(locked_redis.port, hidden["redis_password"])
             async with asyncio.timeout(20):
                 while (await replica.health())["shared_state"] == "fresh":
                     await asyncio.sleep(0.05)
@@ -283,12 +289,7 @@ class Neighbour(Process):
         super().__init__(name, [sys.executable, "-m", *module, "--port", str(self.port)], folder, given)
 
     async def ready(self) -> bool:
-        async with aiohttp.ClientSession() as session:
-            try:
-                async with session.get(f"{self.url}/health/ready") as reply:
-                    return reply.status == 200
-            except aiohttp.ClientError:
-                return False
+        return await is_ready(self.url)
 
 
 async def say_what_is_no_http(port: int, hidden: dict[str, str], told: Told) -> None:

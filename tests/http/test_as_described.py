@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fleet.processes import CONFIGURATION, HA_RAG, Controls, Process, Provider, until_ready
+from tests.fleet.processes import CONFIGURATION, HA_RAG, Controls, Process, Provider, is_ready, until_ready
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
@@ -53,12 +53,7 @@ class Keyed(Process):
         super().__init__(name, [*command, "--port", str(port)], folder, SECRETS)
 
     async def ready(self) -> bool:
-        async with aiohttp.ClientSession() as session:
-            try:
-                async with session.get(f"{self.url}/health/ready") as reply:
-                    return reply.status == 200
-            except aiohttp.ClientError:
-                return False
+        return await is_ready(self.url)
 
 
 def replica_of(folder: Path, configuration: str) -> Keyed:

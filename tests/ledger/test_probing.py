@@ -49,6 +49,15 @@ def probing(view: OneView, errands: Errands) -> Probing:
     return Probing(contact, errands)
 
 
+async def asked_through(contact: Any, view: OneView) -> None:
+    """Asks for a probe, and waits for the answer."""
+    errands = Errands()
+    errands.open()
+    request = Probing(contact, errands).ask(view)
+    assert request is not None
+    await request
+
+
 def test_a_thread_leaves_its_request_with_the_loop_and_nobody_asks_again_meanwhile(view: OneView) -> None:
     errands = Elsewhere(runs=True)
     assert view.refused().ask
@@ -91,11 +100,7 @@ async def test_only_a_probe_that_is_granted_proves_that_the_ledger_takes_verbs(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
         read=lambda *_: heard.append("read"), taken=lambda *_: heard.append("taken"),
     )  # fmt: skip
-    errands = Errands()
-    errands.open()
-    request = Probing(contact, errands).ask(view)
-    assert request is not None
-    await request
+    await asked_through(contact, view)
     assert heard == [told]
 
 
@@ -184,11 +189,7 @@ async def test_a_request_that_the_ledger_refuses_is_told_as_it_was_refused(view:
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
         not_taken=lambda _, error: told.append(error),
     )  # fmt: skip
-    errands = Errands()
-    errands.open()
-    request = Probing(contact, errands).ask(view)
-    assert request is not None
-    await request
+    await asked_through(contact, view)
     assert told == [refusal]
 
 
