@@ -27,13 +27,16 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 _INSIDE_A_SCRIPT = re.compile(r"@user_script: ?\d+: -?([A-Z]{3,}) ")
 """Redis before 7 wraps what a command inside a script answered: "ERR Error running script ...: -READONLY You ..."."""
 
+_SLIPS = (AttributeError,)
+"""Mistakes of redis-py itself: in a cluster, the node to which a slot moves is None as long as it is not known."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
     """Lets no exception of redis-py, and no broken socket, out as itself."""
     try:
         yield
-    except (theirs.RedisError, theirs.RedisClusterException, OSError) as error:
+    except (theirs.RedisError, theirs.RedisClusterException, OSError, *_SLIPS) as error:
         raise translate(error) from error
 
 
@@ -45,6 +48,8 @@ def translate(error: BaseException) -> LedgerUnavailableError | LedgerRefusedErr
             return LedgerRefusedError(f"{getattr(error, 'status_code', None) or code} {message}")
     if isinstance(error, theirs.ResponseError):
         return LedgerRefusedError(_with_code(message))
+    if isinstance(error, _SLIPS):
+        return LedgerUnavailableError(f"redis-py failed: {message}")
     return LedgerUnavailableError(message)
 
 

@@ -13,11 +13,16 @@ from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
 from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE
 from ha_rag.index.reading.apart import BASE_S, BYTES_PER_S, MEMORY_BYTES
 from ha_rag.index.reading.files import DEFAULT_LIMITS
+from ha_rag.local_fleet.connection import OPTIONS
+from ha_rag.local_fleet.front import FrontConfig
 from ha_rag.settings.loading import MAX_FILE_BYTES
 from ha_rag.settings.shape import ServerTable
 from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES
 
-PAGE = " ".join((Path(__file__).parents[2] / "docs" / "security.md").read_text().split())
+TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+PAGE = " ".join(TEXT.split())
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("| ")]
+AT_THE_FRONT = {row[0]: row[4] for row in ROWS if len(row) == 5}
 SETTINGS = re.findall(r"\| ([\d,]+)(?: s)? \| `server\.(\w+)` \|", PAGE)
 
 
@@ -46,3 +51,29 @@ def test_every_setting_s_default_is_the_code_s():
 )
 def test_every_other_limit_is_the_code_s(sentence):
     assert sentence in PAGE
+
+
+FRONT = FrontConfig()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("connections", f"{FRONT.limits.connections:,} in any case"),
+        ("time for line and headers", f"{FRONT.limits.head_s:g} s, of a connection's first request; "),
+        ("time for line and headers", f"; {FRONT.limits.idle_s:g} s between two"),
+        ("time for a body, and for a whole question", f"{FRONT.body_s:g} s for a body"),
+        ("time idle between two requests", f"{FRONT.limits.idle_s:g} s"),
+        ("time an answer waits for its reader", f"{FRONT.limits.unread_s:g} s;"),
+    ],
+)
+def test_the_front_s_own_limits_are_the_code_s(row, said):
+    assert said in AT_THE_FRONT[row]
+
+
+def test_what_the_front_has_in_common_with_a_replica_is_said_to_be_the_same():
+    for row in ("line and headers", "a body", "requests sent in advance on one connection"):
+        assert AT_THE_FRONT[row].startswith("the same")
+    assert OPTIONS["max_headers"] == MAX_HEADERS
+    assert OPTIONS["max_line_size"] == OPTIONS["max_field_size"] == MAX_HEAD_BYTES
+    assert FRONT.bodies_bytes == MAX_ARRIVING_BYTES

@@ -21,6 +21,7 @@ from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.errors import LedgerUnavailableError, ShardUnavailableError
 from ha_rag.ledger.connection import connect
+from ha_rag.ledger.keys import Keys
 from ha_rag.ledger.redis import RedisLedger
 from tests.ledger.bench import RedisBench, terms
 from tests.ports import free_port
@@ -49,13 +50,20 @@ async def everything_works(ledger: RedisLedger) -> None:
     assert await ledger.replicas() == []
 
 
+def cluster_node(folder: Path, bus: int) -> RedisProcess:
+    """A node that belongs to no cluster yet. `bus`: the port on which nodes talk to each other."""
+    folder.mkdir()
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-announce-ip", "127.0.0.1")
+    node = RedisProcess(folder, options=options)
+    node.start()
+    return node
+
+
 @pytest.fixture
 def cluster(tmp_path: Path, redis_server: RedisProcess) -> Iterator[RedisProcess]:
     """A cluster of one node that owns every slot: refuses what crosses slots, as any cluster does."""
     del redis_server  # only asked for so that this skips, or fails, where there is no redis-server
-    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--cluster-announce-ip", "127.0.0.1")
-    node = RedisProcess(tmp_path, options=options)
-    node.start()
+    node = cluster_node(tmp_path / "first", free_port())
     with sync_redis.Redis.from_url(node.url, decode_responses=True) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
         while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
@@ -80,6 +88,49 @@ async def test_a_cluster_that_died_is_unavailable(cluster: RedisProcess) -> None
     for _ in range(2):
         with pytest.raises(LedgerUnavailableError):
             await ledger.read({NAMES[0]: TERMS})
+    await ledger.aclose()
+
+
+@pytest.fixture
+def joining(tmp_path: Path, cluster: RedisProcess) -> Iterator[RedisProcess]:
+    """A second node that has joined the cluster and owns no slot."""
+    bus = free_port()
+    node = cluster_node(tmp_path / "second", bus)
+    with decoded(node) as second, decoded(cluster) as first:
+        first.execute_command("CLUSTER MEET", "127.0.0.1", node.port, bus)
+        while not all(is_whole(one) for one in (first, second)):
+            assert second.ping()
+    yield node
+    node.kill()
+
+
+def is_whole(node: Any) -> bool:
+    info = node.execute_command("CLUSTER INFO")
+    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "2"
+
+
+def decoded(node: RedisProcess) -> Any:
+    return sync_redis.Redis.from_url(node.url, decode_responses=True)
+
+
+@pytest.mark.real_redis
+async def test_a_slot_that_moves_to_a_node_nobody_has_heard_of_takes_its_circuit_away_until_it_is_there(
+    cluster: RedisProcess, joining: RedisProcess
+) -> None:
+    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", timeout_s=2.0))
+    await ledger.read(dict.fromkeys(NAMES, TERMS))
+    with decoded(cluster) as here, decoded(joining) as there:
+        slot = here.execute_command("CLUSTER KEYSLOT", Keys("ha_rag").circuit(NAMES[1])[0])
+        target, source = (node.execute_command("CLUSTER MYID") for node in (there, here))
+        there.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", source)
+        here.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", target)
+        with pytest.raises(ShardUnavailableError):
+            await ledger.record(NAMES[1], TERMS, Batch("a", 1), 0.0)
+        assert list(await ledger.read(dict.fromkeys(NAMES, TERMS))) == [NAMES[0], NAMES[2]]
+        for node in (there, here):
+            node.execute_command("CLUSTER SETSLOT", slot, "NODE", target)
+    await ledger.record(NAMES[1], TERMS, Batch("a", 1), 0.0)
+    assert list(await ledger.read(dict.fromkeys(NAMES, TERMS))) == NAMES
     await ledger.aclose()
 
 

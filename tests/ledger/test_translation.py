@@ -21,7 +21,7 @@ ALL = [
     kind
     for _, kind in inspect.getmembers(theirs, inspect.isclass)
     if issubclass(kind, (theirs.RedisError, theirs.RedisClusterException))
-] + [OSError, ConnectionResetError, TimeoutError]
+] + [OSError, ConnectionResetError, TimeoutError, AttributeError]
 
 
 def made(kind: type[Exception]) -> Exception:
@@ -98,6 +98,7 @@ def test_no_answer_is_unavailable(kind: type[Exception]) -> None:
 def test_what_redis_or_the_socket_said_is_told() -> None:
     assert str(translate(theirs.ConnectionError("nobody listens"))) == "nobody listens"
     assert str(translate(TimeoutError())) == "TimeoutError"
+    assert str(translate(AttributeError("'NoneType' has none"))) == "redis-py failed: 'NoneType' has none"
     assert str(translate(theirs.ReadOnlyError("You can't write."))) == "READONLY You can't write."
     assert str(translate(theirs.ResponseError("unknown command"))) == "ERR unknown command"
     assert str(translate(theirs.ResponseError("MISCONF cannot save"))) == "MISCONF cannot save"
