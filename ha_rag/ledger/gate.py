@@ -102,7 +102,7 @@ class Gate:
                 return self._probe(now)
             self._regate(now)
             if state is OPEN:
-                return Refused(OPEN, None if until_s == math.inf else until_s - now)
+                return Refused(OPEN, _after_s(until_s, now))
             return Refused(CLOSED, None) if self._ration.refuses(now) else self._counting.term
 
     def _probe(self, now: float) -> Grant | Refused:
@@ -112,8 +112,7 @@ class Gate:
         grant = self._overlay.probe(now)
         if grant is not None:
             return grant
-        until_s = self._overlay.until_s(now)
-        return Refused(HALF_OPEN, None if until_s == math.inf else max(0.0, until_s - now))
+        return Refused(HALF_OPEN, _after_s(self._overlay.until_s(now), now))
 
     def _wanted(self, now: float) -> Refused:
         """No probe is at hand; one is asked for now, or later."""
@@ -236,3 +235,8 @@ class Gate:
         thought = self._short or self._overlay.awaits_verdict(now) or self._ration.applies(now)
         self.passing = self._counting.term if state is CLOSED and not thought else None
         self.refusing_until_s = until_s if state is OPEN else -math.inf
+
+
+def _after_s(until_s: float, now_s: float) -> float | None:
+    """How long until that moment; None where nobody can know it."""
+    return None if until_s == math.inf else max(0.0, until_s - now_s)

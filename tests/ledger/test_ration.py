@@ -7,6 +7,7 @@ import pytest
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.ledger.gate import Refused
+from ha_rag.messages import Outcome
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
 BROWNOUT = Counts(80, 20)
@@ -99,3 +100,17 @@ def test_after_the_ramp_all_pass_without_a_thought() -> None:
     view.clock.advance(8.1)
     view.tidy()
     assert view.passing is not None
+
+
+def test_a_probe_that_ends_after_another_one_has_closed_the_circuit_does_not_begin_its_ramp_anew() -> None:
+    policy = CircuitPolicy(min_samples=4, recovery_timeout_s=10.0, probes=2, probe_successes=1, ramp_s=8)
+    view = OneView(policy, scope="replica", draw=lambda: 0.3)
+    view.fails(4)
+    view.clock.advance(12.0)
+    first, late = view.probes(), view.probes()
+    view.settle_alone(first, Outcome.OK)
+    view.clock.advance(3.0)
+    view.settle_alone(late, Outcome.OK)
+    assert not passes(view)
+    view.clock.advance(1.0)
+    assert passes(view)

@@ -251,3 +251,12 @@ def test_each_slow_answer_is_counted_as_one() -> None:
     for _ in range(3):
         view.succeeded(term, began_s)
     assert counts(reported(view)) == Counts(3, 0, 3)
+
+
+def test_a_success_from_before_the_fleet_opened_joins_none_that_were_counted_since() -> None:
+    view = OneView()
+    early = view.admitted()
+    view.hears(CLOSED, 6)
+    view.goes_well(2)
+    view.succeeded(early, view.clock.now_s)
+    assert counts(reported(view)) == Counts(2, 0)
