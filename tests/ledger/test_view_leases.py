@@ -76,6 +76,15 @@ def test_a_grant_is_used_while_it_leaves_the_call_its_full_time_and_then_given_b
     assert view.stale_grant() is None
 
 
+def test_a_call_that_may_take_half_a_second_has_a_grant_until_little_more_than_that_is_left_of_its_lease() -> None:
+    view = OneView(timeout_s=0.5)
+    view.hears(HALF_OPEN, 5)
+    view.refused()
+    view.granted(6)
+    view.clock.advance(1.5 - 0.5 / 0.9 - 0.01)
+    assert view.probes().token == "t1"
+
+
 def test_a_short_lease_without_a_timeout_is_good_for_half_of_it() -> None:
     view = OneView(CircuitPolicy(probe_timeout_s=1.0))
     view.hears(HALF_OPEN, 5)

@@ -41,6 +41,24 @@ def test_a_fleet_that_has_judged_the_report_and_stays_closed_is_not_waited_for()
     assert view.refused().state is OPEN
 
 
+def test_where_only_samples_are_missing_the_call_behind_a_success_is_looked_at() -> None:
+    view = OneView()
+    view.fails(3)
+    view.goes_well(1)
+    assert view.passing is None
+    view.admitted()  # the own law trips here, and the fleet has a moment to speak
+    view.clock.advance(0.11)
+    assert view.refused().state is OPEN
+
+
+def test_whether_the_ledger_takes_verbs_is_news_once_and_for_a_circuit_of_the_fleet_only() -> None:
+    view = OneView()
+    assert [view.set_away(away) for away in (True, True, False, False)] == [True, False, True, False]
+    own = OneView(scope="replica")
+    assert not own.set_away(True)
+    assert not own.away
+
+
 def test_when_an_operators_word_has_ended_the_replica_opens_by_itself_again() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW, 100))
