@@ -107,3 +107,20 @@ async def test_a_replica_whose_calls_go_well_again_counts_towards_the_quorum_no_
     assert (await report(bench, Counts(1, 0), under=under, number=2)).snapshot.voters == ()
     opens = await report(bench, Counts(0, 3), under=under, by="b", failing=True)
     assert (opens.snapshot.state, opens.snapshot.voters) == (CLOSED, ("b",))
+
+
+async def test_who_sees_failures_is_told_for_one_window_after_the_last_failing_report(bench: Bench) -> None:
+    under = terms(quorum=3)
+    await report(bench, Counts(0, 1), under=under, by="a", failing=True)
+    await bench.advance(600)
+    await report(bench, Counts(0, 1), under=under, by="b", failing=True)
+    told = []
+    for later_ms in (399, 1):
+        await bench.advance(later_ms)
+        told.append((await bench.ledger.read({NAME: under}))[NAME].snapshot.voters)
+    assert told == [("a", "b"), ("b",)]
+
+
+async def test_a_replica_that_was_asked_for_a_rest_is_not_told_as_one_that_sees_failures(bench: Bench) -> None:
+    asked = await bench.ledger.record(NAME, terms(quorum=2), Batch("a", 1, throttled_ms=700), 0.0)
+    assert asked.snapshot.voters == ()
