@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
+from ha_rag.clock import ManualClock
+from ha_rag.ledger.view import View
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, POLICY, REDIS_MS, OneView
 
 
-def test_a_new_view_passes_calls() -> None:
-    assert OneView().passing is not None
+def test_a_new_view_passes_calls_before_anything_was_worked_out() -> None:
+    view = View("svc", POLICY, replica="r1", clock=ManualClock())
+    assert view.passing is not None
+    assert view.refusing_until_s == -math.inf
 
 
 def test_a_view_that_was_never_told_anything_is_alone() -> None:
