@@ -14,10 +14,6 @@ import pytest
 from tests.house.code import ROOT, calls, imports, python_files, shown, tree
 
 LONGEST = 300
-ONE_IDEA_ALL_THE_SAME = {
-    "ha_rag/circuit/rules.py",
-}
-"""Longer than a room should be, and known to be: the law reads as one."""
 SLEEPERS = ("tests/fleet/", "tests/compose/", "tests/waiting.py", "tests/strategy/scripted.py", "tests/ledger/wire.py")
 VIRTUAL_TIME = {"tests.strategy.virtual_time", "tests.ledger.simulated_fleet"}
 """Under their loop a sleep takes no time."""
@@ -49,7 +45,7 @@ def test_most_rooms_are_small() -> None:
 
 
 def test_no_room_is_a_hall() -> None:
-    assert {name for name, length in _lengths().items() if length > LONGEST} <= ONE_IDEA_ALL_THE_SAME
+    assert {name: length for name, length in _lengths().items() if length > LONGEST} == {}
 
 
 def test_no_test_sleeps() -> None:

@@ -1,4 +1,4 @@
--- The law as `ha_rag/circuit/rules.py` has it; a property test holds the two together.
+-- The law as `ha_rag/circuit/rules` has it; a property test holds the two together.
 local TERMS = { 'window_ms', 'bucket_ms', 'min_samples', 'failure_threshold', 'slow_threshold', 'quorum', 'rest_ms',
   'backoff', 'rest_max_ms', 'throttle_max_ms', 'probes', 'probe_successes', 'lease_ms' }
 

@@ -1,0 +1,113 @@
+"""What calls ended in, and whether it opens a closed circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ha_rag.circuit.rules.changing import capped_rest_ms, next_rest_ms, trip
+from ha_rag.circuit.rules.overriding import lapse
+from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, Ruling, Transition
+from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.circuit.transitions import Trigger
+from ha_rag.circuit.window import added, pruned, total
+
+CLOSED = CircuitState.CLOSED
+
+SWEEP_EVERY = 100
+"""With every so manieth batch of a replica, those that are gone are forgotten."""
+
+
+def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float = 0.0) -> Ruling:
+    """Counts a batch and judges. Only a closed circuit counts, and only outcomes of its own epoch, once."""
+    circuit, lapsed = lapse(circuit, now_ms)
+    mode = circuit.override.mode if circuit.override else None
+    counted = circuit.batches.get(batch.replica)
+    is_old = counted is not None and batch.number <= counted.number
+    if circuit.state is not CLOSED or mode is OverrideMode.DISABLED or is_old:
+        return Ruling(circuit, lapsed)
+    circuit = _counted(circuit, terms, now_ms, batch)
+    ruling = _judged(circuit, terms, now_ms, batch, jitter, mode)
+    return replace(ruling, events=lapsed + ruling.events)
+
+
+def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circuit:
+    window: Mapping[tuple[int, int], Counts] = pruned(circuit.window, now_ms, terms)
+    current = False
+    for tally in batch.tallies:
+        grown = added(window, tally.at_ms, tally.counts, now_ms, terms) if tally.epoch == circuit.epoch else None
+        if grown is not None:
+            window, current = grown, True
+    voters = {name: until for name, until in circuit.voters.items() if until > now_ms}
+    if current:
+        _vote(voters, batch.replica, now_ms + terms.window_ms if batch.failing else None)
+    if rest_ms := _asked_ms(circuit, terms, now_ms, batch):
+        _vote(voters, _throttled(batch.replica), now_ms + rest_ms)
+    return replace(circuit, window=window, voters=voters, batches=_remembered(circuit, terms, now_ms, batch))
+
+
+def _remembered(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, Counted]:
+    """Who reported what last. Now and then the gone are forgotten: what they might repeat is too old to count."""
+    since_ms = now_ms - 2 * terms.window_ms if batch.number % SWEEP_EVERY == 0 else -1
+    kept = {replica: counted for replica, counted in circuit.batches.items() if counted.at_ms > since_ms}
+    return {**kept, batch.replica: Counted(batch.number, now_ms)}
+
+
+def _vote(voters: dict[str, int], name: str, until_ms: int | None) -> None:
+    if until_ms is None:
+        voters.pop(name, None)
+    else:
+        voters[name] = until_ms
+
+
+def _throttled(replica: str) -> str:
+    """A vote of its own kind: this replica was asked for a rest. ("!" cannot stand in a replica's name.)"""
+    return "!" + replica
+
+
+def _asked_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
+    """What is left of the rest that the service asked for: the time since then counts, and so does the epoch."""
+    if batch.throttled_ms <= 0 or batch.throttled_epoch != circuit.epoch:
+        return 0
+    at_ms = min(batch.throttled_at_ms, now_ms) if batch.throttled_at_ms > 0 else now_ms
+    return max(0, at_ms + capped_rest_ms(batch.throttled_ms, terms) - now_ms)
+
+
+def _judged(
+    circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float, mode: OverrideMode | None
+) -> Ruling:
+    counts = total(circuit.window, now_ms, terms)
+    seen_by = sum(not name.startswith("!") for name in circuit.voters)
+    rested_by = sum(name.startswith("!") for name in circuit.voters)
+    asked_ms = _asked_ms(circuit, terms, now_ms, batch)
+    if asked_ms and rested_by >= terms.quorum:
+        trigger, rest_ms, step = Trigger.THROTTLED, asked_ms, 0
+    elif (
+        counts.samples >= terms.min_samples
+        and terms.reached(counts.failure_rate, counts.slow_rate)
+        and (terms.quorum <= 1 or seen_by >= terms.quorum)
+    ):
+        trigger, rest_ms, step = Trigger.THRESHOLD, next_rest_ms(circuit, terms, now_ms, jitter), 1
+    else:
+        return Ruling(circuit)
+    reason = _why(trigger, counts, rest_ms)
+    if mode is OverrideMode.CLOSED:
+        return Ruling(circuit)
+    if mode is OverrideMode.SHADOW:
+        return _would_open(circuit, now_ms, rest_ms, reason, batch.replica, counts)
+    return trip(circuit, trigger, now_ms, rest_ms, step, reason, batch.replica, terms, counts)
+
+
+def _why(trigger: Trigger, counts: Counts, rest_ms: int) -> str:
+    if trigger is Trigger.THROTTLED:
+        return f"the service asked for a rest of {rest_ms} ms"
+    return f"{counts.failed} of {counts.samples} failed, {counts.slow} slow"
+
+
+def _would_open(circuit: Circuit, now_ms: int, rest_ms: int, reason: str, by: str, counts: Counts) -> Ruling:
+    """Shadow mode says so once for each rest it would have taken."""
+    if now_ms < circuit.would_open_at_ms:
+        return Ruling(circuit)
+    event = Transition(circuit.epoch, circuit.epoch, CLOSED, CLOSED, WOULD_OPEN, reason, by, counts)
+    return Ruling(replace(circuit, would_open_at_ms=now_ms + rest_ms), (event,))

@@ -1,0 +1,112 @@
+"""Probes: who may make one and when, and what their ends do to a half-open circuit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ha_rag.circuit.rules.changing import capped_rest_ms, change, next_rest_ms, trip
+from ha_rag.circuit.rules.overriding import lapse
+from ha_rag.circuit.rules.ruling import Ruling
+from ha_rag.circuit.state import Circuit, CircuitState, Lease
+from ha_rag.circuit.terms import Terms
+from ha_rag.circuit.transitions import Trigger
+from ha_rag.messages import Outcome
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+
+
+def lease(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch: int, token: str) -> Ruling:
+    """Grants a probe, or refuses and changes nothing.
+
+    `known_epoch`: the asker's. A ledger that is behind it has forgotten something, and grants nothing.
+    """
+    current, lapsed = lapse(circuit, now_ms)
+    before = current.leases.get(token)
+    spent = before is not None and before.until_ms > now_ms and not before.stands(now_ms)
+    if spent or known_epoch > circuit.epoch or lease_wait_ms(current, terms, now_ms, replica) != 0:
+        return Ruling(circuit)
+    events = lapsed
+    if current.state is OPEN:
+        current, event = change(current, Trigger.PROBE_GRANTED, now_ms, "the rest is over", replica)
+        events += (event,)
+    kept = {t: held for t, held in current.leases.items() if held.until_ms > now_ms}
+    granted = {**kept, token: Lease(now_ms + terms.lease_ms, current.epoch)}
+    return Ruling(replace(current, leases=granted), events, granted=True, touched=bool(events))
+
+
+def lease_wait_ms(circuit: Circuit, terms: Terms, now_ms: int, replica: str) -> int | None:
+    """How long until `replica` may probe: 0 now, None where nobody can know (forced open) or need to (closed).
+
+    A replica whose probe failed waits until another one's went well, or two lease lives after the last that failed: if
+    it is the replica that is sick, the others get to say so. With a quorum several may have failed, and all wait.
+    """
+    forced = circuit.override is not None and not circuit.override.over(now_ms)
+    if forced or circuit.state is CLOSED:
+        return None
+    waits = [0]
+    if circuit.state is OPEN:
+        waits.append(circuit.open_until_ms - now_ms)
+    standing = [held.until_ms for held in circuit.leases.values() if held.stands(now_ms)]
+    if len(standing) >= terms.probes:
+        waits.append(min(standing) - now_ms)
+    if circuit.lost_by and (circuit.lost_by == replica or circuit.voters.get(replica, 0) > now_ms):
+        waits.append(circuit.lost_at_ms + 2 * terms.lease_ms - now_ms)
+    return max(waits)
+
+
+def settle(
+    circuit: Circuit,
+    terms: Terms,
+    now_ms: int,
+    replica: str,
+    token: str,
+    outcome: Outcome,
+    throttled_ms: int = 0,
+    jitter: float = 0.0,
+) -> Ruling:
+    """A probe's end. An expired, spent or foreign token changes nothing; one of another epoch is only given back."""
+    held = circuit.leases.get(token)
+    if held is None or not held.stands(now_ms):
+        return Ruling(circuit)
+    circuit, lapsed = lapse(circuit, now_ms)
+    given_back = replace(circuit, leases={**circuit.leases, token: replace(held, epoch=0)})
+    if held.epoch != circuit.epoch or circuit.state is not HALF_OPEN or outcome is Outcome.CANCELLED:
+        return Ruling(given_back, lapsed, touched=True)
+    if outcome is Outcome.OK or outcome is Outcome.INVALID or _slow_but_bearable(circuit, terms, outcome):
+        return _won(given_back, terms, now_ms, replica, outcome)
+    return _lost(given_back, terms, now_ms, replica, outcome, throttled_ms, jitter)
+
+
+def _slow_but_bearable(circuit: Circuit, terms: Terms, outcome: Outcome) -> bool:
+    share = (circuit.probe_slow + 1) / (circuit.probe_successes + 1)
+    return outcome is Outcome.SLOW and share < terms.slow_threshold
+
+
+def _won(circuit: Circuit, terms: Terms, now_ms: int, replica: str, outcome: Outcome) -> Ruling:
+    counted = replace(
+        circuit,
+        probe_successes=circuit.probe_successes + 1,
+        probe_slow=circuit.probe_slow + (outcome is Outcome.SLOW),
+        lost_by="",
+    )
+    if counted.probe_successes < terms.probe_successes:
+        return Ruling(counted, touched=True)
+    reason = f"{counted.probe_successes} good probes"
+    closed, event = change(counted, Trigger.PROBES_WON, now_ms, reason, replica)
+    return Ruling(closed, (event,), touched=True)
+
+
+def _lost(
+    circuit: Circuit, terms: Terms, now_ms: int, replica: str, outcome: Outcome, throttled_ms: int, jitter: float
+) -> Ruling:
+    """Opens again, with a quorum above 1 only once that many replicas' probes failed."""
+    voters = {name: until for name, until in circuit.voters.items() if until > now_ms}
+    voters[replica] = now_ms + max(terms.window_ms, 4 * terms.lease_ms)
+    circuit = replace(circuit, voters=voters, lost_by=replica, lost_at_ms=now_ms)
+    if len(voters) < terms.quorum:
+        return Ruling(circuit, touched=True)
+    if outcome is Outcome.THROTTLED:
+        trigger, rest_ms, step = Trigger.THROTTLED, capped_rest_ms(throttled_ms, terms), 0
+    else:
+        trigger, rest_ms, step = Trigger.PROBE_LOST, next_rest_ms(circuit, terms, now_ms, jitter), 1
+    return trip(circuit, trigger, now_ms, rest_ms, step, f"a probe ended {outcome}", replica, terms)
