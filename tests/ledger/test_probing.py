@@ -193,6 +193,49 @@ async def test_a_request_that_the_ledger_refuses_is_told_as_it_was_refused(view:
     assert told == [refusal]
 
 
+async def test_a_request_says_who_asks_and_what_he_knows(view: OneView) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    async def lease(*said: object) -> Reply:
+        asked.append(said)
+        return Reply(view.said(HALF_OPEN, 5), granted=False, wait_ms=500)
+
+    contact: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s, incarnation="r1~1", ledger=SimpleNamespace(lease=lease), read=lambda *_: None
+    )
+    await asked_through(contact, view)
+    assert [said[:4] for said in asked] == [("svc", view.terms, "r1~1", 5)]
+
+
+async def test_a_place_that_may_have_been_taken_is_given_back_for_as_long_as_its_lease_may_stand(
+    view: OneView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried_s: list[float] = []
+
+    async def no_answer(*_: object) -> Reply:
+        raise LedgerUnavailableError("gone")
+
+    async def settle(*_: object) -> Reply:
+        tried_s.append(view.clock.now_s)
+        raise LedgerUnavailableError("gone")
+
+    async def sleep(seconds: float) -> None:
+        view.clock.advance(seconds)
+
+    began_s, lease_s = view.clock.now_s, view.terms.lease_ms / 1000
+    monkeypatch.setattr(probing_module, "asyncio", SimpleNamespace(sleep=sleep, wait=asyncio.wait))
+    contact: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=no_answer, settle=settle),
+        not_taken=lambda *_: None, retry_s=lambda: lease_s / 4,
+    )  # fmt: skip
+    errands = Errands()
+    errands.open()
+    probes = Probing(contact, errands)
+    await probes._lease(view)
+    await probes.all_settled()
+    assert tried_s == [began_s, began_s + lease_s / 4, began_s + lease_s / 2, began_s + 3 * lease_s / 4]
+
+
 @pytest.mark.parametrize(("outcome", "waited_s"), [(Outcome.OK, RETRY_S), (Outcome.CANCELLED, (99.0, 99.0))])
 async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the_fleets_pace(
     outcome: Outcome, waited_s: tuple[float, float], view: OneView, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,7 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch
-from ha_rag.circuit.state import Counts
+from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.ledger.tallies import Cell, Term
 from tests.ledger.views import CLOSED, OPEN, POLICY, OneView
 
@@ -260,3 +260,11 @@ def test_a_success_from_before_the_fleet_opened_joins_none_that_were_counted_sin
     view.goes_well(2)
     view.succeeded(early, view.clock.now_s)
     assert counts(reported(view)) == Counts(2, 0)
+
+
+def test_a_rest_that_is_asked_for_while_an_operator_disables_the_breaker_for_a_time_counts_nowhere() -> None:
+    view = OneView()
+    view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
+    assert not view.throttled(view.admitted(), 30.0)
+    view.clock.advance(5.1)
+    view.admitted()

@@ -227,3 +227,21 @@ def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
         assert not post.contact.limits.standing
 
     in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ShardUnavailableError("no route to the node"), "silent: no route to the node"),
+        (LedgerUnavailableError("nobody answers"), "lost: nobody answers"),
+    ],
+)
+async def test_why_a_circuit_could_not_be_read_is_told(
+    error: LedgerError, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, heard = Post(), list[str]()
+    monkeypatch.setattr(post.contact, "silent", lambda view, reason: heard.append(f"silent: {reason}"))
+    monkeypatch.setattr(post.contact, "lost", lambda error: heard.append(f"lost: {error}"))
+    post.ledger.error = error
+    await post.watching.look_at(post.a)
+    assert heard == [told]
