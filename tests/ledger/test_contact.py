@@ -92,7 +92,7 @@ def test_a_part_of_the_ledger_that_is_silent_twice_in_a_row_is_away_for_its_circ
     assert (line.view.away, line.contact.may_try(line.view)) == (False, True)
     for _ in range(3):
         line.contact.not_taken(line.view, ShardUnavailableError("no route"))
-    assert (line.view.away, line.contact.may_try(line.view)) == (True, False)
+        assert (line.view.away, line.contact.may_try(line.view)) == (True, False)
     assert line.contact.link.up
     assert [(e.reason, e.circuit) for e in line.events if isinstance(e, LedgerLost)] == [("no route", "svc")]
     line.contact.read(line.view, line.reply())

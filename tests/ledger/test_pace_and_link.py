@@ -32,6 +32,7 @@ def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> No
     assert sum(burst.take(0.0) for _ in range(50)) == 10
     assert sum(burst.take(1.0) for _ in range(50)) == 10
     assert sum(burst.take(1.05) for _ in range(50)) == 0
+    assert sum(burst.take(1.95) for _ in range(50)) == 9
 
 
 def test_in_a_large_fleet_an_outage_does_not_begin_with_ten_reports_of_each_replica() -> None:

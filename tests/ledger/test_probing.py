@@ -126,6 +126,17 @@ def test_a_request_that_was_begun_and_never_made_is_made_by_a_later_call(view: O
     assert view.refused().ask
 
 
+def test_a_request_that_was_seen_to_be_made_is_not_held_against_the_next_one(view: OneView) -> None:
+    asked = probing(view, Elsewhere(runs=True))
+    assert view.refused().ask
+    asked.mend(view)
+    view.denied(0)
+    asked.mend(view)
+    assert view.refused().ask
+    asked.mend(view)
+    assert not view.refused().ask
+
+
 async def test_a_request_that_lasts_is_not_taken_for_one_that_was_never_made(view: OneView) -> None:
     errands = Errands()
     errands.open()

@@ -156,6 +156,19 @@ def test_a_goodbye_that_nobody_hears_is_waited_for_half_a_second_and_no_longer()
     assert in_virtual_time(scenario) == pytest.approx(0.5)
 
 
+class BreaksOff(MemoryLedger):
+    """Whose connection is found broken as it is closed."""
+
+    async def aclose(self):
+        raise LedgerUnavailableError("connection reset")
+
+
+async def test_a_connection_that_breaks_as_it_is_closed_is_closed_all_the_same():
+    sync = Sync(BreaksOff(), "a~1", SystemClock())
+    await sync.start()
+    await sync.stop()
+
+
 async def test_whoever_goes_on_using_a_circuit_that_was_left_is_alone_and_may_ask_nobody():
     ledger = MemoryLedger()
     async with CircuitRegistry(lambda: ledger, replica="a") as circuits:

@@ -80,11 +80,11 @@ async def test_one_lesson_is_under_way_at_a_time_and_the_next_may_follow(lesson:
     await lesson.begins()
     lesson.ledger.may_answer.clear()
     first = asyncio.create_task(lesson.teaching.teach(lesson.view))
+    second = asyncio.create_task(lesson.teaching.teach(lesson.view))
     await asyncio.sleep(0)
-    await lesson.teaching.teach(lesson.view)
-    assert len(lesson.ledger.lessons) == 1
     lesson.ledger.may_answer.set()
-    await first
+    await asyncio.wait({first, second})
+    assert len(lesson.ledger.lessons) == 1
     await lesson.teaching.teach(lesson.view)
     assert len(lesson.ledger.lessons) == 2
 

@@ -441,6 +441,20 @@ def test_successes_leave_the_window_by_the_time_they_came_and_not_by_that_they_w
     assert view.local().counts == Counts(0, 1)
 
 
+def test_a_call_from_before_its_own_opening_counts_for_the_fleet_and_not_for_the_replicas_own_law() -> None:
+    view = OneView()
+    early = view.admitted()
+    view.fails(4)
+    view.clock.advance(10.2)
+    view.settle_alone(view.probes(), Outcome.OK)
+    view.goes_well(1)
+    assert view.failed(early, view.clock.now_s)
+    assert view.local().counts == Counts(1, 0)
+    batch = view.batch(view.ledger_ms)
+    assert batch is not None
+    assert sum((tally.counts for tally in batch.tallies), Counts()) == Counts(1, 1)
+
+
 def failing(view: OneView) -> bool:
     batch = view.batch(view.ledger_ms)
     assert batch is not None

@@ -77,7 +77,7 @@ class Reporting:
         """Sends one batch, if there is anything to report; afterwards what has come up meanwhile."""
         self._about_to.discard(view.name)
         ledger_now_ms = self._contact.link.ledger_now_ms()
-        if view.scope == "replica" or ledger_now_ms is None or view.name in self._under_way:
+        if ledger_now_ms is None or view.name in self._under_way:
             return
         batch = view.batch(ledger_now_ms)
         if batch is None:

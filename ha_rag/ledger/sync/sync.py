@@ -100,7 +100,7 @@ class Sync:
         if not self._errands.close():
             return
         try:
-            with contextlib.suppress(LedgerError, TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await self._say_goodbye()
         finally:
