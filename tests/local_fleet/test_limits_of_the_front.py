@@ -212,6 +212,15 @@ async def test_what_is_no_http_is_told_so_without_a_word_of_it(one: StandIn, req
     assert "SECRET" not in caplog.text
 
 
+async def test_whoever_goes_on_sending_what_is_no_http_hears_so_all_the_same(one: StandIn):
+    async with serving(FrontConfig(), one) as port, connected(port) as (reader, writer):
+        for _ in range(50):
+            writer.write(b"SECRET / nonsense\r\n\r\n" * 5_000)
+            await writer.drain()
+        writer.write_eof()
+        assert refusal(await reader.read()) == (400, "bad_request")
+
+
 async def test_a_body_that_turns_out_to_be_none_is_told_so_too(one: StandIn, caplog):
     async with serving(FrontConfig(), one) as port, connected(port) as (reader, writer):
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
