@@ -181,11 +181,15 @@ async def test_readonly_lets_the_connection_go_so_that_the_master_is_looked_up_a
     client: Any = connect(server.url, timeout_s=2.0)
     ledger = RedisLedger(client)
     await now(ledger)
+    under_way = await client.connection_pool.get_connection()
+    await now(ledger)
     before = client.connection_pool._available_connections[0]
     assert before.is_connected
     with pytest.raises(LedgerRefusedError):
         await ledger.override(NAME, TERMS, OverrideMode.SHADOW, "why", "kim", None)
     assert not before.is_connected
+    assert under_way.is_connected  # whatever waits for its answer there still gets it
+    await client.connection_pool.release(under_way)
     await ledger.aclose()
 
 

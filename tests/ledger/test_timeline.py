@@ -81,6 +81,7 @@ async def test_the_timeline_of_a_real_ledger_goes_on_where_it_was_left(any_redis
         assert await events_after(ledger, CIRCUITS, Place.of(first)) == [second]
         assert await events_after(ledger, CIRCUITS, Place.of(second)) == []
         assert await events_after(ledger, CIRCUITS, Place(0, 0, "0")) == [first, second]
+        assert await events_after(ledger, CIRCUITS, Place(0, 0, "0"), limit=1) == [first]
         await ledger.override("a", TERMS, None, "third", "op", None)
         await _past_now(ledger)
         assert [e.circuit for e in await events_after(ledger, CIRCUITS, Place.of(second))] == ["a"]
