@@ -263,6 +263,39 @@ async def test_events_are_read_from_where_one_left_off(hands: Hands) -> None:
     assert await hands.ledger.events("never.used") == []
 
 
+async def test_an_event_names_its_circuit_and_who_taught(hands: Hands) -> None:
+    await hands.ledger.teach(NAME, hands.terms, "c", Belief(OPEN, 7, left_ms=400))
+    assert [(e.circuit, e.trigger, e.by) for e in await hands.ledger.events(NAME)] == [
+        (NAME, "ledger restored, resting", "c")
+    ]
+
+
+async def test_an_answer_says_whether_there_was_anything_to_tell_the_others(hands: Hands) -> None:
+    told = [(await hands.report(ok=1)).told, (await hands.report(failed=3)).told, (await hands.lease()).told]
+    await hands.bench.advance(500)
+    told += [(await hands.lease()).told, (await hands.settle(Outcome.CANCELLED)).told, (await hands.read()).told]
+    assert told == [False, True, False, True, True, False]
+
+
+async def test_an_answer_says_how_long_its_asker_waits_and_a_loser_lets_others_go_first(hands: Hands) -> None:
+    await hands.probing()
+    lost = await hands.settle(Outcome.THROTTLED, asked_ms=100)
+    assert (lost.wait_ms, (await hands.lease("t2", by="a")).wait_ms, (await hands.lease("t2", by="b")).wait_ms) == (
+        600, 600, 100,
+    )  # fmt: skip
+
+
+async def test_chance_stretches_every_rest_after_the_first(hands: Hands) -> None:
+    await hands.probing()
+    again = await hands.ledger.settle(NAME, hands.terms, "a", "t1", Outcome.FAILED, 0, 1.0)
+    assert again.snapshot.left_ms == 1100
+    await hands.override(OverrideMode.CLOSED)
+    closed = (await hands.override(None)).snapshot
+    batch = Batch("a", 1, (Tally(closed.epoch, hands.bench.now_ms, Counts(0, 3)),))
+    opened = await hands.ledger.record(NAME, hands.terms, batch, 1.0)
+    assert opened.snapshot.left_ms == 2200
+
+
 async def test_of_many_events_the_first_or_the_last_are_read_as_many_as_asked_for(hands: Hands) -> None:
     for mode in (OverrideMode.SHADOW, OverrideMode.CLOSED, OverrideMode.OPEN, OverrideMode.DISABLED):
         await hands.override(mode)
