@@ -27,7 +27,6 @@ async def test_a_task_that_lost_a_cancellation_is_cancelled_again() -> None:
 async def test_a_task_that_hears_a_cancellation_only_right_after_one_that_it_lost_is_ended() -> None:
     """Whoever asks Redis without a pause, and is looked at as each answer comes, is always caught in the sending."""
 
-
     async def asks_a_hundred_times() -> None:
         for _ in range(100):
             with contextlib.suppress(asyncio.CancelledError):
