@@ -44,8 +44,10 @@ async def everything_works(ledger: RedisLedger) -> None:
     assert [reply.snapshot.state for reply in found.values()] == ["open"] * 3
     assert [e.after for e in await ledger.events(NAMES[0])] == ["open"]
     assert await ledger.beat("a-1", "{}", NAMES, 60_000) == 1
-    assert [b.incarnation for b in await ledger.replicas()] == ["a-1"]
+    assert await ledger.beat("b-1", "{}", [], 60_000) == 2
+    assert sorted(b.incarnation for b in await ledger.replicas()) == ["a-1", "b-1"]
     assert await ledger.known_circuits() == sorted(NAMES)
+    await ledger.leave("b-1")
     await ledger.leave("a-1")
     assert await ledger.replicas() == []
 

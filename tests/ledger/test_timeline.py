@@ -12,6 +12,7 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.ledger import Event, Ledger
+from ha_rag.ledger.memory import MemoryLedger
 from ha_rag.ledger.redis import RedisLedger
 from ha_rag.ledger.timeline import Place, events_after, latest_events, merged
 
@@ -54,6 +55,20 @@ def test_what_is_as_young_as_the_look_itself_is_told_by_the_next_one() -> None:
     entry = Place(5, 0, "a")
     assert merged([[event(entry)]], complete_to_ms=5, limit=10) == []
     assert merged([[event(entry)]], complete_to_ms=6, limit=10) == [event(entry)]
+
+
+class AtNow(MemoryLedger):
+    """Whose clock shows 5 ms, in which one of its two events came."""
+
+    async def now_ms(self) -> int:
+        return 5
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+        return [event(Place(4, 0, circuit)), event(Place(5, 0, circuit))]
+
+
+async def test_the_last_events_are_told_without_those_as_young_as_the_look_itself() -> None:
+    assert await latest_events(AtNow(), ["a"]) == [event(Place(4, 0, "a"))]
 
 
 @pytest.mark.parametrize(
