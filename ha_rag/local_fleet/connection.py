@@ -110,6 +110,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """What cannot be read, or fails here, is told so in the form of every other error; aiohttp logs it."""
+        if isinstance(exc, ConnectionResetError):
+            raise exc  # the client has left as it was written to: there is nobody to tell, and nothing to log
         super().handle_error(request, status, exc, message)
         self._cut_short = True
         response = reply(unreadable(exc))

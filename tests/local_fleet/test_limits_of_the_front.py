@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -17,6 +18,8 @@ from ha_rag.http.body_limit import MAX_BODY_BYTES
 from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, ConnectionLimits
 from ha_rag.local_fleet.connection import Connection
 from ha_rag.local_fleet.front import FrontConfig
+from ha_rag.local_fleet.relay import pass_back
+from ha_rag.local_fleet.replicas import Replica
 from tests.local_fleet.replica_stand_in import StandIn, serving, stays_silent
 
 GET = b"GET /v1/circuits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -334,6 +337,20 @@ async def test_a_fault_of_the_front_tells_nothing_of_its_inside(one: StandIn, mo
     assert refusal(reply) == (500, "internal")
     assert b"SECRET" not in reply
     assert "RuntimeError" in caplog.text
+
+
+async def test_a_client_that_leaves_in_the_very_moment_of_its_answer_is_no_fault(one: StandIn, monkeypatch, caplog):
+    async def too_late(request: web.Request, replica: Replica, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return await pass_back(request, replica, reply)
+
+    monkeypatch.setattr("ha_rag.local_fleet.front.pass_back", too_late)
+    async with serving(FrontConfig(), one) as port:
+        assert await said(port, GET) == b""
+        monkeypatch.undo()
+        assert (await said(port, GET)).endswith(b"rag-1")
+    assert caplog.text == ""
 
 
 async def test_a_header_that_would_not_arrive_as_it_was_sent_is_refused(one: StandIn):
