@@ -234,7 +234,7 @@ class CircuitBreaker:
         """
         if isasyncgenfunction(fn) or isgeneratorfunction(fn):
             raise ConfigurationError(f"{fn.__qualname__} is a generator: guard the loop that reads it instead")
-        if iscoroutinefunction(fn) or iscoroutinefunction(getattr(fn, "__call__", None)):  # noqa: B004  # not whether, but which
+        if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):
 
             @functools.wraps(fn)
             async def guarded(*args: Any, **kwargs: Any) -> Any:

@@ -44,20 +44,20 @@ def ingest(
 def progress_bar() -> Iterator[Callable[[IngestStep], None]]:
     """A bar on a terminal; nothing where the output is piped."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from ha_rag.cli.screen import styled
 
     columns = [TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     err = Console(stderr=True)
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        tasks: dict[str, object] = {}
+        tasks: dict[str, TaskID] = {}
 
         def show(step: IngestStep) -> None:
             task = tasks.get(step.stage)
             if task is None:
                 task = tasks[step.stage] = bar.add_task(step.stage, total=step.total)
-            bar.update(task, completed=step.done, total=step.total, description=styled(step.stage).plain)  # type: ignore[arg-type]  # rich's own id
+            bar.update(task, completed=step.done, total=step.total, description=styled(step.stage).plain)
 
         yield show
 

@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ha_rag.http.hanging_up import HangingUp
 from ha_rag.http.problems import Problem, retry_after
@@ -58,9 +58,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._sending = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
-        self._end = HangingUp(transport, self.limits.unread_s, self._is_sending)
+        self._end = HangingUp(cast("asyncio.Transport", transport), self.limits.unread_s, self._is_sending)
         super().connection_made(cast("asyncio.Transport", self._end))
         if len(self.connections) > self.limits.connections + SPARE:
             self._refuse(_crowded(self.limits.connections))
@@ -145,7 +145,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         """Whether the client waits for nothing: what it asked, if anything, is answered."""
-        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # None before the first
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first, whatever uvicorn's types say
+        return cycle is None or cycle.response_complete
 
     def _is_sending(self) -> bool:
         return self._sending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from ha_rag.index.schema import DATABASE, number, open_for_reading, translated
 from ha_rag.index.snapshot import Snapshot, load
 from ha_rag.index.writer import IndexWriter
 from ha_rag.messages import Embedding, Passage, Space
+
+_PASSAGES = """
+    SELECT row, document, number, text, title, heading FROM passages WHERE row IN (SELECT value FROM json_each(?))
+"""
 
 LOOK_EVERY_S = 0.2
 """How often a question may make the index look whether there is something newer; a look costs about 10 us."""
@@ -112,12 +117,11 @@ class Index:
         """The passages of (row, score) pairs, in their order; those deleted in the meantime are left out."""
         if not hits:
             return []
-        marks = ",".join("?" * len(hits))
-        query = f"SELECT row, document, number, text, title, heading FROM passages WHERE row IN ({marks})"  # noqa: S608 - marks
+        rows = json.dumps([row for row, _ in hits])
         with self._access, translated(self.folder):
             if self._connection is None:
                 return []
-            found = {row: rest for row, *rest in self._connection.execute(query, [row for row, _ in hits])}
+            found = {row: rest for row, *rest in self._connection.execute(_PASSAGES, (rows,))}
         return [_passage(found[row], score) for row, score in hits if row in found]
 
     def holds(self, document: str, digest: str) -> bool:

@@ -42,7 +42,7 @@ class Added:
 async def add_document(
     index: Index,
     embedders: Mapping[str, Embedder],
-    id: str | None,  # noqa: A002 - its name in the HTTP interface
+    identity: str | None,
     text: str,
     title: str = "",
     metadata: Mapping[str, object] | None = None,
@@ -52,13 +52,13 @@ async def add_document(
     splitting: Splitting = DEFAULT_SPLITTING,
     patience: Patience = AT_ONCE,
 ) -> Added:
-    """Adds one document, or replaces the one of the same id (None: one made from its content). Found on return.
+    """Adds one document, or replaces the one of the same `identity` (None: one made from its content). Found on return.
 
     Raises UnreadableDocumentError where there is no text or the id does not do, IndexBusyError, IndexReadOnlyError,
     IndexTooNewError, IndexStoreError.
     """
-    read = await in_thread(_read, id, text, title, media_type)
-    document = _document(id, *read, metadata or {}, media_type, splitting)
+    read = await in_thread(_read, identity, text, title, media_type)
+    document = _document(identity, *read, metadata or {}, media_type, splitting)
     pieces = await in_thread(split, document, splitting)
     if index.holds(document.id, document.digest):
         return Added(id=document.id, passages=len(pieces), replaced=True, unchanged=True)
@@ -70,9 +70,9 @@ async def add_document(
     return Added(id=document.id, passages=len(pieces), replaced=replaced, missing=missing)
 
 
-async def delete_document(index: Index, id: str) -> bool:  # noqa: A002 - its name in the HTTP interface
+async def delete_document(index: Index, identity: str) -> bool:
     """Takes a document out; False where there is none of that id. Raises as `add_document` does."""
-    return await in_thread(_delete, index, id)
+    return await in_thread(_delete, index, identity)
 
 
 def _read(identity: str | None, text: str, title: str, media_type: MediaType) -> tuple[str, str]:

@@ -84,14 +84,13 @@ class IndexWriter:
 
     def document(self, document: str) -> Known | None:
         """What is known of a document, by its id."""
-        return self._known("id", document)
+        return self._known("SELECT id, source, digest FROM documents WHERE id = ?", document)
 
     def document_from(self, source: str) -> Known | None:
         """What is known of the document that came from `source`."""
-        return self._known("source", source)
+        return self._known("SELECT id, source, digest FROM documents WHERE source = ?", source)
 
-    def _known(self, field: str, value: str) -> Known | None:
-        query = f"SELECT id, source, digest FROM documents WHERE {field} = ?"  # noqa: S608 - one of two words
+    def _known(self, query: str, value: str) -> Known | None:
         with translated(self.folder):
             found = self._database.execute(query, (value,)).fetchone()
         return Known(*found) if found else None
