@@ -56,8 +56,8 @@ class AppriseDelivery:
         try:
             return bool(await self._apprise.async_notify(body=text, title=title, notify_type=level, body_format="text"))
         except Exception as error:
-            # Whatever a plug-in raises: an alert that cannot be sent now is sent again, and the alerter goes on. Only its
-            # kind is logged, for its text may hold the URL.
+            # Whatever a plug-in raises: an alert that cannot be sent now is sent again, and the alerter goes on.
+            # Only its kind is logged, for its text may hold the URL.
             kind = type(error).__name__
         log.error("an alert could not be sent (%s)", kind)
         return False

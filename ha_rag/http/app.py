@@ -19,7 +19,7 @@ from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
 from ha_rag.http.chat import chat_routes
 from ha_rag.http.circuits import circuit_routes
-from ha_rag.http.description import described
+from ha_rag.http.description import Described
 from ha_rag.http.direct import Direct
 from ha_rag.http.documents import document_routes
 from ha_rag.http.events import event_routes
@@ -63,7 +63,8 @@ def endpoints(service: Service) -> FastAPI:
 
 def application(routers: Sequence[APIRouter], access: Access) -> FastAPI:
     """These endpoints and the pages' own files, with every error in its one form."""
-    app = FastAPI(
+    app = Described(
+        access,
         title="ha_rag",
         version=version(),
         description=DESCRIPTION,
@@ -81,7 +82,6 @@ def application(routers: Sequence[APIRouter], access: Access) -> FastAPI:
     app.add_exception_handler(
         HTTPException, _told_by_the_router([*app.routes, *(route for router in routers for route in router.routes)])
     )
-    described(app, access)
     return app
 
 

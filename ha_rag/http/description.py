@@ -14,24 +14,26 @@ FOR_OPERATORS = "x-operators-only"
 """Marks, among our own operations, those that change things; not part of the document that goes out."""
 
 
-def described(app: FastAPI, access: Access) -> None:
-    """Lets `app` describe itself with the keys that this very server wants, and no others."""
-    written_by_fastapi = app.openapi
+class Described(FastAPI):
+    """An application that describes itself with the keys that this very server wants, and no others."""
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = written_by_fastapi()
+    def __init__(self, access: Access, **facts: Any) -> None:
+        super().__init__(**facts)
+        self._access = access
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, written once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
             schemes = {}
             for path, operations in document["paths"].items():
                 for operation in operations.values():
                     operators = operation.pop(FOR_OPERATORS, False)
-                    if operators and access.admin_token is not None:
+                    if operators and self._access.admin_token is not None:
                         operation["security"], schemes["operator"] = [{"operator": []}], OPERATOR
-                    elif path.startswith("/v1/") and access.api_keys:
+                    elif path.startswith("/v1/") and self._access.api_keys:
                         operation["security"], schemes["key"] = [{"key": []}], KEY
             if schemes:
                 document["components"]["securitySchemes"] = schemes
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+            self.openapi_schema = document
+        return self.openapi_schema

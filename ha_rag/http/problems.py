@@ -15,7 +15,8 @@ from ha_rag import errors
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-class Problem(Exception):  # noqa: N818 -- it is the answer to a request, not a fault of the program
+# Not named an error: it is the answer to a request (RFC 9457 calls it so), not a fault of the program.
+class Problem(Exception):  # noqa: N818 - the reason stands above
     """A request ends here with `status`. `kind` is the wire's `type`; `param`: the field at fault, or None."""
 
     def __init__(

@@ -15,7 +15,8 @@ _MEANT = {
 _LEAVE = {"q", "quit", "exit"}
 
 
-class Leaving(Exception):  # noqa: N818  # a wish, not an error
+# Not named an error: it is a wish of the reader's.
+class Leaving(Exception):  # noqa: N818 - the reason stands above
     """The reader wants to go."""
 
 
