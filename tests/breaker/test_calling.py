@@ -262,6 +262,15 @@ async def test_an_object_whose_call_is_a_coroutine_is_awaited_under_guard(one: O
     assert one.counts == Counts(0, 1)
 
 
+def test_a_class_is_called_as_a_function_whatever_its_objects_are_called_as(one: OneBreaker) -> None:
+    class Fetch:
+        async def __call__(self) -> str:
+            return "x"
+
+    assert isinstance(one.breaker(Fetch)(), Fetch)
+    assert one.counts == Counts(1, 0)
+
+
 def test_a_generator_is_not_guarded_as_if_it_were_a_call(one: OneBreaker) -> None:
     async def stream() -> AsyncIterator[int]:
         yield 1
