@@ -14,8 +14,8 @@ from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.dashboards.snapshot import FleetSnapshot
 from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import LedgerError, LedgerRefusedError
-from ha_rag.ledger.alerts import AlertStore
-from ha_rag.ledger.ledger import Event
+from ha_rag.ledger.store.alerts import AlertStore
+from ha_rag.ledger.store.ledger import StreamEntry
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Alerter:
         self._consumer = consumer
         self._watch = Watch()
         self._alone: Incident | None = None
-        self._held: dict[tuple[str, str], Event] = {}
+        self._held: dict[tuple[str, str], StreamEntry] = {}
 
     async def run(self) -> None:
         """Watches until cancelled."""
@@ -74,12 +74,12 @@ class Alerter:
         if not news or await self._desk.tell(news):
             await self._done(events)
 
-    async def _taken(self, circuits: Sequence[str]) -> list[Event]:
+    async def _taken(self, circuits: Sequence[str]) -> list[StreamEntry]:
         events = await self._store.take(circuits, self._consumer, CLAIM_MS)
         self._held |= {(event.circuit, event.id): event for event in events}
         return events
 
-    async def _done(self, events: Sequence[Event]) -> None:
+    async def _done(self, events: Sequence[StreamEntry]) -> None:
         for event in events:
             await self._store.done(event)
             self._held.pop((event.circuit, event.id), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.dashboards.snapshot import CircuitPicture, FleetSnapshot
-from ha_rag.ledger.ledger import Event
+from ha_rag.ledger.store.ledger import StreamEntry
 
 _COMINGS = ("replica_joined", "replica_left", "replica_lost")
 
@@ -36,7 +36,7 @@ def _since(before: float | None, holds: bool, at: float) -> float | None:
     return at if before is None else before
 
 
-def opened(event: Event) -> Incident | None:
+def opened(event: StreamEntry) -> Incident | None:
     """The incident that an entry of a circuit's stream begins, if it does: from closed to open, not by hand."""
     if (event.before, event.after) != ("closed", "open") or event.trigger == "forced open":
         return None

@@ -15,7 +15,7 @@ from ha_rag.alerting.delivery import Delivery
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.clock import Clock
-from ha_rag.ledger.alerts import AlertStore
+from ha_rag.ledger.store.alerts import AlertStore
 
 CLAIM_MS = 30_000
 HOUR_MS = 3_600_000

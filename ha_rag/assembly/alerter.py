@@ -14,14 +14,14 @@ from ha_rag.alerting.delivery import AppriseDelivery, Delivery, LogDelivery
 from ha_rag.alerting.desk import Desk
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.assembly.replica import loop_factory
-from ha_rag.breaker.observer import Observer
+from ha_rag.breaker.fleet_observer import Observer
+from ha_rag.cancellation import end
 from ha_rag.clock import SystemClock
 from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.alerts import RedisAlertStore
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.ending import end
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.alerts import RedisAlertStore
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.settings import Settings
 
 log = logging.getLogger("ha_rag.alerter")

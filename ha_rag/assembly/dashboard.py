@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ha_rag.assembly.replica import FILES_BESIDE, access_of, connection_limits, loop_factory
-from ha_rag.breaker.observer import Observer
+from ha_rag.breaker.fleet_observer import Observer
 from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import ConfigurationError
 from ha_rag.http.files import allow_files

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.http.service import Service
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.telemetry.metrics import Gauges
+
+_LABELS = {"restore": "teach"}
+"""Labels that are kept from 0.1.0, since people's queries name them."""
 
 
 def gauges(circuits: CircuitRegistry, service: Service) -> Gauges:
@@ -26,4 +29,4 @@ def gauges(circuits: CircuitRegistry, service: Service) -> Gauges:
 def _commands(circuits: CircuitRegistry) -> Iterator[tuple[str, str, int]]:
     ledger = circuits.ledger
     if isinstance(ledger, RedisLedger):
-        yield from ((verb, ended, number) for (verb, ended), number in list(ledger.sent.items()))
+        yield from ((_LABELS.get(verb, verb), ended, number) for (verb, ended), number in list(ledger.sent.items()))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import AuthenticationError, RedisError
 
-from ha_rag.ledger.address import Address
+from ha_rag.ledger.store.address import Address
 from ha_rag.settings import redacted
 
 START_OR_CORRECT = "start it, or correct fleet.redis_url; replicas start without it, and judge alone until it is there"

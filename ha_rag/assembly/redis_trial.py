@@ -18,10 +18,10 @@ from redis.exceptions import (
 )
 
 from ha_rag.assembly.redis_advice import command_denied, missing, refused, unreachable
-from ha_rag.ledger.address import Address, parse
-from ha_rag.ledger.connection import Client, close, connect
-from ha_rag.ledger.keys import Keys
-from ha_rag.ledger.rights import channel_rule, keys_rule, samples
+from ha_rag.ledger.store.address import Address, parse
+from ha_rag.ledger.store.connection import Client, close, connect
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.permissions import channel_rule, keys_rule, samples
 
 Seen = tuple[Literal["ok", "warning", "problem"], str, str]
 TIMEOUT_S = 2.0

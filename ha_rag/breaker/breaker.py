@@ -21,17 +21,17 @@ from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgene
 from types import CoroutineType, TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
+from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.outcome import FAILED, Classify, Verdict
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.running import Detached, run
-from ha_rag.breaker.switchboard import Switchboard
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.sync.errands import running_loop
-from ha_rag.ledger.tallies import Term
-from ha_rag.ledger.view import View
+from ha_rag.ledger.sync.background_tasks import running_loop
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.tallies import Epochs
+from ha_rag.ledger.view.view import View
 from ha_rag.messages import Outcome
 
 log = logging.getLogger(__name__)
@@ -53,12 +53,12 @@ class CircuitBreaker:
     probe may last, and when a caller who leaves counts as a timeout.
     """
 
-    def __init__(self, switchboard: Switchboard, view: View, classify: Classify) -> None:
-        self._switchboard = switchboard
+    def __init__(self, link: FleetLink, view: View, classify: Classify) -> None:
+        self._link = link
         self._view = view
         self._classify = classify
-        self._now = switchboard.clock.monotonic_s
-        self._lag = switchboard.lag
+        self._now = link.clock.monotonic_s
+        self._lag = link.lag
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
         self._detached = Detached()
@@ -94,17 +94,17 @@ class CircuitBreaker:
     @property
     def shared_state(self) -> str:
         """How much of the fleet's belief is in it: "fresh", "stale" or "local"."""
-        return self._switchboard.freshness(self._view)
+        return self._link.freshness(self._view)
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     def admit(self) -> Admission:
         """May I call? Never waits, does no I/O, raises nothing."""
-        term = self._view.passing
-        if term is not None:
-            return Permit(self, term, self._now())
+        epochs = self._view.gate.passing
+        if epochs is not None:
+            return Permit(self, epochs, self._now())
         now = self._now()
-        until_s = self._view.refusing_until_s
+        until_s = self._view.gate.refusing_until_s
         if now < until_s:
             # One refusal serves a whole rest: what it costs to say no is what a broken service costs its callers.
             if self._refusal.until_s != until_s:
@@ -113,16 +113,16 @@ class CircuitBreaker:
         return self._considered(now)
 
     def _considered(self, now: float) -> Admission:
-        answer = self._view.consider()
-        if self._view.has_untold:
-            self._switchboard.tell(self._view)
-        if isinstance(answer, Term):
+        answer = self._view.gate.consider()
+        if self._view.has_unpublished:
+            self._link.tell(self._view)
+        if isinstance(answer, Epochs):
             return Permit(self, answer, now)
         if isinstance(answer, Grant):
             probe = Probe(self, answer, now)
-            self._switchboard.errands.later(probe.due_s, probe.timed_out)  # nobody can end a synchronous call
+            self._link.background.later(probe.due_s, probe.timed_out)  # nobody can end a synchronous call
             return probe
-        asked = self._switchboard.ask(self._view) if answer.ask else self._switchboard.asked(self._view)
+        asked = self._link.ask(self._view) if answer.ask else self._link.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
         return Refusal(self._view.name, answer.state, until_s, self._now, asked)
 
@@ -138,7 +138,7 @@ class CircuitBreaker:
         """`admit_soon` for a synchronous program: its thread waits."""
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
-            self._view.wait_for_answer(PROBE_WAIT_S)
+            self._view.gate.wait_for_answer(PROBE_WAIT_S)
             return self.admit()
         return admission
 
@@ -153,8 +153,8 @@ class CircuitBreaker:
 
         A probe runs in a task of its own to its own end, within its lease; a caller who leaves does not end it.
         """
-        term = self._view.passing
-        if term is None:
+        epochs = self._view.gate.passing
+        if epochs is None:
             return await self._call_slowly(fn, *args, **kwargs)
         started_s = self._now()
         try:
@@ -162,10 +162,10 @@ class CircuitBreaker:
             if type(result) is CoroutineType or isawaitable(result):
                 result = await result
         except BaseException as error:
-            Permit(self, term, started_s).raised(error)
+            Permit(self, epochs, started_s).raised(error)
             raise
-        if self._view.succeeded(term, started_s) is not OK:
-            self._switchboard.learned(self._view)
+        if self._view.gate.succeeded(epochs, started_s) is not OK:
+            self._link.learned(self._view)
         return result
 
     execute = call
@@ -258,28 +258,28 @@ class CircuitBreaker:
             log.exception("classify failed on %r; it counts as a failure of %s", error, self.name)
             return FAILED
 
-    def _succeeded(self, term: Term, started_s: float) -> Outcome:
-        outcome = self._view.succeeded(term, started_s)
+    def _succeeded(self, epochs: Epochs, started_s: float) -> Outcome:
+        outcome = self._view.gate.succeeded(epochs, started_s)
         if outcome is not OK:
-            self._switchboard.learned(self._view)
+            self._link.learned(self._view)
         return outcome
 
-    def _count(self, term: Term, started_s: float, verdict: Verdict) -> None:
+    def _count(self, epochs: Epochs, started_s: float, verdict: Verdict) -> None:
         if verdict.outcome in (Outcome.OK, Outcome.SLOW):
-            self._succeeded(term, started_s)
+            self._succeeded(epochs, started_s)
             return
         if verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT):
-            counted = self._view.failed(term, started_s)
+            counted = self._view.gate.failed(epochs, started_s)
         elif verdict.outcome is Outcome.THROTTLED:
-            counted = self._view.throttled(term, verdict.throttled_s)
+            counted = self._view.gate.throttled(epochs, verdict.throttled_s)
         else:
             return
         if counted:
-            self._switchboard.learned(self._view)
+            self._link.learned(self._view)
 
     def _settle(self, grant: Grant, verdict: Verdict) -> None:
         asked_ms = round(min(verdict.throttled_s, self.policy.throttle_max_s) * 1000)
-        self._switchboard.settle(self._view, grant, verdict.outcome, asked_ms)
+        self._link.settle(self._view, grant, verdict.outcome, asked_ms)
 
 
 def _leave(permit: Permit | None, error: BaseException | None) -> None:

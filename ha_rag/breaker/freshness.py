@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ha_rag.ledger.sync import Sync
-from ha_rag.ledger.view import View
+from ha_rag.ledger.view.view import View
 
 FRESH_POLLS = 2.5
 """A belief is fresh while it was heard within this many polls."""

@@ -15,7 +15,7 @@ from ha_rag.breaker.report import ReplicaReport
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import Terms
 from ha_rag.events import Event, PolicyMismatch, ReplicaNameTaken
-from ha_rag.ledger.view import View
+from ha_rag.ledger.view.view import View
 
 
 def default_name() -> str:
@@ -28,9 +28,9 @@ def body(replica: str, shared_state: str, views: Iterable[View], told: Mapping[s
     """A heartbeat as JSON text: the circuits that are the replica's own affair, and its policies' fingerprints."""
     views = list(views)
     own = [
-        {"name": view.name, "state": view.state(), "scope": view.scope, "overlaid": view.overlaid()}
+        {"name": view.name, "state": view.state(), "scope": view.scope, "overlaid": view.is_tripped_locally()}
         for view in views
-        if view.scope == "replica" or view.overlaid()
+        if view.scope == "replica" or view.is_tripped_locally()
     ]
     shared = [view for view in views if view.scope == "fleet"]
     policies = {view.name: fingerprint(view.policy) for view in shared}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ha_rag.breaker.outcome import FAILED, Verdict
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import CircuitOpenError
-from ha_rag.ledger.asking import Grant, margin_s
-from ha_rag.ledger.tallies import Term
+from ha_rag.ledger.view.probe_lease import Grant, margin_s
+from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.messages import Outcome
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Permit:
     call should run to its own end, whoever has left. `bound_s`: seconds it may take at most, None where unbounded.
     """
 
-    __slots__ = ("_breaker", "_done", "_term", "started_s")
+    __slots__ = ("_breaker", "_done", "_epochs", "started_s")
 
     permitted = True
     probe = False
@@ -75,9 +75,9 @@ class Permit:
     asked: asyncio.Future[None] | None = None
     bound_s: float | None = None
 
-    def __init__(self, breaker: CircuitBreaker, term: Term, started_s: float) -> None:
+    def __init__(self, breaker: CircuitBreaker, epochs: Epochs, started_s: float) -> None:
         self._breaker = breaker
-        self._term = term
+        self._epochs = epochs
         self.started_s = started_s
         self._done = False
 
@@ -91,7 +91,7 @@ class Permit:
         if self._done:
             return Outcome.OK
         self._done = True
-        return self._breaker._succeeded(self._term, self.started_s)
+        return self._breaker._succeeded(self._epochs, self.started_s)
 
     def failed(self, error: BaseException | None = None) -> Outcome:
         """The call failed, whatever `error` is; see `raised` to have it judged."""
@@ -135,7 +135,7 @@ class Permit:
         return verdict.outcome
 
     def _count(self, verdict: Verdict) -> None:
-        self._breaker._count(self._term, self.started_s, verdict)
+        self._breaker._count(self._epochs, self.started_s, verdict)
 
 
 class Probe(Permit):
@@ -151,7 +151,7 @@ class Probe(Permit):
     state = CircuitState.HALF_OPEN
 
     def __init__(self, breaker: CircuitBreaker, grant: Grant, started_s: float) -> None:
-        super().__init__(breaker, Term(grant.epoch, grant.epoch), started_s)
+        super().__init__(breaker, Epochs(grant.epoch, grant.epoch), started_s)
         self._grant = grant
         left_s = max(0.0, grant.until_s - started_s)
         unused_s = margin_s(left_s)

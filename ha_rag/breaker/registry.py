@@ -18,26 +18,26 @@ from typing import Any, Self
 
 from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.breaker import CircuitBreaker
+from ha_rag.breaker.fleet_link import FleetLink
+from ha_rag.breaker.fleet_reader import FleetReader
 from ha_rag.breaker.heartbeat import body, default_name
-from ha_rag.breaker.lookout import Lookout
-from ha_rag.breaker.operators import checked_for_ms, checked_mode
 from ha_rag.breaker.outcome import Classify, classify
+from ha_rag.breaker.override_checks import checked_for_ms, checked_mode
 from ha_rag.breaker.report import CircuitReport, FleetReport, circuit_report, here, view_report
-from ha_rag.breaker.switchboard import Switchboard
+from ha_rag.cancellation import end
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
-from ha_rag.ledger.address import parse
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.ending import end
-from ha_rag.ledger.gate import Scope
-from ha_rag.ledger.keys import Keys, checked_name
-from ha_rag.ledger.ledger import Ledger
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.address import parse
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.keys import Keys, checked_name
+from ha_rag.ledger.store.ledger import Ledger
+from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync import Sync
-from ha_rag.ledger.view import View
+from ha_rag.ledger.view.view import View
+from ha_rag.sharing import Scope
 
 
 class CircuitRegistry:
@@ -60,9 +60,9 @@ class CircuitRegistry:
         self.told: Callable[[], Mapping[str, Any]] = dict
         """What else the heartbeat should carry; set by whoever knows more of this process than its circuits."""
         self._ledger = ledger
-        self._switchboard = Switchboard(self.replica, self.clock, sinks)
-        self._lookout = Lookout(self._switchboard, self.incarnation, self._body)
-        self._views = self._switchboard.views
+        self._link = FleetLink(self.replica, self.clock, sinks)
+        self._fleet_reader = FleetReader(self._link, self.incarnation, self._body)
+        self._views = self._link.views
         self._breakers: dict[str, CircuitBreaker] = {}
         self._lock = threading.Lock()
         self._watching: list[asyncio.Task[None]] = []
@@ -118,7 +118,7 @@ class CircuitRegistry:
                 scope=scope if self._ledger is not None else "replica",
                 timeout_s=timeout_s,
             )
-            breaker = self._breakers[name] = CircuitBreaker(self._switchboard, view, classify)
+            breaker = self._breakers[name] = CircuitBreaker(self._link, view, classify)
             self._views.add(view)
             sync = self._sync
         if sync is not None:
@@ -129,25 +129,25 @@ class CircuitRegistry:
 
     def snapshot(self) -> tuple[CircuitReport, ...]:
         """Every circuit of this process as it believes it now. A memory read."""
-        return self._lookout.snapshot()
+        return self._fleet_reader.snapshot()
 
     async def circuits(self) -> tuple[CircuitReport, ...]:
         """The fleet's belief of every circuit, the same from each replica; this one's own where the ledger is away."""
-        return await self._lookout.circuits()
+        return await self._fleet_reader.circuits()
 
     async def fleet(self) -> FleetReport:
         """Every living replica, from its last heartbeat; only this one where the ledger is away."""
-        return await self._lookout.fleet()
+        return await self._fleet_reader.fleet()
 
     @property
     def shared_state(self) -> str:
         """How fresh the worst of the shared beliefs is: "fresh", "stale" or "local". A memory read."""
-        return self._switchboard.shared_state
+        return self._link.shared_state
 
     @property
     def heard_ago_s(self) -> float | None:
         """Age of the oldest belief on a shared circuit, in seconds; None where nothing is shared. A memory read."""
-        return self._switchboard.heard_ago_s
+        return self._link.heard_ago_s
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -182,8 +182,8 @@ class CircuitRegistry:
         if view.scope == "fleet" and sync is None:
             raise LedgerUnavailableError(f"circuit {name!r} is the fleet's: enter the registry to join it")
         if sync is None or view.scope == "replica":
-            view.override_alone(mode, reason, by, for_ms)
-            self._switchboard.tell(view)
+            view.override_locally(mode, reason, by, for_ms)
+            self._link.tell(view)
             return view_report(view, self.clock.monotonic_s(), self.clock.unix_ms())
         reply = await sync.override(view, lambda ledger: ledger.override(name, view.terms, mode, reason, by, for_ms))
         return circuit_report(name, "fleet", reply.snapshot, here=here(view))
@@ -202,7 +202,7 @@ class CircuitRegistry:
 
     def add_sink(self, sink: Sink) -> None:
         """Tells one more listener of every event from now on."""
-        self._switchboard.sinks.append(sink)
+        self._link.sinks.append(sink)
 
     def _body(self) -> str:
         return body(self.replica, self.shared_state, self._views.all(), {"limits": self.limits, **self.told()})
@@ -211,19 +211,19 @@ class CircuitRegistry:
 
     @property
     def _sync(self) -> Sync | None:
-        return self._switchboard.sync
+        return self._link.sync
 
     async def __aenter__(self) -> Self:
-        self._switchboard.errands.open()
-        self._watching.append(asyncio.ensure_future(self._switchboard.lag.watch()))
+        self._link.background.open()
+        self._watching.append(asyncio.ensure_future(self._link.lag.watch()))
         if self._ledger is not None:
-            sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._switchboard.sinks, body=self._body)
+            sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body)
             with self._lock:
                 for view in self._views.all():
                     sync.add(view)
-                self._switchboard.sync = sync
+                self._link.sync = sync
             await sync.start()
-            self._watching.append(asyncio.ensure_future(self._lookout.look_around(sync)))
+            self._watching.append(asyncio.ensure_future(self._fleet_reader.look_around(sync)))
         return self
 
     async def __aexit__(
@@ -234,8 +234,8 @@ class CircuitRegistry:
             if sync is not None:
                 await sync.stop()
         finally:
-            self._switchboard.sync = None  # not before: probes that end meanwhile have a word to say
-            self._switchboard.errands.close()
+            self._link.sync = None  # not before: probes that end meanwhile have a word to say
+            self._link.background.close()
             await self._stop_watching()
 
     async def _stop_watching(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
-from ha_rag.ledger.gate import Scope
-from ha_rag.ledger.ledger import Beat
-from ha_rag.ledger.view import View
+from ha_rag.ledger.store.ledger import Heartbeat
+from ha_rag.ledger.view.view import View
+from ha_rag.sharing import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,12 @@ def here(view: View) -> Here | None:
     """Where this replica differs from what the fleet believes, if it does."""
     if view.scope == "replica":
         return None
-    if view.overlaid():
+    if view.is_tripped_locally():
         return Here(view.state(), "local" if view.away else "overlay")
     return None
 
 
-def replica_report(beat: Beat) -> ReplicaReport:
+def replica_report(beat: Heartbeat) -> ReplicaReport:
     """One heartbeat, read. A body that is no JSON object tells nothing, and breaks nothing."""
     try:
         told = json.loads(beat.body) if beat.body else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ha_rag.circuit.rules import Belief, lease_wait_ms, missed
+from ha_rag.circuit.rules import RestorePoint, lease_wait_ms, missed
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
@@ -43,10 +43,10 @@ class Snapshot:
     voters: tuple[str, ...] = ()
     override: Override | None = None
 
-    def belief(self) -> Belief:
+    def belief(self) -> RestorePoint:
         """What a replica that heard this would teach a ledger that forgot it."""
         left_ms = self.left_ms if self.state is CircuitState.OPEN and self.override is None else 0
-        return Belief(
+        return RestorePoint(
             self.state, self.epoch, left_ms, self.open_count, self.reason, self.opened_by, self.override,
             self.changed_at_ms,
         )  # fmt: skip

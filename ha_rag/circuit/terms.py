@@ -14,7 +14,7 @@ NEVER = 2.0
 class Terms:
     """A policy as the law reads it. The order of the fields is the order on the wire. Immutable.
 
-    Times in ms, thresholds as shares. `lease_ms`: how long a probe may last. `rest_ms`: the first rest, never
+    Times in ms, thresholds as shares. `lease_ms`: how long a probe may last. `open_ms`: the first rest, never
     shorter than a lease: whoever still probes when the ledger is lost has ended before the next probe begins.
     """
 
@@ -24,9 +24,9 @@ class Terms:
     failure_threshold: float
     slow_threshold: float
     quorum: int
-    rest_ms: int
+    open_ms: int
     backoff: float
-    rest_max_ms: int
+    open_max_ms: int
     throttle_max_ms: int
     probes: int
     probe_successes: int
@@ -36,7 +36,7 @@ class Terms:
     def of(cls, policy: CircuitPolicy, timeout_s: float | None = None) -> Terms:
         """The terms of `policy` for calls whose own timeout is `timeout_s` (None: they have none)."""
         lease_ms = policy.lease_ms(timeout_s)
-        rest_ms = max(round(policy.recovery_timeout_s * 1000), lease_ms)
+        open_ms = max(round(policy.recovery_timeout_s * 1000), lease_ms)
         return cls(
             window_ms=policy.window_ms,
             bucket_ms=policy.bucket_ms,
@@ -44,9 +44,9 @@ class Terms:
             failure_threshold=policy.failure_threshold,
             slow_threshold=policy.slow_threshold if policy.slow_call_s > 0 else NEVER,
             quorum=policy.quorum,
-            rest_ms=rest_ms,
+            open_ms=open_ms,
             backoff=policy.recovery_backoff,
-            rest_max_ms=max(round(policy.recovery_timeout_max_s * 1000), rest_ms),
+            open_max_ms=max(round(policy.recovery_timeout_max_s * 1000), open_ms),
             throttle_max_ms=round(policy.throttle_max_s * 1000),
             probes=policy.probes,
             probe_successes=policy.probe_successes,

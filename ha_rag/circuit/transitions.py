@@ -26,8 +26,8 @@ class Trigger(enum.StrEnum):
     FORCED_CLOSED = "overridden"
     FORCE_ENDED = "forced open ended"
     OVERRIDE_ENDED = "override ended"
-    TAUGHT_OPEN = "ledger restored, resting"
-    TAUGHT_CLOSED = "ledger restored"
+    RESTORED_OPEN = "ledger restored, resting"
+    RESTORED_CLOSED = "ledger restored"
 
 
 _ANY = (CLOSED, OPEN, HALF_OPEN)
@@ -44,8 +44,8 @@ TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
     (CLOSED, Trigger.OVERRIDE_ENDED): CLOSED,
     **{(state, Trigger.FORCED_OPEN): OPEN for state in _ANY},
     **{(state, Trigger.FORCED_CLOSED): CLOSED for state in _ANY},
-    **{(state, Trigger.TAUGHT_OPEN): OPEN for state in _ANY},
-    (CLOSED, Trigger.TAUGHT_CLOSED): CLOSED,
+    **{(state, Trigger.RESTORED_OPEN): OPEN for state in _ANY},
+    (CLOSED, Trigger.RESTORED_CLOSED): CLOSED,
 }
 
 _OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCE_ENDED, Trigger.OVERRIDE_ENDED}
@@ -54,5 +54,5 @@ _OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCE_ENDED, Tr
 def arrows() -> Iterator[tuple[CircuitState, Trigger, CircuitState]]:
     """What a circuit does by itself: the table without what operators do, and what a lost ledger makes of it."""
     for (state, trigger), to in TABLE.items():
-        if trigger not in _OPERATOR and trigger not in (Trigger.TAUGHT_OPEN, Trigger.TAUGHT_CLOSED):
+        if trigger not in _OPERATOR and trigger not in (Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED):
             yield state, trigger, to

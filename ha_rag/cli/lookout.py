@@ -119,7 +119,7 @@ def _over_http(url: str | None) -> Look:
 
 @contextmanager
 def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
-    from ha_rag.breaker.observer import Observer
+    from ha_rag.breaker.fleet_observer import Observer
     from ha_rag.dashboards.watcher import Watcher
     from ha_rag.settings import load_settings
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.dashboards.snapshot import TimelineEvent
-from ha_rag.ledger.pace import Pace
+from ha_rag.ledger.sync.pace import Pace
 
 MISSED_BEATS = 2.5
 """Who vanishes with so many heartbeats missed did not say goodbye: a clean stop strikes itself off at once."""

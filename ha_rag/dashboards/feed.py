@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ha_rag.dashboards.snapshot import FleetSnapshot, TimelineEvent
 from ha_rag.dashboards.watcher import Watcher
-from ha_rag.ledger.timeline import Place
+from ha_rag.ledger.store.timeline import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from ha_rag.circuit.rules import WOULD_OPEN
 from ha_rag.circuit.transitions import Trigger
 from ha_rag.dashboards.snapshot import TimelineEvent
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, PolicyMismatch, ReplicaNameTaken
-from ha_rag.ledger import ledger
-from ha_rag.ledger.timeline import Place
+from ha_rag.ledger.store.ledger import StreamEntry
+from ha_rag.ledger.store.timeline import Place
 
 KEPT = 200
 
@@ -29,7 +29,7 @@ class Timeline:
         self.number = 0
         self._events: deque[tuple[int, TimelineEvent]] = deque(maxlen=KEPT)
 
-    def shared(self, events: Iterable[ledger.Event]) -> None:
+    def shared(self, events: Iterable[StreamEntry]) -> None:
         """Takes in events of the streams, which come in order."""
         for event in events:
             self.place = Place.of(event)
@@ -49,7 +49,7 @@ class Timeline:
         return tuple(sorted((event for _, event in self._events), key=lambda event: event.at, reverse=True)[:limit])
 
 
-def shared_event(event: ledger.Event) -> TimelineEvent:
+def shared_event(event: StreamEntry) -> TimelineEvent:
     """An entry of a circuit's stream, as the timeline has it."""
     place = Place.of(event)
     return TimelineEvent(
@@ -67,7 +67,7 @@ def shared_event(event: ledger.Event) -> TimelineEvent:
     )
 
 
-def _kind(event: ledger.Event) -> str:
+def _kind(event: StreamEntry) -> str:
     if event.trigger == WOULD_OPEN:
         return "would_open"
     return "override" if event.trigger in _BY_HAND else "circuit"

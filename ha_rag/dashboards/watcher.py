@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from ha_rag.breaker.report import CircuitReport, FleetReport, ReplicaReport
+from ha_rag.cancellation import end
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.dashboards.arrivals import arrivals
 from ha_rag.dashboards.heartbeats import freshness
@@ -24,9 +25,8 @@ from ha_rag.dashboards.snapshot import FleetSnapshot, RedisPicture, TimelineEven
 from ha_rag.dashboards.timeline import Timeline, own_event, shared_event
 from ha_rag.errors import LedgerError
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, Sink
-from ha_rag.ledger.ending import end
-from ha_rag.ledger.ledger import Ledger, StoreHealth
-from ha_rag.ledger.timeline import Place, events_after, latest_events
+from ha_rag.ledger.store.ledger import Ledger, StoreHealth
+from ha_rag.ledger.store.timeline import Place, events_after, latest_events
 
 LOOK_S = 1.0
 """Between two looks while somebody watches."""

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from ha_rag.dashboards.feed import News, feed
 from ha_rag.http.describing import errors
 from ha_rag.http.service import Overlook
-from ha_rag.ledger.timeline import Place
+from ha_rag.ledger.store.timeline import Place
 
 RETRY_MS = 1000
 """How long a client waits before it comes back."""

@@ -20,7 +20,7 @@ from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGene
 from ha_rag.components.retrievers.teaching import PrimaryRetriever, ReducedRetriever
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
-from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.messages import Answer
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.strategy import FallbackStrategy

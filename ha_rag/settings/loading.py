@@ -231,7 +231,7 @@ def _longer_rests(file: ConfigurationFile) -> Iterator[str]:
         for component in getattr(file, key):
             name = f"{type_}.{component.name}"
             policy = circuits[name].policy
-            rest_s = Terms.of(policy, component.timeout_s).rest_ms / 1000
+            rest_s = Terms.of(policy, component.timeout_s).open_ms / 1000
             if rest_s > policy.recovery_timeout_s:
                 yield (
                     f"{name}: recovery_timeout_s = {policy.recovery_timeout_s:g} is shorter than a probe may last "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ha_rag.ledger.address import parse
+from ha_rag.ledger.store.address import parse
 
 _SECRET_PARAMETER = re.compile(r"(?i)\b((?:[a-z_]*password|token|secret|key|api_key|[a-z_]*%[^=&#\s]*)=)[^&#]*")
 # A password may hold whatever its owner forgot to escape, so all before the last @ may be one: of the whole text where

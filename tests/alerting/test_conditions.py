@@ -11,14 +11,16 @@ from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.dashboards.snapshot import FleetSnapshot, Override, RedisPicture
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.ledger import Event
+from ha_rag.ledger.store.ledger import StreamEntry
 from tests.dashboards.pictures import NOW, circuit, degraded, happened, opening, picture, replica
 
 POLICY = AlertPolicy()
-OPENED = Event("9990000-0", "embedder.primary", 0, 1, "closed", "open", "threshold reached", "5 of 5", "a~x", 0, 5, 0)
+OPENED = StreamEntry(
+    "9990000-0", "embedder.primary", 0, 1, "closed", "open", "threshold reached", "5 of 5", "a~x", 0, 5, 0
+)
 
 
-def incident_of(event: Event) -> Incident:
+def incident_of(event: StreamEntry) -> Incident:
     incident = opened(event)
     assert incident is not None
     return incident

@@ -1,4 +1,4 @@
-"""Asking a breaker for a permit, and telling it how the call ended."""
+"""ProbeLease a breaker for a permit, and telling it how the call ended."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_where_a_call_has_no_time_of_its_own_leaving_tells_nothing() -> None:
 def test_a_timeout_while_this_process_stood_still_counts_for_nothing() -> None:
     one = OneBreaker(timeout_s=2.0)
     permit = one.permit()
-    one.registry._switchboard.lag._last_lag_s = one.clock.now_s + 1
+    one.registry._link.lag._last_lag_s = one.clock.now_s + 1
     one.clock.advance(2.5)
     assert permit.timed_out() is Outcome.CANCELLED
     assert one.counts == Counts()
@@ -198,7 +198,7 @@ def test_a_probe_whose_process_stood_still_gives_its_place_back() -> None:
     one = OneBreaker()
     one.half_opens()
     probe = one.permit()
-    one.registry._switchboard.lag._last_lag_s = one.clock.now_s
+    one.registry._link.lag._last_lag_s = one.clock.now_s
     probe.timed_out()
     assert one.permit().probe
 
@@ -252,7 +252,7 @@ def test_the_ramp_ends_without_anybody_watching() -> None:
     one.permit().ok()
     one.clock.advance(8.1)
     assert all(one.breaker.admit().permitted for _ in range(100))
-    assert one.breaker._view.passing is not None
+    assert one.breaker._view.gate.passing is not None
 
 
 def test_the_breaker_tells_its_facts() -> None:

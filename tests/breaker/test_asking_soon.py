@@ -6,7 +6,7 @@ import asyncio
 
 from ha_rag import CircuitPolicy, CircuitRegistry
 from ha_rag.clock import ManualClock
-from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.store.memory import MemoryLedger
 
 
 async def test_a_call_that_asked_in_passing_can_still_wait_for_the_answer():

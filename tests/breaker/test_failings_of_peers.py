@@ -315,7 +315,7 @@ def test_a_replica_that_opened_alone_rests_to_the_end_when_the_store_is_back(fle
             await asyncio.sleep(0.1)
         assert not a.view.away
         await asyncio.sleep(0.2)
-        assert (await probing(a)).alone
+        assert (await probing(a)).local
 
     fleet.run(scenario())
 

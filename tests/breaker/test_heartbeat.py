@@ -8,11 +8,11 @@ from ha_rag.breaker.heartbeat import Census, fingerprint
 from ha_rag.breaker.report import ReplicaReport, replica_report
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.events import PolicyMismatch, ReplicaNameTaken
-from ha_rag.ledger.ledger import Beat
+from ha_rag.ledger.store.ledger import Heartbeat
 
 
 def replica(incarnation: str, **policies: str) -> ReplicaReport:
-    return replica_report(Beat(incarnation, 0, json.dumps({"policies": policies})))
+    return replica_report(Heartbeat(incarnation, 0, json.dumps({"policies": policies})))
 
 
 def census() -> Census:
@@ -41,7 +41,9 @@ def test_another_replica_of_the_same_name_is_told_of_once():
 
 
 def test_a_heartbeat_that_is_no_such_thing_tells_nothing():
-    odd = [replica_report(Beat("b~1", 0, text)) for text in ("", "[]", "{", '{"policies": [1]}', '{"policies": null}')]
+    odd = [
+        replica_report(Heartbeat("b~1", 0, text)) for text in ("", "[]", "{", '{"policies": [1]}', '{"policies": null}')
+    ]
     assert census().noticed([replica("a~1", x="p"), *odd], 0) == []
 
 

@@ -21,7 +21,7 @@ from ha_rag.errors import (
     UnknownCircuitError,
 )
 from ha_rag.events import CircuitChanged, WouldOpen
-from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.store.memory import MemoryLedger
 from tests.breaker.one_breaker import CLOSED, HALF_OPEN, OPEN, POLICY, OneBreaker
 from tests.ledger.simulated_fleet import SVC, Fleet
 
@@ -330,7 +330,7 @@ def test_a_listener_that_fails_stops_neither_the_call_nor_the_others(caplog: pyt
         raise RuntimeError("the listener is broken")
 
     one = OneBreaker()
-    one.registry._switchboard.sinks.insert(0, broken)
+    one.registry._link.sinks.insert(0, broken)
     late: list[object] = []
     one.registry.add_sink(late.append)
     one.opens()

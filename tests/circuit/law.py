@@ -18,7 +18,7 @@ def terms(**changed: Any) -> Terms:
     """Opens at 3 samples of which half failed; rests 500 ms; two good probes close; a probe lasts 300 ms."""
     usual = {
         "window_ms": 1000, "bucket_ms": 100, "min_samples": 3, "failure_threshold": 0.5, "slow_threshold": 2.0,
-        "quorum": 1, "rest_ms": 500, "backoff": 2.0, "rest_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
+        "quorum": 1, "open_ms": 500, "backoff": 2.0, "open_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
         "probe_successes": 2, "lease_ms": 300,
     }  # fmt: skip
     return Terms(**{**usual, **changed})
@@ -39,7 +39,7 @@ def report(
     return rules.record(circuit, under, now, Batch(by, number, (tally,), failing), jitter)
 
 
-def asked_to_rest(
+def pause_requested(
     circuit: Circuit, ms: int, *, now: int = NOW, by: str = "a", at: int = 0, epoch: int | None = None,
     under: Terms = T,
 ) -> Ruling:  # fmt: skip

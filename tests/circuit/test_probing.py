@@ -17,10 +17,10 @@ from tests.circuit.law import (
     OPEN,
     REST_OVER,
     T,
-    asked_to_rest,
     half_open,
     lease,
     opened,
+    pause_requested,
     report,
     settle,
     standing,
@@ -228,6 +228,6 @@ def test_no_late_failure_extends_a_rest_and_no_late_success_ends_one() -> None:
     circuit = opened()
     for ruling in (
         report(circuit, failed=99, now=NOW + 10), report(circuit, ok=99, now=NOW + 10),
-        asked_to_rest(circuit, 2000, now=NOW + 10),
+        pause_requested(circuit, 2000, now=NOW + 10),
     ):  # fmt: skip
         assert ruling.circuit is circuit

@@ -12,7 +12,7 @@ from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
 from ha_rag.circuit.window import total
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, NOW, OPEN, T, asked_to_rest, half_open, opened, report, settle, terms
+from tests.circuit.law import CLOSED, NOW, OPEN, T, half_open, opened, pause_requested, report, settle, terms
 
 
 def counted(circuit: Circuit, now: int = NOW) -> Counts:
@@ -148,33 +148,33 @@ def test_after_a_whole_window_closed_the_past_is_forgiven() -> None:
 
 
 def test_a_service_that_asks_for_a_rest_gets_it_at_once_and_without_a_step_up() -> None:
-    circuit = asked_to_rest(Circuit(), 700).circuit
+    circuit = pause_requested(Circuit(), 700).circuit
     assert (circuit.state, circuit.open_until_ms, circuit.open_count) == (OPEN, NOW + 700, 0)
 
 
 def test_no_service_gets_a_longer_rest_than_the_policy_allows() -> None:
-    assert asked_to_rest(Circuit(), 60_000).circuit.open_until_ms == NOW + 2000
+    assert pause_requested(Circuit(), 60_000).circuit.open_until_ms == NOW + 2000
 
 
 def test_a_rest_asked_for_in_another_epoch_is_not_taken() -> None:
-    assert asked_to_rest(Circuit(), 700, epoch=5).circuit.state is CLOSED
+    assert pause_requested(Circuit(), 700, epoch=5).circuit.state is CLOSED
 
 
 def test_a_rest_reported_late_is_shorter_by_the_time_since_it_was_asked_for() -> None:
-    assert asked_to_rest(Circuit(), 700, at=NOW - 300).circuit.open_until_ms == NOW + 400
+    assert pause_requested(Circuit(), 700, at=NOW - 300).circuit.open_until_ms == NOW + 400
 
 
 def test_a_replica_that_slept_through_the_rest_it_reports_opens_nothing() -> None:
-    ruling = asked_to_rest(Circuit(), 700, at=NOW - 30_000)
+    ruling = pause_requested(Circuit(), 700, at=NOW - 30_000)
     assert (ruling.circuit.state, dict(ruling.circuit.voters)) == (CLOSED, {})
 
 
 def test_with_a_quorum_of_two_a_second_replica_must_have_been_asked_for_a_rest() -> None:
     strict = terms(quorum=2)
-    first = asked_to_rest(Circuit(), 700, under=strict).circuit
+    first = pause_requested(Circuit(), 700, under=strict).circuit
     assert (first.state, read(first, strict, NOW).voters) == (CLOSED, ())
-    assert asked_to_rest(first, 700, by="a", under=strict).circuit.state is CLOSED
-    assert asked_to_rest(first, 700, by="b", under=strict).circuit.state is OPEN
+    assert pause_requested(first, 700, by="a", under=strict).circuit.state is CLOSED
+    assert pause_requested(first, 700, by="b", under=strict).circuit.state is OPEN
 
 
 def test_every_transition_empties_the_window_the_votes_and_the_count_of_good_probes() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import Belief
+from ha_rag.circuit.rules import RestorePoint
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot, read, wait_ms
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease, Override, OverrideMode
 from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, opened, report, terms
@@ -120,8 +120,8 @@ def test_a_replica_waits_as_the_law_says_and_minus_one_stands_for_nobody_knows()
 def test_a_replica_teaches_what_it_read() -> None:
     word = Override(OverrideMode.SHADOW, "why", "kim")
     known = Snapshot(NOW, OPEN, 7, 400, 2, "3 of 3 failed", "b")
-    assert known.belief() == Belief(OPEN, 7, 400, 2, "3 of 3 failed", "b")
-    assert replace(known, override=word).belief() == Belief(OPEN, 7, 0, 2, "3 of 3 failed", "b", word)
+    assert known.belief() == RestorePoint(OPEN, 7, 400, 2, "3 of 3 failed", "b")
+    assert replace(known, override=word).belief() == RestorePoint(OPEN, 7, 0, 2, "3 of 3 failed", "b", word)
 
 
 @pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
@@ -132,17 +132,17 @@ def test_a_rest_is_taught_of_what_is_open_only(state: CircuitState) -> None:
 def test_a_closed_circuit_whose_old_rest_still_runs_is_taught_back_as_closed() -> None:
     """A good probe under a shorter lease than the rest may close it early; the ledger then forgets, and is taught."""
     closed = Circuit(state=CLOSED, epoch=5, open_until_ms=NOW + 400)
-    taught = rules.teach(closed, T, NOW, "a", Belief(CLOSED, 7)).circuit
+    taught = rules.restore(closed, T, NOW, "a", RestorePoint(CLOSED, 7)).circuit
     assert taught.state is CLOSED
 
 
 def test_a_circuit_that_an_operator_holds_has_no_rest_of_its_own_to_bring_back() -> None:
     held = Circuit(OPEN, 5, open_until_ms=NOW + 900, override=Override(OverrideMode.SHADOW, "why", "kim"))
-    taught = rules.teach(held, T, NOW, "a", Belief(OPEN, 7, 100)).circuit
+    taught = rules.restore(held, T, NOW, "a", RestorePoint(OPEN, 7, 100)).circuit
     assert (taught.state, taught.open_until_ms - NOW) == (OPEN, 100)
 
 
 @pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
 def test_a_belief_that_is_not_open_brings_no_rest_with_it(state: CircuitState) -> None:
-    taught = rules.teach(opened(), T, REST_OVER, "a", Belief(state, REST_OVER, 9000)).circuit
+    taught = rules.restore(opened(), T, REST_OVER, "a", RestorePoint(state, REST_OVER, 9000)).circuit
     assert (taught.state, taught.open_until_ms - REST_OVER) == (OPEN, T.lease_ms)

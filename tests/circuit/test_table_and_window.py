@@ -29,7 +29,7 @@ def test_every_trigger_leads_to_one_state_wherever_it_fires() -> None:
 
 
 def test_a_ledger_that_is_taught_closes_nothing_that_was_not_closed() -> None:
-    assert [before for before, trigger in TABLE if trigger is Trigger.TAUGHT_CLOSED] == [CLOSED]
+    assert [before for before, trigger in TABLE if trigger is Trigger.RESTORED_CLOSED] == [CLOSED]
 
 
 def test_the_arrows_of_the_diagram_are_what_a_circuit_does_by_itself() -> None:
@@ -88,7 +88,7 @@ def test_terms_take_a_policy_in_whole_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "timeout_s", "rest_ms", "lease_ms"),
+    ("policy", "timeout_s", "open_ms", "lease_ms"),
     [
         (CircuitPolicy(), None, 10_000, 10_000),
         (CircuitPolicy(recovery_timeout_s=2.0), None, 2000, 2000),
@@ -97,11 +97,11 @@ def test_terms_take_a_policy_in_whole_milliseconds() -> None:
     ],
 )
 def test_no_rest_is_shorter_than_a_probe_may_last(
-    policy: CircuitPolicy, timeout_s: float | None, rest_ms: int, lease_ms: int
+    policy: CircuitPolicy, timeout_s: float | None, open_ms: int, lease_ms: int
 ) -> None:
     found = Terms.of(policy, timeout_s)
-    assert (found.rest_ms, found.lease_ms) == (rest_ms, lease_ms)
-    assert found.rest_max_ms >= found.rest_ms
+    assert (found.open_ms, found.lease_ms) == (open_ms, lease_ms)
+    assert found.open_max_ms >= found.open_ms
 
 
 def test_the_slow_rate_is_never_reached_where_it_is_off() -> None:

@@ -26,7 +26,7 @@ def test_every_time_becomes_whole_milliseconds() -> None:
     policy = CircuitPolicy(window_s=4, throttle_max_s=12.0016, **opening, **resting, **closing)
     assert Terms.of(policy, 0.5) == Terms(
         window_ms=4000, bucket_ms=400, min_samples=7, failure_threshold=0.25, slow_threshold=0.75, quorum=4,
-        rest_ms=3001, backoff=1.5, rest_max_ms=45_002, throttle_max_ms=12_002, probes=2, probe_successes=3,
+        open_ms=3001, backoff=1.5, open_max_ms=45_002, throttle_max_ms=12_002, probes=2, probe_successes=3,
         lease_ms=1500,
     )  # fmt: skip
 
@@ -38,7 +38,7 @@ def test_without_a_slow_call_no_rate_of_slow_calls_opens() -> None:
 
 def test_no_rest_is_shorter_than_a_probe_may_last_and_the_longest_no_shorter_than_the_first() -> None:
     found = Terms.of(CircuitPolicy(recovery_timeout_s=2, recovery_timeout_max_s=3), timeout_s=9)
-    assert (found.lease_ms, found.rest_ms, found.rest_max_ms) == (10_000, 10_000, 10_000)
+    assert (found.lease_ms, found.open_ms, found.open_max_ms) == (10_000, 10_000, 10_000)
 
 
 def test_a_call_without_a_timeout_probes_for_as_long_as_the_policy_says() -> None:

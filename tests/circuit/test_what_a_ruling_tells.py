@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import WOULD_OPEN, Belief
+from ha_rag.circuit.rules import WOULD_OPEN, RestorePoint
 from ha_rag.circuit.state import Circuit, Counted, Counts, Override, OverrideMode
 from ha_rag.messages import Outcome
 from tests.circuit.law import (
@@ -15,10 +15,10 @@ from tests.circuit.law import (
     NOW,
     OPEN,
     REST_OVER,
-    asked_to_rest,
     half_open,
     lease,
     opened,
+    pause_requested,
     report,
     settle,
     terms,
@@ -108,7 +108,7 @@ def test_an_operators_word_and_its_end_tell_who_and_why() -> None:
 
 
 def test_a_ledger_that_was_taught_says_by_whom_and_has_a_reason_where_none_was_known() -> None:
-    ruling = rules.teach(Circuit(), terms(), NOW, "b", Belief(OPEN, NOW + 7, left_ms=50, opened_by="a"))
+    ruling = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(OPEN, NOW + 7, left_ms=50, opened_by="a"))
     (event,) = ruling.events
     assert (event.reason, event.by, ruling.touched) == ("the ledger had lost its memory", "b", True)
     taught = ruling.circuit
@@ -117,7 +117,7 @@ def test_a_ledger_that_was_taught_says_by_whom_and_has_a_reason_where_none_was_k
 
 
 def test_teaching_a_ledger_whose_word_was_over_tells_that_first() -> None:
-    ruling = rules.teach(forced(OverrideMode.CLOSED, 10), terms(), NOW + 10, "b", Belief(CLOSED, NOW + 99))
+    ruling = rules.restore(forced(OverrideMode.CLOSED, 10), terms(), NOW + 10, "b", RestorePoint(CLOSED, NOW + 99))
     assert [event.reason for event in ruling.events] == ["its time is up", "the ledger had lost its memory"]
     assert ruling.circuit.override is None
 
@@ -136,9 +136,9 @@ def test_an_opening_tells_why_and_since_when_and_begins_anew() -> None:
 
 
 def test_a_rest_that_was_asked_for_is_told_with_its_length_and_is_no_vote_of_another_kind() -> None:
-    assert asked_to_rest(Circuit(), 700).events[0].reason == "the service asked for a rest of 700 ms"
+    assert pause_requested(Circuit(), 700).events[0].reason == "the service asked for a rest of 700 ms"
     under = terms(quorum=2)
-    circuit = asked_to_rest(Circuit(), 700, under=under).circuit
+    circuit = pause_requested(Circuit(), 700, under=under).circuit
     assert report(circuit, failed=3, by="b", failing=True, under=under).circuit.state is CLOSED
 
 
@@ -164,7 +164,7 @@ def test_the_gone_are_forgotten_with_every_hundredth_batch_and_with_no_other() -
 @pytest.mark.parametrize("mode", list(OverrideMode))
 def test_a_word_that_is_taught_binds_as_it_did(mode: OverrideMode) -> None:
     word = Override(mode, "why", "kim", None)
-    taught = rules.teach(Circuit(), terms(), NOW, "b", Belief(CLOSED, NOW + 7, override=word)).circuit
+    taught = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(CLOSED, NOW + 7, override=word)).circuit
     assert taught.override == word
     assert taught.state is (OPEN if mode is OverrideMode.OPEN else CLOSED)
     assert taught.open_until_ms == (NOW if mode is OverrideMode.OPEN else 0)

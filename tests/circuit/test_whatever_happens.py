@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import WOULD_OPEN, Batch, Belief, Ruling, Tally
+from ha_rag.circuit.rules import WOULD_OPEN, Batch, RestorePoint, Ruling, Tally
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
@@ -19,7 +19,7 @@ from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_o
 from tests.depth import deep
 
 POLICIES = (T, terms(quorum=2, probes=2, bucket_ms=200, window_ms=2000, probe_successes=1, slow_threshold=0.5))
-CAN_CLOSE = {Trigger.PROBES_WON, Trigger.FORCED_CLOSED, Trigger.OVERRIDE_ENDED, Trigger.TAUGHT_CLOSED, WOULD_OPEN}
+CAN_CLOSE = {Trigger.PROBES_WON, Trigger.FORCED_CLOSED, Trigger.OVERRIDE_ENDED, Trigger.RESTORED_CLOSED, WOULD_OPEN}
 
 policies = st.sampled_from(POLICIES)
 replicas = st.sampled_from("abc")
@@ -78,7 +78,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.granted = dict(start.leases)
         self.missed: dict[int, tuple[int, int, int]] = {}
         """Epoch that was taught -> between which epochs something is missing, and when it was taught."""
-        self.beliefs = [Belief(CLOSED, 0), read(start, T, self.now).belief()]
+        self.beliefs = [RestorePoint(CLOSED, 0), read(start, T, self.now).belief()]
 
     def take(self, ruling: Ruling, *, refusable: bool = False) -> Ruling:
         before, after = self.circuit, ruling.circuit
@@ -219,7 +219,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.epochs.append(0)
         there, before = self.beliefs[-min(which, len(self.beliefs))], self.circuit
         here = read(before, policy, self.now).belief()
-        ruling = self.take(rules.teach(before, policy, self.now, "a", there), refusable=True)
+        ruling = self.take(rules.restore(before, policy, self.now, "a", there), refusable=True)
         tied = before.epoch == there.epoch and rules.origin(before) != rules.origin(there)
         behind = before.epoch < there.epoch
         assert bool(ruling.events) == (behind or tied or self._misses(before.epoch, there.epoch, policy))
@@ -236,7 +236,9 @@ class AnyHistory(RuleBasedStateMachine):
         after, until, at = self.missed.get(epoch, (0, 0, 0))
         return after < known < until and self.now < at + policy.lease_ms
 
-    def _taught_what_both_sides_knew(self, taught: Circuit, here: Belief, there: Belief, policy: Terms) -> None:
+    def _taught_what_both_sides_knew(
+        self, taught: Circuit, here: RestorePoint, there: RestorePoint, policy: Terms
+    ) -> None:
         """Nothing closes without a probe, and no rest is cut short."""
         if taught.override is not None:
             assert taught.override in (here.override, there.override)
@@ -244,8 +246,8 @@ class AnyHistory(RuleBasedStateMachine):
         elif here.state is there.state is CLOSED:
             assert taught.state is CLOSED
         else:
-            rest_ms = max(side.left_ms for side in (here, there)) or policy.lease_ms
-            assert (taught.state, taught.open_until_ms) == (OPEN, self.now + rest_ms)
+            open_ms = max(side.left_ms for side in (here, there)) or policy.lease_ms
+            assert (taught.state, taught.open_until_ms) == (OPEN, self.now + open_ms)
 
     # ---- whatever happened ------------------------------------------------------------------------------------------
 
@@ -261,7 +263,7 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def a_circuit_that_rests_has_an_end_unless_an_operator_gave_it_none(self) -> None:
         if self.circuit.state is OPEN and self.circuit.override is None:
-            assert self.circuit.open_until_ms - self.now <= T.rest_max_ms
+            assert self.circuit.open_until_ms - self.now <= T.open_max_ms
 
 
 def _within(least: Counts, found: Counts, most: Counts) -> bool:

@@ -17,8 +17,8 @@ from ha_rag.dashboards.snapshot import Rate, TimelineEvent
 from ha_rag.dashboards.watcher import LOOK_S, Watcher
 from ha_rag.errors import ServiceError
 from ha_rag.events import LedgerLost
-from ha_rag.ledger.memory import MemoryLedger
-from ha_rag.ledger.timeline import Place
+from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.store.timeline import Place
 from tests.dashboards.pictures import circuit, picture
 from tests.waiting import until
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 import redis
 
-from ha_rag.ledger.keys import Keys
-from ha_rag.ledger.scripts import scripts
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.scripts import scripts
 from tests.fleet.crew import Crew, CrewOf
 from tests.fleet.worker import CIRCUIT
 

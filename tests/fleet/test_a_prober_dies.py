@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ha_rag.ledger.pace import POLL_S
+from ha_rag.ledger.sync.pace import POLL_S
 from tests.fleet.crew import LEASE_S, LONG_REST, LONG_REST_S, REST_S, TIGHT_S, TIMEOUT_S, Crew, CrewOf, Member
 
 PAUSES = [pytest.param(3.0, id="3s"), pytest.param(30.0, id="30s", marks=pytest.mark.faults)]

@@ -16,8 +16,8 @@ from redis.exceptions import ResponseError
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.redis import RedisLedger
 from tests.fleet.processes import HA_RAG, Process
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess

@@ -94,7 +94,7 @@ async def healthy_ms(fleet: Fleet) -> list[float]:
     return asked.took_ms
 
 
-async def asked_to_rest(fleet: Fleet, asked: Asked) -> tuple[float, int]:
+async def pause_requested(fleet: Fleet, asked: Asked) -> tuple[float, int]:
     """The service has asked for a rest, and every replica keeps it. Answers until when (monotonic seconds), and what it
     has received."""
     await fleet.provider.fail("embeddings", "throttle", retry_after_s=LONG_REST_S)
@@ -138,7 +138,7 @@ async def test_redis_in_trouble_while_a_circuit_is_open_ends_no_rest_early_and_k
 ):
     well_ms = await healthy_ms(fleet)
     asked = Asked(fleet)
-    ends_s, received = await asked_to_rest(fleet, asked)
+    ends_s, received = await pause_requested(fleet, asked)
     await trouble.strike(fleet)
     await fleet.provider.mend()
     await asked.rest_refused(received, ends_s - EDGE_S)
@@ -154,7 +154,7 @@ async def test_redis_that_forgets_an_open_circuit_loses_no_question_and_spares_t
     fleet: Fleet, forget: Act
 ):
     asked = Asked(fleet)
-    ends_s, received = await asked_to_rest(fleet, asked)
+    ends_s, received = await pause_requested(fleet, asked)
     epoch = (await fleet.replicas[0].circuit(CIRCUIT))["epoch"]
     await forget(fleet)
     await fleet.provider.mend()

@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 import redis
 
-from ha_rag.ledger.rights import COMMANDS, HELPFUL_COMMANDS, acl_rules
+from ha_rag.ledger.store.permissions import COMMANDS, HELPFUL_COMMANDS, acl_rules
 from tests.fleet.crew import Yard
 from tests.fleet.processes import CIRCUIT, CONFIGURATION, HA_RAG, Controls, Replica, StandingFleet, until_ready
 from tests.ledger.certificates import Authority, TLSRedis, trusting

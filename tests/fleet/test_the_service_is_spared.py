@@ -13,7 +13,7 @@ import pytest
 import redis
 from redis.asyncio import Redis as AsyncRedis
 
-from ha_rag.ledger.pace import POLL_S
+from ha_rag.ledger.sync.pace import POLL_S
 from tests.fleet.crew import LONG_REST, REST_S, TIMEOUT_S, Crew, CrewOf
 
 NOTICE_S = 0.010

@@ -23,7 +23,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.errors import CircuitOpenError
 from ha_rag.events import Event
-from ha_rag.ledger.belief import FleetBelief
+from ha_rag.ledger.view.cached_snapshot import CachedSnapshot
 from tests.fleet.control import serve
 
 CIRCUIT = "svc"
@@ -38,7 +38,7 @@ class CallFailedError(Exception):
         self.retry_after_s = retry_after_s
 
 
-class RememberedBelief(FleetBelief):
+class RememberedBelief(CachedSnapshot):
     """A belief that keeps all it ever was in `log`, (moment, epoch, state): also what was believed for an instant."""
 
     def __init__(self, log: list[list[Any]]) -> None:
@@ -128,7 +128,7 @@ class Worker:
             redis_url, namespace=namespace, replica=replica, sinks=[self._note_event]
         )
         breaker = self._circuits.breaker(CIRCUIT, CircuitPolicy(**policy), timeout_s=timeout_s)
-        breaker._view._stance.fleet = RememberedBelief(self._beliefs)
+        breaker._view._effective.fleet = RememberedBelief(self._beliefs)
         self._session = await self._stack.enter_async_context(
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
@@ -168,7 +168,7 @@ class Worker:
         view, breaker = self._breaker._view, self._breaker
         return {
             "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch, "away": view.away,
-            "overlaid": view.overlaid(), "freshness": breaker.shared_state, "reason": view.fleet.reason,
+            "overlaid": view.is_tripped_locally(), "freshness": breaker.shared_state, "reason": view.fleet.reason,
             "open_count": view.fleet.open_count, "opened_by": view.fleet.opened_by, "left_ms": view.fleet.left_ms,
             "voters": list(view.fleet.voters), "failed": view.fleet.counts.failed,
         }  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ha_rag.learn.diagram import drawings
-from ha_rag.ledger.keys import PARTS
+from ha_rag.ledger.store.keys import PARTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

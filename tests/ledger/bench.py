@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from ha_rag.circuit.state import Circuit
 from ha_rag.circuit.terms import Terms
-from ha_rag.ledger.ledger import Event, Ledger
-from ha_rag.ledger.memory import MemoryLedger
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.ledger import Ledger, StreamEntry
+from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.store.redis import RedisLedger
 
 START_MS = 1_790_000_000_000
 FROZEN_CLOCK = Path(__file__).with_name("frozen_clock.lua").read_text()
@@ -33,7 +33,7 @@ def terms(**changed: Any) -> Terms:
     """Opens at 3 samples of which half failed; rests 500 ms; two good probes close; a probe lasts 300 ms."""
     usual = {
         "window_ms": 1000, "bucket_ms": 100, "min_samples": 3, "failure_threshold": 0.5, "slow_threshold": 2.0,
-        "quorum": 1, "rest_ms": 500, "backoff": 2.0, "rest_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
+        "quorum": 1, "open_ms": 500, "backoff": 2.0, "open_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
         "probe_successes": 2, "lease_ms": 300,
     }  # fmt: skip
     return Terms(**{**usual, **changed})
@@ -72,7 +72,7 @@ class MemoryBench:
         self._clock = HandClock()
         self.memory = MemoryLedger(self._clock)
         self.ledger: Ledger = self.memory
-        self._copy: tuple[dict[str, Circuit], dict[str, list[Event]]] = {}, {}
+        self._copy: tuple[dict[str, Circuit], dict[str, list[StreamEntry]]] = {}, {}
 
     @property
     def now_ms(self) -> int:

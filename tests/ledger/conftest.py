@@ -10,7 +10,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from ha_rag.ledger.connection import connect
+from ha_rag.ledger.store.connection import connect
 from tests.ledger.bench import Bench, MemoryBench, RedisBench
 from tests.redis_servers import RedisProcess
 

@@ -91,7 +91,7 @@ class Bounds:
         """Of an operator's word, wherever it is known."""
         now_s, word = self.fleet.now_s, self.circuit.override
         there_s = (word.until_ms or 0) - self.fleet.ledger_clock.unix_ms() if word else 0
-        here = [m.view._stance.fleet.override_until_s - now_s for m in self.fleet.members if m.view.fleet.override]
+        here = [m.view._effective.fleet.override_until_s - now_s for m in self.fleet.members if m.view.fleet.override]
         return max(0.0, there_s / 1000, *here)
 
     def _ledgers_rest_left_s(self) -> float:
@@ -101,9 +101,9 @@ class Bounds:
     def _rest_left_s(self, member: Member) -> float:
         now_s, view = self.fleet.now_s, member.view
         fleets_s = (
-            view._stance.fleet.rest_until_s - now_s if view.fleet.state is OPEN and not view.fleet.override else 0.0
+            view._effective.fleet.open_until_s - now_s if view.fleet.state is OPEN and not view.fleet.override else 0.0
         )
-        own = view._overlay.solo.circuit
+        own = view._local_trip.breaker.circuit
         own_s = own.open_until_ms / 1000 - now_s if own.state is OPEN else 0.0
         return max(0.0, fleets_s, own_s)
 
@@ -114,7 +114,7 @@ class Bounds:
         policy = self.fleet.policy
         opened = [circuit.open_count for circuit in (self.circuit, *self._own_circuits())]
         times = max(*opened, *(m.view.fleet.open_count for m in self.fleet.members))
-        rest_s = self.fleet.members[0].view.terms.rest_ms / 1000
+        rest_s = self.fleet.members[0].view.terms.open_ms / 1000
         grown_s = min(rest_s * policy.recovery_backoff**times, policy.recovery_timeout_max_s)
         asked_s = policy.throttle_max_s if self._rests_are_asked() else 0.0
         return policy.window_s + max(self.lease_s, 1.1 * grown_s, asked_s)
@@ -126,7 +126,7 @@ class Bounds:
         return own or waiting or may_open(self.circuit) or bool(self.circuit.voters) or not self._is_quiet()
 
     def _rests_are_asked(self) -> bool:
-        outboxes = [m.view._counting._outbox for m in self.fleet.members]
+        outboxes = [m.view._counter._outbox for m in self.fleet.members]
         waiting = any(box._rest or (box._sent and box._sent.throttled_ms) for box in outboxes)
         return waiting or any(name.startswith("!") for name in self.circuit.voters)
 
@@ -160,7 +160,7 @@ class Bounds:
         return self.fleet.policy.probe_successes * EACH_PROBE_S.get(redis, 0.15)
 
     def _own_circuits(self) -> list[Circuit]:
-        return [member.view._overlay.solo.circuit for member in self.fleet.members]
+        return [member.view._local_trip.breaker.circuit for member in self.fleet.members]
 
     def windows_may_open(self) -> bool:
         """Whether one more call could open a circuit that is closed."""

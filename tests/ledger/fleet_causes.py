@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
-from ha_rag.ledger.ledger import Event
+from ha_rag.ledger.store.ledger import StreamEntry
 from tests.ledger.logbook import Step
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Causes:
         self.fleet = fleet
         self.terms = Terms.of(fleet.policy, fleet.timeout_s)
 
-    def check(self, event: Event, calls: Ended, probes: Ended) -> None:
+    def check(self, event: StreamEntry, calls: Ended, probes: Ended) -> None:
         """`calls`, `probes`: of the very epoch that the circuit left."""
         losers = who(probes, "failed", "rest", "slow")
         if event.trigger == Trigger.PROBES_WON:
@@ -51,16 +51,16 @@ class Causes:
         if event.trigger == Trigger.THRESHOLD:
             self._check_counts(event, calls)
             self._check_votes(event, calls)
-        if event.trigger in (Trigger.TAUGHT_OPEN, Trigger.TAUGHT_CLOSED):
+        if event.trigger in (Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED):
             lessons = self._lessons(event)
             assert any(map(self._follows, lessons)), f"{event.trigger} is not what {lessons} should come to"
 
-    def rests_for_a_lease(self, event: Event) -> bool:
+    def rests_for_a_lease(self, event: StreamEntry) -> bool:
         """Whether no probe that was under way when it happened meets one that comes after the rest."""
-        if event.trigger == Trigger.TAUGHT_OPEN:
+        if event.trigger == Trigger.RESTORED_OPEN:
             rests_ms = [step.after.open_until_ms - step.at_ms for step in self._lessons(event)]
             return max(rests_ms) >= self.terms.lease_ms
-        return event.trigger in (Trigger.THRESHOLD, Trigger.PROBE_GRANTED, Trigger.PROBE_LOST, Trigger.TAUGHT_CLOSED)
+        return event.trigger in (Trigger.THRESHOLD, Trigger.PROBE_GRANTED, Trigger.PROBE_LOST, Trigger.RESTORED_CLOSED)
 
     def _won(self, ok: int, slow: int) -> bool:
         """Whether enough probes were good, and not too many of them slow."""
@@ -69,7 +69,7 @@ class Causes:
             ok + bearable >= needed and bearable / needed < self.terms.slow_threshold for bearable in range(slow + 1)
         )
 
-    def _check_counts(self, event: Event, calls: Ended) -> None:
+    def _check_counts(self, event: StreamEntry, calls: Ended) -> None:
         samples = event.ok + event.failed
         assert samples >= self.terms.min_samples
         assert self.terms.reached(event.failed / samples, event.slow / samples), f"opened after {event}"
@@ -77,14 +77,14 @@ class Causes:
         assert event.failed <= total(calls, "failed"), f"{event} of {calls}"
         assert event.slow <= total(calls, "slow"), f"{event} of {calls}"
 
-    def _check_votes(self, event: Event, calls: Ended) -> None:
+    def _check_votes(self, event: StreamEntry, calls: Ended) -> None:
         """With a quorum, as many replicas have reported that they fail, in this epoch and within the window."""
         failing = who(calls, "failed", "slow")
         if self.terms.quorum > 1:
             failing &= {name for opened in self._steps_to(event) for name in self._voters(event, opened)}
         assert len(failing) >= self.terms.quorum, f"opened for all by {failing}"
 
-    def _voters(self, event: Event, opened: Step) -> set[str]:
+    def _voters(self, event: StreamEntry, opened: Step) -> set[str]:
         return {
             name
             for name, step in self._steps()
@@ -96,18 +96,18 @@ class Causes:
 
     def _follows(self, lesson: Step) -> bool:
         """Closed only where both sides were; else the longer rest that runs on either side, or that of a lease."""
-        assert isinstance(lesson.said, Belief)
+        assert isinstance(lesson.said, RestorePoint)
         here, there = read(lesson.before, self.terms, lesson.at_ms).belief(), lesson.said
         if here.state is there.state is CLOSED:
             return lesson.after.state is CLOSED
         rests_ms = [side.left_ms for side in (here, there) if side.state is OPEN]
-        rest_ms = max([0, *rests_ms]) or self.terms.lease_ms
-        return (lesson.after.state, lesson.after.open_until_ms) == (OPEN, lesson.at_ms + rest_ms)
+        open_ms = max([0, *rests_ms]) or self.terms.lease_ms
+        return (lesson.after.state, lesson.after.open_until_ms) == (OPEN, lesson.at_ms + open_ms)
 
-    def _lessons(self, event: Event) -> list[Step]:
-        return [step for step in self._steps_to(event) if isinstance(step.said, Belief)]
+    def _lessons(self, event: StreamEntry) -> list[Step]:
+        return [step for step in self._steps_to(event) if isinstance(step.said, RestorePoint)]
 
-    def _steps_to(self, event: Event) -> list[Step]:
+    def _steps_to(self, event: StreamEntry) -> list[Step]:
         """Those that led to this event: after a ledger has forgotten, an epoch may come again."""
         return [step for _, step in self._steps() if step.before.epoch != step.after.epoch == event.epoch]
 

@@ -27,7 +27,7 @@ SLOW_S = 0.3
 HOW = st.sampled_from(["", "", "", "cancelled", "invalid"])
 
 PICK = st.integers(min_value=0, max_value=5)
-LOSSES = [f"{verb}{way}" for verb in ("record", "lease", "settle", "read", "teach") for way in "<>"] + ["message"]
+LOSSES = [f"{verb}{way}" for verb in ("record", "lease", "settle", "read", "restore") for way in "<>"] + ["message"]
 APART = st.sampled_from([None, None, "up", "gone", "frozen", "readonly"])
 REDIS = st.sampled_from(["up", "up", "up", "slow", "gone", "frozen", "readonly"])
 
@@ -163,7 +163,7 @@ class WhateverHappens(RuleBasedStateMachine):
     def something_gets_lost(self, pick: int, what: str) -> None:
         self.member(pick).wire.lose.append(what)
 
-    @rule(pick=PICK, what=st.sampled_from(["record", "lease", "settle", "teach", "message"]))
+    @rule(pick=PICK, what=st.sampled_from(["record", "lease", "settle", "restore", "message"]))
     def something_comes_twice(self, pick: int, what: str) -> None:
         self.member(pick).wire.twice.append(what)
 

@@ -93,13 +93,13 @@ class FleetWatch:
             assert won >= self.fleet.policy.probe_successes, "let pass without a probe"
 
     def call_ended(self, call: Call, how: str) -> None:
-        term, name = call.permit._term, call.member.name
+        epochs, name = call.permit._epochs, call.member.name
         for what in (how, "slow") if call.slow else (how,):
-            self.calls[term.fleet_epoch][what, name] += 1
-            self.own[name, term.solo_epoch][what] += 1
+            self.calls[epochs.fleet_epoch][what, name] += 1
+            self.own[name, epochs.local_epoch][what] += 1
 
     def probe_ended(self, call: Call, how: str) -> None:
-        if call.alone:
+        if call.local:
             self.won_alone[call.member.name, call.member.view.fleet.epoch] += how == "ok"
         else:
             self.probes[call.epoch][how, call.member.name] += 1
@@ -173,13 +173,13 @@ class FleetWatch:
         view = member.view
         if view.fleet.override is not None:
             return
-        if view.passing is not None:
+        if view.gate.passing is not None:
             assert view.state() is CLOSED, f"{member.name} lets calls pass unseen"
-        if view.refusing_until_s > member.fleet.now_s + ROUNDED_S:
+        if view.gate.refusing_until_s > member.fleet.now_s + ROUNDED_S:
             assert view.state() is not CLOSED, f"{member.name} refuses calls unseen"
 
     def _check_own_window(self, member: Member) -> None:
-        own = member.view._overlay.solo.circuit
+        own = member.view._local_trip.breaker.circuit
         ended = self.own[member.name, own.epoch]
         _check_counts(own.window.values(), ended["ok"], ended["failed"], ended["slow"])
 
@@ -190,7 +190,7 @@ class FleetWatch:
         for call in under_way:
             call.slept |= call.member.wire.paused
         awake = [c for c in under_way if not c.slept]
-        shared = [c for c in awake if not c.alone and (c.token not in self.lost or c.token in self._outlasted)]
+        shared = [c for c in awake if not c.local and (c.token not in self.lost or c.token in self._outlasted)]
         assert len(shared) <= self.fleet.policy.probes, f"{len(shared)} probes at the service"
         for call in awake:
             assert self.fleet.now_s <= call.grant.until_s, f"{call.member.name} probes beyond its lease"
@@ -201,7 +201,7 @@ class FleetWatch:
             assert lease, f"{call.member.name} probes without a lease"
             assert lease.until_ms > now_ms, f"{call.member.name} probes beyond its lease"
         for member in self.fleet.members:
-            alone = [c for c in awake if c.alone and c.member is member]
+            alone = [c for c in awake if c.local and c.member is member]
             assert len(alone) <= 1, f"{member.name}, alone, probes {len(alone)} times at once"
 
     def _check_grants(self, member: Member) -> None:

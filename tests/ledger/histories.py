@@ -12,10 +12,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
-from ha_rag.ledger.ledger import Reply
 from ha_rag.messages import Outcome
 from tests.ledger.bench import Bench, MemoryBench, terms
 
@@ -27,7 +27,7 @@ POLICIES = {
     "old": OLD,
     "quorum": terms(window_ms=2000, bucket_ms=200, quorum=2, probes=2, probe_successes=3, lease_ms=450, backoff=1.5),
     "slow": replace(OLD, bucket_ms=50, slow_threshold=0.6, probe_successes=3),
-    "long": terms(lease_ms=1500, rest_ms=300, probes=3, window_ms=1500, bucket_ms=150),
+    "long": terms(lease_ms=1500, open_ms=300, probes=3, window_ms=1500, bucket_ms=150),
 }
 
 replicas = st.sampled_from("abc")
@@ -61,12 +61,12 @@ settle = st.tuples(just("settle"), policies, replicas, st.integers(0, 3), st.one
 override = st.tuples(
     just("override"), policies, st.sampled_from([*OverrideMode, None]), replicas, st.sampled_from([None, 300, 1000])
 )
-teach = st.tuples(just("teach"), policies, replicas, st.integers(0, 6))
+restore = st.tuples(just("restore"), policies, replicas, st.integers(0, 6))
 advance = st.tuples(just("advance"), st.sampled_from([1, 37, 99, 100, 101, 299, 501, 999, 1001, 7013]))
 deadline = st.tuples(just("until"), st.integers(0, 3), st.sampled_from([-1, 0, 0, 0, 1]))
 moment = st.one_of(deadline, deadline, advance)
 anything = st.one_of(
-    report, asked, failure, lease, settle, override, teach, moment,
+    report, asked, failure, lease, settle, override, restore, moment,
     st.tuples(just("read"), policies), st.tuples(just("forget")), st.tuples(just("copy")), st.tuples(just("fall_back")),
 )  # fmt: skip
 
@@ -108,7 +108,7 @@ word = _sequence(
 loss = _sequence(
     _some(st.sampled_from([("forget",), ("fall_back",), ("fall_back",)]), 1, 1),
     _some(anything, 0, 2),
-    _some(teach, 1, 2),
+    _some(restore, 1, 2),
 )
 # Two transitions in one millisecond, of which the ledger has forgotten the first: their epochs are the same.
 spoken = st.tuples(just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300]))
@@ -116,7 +116,7 @@ settled = _some(_end(st.one_of(just(Outcome.OK), just(Outcome.FAILED))), 1, 1)
 step = st.one_of(_some(spoken, 1, 1), _some(breaks, 1, 3), settled, settled)
 tie = _sequence(
     just([("copy",)]), step, just([("fall_back",), ("read", "main")]), step,
-    _some(st.tuples(just("teach_lost"), policies, replicas), 1, 1), _some(teach, 0, 2),
+    _some(st.tuples(just("restore_lost"), policies, replicas), 1, 1), _some(restore, 0, 2),
 )  # fmt: skip
 tied = _sequence(st.one_of(just([("override", "main", None, "a", None)]), _sequence(opens, _some(ask, 1, 1))), tie)
 copied = _sequence(_some(just(("copy",)), 1, 1), _some(failure, 0, 1))
@@ -158,8 +158,8 @@ class History:
         if verb == "until":
             verb, args = "advance", (self._ms_until(*args),)
         if verb == "rested":
-            rest_ms = self.memory.memory.circuit(NAME).open_until_ms - self.memory.now_ms
-            verb, args = "advance", (max(0, rest_ms + args[0]),)
+            open_ms = self.memory.memory.circuit(NAME).open_until_ms - self.memory.now_ms
+            verb, args = "advance", (max(0, open_ms + args[0]),)
         if verb == "fall_back":
             self.lost = self.seen[-1]
         for bench in self.benches:
@@ -215,17 +215,17 @@ class History:
     def override(self, policy: Any, mode: OverrideMode | None, by: str, for_ms: int | None) -> Callable[[Bench], Any]:
         return lambda bench: bench.ledger.override(NAME, policy, mode, "a reason: ü", by, for_ms)
 
-    def teach(self, policy: Any, replica: str, which: int) -> Callable[[Bench], Any]:
-        return self._teach(policy, replica, self.seen[max(0, len(self.seen) - 1 - which)])
+    def restore(self, policy: Any, replica: str, which: int) -> Callable[[Bench], Any]:
+        return self._restore(policy, replica, self.seen[max(0, len(self.seen) - 1 - which)])
 
-    def teach_lost(self, policy: Any, replica: str) -> Callable[[Bench], Any]:
+    def restore_lost(self, policy: Any, replica: str) -> Callable[[Bench], Any]:
         """What was last heard before the ledger fell back."""
-        return self._teach(policy, replica, self.lost)
+        return self._restore(policy, replica, self.lost)
 
     @staticmethod
-    def _teach(policy: Any, replica: str, heard: Snapshot) -> Callable[[Bench], Any]:
+    def _restore(policy: Any, replica: str, heard: Snapshot) -> Callable[[Bench], Any]:
         belief = heard.belief()
-        return lambda bench: bench.ledger.teach(NAME, policy, replica, belief)
+        return lambda bench: bench.ledger.restore(NAME, policy, replica, belief)
 
     def read(self, policy: Any) -> Callable[[Bench], Any]:
         async def call(bench: Bench) -> Reply:

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.state import Circuit
-from ha_rag.ledger.asking import ASK_AGAIN_S
-from ha_rag.ledger.ledger import Reply
+from ha_rag.ledger.view.probe_lease import ASK_AGAIN_S
 from tests.ledger.virtual_ledgers import GlassLedger, InLua
 
-A_SECOND = {"record": 31, "lease": 40, "settle": 40, "read": 40, "teach": 20, "beat": 25}
+A_SECOND = {"record": 31, "lease": 40, "settle": 40, "read": 40, "restore": 20, "beat": 25}
 """The most that one replica may send of each verb within a second, for one circuit, in a fleet of a few.
 
 Reports: ten intervals, and a bucket of ten that is refilled ten times a second. A lost ledger is looked for, and beaten
@@ -30,7 +30,7 @@ class Step:
     at_ms: int
     before: Circuit
     after: Circuit
-    said: Batch | Belief
+    said: Batch | RestorePoint
 
 
 class Logbook:
@@ -43,7 +43,7 @@ class Logbook:
         self._lately: dict[str, deque[float]] = {verb: deque() for verb in A_SECOND}
         self._asks_from_s = 0.0
 
-    async def step(self, circuit: str, said: Batch | Belief, act: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def step(self, circuit: str, said: Batch | RestorePoint, act: Callable[[], Awaitable[Reply]]) -> Reply:
         """Carries out a report or a lesson, and notes what it changed."""
         before, at_ms = self._ledger.circuit(circuit), await self._ledger.now_ms()
         reply = await act()

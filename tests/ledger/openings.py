@@ -219,14 +219,14 @@ async def back_after_alone(fleet: Fleet) -> None:
     member.wire.cut()
     await asyncio.sleep(2.0)
     await fail([member])
-    assert member.view.overlaid()
+    assert member.view.is_tripped_locally()
     for _ in range(10):
         await asyncio.gather(*(m.call() for m in others))
     member.wire.mend()
     await asyncio.sleep(0.6)
     assert fleet.ledger.circuit(SVC).state is CLOSED
     assert not member.view.away
-    assert member.view.overlaid()
+    assert member.view.is_tripped_locally()
 
 
 async def one_sick(fleet: Fleet) -> None:

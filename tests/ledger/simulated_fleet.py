@@ -18,8 +18,8 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import InvalidRequestError, ServiceError, ThrottledError
 from ha_rag.events import Event
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.view import View
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.view import View
 from tests.ledger.fleet_watch import FleetWatch
 from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import InMemory, Make, OpenLedger
@@ -80,15 +80,15 @@ class Call:
 
     @property
     def epoch(self) -> int:
-        return self.permit._term.fleet_epoch
+        return self.permit._epochs.fleet_epoch
 
     @property
     def probe(self) -> bool:
         return self.permit.probe
 
     @property
-    def alone(self) -> bool:
-        return isinstance(self.permit, Probe) and self.permit._grant.alone
+    def local(self) -> bool:
+        return isinstance(self.permit, Probe) and self.permit._grant.local
 
     @property
     def token(self) -> str:

@@ -24,24 +24,24 @@ def situations(fleet: Fleet) -> set[str]:
 
 
 def _of(member: Member, epoch: int) -> list[str]:
-    view, own = member.view, member.view._overlay.solo.circuit
+    view, own = member.view, member.view._local_trip.breaker.circuit
     probes = [call for call in member.calls if call.probe]
     facts = {
         "knows more than the ledger": view.fleet.epoch > epoch,
         "knows less than the ledger": view.fleet.epoch < epoch,
-        "probes": any(not call.alone for call in probes),
+        "probes": any(not call.local for call in probes),
         "probes under a lost lease": any(call.token in member.fleet.watch.lost for call in probes),
-        "probes alone": any(call.alone for call in probes),
+        "probes alone": any(call.local for call in probes),
         "is away": view.away,
         "is away and rests": view.away and own.state is OPEN,
         "rests by itself in touch with all": not view.away and own.state is OPEN,
-        "probes alone though in touch": not view.away and any(call.alone for call in probes),
-        "holds a grant": view._asking._grant is not None,
+        "probes alone though in touch": not view.away and any(call.local for call in probes),
+        "holds a grant": view._leases._grant is not None,
         "has a call of an earlier epoch": any(c.epoch != view.fleet.epoch for c in member.calls if not c.probe),
         "stands still": member.wire.paused,
         "stands still, probing": member.wire.paused and bool(probes),
         "is sick": member.sick,
         "was refused a verb": member.wire.readonly and view.away,
-        "has a batch that was not acknowledged": view._counting._outbox._sent is not None,
+        "has a batch that was not acknowledged": view._counter._outbox._sent is not None,
     }
     return [what for what, true in facts.items() if true]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.circuit.state import OverrideMode
-from ha_rag.ledger import alerts
-from ha_rag.ledger.alerts import GROUP, KEPT_MS, RedisAlertStore
-from ha_rag.ledger.ledger import Event
+from ha_rag.ledger.store import alerts
+from ha_rag.ledger.store.alerts import GROUP, KEPT_MS, RedisAlertStore
+from ha_rag.ledger.store.ledger import StreamEntry
 from tests.ledger.bench import RedisBench, terms
 from tests.ledger.test_contract import NAME
 
@@ -31,7 +31,7 @@ async def happens(bench: RedisBench, *reasons: str, circuit: str = NAME) -> None
         await bench.ledger.override(circuit, terms(), OverrideMode.SHADOW, reason, "kim", None)
 
 
-def reasons(events: list[Event]) -> list[str]:
+def reasons(events: list[StreamEntry]) -> list[str]:
     return [event.reason.removeprefix("shadow: ") for event in events]
 
 

@@ -10,8 +10,8 @@ from redis.asyncio.connection import SSLConnection
 from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedSSLConnection
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.address import Address, parse
-from ha_rag.ledger.connection import close, connect
+from ha_rag.ledger.store.address import Address, parse
+from ha_rag.ledger.store.connection import close, connect
 from tests.redis_servers import RedisProcess
 
 H = "127.0.0.1"

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.events import CircuitChanged, Event, LedgerLimited, LedgerLost
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.limits import TELLING
 from ha_rag.ledger.sync.contact import REFUSED_S, Contact
-from ha_rag.ledger.view import View
-from ha_rag.ledger.views import Views
+from ha_rag.ledger.sync.denied_permissions import TELLING
+from ha_rag.ledger.view.view import View
+from ha_rag.ledger.view.views import Views
 from tests.ledger.views import CLOSED, OPEN, OneView
 
 
@@ -40,13 +40,13 @@ def line() -> Line:
 
 
 def test_steps_that_the_ledger_took_and_could_not_tell_of_are_counted_and_said_once(line: Line) -> None:
-    assert line.contact.untold == 0
+    assert line.contact.unpublished == 0
     for _ in range(3):
-        line.contact.taken(line.view, line.reply(untold=True))
-    assert line.contact.untold == 3
+        line.contact.taken(line.view, line.reply(unpublished=True))
+    assert line.contact.unpublished == 3
     assert [(e.what, e.reason) for e in line.events if isinstance(e, LedgerLimited)] == [(TELLING, "XADD or PUBLISH")]
     assert list(line.contact.limits.standing) == [TELLING]
-    line.contact.taken(line.view, line.reply(told=True))
+    line.contact.taken(line.view, line.reply(published=True))
     assert list(line.contact.limits.standing) == []
 
 

@@ -7,10 +7,10 @@ from contextlib import aclosing
 
 import pytest
 
-from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, RestorePoint, Tally
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.ledger.ledger import Reply
 from ha_rag.messages import Outcome
 from tests.ledger.bench import Bench, terms
 
@@ -145,7 +145,7 @@ async def test_a_ledger_that_forgot_is_taught_and_the_epoch_goes_on(hands: Hands
     await hands.bench.forget()
     await hands.bench.advance(100)
     assert (await hands.read()).snapshot.epoch == 0
-    taught = (await hands.ledger.teach(NAME, hands.terms, "a", believed.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", believed.belief())).snapshot
     assert (taught.state, taught.left_ms, taught.open_count) == (OPEN, 500, 1)
     assert taught.epoch > believed.epoch
 
@@ -174,8 +174,8 @@ async def test_a_hundred_of_those_that_see_the_failures_are_named_and_all_of_the
 
 async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
     opened = (await hands.report(failed=3)).snapshot
-    for late in (Belief(CLOSED, opened.epoch - 1), opened.belief()):
-        assert (await hands.ledger.teach(NAME, hands.terms, "a", late)).snapshot == opened
+    for late in (RestorePoint(CLOSED, opened.epoch - 1), opened.belief()):
+        assert (await hands.ledger.restore(NAME, hands.terms, "a", late)).snapshot == opened
 
 
 async def test_an_epoch_that_names_two_transitions_is_brought_to_an_end_by_whoever_knows_the_other_one(
@@ -188,10 +188,10 @@ async def test_an_epoch_that_names_two_transitions_is_brought_to_an_end_by_whoev
     await bench.fall_back()
     won = (await hands.settle(Outcome.OK)).snapshot
     assert (lost.state, won.state, won.epoch) == (OPEN, CLOSED, lost.epoch)
-    taught = (await hands.ledger.teach(NAME, hands.terms, "a", lost.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", lost.belief())).snapshot
     assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
     for late in (lost, won):
-        assert (await hands.ledger.teach(NAME, hands.terms, "b", late.belief())).snapshot == taught
+        assert (await hands.ledger.restore(NAME, hands.terms, "b", late.belief())).snapshot == taught
 
 
 async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> None:
@@ -201,7 +201,7 @@ async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> 
     won = (await hands.settle(Outcome.OK)).snapshot
     await bench.fall_back()
     lost = (await hands.settle(Outcome.FAILED)).snapshot
-    taught = (await hands.ledger.teach(NAME, hands.terms, "a", won.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", won.belief())).snapshot
     assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
 
 
@@ -211,7 +211,7 @@ async def test_in_a_tie_the_ledgers_own_word_stands(hands: Hands) -> None:
     await hands.bench.fall_back()
     spoken = (await hands.override(OverrideMode.SHADOW, 700)).snapshot
     assert spoken.epoch == opened.epoch
-    taught = (await hands.ledger.teach(NAME, hands.terms, "a", opened.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", opened.belief())).snapshot
     assert (taught.state, taught.override, taught.epoch) == (CLOSED, spoken.override, opened.epoch + 1)
     assert (await hands.read()).snapshot == taught
 
@@ -221,9 +221,9 @@ async def test_what_reads_as_half_open_by_now_is_no_tie(hands: Hands) -> None:
     await hands.bench.advance(500)
     known = (await hands.read()).snapshot
     assert known.state is HALF_OPEN
-    assert (await hands.ledger.teach(NAME, hands.terms, "a", opened.belief())).snapshot == known
+    assert (await hands.ledger.restore(NAME, hands.terms, "a", opened.belief())).snapshot == known
     await hands.bench.advance(1000)
-    assert (await hands.ledger.teach(NAME, hands.terms, "a", known.belief())).snapshot.epoch == known.epoch
+    assert (await hands.ledger.restore(NAME, hands.terms, "a", known.belief())).snapshot.epoch == known.epoch
 
 
 async def test_a_probe_whose_request_and_outcome_come_twice_is_counted_once(hands: Hands) -> None:
@@ -264,16 +264,24 @@ async def test_events_are_read_from_where_one_left_off(hands: Hands) -> None:
 
 
 async def test_an_event_names_its_circuit_and_who_taught(hands: Hands) -> None:
-    await hands.ledger.teach(NAME, hands.terms, "c", Belief(OPEN, 7, left_ms=400))
+    await hands.ledger.restore(NAME, hands.terms, "c", RestorePoint(OPEN, 7, left_ms=400))
     assert [(e.circuit, e.trigger, e.by) for e in await hands.ledger.events(NAME)] == [
         (NAME, "ledger restored, resting", "c")
     ]
 
 
 async def test_an_answer_says_whether_there_was_anything_to_tell_the_others(hands: Hands) -> None:
-    told = [(await hands.report(ok=1)).told, (await hands.report(failed=3)).told, (await hands.lease()).told]
+    told = [
+        (await hands.report(ok=1)).published,
+        (await hands.report(failed=3)).published,
+        (await hands.lease()).published,
+    ]
     await hands.bench.advance(500)
-    told += [(await hands.lease()).told, (await hands.settle(Outcome.CANCELLED)).told, (await hands.read()).told]
+    told += [
+        (await hands.lease()).published,
+        (await hands.settle(Outcome.CANCELLED)).published,
+        (await hands.read()).published,
+    ]
     assert told == [False, True, False, True, True, False]
 
 

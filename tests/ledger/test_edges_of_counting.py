@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.ledger.ledger import Reply
 from tests.ledger.bench import Bench, terms
 
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN

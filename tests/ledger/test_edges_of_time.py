@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.rules import Batch, RestorePoint, Tally
 from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
 from ha_rag.messages import Outcome
 from tests.ledger.bench import Bench, terms
@@ -49,8 +49,8 @@ async def test_a_new_word_lets_shadow_tell_again_within_the_rest_that_it_would_h
 
 async def test_a_word_that_is_taught_stands_as_it_was_given(bench: Bench) -> None:
     word = Override(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
-    belief = Belief(CircuitState.CLOSED, bench.now_ms, override=word)
-    assert (await bench.ledger.teach(NAME, terms(), "a", belief)).snapshot.override == word
+    belief = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
+    assert (await bench.ledger.restore(NAME, terms(), "a", belief)).snapshot.override == word
     await bench.advance(100)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
 
@@ -58,7 +58,7 @@ async def test_a_word_that_is_taught_stands_as_it_was_given(bench: Bench) -> Non
 async def test_teaching_ends_a_word_whose_time_was_up_and_tells_of_it(bench: Bench) -> None:
     await bench.ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", 100)
     await bench.advance(100)
-    await bench.ledger.teach(NAME, terms(), "a", Belief(CircuitState.CLOSED, bench.now_ms + 50))
+    await bench.ledger.restore(NAME, terms(), "a", RestorePoint(CircuitState.CLOSED, bench.now_ms + 50))
     assert "its time is up" in [event.reason for event in await bench.ledger.events(NAME)]
 
 

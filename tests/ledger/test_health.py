@@ -10,8 +10,8 @@ from redis.exceptions import NoPermissionError
 
 from ha_rag.clock import ManualClock
 from ha_rag.errors import LedgerUnavailableError
-from ha_rag.ledger.health import store_health
-from ha_rag.ledger.ledger import StoreHealth
+from ha_rag.ledger.store.health import store_health
+from ha_rag.ledger.store.ledger import StoreHealth
 from tests.ledger.bench import RedisBench
 
 WELL = {
@@ -50,7 +50,7 @@ async def test_a_store_that_is_well_tells_its_figures_and_warns_of_nothing() -> 
 
 async def test_a_round_trip_is_told_in_milliseconds_to_a_thousandth(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = ManualClock()
-    monkeypatch.setattr("ha_rag.ledger.health.SystemClock", lambda: clock)
+    monkeypatch.setattr("ha_rag.ledger.store.health.SystemClock", lambda: clock)
     assert (await store_health(Store(WELL, clock, takes_s=0.0123456))).round_trip_ms == 12.346
 
 

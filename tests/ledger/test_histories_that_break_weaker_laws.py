@@ -15,12 +15,12 @@ import pytest
 import redis
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ServiceError, ThrottledError
-from ha_rag.ledger.ledger import Reply
 from ha_rag.messages import Outcome
 from tests.ledger.bench import START_MS, Bench, MemoryBench, RedisBench, terms
 from tests.ledger.openings import rested
@@ -32,8 +32,8 @@ from tests.redis_servers import RedisProcess
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 NAME, REST, LEASE = "embedder.primary", 500, 300
-T = terms(min_samples=2, probe_successes=1, rest_ms=REST, lease_ms=LEASE)
-TWO_PROBES = terms(min_samples=2, probe_successes=1, probes=2, rest_ms=REST, lease_ms=LEASE)
+T = terms(min_samples=2, probe_successes=1, open_ms=REST, lease_ms=LEASE)
+TWO_PROBES = terms(min_samples=2, probe_successes=1, probes=2, open_ms=REST, lease_ms=LEASE)
 DOWN = ServiceError("down", status=500)
 
 
@@ -59,8 +59,8 @@ class Fleet:
     async def settle(self, replica: int, token: str, outcome: Outcome, asked_ms: int = 0) -> Reply:
         return await self.ledger.settle(NAME, self.terms, f"r{replica}", token, outcome, asked_ms, 0.0)
 
-    async def teach(self, replica: int, believed: Snapshot) -> Reply:
-        return await self.ledger.teach(NAME, self.terms, f"r{replica}", believed.belief())
+    async def restore(self, replica: int, believed: Snapshot) -> Reply:
+        return await self.ledger.restore(NAME, self.terms, f"r{replica}", believed.belief())
 
     async def read(self) -> Reply:
         return (await self.ledger.read({NAME: self.terms}))[NAME]
@@ -150,10 +150,10 @@ async def test_an_epoch_that_names_two_transitions_in_the_same_millisecond_is_le
     await fleet.bench.forget()
     second = (await fleet.flush(1, ok=1, failed=1)).snapshot
     assert (second.state, second.epoch, second.opened_by) == (OPEN, first.epoch, "r1")
-    taught = (await fleet.teach(0, first)).snapshot
+    taught = (await fleet.restore(0, first)).snapshot
     assert (taught.state, taught.left_ms) == (OPEN, REST)
     assert taught.epoch > first.epoch
-    assert (await fleet.teach(1, second)).snapshot == taught
+    assert (await fleet.restore(1, second)).snapshot == taught
 
 
 async def test_a_redis_that_fell_back_to_an_older_copy_grants_nothing_to_who_knows_more(fleet: Fleet) -> None:
@@ -167,7 +167,7 @@ async def test_a_redis_that_fell_back_to_an_older_copy_grants_nothing_to_who_kno
     refused = await fleet.lease(1, "u", known=known.epoch)
     assert (refused.granted, refused.wait_ms) == (False, 0), "but for what the asker knows, there is a place"
     assert refused.snapshot.epoch == copied
-    taught = (await fleet.teach(1, known)).snapshot
+    taught = (await fleet.restore(1, known)).snapshot
     assert (taught.state, taught.left_ms) == (OPEN, known.left_ms)
     assert taught.epoch > known.epoch
 
@@ -178,7 +178,7 @@ async def test_teaching_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet)
     await fleet.bench.advance(REST)
     believed = (await fleet.lease(0, "t")).snapshot
     await fleet.bench.forget()
-    taught = (await fleet.teach(1, believed)).snapshot
+    taught = (await fleet.restore(1, believed)).snapshot
     assert (taught.state, taught.left_ms) == (OPEN, LEASE)
     late = (await fleet.settle(0, "t", Outcome.OK)).snapshot
     assert (late.state, late.epoch) == (OPEN, taught.epoch)
@@ -213,10 +213,10 @@ async def test_after_a_flush_during_a_probe_the_circuit_rests_longer_than_that_p
 
 
 @pytest.mark.parametrize(
-    ("outcome", "rest_ms", "ghost_ms"), [(Outcome.FAILED, 2 * REST, 0), (Outcome.THROTTLED, 50, LEASE - 50)]
+    ("outcome", "open_ms", "ghost_ms"), [(Outcome.FAILED, 2 * REST, 0), (Outcome.THROTTLED, 50, LEASE - 50)]
 )
 async def test_a_lease_that_a_failover_brings_back_holds_its_place_for_its_life_and_no_longer(
-    outcome: Outcome, rest_ms: int, ghost_ms: int, fleet: Fleet
+    outcome: Outcome, open_ms: int, ghost_ms: int, fleet: Fleet
 ) -> None:
     """The copy has the grant and missed the probe's end: nobody probes any more, and nobody gives the place back."""
     await fleet.opened()
@@ -225,9 +225,9 @@ async def test_a_lease_that_a_failover_brings_back_holds_its_place_for_its_life_
     await fleet.bench.copy()
     known = (await fleet.settle(0, "t", outcome, asked_ms=50)).snapshot
     await fleet.bench.fall_back()
-    taught = (await fleet.teach(0, known)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, rest_ms)
-    await fleet.bench.advance(rest_ms)
+    taught = (await fleet.restore(0, known)).snapshot
+    assert (taught.state, taught.left_ms) == (OPEN, open_ms)
+    await fleet.bench.advance(open_ms)
     if ghost_ms:
         kept, refused = await fleet.everything(), await fleet.lease(1, "u", known=taught.epoch)
         assert (refused.granted, refused.wait_ms) == (False, ghost_ms)

@@ -37,7 +37,7 @@ def test_a_closing_that_was_given_the_epoch_of_an_opening_ends_no_rest_and_the_f
     """Random steps after that opening of a fleet seldom leave it the time that it takes to show."""
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(two_transitions_share_an_epoch(fleet))
-        tied, rests_until_s = fleet.ledger.circuit(SVC).epoch, fleet.members[0].view._stance.fleet.rest_until_s
+        tied, rests_until_s = fleet.ledger.circuit(SVC).epoch, fleet.members[0].view._effective.fleet.open_until_s
         while fleet.now_s < rests_until_s - 0.1:
             fleet.run(asyncio.sleep(0.05))
             fleet.check()
@@ -51,7 +51,7 @@ def test_who_teaches_first_and_missed_the_opening_ends_no_rest_and_the_fleet_is_
     with Fleet(3, replace(QUICK, recovery_timeout_s=3.0, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(taught_by_one_that_missed_the_opening(fleet))
         lesson, knowing = fleet.ledger.circuit(SVC), fleet.members[1:]
-        rests_until_s = min(member.view._stance.fleet.rest_until_s for member in knowing)
+        rests_until_s = min(member.view._effective.fleet.open_until_s for member in knowing)
         while fleet.ledger.circuit(SVC).epoch == lesson.epoch:
             fleet.run(asyncio.sleep(0.05))
             fleet.check()

@@ -17,10 +17,10 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.keys import Keys, is_name
-from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.rights import keys_rule
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.keys import Keys, is_name
+from ha_rag.ledger.store.permissions import keys_rule
+from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
 from tests.redis_servers import RedisProcess
 

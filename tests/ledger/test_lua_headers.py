@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ha_rag.circuit.rules import Batch, Belief, Tally
+from ha_rag.circuit.rules import Batch, RestorePoint, Tally
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.transitions import TABLE
-from ha_rag.ledger.keys import PARTS
-from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.scripts import PRELUDE, VERBS, lua, scripts
+from ha_rag.ledger.store.keys import PARTS
+from ha_rag.ledger.store.redis import RedisLedger
+from ha_rag.ledger.store.scripts import PRELUDE, VERBS, lua, scripts
 from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
 
@@ -55,7 +55,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "lease": ("a", 0, "t"),
     "settle": ("a", "t", Outcome.OK, 0, 0.0),
     "override": (OverrideMode.OPEN, "why", "who", None),
-    "teach": ("a", Belief(CircuitState.OPEN, 1)),
+    "restore": ("a", RestorePoint(CircuitState.OPEN, 1)),
 }
 
 

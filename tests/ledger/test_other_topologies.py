@@ -20,15 +20,15 @@ from ha_rag.assembly.redis_trial import try_redis
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.errors import LedgerUnavailableError, ShardUnavailableError
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.keys import Keys
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import RedisBench, terms
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary
 
 REST_MS = 60_000
-TERMS = terms(rest_ms=REST_MS)
+TERMS = terms(open_ms=REST_MS)
 NAMES = ["embedder.primary", "generator.primary", "retriever.primary"]
 
 
@@ -219,8 +219,8 @@ async def test_a_sentinel_that_wants_a_login_of_its_own_gets_it_from_the_url(sen
 OTHER_PROCESS = """
 import asyncio, sys
 from ha_rag.circuit.state import OverrideMode
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import RedisBench, terms
 
 async def main():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.clock import ManualClock
-from ha_rag.ledger.link import Link
-from ha_rag.ledger.pace import Burst, Pace
+from ha_rag.ledger.sync.link import Link
+from ha_rag.ledger.sync.pace import Burst, Pace
 
 
 @pytest.mark.parametrize("replicas", [1, 10, 100, 3000, 30_000])

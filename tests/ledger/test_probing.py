@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.pace import RETRY_S
 from ha_rag.ledger.sync import probing as probing_module
-from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+from ha_rag.ledger.sync.pace import RETRY_S
 from ha_rag.ledger.sync.probing import Probing
+from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.messages import Outcome
 from tests.ledger.views import HALF_OPEN, OneView
 
 
-class Elsewhere(Errands):
-    """Errands whose loop runs in another thread, or nowhere. `asked`: what is to be done there."""
+class Elsewhere(BackgroundTasks):
+    """BackgroundTasks whose loop runs in another thread, or nowhere. `asked`: what is to be done there."""
 
     def __init__(self, *, runs: bool) -> None:
         super().__init__()
@@ -44,39 +44,39 @@ def view() -> OneView:
     return view
 
 
-def probing(view: OneView, errands: Errands) -> Probing:
+def probing(view: OneView, background: BackgroundTasks) -> Probing:
     contact: Any = SimpleNamespace(now_s=view.clock.monotonic_s)
-    return Probing(contact, errands)
+    return Probing(contact, background)
 
 
 async def asked_through(contact: Any, view: OneView) -> None:
     """Asks for a probe, and waits for the answer."""
-    errands = Errands()
-    errands.open()
-    request = Probing(contact, errands).ask(view)
+    background = BackgroundTasks()
+    background.open()
+    request = Probing(contact, background).ask(view)
     assert request is not None
     await request
 
 
 def test_a_thread_leaves_its_request_with_the_loop_and_nobody_asks_again_meanwhile(view: OneView) -> None:
-    errands = Elsewhere(runs=True)
+    background = Elsewhere(runs=True)
     assert view.refused().ask
-    assert probing(view, errands).ask(view) is None
-    assert len(errands.asked) == 1
+    assert probing(view, background).ask(view) is None
+    assert len(background.asked) == 1
     assert not view.refused().ask
 
 
 def test_where_no_loop_runs_the_next_call_asks_again(view: OneView) -> None:
-    errands = Elsewhere(runs=False)
+    background = Elsewhere(runs=False)
     assert view.refused().ask
-    assert probing(view, errands).ask(view) is None
+    assert probing(view, background).ask(view) is None
     assert view.refused().ask
 
 
 async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneView) -> None:
-    errands = Errands()
-    errands.open()
-    asked = probing(view, errands)
+    background = BackgroundTasks()
+    background.open()
+    asked = probing(view, background)
     assert asked.asked(view) is None
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
@@ -105,9 +105,9 @@ async def test_only_a_probe_that_is_granted_proves_that_the_ledger_takes_verbs(
 
 
 async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneView) -> None:
-    errands = Errands()
-    errands.open()
-    asked = probing(view, errands)
+    background = BackgroundTasks()
+    background.open()
+    asked = probing(view, background)
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
     assert await asyncio.to_thread(asked.ask, view) is None
@@ -138,9 +138,9 @@ def test_a_request_that_was_seen_to_be_made_is_not_held_against_the_next_one(vie
 
 
 async def test_a_request_that_lasts_is_not_taken_for_one_that_was_never_made(view: OneView) -> None:
-    errands = Errands()
-    errands.open()
-    asked = probing(view, errands)
+    background = BackgroundTasks()
+    background.open()
+    asked = probing(view, background)
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
     assert view.refused().ask
@@ -169,8 +169,8 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
         settled.append((circuit, replica, token, outcome))
         return Reply(view.said(HALF_OPEN, 9))
 
-    errands = Errands()
-    errands.open()
+    background = BackgroundTasks()
+    background.open()
     contact: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s,
         incarnation="r1~1",
@@ -181,7 +181,7 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
     view.granted(6, "t1")
     view.hears(HALF_OPEN, 9)
     assert view.refused().ask
-    asked = Probing(contact, errands)
+    asked = Probing(contact, background)
     request = asked.ask(view)
     assert request is not None
     await request
@@ -239,9 +239,9 @@ async def test_a_place_that_may_have_been_taken_is_given_back_for_as_long_as_its
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=no_answer, settle=settle),
         not_taken=lambda *_: None, retry_s=lambda: lease_s / 4,
     )  # fmt: skip
-    errands = Errands()
-    errands.open()
-    probes = Probing(contact, errands)
+    background = BackgroundTasks()
+    background.open()
+    probes = Probing(contact, background)
     await probes._lease(view)
     await probes.all_settled()
     assert tried_s == [began_s, began_s + lease_s / 4, began_s + lease_s / 2, began_s + 3 * lease_s / 4]
@@ -267,7 +267,7 @@ async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the
         not_taken=lambda *_: None, taken=lambda *_: None,
     )  # fmt: skip
     grant = Grant("t1", view.clock.now_s + 1, 5, False, view.clock.now_s + 1)
-    await Probing(contact, Errands())._settle(view, grant, outcome)
+    await Probing(contact, BackgroundTasks())._settle(view, grant, outcome)
     assert len(slept) == 1
     assert waited_s[0] <= slept[0] <= waited_s[1]
 

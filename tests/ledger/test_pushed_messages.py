@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ha_rag.ledger.replies import change
+from ha_rag.ledger.store.codec import change
 
 SNAPSHOT = ["1000", "open", "7", "500", "1", "why", "r1", "900", "0", "0", "0", "0", "1", "2", "0", "", "", "", "",
             "r1", "r2"]  # fmt: skip

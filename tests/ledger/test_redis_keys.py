@@ -10,9 +10,9 @@ import pytest
 
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.keys import FORM, PARTS, Keys
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.keys import FORM, PARTS, Keys
+from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import RedisBench
 from tests.ledger.bench import terms as terms_of
@@ -187,7 +187,7 @@ REFUSALS = {
     "a read": lambda h: h.read(),
     "a lease that is refused": lambda h: h.lease("other", by="b"),
     "a foreign token": lambda h: h.settle(Outcome.OK, "foreign"),
-    "a lesson that is not news": lambda h: h.ledger.teach(NAME, h.terms, "a", (h.known).belief()),
+    "a lesson that is not news": lambda h: h.ledger.restore(NAME, h.terms, "a", (h.known).belief()),
     "outcomes of an open circuit": lambda h: h.report(failed=5),
     "the end of no override": lambda h: h.override(None),
 }
@@ -226,7 +226,7 @@ async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
 ) -> None:
     """On Redis's own clock: the stand-in for the clock above keeps ends of its own."""
     client = connect(redis_server.url, timeout_s=2.0)
-    ledger, policy = RedisLedger(client), terms_of(rest_ms=1 if half_open else 60_000, lease_ms=60_000)
+    ledger, policy = RedisLedger(client), terms_of(open_ms=1 if half_open else 60_000, lease_ms=60_000)
     opened = await _open(ledger, policy)
     epoch = await _granted(ledger, policy, opened) if half_open else opened
     ends, before = await _ends(client), redis_server.commands()
@@ -263,7 +263,7 @@ async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(
 ) -> None:
     await hands.override(OverrideMode.SHADOW)
     belief = replace((await hands.read()).snapshot, override=None).belief()
-    await hands.ledger.teach(NAME, hands.terms, "a", replace(belief, epoch=belief.epoch + 10))
+    await hands.ledger.restore(NAME, hands.terms, "a", replace(belief, epoch=belief.epoch + 10))
     assert not await redis_bench.client.exists(key(redis_bench, "open"), key(redis_bench, "override"))
 
 
@@ -307,7 +307,7 @@ async def test_on_redis_own_clock_the_recovery_timeout_is_the_open_keys_time_to_
     redis_server: RedisProcess,
 ) -> None:
     client = connect(redis_server.url, timeout_s=2.0)
-    ledger, policy = RedisLedger(client), terms_of(rest_ms=300, lease_ms=300, probe_successes=1)
+    ledger, policy = RedisLedger(client), terms_of(open_ms=300, lease_ms=300, probe_successes=1)
     await _open(ledger, policy)
     left = (await ledger.read({NAME: policy}))[NAME].snapshot.left_ms
     ttl = await client.pttl(f"ha_rag:{{{NAME}}}:open")

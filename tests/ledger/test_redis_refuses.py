@@ -14,8 +14,8 @@ from redis.exceptions import NoScriptError
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ServiceError
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
 from tests.ledger.openings import rested
@@ -27,7 +27,7 @@ from tests.redis_servers import RedisProcess
 pytestmark = pytest.mark.real_redis
 
 NAME = "embedder.primary"
-TERMS = terms(rest_ms=60_000)
+TERMS = terms(open_ms=60_000)
 
 
 @pytest.fixture(scope="module", params=["7", "6.2"])
@@ -75,7 +75,7 @@ async def test_after_the_script_cache_was_flushed_the_next_call_of_every_verb_wo
         await ledger.lease(NAME, TERMS, "a", 0, "t")
         await ledger.settle(NAME, TERMS, "a", "t", Outcome.OK, 0, 0.0)
         reply = await ledger.override(NAME, TERMS, OverrideMode.SHADOW, "why", "kim", None)
-        await ledger.teach(NAME, TERMS, "a", reply.snapshot.belief())
+        await ledger.restore(NAME, TERMS, "a", reply.snapshot.belief())
         admin.script_flush()
 
 
@@ -155,7 +155,7 @@ async def test_after_flushall_the_ledger_reads_empty_and_takes_what_it_is_taught
     opened = (await fail(ledger)).snapshot
     admin.flushall()
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
-    taught = (await ledger.teach(NAME, TERMS, "a", opened.belief())).snapshot
+    taught = (await ledger.restore(NAME, TERMS, "a", opened.belief())).snapshot
     assert (taught.state, taught.epoch > opened.epoch) == ("open", True)
 
 
@@ -227,7 +227,7 @@ async def test_a_user_who_may_not_tell_still_opens_the_circuit(
     opened = await fail(ledger)
     again = (await ledger.read({NAME: TERMS}))[NAME]
     await ledger.aclose()
-    assert (opened.snapshot.state, opened.untold) == ("open", True)
+    assert (opened.snapshot.state, opened.unpublished) == ("open", True)
     assert again.snapshot.state == "open"
 
 
@@ -296,7 +296,7 @@ async def probes_alone(member: Member, times: int) -> None:
     for _ in range(times):
         call = await member.begin()
         assert call is not None
-        assert call.alone
+        assert call.local
         member.end(call)
         await member.fleet.settled(call)
 

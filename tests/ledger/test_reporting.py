@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.pace import REPORTS_PER_S, Pace
-from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+from ha_rag.ledger.sync.pace import REPORTS_PER_S, Pace
 from ha_rag.ledger.sync.reporting import BUSY_INTERVALS, BUSY_S, Reporting
 from tests.ledger.views import CLOSED, OneView
 
@@ -30,8 +30,8 @@ class Desk:
         self.jitters: list[float] = []
         self.answer = asyncio.Event()
         self.answer.set()
-        self.errands = Errands()
-        self.errands.open()
+        self.background = BackgroundTasks()
+        self.background.open()
         self.link = SimpleNamespace(up=True, ledger_now_ms=lambda: self.view.ledger_ms)
         contact: Any = SimpleNamespace(
             now_s=self.view.clock.monotonic_s,
@@ -41,7 +41,7 @@ class Desk:
             taken=lambda view, reply: None,
         )
         self.contact = contact
-        self.reporting = Reporting(contact, self.errands)
+        self.reporting = Reporting(contact, self.background)
 
     async def _record(self, circuit: str, terms: object, batch: Batch, jitter: float) -> Reply:
         self.sent.append(batch)

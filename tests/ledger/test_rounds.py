@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from ha_rag.errors import LedgerUnavailableError
-from ha_rag.ledger.sync.rounds import for_ever
+from ha_rag.ledger.sync.rounds import forever
 from tests.strategy.virtual_time import in_virtual_time
 
 
@@ -34,7 +34,7 @@ def test_a_round_that_went_wrong_is_logged_and_tried_again_after_a_pause(
 
     async def scenario() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await for_ever(fails, lambda: 2.0)
+            await forever(fails, lambda: 2.0)
 
     in_virtual_time(scenario)
     assert [at_s - began_s[0] for at_s in began_s] == pytest.approx([0.0, 2.0, 4.0])
@@ -52,7 +52,7 @@ def test_a_round_that_went_well_is_followed_by_the_next_at_once() -> None:
 
     async def scenario() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await for_ever(goes_well, lambda: 2.0)
+            await forever(goes_well, lambda: 2.0)
 
     in_virtual_time(scenario)
     assert len(set(rounds)) == 1

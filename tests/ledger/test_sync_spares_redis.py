@@ -10,8 +10,8 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.ledger.ledger import Change
-from ha_rag.ledger.pace import LEASES_PER_S, READS_PER_S, Pace
+from ha_rag.ledger.store.ledger import Change
+from ha_rag.ledger.sync.pace import LEASES_PER_S, READS_PER_S, Pace
 from tests.ledger.simulated_fleet import Fleet, Member
 from tests.ledger.virtual_ledgers import InMemory
 
@@ -112,7 +112,7 @@ def test_half_open_under_full_traffic_a_thousand_replicas_stay_within_the_fleets
         total = sum(seconds, Counter[str]())
         print(total, [second["lease"] for second in seconds])
         assert total["let through"] == 1
-        assert total["record"] + total["settle"] + total["teach"] == 0, "a refusal says nothing to Redis"
+        assert total["record"] + total["settle"] + total["restore"] == 0, "a refusal says nothing to Redis"
         assert max(second["lease"] for second in seconds) <= LEASES_PER_S * SHARE
         # Intervals vary by a tenth.
         assert max(total["read"], total["beat"]) <= 1.1 * READS_PER_S * SHARE * len(seconds)

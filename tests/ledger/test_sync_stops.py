@@ -13,9 +13,9 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import SystemClock
 from ha_rag.errors import LedgerUnavailableError
-from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.sync import Sync
-from ha_rag.ledger.view import View
+from ha_rag.ledger.view.view import View
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
 
 POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=30.0)

@@ -13,7 +13,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ServiceError, ThrottledError
 from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost, OverrideChanged
-from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.store.memory import MemoryLedger
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, SVC, Fleet, Member
 from tests.ledger.wire import Wire
 
@@ -151,7 +151,7 @@ def test_failures_spread_over_replicas_that_each_saw_too_few_open_the_circuit(fl
 def test_a_fleet_that_opens_spares_the_replica_that_tripped_an_overlay_of_its_own(fleet: Fleet, a: Member) -> None:
     fleet.run(opened(a))
     fleet.run(asyncio.sleep(0.5))
-    assert not a.view.overlaid()
+    assert not a.view.is_tripped_locally()
     assert [e.scope for e in a.events if isinstance(e, CircuitChanged)] == ["fleet"]
 
 
@@ -162,7 +162,7 @@ def test_a_replica_that_alone_sees_failures_refuses_by_itself_and_says_so(fleet:
         await calls(a, failed=5)
         await asyncio.sleep(0.3)
         assert (a.state, b.state) == (OPEN, CLOSED)
-        assert a.view.overlaid()
+        assert a.view.is_tripped_locally()
         changes = [e for e in a.events if isinstance(e, CircuitChanged)]
         assert [(e.scope, e.to_state) for e in changes] == [("replica", "open")]
         await asyncio.sleep(2.2)
@@ -649,9 +649,9 @@ def test_while_the_ledger_is_away_for_hours_nothing_piles_up(fleet: Fleet, a: Me
             for _ in range(100):
                 await calls(a, ok=3, failed=1)
                 await asyncio.sleep(1)
-            sizes.append(len(sync._errands) + len(asyncio.all_tasks()) + len(a.view._tallies.for_fleet))
+            sizes.append(len(sync._background) + len(asyncio.all_tasks()) + len(a.view._counter.tallies.for_fleet))
         assert abs(sizes[1] - sizes[0]) <= 3
-        assert len(a.view._tallies.for_fleet) <= 12
+        assert len(a.view._counter.tallies.for_fleet) <= 12
 
     fleet.run(scenario())
 

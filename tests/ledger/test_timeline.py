@@ -10,24 +10,24 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.ledger import Event, Ledger
-from ha_rag.ledger.memory import MemoryLedger
-from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.timeline import Place, events_after, latest_events, merged
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.ledger import Ledger, StreamEntry
+from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.store.redis import RedisLedger
+from ha_rag.ledger.store.timeline import Place, events_after, latest_events, merged
 
 TERMS = Terms.of(CircuitPolicy())
 CIRCUITS = ("a", "b")
 
 
-def event(place: Place) -> Event:
-    return Event(f"{place.ms}-{place.number}", place.circuit, 0, 1, "closed", "open", "", "", "", 0, 0, 0)
+def event(place: Place) -> StreamEntry:
+    return StreamEntry(f"{place.ms}-{place.number}", place.circuit, 0, 1, "closed", "open", "", "", "", 0, 0, 0)
 
 
 places = st.builds(Place, st.integers(1, 6), st.integers(0, 2), st.sampled_from("abc"))
 
 
-def streams_of(known: list[Place], circuits: str, after: Place | None, limit: int) -> list[list[Event]]:
+def streams_of(known: list[Place], circuits: str, after: Place | None, limit: int) -> list[list[StreamEntry]]:
     """What a ledger with these entries answers to `events`."""
 
     def later(place: Place) -> bool:
@@ -63,7 +63,7 @@ class AtNow(MemoryLedger):
     async def now_ms(self) -> int:
         return 5
 
-    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+    async def latest(self, circuit: str, limit: int = 100) -> list[StreamEntry]:
         return [event(Place(4, 0, circuit)), event(Place(5, 0, circuit))]
 
 

@@ -12,9 +12,9 @@ import redis as sync_redis
 from ha_rag.assembly.redis_trial import try_redis
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.errors import LedgerUnavailableError
-from ha_rag.ledger.connection import connect
-from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.rights import acl_rules
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.permissions import acl_rules
+from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.certificates import Authority, TLSRedis, showing, trusting
 from tests.ledger.test_other_topologies import TERMS, everything_works
 from tests.redis_servers import RedisProcess

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from redis import exceptions as theirs
 
-from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
-from ha_rag.ledger.redis import RedisLedger
-from ha_rag.ledger.translation import translate, translated
+from ha_rag.ledger.store.redis import RedisLedger
+from ha_rag.ledger.store.translation import translate, translated
 from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
 
@@ -46,7 +46,7 @@ CALLS: dict[str, Callable[[RedisLedger], Any]] = {
     "lease": lambda r: r.lease("x", terms(), "a", 0, "t"),
     "settle": lambda r: r.settle("x", terms(), "a", "t", Outcome.OK, 0, 0.0),
     "override": lambda r: r.override("x", terms(), None, "", "", None),
-    "teach": lambda r: r.teach("x", terms(), "a", Belief(CircuitState.OPEN, 1)),
+    "restore": lambda r: r.restore("x", terms(), "a", RestorePoint(CircuitState.OPEN, 1)),
     "read": lambda r: r.read({"x": terms()}),
     "events": lambda r: r.events("x"),
     "beat": lambda r: r.beat("a", "{}", ["x"], 1000),

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.ledger.ledger import Reply
+from ha_rag.circuit.reply import Reply
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
 
@@ -32,7 +32,7 @@ def test_a_grant_goes_to_the_next_call_and_to_one_call_only(view: OneView) -> No
     view.refused()
     assert view.granted(6) is None
     grant = view.probes()
-    assert (grant.token, grant.alone) == ("t1", False)
+    assert (grant.token, grant.local) == ("t1", False)
     assert view.refused().state is HALF_OPEN
 
 
@@ -156,7 +156,7 @@ def test_a_grant_while_the_replica_is_alone_is_not_used_but_given_back(view: One
     view.refused()
     view.granted(6)
     view.set_away(True)
-    assert view.probes().alone
+    assert view.probes().local
     view.clock.advance(5.1)
     assert view.stale_grant() is not None
 
@@ -262,12 +262,12 @@ def test_the_lease_lasts_as_long_as_the_calls_own_timeout_and_a_second() -> None
 
 
 def test_a_thread_waits_only_while_a_request_is_under_way(view: OneView) -> None:
-    view.wait_for_answer(60.0)  # none is: at once
+    view.gate.wait_for_answer(60.0)  # none is: at once
     view.refused()
     woken = threading.Event()
 
     def wait() -> None:
-        view.wait_for_answer(60.0)
+        view.gate.wait_for_answer(60.0)
         woken.set()
 
     waiter = threading.Thread(target=wait)
@@ -280,7 +280,7 @@ def test_a_thread_waits_only_while_a_request_is_under_way(view: OneView) -> None
 
 def test_a_thread_waits_no_longer_than_it_was_told(view: OneView) -> None:
     view.refused()
-    view.wait_for_answer(0.01)
+    view.gate.wait_for_answer(0.01)
     assert not view.refused().ask
 
 
@@ -293,12 +293,12 @@ def test_while_the_fleet_rests_no_grant_is_exchanged() -> None:
 def test_a_ledger_that_refuses_verbs_is_not_tried_before_a_probe_could_be_had() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
-    assert not view.begin_asking()
+    assert not view.begin_lease_request()
     view.clock.advance(3)
-    assert view.begin_asking()
+    assert view.begin_lease_request()
 
 
 def test_a_ledger_that_refuses_verbs_is_tried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
-    assert view.begin_asking()
-    assert not view.begin_asking()
+    assert view.begin_lease_request()
+    assert not view.begin_lease_request()
     assert not view.refused().ask

@@ -10,7 +10,7 @@ import pytest
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.ledger.tallies import Cell, Term
+from ha_rag.ledger.view.tallies import Cell, Epochs
 from tests.ledger.views import CLOSED, OPEN, POLICY, OneView
 
 
@@ -92,8 +92,8 @@ def test_a_call_admitted_before_a_transition_counts_for_nothing_after_it() -> No
     view.goes_well(2)
     view.hears(OPEN, 5, left_ms=100)
     view.hears(CLOSED, 6)
-    assert not view.failed(early, view.clock.now_s)
-    view.succeeded(early, view.clock.now_s)
+    assert not view.gate.failed(early, view.clock.now_s)
+    view.gate.succeeded(early, view.clock.now_s)
     assert view.batch(view.ledger_ms) is None
     view.goes_well()
     batch = reported(view)
@@ -103,7 +103,7 @@ def test_a_call_admitted_before_a_transition_counts_for_nothing_after_it() -> No
 def test_a_rest_that_the_service_asked_for_is_reported_with_its_epoch_and_time() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    view.throttled(view.admitted(), 30.0)
+    view.gate.throttled(view.admitted(), 30.0)
     at_ms = view.ledger_ms
     view.clock.advance(2)
     batch = reported(view)
@@ -114,19 +114,19 @@ def test_a_rest_that_the_service_asked_for_is_reported_with_its_epoch_and_time()
 
 def test_of_two_rests_the_one_that_lasts_longer_is_reported() -> None:
     view = OneView()
-    term = view.admitted()
-    view.throttled(term, 30.0)
-    view.throttled(term, 5.0)
+    epochs = view.admitted()
+    view.gate.throttled(epochs, 30.0)
+    view.gate.throttled(epochs, 5.0)
     assert reported(view).throttled_ms == 30_000
 
 
 def test_a_rest_asked_for_in_an_epoch_that_is_over_is_not_taken_for_a_new_one() -> None:
     view = OneView()
     early = view.admitted()
-    view.throttled(early, 60.0)
+    view.gate.throttled(early, 60.0)
     view.hears(OPEN, 5, left_ms=100)
     view.hears(CLOSED, 6)
-    view.throttled(view.admitted(), 2.0)
+    view.gate.throttled(view.admitted(), 2.0)
     batch = reported(view)
     assert (batch.throttled_ms, batch.throttled_epoch) == (2000, 6)
 
@@ -143,14 +143,14 @@ def test_a_replica_that_sees_the_failures_says_so() -> None:
 
 
 def cells(view: OneView) -> int:
-    return len(view._tallies.for_fleet) + len(view._tallies.for_solo)
+    return len(view._counter.tallies.for_fleet) + len(view._counter.tallies.for_local)
 
 
 @pytest.mark.parametrize("scope", ["fleet", "replica"])
 def test_however_long_the_ledger_is_away_a_view_keeps_a_dozen_cells(scope: str) -> None:
     view = OneView(CircuitPolicy(window_s=10.0, min_samples=10_000), scope=scope, away=scope == "fleet")
     for call in range(5000):
-        view.succeeded(view.admitted(), view.clock.now_s)
+        view.gate.succeeded(view.admitted(), view.clock.now_s)
         if call % 7 == 0:
             view.fails()
         view.clock.advance(0.02)
@@ -191,9 +191,9 @@ def test_many_threads_lose_no_count() -> None:
     def work() -> None:
         for call in range(2000):
             if call % 10:
-                view.succeeded(view.admitted(), view.clock.now_s)
+                view.gate.succeeded(view.admitted(), view.clock.now_s)
             else:
-                view.failed(view.admitted(), view.clock.now_s)
+                view.gate.failed(view.admitted(), view.clock.now_s)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -214,14 +214,14 @@ class Struck:
     """A cell during whose counting a signal arrives, and its handler raises."""
 
     @property
-    def term(self) -> Term:
+    def epochs(self) -> Epochs:
         raise KeyboardInterrupt
 
 
 def test_a_signal_whose_handler_raises_while_a_call_is_counted_holds_up_no_later_call() -> None:
     view = OneView()
     struck: Any = Struck()
-    view._tallies.cell = struck
+    view._counter.tallies.cell = struck
     with pytest.raises(KeyboardInterrupt):
         view.goes_well()
     assert not view._lock.locked()
@@ -237,7 +237,7 @@ def test_the_first_call_of_a_bucket_is_counted_in_it() -> None:
 
 
 def test_a_cell_takes_over_all_that_another_one_counted() -> None:
-    cell, other = Cell(Term(0, 0), 0.0, 1.0), Cell(Term(0, 0), 1.0, 2.0)
+    cell, other = Cell(Epochs(0, 0), 0.0, 1.0), Cell(Epochs(0, 0), 1.0, 2.0)
     cell.ok, cell.failed, cell.slow = 1, 2, 3
     other.ok, other.failed, other.slow = 10, 20, 30
     cell.add(other)
@@ -246,10 +246,10 @@ def test_a_cell_takes_over_all_that_another_one_counted() -> None:
 
 def test_each_slow_answer_is_counted_as_one() -> None:
     view = OneView(CircuitPolicy(slow_call_s=1.0))
-    term, began_s = view.admitted(), view.clock.now_s
+    epochs, began_s = view.admitted(), view.clock.now_s
     view.clock.advance(2.0)
     for _ in range(3):
-        view.succeeded(term, began_s)
+        view.gate.succeeded(epochs, began_s)
     assert counts(reported(view)) == Counts(3, 0, 3)
 
 
@@ -258,13 +258,13 @@ def test_a_success_from_before_the_fleet_opened_joins_none_that_were_counted_sin
     early = view.admitted()
     view.hears(CLOSED, 6)
     view.goes_well(2)
-    view.succeeded(early, view.clock.now_s)
+    view.gate.succeeded(early, view.clock.now_s)
     assert counts(reported(view)) == Counts(2, 0)
 
 
 def test_a_rest_that_is_asked_for_while_an_operator_disables_the_breaker_for_a_time_counts_nowhere() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
-    assert not view.throttled(view.admitted(), 30.0)
+    assert not view.gate.throttled(view.admitted(), 30.0)
     view.clock.advance(5.1)
     view.admitted()

@@ -23,14 +23,14 @@ from hypothesis.stateful import (
 )
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.gate import Refused
-from ha_rag.ledger.hearing import Heard
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.tallies import Term
+from ha_rag.ledger.view.gate import Refused
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.messages import Outcome
 from tests.depth import deep
 from tests.ledger.view_oracle import NEVER, Admitted, Oracle, Word
@@ -119,7 +119,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.ahead_ms = 0
         self.post: list[tuple[Word, int | None]] = []
         """Words under way, and the epoch before them; None: an answer."""
-        self.calls: list[tuple[Term, Admitted]] = []
+        self.calls: list[tuple[Epochs, Admitted]] = []
         self.probes: list[Grant] = []
         self.reported: list[Batch] = []
         self.tokens = 0
@@ -199,7 +199,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         assert heard.gap == ("gap" in expected), f"{expected!r}, and it heard {heard}"
         assert not heard.forgot
 
-    def _took(self, word: Word, heard: Heard, new: bool) -> None:
+    def _took(self, word: Word, heard: Reconciliation, new: bool) -> None:
         assert (heard.after == snapshot_of(word)) == new
         assert (heard.before is not None) == new
         if heard.forgot or heard.gap:
@@ -297,13 +297,13 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
-    def _call(self) -> Term | Grant | Refused:
+    def _call(self) -> Epochs | Grant | Refused:
         """As a breaker does: a glance at what needs no further thought, then the thought."""
-        if self.view.passing is not None:
-            return self.view.passing
-        if self.view.clock.now_s < self.view.refusing_until_s:
-            return Refused(CircuitState.OPEN, self.view.refusing_until_s - self.view.clock.now_s)
-        return self.view.consider()
+        if self.view.gate.passing is not None:
+            return self.view.gate.passing
+        if self.view.clock.now_s < self.view.gate.refusing_until_s:
+            return Refused(CircuitState.OPEN, self.view.gate.refusing_until_s - self.view.clock.now_s)
+        return self.view.gate.consider()
 
     @rule(times=st.integers(1, 3), ends=st.sampled_from(["", "well", "badly", "badly"]))
     def calls_come(self, times: int, ends: str) -> None:
@@ -323,9 +323,9 @@ class WhateverAViewHears(RuleBasedStateMachine):
             assert answer.ask == asks
             return
         assert self.oracle.mode() or self.now >= self.promised_ms, "a rest was cut short"
-        if isinstance(answer, Term):
+        if isinstance(answer, Epochs):
             self.calls.append((answer, self.oracle.call()))
-        elif answer.alone:
+        elif answer.local:
             self.oracle.probe_began(answer.token)
             self.probes.append(answer)
 
@@ -335,18 +335,18 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self._ends(which % len(self.calls), well)
 
     def _ends(self, which: int, well: bool) -> None:
-        term, call = self.calls.pop(which)
+        epochs, call = self.calls.pop(which)
         counts = self.oracle.call_ended(call, well)
         if well:
-            self.view.succeeded(term, self.view.clock.now_s)
+            self.view.gate.succeeded(epochs, self.view.clock.now_s)
         else:
-            assert self.view.failed(term, self.view.clock.now_s) == counts
+            assert self.view.gate.failed(epochs, self.view.clock.now_s) == counts
 
     @precondition(lambda self: self.probes)
     @rule(which=PICK, well=st.booleans())
     def a_probe_of_its_own_ends(self, which: int, well: bool) -> None:
         grant = self.probes.pop(which % len(self.probes))
-        self.view.settle_alone(grant, Outcome.OK if well else Outcome.FAILED)
+        self.view.settle_locally(grant, Outcome.OK if well else Outcome.FAILED)
         self.oracle.probe_ended(grant.token, well)
 
     @rule()
@@ -386,7 +386,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         assert view.fleet == (snapshot_of(oracle.believed) if oracle.heard_ms > -NEVER else Snapshot(0))
         assert view.heard_s * 1000 == oracle.heard_ms + self.began
         assert view.away == oracle.away
-        assert view._asking.after_s * 1000 == oracle.ask_after_ms + self.began
+        assert view._leases.after_s * 1000 == oracle.ask_after_ms + self.began
         self._no_epoch_goes_down_and_no_rest_is_cut_short()
         self._it_would_teach_what_it_believes()
 
@@ -400,7 +400,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.highest = known.epoch
 
     def _it_would_teach_what_it_believes(self) -> None:
-        taught, word = self.view.belief(self.ledger_ms), self.oracle.believed
+        taught, word = self.view.restore_point(self.ledger_ms), self.oracle.believed
         known = snapshot_of(word)
         assert (taught.epoch, taught.state, taught.open_count) == (word.epoch, known.state, word.open_count)
         assert (taught.changed_at_ms, taught.reason, taught.opened_by) == (
@@ -418,7 +418,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
             return
         state, _ = self.oracle.meets()
         assert self.view.state() == state
-        assert self.view.overlaid() == self._is_overlaid()
+        assert self.view.is_tripped_locally() == self._is_overlaid()
         assert self.view.has_news or not any(self.oracle.unreported)
 
     def _is_overlaid(self) -> bool:
@@ -429,7 +429,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
 def _named(answer: Any) -> str:
     if isinstance(answer, Grant):
-        return "probe alone" if answer.alone else "probe"
+        return "probe alone" if answer.local else "probe"
     return "refuse" if isinstance(answer, Refused) else "pass"
 
 

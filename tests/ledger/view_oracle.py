@@ -61,9 +61,9 @@ class Own:
         self.ok = self.failed = self.won = 0
 
     def open(self, now: float) -> None:
-        rest_ms = min(REST_MS * 2**self.opened, REST_MAX_MS)
+        open_ms = min(REST_MS * 2**self.opened, REST_MAX_MS)
         self.change("open")
-        self.until_ms, self.opened = now + rest_ms, self.opened + 1
+        self.until_ms, self.opened = now + open_ms, self.opened + 1
 
     def reset(self) -> None:
         self.change("closed")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Override, OverrideMode
 from ha_rag.clock import ManualClock
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.gate import Refused
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.tallies import Term
-from ha_rag.ledger.view import View
+from ha_rag.ledger.view.gate import Refused
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.tallies import Epochs
+from ha_rag.ledger.view.view import View
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
@@ -50,33 +50,33 @@ class OneView(View):
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
-    def admitted(self) -> Term:
+    def admitted(self) -> Epochs:
         """A call that passes."""
-        if self.passing is not None:
-            return self.passing
-        answer = self.consider()
-        assert isinstance(answer, Term), answer
+        if self.gate.passing is not None:
+            return self.gate.passing
+        answer = self.gate.consider()
+        assert isinstance(answer, Epochs), answer
         return answer
 
     def refused(self) -> Refused:
         """A call that is refused."""
-        answer = self.consider()
+        answer = self.gate.consider()
         assert isinstance(answer, Refused), answer
         return answer
 
     def probes(self) -> Grant:
         """A call that may probe."""
-        answer = self.consider()
+        answer = self.gate.consider()
         assert isinstance(answer, Grant), answer
         return answer
 
     def fails(self, times: int = 1) -> None:
         for _ in range(times):
-            self.failed(self.admitted(), self.clock.now_s)
+            self.gate.failed(self.admitted(), self.clock.now_s)
 
     def goes_well(self, times: int = 1) -> None:
         for _ in range(times):
-            self.succeeded(self.admitted(), self.clock.now_s)
+            self.gate.succeeded(self.admitted(), self.clock.now_s)
 
     # ---- leases -----------------------------------------------------------------------------------------------------
 

@@ -14,11 +14,11 @@ import redis
 
 from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, Lease, Override, OverrideMode
 from ha_rag.clock import Clock
-from ha_rag.ledger import replies
-from ha_rag.ledger.keys import Keys
-from ha_rag.ledger.ledger import Change, Event, Ledger
-from ha_rag.ledger.memory import MemoryLedger
-from ha_rag.ledger.redis import RedisLedger
+from ha_rag.ledger.store import codec
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.ledger import Change, Ledger, StreamEntry
+from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import ADVANCE, FROZEN_CLOCK
 
 
@@ -33,7 +33,7 @@ class OpenLedger(GlassLedger, Protocol):
 
     has_scripts: bool
 
-    def told(self, name: str) -> Sequence[Event]: ...
+    def told(self, name: str) -> Sequence[StreamEntry]: ...
     def forget(self) -> None: ...
     def forget_scripts(self) -> None: ...
     def copy(self) -> None: ...
@@ -53,7 +53,7 @@ class InMemory(MemoryLedger):
         super().__init__(clock)
         self._copy: dict[str, Circuit] = {}
 
-    def told(self, name: str) -> Sequence[Event]:
+    def told(self, name: str) -> Sequence[StreamEntry]:
         return list(self._events[name])
 
     def copy(self) -> None:
@@ -91,7 +91,7 @@ class InLua(RedisLedger):
     async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         self._move_the_clock()
         answer = await super()._run(verb, keys, args)
-        if verb != "read" and replies.reply(answer).told:
+        if verb != "read" and codec.reply(answer).published:
             self._pass_on()
         return answer
 
@@ -103,7 +103,7 @@ class InLua(RedisLedger):
 
     def _pass_on(self) -> None:
         message = self._pubsub.get_message(timeout=5)
-        change = message and replies.change(message["data"])
+        change = message and codec.change(message["data"])
         assert change, "what was told was not published"
         for queue in self._listeners:
             queue.put_nowait(change)
@@ -165,9 +165,9 @@ class InLua(RedisLedger):
         dumped: bytes = self._redis.execute_command("DUMP", key, NEVER_DECODE=True)
         return dumped
 
-    def told(self, name: str) -> Sequence[Event]:
+    def told(self, name: str) -> Sequence[StreamEntry]:
         entries = self._redis.xrange(Keys(self._namespace).circuit(name)[-1])
-        return [replies.event(name, entry_id, entry) for entry_id, entry in entries]
+        return [codec.event(name, entry_id, entry) for entry_id, entry in entries]
 
     def circuit(self, name: str) -> Circuit:
         """What the keys say, as the law's own value. What has ended may still be in it."""

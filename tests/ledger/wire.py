@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, TypeVar
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import Batch, Belief
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
-from ha_rag.ledger.ledger import Beat, Change, Event, Reply, StoreHealth
+from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.messages import Outcome
 from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import GlassLedger
@@ -160,11 +161,11 @@ class Wire:
             await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms)),
         )
 
-    async def teach(self, circuit: str, terms: Terms, replica: str, belief: Belief) -> Reply:
+    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
         async def taught() -> Reply:
-            return await self.log.step(circuit, belief, lambda: self.ledger.teach(circuit, terms, replica, belief))
+            return await self.log.step(circuit, belief, lambda: self.ledger.restore(circuit, terms, replica, belief))
 
-        return self._brought(circuit, await self._write("teach", taught))
+        return self._brought(circuit, await self._write("restore", taught))
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         async def look() -> dict[str, Reply]:
@@ -177,10 +178,10 @@ class Wire:
         found = await self._send("read", look) if circuits else {}
         return {name: self._brought(name, reply) for name, reply in found.items()}
 
-    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[Event]:
+    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[StreamEntry]:
         return await self._send("events", lambda: self.ledger.events(circuit, after, limit))
 
-    async def latest(self, circuit: str, limit: int = 100) -> list[Event]:
+    async def latest(self, circuit: str, limit: int = 100) -> list[StreamEntry]:
         return await self._send("latest", lambda: self.ledger.latest(circuit, limit))
 
     async def now_ms(self) -> int:
@@ -213,7 +214,7 @@ class Wire:
     async def leave(self, incarnation: str) -> None:
         await self._send("leave", lambda: self.ledger.leave(incarnation))
 
-    async def replicas(self) -> list[Beat]:
+    async def replicas(self) -> list[Heartbeat]:
         return await self._send("replicas", self.ledger.replicas)
 
     async def known_circuits(self) -> list[str]:

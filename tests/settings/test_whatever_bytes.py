@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ha_rag.assembly.components import embedder_tiers, generator_tiers
 from ha_rag.errors import ConfigurationError
-from ha_rag.ledger.address import parse
+from ha_rag.ledger.store.address import parse
 from ha_rag.settings import Settings, load_settings
 from ha_rag.settings.environment import VARIABLES
 from ha_rag.settings.loading import MAX_FILE_BYTES, MOST_PROBLEMS

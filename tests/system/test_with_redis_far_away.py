@@ -11,9 +11,9 @@ import pytest
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
 from ha_rag.errors import ServiceError
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.memory import MemoryLedger
+from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.messages import Generation, Passage
 from ha_rag.strategy import FallbackStrategy, Tier
 from ha_rag.strategy.streaming import AnswerDone

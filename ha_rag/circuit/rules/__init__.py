@@ -18,14 +18,14 @@ after a failover. A result is counted only in the epoch that admitted it (gobrea
 from ha_rag.circuit.rules.counting import SWEEP_EVERY, record
 from ha_rag.circuit.rules.overriding import override
 from ha_rag.circuit.rules.probing import lease, lease_wait_ms, settle
-from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, Belief, Ruling, Tally, Transition, origin
-from ha_rag.circuit.rules.teaching import missed, teach
+from ha_rag.circuit.rules.restoring import missed, restore
+from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, RestorePoint, Ruling, Tally, Transition, origin
 
 __all__ = [
     "SWEEP_EVERY",
     "WOULD_OPEN",
     "Batch",
-    "Belief",
+    "RestorePoint",
     "Ruling",
     "Tally",
     "Transition",
@@ -35,6 +35,6 @@ __all__ = [
     "origin",
     "override",
     "record",
+    "restore",
     "settle",
-    "teach",
 ]

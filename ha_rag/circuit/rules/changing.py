@@ -41,17 +41,17 @@ def trip(
     circuit: Circuit,
     trigger: Trigger,
     now_ms: int,
-    rest_ms: int,
+    open_ms: int,
     step: int,
     reason: str,
     by: str,
     terms: Terms,
     counts: Counts = Counts(),
 ) -> Ruling:
-    """Opens it, for `rest_ms`. `step`: by how much this makes its next rest longer; 0 where a service asked for one."""
+    """Opens it, for `open_ms`. `step`: by how much this makes its next rest longer; 0 where a service asked for one."""
     openings = recent_openings(circuit, now_ms, terms) + step
     changed, event = change(circuit, trigger, now_ms, reason, by, counts=counts)
-    opened = replace(changed, opened_at_ms=now_ms, open_until_ms=now_ms + rest_ms, open_count=openings, opened_by=by)
+    opened = replace(changed, opened_at_ms=now_ms, open_until_ms=now_ms + open_ms, open_count=openings, opened_by=by)
     return Ruling(opened, (event,), touched=True)
 
 
@@ -61,13 +61,13 @@ def recent_openings(circuit: Circuit, now_ms: int, terms: Terms) -> int:
     return 0 if calm else circuit.open_count
 
 
-def next_rest_ms(circuit: Circuit, terms: Terms, now_ms: int, jitter: float) -> int:
+def next_open_ms(circuit: Circuit, terms: Terms, now_ms: int, jitter: float) -> int:
     """How long it rests if it fails now: longer each time that it failed lately, up to a limit."""
     times = recent_openings(circuit, now_ms, terms)
-    grown = min(terms.rest_ms * terms.backoff ** min(times, 64), terms.rest_max_ms)
+    grown = min(terms.open_ms * terms.backoff ** min(times, 64), terms.open_max_ms)
     return int(grown * (1 + JITTER_SHARE * jitter) if times else grown)
 
 
-def capped_rest_ms(asked_ms: int, terms: Terms) -> int:
+def capped_open_ms(asked_ms: int, terms: Terms) -> int:
     """The rest that a service asked for, as far as the policy goes along."""
     return min(asked_ms, terms.throttle_max_ms)

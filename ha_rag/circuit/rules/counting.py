@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ha_rag.circuit.rules.changing import capped_rest_ms, next_rest_ms, trip
+from ha_rag.circuit.rules.changing import capped_open_ms, next_open_ms, trip
 from ha_rag.circuit.rules.overriding import lapse
 from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, Ruling, Transition
 from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, OverrideMode
@@ -42,8 +42,8 @@ def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circu
     voters = {name: until for name, until in circuit.voters.items() if until > now_ms}
     if current:
         _vote(voters, batch.replica, now_ms + terms.window_ms if batch.failing else None)
-    if rest_ms := _asked_ms(circuit, terms, now_ms, batch):
-        _vote(voters, _throttled(batch.replica), now_ms + rest_ms)
+    if open_ms := _asked_ms(circuit, terms, now_ms, batch):
+        _vote(voters, _throttled(batch.replica), now_ms + open_ms)
     return replace(circuit, window=window, voters=voters, batches=_remembered(circuit, terms, now_ms, batch))
 
 
@@ -71,7 +71,7 @@ def _asked_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
     if batch.throttled_ms <= 0 or batch.throttled_epoch != circuit.epoch:
         return 0
     at_ms = min(batch.throttled_at_ms, now_ms) if batch.throttled_at_ms > 0 else now_ms
-    return max(0, at_ms + capped_rest_ms(batch.throttled_ms, terms) - now_ms)
+    return max(0, at_ms + capped_open_ms(batch.throttled_ms, terms) - now_ms)
 
 
 def _judged(
@@ -82,32 +82,32 @@ def _judged(
     rested_by = sum(name.startswith("!") for name in circuit.voters)
     asked_ms = _asked_ms(circuit, terms, now_ms, batch)
     if asked_ms and rested_by >= terms.quorum:
-        trigger, rest_ms, step = Trigger.THROTTLED, asked_ms, 0
+        trigger, open_ms, step = Trigger.THROTTLED, asked_ms, 0
     elif (
         counts.samples >= terms.min_samples
         and terms.reached(counts.failure_rate, counts.slow_rate)
         and (terms.quorum <= 1 or seen_by >= terms.quorum)
     ):
-        trigger, rest_ms, step = Trigger.THRESHOLD, next_rest_ms(circuit, terms, now_ms, jitter), 1
+        trigger, open_ms, step = Trigger.THRESHOLD, next_open_ms(circuit, terms, now_ms, jitter), 1
     else:
         return Ruling(circuit)
-    reason = _why(trigger, counts, rest_ms)
+    reason = _why(trigger, counts, open_ms)
     if mode is OverrideMode.CLOSED:
         return Ruling(circuit)
     if mode is OverrideMode.SHADOW:
-        return _would_open(circuit, now_ms, rest_ms, reason, batch.replica, counts)
-    return trip(circuit, trigger, now_ms, rest_ms, step, reason, batch.replica, terms, counts)
+        return _would_open(circuit, now_ms, open_ms, reason, batch.replica, counts)
+    return trip(circuit, trigger, now_ms, open_ms, step, reason, batch.replica, terms, counts)
 
 
-def _why(trigger: Trigger, counts: Counts, rest_ms: int) -> str:
+def _why(trigger: Trigger, counts: Counts, open_ms: int) -> str:
     if trigger is Trigger.THROTTLED:
-        return f"the service asked for a rest of {rest_ms} ms"
+        return f"the service asked for a rest of {open_ms} ms"
     return f"{counts.failed} of {counts.samples} failed, {counts.slow} slow"
 
 
-def _would_open(circuit: Circuit, now_ms: int, rest_ms: int, reason: str, by: str, counts: Counts) -> Ruling:
+def _would_open(circuit: Circuit, now_ms: int, open_ms: int, reason: str, by: str, counts: Counts) -> Ruling:
     """Shadow mode says so once for each rest it would have taken."""
     if now_ms < circuit.would_open_at_ms:
         return Ruling(circuit)
     event = Transition(circuit.epoch, circuit.epoch, CLOSED, CLOSED, WOULD_OPEN, reason, by, counts)
-    return Ruling(replace(circuit, would_open_at_ms=now_ms + rest_ms), (event,))
+    return Ruling(replace(circuit, would_open_at_ms=now_ms + open_ms), (event,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ha_rag.circuit.rules.changing import capped_rest_ms, change, next_rest_ms, trip
+from ha_rag.circuit.rules.changing import capped_open_ms, change, next_open_ms, trip
 from ha_rag.circuit.rules.overriding import lapse
 from ha_rag.circuit.rules.ruling import Ruling
 from ha_rag.circuit.state import Circuit, CircuitState, Lease
@@ -106,7 +106,7 @@ def _lost(
     if len(voters) < terms.quorum:
         return Ruling(circuit, touched=True)
     if outcome is Outcome.THROTTLED:
-        trigger, rest_ms, step = Trigger.THROTTLED, capped_rest_ms(throttled_ms, terms), 0
+        trigger, open_ms, step = Trigger.THROTTLED, capped_open_ms(throttled_ms, terms), 0
     else:
-        trigger, rest_ms, step = Trigger.PROBE_LOST, next_rest_ms(circuit, terms, now_ms, jitter), 1
-    return trip(circuit, trigger, now_ms, rest_ms, step, f"a probe ended {outcome}", replica, terms)
+        trigger, open_ms, step = Trigger.PROBE_LOST, next_open_ms(circuit, terms, now_ms, jitter), 1
+    return trip(circuit, trigger, now_ms, open_ms, step, f"a probe ended {outcome}", replica, terms)

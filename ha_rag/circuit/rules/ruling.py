@@ -64,7 +64,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class RestorePoint:
     """What a replica last heard from the ledger, as it teaches it.
 
     `left_ms`: what is left of a rest. `changed_at_ms`: when the epoch began, in the ledger's time.
@@ -80,7 +80,7 @@ class Belief:
     changed_at_ms: int = 0
 
 
-def origin(known: Circuit | Belief) -> tuple[bool, int, str, str]:
+def origin(known: Circuit | RestorePoint) -> tuple[bool, int, str, str]:
     """What a transition left that stays as it is while its epoch lasts: an open circuit may come to read as half-open.
 
     One epoch with two origins is two histories, told apart by nothing else: a ledger that lost its memory can mint an

@@ -4,7 +4,7 @@
 --      replica      incarnation that asks
 --      known_epoch  the last epoch it heard: a Redis behind it has forgotten, and grants nothing
 --      token        names the lease, random
--- Returns granted, wait_ms, untold, snapshot (replies.py)
+-- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.lease
 local now, terms = now_ms(), terms_at(1)
 local replica, known_epoch, token = ARGV[14], tonumber(ARGV[15]), ARGV[16]

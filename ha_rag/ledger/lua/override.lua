@@ -5,7 +5,7 @@
 --      reason  why
 --      by      who
 --      for_ms  how long, in ms; empty: until somebody ends it
--- Returns granted, wait_ms, untold, snapshot (replies.py)
+-- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.override
 local now, terms = now_ms(), terms_at(1)
 local mode, reason, by, for_ms = ARGV[14], ARGV[15], ARGV[16], tonumber(ARGV[17])

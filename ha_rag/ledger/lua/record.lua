@@ -9,7 +9,7 @@
 --      throttled_at_ms  when it asked, in Redis time; 0: now
 --      jitter           share, 0 to 1
 --      tallies          epoch, at_ms, ok, failed, slow; again and again
--- Returns granted, wait_ms, untold, snapshot (replies.py)
+-- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.record
 local now, terms = now_ms(), terms_at(1)
 local c = load(1, now)
@@ -18,11 +18,11 @@ local b = { replica = ARGV[14], number = tonumber(ARGV[15]), failing = ARGV[16] 
 lapse(c, now)
 local mode = c.override_mode
 if c.state == 'closed' and mode ~= 'disabled' and count_batch(c, terms, now, b, 21) then
-  local trigger, rest_ms, step, reason, counts = judge(c, terms, now, b, tonumber(ARGV[20]))
+  local trigger, open_ms, step, reason, counts = judge(c, terms, now, b, tonumber(ARGV[20]))
   if trigger and mode == 'shadow' then
-    would_open(c, now, rest_ms, reason, b.replica, counts)
+    would_open(c, now, open_ms, reason, b.replica, counts)
   elseif trigger and mode ~= 'closed' then
-    open(c, trigger, now, terms, rest_ms, step, reason, b.replica, counts)
+    open(c, trigger, now, terms, open_ms, step, reason, b.replica, counts)
   end
 end
 return done(c, terms, now, b.replica, false)

@@ -6,7 +6,7 @@
 --      outcome       ok, slow, failed, timeout, throttled, invalid or cancelled
 --      throttled_ms  rest that the service asked for, in ms; 0: none
 --      jitter        share, 0 to 1
--- Returns granted, wait_ms, untold, snapshot (replies.py)
+-- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.settle
 local now, terms = now_ms(), terms_at(1)
 local replica, token, outcome = ARGV[14], ARGV[15], ARGV[16]

@@ -5,11 +5,11 @@ rounds.py       the four loops, none of which ends over anything that goes wrong
 watching.py     what the ledger says: pushed changes, and the poll behind them
 reporting.py    what calls ended in: a batch for each circuit, now and then, or at once
 probing.py      probes that calls want: asked for, settled, given back
-teaching.py     what a ledger that lost its memory should know again
+restoring.py    restores a ledger that lost what a replica remembers
 pulse.py        heartbeats
 upkeep.py       what each circuit wants done every tenth of a second
 contact.py      whether the ledger is there, and what it refuses: what each answer means
-errands.py      work in the background of one event loop, wanted from any thread
+background.py      work in the background of one event loop, wanted from any thread
 """
 
 from ha_rag.ledger.sync.sync import Sync

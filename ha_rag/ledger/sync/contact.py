@@ -10,17 +10,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError, LedgerRefusedError, ShardUnavailableError
 from ha_rag.events import Sink
-from ha_rag.ledger.hearing import Heard
-from ha_rag.ledger.herald import Herald
-from ha_rag.ledger.ledger import Ledger, Reply
-from ha_rag.ledger.limits import TELLING, Limits
-from ha_rag.ledger.link import LOST_AFTER, Link
-from ha_rag.ledger.pace import Pace
-from ha_rag.ledger.view import View
-from ha_rag.ledger.views import Views
+from ha_rag.ledger.store.ledger import Ledger
+from ha_rag.ledger.sync.denied_permissions import TELLING, DeniedPermissions
+from ha_rag.ledger.sync.event_publisher import EventPublisher
+from ha_rag.ledger.sync.link import LOST_AFTER, Link
+from ha_rag.ledger.sync.pace import Pace
+from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.ledger.view.view import View
+from ha_rag.ledger.view.views import Views
 
 REFUSED_S = 1.0
 """How often a verb is tried on a ledger that answers with errors."""
@@ -29,7 +30,7 @@ REFUSED_S = 1.0
 class Contact:
     """One replica's contact with its ledger. Used on one event loop; `link`, `pace` and `limits` are read anywhere.
 
-    `untold`: steps whose event or message the ledger refused to pass on. `forgot`: hears of each circuit that the
+    `unpublished`: steps whose event or message the ledger refused to pass on. `forgot`: hears of each circuit that the
     ledger has forgotten, or seems to have.
     """
 
@@ -48,9 +49,9 @@ class Contact:
         self.now_s = clock.monotonic_s
         self.link = Link(clock)
         self.pace = Pace()
-        self.herald = Herald(incarnation, clock, sinks)
-        self.limits = Limits(self.herald.limited)
-        self.untold = 0
+        self.publisher = EventPublisher(incarnation, clock, sinks)
+        self.limits = DeniedPermissions(self.publisher.limited)
+        self.unpublished = 0
         self._views = views
         self._forgot = forgot
         self._refused_s: dict[str, float] = {}
@@ -70,18 +71,18 @@ class Contact:
         self.heard(view, view.hear(reply.snapshot))
         view.set_away(view.name in self._refused_s)
 
-    def heard(self, view: View, heard: Heard) -> None:
+    def heard(self, view: View, heard: Reconciliation) -> None:
         """The ledger's word on a circuit has reached its view."""
-        self.herald.heard(view.name, heard)
+        self.publisher.heard(view.name, heard)
         if heard.forgot:
             self._forgot(view)
 
     def taken(self, view: View, reply: Reply) -> None:
         """A verb was taken."""
-        if reply.untold:
-            self.untold += 1
+        if reply.unpublished:
+            self.unpublished += 1
             self.limits.refused(TELLING, "XADD or PUBLISH")
-        elif reply.told:
+        elif reply.published:
             self.limits.taken(TELLING)
         self._refused_s.pop(view.name, None)
         self.read(view, reply)
@@ -95,7 +96,7 @@ class Contact:
             self.lost(error)
             return
         if view.name not in self._refused_s:
-            self.herald.lost(str(error), circuit=view.name)
+            self.publisher.lost(str(error), circuit=view.name)
         self._refused_s[view.name] = self.now_s()
         view.set_away(True)
 
@@ -103,7 +104,7 @@ class Contact:
         """The part of the ledger that holds this circuit did not answer: twice in a row loses it, as with the whole."""
         times = self._silences[view.name] = self._silences.get(view.name, 0) + 1
         if times == LOST_AFTER:
-            self.herald.lost(reason, circuit=view.name)
+            self.publisher.lost(reason, circuit=view.name)
         if times >= LOST_AFTER:
             view.set_away(True)
 
@@ -111,13 +112,13 @@ class Contact:
         """The ledger is there; what its clock showed, if it told."""
         away_s = self.link.answered(ledger_ms)
         if away_s is not None:
-            self.herald.back(away_s)
+            self.publisher.back(away_s)
 
     def lost(self, error: LedgerError) -> None:
         """The ledger did not answer."""
         if not self.link.failed(str(error)):
             return
-        self.herald.lost(str(error))
+        self.publisher.lost(str(error))
         for view in self._views.shared():
             view.set_away(True)
 

@@ -7,24 +7,24 @@ import random
 import uuid
 from collections.abc import Iterable
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.errors import LedgerError, LedgerUnavailableError
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.ledger import Reply
-from ha_rag.ledger.pace import RETRY_S
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.contact import Contact
-from ha_rag.ledger.sync.errands import Errands
-from ha_rag.ledger.view import View
+from ha_rag.ledger.sync.pace import RETRY_S
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.view import View
 from ha_rag.messages import Outcome
 
 
 class Probing:
     """One replica's leases. Used on one event loop, but for what says otherwise."""
 
-    def __init__(self, contact: Contact, errands: Errands) -> None:
+    def __init__(self, contact: Contact, background: BackgroundTasks) -> None:
         self._contact = contact
-        self._errands = errands
+        self._background = background
         self._asked: dict[str, asyncio.Task[None]] = {}
-        self._astray: set[str] = set()
+        self._orphaned: set[str] = set()
         """Circuits whose request was under way at the last look, without anybody being at work on it."""
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -35,38 +35,38 @@ class Probing:
 
         Only on the loop itself; None elsewhere, or where there is no loop: the answer then waits for the next call.
         """
-        if self._errands.here:
+        if self._background.here:
             return self._begin(view)
-        if not self._errands.soon(lambda: self._begin(view)):
+        if not self._background.soon(lambda: self._begin(view)):
             view.lease_answered(None, "", self._contact.now_s())
         return None
 
     def asked(self, view: View) -> asyncio.Future[None] | None:
         """The request that is under way, for a call that comes meanwhile; None where there is none."""
-        return self._under_way(view) if self._errands.here else None
+        return self._under_way(view) if self._background.here else None
 
     def _under_way(self, view: View) -> asyncio.Task[None] | None:
         task = self._asked.get(view.name)
         return task if task is not None and not task.done() else None
 
-    def ask_unasked(self, view: View) -> None:
+    def ask_without_caller(self, view: View) -> None:
         """Asks although no call wants to probe, to see whether the ledger takes verbs again."""
-        if view.begin_asking():
+        if view.begin_lease_request():
             self._begin(view)
 
     def mend(self, view: View) -> None:
         """Ends a request that a call began and never made, once two looks have seen it: a signal whose handler raises
         may strike between the two, and the replica would never ask again.
         """
-        if view.wait_for_answer(0) or self._under_way(view):
-            self._astray.discard(view.name)
-        elif view.name in self._astray:
+        if view.gate.wait_for_answer(0) or self._under_way(view):
+            self._orphaned.discard(view.name)
+        elif view.name in self._orphaned:
             view.lease_answered(None, "", self._contact.now_s())
         else:
-            self._astray.add(view.name)
+            self._orphaned.add(view.name)
 
     def _begin(self, view: View) -> asyncio.Task[None]:
-        task = self._asked[view.name] = self._errands.run(self._lease(view))
+        task = self._asked[view.name] = self._background.run(self._lease(view))
         return task
 
     async def _lease(self, view: View) -> None:
@@ -93,10 +93,10 @@ class Probing:
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
         """Ends a probe that the ledger granted, also while the sync says goodbye. Safe from any thread."""
-        self._errands.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms), last=True)
+        self._background.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms), last=True)
 
     def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> asyncio.Task[None]:
-        task = self._errands.run(self._settle(view, grant, outcome, throttled_ms))
+        task = self._background.run(self._settle(view, grant, outcome, throttled_ms))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
@@ -120,20 +120,20 @@ class Probing:
 
     # ---- giving back ------------------------------------------------------------------------------------------------
 
-    def give_back_unused(self, view: View) -> None:
+    def return_unused(self, view: View) -> None:
         """Gives back a grant that no call came for in time, and asks for a fresh one if one may still come."""
         if (grant := view.stale_grant()) is None:
             return
         given_back = self._settle_soon(view, grant, Outcome.CANCELLED)
         if view.begin_renewal():
-            self._asked[view.name] = self._errands.run(self._lease_after(given_back, view))
+            self._asked[view.name] = self._background.run(self._lease_after(given_back, view))
 
     async def _lease_after(self, given_back: asyncio.Task[None], view: View) -> None:
         await asyncio.wait({given_back})
-        if self._errands.is_open:
+        if self._background.is_open:
             await self._lease(view)
 
-    def give_all_back(self, views: Iterable[View]) -> None:
+    def return_all(self, views: Iterable[View]) -> None:
         """Gives back every grant."""
         for view in views:
             if (grant := view.drop_grant()) is not None:

@@ -8,10 +8,10 @@ import random
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import LedgerError
-from ha_rag.ledger.pace import Burst
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.contact import Contact
-from ha_rag.ledger.sync.errands import Errands
-from ha_rag.ledger.view import View
+from ha_rag.ledger.sync.pace import Burst
+from ha_rag.ledger.view.view import View
 
 BUSY_S, BUSY_INTERVALS = 2.0, 2
 """A circuit reported on within this time, or so many of its intervals, counts as one that will be reported on again."""
@@ -23,9 +23,9 @@ BURST_S = 0.1
 class Reporting:
     """One replica's reports, one at a time for each circuit. Used on one event loop, but for `soon`."""
 
-    def __init__(self, contact: Contact, errands: Errands) -> None:
+    def __init__(self, contact: Contact, background: BackgroundTasks) -> None:
         self._contact = contact
-        self._errands = errands
+        self._background = background
         self._bursts: dict[str, Burst] = {}
         self._reported_s: dict[View, float] = {}
         self._about_to: set[str] = set()
@@ -35,7 +35,7 @@ class Reporting:
 
     def soon(self, view: View) -> None:
         """Reports a failure without waiting for the interval, as far as the bucket of 10 allows. From any thread."""
-        self._errands.soon(lambda: self._at_once(view))
+        self._background.soon(lambda: self._at_once(view))
 
     def _at_once(self, view: View) -> None:
         if view.name in self._about_to:
@@ -46,14 +46,14 @@ class Reporting:
         slower = self._contact.pace.report_s(BURST_S) / BURST_S
         if self._bursts.setdefault(view.name, Burst()).take(self._contact.now_s(), slower):
             self._about_to.add(view.name)
-            self._errands.run(self.report(view))
+            self._background.run(self.report(view))
 
     def if_due(self, view: View) -> None:
         """Reports what there is, where the interval is over."""
         due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
         due = due_s <= self._contact.now_s()
         if due and view.has_news and self._contact.link.up and view.name not in self._under_way:
-            self._errands.run(self.report(view))
+            self._background.run(self.report(view))
 
     def _interval_s(self, view: View) -> float:
         return self._contact.pace.report_s(view.policy.flush_interval_s)

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 Round = Callable[[], Awaitable[None]]
 
 
-async def for_ever(round_: Round, retry_s: Callable[[], float]) -> None:
+async def forever(round_: Round, retry_s: Callable[[], float]) -> None:
     """Round after round; after one that went wrong, `retry_s()` seconds later."""
     while True:
         if not await once(round_):

@@ -11,26 +11,27 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError
 from ha_rag.events import Sink
-from ha_rag.ledger.asking import Grant
-from ha_rag.ledger.ledger import Ledger, Reply
-from ha_rag.ledger.limits import Limits
-from ha_rag.ledger.link import Link
-from ha_rag.ledger.pace import Pace
+from ha_rag.ledger.store.ledger import Ledger
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.contact import Contact
-from ha_rag.ledger.sync.errands import Errands
+from ha_rag.ledger.sync.denied_permissions import DeniedPermissions
+from ha_rag.ledger.sync.heartbeat import HeartbeatSender
+from ha_rag.ledger.sync.link import Link
+from ha_rag.ledger.sync.pace import Pace
 from ha_rag.ledger.sync.probing import Probing
-from ha_rag.ledger.sync.pulse import Pulse
 from ha_rag.ledger.sync.reporting import Reporting
-from ha_rag.ledger.sync.rounds import for_ever, once
-from ha_rag.ledger.sync.teaching import Teaching
+from ha_rag.ledger.sync.restoring import Restoring
+from ha_rag.ledger.sync.rounds import forever, once
+from ha_rag.ledger.sync.subscription import Subscription
 from ha_rag.ledger.sync.upkeep import Upkeep
-from ha_rag.ledger.sync.watching import Watching
-from ha_rag.ledger.view import View
-from ha_rag.ledger.views import Views
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.view import View
+from ha_rag.ledger.view.views import Views
 from ha_rag.messages import Outcome
 
 STOP_S = 0.5
@@ -54,14 +55,16 @@ class Sync:
     ) -> None:
         self.ledger = ledger
         self._views = Views()
-        self._errands = Errands()
-        self._contact = Contact(ledger, incarnation, clock, views=self._views, sinks=sinks, forgot=self._teach_soon)
-        self._watching = Watching(self._contact, self._errands, self._views)
-        self._reporting = Reporting(self._contact, self._errands)
-        self._probing = Probing(self._contact, self._errands)
-        self._teaching = Teaching(self._contact)
+        self._background = BackgroundTasks()
+        self._contact = Contact(ledger, incarnation, clock, views=self._views, sinks=sinks, forgot=self._restore_soon)
+        self._subscription = Subscription(self._contact, self._background, self._views)
+        self._reporting = Reporting(self._contact, self._background)
+        self._probing = Probing(self._contact, self._background)
+        self._restoring = Restoring(self._contact)
         self._upkeep = Upkeep(self._contact, self._views, self._reporting, self._probing)
-        self._pulse = Pulse(self._contact, self._errands, self._views, body=body, busy=self._reporting.busy)
+        self._heartbeat = HeartbeatSender(
+            self._contact, self._background, self._views, body=body, busy=self._reporting.busy
+        )
 
     # ---- what others may see ----------------------------------------------------------------------------------------
 
@@ -76,52 +79,52 @@ class Sync:
         return self._contact.pace
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> DeniedPermissions:
         """What the ledger refuses beside the verbs of a circuit."""
         return self._contact.limits
 
     @property
-    def untold(self) -> int:
+    def unpublished(self) -> int:
         """Steps whose event or message the ledger refused to pass on."""
-        return self._contact.untold
+        return self._contact.unpublished
 
     # ---- life -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Looks once, so that the first call already knows, and goes on in the background. Never fails."""
-        self._errands.open()
-        await once(self._pulse.beat)
-        await once(self._watching.look_at_all)
-        for round_ in (self._watching.listen, self._watching.poll, self._upkeep.round, self._pulse.round):
-            self._errands.run(for_ever(round_, self._contact.retry_s))
+        self._background.open()
+        await once(self._heartbeat.beat)
+        await once(self._subscription.look_at_all)
+        for round_ in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
+            self._background.run(forever(round_, self._contact.retry_s))
 
     async def stop(self) -> None:
         """Sends what is left, gives probes back, takes the replica off the list. Bounded, never fails."""
-        if not self._errands.close():
+        if not self._background.close():
             return
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
-                    await self._say_goodbye()
+                    await self._leave_fleet()
         finally:
-            await self._errands.end()
-            self._leave_views_alone()
+            await self._background.end()
+            self._detach_views()
             with contextlib.suppress(LedgerError):
                 await self.ledger.aclose()
 
-    async def _say_goodbye(self) -> None:
+    async def _leave_fleet(self) -> None:
         if not self.link.up:
             return
         shared = self._views.shared()
-        self._probing.give_all_back(shared)
+        self._probing.return_all(shared)
         if self.link.ledger_now_ms() is None:  # it leaves before it has heard anything: what it counted needs a time
-            await self._watching.look_at_all()
+            await self._subscription.look_at_all()
         await asyncio.gather(*map(self._reporting.report_rest, shared))
         with contextlib.suppress(LedgerError):
-            await self._pulse.leave()
+            await self._heartbeat.leave()
         await self._probing.all_settled()  # last, since probes may end meanwhile
 
-    def _leave_views_alone(self) -> None:
+    def _detach_views(self) -> None:
         """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
         for view in self._views.shared():
             view.lease_answered(None, "", self._contact.now_s())
@@ -133,7 +136,7 @@ class Sync:
         """Keeps one more view in step. Safe from any thread."""
         self._views.add(view)
         view.spread(self.pace.spread_s)
-        self._errands.soon(lambda: self._errands.run(self._watching.look_at(view)))
+        self._background.soon(lambda: self._background.run(self._subscription.look_at(view)))
 
     def report_soon(self, view: View) -> None:
         """Reports a failure without waiting for the interval."""
@@ -166,5 +169,5 @@ class Sync:
         self._contact.taken(view, reply)
         return reply
 
-    def _teach_soon(self, view: View) -> None:
-        self._errands.run(self._teaching.teach(view))
+    def _restore_soon(self, view: View) -> None:
+        self._background.run(self._restoring.restore(view))

@@ -8,8 +8,8 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.probing import Probing
 from ha_rag.ledger.sync.reporting import Reporting
-from ha_rag.ledger.view import View
-from ha_rag.ledger.views import Views
+from ha_rag.ledger.view.view import View
+from ha_rag.ledger.view.views import Views
 
 TIDY_S = 0.1
 """How often, at least, a view is tidied, however seldom it reports."""
@@ -33,13 +33,13 @@ class Upkeep:
 
     def _look_after(self, view: View) -> None:
         view.tidy()
-        self._contact.herald.overlay(view)
+        self._contact.publisher.overlay(view)
         self._probing.mend(view)
-        self._probing.give_back_unused(view)
+        self._probing.return_unused(view)
         if not self._contact.may_try(view):
             return
         if self._contact.is_refused(view) and view.fleet.state is not CircuitState.CLOSED:
             # Nothing is reported of a circuit that is not closed; a probe is the one verb there is to try.
-            self._probing.ask_unasked(view)
+            self._probing.ask_without_caller(view)
         else:
             self._reporting.if_due(view)

@@ -1,4 +1,4 @@
--- Counting a batch into a closed circuit, and judging what the window then says.
+-- CallCounter a batch into a closed circuit, and judging what the window then says.
 local SWEEP_EVERY = 100
 
 local function throttle_ms(asked_ms, terms) return math.min(asked_ms, terms.throttle_max_ms) end
@@ -105,9 +105,9 @@ local function judge(c, terms, now, b, jitter)
 end
 
 -- Shadow mode says so once for each rest that it would have taken.
-local function would_open(c, now, rest_ms, reason, by, counts)
+local function would_open(c, now, open_ms, reason, by, counts)
   if now < c.would_open_at_ms then return end
-  c.would_open_at_ms, c.dirty = now + rest_ms, true
+  c.would_open_at_ms, c.dirty = now + open_ms, true
   c.events[#c.events + 1] = { previous = c.epoch, epoch = c.epoch, before = 'closed', after = 'closed',
     trigger = 'would open', reason = reason, by = by, counts = counts }
 end

@@ -1,6 +1,6 @@
 -- The law as `ha_rag/circuit/rules` has it; a property test holds the two together.
-local TERMS = { 'window_ms', 'bucket_ms', 'min_samples', 'failure_threshold', 'slow_threshold', 'quorum', 'rest_ms',
-  'backoff', 'rest_max_ms', 'throttle_max_ms', 'probes', 'probe_successes', 'lease_ms' }
+local TERMS = { 'window_ms', 'bucket_ms', 'min_samples', 'failure_threshold', 'slow_threshold', 'quorum', 'open_ms',
+  'backoff', 'open_max_ms', 'throttle_max_ms', 'probes', 'probe_successes', 'lease_ms' }
 
 -- Where each trigger leads (`transitions.py`).
 local LEADS_TO = {
@@ -38,7 +38,7 @@ end
 
 local function grown_rest_ms(c, terms, now, jitter)
   local times = openings(c, terms, now)
-  local grown = math.min(terms.rest_ms * terms.backoff ^ math.min(times, 64), terms.rest_max_ms)
+  local grown = math.min(terms.open_ms * terms.backoff ^ math.min(times, 64), terms.open_max_ms)
   if times > 0 then grown = grown * (1 + 0.1 * jitter) end
   return math.floor(grown)
 end

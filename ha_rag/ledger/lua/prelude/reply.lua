@@ -38,23 +38,23 @@ local function refused(answer) return type(answer) == 'table' and answer.err ~= 
 -- '1' where it was refused, '2' where all was told, '0' where there was nothing to tell.
 local function tell(c, flat)
   if not c.touched and #c.events == 0 then return '0' end
-  local untold = false
+  local unpublished = false
   for _, e in ipairs(c.events) do
-    untold = refused(redis.pcall('XADD', c.keys.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
+    unpublished = refused(redis.pcall('XADD', c.keys.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
       'previous_epoch', whole(e.previous), 'epoch', whole(e.epoch), 'from', e.before, 'to', e.after,
       'trigger', e.trigger, 'reason', e.reason, 'by', e.by,
-      'ok', whole(e.counts.ok), 'failed', whole(e.counts.failed), 'slow', whole(e.counts.slow))) or untold
+      'ok', whole(e.counts.ok), 'failed', whole(e.counts.failed), 'slow', whole(e.counts.slow))) or unpublished
   end
   local message = cjson.encode({ c.name, whole(c.known_epoch), unpack(flat) })
-  untold = refused(redis.pcall('PUBLISH', c.namespace .. ':changes', message)) or untold
-  return untold and '1' or '2'
+  unpublished = refused(redis.pcall('PUBLISH', c.namespace .. ':changes', message)) or unpublished
+  return unpublished and '1' or '2'
 end
 
--- Writes what the verb decided, tells of it and answers: granted, wait in ms, untold, and the snapshot.
+-- Writes what the verb decided, tells of it and answers: granted, wait in ms, unpublished, and the snapshot.
 local function done(c, terms, now, replica, granted)
   save(c)
   local flat = snapshot(c, terms, now)
-  local untold = tell(c, flat)
+  local unpublished = tell(c, flat)
   local wait = lease_wait_ms(c, terms, now, replica)
-  return { granted and '1' or '0', whole(wait or -1), untold, unpack(flat) }
+  return { granted and '1' or '0', whole(wait or -1), unpublished, unpack(flat) }
 end

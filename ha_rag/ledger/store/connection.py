@@ -1,0 +1,95 @@
+"""A redis client under this project's rules: nothing is tried twice, and nothing waits long.
+
+redis-py by itself retries ten times with growing pauses and waits 5 s for an answer, which turns a frozen Redis into
+a frozen caller. Here a command fails after `timeout_s` at the latest; whoever called decides what comes next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.backoff import NoBackoff
+
+from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.store.address import Address, parse
+
+Client = Redis | RedisCluster
+
+
+def connect(
+    url: str, *, timeout_s: float = 0.25, protocol: int | None = None, max_connections: int = 64,
+    client_name: str | None = None,
+) -> Client:  # fmt: skip
+    """A client for the Redis at `url` (its forms: `address.py`). Sends nothing yet.
+
+    `timeout_s`: for connecting and for each answer. `protocol`: 2 or 3 (RESP); None: the URL's, or redis-py's own
+    choice. `max_connections`: at once (on a cluster: for each node).
+    Raises ConfigurationError. The client belongs to one event loop; `close` ends it.
+    """
+    if protocol not in (None, 2, 3):
+        raise ConfigurationError(f"protocol = {protocol!r}: must be 2 or 3")
+    address = parse(url)
+    options = _options(address, timeout_s, protocol or address.protocol, client_name)
+    if address.kind == "cluster":
+        return _cluster(address, options, max_connections)
+    if address.kind == "sentinel":
+        return _sentinel(address, options, max_connections)
+    return _single(address, options, max_connections, timeout_s)
+
+
+async def close(client: Client) -> None:
+    """Ends a client's connections, those to its sentinels included."""
+    await client.aclose()
+    pool = None if isinstance(client, RedisCluster) else client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        await pool.sentinel_manager.aclose()
+
+
+def _options(address: Address, timeout_s: float, protocol: int | None, client_name: str | None) -> dict[str, Any]:
+    login = {"username": address.username, "password": address.password}
+    given = {**login, "protocol": protocol, "client_name": client_name}
+    return {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "health_check_interval": 10,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": True,
+        # A broken character in a reason must not keep a circuit from opening.
+        "encoding_errors": "replace",
+        **{name: value for name, value in given.items() if value is not None},
+        **address.tls_options,
+    }
+
+
+def _single(address: Address, options: dict[str, Any], max_connections: int, timeout_s: float) -> Redis:
+    if address.kind == "unix":
+        where: dict[str, Any] = {"connection_class": UnixDomainSocketConnection, "path": address.path}
+    else:
+        host, port = address.hosts[0]
+        where = {"connection_class": SSLConnection if address.tls else Connection, "host": host, "port": port}
+    return Redis.from_pool(
+        BlockingConnectionPool(max_connections=max_connections, timeout=timeout_s, db=address.db, **where, **options)
+    )
+
+
+def _sentinel(address: Address, options: dict[str, Any], max_connections: int) -> Redis:
+    to_sentinels = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
+    if address.tls:
+        to_sentinels |= {"ssl": True, **address.tls_options}
+        options = {"ssl": True, **options}
+    login = {"username": address.sentinel_username, "password": address.sentinel_password}
+    to_sentinels |= {name: value for name, value in login.items() if value is not None}
+    hosts = list(address.hosts)
+    manager = Sentinel(hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]  # untyped in redis-py
+    client: Redis = manager.master_for(address.service, db=address.db, max_connections=max_connections, **options)
+    return client
+
+
+def _cluster(address: Address, options: dict[str, Any], max_connections: int) -> RedisCluster:
+    nodes = [ClusterNode(host, port) for host, port in address.hosts]
+    return RedisCluster(startup_nodes=nodes, max_connections=max_connections, ssl=address.tls, **options)

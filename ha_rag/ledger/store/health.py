@@ -1,0 +1,61 @@
+"""What a Redis says of itself, for people. Nothing in here decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from ha_rag.clock import SystemClock
+from ha_rag.ledger.store.ledger import StoreHealth
+from ha_rag.ledger.store.translation import translated
+
+NEARLY_FULL = 0.9
+"""Above this share of its memory a store that evicts nothing soon refuses writes."""
+
+
+async def store_health(client: Any) -> StoreHealth:
+    """Asks a Redis. A user who may not ask INFO hears only the round trip. Raises LedgerError where it is away."""
+    now_s = SystemClock().monotonic_s
+    began_s = now_s()
+    with translated():
+        await client.time()
+        round_trip_ms = round((now_s() - began_s) * 1000, 3)
+        try:
+            told = await client.info()
+        except ResponseError:
+            return StoreHealth(round_trip_ms=round_trip_ms)
+    # A cluster answers node by node; the first stands for all.
+    info = next(iter(told.values()), {}) if told and all(isinstance(v, dict) for v in told.values()) else told
+    return _read(info, round_trip_ms)
+
+
+def _read(info: Mapping[str, Any], round_trip_ms: float) -> StoreHealth:
+    return StoreHealth(
+        round_trip_ms=round_trip_ms,
+        version=str(info.get("valkey_version") or info.get("redis_version") or ""),
+        role=str(info.get("role", "")),
+        used_bytes=_whole(info.get("used_memory")),
+        limit_bytes=_whole(info.get("maxmemory")) or None,
+        clients=_whole(info.get("connected_clients")),
+        commands_per_s=_whole(info.get("instantaneous_ops_per_sec")),
+        warnings=tuple(_warnings(info)),
+    )
+
+
+def _warnings(info: Mapping[str, Any]) -> Iterator[str]:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        yield f"Redis may evict circuits: maxmemory-policy is {policy}; set it to noeviction"
+    used, limit = _whole(info.get("used_memory")), _whole(info.get("maxmemory"))
+    if used and limit and used > NEARLY_FULL * limit:
+        yield f"Redis uses {used / limit:.0%} of its memory and will soon refuse writes; raise maxmemory"
+    if info.get("role") == "slave":
+        yield "this Redis is a copy, which takes no writes; point redis_url at its master or at the sentinels"
+    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+        yield "Redis could not save its last snapshot to disk, and may refuse writes (MISCONF)"
+
+
+def _whole(told: Any) -> int | None:
+    return int(told) if isinstance(told, int | float) and not isinstance(told, bool) else None

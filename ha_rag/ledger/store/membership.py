@@ -1,0 +1,67 @@
+"""The roll of replicas and circuits in Redis: who lives, and what is in use. Plain commands, one key each, so that they
+work on a cluster as they do on a single server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import RedisCluster
+
+from ha_rag.ledger.store.codec import text
+from ha_rag.ledger.store.keys import Keys, is_name
+from ha_rag.ledger.store.ledger import Heartbeat
+
+LIVES_KEPT = 10
+"""A replica that missed so many beats' lives is struck off. (Others may beat less often, so one is not enough.)"""
+
+CIRCUIT_KEPT_MS = 24 * 3600 * 1000
+"""A circuit that nobody used for so long is no longer listed. Its own keys stay."""
+
+
+async def beat(client: Any, keys: Keys, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+    """Says that `incarnation` lives; answers how many do."""
+    now = await now_ms(client)
+    await asyncio.gather(
+        client.set(keys.replica(incarnation), body, px=life_ms),
+        client.zadd(keys.replicas, {incarnation: now}),
+        client.zremrangebyscore(keys.replicas, "-inf", now - LIVES_KEPT * life_ms),
+        *([client.zadd(keys.circuits, dict.fromkeys(circuits, now))] if circuits else []),
+    )
+    return int(await client.zcount(keys.replicas, now - life_ms, "+inf"))
+
+
+async def leave(client: Any, keys: Keys, incarnation: str) -> None:
+    """Strikes `incarnation` off."""
+    await asyncio.gather(client.delete(keys.replica(incarnation)), client.zrem(keys.replicas, incarnation))
+
+
+async def replicas(client: Any, keys: Keys) -> list[Heartbeat]:
+    """What every living incarnation last said."""
+    names = [(text(name), int(at)) for name, at in await client.zrange(keys.replicas, 0, -1, withscores=True)]
+    bodies = await _get_all(client, [keys.replica(name) for name, _ in names])
+    return [Heartbeat(name, at, text(body)) for (name, at), body in zip(names, bodies, strict=True) if body is not None]
+
+
+async def circuits(client: Any, keys: Keys) -> list[str]:
+    """Names of the circuits that some replica used within a day. What is no name was put there by somebody else."""
+    since = await now_ms(client) - CIRCUIT_KEPT_MS
+    _, names = await asyncio.gather(
+        client.zremrangebyscore(keys.circuits, "-inf", since), client.zrangebyscore(keys.circuits, f"({since}", "+inf")
+    )
+    return sorted(filter(is_name, map(text, names)))
+
+
+async def _get_all(client: Any, names: list[str]) -> list[Any]:
+    if not names:
+        return []
+    read = client.mget_nonatomic if isinstance(client, RedisCluster) else client.mget
+    return list(await read(names))
+
+
+async def now_ms(client: Any) -> int:
+    """Redis's own clock, in Unix ms."""
+    seconds, micros = await client.time()
+    return int(seconds) * 1000 + int(micros) // 1000

@@ -1,0 +1,164 @@
+"""MemoryLedger: the law under a lock, in one process. The executable specification of the Lua, and its test twin.
+
+Several simulated replicas may share one. Safe across tasks and threads. `clock` tells its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+from ha_rag.circuit import rules
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, RestorePoint, Ruling, Transition
+from ha_rag.circuit.snapshot import read, wait_ms
+from ha_rag.circuit.state import Circuit, OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.clock import Clock, SystemClock
+from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
+from ha_rag.messages import Outcome
+
+EVENTS_KEPT = 1000
+"""Entries kept in a circuit's stream."""
+
+
+class MemoryLedger:
+    """What replicas in one process jointly believe."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._circuits: dict[str, Circuit] = {}
+        self._events: dict[str, deque[StreamEntry]] = defaultdict(lambda: deque(maxlen=EVENTS_KEPT))
+        self._numbers = itertools.count(1)
+        self._beats: dict[str, tuple[Heartbeat, int]] = {}
+        self._seen: set[str] = set()
+        self._listeners: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[Change]]] = []
+
+    async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
+        return self._rule(circuit, terms, batch.replica, lambda c, now: rules.record(c, terms, now, batch, jitter))
+
+    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
+        return self._rule(
+            circuit, terms, replica, lambda c, now: rules.lease(c, terms, now, replica, known_epoch, token)
+        )
+
+    async def settle(
+        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+    ) -> Reply:
+        return self._rule(
+            circuit,
+            terms,
+            replica,
+            lambda c, now: rules.settle(c, terms, now, replica, token, outcome, throttled_ms, jitter),
+        )
+
+    async def override(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        return self._rule(circuit, terms, by, lambda c, now: rules.override(c, now, mode, reason, by, for_ms))
+
+    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
+        return self._rule(circuit, terms, replica, lambda c, now: rules.restore(c, terms, now, replica, belief))
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        now = self._clock.unix_ms()
+        return {name: Reply(read(self._circuits.get(name, Circuit()), terms, now)) for name, terms in circuits.items()}
+
+    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[StreamEntry]:
+        start = (0, 0) if after == "-" else _place(after)
+        return [e for e in self._events[circuit] if _place(e.id) > start][:limit]
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[StreamEntry]:
+        return list(self._events[circuit])[-limit:]
+
+    async def now_ms(self) -> int:
+        return self._clock.unix_ms()
+
+    async def health(self) -> StoreHealth:
+        return StoreHealth(round_trip_ms=0.0)
+
+    async def changes(self) -> AsyncIterator[Change | None]:
+        queue: asyncio.Queue[Change] = asyncio.Queue()
+        listener = (asyncio.get_running_loop(), queue)
+        self._listeners.append(listener)
+        try:
+            yield None
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.remove(listener)
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        now = self._clock.unix_ms()
+        self._beats[incarnation] = (Heartbeat(incarnation, now, body), now + life_ms)
+        self._seen.update(circuits)
+        return len(self._living(now))
+
+    async def leave(self, incarnation: str) -> None:
+        self._beats.pop(incarnation, None)
+
+    async def replicas(self) -> list[Heartbeat]:
+        return self._living(self._clock.unix_ms())
+
+    async def known_circuits(self) -> list[str]:
+        return sorted(self._seen)
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+    def forget(self) -> None:
+        """Loses everything, as a flushed Redis does."""
+        with self._lock:
+            self._circuits.clear()
+            self._events.clear()
+            self._beats.clear()
+
+    def circuit(self, name: str) -> Circuit:
+        """The circuit as it is kept."""
+        return self._circuits.get(name, Circuit())
+
+    def _living(self, now: int) -> list[Heartbeat]:
+        return [beat for beat, until in self._beats.values() if until > now]
+
+    def _rule(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Ruling]) -> Reply:
+        with self._lock:
+            now = self._clock.unix_ms()
+            before = self._circuits.get(name, Circuit())
+            ruling = verb(before, now)
+            after = self._circuits[name] = ruling.circuit
+            self._events[name].extend(self._event(name, now, t) for t in ruling.events)
+            tells = ruling.touched or bool(ruling.events)
+            wait = wait_ms(after, terms, now, replica)
+            reply = Reply(read(after, terms, now), ruling.granted, wait, published=tells)
+            if tells:
+                self._push(Change(name, before.epoch, reply.snapshot))
+        return reply
+
+    def _event(self, name: str, now: int, t: Transition) -> StreamEntry:
+        return StreamEntry(
+            f"{now}-{next(self._numbers)}",
+            name,
+            t.previous_epoch,
+            t.epoch,
+            t.before,
+            t.after,
+            t.trigger,
+            t.reason,
+            t.by,
+            t.counts.ok,
+            t.counts.failed,
+            t.counts.slow,
+        )
+
+    def _push(self, change: Change) -> None:
+        for loop, queue in self._listeners:
+            loop.call_soon_threadsafe(queue.put_nowait, change)
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number)

@@ -1,0 +1,173 @@
+"""RedisLedger: what the replicas jointly believe, in Redis. The law runs there, in Lua, on Redis's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, RestorePoint
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
+from ha_rag.ledger.store import codec, membership
+from ha_rag.ledger.store.connection import Client, close
+from ha_rag.ledger.store.health import store_health
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
+from ha_rag.ledger.store.pubsub import listen
+from ha_rag.ledger.store.scripts import Scripts
+from ha_rag.ledger.store.translation import translated
+from ha_rag.messages import Outcome
+
+
+class RedisLedger:
+    """What the replicas jointly believe, in Redis, under one namespace.
+
+    `client`: from `connection.connect`; it is the ledger's from then on (`aclose` closes it). `silence_s`: how long
+    the connection that listens may be silent before it is asked whether it lives. `clock`: Lua in place of Redis's
+    own clock (tests).
+
+    Nothing is sent before the first call. Every verb is one round trip. Safe across tasks of one event loop.
+    """
+
+    def __init__(
+        self, client: Client, namespace: str = "ha_rag", *, silence_s: float = 2.0, clock: str | None = None
+    ) -> None:
+        self._client = client
+        self._keys = Keys(namespace)
+        self._scripts = Scripts(client, clock)
+        self._silence_s = silence_s
+        self.sent: Counter[tuple[str, str]] = Counter()
+        """(verb, "ok" | "refused" | "unavailable") -> how many."""
+        self._is_cluster = isinstance(client, RedisCluster)
+
+    async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
+        tallies = [
+            item for t in batch.tallies for item in (t.epoch, t.at_ms, t.counts.ok, t.counts.failed, t.counts.slow)
+        ]
+        return await self._verb(
+            "record", circuit, terms, batch.replica, batch.number, int(batch.failing), batch.throttled_ms,
+            batch.throttled_epoch, batch.throttled_at_ms, jitter, *tallies,
+        )  # fmt: skip
+
+    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
+        return await self._verb("lease", circuit, terms, replica, known_epoch, token)
+
+    async def settle(
+        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+    ) -> Reply:
+        return await self._verb("settle", circuit, terms, replica, token, outcome.value, throttled_ms, jitter)
+
+    async def override(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        return await self._verb(
+            "override", circuit, terms, mode.value if mode else "", reason, by, "" if for_ms is None else for_ms
+        )
+
+    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
+        word = belief.override
+        said = (word.mode.value, word.reason, word.by, _blank(word.until_ms)) if word else ("", "", "", "")
+        return await self._verb(
+            "restore", circuit, terms, replica, belief.state.value, belief.epoch, belief.left_ms, belief.open_count,
+            belief.reason, belief.opened_by, *said, belief.changed_at_ms,
+        )  # fmt: skip
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        if not self._is_cluster:
+            return await self._read(circuits)
+        parts = (self._read({name: terms}) for name, terms in circuits.items())
+        found = await asyncio.gather(*parts, return_exceptions=True)
+        return _those_that_answered(found)
+
+    async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[StreamEntry]:
+        start = "-" if after == "-" else f"({after}"
+        with translated():
+            entries = await self._client.xrange(self._keys.circuit(circuit)[-1], min=start, count=limit)
+        return [codec.event(circuit, entry_id, entry) for entry_id, entry in entries or () if entry]
+
+    async def latest(self, circuit: str, limit: int = 100) -> list[StreamEntry]:
+        with translated():
+            entries = await self._client.xrevrange(self._keys.circuit(circuit)[-1], count=limit)
+        return [codec.event(circuit, entry_id, entry) for entry_id, entry in reversed(entries or ()) if entry]
+
+    async def now_ms(self) -> int:
+        with translated():
+            return await membership.now_ms(self._client)
+
+    async def health(self) -> StoreHealth:
+        return await store_health(self._client)
+
+    def changes(self) -> AsyncIterator[Change | None]:
+        return listen(self._client, self._keys.changes, self._silence_s)
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        with translated():
+            return await membership.beat(self._client, self._keys, incarnation, body, circuits, life_ms)
+
+    async def leave(self, incarnation: str) -> None:
+        with translated():
+            await membership.leave(self._client, self._keys, incarnation)
+
+    async def replicas(self) -> list[Heartbeat]:
+        with translated():
+            return await membership.replicas(self._client, self._keys)
+
+    async def known_circuits(self) -> list[str]:
+        with translated():
+            return await membership.circuits(self._client, self._keys)
+
+    async def aclose(self) -> None:
+        with translated():
+            await close(self._client)
+
+    async def _verb(self, verb: str, circuit: str, terms: Terms, *args: Any) -> Reply:
+        return codec.reply(await self._run(verb, self._keys.circuit(circuit), [*terms.wire(), *args]))
+
+    async def _read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        if not circuits:
+            return {}
+        keys = [key for name in circuits for key in self._keys.circuit(name)]
+        answers = await self._run("read", keys, [item for terms in circuits.values() for item in terms.wire()])
+        return {name: codec.reply(items) for name, items in zip(circuits, answers, strict=True)}
+
+    async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        ended = "ok"
+        try:
+            with translated():
+                return await self._scripts.run(verb, keys, args)
+        except LedgerRefusedError as error:
+            ended = "refused"
+            if error.code == "READONLY":
+                await self._let_go()
+            raise
+        except LedgerUnavailableError as error:
+            ended = "unavailable"
+            if self._is_cluster:
+                raise ShardUnavailableError(str(error)) from error
+            raise
+        finally:
+            self.sent[verb, ended] += 1
+
+    async def _let_go(self) -> None:
+        """Ends the idle connections to what is no master (any more), so that the next call finds the new one."""
+        if isinstance(self._client, Redis):
+            with translated():
+                await self._client.connection_pool.disconnect(inuse_connections=False)
+
+
+def _those_that_answered(found: Sequence[dict[str, Reply] | BaseException]) -> dict[str, Reply]:
+    errors = [one for one in found if isinstance(one, BaseException)]
+    for error in errors:
+        if not isinstance(error, LedgerError) or len(errors) == len(found):
+            raise error
+    return {name: reply for one in found if isinstance(one, dict) for name, reply in one.items()}
+
+
+def _blank(number: int | None) -> int | str:
+    return "" if number is None else number

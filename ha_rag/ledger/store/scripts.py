@@ -1,0 +1,63 @@
+"""The verbs as Lua scripts: read from the package once, sent whole the first time, called by their hash after that."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+VERBS = ("record", "lease", "settle", "override", "restore", "read")
+
+PRELUDE = ("clock", "circuit", "law", "counting", "probing", "restoring", "reply")
+"""Parts that every script begins with, in order: each uses only what stands before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One verb: its text, and the hash under which Redis keeps it. Immutable, safe across tasks."""
+
+    text: str
+    sha: str
+
+
+class Scripts:
+    """The verbs, on one client. Safe across tasks."""
+
+    def __init__(self, client: Any, clock: str | None = None) -> None:
+        self._client = client
+        self._scripts = scripts(clock)
+        self._sent: set[str] = set()
+
+    async def run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Runs a verb. Redis's errors come through as they are."""
+        script = self._scripts[verb]
+        if verb in self._sent:
+            try:
+                return await self._client.evalsha(script.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                # Forgotten (SCRIPT FLUSH, a restart, another node). Should sending fail too, the next call sends again.
+                self._sent.discard(verb)
+        answer = await self._client.eval(script.text, len(keys), *keys, *args)
+        self._sent.add(verb)
+        return answer
+
+
+def lua(name: str) -> str:
+    """The text of one Lua file of this package, such as `record` or `prelude/law`."""
+    return files("ha_rag.ledger").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+@cache
+def scripts(clock: str | None = None) -> dict[str, Script]:
+    """All verbs by name. `clock`: Lua that stands in for `prelude/clock.lua` (tests); None: Redis's own."""
+    parts = [clock or lua("prelude/clock"), *(lua(f"prelude/{part}") for part in PRELUDE[1:])]
+    return {verb: _script("\n".join([*parts, lua(verb)])) for verb in VERBS}
+
+
+def _script(text: str) -> Script:
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,70 @@
+"""CallCounter: what calls ended in, judged by the replica's own law, and gathered for the fleet's.
+
+A call counts in the epoch that admitted it, and in no other: it carries the `Epochs` under which it passed, and every
+transition, of the fleet's circuit or of the replica's own, begins a new one. Not locked: its view holds the lock.
+"""
+
+from __future__ import annotations
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.rules import Batch
+from ha_rag.ledger.view.effective_state import EffectiveState
+from ha_rag.ledger.view.local_trip import ms
+from ha_rag.ledger.view.outbox import Outbox, RequestedPause
+from ha_rag.ledger.view.tallies import Cell, Epochs, Tallies
+
+
+class CallCounter:
+    """One replica's counts of one circuit. `epochs`: under which calls pass now. Times in monotonic seconds."""
+
+    def __init__(self, effective: EffectiveState, policy: CircuitPolicy, replica: str) -> None:
+        self.epochs = Epochs(0, 0)
+        self.tallies = Tallies(policy.bucket_ms / 1000, policy.window_s, reported=not effective.own)
+        self._outbox = Outbox(replica, policy.window_s)
+        self._effective = effective
+        self._throttle_max_s = policy.throttle_max_s
+
+    def cell(self, epochs: Epochs, now_s: float) -> Cell | None:
+        """Where a call counts that was admitted under that epochs; None where it counts for nothing any more."""
+        return self.tallies.cell_for(epochs, now_s) if self._effective.counts(epochs, now_s) else None
+
+    def pause_requested(self, epochs: Epochs, asked_s: float, now_s: float) -> bool:
+        """Notes, and judges, that the service asked for a rest of so many seconds. Answers whether it counted."""
+        if not self._effective.counts(epochs, now_s):
+            return False
+        asked_ms = max(1, round(min(asked_s, self._throttle_max_s) * 1000))
+        if not self._effective.own and epochs.fleet_epoch == self._effective.fleet.epoch:
+            self._outbox.pause_requested(RequestedPause(asked_ms, epochs.fleet_epoch, now_s))
+        if epochs.local_epoch == self._effective.local_trip.epoch:
+            self.judge(now_s, asked_ms)
+        return True
+
+    def judge(self, now_s: float, throttled_ms: int = 0) -> None:
+        """Lets the replica's own law see what was counted since it last looked."""
+        tallies = self.tallies.take_for_local(self._effective.local_trip.epoch, now_s)
+        self._effective.judge(now_s, tallies, throttled_ms, self._outbox.next_number)
+
+    def keep_up(self) -> None:
+        """Begins a new epochs where an epoch has ended."""
+        if not self._effective.is_of_now(self.epochs):
+            self.tallies.put_aside()
+            self.epochs = self._effective.epochs()
+
+    # ---- reports ----------------------------------------------------------------------------------------------------
+
+    def batch(self, ledger_now_ms: int, now_s: float) -> Batch | None:
+        """What should be reported now: the batch that was not acknowledged, or a new one, or nothing."""
+        again = self._outbox.unacknowledged(now_s)
+        if again is not None:
+            return again
+        tallies = self.tallies.take_for_fleet(self._effective.fleet.epoch, now_s, ledger_now_ms)
+        return self._outbox.batch(tallies, self._effective.local_trip.breaker.failing(ms(now_s)), now_s, ledger_now_ms)
+
+    def taken(self, batch: Batch) -> None:
+        """The ledger has seen this batch."""
+        self._outbox.taken(batch)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to report."""
+        return self._outbox.waiting or self.tallies.waiting

@@ -1,0 +1,47 @@
+"""Slow start and load shedding: which calls a closed circuit admits when it does not admit all of them.
+
+Slow start (`ramp_s`) limits calls for a while after closing; shedding (`shed`) refuses a share of them during a
+brownout, when a service fails too much to serve all calls and too little to open. Both are off by default.
+
+Lots are drawn call by call; an operator's word is above them. Not locked: its view holds the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ha_rag.circuit.admission import ramp_share, shed_share
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import Counts
+from ha_rag.ledger.view.effective_state import EffectiveState
+
+
+class LoadShedding:
+    """The share of one circuit's calls that pass. `draw`: a random number in [0, 1). Times in monotonic seconds."""
+
+    def __init__(self, policy: CircuitPolicy, effective: EffectiveState, draw: Callable[[], float]) -> None:
+        self._policy = policy
+        self._effective = effective
+        self._draw = draw
+
+    def applies(self, now_s: float) -> bool:
+        """Whether it takes a thought to know what passes."""
+        return self._policy.shed or self._closed_for_s(now_s) < self._policy.ramp_s
+
+    def refuses(self, now_s: float) -> bool:
+        """Draws the lot of one call."""
+        if self._effective.fleet.mode(now_s) is not None:
+            return False
+        share = ramp_share(self._policy, self._closed_for_s(now_s))
+        if self._policy.shed:
+            share *= shed_share(self._policy, self._counts(now_s))
+        return share < 1.0 and self._draw() >= share
+
+    def _closed_for_s(self, now_s: float) -> float:
+        return now_s - max(self._effective.fleet.closed_at_s, self._effective.local_trip.closed_at_s)
+
+    def _counts(self, now_s: float) -> Counts:
+        """The fleet's, while it is heard of."""
+        effective = self._effective
+        alone = effective.away or effective.own
+        return effective.local_trip.read(now_s).counts if alone else effective.fleet.snapshot.counts

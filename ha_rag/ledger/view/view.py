@@ -1,0 +1,217 @@
+"""View: one circuit as one replica knows it: the gate that its calls pass, and the side that faces the ledger.
+
+`Sync` brings it what the ledger says, and takes from it what to ask and report. Nothing here waits or does I/O.
+Synchronous code under the gate's lock: safe across threads and tasks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, RestorePoint, Ruling
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.clock import Clock
+from ha_rag.ledger.view import reconcile
+from ha_rag.ledger.view.call_counter import CallCounter
+from ha_rag.ledger.view.effective_state import EffectiveState
+from ha_rag.ledger.view.gate import Gate
+from ha_rag.ledger.view.load_shedding import LoadShedding
+from ha_rag.ledger.view.local_breaker import LocalBreaker
+from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
+from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.messages import Outcome
+from ha_rag.sharing import Scope
+
+
+class View:
+    """What one replica knows of one circuit, and what it has counted.
+
+    `gate`: what calls use. `scope`: "fleet" for a circuit that the replicas share, "replica" for one of this process
+    alone. `timeout_s`: the guarded calls' own timeout, None where they have none. `draw`: a random number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: CircuitPolicy,
+        *,
+        replica: str,
+        clock: Clock,
+        scope: Scope = "fleet",
+        timeout_s: float | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self.policy = policy
+        self.scope: Scope = scope
+        self.timeout_s = timeout_s
+        self.terms = Terms.of(policy, timeout_s)
+        own = scope == "replica"
+        local = LocalBreaker(self.terms, by=replica, probes=policy.probes if own else 1, draw=draw)
+        self._effective = EffectiveState(local, own=own)
+        self._local_trip = self._effective.local_trip
+        self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
+        self._counter = CallCounter(self._effective, policy, replica)
+        self.gate = Gate(
+            policy, clock, self._effective, LoadShedding(policy, self._effective, draw), self._counter, self._leases
+        )
+        self._lock = self.gate.lock
+        self._now = clock.monotonic_s
+
+    # ---- what the ledger says ---------------------------------------------------------------------------------------
+
+    def hear(self, snapshot: Snapshot) -> Reconciliation:
+        """Takes a reply's snapshot. A lower epoch than one already known is never adopted."""
+        with self._lock:
+            now = self._now()
+            result = reconcile.with_reply(self._effective, self._leases, snapshot, now)
+            self.gate.refresh(now)
+            return result
+
+    def hear_message(self, snapshot: Snapshot, previous_epoch: int) -> Reconciliation:
+        """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
+        with self._lock:
+            now = self._now()
+            result = reconcile.with_message(self._effective, self._leases, snapshot, previous_epoch, now)
+            self.gate.refresh(now)
+            return result
+
+    def judged(self, batch: Batch) -> None:
+        """The fleet has judged what this replica reported, and stays closed: a local trip applies from now on."""
+        with self._lock:
+            self._local_trip.judged(batch.number)
+            self.gate.refresh(self._now())
+
+    def set_away(self, away: bool) -> bool:
+        """Notes whether the ledger takes no verbs for this circuit. Returns whether that is a change."""
+        with self._lock:
+            now = self._now()
+            changed = self._effective.set_away(now, away)
+            self.gate.refresh(now)
+            return changed
+
+    # ---- probe leases -----------------------------------------------------------------------------------------------
+
+    def spread(self, over_s: float) -> None:
+        """Over how many seconds replicas spread requests that they would all make at once; grows with the fleet."""
+        self._leases.spread_s = over_s
+
+    def begin_lease_request(self) -> bool:
+        """Whether a lease may be requested although no call wants one; if so, the request counts as under way."""
+        with self._lock:
+            now = self._now()
+            self._leases.want(now)
+            return self._leases.begin(now)
+
+    def lease_answered(self, reply: Reply | None, token: str, asked_s: float) -> Grant | None:
+        """Takes the reply to a lease request (None: there was none). Returns a grant to be given back, if any."""
+        with self._lock:
+            return self._leases.answer(reply, token, asked_s, self._now())
+
+    def stale_grant(self) -> Grant | None:
+        """A grant that nobody used in time, to be given back."""
+        with self._lock:
+            return self._leases.stale(self._now(), self._effective.fleet.epoch)
+
+    def begin_renewal(self) -> bool:
+        """Whether to exchange an old grant for a fresh one; if so, the request counts as under way."""
+        with self._lock:
+            now = self._now()
+            return self._effective.fleet_state(now) is CircuitState.HALF_OPEN and self._leases.begin_renewal(now)
+
+    def drop_grant(self) -> Grant | None:
+        """The waiting grant, to be given back."""
+        with self._lock:
+            return self._leases.drop()
+
+    # ---- reports ----------------------------------------------------------------------------------------------------
+
+    def batch(self, ledger_now_ms: int) -> Batch | None:
+        """What to report now: the batch that was not acknowledged, or a new one, or nothing."""
+        with self._lock:
+            return self._counter.batch(ledger_now_ms, self._now())
+
+    def batch_taken(self, batch: Batch) -> None:
+        """The ledger has acknowledged this batch."""
+        with self._lock:
+            self._counter.taken(batch)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to report."""
+        return self._counter.has_news
+
+    def restore_point(self, ledger_now_ms: int) -> RestorePoint:
+        """What a ledger that lost this circuit is restored from. `ledger_now_ms`: what the ledger's clock shows."""
+        with self._lock:
+            return self._effective.fleet.to_restore(self._now(), ledger_now_ms)
+
+    # ---- what this replica decides for itself -----------------------------------------------------------------------
+
+    def settle_locally(self, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+        """Ends a probe that the replica granted itself."""
+        with self._lock:
+            now = self._now()
+            self._effective.settle_locally(now, grant.token, outcome, throttled_ms)
+            self.gate.refresh(now)
+
+    def override_locally(self, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> None:
+        """An operator's override of a circuit of this replica alone."""
+        with self._lock:
+            now = self._now()
+            self._effective.override_locally(now, mode, reason, by, for_ms)
+            self.gate.refresh(now)
+
+    @property
+    def has_unpublished(self) -> bool:
+        """Whether the local breaker made rulings that have not been published yet."""
+        return bool(self._effective.unpublished)
+
+    def take_unpublished(self) -> list[Ruling]:
+        """Those rulings, each returned once."""
+        with self._lock:
+            rulings, self._effective.unpublished = self._effective.unpublished, []
+            return rulings
+
+    def tidy(self) -> None:
+        """Applies what time alone changes: an open time, a ramp or an override that ended. For speed only."""
+        with self._lock:
+            self.gate.refresh(self._now())
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    def state(self) -> CircuitState:
+        """What a call would meet now."""
+        return self.gate.state()
+
+    def local(self) -> Snapshot:
+        """The local breaker's circuit as it reads now, in ms of its own clock, with everything counted so far."""
+        with self._lock:
+            now = self._now()
+            self.gate.judge(now)
+            return self._local_trip.read(now)
+
+    @property
+    def away(self) -> bool:
+        """Whether the ledger takes no verbs for this circuit, so that the replica decides alone."""
+        return self._effective.away
+
+    @property
+    def fleet(self) -> Snapshot:
+        """The fleet's circuit as last heard."""
+        return self._effective.fleet.snapshot
+
+    @property
+    def heard_s(self) -> float:
+        """When that was last confirmed (monotonic); minus infinity: never."""
+        return self._effective.fleet.heard_s
+
+    def is_tripped_locally(self) -> bool:
+        """Whether this replica refuses calls by itself that the fleet would admit."""
+        with self._lock:
+            return self._effective.is_tripped_locally(self._now())

@@ -1,0 +1,67 @@
+"""Work in the background of a replica: what nobody foresaw in it is said, and a cancellation is nothing of the kind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+
+
+async def fails() -> None:
+    raise RuntimeError("what is this?")
+
+
+@pytest.mark.provokes_errors
+async def test_an_error_that_nobody_foresaw_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    background = BackgroundTasks()
+    background.open()
+    await asyncio.wait({background.run(fails())})
+    await asyncio.sleep(0)
+    (said,) = caplog.records
+    assert said.message == "a part of the sync with the ledger ended in an error"
+    assert said.exc_info is not None
+    assert str(said.exc_info[1]) == "what is this?"
+    assert len(background) == 0
+
+
+async def test_what_is_cancelled_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    background = BackgroundTasks()
+    background.open()
+    background.run(asyncio.Event().wait())
+    await background.end()
+    assert len(background) == 0
+    assert caplog.records == []
+
+
+async def test_without_a_loop_no_errand_is_taken() -> None:
+    background = BackgroundTasks()
+    assert not background.soon(lambda: pytest.fail("nobody runs this"))
+    background.open()
+    assert background.is_open
+    assert background.here
+    assert background.close()
+    assert not background.close()
+    assert not background.soon(lambda: pytest.fail("nobody runs this"))
+
+
+async def test_last_words_are_taken_until_all_has_ended() -> None:
+    background, said = BackgroundTasks(), asyncio.Event()
+    background.open()
+    background.close()
+    assert not background.here
+    assert background.soon(said.set, last=True)
+    await said.wait()
+    await background.end()
+    assert not background.soon(lambda: pytest.fail("nobody runs this"), last=True)
+
+
+def test_a_loop_that_has_closed_meanwhile_takes_none() -> None:
+    background = BackgroundTasks()
+
+    async def opened() -> None:
+        background.open()
+
+    asyncio.run(opened())
+    assert not background.soon(lambda: pytest.fail("nobody runs this"))

@@ -1,0 +1,142 @@
+"""What a replica tells its listeners, word for word, and that it tells each thing once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import Override, OverrideMode
+from ha_rag.clock import ManualClock
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged
+from ha_rag.ledger.sync.denied_permissions import HEARTBEAT, ROLL, DeniedPermissions
+from ha_rag.ledger.sync.event_publisher import EventPublisher
+from ha_rag.ledger.view.reconcile import Reconciliation
+from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
+
+AT_MS = 1_790_000_000_000
+BEFORE = Snapshot(AT_MS, CLOSED, 5, changed_at_ms=AT_MS - 9)
+AFTER = Snapshot(AT_MS, OPEN, 7, reason="3 of 3 failed", opened_by="b", changed_at_ms=AT_MS - 2)
+
+
+class Told:
+    """A publisher of replica `r1`, and what it told."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.events: list[Event] = []
+        self.publisher = EventPublisher("r1", self.clock, [self.events.append])
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.unix_ms()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_author(told: Told) -> None:
+    told.publisher.heard("svc", Reconciliation(BEFORE, AFTER))
+    opened = CircuitChanged(
+        at_ms=AT_MS - 2, replica="r1", circuit="svc", previous_epoch=5, epoch=7, from_state="closed", to_state="open",
+        reason="3 of 3 failed", by="b",
+    )  # fmt: skip
+    assert told.events == [opened]
+
+
+def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
+    told.publisher.heard("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
+    told.publisher.heard(
+        "svc", Reconciliation(replace(AFTER, state=HALF_OPEN, epoch=8), replace(AFTER, state=CLOSED, epoch=9))
+    )
+    assert [(e.from_state, e.to_state, e.by) for e in told.events if isinstance(e, CircuitChanged)] == [
+        ("open", "half_open", ""),
+        ("half_open", "closed", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
+)
+def test_where_nothing_has_changed_nothing_is_told(told: Told, heard: Reconciliation) -> None:
+    told.publisher.heard("svc", heard)
+    assert told.events == []
+
+
+def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
+    word = Override(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
+    said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
+    ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
+    told.publisher.heard("svc", Reconciliation(BEFORE, said))
+    told.publisher.heard("svc", Reconciliation(said, ended))
+    assert told.events == [
+        OverrideChanged(
+            at_ms=AT_MS - 2, circuit="svc", mode=OverrideMode.SHADOW, epoch=7, reason="maintenance", by="kim",
+            until_ms=AT_MS + 100,
+        ),
+        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="its time is up"),
+    ]  # fmt: skip
+
+
+def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(told: Told) -> None:
+    view = OneView()
+    view.hears(CLOSED, 5)
+    view.fails(4)
+    view.clock.advance(0.2)
+    for _ in range(3):
+        told.publisher.overlay(view)
+    opened = CircuitChanged(
+        at_ms=told.now_ms, replica="r1", circuit="svc", scope="replica", previous_epoch=5, epoch=5,
+        from_state="closed", to_state="open", reason="4 of 4 failed, 0 slow", by="r1",
+    )  # fmt: skip
+    assert told.events == [opened]
+    view.hears(OPEN, 7, left_ms=1000)
+    for _ in range(3):
+        told.publisher.overlay(view)
+    ended = told.events[1:]
+    assert [(e.from_state, e.to_state, e.scope) for e in ended if isinstance(e, CircuitChanged)] == [
+        ("open", "closed", "replica")
+    ]
+
+
+def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
+    told.publisher.lost("nobody answers")
+    told.publisher.lost("READONLY", circuit="svc")
+    told.clock.advance(2)
+    told.publisher.back(1.5)
+    told.publisher.limited("heartbeats", "NOPERM")
+    then_ms = told.now_ms - 2000
+    assert told.events == [
+        LedgerLost(at_ms=then_ms, replica="r1", reason="nobody answers"),
+        LedgerLost(at_ms=then_ms, replica="r1", reason="READONLY", circuit="svc"),
+        LedgerBack(at_ms=told.now_ms, replica="r1", away_s=1.5),
+        LedgerLimited(at_ms=told.now_ms, replica="r1", what="heartbeats", reason="NOPERM"),
+    ]
+
+
+def test_a_limit_is_told_once_for_as_long_as_it_lasts() -> None:
+    heard: list[tuple[str, str]] = []
+    limits = DeniedPermissions(lambda what, why: heard.append((what, why)))
+    for _ in range(2):
+        with pytest.raises(LedgerRefusedError), limits.trying(HEARTBEAT):
+            raise LedgerRefusedError("NOPERM no set")
+    limits.refused(ROLL, "NOPERM no zadd")
+    assert list(limits.standing) == [HEARTBEAT, ROLL]
+    with limits.trying(HEARTBEAT):
+        pass
+    assert list(limits.standing) == [ROLL]
+    limits.refused(HEARTBEAT, "NOPERM again")
+    assert heard == [(HEARTBEAT, "NOPERM no set"), (ROLL, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
+
+
+@pytest.mark.parametrize("error", [LedgerRefusedError("OOM no memory"), LedgerUnavailableError("nothing heard")])
+def test_only_a_right_that_is_missing_is_a_limit(error: LedgerRefusedError | LedgerUnavailableError) -> None:
+    limits = DeniedPermissions(lambda what, why: pytest.fail(f"{what}: {why}"))
+    with pytest.raises(type(error)), limits.trying(HEARTBEAT):
+        raise error
+    assert list(limits.standing) == []

@@ -1,0 +1,158 @@
+"""What a replica's heartbeats say, how often they come, and what it learns from each."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.clock import Clock
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.events import Event
+from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+from ha_rag.ledger.sync.contact import Contact
+from ha_rag.ledger.sync.denied_permissions import HEARTBEAT
+from ha_rag.ledger.sync.heartbeat import LIFE_BEATS, HeartbeatSender
+from ha_rag.ledger.sync.pace import Pace
+from ha_rag.ledger.view.view import View
+from ha_rag.ledger.view.views import Views
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
+
+Said = tuple[str, str, tuple[str, ...], int]
+
+
+class Listener(MemoryLedger):
+    """Notes each heartbeat, and when it came; there are `replicas` of them, unless it raises `error`."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.said: list[Said] = []
+        self.at_s: list[float] = []
+        self.replicas_alive = 1
+        self.error: Exception | None = None
+
+    async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
+        self.said.append((incarnation, body, tuple(circuits), life_ms))
+        self.at_s.append(asyncio.get_running_loop().time())
+        if self.error is not None:
+            raise self.error
+        return self.replicas_alive
+
+
+class Beating:
+    """The pulse of replica `r1`, which reports on 3 circuits; `shared`, `own`: views of the two scopes."""
+
+    def __init__(self, *names: str) -> None:
+        clock = LoopClock()
+        self.events: list[Event] = []
+        self.ledger, self.background, views = Listener(clock), BackgroundTasks(), Views()
+        self.shared = [View(name, CircuitPolicy(), replica="r1", clock=clock, draw=lambda: 1.0) for name in names]
+        self.own = View("disk", CircuitPolicy(), replica="r1", clock=clock, scope="replica", draw=lambda: 1.0)
+        for view in (*self.shared, self.own):
+            views.add(view)
+        self.contact = Contact(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        )
+        self.background.open()
+        self.pulse = HeartbeatSender(self.contact, self.background, views, body=lambda: '{"load": 1}', busy=lambda: 3)
+
+
+def test_a_beat_says_who_lives_what_it_shares_and_how_long_the_word_counts() -> None:
+    async def scenario() -> None:
+        beating = Beating("a", "b")
+        await beating.pulse.beat()
+        assert beating.ledger.said == [("r1", '{"load": 1}', ("a", "b"), 1000 * LIFE_BEATS)]
+        beating.contact.pace = Pace(replicas=2000)
+        await beating.pulse.beat()
+        assert beating.ledger.said[-1][-1] == 4000 * LIFE_BEATS
+
+    in_virtual_time(scenario)
+
+
+def test_a_beat_comes_after_each_interval_give_or_take_a_tenth() -> None:
+    async def scenario() -> None:
+        beating = Beating("a")
+        beating.ledger.replicas_alive = 1000
+        began_s = asyncio.get_running_loop().time()
+        for _ in range(50):
+            await beating.pulse.round()
+        first, *later = [b - a for a, b in itertools.pairwise([began_s, *beating.ledger.at_s])]
+        assert 0.9 <= first <= 1.1
+        assert all(1.8 <= between <= 2.2 for between in later)
+        assert max(later) - min(later) > 0.2
+
+    in_virtual_time(scenario)
+
+
+def test_among_how_many_it_lives_sets_the_pace_of_all_it_asks() -> None:
+    async def scenario() -> None:
+        beating = Beating("a")
+        beating.ledger.replicas_alive = 700
+        await beating.pulse.beat()
+        assert beating.contact.pace == Pace(replicas=700, circuits=3)
+        assert [view._leases.spread() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
+
+    in_virtual_time(scenario)
+
+
+def test_a_ledger_that_counts_nobody_counts_for_one() -> None:
+    async def scenario() -> None:
+        beating = Beating("a")
+        beating.ledger.replicas_alive = 0
+        beating.pulse._busy = lambda: 0
+        await beating.pulse.beat()
+        assert beating.contact.pace == Pace(replicas=1, circuits=1)
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize(("names", "up"), [((), True), (("a",), False)])
+def test_a_beat_tells_that_the_ledger_is_there_where_no_circuit_is_asked_for(names: tuple[str, ...], up: bool) -> None:
+    async def scenario() -> None:
+        beating = Beating(*names)
+        await beating.pulse.beat()
+        assert beating.contact.link.up is up
+
+    in_virtual_time(scenario)
+
+
+def test_a_beat_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+    async def scenario() -> None:
+        beating = Beating("a")
+        beating.ledger.error = LedgerUnavailableError("nobody answers")
+        with pytest.raises(LedgerUnavailableError):
+            await beating.pulse.beat()
+        assert beating.contact.link.reason == "nobody answers"
+
+    in_virtual_time(scenario)
+
+
+def test_a_right_to_beat_that_is_missing_is_named_and_loses_no_ledger() -> None:
+    async def scenario() -> None:
+        beating = Beating("a")
+        beating.contact.answered(1)
+        beating.ledger.error = LedgerRefusedError("NOPERM no ZADD")
+        for _ in range(3):
+            with pytest.raises(LedgerRefusedError):
+                await beating.pulse.beat()
+        assert list(beating.contact.limits.standing) == [HEARTBEAT]
+        assert beating.contact.link.up
+        beating.ledger.error = None
+        await beating.pulse.beat()
+        assert not beating.contact.limits.standing
+
+    in_virtual_time(scenario)
+
+
+def test_who_has_left_beats_no_more() -> None:
+    async def scenario() -> None:
+        beating = Beating("a")
+        beating.background.close()
+        await beating.pulse.beat()
+        assert beating.ledger.said == []
+
+    in_virtual_time(scenario)

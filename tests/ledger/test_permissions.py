@@ -1,0 +1,304 @@
+"""The rights that docs/security.md gives a Redis user are enough, and each is needed: without it somebody is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis as sync_redis
+
+from ha_rag.assembly.redis_trial import try_redis
+from ha_rag.breaker.breaker import CircuitBreaker
+from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import CircuitOpenError, LedgerError, LedgerRefusedError, ServiceError
+from ha_rag.events import Event, LedgerLimited, LedgerLost
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.permissions import ALERTER_COMMANDS, COMMANDS, HELPFUL_COMMANDS, acl_rules, samples
+from ha_rag.ledger.store.redis import RedisLedger
+from ha_rag.ledger.store.scripts import PRELUDE, VERBS, lua
+from ha_rag.ledger.sync.denied_permissions import TELLING
+from tests.ledger.documented import alerter_rules, replica_rules
+from tests.redis_servers import RedisProcess
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE, SERVICE = "fleet", "svc"
+CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
+POLICY = CircuitPolicy(min_samples=3, window_s=0.3, recovery_timeout_s=0.2, probe_timeout_s=0.2, probe_successes=2)
+SILENCE_S = 0.1
+"""So short that the connection that listens is asked whether it lives before the test is over."""
+
+PATIENCE_S = 30.0
+"""On a busy machine a probe of 0.2 s may be late several times before a circuit closes."""
+
+ON_REQUEST = {"xrange", "xrevrange"}
+"""Nobody needs them but who asks for the history, and is refused to his face."""
+
+
+@pytest.fixture(scope="module", params=["7", "6.2"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A server of this file's own, new and old."""
+    if request.param == "6.2":
+        yield request.getfixturevalue("old_redis_process")
+        return
+    request.getfixturevalue("_redis_process")  # skips or fails where there is none
+    process = RedisProcess(tmp_path_factory.mktemp("rights"))
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def admin(server: RedisProcess) -> Iterator[sync_redis.Redis]:
+    with sync_redis.Redis.from_url(server.url, decode_responses=True) as client:
+        client.flushall()
+        client.script_flush()
+        client.acl_log_reset()
+        yield client
+        client.execute_command("ACL", "DELUSER", "app")
+
+
+def user(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> str:
+    """The URL of a user with the documented rights, and with `rules` behind them."""
+    admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *acl_rules(NAMESPACE).split(), *rules)
+    return server.url.replace("redis://", "redis://app:secret@")
+
+
+class Replica:
+    """A registry over that Redis, and what it was told."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.name = name
+        self.events: list[Event] = []
+        self._news = asyncio.Event()
+        self.registry = CircuitRegistry(
+            lambda: RedisLedger(connect(url, timeout_s=2.0), NAMESPACE, silence_s=SILENCE_S),
+            replica=name,
+            sinks=[self._note],
+        )
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    @property
+    def breaker(self) -> CircuitBreaker:
+        return self.registry.breaker(SERVICE, POLICY)
+
+    @property
+    def believes(self) -> Snapshot:
+        return self.breaker._view.fleet
+
+    @property
+    def complaints(self) -> list[Event]:
+        return [event for event in self.events if isinstance(event, LedgerLost | LedgerLimited)]
+
+    async def call(self, error: Exception | None = None) -> None:
+        async def service() -> None:
+            if error is not None:
+                raise error
+
+        with contextlib.suppress(ServiceError, CircuitOpenError):
+            await self.breaker.call(service)
+
+    async def calls_for(self, condition: Callable[[], bool]) -> None:
+        """Calls, now and then and after every piece of news, until `condition` holds."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                self._news.clear()
+                await self.call()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), 0.02)
+
+
+class Life:
+    """All that a fleet of two does in Redis. `enough`: ends it early, between two steps or in the middle of one."""
+
+    def __init__(self, url: str, admin: sync_redis.Redis, enough: Callable[[Life], bool] = lambda life: False) -> None:
+        self.a, self.b = Replica(url, "a"), Replica(url, "b")
+        self._admin = admin
+        self._enough = enough
+        self.told: list[str] = []
+        """What whoever asked was told to his face."""
+
+    @property
+    def complaints(self) -> list[Event]:
+        return self.a.complaints + self.b.complaints
+
+    async def live(self) -> None:
+        async with self.a.registry, self.b.registry:
+            assert self.a.breaker is not self.b.breaker
+            for step in (self.opens, self.closes, self.is_overridden, self.is_looked_at, self.is_taught, self.listens):
+                try:
+                    await step()
+                except LedgerError as error:
+                    self.told.append(str(error))
+                if self._enough(self):
+                    return
+
+    def _or_enough(self, condition: Callable[[], bool]) -> Callable[[], bool]:
+        return lambda: condition() or self._enough(self)
+
+    async def opens(self) -> None:
+        """A replica counts for two windows, so that the oldest counts are forgotten; then it fails."""
+        ends_s = time.monotonic() + 2 * POLICY.window_s
+        await self.a.calls_for(self._or_enough(lambda: time.monotonic() > ends_s))
+        for _ in range(50):
+            await self.a.call(ServiceError("down", status=500))
+        await until(self._or_enough(lambda: self.b.believes.state is OPEN), within_s=PATIENCE_S)
+
+    async def closes(self) -> None:
+        await self.b.calls_for(self._or_enough(lambda: self.a.believes.state is self.b.believes.state is CLOSED))
+
+    async def is_overridden(self) -> None:
+        await self.a.registry.override(SERVICE, "open", reason="test", by="kim", for_s=60)
+        await until(self._or_enough(lambda: self.b.believes.override is not None), within_s=PATIENCE_S)
+        await self.a.registry.end_override(SERVICE, by="kim")
+        await self.closes()
+
+    async def is_taught(self) -> None:
+        epoch = self.b.believes.epoch
+        self._admin.flushall()
+        await until(
+            self._or_enough(lambda: self.a.believes.epoch == self.b.believes.epoch > epoch), within_s=PATIENCE_S
+        )
+
+    async def is_looked_at(self) -> None:
+        fleet = await self.a.registry.fleet()
+        self.replicas = sorted(replica.name for replica in fleet.replicas)
+        self.circuits = [report.name for report in await self.b.registry.circuits()]
+        sync = self.a.registry._sync
+        assert sync is not None
+        self.happened = [event.after for event in await sync.ledger.events(SERVICE)]
+        assert [event.after for event in await sync.ledger.latest(SERVICE)] == self.happened
+        self.health = await sync.ledger.health()
+
+    async def listens(self) -> None:
+        """The connection that listens is asked whether it lives."""
+        await until(self._or_enough(lambda: "cmdstat_ping" in self._admin.info("commandstats")), within_s=PATIENCE_S)
+
+
+async def test_with_just_the_documented_rights_a_fleet_lives_its_whole_life(
+    server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    admin.config_resetstat()
+    life = Life(user(server, admin), admin)
+    await life.live()
+
+    assert (life.complaints, life.told) == ([], [])
+    assert (life.replicas, life.circuits) == (["a", "b"], [SERVICE])
+    assert life.happened[:3] == ["open", "half_open", "closed"]
+    assert life.health.version
+    denied = {entry["object"] for entry in admin.acl_log()} - {"client", "client|setinfo"}
+    assert denied == set(), "nothing that was tried was denied"
+    assert admin.keys("*:replica:*") == [], "both said goodbye"
+    assert admin.zcard(Keys(NAMESPACE).replicas) == 0
+
+
+async def test_the_documented_rights_are_enough_for_a_check(server: RedisProcess, admin: sync_redis.Redis) -> None:
+    assert await try_redis(user(server, admin), NAMESPACE) == [("ok", "reachable, with every right that is needed", "")]
+    assert admin.keys("*") == []
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - ON_REQUEST))
+async def test_a_fleet_says_that_a_right_is_missing(
+    command: str, server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    admin.config_resetstat()
+    life = Life(user(server, admin, f"-{command}"), admin, enough=lambda life: bool(life.complaints or life.told))
+    await life.live()
+    assert life.complaints or life.told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_check_names_the_right_that_is_missing(
+    command: str, server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    ((verdict, text, mend),) = await try_redis(user(server, admin, f"-{command}"), NAMESPACE)
+    assert (verdict, text) == ("problem", f"the user app may not use {command.upper()}")
+    assert f"ACL SETUSER app +{command} " in mend
+
+
+@pytest.mark.parametrize("command", sorted(ON_REQUEST))
+async def test_who_asks_for_the_history_is_told_that_the_right_to_it_is_missing(
+    command: str, server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    ledger = RedisLedger(connect(user(server, admin, f"-{command}"), timeout_s=2.0), NAMESPACE)
+    with pytest.raises(LedgerRefusedError) as refused:
+        await (ledger.events(SERVICE) if command == "xrange" else ledger.latest(SERVICE))
+    await ledger.aclose()
+    assert refused.value.code == "NOPERM"
+
+
+async def test_a_user_of_one_namespace_can_neither_read_nor_write_nor_hear_another(
+    server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    stranger = RedisLedger(connect(user(server, admin), timeout_s=2.0), "fleet2")
+    with pytest.raises(LedgerRefusedError):
+        await stranger.read({SERVICE: Terms.of(POLICY)})
+    with pytest.raises(LedgerRefusedError):
+        await stranger.beat("x~1", "{}", [SERVICE], 1000)
+    with pytest.raises(LedgerRefusedError):
+        await anext(aiter(stranger.changes()))
+    await stranger.aclose()
+    assert admin.keys("*") == []
+
+
+async def test_what_a_missing_right_costs_is_told_once_and_no_more_when_it_is_mended(
+    server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    url = user(server, admin, "-publish")
+    life = Life(url, admin, enough=lambda life: bool(life.a.complaints))
+    async with life.a.registry:
+        assert life.a.breaker.name == SERVICE
+        for mode in ("open", "closed", "open"):
+            await life.a.registry.override(SERVICE, mode, reason="test", by="kim")
+        assert [(event.kind, event.what) for event in life.a.complaints if isinstance(event, LedgerLimited)] == [
+            ("LedgerLimited", TELLING)
+        ]
+        assert list(life.a.registry.limits) == [TELLING]
+        admin.execute_command("ACL", "SETUSER", "app", "+publish")
+        await life.a.registry.override(SERVICE, "closed", reason="test", by="kim")
+        assert list(life.a.registry.limits) == []
+
+
+def test_the_lua_uses_no_command_that_is_not_among_the_rights() -> None:
+    text = "\n".join(lua(name) for name in [*VERBS, *(f"prelude/{part}" for part in PRELUDE)])
+    called = set(re.findall(r"redis\.p?call\('([A-Z]+)'", text)) | set(re.findall(r"queue\(c, '([A-Z]+)'", text))
+    assert {"HSET", "DEL", "XADD", "PUBLISH", "TIME"} <= called
+    assert {command.lower() for command in called} <= set(COMMANDS)
+
+
+NAMED_OTHERWISE = {
+    "delete": "del", "mget_nonatomic": "mget", "xgroup_create": "xgroup", "xgroup_createconsumer": "xgroup",
+    "xgroup_delconsumer": "xgroup", "xinfo_consumers": "xinfo|consumers",
+}  # fmt: skip
+NO_COMMANDS = {"pubsub", "initialize", "connection_pool", "aclose", "execute_command"}
+
+
+def test_the_ledger_calls_no_command_that_is_not_among_the_rights() -> None:
+    called = set()
+    for path in (ROOT / "ha_rag" / "ledger").rglob("*.py"):
+        called |= set(re.findall(r"client\.(\w+)\(", path.read_text()))
+    assert {"zadd", "xrange", "evalsha", "hset"} <= called
+    commands = {NAMED_OTHERWISE.get(name, name) for name in called - NO_COMMANDS}
+    assert commands <= {*COMMANDS, *HELPFUL_COMMANDS, *ALERTER_COMMANDS}
+
+
+def test_a_check_tries_every_command_that_is_needed() -> None:
+    assert {*samples(Keys(NAMESPACE), SERVICE), "subscribe"} == set(COMMANDS)
+
+
+def test_the_rights_are_documented_as_they_are() -> None:
+    assert set(replica_rules()) == set(acl_rules("ha_rag").split())
+    assert set(alerter_rules()) == {f"+{command}" for command in ALERTER_COMMANDS}

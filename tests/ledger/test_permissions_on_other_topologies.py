@@ -1,0 +1,107 @@
+"""The rights that docs/security.md names for another database and for a cluster are enough, and each is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ha_rag.assembly.redis_trial import try_redis
+from ha_rag.errors import LedgerError
+from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.redis import RedisLedger
+from tests.ledger.documented import cluster_rules, database_rules, replica_rules
+from tests.ledger.guarded import AGES, admin, denied, program
+from tests.ledger.test_other_topologies import everything_works
+from tests.ports import free_port_with_bus
+from tests.redis_servers import RedisProcess
+
+pytestmark = pytest.mark.real_redis
+GOOD = [("ok", "reachable, with every right that is needed", "")]
+
+
+def user(server: RedisProcess, *rules: str) -> str:
+    """Makes a user with just a replica's rights and these; how it and the server's port are written in a URL."""
+    with admin(server) as client:
+        client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *replica_rules(), *rules)
+    return f"app:secret@127.0.0.1:{server.port}"
+
+
+async def works(url: str) -> None:
+    ledger = RedisLedger(connect(url, timeout_s=2.0))
+    try:
+        await everything_works(ledger)
+    finally:
+        await ledger.aclose()
+
+
+@pytest.fixture(params=AGES)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
+    process = RedisProcess(tmp_path, binary=program(request))
+    process.start()
+    yield process
+    process.kill()
+
+
+async def test_with_just_the_documented_rights_another_database_serves_every_verb(server: RedisProcess) -> None:
+    url = f"redis://{user(server, *database_rules())}/1"
+    await works(url)
+    assert await try_redis(url, "ha_rag") == GOOD
+    assert denied(server) == set()
+    with admin(server) as client:
+        assert list(client.info("keyspace")) == ["db1"]
+
+
+@pytest.mark.parametrize("right", database_rules())
+async def test_a_right_that_another_database_wants_is_named_where_it_is_missing(
+    right: str, server: RedisProcess
+) -> None:
+    rules = [rule for rule in database_rules() if rule != right]
+    await is_named(right, f"redis://{user(server, *rules)}/1")
+
+
+async def is_named(right: str, url: str) -> None:
+    """Neither does the ledger work, nor does a check leave anybody guessing."""
+    with pytest.raises(LedgerError):
+        await works(url)
+    ((verdict, text, mend),) = await try_redis(url, "ha_rag")
+    command = right.removeprefix("+")
+    names = {command, command.partition("|")[0]}  # Redis 6.2 does not name the subcommand
+    assert verdict == "problem"
+    assert text in {f"the user app may not use {name.upper()}" for name in names}
+    assert any(mend.startswith(f"say on the server: ACL SETUSER app +{name} ") for name in names)
+
+
+@pytest.fixture(params=AGES)
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
+    """A cluster of one node that owns every slot."""
+    binary = program(request)
+    node = RedisProcess(tmp_path, binary=binary, options=("--cluster-enabled", "yes"), port=free_port_with_bus())
+    node.start()
+    with admin(node) as client:
+        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            pass  # each look is a round trip
+    yield node
+    node.kill()
+
+
+async def test_with_just_the_documented_rights_a_cluster_serves_every_verb(cluster: RedisProcess) -> None:
+    url = f"redis+cluster://{user(cluster, *cluster_rules())}"
+    await works(url)
+    assert await try_redis(url, "ha_rag") == GOOD
+    assert denied(cluster) == set()
+
+
+@pytest.mark.parametrize("right", cluster_rules())
+async def test_a_right_that_a_cluster_wants_is_named_where_it_is_missing(right: str, cluster: RedisProcess) -> None:
+    rules = [rule for rule in cluster_rules() if rule != right]
+    await is_named(right, f"redis+cluster://{user(cluster, *rules)}")
+
+
+async def test_a_server_that_is_no_cluster_is_told_apart_from_one_whose_rights_are_missing(
+    server: RedisProcess,
+) -> None:
+    url = f"redis+cluster://{user(server, *cluster_rules())}"
+    assert await try_redis(url, "ha_rag") == [("problem", "is no cluster", "write its URL without +cluster")]

@@ -1,0 +1,121 @@
+"""The connection that listens: what it hears, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from ha_rag.circuit.state import OverrideMode
+from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.ledger.store.connection import close, connect
+from ha_rag.ledger.store.redis import RedisLedger
+from tests.ledger.bench import terms
+from tests.redis_servers import RedisProcess
+
+NAME = "embedder.primary"
+
+
+def made(url: str, **options: Any) -> RedisLedger:
+    return RedisLedger(connect(url, timeout_s=2.0, protocol=options.pop("protocol", None)), **options)
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_change_told_by_one_replica_reaches_another(protocol: int, any_redis_url: str) -> None:
+    here, there = made(any_redis_url, protocol=protocol), made(any_redis_url)
+    async with aclosing(here.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        assert await anext(changes) is None
+        told = await there.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        heard = await asyncio.wait_for(anext(changes), 5)
+    assert heard is not None
+    assert heard.snapshot == told.snapshot
+    await here.aclose()
+    await there.aclose()
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_silent_connection_is_asked_whether_it_lives_and_goes_on(protocol: int, any_redis_url: str) -> None:
+    # An answer later than `silence_s` ends the listening, and a busy machine may need a third of a second for one.
+    ledger = made(any_redis_url, protocol=protocol, silence_s=1.0)
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        waiting = asyncio.ensure_future(anext(changes))
+        _, pending = await asyncio.wait([waiting], timeout=1.5)
+        assert pending, waiting
+        await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        assert (await asyncio.wait_for(waiting, 5)) is not None
+    await ledger.aclose()
+
+
+@pytest.mark.parametrize(
+    "foreign", ["", "not json", "5", "[]", '["a"]', '{"a": 1}', '["a", "1", "2"]', "[1, 2, 3]", b"\xff\xfe"]
+)
+async def test_what_is_no_change_of_ours_is_passed_over(foreign: str | bytes, fake_redis_server: str) -> None:
+    ledger, stranger = made(fake_redis_server), connect(fake_redis_server, timeout_s=2.0)
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        await stranger.publish("ha_rag:changes", foreign)
+        told = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        heard = await asyncio.wait_for(anext(changes), 5)
+    assert heard is not None
+    assert heard.snapshot == told.snapshot
+    await ledger.aclose()
+    await close(stranger)
+
+
+@pytest.mark.real_redis
+async def test_a_frozen_redis_ends_the_listening(own_redis_server: RedisProcess) -> None:
+    ledger = made(own_redis_server.url, silence_s=0.05)
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        own_redis_server.pause()
+        with pytest.raises(LedgerUnavailableError):
+            await asyncio.wait_for(anext(changes), 5)
+    own_redis_server.resume()
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
+async def test_a_redis_that_died_ends_the_listening(own_redis_server: RedisProcess) -> None:
+    ledger = made(own_redis_server.url)
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        own_redis_server.kill()
+        with pytest.raises(LedgerUnavailableError):
+            await asyncio.wait_for(anext(changes), 5)
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
+async def test_a_connection_that_was_cut_ends_the_listening_though_redis_lives(own_redis_server: RedisProcess) -> None:
+    ledger, other = made(own_redis_server.url), connect(own_redis_server.url)
+    async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
+        await anext(changes)
+        await other.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        with pytest.raises(LedgerUnavailableError):
+            await asyncio.wait_for(anext(changes), 5)
+    await ledger.aclose()
+    await close(other)
+
+
+@pytest.mark.real_redis
+async def test_no_redis_at_all_ends_it_before_it_began(own_redis_server: RedisProcess) -> None:
+    own_redis_server.kill()
+    ledger = made(own_redis_server.url)
+    with pytest.raises(LedgerUnavailableError):
+        await anext(ledger.changes())
+    await ledger.aclose()
+
+
+@pytest.mark.real_redis
+async def test_a_user_who_may_not_subscribe_is_refused(own_redis_server: RedisProcess) -> None:
+    admin = connect(own_redis_server.url)
+    await admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">s", "~*", "resetchannels", "+@all")
+    await close(admin)
+    ledger = made(own_redis_server.url.replace("redis://", "redis://app:s@"))
+    with pytest.raises(LedgerRefusedError) as refused:
+        await anext(ledger.changes())
+    assert refused.value.code == "NOPERM"
+    await ledger.aclose()

@@ -1,0 +1,248 @@
+"""How the ledger's word on circuits reaches a replica: pushed, and polled behind the push."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState
+from ha_rag.circuit.terms import Terms
+from ha_rag.clock import Clock
+from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
+from ha_rag.events import CircuitChanged, Event
+from ha_rag.ledger.store.ledger import Change
+from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+from ha_rag.ledger.sync.contact import Contact
+from ha_rag.ledger.sync.denied_permissions import LISTENING
+from ha_rag.ledger.sync.pace import READS_PER_S, RETRY_S, Pace
+from ha_rag.ledger.sync.subscription import Subscription
+from ha_rag.ledger.view.view import View
+from ha_rag.ledger.view.views import Views
+from tests.strategy.virtual_time import LoopClock, in_virtual_time
+
+POLICY = CircuitPolicy(recovery_timeout_s=5.0)
+
+
+class Oracle(MemoryLedger):
+    """Answers each look with `words`, and pushes `pushed` to whoever listens; or raises `error`.
+
+    `silent`: circuits whose part of the ledger does not answer.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.words: dict[str, Snapshot] = {}
+        self.pushed: list[Change | None] = []
+        self.looks: list[tuple[float, tuple[str, ...]]] = []
+        self.error: LedgerError | None = None
+        self.silent = ""
+
+    @property
+    def asked(self) -> list[tuple[str, ...]]:
+        return [names for _, names in self.looks]
+
+    async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        self.looks.append((asyncio.get_running_loop().time(), tuple(circuits)))
+        if self.error is not None:
+            raise self.error
+        return {name: Reply(self.words.get(name, Snapshot(1))) for name in circuits if name not in self.silent}
+
+    async def changes(self) -> AsyncIterator[Change | None]:
+        if self.error is not None:
+            raise self.error
+        for change in self.pushed:
+            yield change
+
+
+class Post:
+    """One replica's watching of circuits `a` and `b`; `disk` is its own."""
+
+    def __init__(self) -> None:
+        clock = LoopClock()
+        self.events: list[Event] = []
+        self.ledger, self.background, views = Oracle(clock), BackgroundTasks(), Views()
+        self.a, self.b = (View(name, POLICY, replica="r1", clock=clock) for name in "ab")
+        self.disk = View("disk", POLICY, replica="r1", clock=clock, scope="replica")
+        for view in (self.a, self.b, self.disk):
+            views.add(view)
+        self.contact = Contact(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        )
+        self.background.open()
+        self.watching = Subscription(self.contact, self.background, views)
+
+    async def listen(self) -> None:
+        with pytest.raises(LedgerUnavailableError, match="stopped telling"):
+            await self.watching.listen()
+
+    async def intervals(self, polls: int = 50) -> list[float]:
+        began_s = asyncio.get_running_loop().time()
+        self.ledger.looks.clear()
+        for _ in range(polls):
+            await self.watching.poll()
+        times = [began_s, *(at_s for at_s, _ in self.ledger.looks)]
+        return [after - before for before, after in itertools.pairwise(times)]
+
+
+def opened(epoch: int) -> Snapshot:
+    return Snapshot(1, CircuitState.OPEN, epoch, left_ms=5000)
+
+
+def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.contact.answered(1)
+        post.contact.pace = Pace(replicas=1000)
+        waits = await post.intervals()
+        assert all(1.8 <= wait <= 2.2 for wait in waits)
+        assert max(waits) - min(waits) > 0.2
+
+    in_virtual_time(scenario)
+
+
+def test_a_lost_ledger_is_looked_for_sooner() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.error = LedgerUnavailableError("nobody answers")
+        waits = await post.intervals()
+        assert all(RETRY_S[0] <= wait <= RETRY_S[1] for wait in waits)
+        assert max(waits) > 2 * min(waits)
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize("replicas", [200, 1000, 3000])
+def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can_bear(replicas: int) -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.contact.pace = Pace(replicas)
+        post.ledger.error = LedgerUnavailableError("too slow")
+        waits = await post.intervals(400)
+        assert replicas * len(waits) / sum(waits) <= 1.1 * READS_PER_S
+        assert max(waits) <= 1.5 * max(1, replicas / READS_PER_S)
+
+    in_virtual_time(scenario)
+
+
+def test_every_shared_circuit_is_looked_at_at_once_and_no_other() -> None:
+    async def scenario() -> None:
+        post = Post()
+        await post.watching.look_at_all()
+        await post.watching.look_at(post.disk)
+        await post.watching.look_at(post.b)
+        assert post.ledger.asked == [("a", "b"), ("b",)]
+
+    in_virtual_time(scenario)
+
+
+def test_what_a_look_finds_is_believed() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.words = {"b": opened(7)}
+        await post.watching.look_at_all()
+        assert (post.a.fleet.epoch, post.b.fleet.epoch) == (0, 7)
+        assert post.contact.link.up
+
+    in_virtual_time(scenario)
+
+
+def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.error = LedgerUnavailableError("nobody answers")
+        await post.watching.look_at_all()
+        assert (post.contact.link.up, post.contact.link.reason) == (False, "nobody answers")
+
+    in_virtual_time(scenario)
+
+
+def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it_answers() -> None:
+    async def scenario() -> None:
+        post = Post()
+        await post.watching.look_at_all()
+        away = []
+        for post.ledger.silent in ("b", "b", ""):
+            await post.watching.look_at_all()
+            away.append((post.a.away, post.b.away))
+        assert away == [(False, False), (False, True), (False, False)]
+        post.ledger.error = ShardUnavailableError("no route")
+        for _ in range(2):
+            await post.watching.look_at(post.b)
+        assert (post.a.away, post.b.away, post.contact.link.up) == (False, True, True)
+
+    in_virtual_time(scenario)
+
+
+def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.pushed = [None]
+        await post.listen()
+        assert post.ledger.asked == [("a", "b")]
+
+    in_virtual_time(scenario)
+
+
+def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() -> None:
+    async def scenario() -> None:
+        post = Post()
+        await post.watching.look_at_all()
+        post.ledger.pushed = [Change("b", 0, opened(7)), Change("z", 0, opened(8))]
+        await post.listen()
+        assert post.b.fleet.epoch == 7
+        assert [e.circuit for e in post.events if isinstance(e, CircuitChanged)] == ["b"]
+        assert post.ledger.asked == [("a", "b")]
+
+    in_virtual_time(scenario)
+
+
+def test_a_push_that_does_not_follow_what_is_known_is_looked_into_at_once() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.words = {"b": opened(9)}
+        post.ledger.pushed = [Change("b", 5, opened(9))]
+        await post.listen()
+        while len(post.background):
+            await asyncio.sleep(0)
+        assert post.ledger.asked == [("b",)]
+
+    in_virtual_time(scenario)
+
+
+def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
+    async def scenario() -> None:
+        post = Post()
+        post.ledger.error = LedgerRefusedError("NOPERM no SUBSCRIBE")
+        with pytest.raises(LedgerRefusedError):
+            await post.watching.listen()
+        assert list(post.contact.limits.standing) == [LISTENING]
+        post.ledger.error = None
+        await post.watching._hear(None)  # now listening
+        assert not post.contact.limits.standing
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ShardUnavailableError("no route to the node"), "silent: no route to the node"),
+        (LedgerUnavailableError("nobody answers"), "lost: nobody answers"),
+    ],
+)
+async def test_why_a_circuit_could_not_be_read_is_told(
+    error: LedgerError, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, heard = Post(), list[str]()
+    monkeypatch.setattr(post.contact, "silent", lambda view, reason: heard.append(f"silent: {reason}"))
+    monkeypatch.setattr(post.contact, "lost", lambda error: heard.append(f"lost: {error}"))
+    post.ledger.error = error
+    await post.watching.look_at(post.a)
+    assert heard == [told]
