@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Literal
 
 Scope = Literal["fleet", "replica"]
 """Whose circuit it is: "fleet" for what guards a service that all replicas call, "replica" for what guards something
 inside one process, whose failure must not open everybody's circuit."""
 
-Freshness = Literal["fresh", "stale", "local"]
-"""How current a belief is: heard within 2.5 polls; older than that; or this replica's own, with no ledger behind it."""
+
+class Freshness(enum.StrEnum):
+    """How current a replica's knowledge of the fleet is, best first.
+
+    FRESH: heard within 2.5 polls. STALE: older than that. LOCAL: the replica decides alone, with no ledger behind it.
+    """
+
+    FRESH = "fresh"
+    STALE = "stale"
+    LOCAL = "local"

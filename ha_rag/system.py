@@ -13,7 +13,7 @@ from ha_rag.events import QuestionAnswered, Sink, TierFellBack, announce
 from ha_rag.messages import Answer, Citation, ComponentType, Embedding, Generation, Passage
 from ha_rag.strategy.guard import Circuits
 from ha_rag.strategy.inquiry import Inquiry
-from ha_rag.strategy.observing import Observer
+from ha_rag.strategy.observing import NOBODY, PipelineObserver
 from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question, checked_timeout_s, checked_top_k
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -30,7 +30,7 @@ class HighAvailabilityRAG:
     `strategy`: the tiers. `circuits`: a `CircuitRegistry` that the caller has entered, so that the fleet shares what it
     learns; None: circuits of this process alone. `sinks` hear of every question answered and of every stage that fell
     back. `replica`: this process's name in answers (default: the registry's). `request_timeout_s`: seconds a question
-    may take where the caller says nothing. `observer` looks on stage by stage (tracing). `clock`: for tests.
+    may take where the caller says nothing. `observer` is told of each stage and attempt (tracing). `clock`: for tests.
 
     Safe across tasks of one event loop; `query_sync` is safe across threads. Close it with `aclose()`, `async with`,
     or, in a program without an event loop, `close()`. Components and circuits stay their owner's to close.
@@ -45,7 +45,7 @@ class HighAvailabilityRAG:
         sinks: Sequence[Sink] = (),
         replica: str | None = None,
         request_timeout_s: float = 30.0,
-        observer: Observer | None = None,
+        observer: PipelineObserver | None = None,
     ) -> None:
         self.strategy = strategy
         self.circuits: Circuits = CircuitRegistry.connect(clock=clock) if circuits is None else circuits
@@ -53,8 +53,8 @@ class HighAvailabilityRAG:
         self.request_timeout_s = checked_timeout_s(request_timeout_s)
         self._clock = SystemClock() if clock is None else clock
         self._sinks = tuple(sinks)
-        self._observer = observer
-        self._pipeline = strategy.guarded(self.circuits, observer)
+        self._observer = NOBODY if observer is None else observer
+        self._pipeline = strategy.guarded(self.circuits, self._observer)
         self._background = BackgroundLoop("`await query(...)`")
 
     async def query(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
@@ -167,8 +167,7 @@ class HighAvailabilityRAG:
     def _asked(self, question: str, top_k: int, timeout_s: float | None) -> Inquiry:
         allowed_s = self.request_timeout_s if timeout_s is None else timeout_s
         inquiry = Inquiry.of(question, top_k, allowed_s, self._clock)
-        if self._observer is not None:
-            self._observer.asked(inquiry.question)
+        self._observer.asked(inquiry.question)
         return inquiry
 
     def _deadline(self) -> Deadline:

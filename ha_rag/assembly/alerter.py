@@ -14,7 +14,7 @@ from ha_rag.alerting.delivery import AppriseDelivery, Delivery, LogDelivery
 from ha_rag.alerting.desk import Desk
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.assembly.replica import loop_factory
-from ha_rag.breaker.fleet_observer import Observer
+from ha_rag.breaker.fleet_observer import FleetObserver
 from ha_rag.cancellation import end
 from ha_rag.clock import SystemClock
 from ha_rag.dashboards.watcher import Watcher
@@ -40,7 +40,7 @@ async def alerting(settings: Settings, delivery: Delivery | None = None) -> Asyn
     policy = alert_policy(settings)
     store = RedisAlertStore(client, settings.namespace)
     desk = Desk(store, delivery, policy, clock, owner=name, link=settings.alerts.link)
-    observer = Observer(RedisLedger(client, settings.namespace), name)
+    observer = FleetObserver(RedisLedger(client, settings.namespace), name)
     async with observer, Watcher(observer, clock).running() as watcher:
         yield Alerter(watcher, store, desk, policy, consumer=name)
 

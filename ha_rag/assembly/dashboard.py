@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ha_rag.assembly.replica import FILES_BESIDE, access_of, connection_limits, loop_factory
-from ha_rag.breaker.fleet_observer import Observer
+from ha_rag.breaker.fleet_observer import FleetObserver
 from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import ConfigurationError
 from ha_rag.http.files import allow_files
@@ -22,7 +22,7 @@ async def overlooking(settings: Settings) -> AsyncIterator[Overlook]:
     """What the dashboard's pages are made from, as long as the block lasts. Raises ConfigurationError."""
     if settings.redis_url is None:
         raise ConfigurationError("a dashboard shows a fleet: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
-    observer = Observer.connect(settings.redis_url.reveal(), namespace=settings.namespace, name=settings.replica)
+    observer = FleetObserver.connect(settings.redis_url.reveal(), namespace=settings.namespace, name=settings.replica)
     async with observer, Watcher(observer).running() as watcher:
         yield Overlook(circuits=observer, watcher=watcher, access=access_of(settings))
 

@@ -5,26 +5,27 @@
     await breaker.call(fetch, url)         # the same, around one function
     @breaker                               # the same, around every call of a function
 
-Closed and open cost a memory read. Half-open, `call` and `async with` wait up to 50 ms for the ledger's word on
-whether this call may be the probe. Safe across tasks and threads; one object serves all of them.
+Closed and open cost a memory read. Half-open, `call` and `async with` wait up to 50 ms to hear whether this call
+may be the probe. Safe across tasks and threads; one object serves all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from types import CoroutineType, TracebackType
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
+from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.outcome import FAILED, Classify, Verdict
+from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
-from ha_rag.breaker.running import Detached, run
+from ha_rag.breaker.probes import DetachedProbes
+from ha_rag.breaker.recorder import Recorder
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
@@ -33,8 +34,7 @@ from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
 from ha_rag.messages import Outcome
-
-log = logging.getLogger(__name__)
+from ha_rag.sharing import Freshness, Scope
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +47,7 @@ PROBE_WAIT_S = 0.05
 
 
 class CircuitBreaker:
-    """One circuit's guard in this process. Made by `CircuitRegistry.breaker`.
+    """Guards the calls of one circuit in this process. Made by `CircuitRegistry.breaker`.
 
     `timeout_s`: the guarded calls' own timeout, which the caller enforces; None: they have none. It sets how long a
     probe may last, and when a caller who leaves counts as a timeout.
@@ -56,12 +56,12 @@ class CircuitBreaker:
     def __init__(self, link: FleetLink, view: View, classify: Classify) -> None:
         self._link = link
         self._view = view
-        self._classify = classify
+        self._gate = view.gate
+        self._recorder = Recorder(view, link, classify)
+        self._probes = DetachedProbes()
         self._now = link.clock.monotonic_s
-        self._lag = link.lag
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
-        self._detached = Detached()
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r} {self.state}>"
@@ -77,7 +77,7 @@ class CircuitBreaker:
         return self._view.policy
 
     @property
-    def scope(self) -> Literal["fleet", "replica"]:
+    def scope(self) -> Scope:
         """Whose circuit this is."""
         return self._view.scope
 
@@ -92,34 +92,34 @@ class CircuitBreaker:
         return self._view.state()
 
     @property
-    def shared_state(self) -> str:
-        """How much of the fleet's belief is in it: "fresh", "stale" or "local"."""
+    def shared_state(self) -> Freshness:
+        """How current the fleet's circuit is here: "fresh", "stale" or "local"."""
         return self._link.freshness(self._view)
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     def admit(self) -> Admission:
         """May I call? Never waits, does no I/O, raises nothing."""
-        epochs = self._view.gate.passing
+        epochs = self._gate.passing
         if epochs is not None:
-            return Permit(self, epochs, self._now())
+            return Permit(self._recorder, epochs, self._now())
         now = self._now()
-        until_s = self._view.gate.refusing_until_s
+        until_s = self._gate.refusing_until_s
         if now < until_s:
-            # One refusal serves a whole rest: what it costs to say no is what a broken service costs its callers.
+            # One refusal serves the whole open time, so that refusing stays cheap while a service is down.
             if self._refusal.until_s != until_s:
                 self._refusal = Refusal(self._view.name, CircuitState.OPEN, until_s, self._now)
             return self._refusal
         return self._considered(now)
 
     def _considered(self, now: float) -> Admission:
-        answer = self._view.gate.consider()
+        answer = self._gate.consider()
         if self._view.has_unpublished:
             self._link.tell(self._view)
         if isinstance(answer, Epochs):
-            return Permit(self, answer, now)
+            return Permit(self._recorder, answer, now)
         if isinstance(answer, Grant):
-            probe = Probe(self, answer, now)
+            probe = Probe(self._recorder, answer, now)
             self._link.background.later(probe.due_s, probe.timed_out)  # nobody can end a synchronous call
             return probe
         asked = self._link.ask(self._view) if answer.ask else self._link.asked(self._view)
@@ -138,7 +138,7 @@ class CircuitBreaker:
         """`admit_soon` for a synchronous program: its thread waits."""
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
-            self._view.gate.wait_for_answer(PROBE_WAIT_S)
+            self._gate.wait_for_answer(PROBE_WAIT_S)
             return self.admit()
         return admission
 
@@ -149,11 +149,11 @@ class CircuitBreaker:
     @overload
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Calls `fn` if the circuit lets it, and learns from how it ends. Raises CircuitOpenError, or what `fn` raises.
+        """Calls `fn` if the circuit admits it, and counts how it ends. Raises CircuitOpenError, or what `fn` raises.
 
         A probe runs in a task of its own to its own end, within its lease; a caller who leaves does not end it.
         """
-        epochs = self._view.gate.passing
+        epochs = self._gate.passing
         if epochs is None:
             return await self._call_slowly(fn, *args, **kwargs)
         started_s = self._now()
@@ -162,9 +162,9 @@ class CircuitBreaker:
             if type(result) is CoroutineType or isawaitable(result):
                 result = await result
         except BaseException as error:
-            Permit(self, epochs, started_s).raised(error)
+            Permit(self._recorder, epochs, started_s).raised(error)
             raise
-        if self._view.gate.succeeded(epochs, started_s) is not OK:
+        if self._gate.succeeded(epochs, started_s) is not OK:
             self._link.learned(self._view)
         return result
 
@@ -173,14 +173,9 @@ class CircuitBreaker:
 
     async def _call_slowly(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         permit = _permit(await self.admit_soon())
-        if permit.probe:
-            return await self.detach(permit, functools.partial(fn, *args, **kwargs))
-        return await run(permit, functools.partial(fn, *args, **kwargs))
-
-    async def detach(self, permit: Permit, fn: Callable[[], Awaitable[T]]) -> T:
-        """Runs a probe in a task of its own, bounded by its lease, and waits for it; leaving does not end it."""
-        result: T = await self._detached.run(permit, fn)
-        return result
+        work = functools.partial(_called, fn, args, kwargs)
+        ended = await (self._probes.run(permit, work) if permit.probe else execute(permit, work))
+        return ended.result()
 
     def call_sync(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call` for a synchronous program. Raises CircuitOpenError, or what `fn` raises."""
@@ -248,38 +243,10 @@ class CircuitBreaker:
 
         return guarded_sync
 
-    # ---- learning (permits only) ------------------------------------------------------------------------------------
 
-    def _judged(self, error: BaseException) -> Verdict:
-        """What `classify` makes of an error. One that fails itself must not hide what the service said."""
-        try:
-            return self._classify(error)
-        except Exception:
-            log.exception("classify failed on %r; it counts as a failure of %s", error, self.name)
-            return FAILED
-
-    def _succeeded(self, epochs: Epochs, started_s: float) -> Outcome:
-        outcome = self._view.gate.succeeded(epochs, started_s)
-        if outcome is not OK:
-            self._link.learned(self._view)
-        return outcome
-
-    def _count(self, epochs: Epochs, started_s: float, verdict: Verdict) -> None:
-        if verdict.outcome in (Outcome.OK, Outcome.SLOW):
-            self._succeeded(epochs, started_s)
-            return
-        if verdict.outcome in (Outcome.FAILED, Outcome.TIMEOUT):
-            counted = self._view.gate.failed(epochs, started_s)
-        elif verdict.outcome is Outcome.THROTTLED:
-            counted = self._view.gate.throttled(epochs, verdict.throttled_s)
-        else:
-            return
-        if counted:
-            self._link.learned(self._view)
-
-    def _settle(self, grant: Grant, verdict: Verdict) -> None:
-        asked_ms = round(min(verdict.throttled_s, self.policy.throttle_max_s) * 1000)
-        self._link.settle(self._view, grant, verdict.outcome, asked_ms)
+async def _called(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = fn(*args, **kwargs)
+    return await result if isawaitable(result) else result
 
 
 def _leave(permit: Permit | None, error: BaseException | None) -> None:

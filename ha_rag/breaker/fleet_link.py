@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 from ha_rag.breaker.freshness import freshness, worst
-from ha_rag.breaker.lag import Lag
 from ha_rag.breaker.local_events import own_event
+from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.clock import Clock
 from ha_rag.events import Sink, announce
 from ha_rag.ledger.sync import Sync
@@ -16,6 +16,7 @@ from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
 from ha_rag.messages import Outcome
+from ha_rag.sharing import Freshness
 
 
 class FleetLink:
@@ -28,7 +29,7 @@ class FleetLink:
     def __init__(self, replica: str, clock: Clock, sinks: Iterable[Sink]) -> None:
         self.replica = replica
         self.clock = clock
-        self.lag = Lag(clock)
+        self.lag = LoopLag(clock)
         self.views = Views()
         self.sinks = list(sinks)
         self.background = BackgroundTasks()
@@ -71,12 +72,12 @@ class FleetLink:
 
     # ---- how fresh the beliefs are; memory reads --------------------------------------------------------------------
 
-    def freshness(self, view: View) -> str:
+    def freshness(self, view: View) -> Freshness:
         """How much of the fleet's belief is in one circuit: "fresh", "stale" or "local"."""
         return freshness(view, self.sync, self.clock.monotonic_s())
 
     @property
-    def shared_state(self) -> str:
+    def shared_state(self) -> Freshness:
         """The same of the worst of the shared circuits."""
         return worst(self.views.shared(), self.sync, self.clock.monotonic_s())
 

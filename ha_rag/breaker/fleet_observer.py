@@ -34,12 +34,13 @@ from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.sync.link import Link
 from ha_rag.ledger.sync.rounds import forever
 from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.sharing import Freshness
 
 RETRY_S = (0.2, 1.0)
 """Between two tries to listen, at random."""
 
 
-class Observer:
+class FleetObserver:
     """What one process sees of a fleet that it is no part of. For one event loop.
 
     `name`: what it is called where it speaks as an operator. Sinks hear of changes within milliseconds (pushed).
@@ -72,9 +73,9 @@ class Observer:
         return self._ledger
 
     @property
-    def shared_state(self) -> str:
+    def shared_state(self) -> Freshness:
         """Either "fresh", while the ledger answers, or "local"."""
-        return "fresh" if self._link.up else "local"
+        return Freshness.FRESH if self._link.up else Freshness.LOCAL
 
     @property
     def limits(self) -> tuple[str, ...]:

@@ -6,30 +6,31 @@ from collections.abc import Iterable
 
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
+from ha_rag.sharing import Freshness
 
 FRESH_POLLS = 2.5
 """A belief is fresh while it was heard within this many polls."""
 
-_WORST = ["fresh", "stale", "local"]
+_WORST = list(Freshness)
 
 
-def freshness(view: View, sync: Sync | None, now_s: float) -> str:
+def freshness(view: View, sync: Sync | None, now_s: float) -> Freshness:
     """Of one circuit's belief; a circuit of this process alone is as fresh as its link."""
     if sync is None:
-        return "local"
+        return Freshness.LOCAL
     if view.scope == "replica":
         return _of_link(sync)
     if view.away:
-        return "local"
-    return "fresh" if now_s - view.heard_s <= FRESH_POLLS * sync.pace.poll_s else "stale"
+        return Freshness.LOCAL
+    return Freshness.FRESH if now_s - view.heard_s <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
 
 
-def worst(shared: Iterable[View], sync: Sync | None, now_s: float) -> str:
+def worst(shared: Iterable[View], sync: Sync | None, now_s: float) -> Freshness:
     """Of the worst of the shared beliefs; where nothing is shared, as fresh as the link."""
     if sync is None:
-        return "local"
+        return Freshness.LOCAL
     return max((freshness(view, sync, now_s) for view in shared), key=_WORST.index, default=_of_link(sync))
 
 
-def _of_link(sync: Sync) -> str:
-    return "fresh" if sync.link.up else "local"
+def _of_link(sync: Sync) -> Freshness:
+    return Freshness.FRESH if sync.link.up else Freshness.LOCAL

@@ -1,7 +1,7 @@
-"""Permit and refusal: the two answers to "may I call?". Values, so that asking costs no exception.
+"""Permit and refusal: the two answers to "may I call?". Values, so that a refusal costs no exception.
 
-A permit carries the epoch that admitted the call; whoever holds it says once how the call ended. What is said in
-another epoch counts for nothing, so neither a late success nor a late failure changes anything after a transition.
+A permit carries the epochs that admitted the call; its holder reports once how the call ended. A result from another
+epoch counts for nothing, so neither a late success nor a late failure changes anything after a transition.
 """
 
 from __future__ import annotations
@@ -9,24 +9,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from ha_rag.breaker.outcome import FAILED, Verdict
+from ha_rag.breaker.outcome import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict
+from ha_rag.breaker.recorder import Recorder
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import CircuitOpenError
 from ha_rag.ledger.view.probe_lease import Grant, margin_s
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.messages import Outcome
 
-if TYPE_CHECKING:
-    from ha_rag.breaker.breaker import CircuitBreaker
-
 
 class Refusal:
     """No: nothing may be sent now.
 
-    `until_s`: when asking again makes sense (monotonic; infinity: nobody knows). `asked`: done when the ledger has
-    answered the request for a probe that is under way, or None.
+    `until_s`: when asking again makes sense (monotonic; infinity: unknown). `asked`: done when the ledger has answered
+    the request for a probe that is under way; None where there is none.
     """
 
     __slots__ = ("_now", "asked", "circuit", "state", "until_s")
@@ -60,13 +57,13 @@ class Refusal:
 
 
 class Permit:
-    """Yes: one call. Say once how it ended; what is said later is ignored. Safe to settle from another thread.
+    """Yes: one call. Report once how it ended; later reports are ignored. Safe to settle from another thread.
 
-    `started_s`: when it was given (monotonic). `probe`: whether the circuit closes or opens by this very call; such a
-    call should run to its own end, whoever has left. `bound_s`: seconds it may take at most, None where unbounded.
+    `started_s`: when it was given (monotonic). `probe`: whether this call decides if the circuit closes or opens again;
+    it should run to its own end even if its caller leaves. `bound_s`: seconds it may take, None where unbounded.
     """
 
-    __slots__ = ("_breaker", "_done", "_epochs", "started_s")
+    __slots__ = ("_done", "_epochs", "recorder", "started_s")
 
     permitted = True
     probe = False
@@ -75,8 +72,8 @@ class Permit:
     asked: asyncio.Future[None] | None = None
     bound_s: float | None = None
 
-    def __init__(self, breaker: CircuitBreaker, epochs: Epochs, started_s: float) -> None:
-        self._breaker = breaker
+    def __init__(self, recorder: Recorder, epochs: Epochs, started_s: float) -> None:
+        self.recorder = recorder
         self._epochs = epochs
         self.started_s = started_s
         self._done = False
@@ -87,62 +84,60 @@ class Permit:
         return self
 
     def ok(self) -> Outcome:
-        """The call was answered. Tells whether that took too long."""
+        """The call was answered. Returns OK, or SLOW where that took too long."""
         if self._done:
             return Outcome.OK
         self._done = True
-        return self._breaker._succeeded(self._epochs, self.started_s)
+        return self.recorder.succeeded(self._epochs, self.started_s)
 
     def failed(self, error: BaseException | None = None) -> Outcome:
-        """The call failed, whatever `error` is; see `raised` to have it judged."""
+        """The call failed, whatever `error` is; `raised` has it classified."""
         return self._end(FAILED)
 
     def timed_out(self) -> Outcome:
         """The call's full time passed. Counts for nothing where this process itself stood still meanwhile."""
-        return self._end(Verdict(Outcome.TIMEOUT))
+        return self._end(TIMEOUT)
 
     def throttled(self, retry_after_s: float) -> Outcome:
-        """The service asked for a rest of so many seconds; a rest of no time is a failure."""
+        """The service asked not to be called for so many seconds; 0 or less counts as a failure."""
         return self._end(Verdict(Outcome.THROTTLED, retry_after_s) if retry_after_s > 0 else FAILED)
 
     def invalid(self) -> Outcome:
-        """The service refused this request for what it says."""
-        return self._end(Verdict(Outcome.INVALID))
+        """The service refused this request for its content."""
+        return self._end(INVALID)
 
     def cancelled(self) -> Outcome:
-        """Nobody learned anything: a deadline of the caller's own cut the call short, say."""
-        return self._end(Verdict(Outcome.CANCELLED))
+        """The call was given up for reasons that are not the service's: counts for nothing."""
+        return self._end(CANCELLED)
 
-    def abandoned(self) -> Outcome:
-        """The caller left: after more than half of the call's own time that is a timeout, before it nothing."""
-        timeout_s = self._breaker.timeout_s
-        waited = timeout_s is not None and self._breaker._now() - self.started_s > timeout_s / 2
-        return self._end(Verdict(Outcome.TIMEOUT if waited else Outcome.CANCELLED))
+    def abandoned(self, since_s: float | None = None) -> Outcome:
+        """The caller left: after more than half of the call's timeout that is a timeout, before it nothing.
+
+        `since_s`: since when the caller waited (monotonic); None: since the permit was given.
+        """
+        return self._end(self.recorder.of_a_caller_that_left(self.started_s if since_s is None else since_s))
 
     def raised(self, error: BaseException) -> Outcome:
         """The call raised; the breaker's `classify` says what that means."""
         if isinstance(error, asyncio.CancelledError):
             return self.abandoned()
-        return self._end(self._breaker._judged(error))
+        return self._end(self.recorder.verdict(error))
 
     def _end(self, verdict: Verdict) -> Outcome:
         if self._done:
             return verdict.outcome
         self._done = True
-        if verdict.outcome is Outcome.TIMEOUT and self._breaker._lag.since(self.started_s):
-            verdict = Verdict(Outcome.CANCELLED)
-        self._count(verdict)
-        return verdict.outcome
+        return self._recorded(verdict)
 
-    def _count(self, verdict: Verdict) -> None:
-        self._breaker._count(self._epochs, self.started_s, verdict)
+    def _recorded(self, verdict: Verdict) -> Outcome:
+        return self.recorder.record(self._epochs, self.started_s, verdict)
 
 
 class Probe(Permit):
     """A permit that decides: the circuit is half-open, and this call shows whether the service is back.
 
-    `due_s`: seconds after which a probe of which nothing was heard has timed out. That leaves those who end it at its
-    bound the time to say so, and the word the time to arrive.
+    `due_s`: seconds after which a probe that reported nothing has timed out. That leaves those who end it at its bound
+    the time to report it, and the report the time to arrive.
     """
 
     __slots__ = ("_grant", "bound_s", "due_s", "limit")
@@ -150,8 +145,8 @@ class Probe(Permit):
     probe = True
     state = CircuitState.HALF_OPEN
 
-    def __init__(self, breaker: CircuitBreaker, grant: Grant, started_s: float) -> None:
-        super().__init__(breaker, Epochs(grant.epoch, grant.epoch), started_s)
+    def __init__(self, recorder: Recorder, grant: Grant, started_s: float) -> None:
+        super().__init__(recorder, Epochs(grant.epoch, grant.epoch), started_s)
         self._grant = grant
         left_s = max(0.0, grant.until_s - started_s)
         unused_s = margin_s(left_s)
@@ -160,12 +155,14 @@ class Probe(Permit):
         self.limit: asyncio.Timeout | None = None
 
     def ok(self) -> Outcome:
-        slow_s = self._breaker.policy.slow_call_s
-        slow = slow_s > 0 and self._breaker._now() - self.started_s > slow_s
-        return self._end(Verdict(Outcome.SLOW if slow else Outcome.OK))
+        return self._end(self.recorder.of_an_answer(self.started_s))
 
-    def _count(self, verdict: Verdict) -> None:
-        self._breaker._settle(self._grant, verdict)
+    def abandoned(self, since_s: float | None = None) -> Outcome:
+        """A probe has no caller to leave it: only this process cancels it, when it stops. Counts for nothing."""
+        return self.cancelled()
+
+    def _recorded(self, verdict: Verdict) -> Outcome:
+        return self.recorder.settle(self._grant, self.started_s, verdict)
 
 
 Admission = Permit | Refusal

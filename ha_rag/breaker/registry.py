@@ -37,7 +37,7 @@ from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
-from ha_rag.sharing import Scope
+from ha_rag.sharing import Freshness, Scope
 
 
 class CircuitRegistry:
@@ -140,7 +140,7 @@ class CircuitRegistry:
         return await self._fleet_reader.fleet()
 
     @property
-    def shared_state(self) -> str:
+    def shared_state(self) -> Freshness:
         """How fresh the worst of the shared beliefs is: "fresh", "stale" or "local". A memory read."""
         return self._link.shared_state
 

@@ -1,65 +1,13 @@
-"""What a tier asks of its circuit. `ha_rag.breaker` provides it; anything of this shape will do."""
+"""What a tier needs of its circuit. `ha_rag.breaker` provides it; anything of this shape will do."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Literal, Protocol
+from typing import Protocol
 
+from ha_rag.breaker.permit import Admission
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.messages import Outcome
-
-Scope = Literal["fleet", "replica"]
-
-
-class Permit(Protocol):
-    """The right to one call. Told how the call ended, once; whatever it is told later is ignored."""
-
-    @property
-    def probe(self) -> bool:
-        """Whether this call is to find out if the service is well again."""
-        ...
-
-    @property
-    def bound_s(self) -> float | None:
-        """Seconds after which a probe must have ended; None for an ordinary call."""
-        ...
-
-    def ok(self) -> Outcome:
-        """Answered. Returns OK, or SLOW where that took too long."""
-        ...
-
-    def raised(self, error: BaseException) -> Outcome:
-        """Raised: which outcome that is depends on the error."""
-        ...
-
-    def failed(self, error: BaseException | None = None) -> Outcome:
-        """Failed, whatever the error's class says."""
-        ...
-
-    def timed_out(self) -> Outcome:
-        """Did not answer in the whole of its own time."""
-        ...
-
-    def cancelled(self) -> Outcome:
-        """Was given up for reasons that are not the service's: counts for nothing."""
-        ...
-
-
-class Admission(Protocol):
-    """A circuit's answer to "may I?". `permit` is None where it refused.
-
-    `asked`: done when there is an answer to the request for a probe that is under way; None where none is.
-    """
-
-    @property
-    def permit(self) -> Permit | None: ...
-    @property
-    def state(self) -> CircuitState: ...
-    @property
-    def retry_after_s(self) -> float | None: ...
-    @property
-    def asked(self) -> asyncio.Future[None] | None: ...
+from ha_rag.sharing import Freshness, Scope
 
 
 class Breaker(Protocol):
@@ -71,8 +19,8 @@ class Breaker(Protocol):
         ...
 
     @property
-    def shared_state(self) -> str:
-        """How well the shared belief is known: "fresh", "stale" or "local"."""
+    def shared_state(self) -> Freshness:
+        """How current the fleet's circuit is here: "fresh", "stale" or "local"."""
         ...
 
     def admit(self) -> Admission:
@@ -80,7 +28,7 @@ class Breaker(Protocol):
         ...
 
     async def admit_soon(self) -> Admission:
-        """Like `admit`, but where the circuit is half-open it waits a moment (50 ms at most) for a probe's grant."""
+        """Like `admit`, but where the circuit is half-open it waits up to 50 ms for a probe's grant."""
         ...
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
+from ha_rag.breaker.execution import Ended
 from ha_rag.clock import Clock
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType
-from ha_rag.strategy.attempt import Ended
-from ha_rag.strategy.chain import Served
+from ha_rag.strategy.chain import Served, attempt
 from ha_rag.strategy.question import checked_question, checked_timeout_s, checked_top_k
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Inquiry:
     def mend_last(self, stage: ComponentType, ended: Ended[T]) -> None:
         """Rewrites the end of a stage's last attempt: a stream knows how it ended only when it has."""
         last = self.attempts[stage][-1]
-        self.attempts[stage][-1] = ended.attempt(last.circuit, last.state)
+        self.attempts[stage][-1] = attempt(ended, last.circuit, last.state)
 
     @property
     def all_attempts(self) -> tuple[Attempt, ...]:

@@ -1,4 +1,4 @@
-"""Who looks on while a question goes through its stages: tracing, if it is switched on; nobody, mostly."""
+"""Observing a question's stages and attempts: tracing, if it is switched on; by default nobody does."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class StageSeen(Protocol):
         ...
 
 
-class Observer(Protocol):
-    """Looks on. Called in the middle of a question, so it must be quick, must not wait and must not raise."""
+class PipelineObserver(Protocol):
+    """Observes. Called in the middle of a question, so it must be quick, must not wait and must not raise."""
 
     def asked(self, question: str) -> None:
         """A question has been taken. Its text is personal: nothing may be kept of it unless somebody said so."""
@@ -42,3 +42,30 @@ class Observer(Protocol):
     def attempt(self, circuit: str, state: str) -> AbstractContextManager[AttemptSeen]:
         """A call that is sent; services called in the block are told to be part of it."""
         ...
+
+
+class _Nobody:
+    """Observes nothing, at the price of a method call. One object serves every stage and attempt."""
+
+    def __enter__(self) -> _Nobody:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to end."""
+
+    def asked(self, question: str) -> None: ...
+
+    def stage(self, stage: str) -> _Nobody:
+        return self
+
+    def attempt(self, circuit: str, state: str) -> _Nobody:
+        return self
+
+    def served(self, by: str, attempts: list[Attempt]) -> None: ...
+
+    def ended(self, outcome: Outcome, reason: str) -> None: ...
+
+    def goes_on(self) -> None: ...
+
+
+NOBODY = _Nobody()

@@ -1,7 +1,7 @@
-"""A generator's pieces under guard: each within the time limit, and the permit told how the whole of it ended.
+"""A generator's pieces under guard: each within the time limit, and the permit settled by how the whole stream ended.
 
 Only waiting for the generator counts as its time: a reader that is slow to take the pieces is no fault of the service.
-A probe's word is due before its lease ends, but its answer may well take longer: an answer under way by then is good.
+A probe must be settled before its lease ends, while its answer may take longer: an answer under way by then is good.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from ha_rag.clock import Clock
+from ha_rag.breaker.execution import Ended, execute, reason
+from ha_rag.breaker.permit import Permit
+from ha_rag.breaker.time_limit import TimeIsUpError, within
 from ha_rag.errors import MalformedReplyError
-from ha_rag.strategy.attempt import PATIENCE, Ended, awaited_reply, reason
-from ha_rag.strategy.chain import still_probing
-from ha_rag.strategy.guard import Permit
+from ha_rag.strategy.exchange import still_probing
 from ha_rag.strategy.tier import C, GuardedTier
-from ha_rag.strategy.time_limit import TimeIsUpError, within
 
 
 class Pieces(Protocol):
@@ -34,53 +33,58 @@ class Pieces(Protocol):
 class GuardedPieces:
     """The pieces of one tier, straight from it. Belongs to one task at a time."""
 
-    def __init__(self, tier: GuardedTier[C], pieces: AsyncGenerator[str], permit: Permit, clock: Clock) -> None:
+    def __init__(self, tier: GuardedTier[C], pieces: AsyncGenerator[str], permit: Permit) -> None:
         self._tier = tier
         self._pieces = pieces
         self._permit = permit
-        self._clock = clock
         self._waited_s = 0.0
-        self._waiting_since_s = clock.monotonic_s()
+        self._waiting_since_s = permit.recorder.now()
         self._begun = False
         self._settled = False
 
     async def next(self, limit_s: float) -> str | Ended[str]:
         """The next piece, or how the stream ended; the permit is settled then."""
-        started_s = self._waiting_since_s = self._clock.monotonic_s()
-        full = limit_s >= self._tier.timeout_s
-        coming = anext(self._pieces, None)
+        now = self._permit.recorder.now
+        started_s = self._waiting_since_s = now()
         try:
-            got = await awaited_reply(self._tier, coming, self._permit, limit_s, self._clock, full=full)
+            ended = await execute(
+                self._permit,
+                lambda: anext(self._pieces, None),
+                limit_s,
+                full=limit_s >= self._tier.timeout_s,
+                keep_open=True,
+                note=self._tier.stats.note,
+            )
         except BaseException:
             self._settled = True
             raise
-        self._waited_s += self._clock.monotonic_s() - started_s
-        if isinstance(got, Ended):
+        self._waited_s += now() - started_s
+        if not ended.replies:
             self._settled = True
-            return Ended(got.outcome, self._waited_s, got.reason, passing=got.passing)
-        if got[0] is None:
+            return Ended(ended.outcome, self._waited_s, ended.reason, error=ended.error)
+        piece = ended.replies[0]
+        if piece is None:
             return self._finished()
         self._begun = True
-        return got[0]
+        return piece
 
-    def vouch(self) -> None:
-        """Tells the circuit how the stream does so far, since its word is due: well, if it has begun.
+    def settle_so_far(self) -> None:
+        """Settles a probe that is due while its stream goes on: good, if the stream has begun.
 
-        One that has been silent for more than half of its timeout is late as if its caller had left.
+        One that has been silent for more than half of its timeout is late, as if its caller had left.
         """
-        silent_s = self._clock.monotonic_s() - self._waiting_since_s
         if not self._begun or self._settled:
             return
-        if silent_s > PATIENCE * self._tier.timeout_s:
+        if self._permit.recorder.is_patient(self._waiting_since_s):
             self._permit.timed_out()
         else:
             self._permit.ok()
 
     async def aclose(self) -> None:
-        """Closes the stream. Where it had not ended, that counts for nothing."""
+        """Closes the stream. If it had not ended, that counts for nothing."""
         if not self._settled:
             self._settled = True
-            self._tier.tally.note(self._permit.cancelled(), self._waited_s, "the reader left")
+            self._tier.stats.note(self._permit.cancelled(), self._waited_s, "the reader left")
         await self._pieces.aclose()
 
     def _finished(self) -> Ended[str]:
@@ -91,7 +95,7 @@ class GuardedPieces:
         else:
             empty = MalformedReplyError("the answer is empty")
             outcome, why = self._permit.raised(empty), reason(empty)
-        self._tier.tally.note(outcome, self._waited_s, why)
+        self._tier.stats.note(outcome, self._waited_s, why)
         return Ended(outcome, self._waited_s, why)
 
 
@@ -103,13 +107,13 @@ class ProbedPieces:
         self._arrived: asyncio.Queue[str | Ended[str]] = asyncio.Queue()
 
     async def pump(self, pieces: GuardedPieces, bound_s: float | None) -> None:
-        """Takes all the pieces, each within the tier's timeout, the first within `bound_s` seconds, too.
+        """Takes all the pieces, each within the tier's timeout, the first within `bound_s` seconds as well.
 
-        After those the circuit is told how the stream does so far, and the rest of it is like any other answer's.
+        After `bound_s` the probe is settled by how the stream does so far; the rest is like any other answer's.
         """
         timeout_s = self._tier.timeout_s
         bound_s = timeout_s if bound_s is None else bound_s
-        due = asyncio.get_running_loop().call_later(bound_s, pieces.vouch)
+        due = asyncio.get_running_loop().call_later(bound_s, pieces.settle_so_far)
         try:
             piece = await pieces.next(min(timeout_s, bound_s))
             self._arrived.put_nowait(piece)

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState
 from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
 from ha_rag.strategy.chain import Chain, Served, skipped
+from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.guard import Breaker, Circuits
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
-from ha_rag.strategy.observing import Observer
-from ha_rag.strategy.probes import DetachedProbes
+from ha_rag.strategy.observing import NOBODY, PipelineObserver
 from ha_rag.strategy.quality import Plan, QualityTable
 from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages
-from ha_rag.strategy.streaming import OpenStream, Streaming
+from ha_rag.strategy.streaming import FirstPiece, OpenStream
 from ha_rag.strategy.tier import GuardedTier, Tier
 
 C = TypeVar("C")
@@ -53,7 +54,7 @@ class Pipeline:
         circuits: Circuits,
         table: QualityTable | None,
         by_quality: bool,
-        observer: Observer | None = None,
+        observer: PipelineObserver = NOBODY,
     ) -> Pipeline:
         """Gives every tier its circuit, and every chain its last resort."""
         probes = DetachedProbes()
@@ -81,10 +82,11 @@ class Pipeline:
         async def ask(embedder: Embedder) -> Embedding:
             return usable_embedding(await embedder.embed(text))
 
+        exchange = SingleReply(ask, self.probes)
         if not self.by_quality:
-            return await self.embedders.run(ask, deadline, later_s)
+            return await self.embedders.run(exchange, deadline, later_s)
         tiers, passed_over = self._embedders_by_quality()
-        served = await self.embedders.run(ask, deadline, later_s, tiers)
+        served = await self.embedders.run(exchange, deadline, later_s, tiers)
         served.attempts[:0] = passed_over
         return served
 
@@ -106,7 +108,7 @@ class Pipeline:
             return usable_passages(await retriever.retrieve(question, embedding, top_k), top_k)
 
         tiers = self._retrievers_by_quality(embedder) if self.by_quality and embedder else None
-        return await self.retrievers.run(ask, deadline, later_s, tiers)
+        return await self.retrievers.run(SingleReply(ask, self.probes), deadline, later_s, tiers)
 
     async def generate(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[Generation]:
         """An answer from the passages."""
@@ -114,16 +116,11 @@ class Pipeline:
         async def ask(generator: Generator) -> Generation:
             return usable_generation(await generator.generate(question, passages))
 
-        return await self.generators.run(ask, deadline)
+        return await self.generators.run(SingleReply(ask, self.probes), deadline)
 
     async def open_stream(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[OpenStream]:
         """An answer that has begun: its first piece is there, and with it the tier that writes it."""
-
-        async def last(generator: Generator) -> OpenStream:
-            return OpenStream((await generator.generate(question, passages)).text)
-
-        streaming = Streaming(question, passages, deadline, self.probes, self.generators.observer)
-        return await self.generators.run_with(streaming.talk, last, deadline)
+        return await self.generators.run(FirstPiece(question, passages, self.probes), deadline)
 
     def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
         """The stages that were served by another tier than the preferred one."""
@@ -167,7 +164,7 @@ def _chain(
     last: C,
     circuits: Circuits,
     probes: DetachedProbes,
-    observer: Observer | None,
+    observer: PipelineObserver,
 ) -> Chain[C]:
     return Chain(kind, tuple(tier.guarded(kind, circuits) for tier in tiers), last, NAMES[kind], probes, observer)
 

@@ -39,7 +39,7 @@ class ComponentStatus:
         return self.failures / self.calls if self.calls else 0.0
 
 
-class Tally:
+class CallStats:
     """Counts one component's attempts. One event loop writes; reading from elsewhere gives a slightly old picture."""
 
     __slots__ = ("_latencies_s", "calls", "failures", "last_error", "rejected")

@@ -12,7 +12,7 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.strategy.guard import Circuits
 from ha_rag.strategy.last_resort import NAMES
-from ha_rag.strategy.observing import Observer
+from ha_rag.strategy.observing import NOBODY, PipelineObserver
 from ha_rag.strategy.pipeline import Pipeline
 from ha_rag.strategy.quality import Choose, QualityTable
 from ha_rag.strategy.tier import Tier
@@ -65,8 +65,8 @@ class FallbackStrategy:
             }
         )
 
-    def guarded(self, circuits: Circuits, observer: Observer | None = None) -> Pipeline:
-        """The three chains with their circuits: what runs. `observer` looks on."""
+    def guarded(self, circuits: Circuits, observer: PipelineObserver = NOBODY) -> Pipeline:
+        """The three chains with their circuits: what runs. `observer` is told of each stage."""
         chains = (self.embedders, self.retrievers, self.generators)
         return Pipeline.of(*chains, circuits, self.quality, self.by_quality, observer)
 

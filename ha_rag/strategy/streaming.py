@@ -6,16 +6,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ha_rag.breaker.execution import Ended
+from ha_rag.breaker.permit import Permit
+from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.components.generators.citations import cited_in
 from ha_rag.components.interfaces import Generator, StreamingGenerator
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Answer, Generation, Outcome, Passage
-from ha_rag.strategy.attempt import Ended
-from ha_rag.strategy.chain import Talk, state_met
-from ha_rag.strategy.guard import Permit
-from ha_rag.strategy.observing import AttemptSeen, Observer
+from ha_rag.strategy.observing import NOBODY, AttemptSeen
 from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
-from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.replies import usable_generation
 from ha_rag.strategy.tier import GuardedTier
 
@@ -57,13 +56,15 @@ class OpenStream:
     `ended`: how the whole of it went, once that is known.
     """
 
-    def __init__(self, first: str, rest: Pieces | None = None, timeout_s: float = 0.0) -> None:
+    def __init__(
+        self, first: str, rest: Pieces | None = None, timeout_s: float = 0.0, seen: AttemptSeen = NOBODY
+    ) -> None:
         self._first = first
         self._rest = rest
         self._timeout_s = timeout_s
         self._text: list[str] = []
+        self._seen = seen
         self.ended: Ended[str] | None = None
-        self.seen: AttemptSeen | None = None
 
     @property
     def broken(self) -> str:
@@ -80,8 +81,7 @@ class OpenStream:
             piece = await self._rest.next(deadline.share_s(self._timeout_s))
         if isinstance(piece, Ended):
             self.ended = piece
-            if self.seen is not None:
-                self.seen.ended(piece.outcome, piece.reason)
+            self._seen.ended(piece.outcome, piece.reason)
             return None
         if piece is not None:
             self._text.append(piece)
@@ -94,68 +94,49 @@ class OpenStream:
 
     async def aclose(self) -> None:
         """Gives the stream up, if it has not ended."""
-        if self.seen is not None:
-            self.seen.ended(Outcome.CANCELLED, "the reader left")
+        self._seen.ended(Outcome.CANCELLED, "the reader left")
         if self._rest is not None:
             await self._rest.aclose()
 
 
-class Streaming:
-    """A way to talk to generators: waits for the first piece, and keeps the others for later."""
+class FirstPiece:
+    """Asks generators for an answer's first piece, and keeps the stream of the one that gave it."""
 
-    def __init__(
-        self,
-        question: str,
-        passages: Sequence[Passage],
-        deadline: Deadline,
-        probes: DetachedProbes,
-        observer: Observer | None = None,
-    ) -> None:
+    def __init__(self, question: str, passages: Sequence[Passage], probes: DetachedProbes) -> None:
         self._question = question
         self._passages = passages
-        self._clock = deadline.clock
         self._probes = probes
-        self._observer = observer
 
-    @property
-    def talk(self) -> Talk[Generator, OpenStream]:
-        """As a chain wants it."""
-        return Talk(self._call, self._pieces)
-
-    async def _call(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
-        if self._observer is None:
-            return await self._opened(tier, permit, limit_s)
-        with self._observer.attempt(tier.circuit, state_met(tier, permit)) as attempt:
-            ended = await self._opened(tier, permit, limit_s)
-            for opened in ended.replies:
-                opened.seen = attempt
-                attempt.goes_on()
-            if not ended.replies:
-                attempt.ended(ended.outcome, ended.reason)
-            return ended
-
-    async def _opened(self, tier: GuardedTier[Generator], permit: Permit, limit_s: float) -> Ended[OpenStream]:
-        started_s = self._clock.monotonic_s()
-        pieces = self._pieces(tier, permit)
+    async def ask(
+        self, tier: GuardedTier[Generator], permit: Permit, limit_s: float, seen: AttemptSeen
+    ) -> Ended[OpenStream]:
+        """Waits for the first piece; the permit is settled when the stream ends."""
+        started_s = permit.recorder.now()
+        pieces = self.start_probe(tier, permit) if permit.probe else self._pieces(tier, permit)
         try:
             first = await pieces.next(limit_s)
         except BaseException:
             await pieces.aclose()
             raise
-        elapsed_s = self._clock.monotonic_s() - started_s
+        elapsed_s = permit.recorder.now() - started_s
         if isinstance(first, Ended):
             await pieces.aclose()
-            return Ended(first.outcome, elapsed_s, first.reason, passing=first.passing)
-        return Ended(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s),))
+            seen.ended(first.outcome, first.reason)
+            return Ended(first.outcome, elapsed_s, first.reason, error=first.error)
+        seen.goes_on()
+        return Ended(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s, seen),))
 
-    def _pieces(self, tier: GuardedTier[Generator], permit: Permit) -> Pieces:
-        generated = pieces_of(tier.component, self._question, self._passages)
-        guarded = GuardedPieces(tier, generated, permit, self._clock)
-        if not permit.probe:
-            return guarded
+    async def ask_last(self, component: Generator, /) -> OpenStream:
+        return OpenStream((await component.generate(self._question, self._passages)).text)
+
+    def start_probe(self, tier: GuardedTier[Generator], permit: Permit) -> ProbedPieces:
+        """A probe's stream is read to its end, whether or not anybody takes its pieces."""
         probed = ProbedPieces(tier)
-        self._probes.start(probed.pump(guarded, permit.bound_s), permit)
+        self._probes.start(probed.pump(self._pieces(tier, permit), permit.bound_s), permit)
         return probed
+
+    def _pieces(self, tier: GuardedTier[Generator], permit: Permit) -> GuardedPieces:
+        return GuardedPieces(tier, pieces_of(tier.component, self._question, self._passages), permit)
 
 
 async def pieces_of(generator: Generator, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str]:

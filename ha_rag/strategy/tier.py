@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
-from ha_rag.strategy.guard import Breaker, Circuits, Scope
+from ha_rag.sharing import Scope
+from ha_rag.strategy.guard import Breaker, Circuits
 from ha_rag.strategy.retries import Retries
-from ha_rag.strategy.status import ComponentStatus, Tally
+from ha_rag.strategy.status import CallStats, ComponentStatus
 
 C = TypeVar("C")
 C_co = TypeVar("C_co", covariant=True)
@@ -66,7 +68,7 @@ class Tier(Generic[C_co]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GuardedTier(Generic[C_co]):
-    """A tier with its circuit (`breaker`), its `tally` and its `retries`: what a chain runs.
+    """A tier with its circuit (`breaker`), its `stats` and its `retries`: what a chain runs.
 
     Safe across tasks of one event loop.
     """
@@ -77,7 +79,7 @@ class GuardedTier(Generic[C_co]):
     component: C_co
     timeout_s: float
     breaker: Breaker
-    tally: Tally = field(default_factory=Tally)
+    stats: CallStats = field(default_factory=CallStats)
     retries: Retries | None = None
 
     @property
@@ -85,21 +87,25 @@ class GuardedTier(Generic[C_co]):
         """Seconds that the tiers before it must leave to it."""
         return self.timeout_s * NEEDED_SHARE
 
+    def is_closed(self) -> bool:
+        """Whether its circuit is closed now."""
+        return self.breaker.state is CircuitState.CLOSED
+
     def status(self) -> ComponentStatus:
         """How it has done so far: a memory read."""
-        mean_ms, p99_ms = self.tally.latency_ms()
+        mean_ms, p99_ms = self.stats.latency_ms()
         return ComponentStatus(
             circuit=self.circuit,
             component_type=self.kind,
             name=self.name,
             state=str(self.breaker.state),
             shared_state=self.breaker.shared_state,
-            calls=self.tally.calls,
-            failures=self.tally.failures,
-            rejected=self.tally.rejected,
+            calls=self.stats.calls,
+            failures=self.stats.failures,
+            rejected=self.stats.rejected,
             mean_ms=mean_ms,
             p99_ms=p99_ms,
-            last_error=self.tally.last_error,
+            last_error=self.stats.last_error,
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ha_rag.breaker.outcome import CANCELLED, Verdict, classify
 from ha_rag.breaker.permit import Probe
+from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import Counts
 from ha_rag.errors import (
     CircuitOpenError,
@@ -130,8 +131,9 @@ async def test_a_probe_that_hangs_is_ended_within_its_bound_and_opens(one: OneBr
     permit = one.permit()
     assert isinstance(permit, Probe)
     permit.bound_s = 0.01
-    with pytest.raises(TimeoutError):
-        await one.breaker.detach(permit, hangs)
+    ended = await DetachedProbes().run(permit, hangs)
+    with pytest.raises(TimeoutError, match="no reply within"):
+        ended.result()
     assert one.breaker.state is OPEN
 
 
@@ -141,7 +143,7 @@ async def test_a_probe_that_the_process_ends_as_it_stops_is_no_vote_however_long
     task = asyncio.create_task(one.breaker.call(hangs))
     await others_run()
     one.clock.advance(1.9)
-    for probe in tuple(one.breaker._detached._tasks):
+    for probe in tuple(one.breaker._probes.under_way):
         probe.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ha_rag.breaker.fleet_observer import Observer
+from ha_rag.breaker.fleet_observer import FleetObserver
 from ha_rag.breaker.heartbeat import terms_told
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.report import ReplicaReport
@@ -46,7 +46,7 @@ async def fleet(any_redis_url):
     heard: list[Event] = []
     async with (
         CircuitRegistry.connect(any_redis_url, replica="a") as circuits,
-        Observer.connect(any_redis_url, name="eye", sinks=[heard.append]) as observer,
+        FleetObserver.connect(any_redis_url, name="eye", sinks=[heard.append]) as observer,
     ):
         breaker = circuits.breaker("payments", POLICY)
         await beaten(circuits)
@@ -119,7 +119,7 @@ async def test_without_redis_it_shows_what_it_last_saw_and_says_so(own_redis_ser
     heard: list[Event] = []
     async with (
         CircuitRegistry.connect(own_redis_server.url, replica="a") as circuits,
-        Observer.connect(own_redis_server.url, sinks=[heard.append]) as observer,
+        FleetObserver.connect(own_redis_server.url, sinks=[heard.append]) as observer,
     ):
         circuits.breaker("payments", POLICY)
         await beaten(circuits)
@@ -159,7 +159,7 @@ def changed(epoch: int, state: CircuitState, previous: int, now_ms: int = 0) -> 
 def told_by(*pushed: Change, read: Snapshot | None = None) -> list[tuple[str, str]]:
     """From which state to which, by an observer that has heard these, and read that before the last of them."""
     heard: list[Event] = []
-    observer = Observer(MemoryLedger(), "eye", sinks=[heard.append])
+    observer = FleetObserver(MemoryLedger(), "eye", sinks=[heard.append])
     for change in pushed:
         if read is not None and change is pushed[-1]:
             observer._known["svc"] = read
@@ -190,7 +190,7 @@ def test_a_change_that_no_message_told_is_what_the_next_one_began_from():
 
 
 def test_a_late_message_takes_nothing_back():
-    observer = Observer(MemoryLedger(), "eye")
+    observer = FleetObserver(MemoryLedger(), "eye")
     for change in (CLOSES, OPENS):
         observer._hear(change)
     assert observer._known["svc"] == CLOSES.snapshot
@@ -202,7 +202,7 @@ def test_a_listener_that_ends_in_an_error_that_nobody_foresaw_listens_again(capl
 
     async def scenario() -> None:
         ledger = Scripted(OPENS)
-        async with Observer(ledger, "eye", clock=LoopClock(), sinks=[heard.append]):
+        async with FleetObserver(ledger, "eye", clock=LoopClock(), sinks=[heard.append]):
             await asyncio.sleep(1.1)
             assert ledger.listens == 2
 
@@ -219,7 +219,7 @@ async def test_a_circuit_whose_node_is_away_is_shown_as_it_was_last_seen():
         silent = ""
 
     ledger = Half()
-    observer = Observer(ledger, "eye")
+    observer = FleetObserver(ledger, "eye")
     await ledger.beat("a~1", "{}", ["one", "two"], 1000)
     for ledger.silent in ("", "two", "one two"):
         assert [circuit.name for circuit in await observer.circuits()] == ["one", "two"]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from ha_rag.breaker.lag import Lag
+from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.clock import ManualClock
 from tests.ledger.simulated_fleet import LoopTime
 from tests.strategy.virtual_time import LoopClock, VirtualLoop
@@ -24,7 +24,7 @@ class Watched:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.clock = LoopTime(loop)
-        self.lag = Lag(self.clock)
+        self.lag = LoopLag(self.clock)
         self.task = asyncio.ensure_future(self.lag.watch())
 
     async def end(self) -> None:
@@ -73,7 +73,7 @@ def test_a_short_stall_is_borne() -> None:
 
 def test_nobody_watches_nobody_lags() -> None:
     clock = ManualClock()
-    lag = Lag(clock)
+    lag = LoopLag(clock)
     clock.advance(100)
     assert not lag.since(0.0)
 

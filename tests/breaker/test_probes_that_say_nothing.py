@@ -88,7 +88,7 @@ async def test_a_probe_that_is_cancelled_before_its_first_step_leaves_its_place_
     one.half_opens()
     call = asyncio.create_task(one.breaker.call(fine))
     await asyncio.sleep(0)
-    (probe,) = one.breaker._detached._tasks
+    (probe,) = one.breaker._probes.under_way
     probe.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ha_rag.breaker.fleet_observer import Observer
+from ha_rag.breaker.fleet_observer import FleetObserver
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.single_flight import SingleFlight
 from ha_rag.dashboards.watcher import Watcher
@@ -99,7 +99,7 @@ async def test_a_crowd_that_reads_a_replica_s_circuits_costs_redis_one_read(redi
 async def test_a_crowd_that_reads_a_dashboard_s_circuits_costs_redis_one_read(redis_server, commands):
     async with (
         CircuitRegistry.connect(redis_server.url, replica="a") as circuits,
-        Observer.connect(redis_server.url) as observer,
+        FleetObserver.connect(redis_server.url) as observer,
     ):
         circuits.breaker("payments")
         assert circuits._sync is not None

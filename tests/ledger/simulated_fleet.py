@@ -157,7 +157,7 @@ class Member:
 
     async def _probe(self, call: Call) -> None:
         try:
-            await self.breaker.detach(call.permit, lambda: self._answered(call))
+            (await self.breaker._probes.run(call.permit, lambda: self._answered(call))).result()
         except (ServiceError, InvalidRequestError, asyncio.CancelledError):
             pass
         except TimeoutError:
@@ -248,8 +248,8 @@ class Fleet:
         member.crash()
         self.members.remove(member)
         await member.registry.__aexit__(None, None, None)
-        if member.breaker._detached._tasks:
-            await asyncio.wait(member.breaker._detached._tasks)
+        if member.breaker._probes.under_way:
+            await asyncio.wait(member.breaker._probes.under_way)
 
     def __enter__(self) -> Self:
         return self

@@ -9,55 +9,47 @@ from typing import Any
 
 import numpy as np
 
+from ha_rag.breaker.outcome import Verdict, classify
+from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
+from ha_rag.breaker.recorder import Recorder
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.errors import InvalidRequestError, ServiceTimeoutError, ThrottledError
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.messages import Embedding, Generation, Outcome, Passage, Space
-from ha_rag.strategy.guard import Scope
+from ha_rag.sharing import Freshness, Scope
 
 HANGS = "hangs"
 SPACE = Space("test", "1", 4)
 
 
-@dataclass
-class ScriptedPermit:
-    probe: bool = False
-    bound_s: float | None = None
-    slow: bool = False
-    told: list[Outcome] = field(default_factory=list)
+class ScriptedRecorder(Recorder):
+    """Remembers how one call ended, and calls it slow if it is told to."""
 
-    def _settle(self, outcome: Outcome) -> Outcome:
-        if not self.told:
-            self.told.append(outcome)
-        return outcome
+    def __init__(self, timeout_s: float | None, *, slow: bool) -> None:
+        self.now = asyncio.get_running_loop().time
+        self.timeout_s = timeout_s
+        self.slow = slow
+        self.told: list[Outcome] = []
 
-    def ok(self) -> Outcome:
-        return self._settle(Outcome.SLOW if self.slow else Outcome.OK)
+    def verdict(self, error: BaseException) -> Verdict:
+        return classify(error)
 
-    def failed(self, error: BaseException | None = None) -> Outcome:
-        return self._settle(Outcome.FAILED)
+    def of_an_answer(self, started_s: float) -> Verdict:
+        return Verdict(Outcome.SLOW if self.slow else Outcome.OK)
 
-    def timed_out(self) -> Outcome:
-        return self._settle(Outcome.TIMEOUT)
+    def succeeded(self, epochs: Epochs, started_s: float) -> Outcome:
+        return self._told(self.of_an_answer(started_s))
 
-    def cancelled(self) -> Outcome:
-        return self._settle(Outcome.CANCELLED)
+    def record(self, epochs: Epochs, started_s: float, verdict: Verdict) -> Outcome:
+        return self._told(verdict)
 
-    def raised(self, error: BaseException) -> Outcome:
-        by_class = {
-            ThrottledError: Outcome.THROTTLED,
-            InvalidRequestError: Outcome.INVALID,
-            ServiceTimeoutError: Outcome.TIMEOUT,
-        }
-        return self._settle(by_class.get(type(error), Outcome.FAILED))
+    def settle(self, grant: Grant, started_s: float, verdict: Verdict) -> Outcome:
+        return self._told(verdict)
 
-
-@dataclass(frozen=True)
-class ScriptedAdmission:
-    permit: ScriptedPermit | None
-    state: CircuitState
-    retry_after_s: float | None = None
-    asked: asyncio.Future[None] | None = None
+    def _told(self, verdict: Verdict) -> Outcome:
+        self.told.append(verdict.outcome)
+        return verdict.outcome
 
 
 @dataclass
@@ -66,39 +58,44 @@ class ScriptedBreaker:
     scope: str = "fleet"
     timeout_s: float | None = None
     state: CircuitState = CircuitState.CLOSED
-    shared_state: str = "fresh"
+    shared_state: Freshness = Freshness.FRESH
     grants_soon: bool = False
     probing: bool = False
     bound_s: float | None = None
     slow: bool = False
     asked: int = 0
     waited: int = 0
-    permits: list[ScriptedPermit] = field(default_factory=list)
+    recorders: list[ScriptedRecorder] = field(default_factory=list)
+    """One for each permit given."""
 
     @property
     def told(self) -> list[Outcome]:
-        return [outcome for permit in self.permits for outcome in permit.told]
+        return [outcome for recorder in self.recorders for outcome in recorder.told]
 
-    def admit(self) -> ScriptedAdmission:
+    def admit(self) -> Admission:
         self.asked += 1
-        if self.probing:
-            return self._grant(CircuitState.HALF_OPEN)
-        if self.state is CircuitState.CLOSED:
-            return self._grant(CircuitState.CLOSED)
-        return ScriptedAdmission(None, self.state, 3.0)
+        if self.probing or self.state is CircuitState.CLOSED:
+            return self._grant()
+        now = asyncio.get_running_loop().time
+        return Refusal(self.name, self.state, now() + 3.0, now)
 
-    async def admit_soon(self) -> ScriptedAdmission:
+    async def admit_soon(self) -> Admission:
         self.waited += 1
         if self.grants_soon:
             self.probing = True
-            return self._grant(CircuitState.HALF_OPEN)
+            return self._grant()
         await asyncio.sleep(0.05)
         return self.admit()
 
-    def _grant(self, state: CircuitState) -> ScriptedAdmission:
-        permit = ScriptedPermit(probe=self.probing, bound_s=self.bound_s, slow=self.slow)
-        self.permits.append(permit)
-        return ScriptedAdmission(permit, state)
+    def _grant(self) -> Permit:
+        recorder = ScriptedRecorder(self.timeout_s, slow=self.slow)
+        self.recorders.append(recorder)
+        now_s = recorder.now()
+        if not self.probing:
+            return Permit(recorder, Epochs(0, 0), now_s)
+        probe = Probe(recorder, Grant("token", now_s + 60.0, 0, False, now_s + 60.0), now_s)
+        probe.bound_s = self.bound_s
+        return probe
 
 
 class ScriptedCircuits:

@@ -6,14 +6,15 @@ import asyncio
 
 import pytest
 
+from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState
 from ha_rag.components.interfaces import Embedder
 from ha_rag.deadline import Deadline
 from ha_rag.errors import InvalidRequestError, ServiceError, ServiceTimeoutError, ThrottledError
 from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
+from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.last_resort import zero_like
-from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.tier import Tier
 from tests.strategy.scripted import HANGS, Scripted, ScriptedCircuits
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
@@ -36,7 +37,9 @@ class Bench:
         return self.circuits[f"embedder.{name}"]
 
     async def run(self, allowed_s: float | None = 30.0, later_s: float = 0.0) -> Served[Embedding]:
-        return await self.chain.run(lambda c: c.embed("why?"), Deadline.after(allowed_s, CLOCK), later_s)
+        return await self.chain.run(
+            SingleReply(lambda c: c.embed("why?"), self.probes), Deadline.after(allowed_s, CLOCK), later_s
+        )
 
 
 def outcomes(served: Served[Embedding]) -> list[tuple[str, str]]:
@@ -69,7 +72,7 @@ def test_a_slow_answer_serves_and_is_told_as_slow() -> None:
         (InvalidRequestError("refused", status=400), Outcome.INVALID),
         (ServiceTimeoutError("late"), Outcome.TIMEOUT),
         (ValueError("a bug in a user's component"), Outcome.FAILED),
-        (TimeoutError("its own"), Outcome.FAILED),
+        (TimeoutError("its own"), Outcome.TIMEOUT),
         (StopAsyncIteration("odd"), Outcome.FAILED),
         (asyncio.CancelledError("cancelled inside, though nobody left"), Outcome.FAILED),
     ],

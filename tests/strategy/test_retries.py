@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.components.interfaces import Embedder, Generator
@@ -23,10 +24,10 @@ from ha_rag.errors import (
 )
 from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
+from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.last_resort import plain_sentence, zero_like
-from ha_rag.strategy.probes import DetachedProbes
 from ha_rag.strategy.retries import LONGEST_PAUSE_S, SAVED_S, RetryBudget, pause_s
-from ha_rag.strategy.streaming import Streaming
+from ha_rag.strategy.streaming import FirstPiece
 from ha_rag.strategy.tier import Tier
 from tests.strategy.scripted import HANGS, Scripted, ScriptedCircuits, ScriptedStream
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
@@ -45,14 +46,17 @@ class Bench:
         tiers = (Tier("first", self.first, 1.0, policy), Tier("second", self.second, 1.0))
         guarded = tuple(tier.guarded(ComponentType.EMBEDDER, self.circuits) for tier in tiers)
         last = zero_like([self.first])
-        self.chain: Chain[Embedder] = Chain(ComponentType.EMBEDDER, guarded, last, "zero", DetachedProbes())
+        self.probes = DetachedProbes()
+        self.chain: Chain[Embedder] = Chain(ComponentType.EMBEDDER, guarded, last, "zero", self.probes)
 
     @property
     def breaker(self):
         return self.circuits["embedder.first"]
 
     async def run(self, allowed_s: float = 30.0) -> Served[Embedding]:
-        return await self.chain.run(lambda c: c.embed("why?"), Deadline.after(allowed_s, CLOCK))
+        return await self.chain.run(
+            SingleReply(lambda c: c.embed("why?"), self.probes), Deadline.after(allowed_s, CLOCK)
+        )
 
 
 def outcomes(served: Served[Any]) -> list[tuple[str, str]]:
@@ -163,15 +167,11 @@ def test_a_stream_is_tried_again_before_its_first_piece_only() -> None:
         async def run() -> Served[Any]:
             deadline = Deadline.after(30.0, CLOCK)
 
-            async def last(generator: Generator) -> Any:
-                return await generator.generate("why?", [])
-
-            served = await chain.run_with(Streaming("why?", [], deadline, probes).talk, last, deadline)
+            served = await chain.run(FirstPiece("why?", [], probes), deadline)
             opened = served.reply
-            while hasattr(opened, "next") and await opened.next(deadline) is not None:
+            while await opened.next(deadline) is not None:
                 pass
-            if hasattr(opened, "aclose"):
-                await opened.aclose()
+            await opened.aclose()
             return served
 
         return outcomes(in_virtual_time(run)), len(stream.calls)

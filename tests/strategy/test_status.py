@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.messages import ComponentType, Outcome
-from ha_rag.strategy.status import REMEMBERED, ComponentStatus, Tally
+from ha_rag.strategy.status import REMEMBERED, CallStats, ComponentStatus
 
 
 def status(calls: int = 0, failures: int = 0) -> ComponentStatus:
@@ -26,7 +26,7 @@ def test_the_failure_rate_is_a_share_and_zero_before_the_first_call() -> None:
 
 
 def test_failures_timeouts_and_throttling_are_failures_the_rest_is_not() -> None:
-    tally = Tally()
+    tally = CallStats()
     for outcome in Outcome:
         tally.note(outcome, 0.01, str(outcome))
     assert (tally.calls, tally.failures) == (len(Outcome), 3)
@@ -34,7 +34,7 @@ def test_failures_timeouts_and_throttling_are_failures_the_rest_is_not() -> None
 
 
 def test_mean_and_p99_come_from_the_latest_calls() -> None:
-    tally = Tally()
+    tally = CallStats()
     assert tally.latency_ms() == (0.0, 0.0)
     for _ in range(REMEMBERED):
         tally.note(Outcome.OK, 9.0)
@@ -46,6 +46,6 @@ def test_mean_and_p99_come_from_the_latest_calls() -> None:
 
 
 def test_calls_given_up_have_no_latency_of_their_own() -> None:
-    tally = Tally()
+    tally = CallStats()
     tally.note(Outcome.CANCELLED, 0.001)
     assert (tally.calls, tally.latency_ms()) == (1, (0.0, 0.0))

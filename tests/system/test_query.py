@@ -13,6 +13,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError, InvalidRequestError, ServiceError
 from ha_rag.events import QuestionAnswered, TierFellBack
 from ha_rag.messages import Answer, Embedding, Generation, Outcome
+from ha_rag.sharing import Freshness
 from ha_rag.strategy import QualityTable
 from tests.strategy.scripted import HANGS, SPACE, Scripted, passages
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
@@ -239,14 +240,14 @@ class TestTheStagesAlone:
 class TestSharedState:
     def test_an_answer_tells_the_worst_of_the_circuits_it_met(self) -> None:
         bench = Bench()
-        bench.circuits["retriever.t1"].shared_state = "stale"
+        bench.circuits["retriever.t1"].shared_state = Freshness.STALE
         assert asked(bench).shared_state == "stale"
-        bench.circuits["generator.t1"].shared_state = "local"
+        bench.circuits["generator.t1"].shared_state = Freshness.LOCAL
         assert asked(bench).shared_state == "local"
 
     def test_circuits_it_did_not_meet_do_not_matter(self) -> None:
         bench = Bench()
-        bench.circuits["embedder.t2"].shared_state = "local"
+        bench.circuits["embedder.t2"].shared_state = Freshness.LOCAL
         assert asked(bench).shared_state == "fresh"
 
 

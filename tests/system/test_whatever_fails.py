@@ -57,7 +57,7 @@ def check_stage(stage: str, listed: list[tuple[str, str]], answer: Answer, bench
     for attempt, (behaviour, circuit) in zip(attempts, listed, strict=False):
         breaker = bench.circuits[attempt.circuit]
         sent = attempt.outcome not in {Outcome.REJECTED, Outcome.SKIPPED}
-        assert sent == bool(breaker.permits)
+        assert sent == bool(breaker.recorders)
         if attempt.outcome is Outcome.REJECTED:
             assert circuit in {"open", "half_open"}
         elif sent and circuit == "closed":
@@ -122,4 +122,4 @@ def test_a_caller_may_leave_at_any_moment_and_every_permit_is_settled_once(
 
     in_virtual_time(scenario)
     for breaker in bench.circuits.breakers.values():
-        assert [len(permit.told) for permit in breaker.permits] == [1] * len(breaker.permits)
+        assert [len(recorder.told) for recorder in breaker.recorders] == [1] * len(breaker.recorders)

@@ -12,7 +12,7 @@ TOLERATED_S = 0.1
 """A loop that runs its callbacks more than this late makes its own timeouts worthless as evidence."""
 
 
-class Lag:
+class LoopLag:
     """Watches one event loop. `watch` runs on it; `since` may be asked from any thread."""
 
     def __init__(self, clock: Clock) -> None:

@@ -22,8 +22,10 @@ class TimeIsUpError(Exception):
         self.late_s = late_s
 
 
-async def within(limit_s: float, work: Awaitable[T]) -> T:
-    """What `work` returns or raises, if it does so within `limit_s` seconds; else it is cancelled: TimeIsUpError."""
+async def within(limit_s: float | None, work: Awaitable[T]) -> T:
+    """What `work` returns or raises within `limit_s` seconds (None: unlimited); else it is cancelled: TimeIsUpError."""
+    if limit_s is None:
+        return await work
     steps = work.__await__()
     try:
         waits_for = next(steps)
