@@ -83,6 +83,9 @@ async def test_a_probe_goes_out_under_the_id_of_the_request_that_set_it_off(tmp_
         provider.provider.faults.end_all()
         await until(lambda: replica.circuits.breaker("embedder.primary").state != "open")
         await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "probed"})
-        heard = [one["request"] for one in arrivals(provider) if one["target"] == "embeddings"]
 
-    assert heard == ["opened", "probed"]
+        def heard() -> list[str]:
+            return [one["request"] for one in arrivals(provider) if one["target"] == "embeddings"]
+
+        await until(lambda: len(heard()) == 2)  # a grant that comes too late for its question is used all the same
+        assert heard() == ["opened", "probed"]

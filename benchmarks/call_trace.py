@@ -1,0 +1,138 @@
+"""How much of ha_rag one question and one trip run through: files, functions, calls and the deepest stack.
+
+    python -m benchmarks.call_trace [--list]
+
+One replica in this process, with Redis and the simulated provider in processes of their own. A question goes in through
+the HTTP application; a trip is one failing call of a breaker that opens on the first failure, until that is believed.
+Counted by `sys.setprofile`, warmed up first, so what happens once is left out. `--list` names every function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from benchmarks.own_redis import free_port, own_redis
+from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, ready
+from ha_rag import CircuitPolicy
+from ha_rag.assembly import build_replica
+from ha_rag.settings import load_settings
+
+PACKAGE = str(Path(__file__).parent.parent / "ha_rag") + os.sep
+
+
+class Trace:
+    """The package's functions that ran within the block, on the thread of the event loop."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.deepest = 0
+
+    def __enter__(self) -> Trace:
+        sys.setprofile(self._seen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _seen(self, frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event != "call" or not code.co_filename.startswith(PACKAGE):
+            return
+        self.calls[f"{code.co_filename.removeprefix(PACKAGE)}:{code.co_qualname}"] += 1
+        depth, outer = 0, frame.f_back
+        while outer is not None:
+            depth += outer.f_code.co_filename.startswith(PACKAGE)
+            outer = outer.f_back
+        self.deepest = max(self.deepest, depth + 1)
+
+    def row(self, what: str) -> str:
+        """One line of the table."""
+        files = {name.partition(":")[0] for name in self.calls}
+        return f"{what:12}{len(files):8}{len(self.calls):12}{self.calls.total():8}{self.deepest:10}"
+
+
+async def asked(app: Callable[..., Awaitable[None]]) -> None:
+    """One question through the ASGI application, as a server hands it over."""
+    body = json.dumps(QUESTION).encode()
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/v1/query", "raw_path": b"/v1/query", "root_path": "", "query_string": b"", "headers": headers,
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else await asyncio.Event().wait() or {}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    if sent[0]["status"] != 200:
+        sys.exit(f"the question was answered with {sent}")
+
+
+async def failing() -> None:
+    """The call that opens a circuit."""
+    raise ConnectionError("down")
+
+
+async def trip(circuits: Any, name: str) -> None:
+    """Fails once, and waits until the circuit is open in Redis."""
+    breaker = circuits.breaker(name, CircuitPolicy(min_samples=1))
+    await breaker.call(asyncio.sleep, 0)
+    with contextlib.suppress(ConnectionError):
+        await breaker.call(failing)
+    async with asyncio.timeout(5):
+        while not any(report.name == name and report.state == "open" for report in circuits.snapshot()):
+            await asyncio.sleep(0.001)
+
+
+async def measure(redis_url: str, folder: Path, *, listed: bool) -> None:
+    """Traces both, and prints the table."""
+    port = free_port()
+    config = folder / "ha_rag.toml"
+    provider = f"http://127.0.0.1:{port}"
+    config.write_text(CONFIGURATION.format(redis_url=redis_url, index=folder / "index", provider=provider))
+    with program("-m", "ha_rag.simulation", "--port", str(port)):
+        await ready(f"{provider}/faults")
+        settings = load_settings(config, variables={"HA_RAG_REPLICA": "traced"})
+        async with build_replica(settings).running() as replica:
+            for _ in range(20):
+                await asked(replica.app)
+            with Trace() as question:
+                await asked(replica.app)
+            await trip(replica.circuits, "warm-up")
+            with Trace() as opening:
+                await trip(replica.circuits, "traced")
+    print(f"{'':12}{'files':>8}{'functions':>12}{'calls':>8}{'deepest':>10}")
+    for what, trace in (("question", question), ("trip", opening)):
+        print(trace.row(what))
+        for name, times in sorted(trace.calls.items()) if listed else ():
+            print(f"    {times:4} {name}")
+
+
+def main() -> None:
+    """Measures and prints."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments.add_argument("--list", action="store_true", help="name every function")
+    given = arguments.parse_args()
+    with own_redis() as redis_url, tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measure(redis_url, Path(folder), listed=given.list))
+
+
+if __name__ == "__main__":
+    main()
