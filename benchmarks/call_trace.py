@@ -75,7 +75,9 @@ async def asked(app: Callable[..., Awaitable[None]]) -> None:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return messages.pop() if messages else await asyncio.Event().wait() or {}
+        if not messages:
+            await asyncio.Event().wait()  # the client stays: a disconnect would end the request
+        return messages.pop()
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
