@@ -18,6 +18,9 @@ from ha_rag.ledger.view.views import Views
 from ha_rag.messages import Outcome
 from ha_rag.sharing import Freshness
 
+TIDY_S = 0.1
+"""How often the circuits of this process alone are looked after."""
+
 
 class FleetLink:
     """What the breakers of one process share. Safe across tasks and threads.
@@ -48,13 +51,13 @@ class FleetLink:
         """The request for a probe that is under way."""
         return self.sync.asked(view) if self.sync is not None else None
 
-    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int) -> None:
+    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int, took_ms: int) -> None:
         """A probe ended."""
         if grant.local:
-            view.settle_locally(grant, outcome, throttled_ms)
+            view.settle_locally(grant, outcome, throttled_ms, took_ms)
             self.tell(view)
         elif self.sync is not None:
-            self.sync.settle(view, grant, outcome, throttled_ms)
+            self.sync.settle(view, grant, outcome, throttled_ms, took_ms)
 
     def learned(self, view: View) -> None:
         """A call failed, or took too long, and counted: the fleet should know at once."""
@@ -69,6 +72,15 @@ class FleetLink:
                 at_ms = self.clock.unix_ms()
                 event = own_event(transition, circuit=view.name, replica=self.replica, at_ms=at_ms)
                 announce(self.sinks, event)
+
+    async def tidy_own(self) -> None:
+        """Keeps the circuits of this process alone up to date, as the sync does with shared ones. Never ends."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            for view in self.views.all():
+                if view.scope == "replica":
+                    view.tidy()
+                    self.tell(view)
 
     # ---- how fresh the beliefs are; memory reads --------------------------------------------------------------------
 

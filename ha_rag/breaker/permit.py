@@ -63,7 +63,7 @@ class Permit:
     it should run to its own end even if its caller leaves. `bound_s`: seconds it may take, None where unbounded.
     """
 
-    __slots__ = ("_done", "_epochs", "recorder", "started_s")
+    __slots__ = ("_begun_s", "_done", "_epochs", "_number", "recorder", "started_s")
 
     permitted = True
     probe = False
@@ -72,11 +72,17 @@ class Permit:
     asked: asyncio.Future[None] | None = None
     bound_s: float | None = None
 
-    def __init__(self, recorder: Recorder, epochs: Epochs, started_s: float) -> None:
+    def __init__(self, recorder: Recorder, epochs: Epochs, started_s: float, number: int = 0) -> None:
         self.recorder = recorder
         self._epochs = epochs
         self.started_s = started_s
+        self._number = number
+        self._begun_s: float | None = None
         self._done = False
+
+    def __del__(self) -> None:
+        if self._number and not self._done:
+            self.recorder.drop(self._number)
 
     @property
     def permit(self) -> Permit:
@@ -88,7 +94,15 @@ class Permit:
         if self._done:
             return Outcome.OK
         self._done = True
-        return self.recorder.succeeded(self._epochs, self.started_s)
+        started_s = self.started_s
+        if self._begun_s is not None:
+            started_s = self.recorder.effective_start_s(started_s, self._begun_s)
+        return self.recorder.succeeded(self._epochs, started_s, self._number)
+
+    def begun(self) -> None:
+        """A stream has begun: from now on the call is not overdue, and with `slow_call_s = "auto"` not slow."""
+        if self._begun_s is None and not self._done:
+            self._begun_s = self.recorder.begun(self._epochs, self._number)
 
     def failed(self, error: BaseException | None = None) -> Outcome:
         """The call failed, whatever `error` is; `raised` has it classified."""
@@ -130,7 +144,7 @@ class Permit:
         return self._recorded(verdict)
 
     def _recorded(self, verdict: Verdict) -> Outcome:
-        return self.recorder.record(self._epochs, self.started_s, verdict)
+        return self.recorder.record(self._epochs, self.started_s, self._number, verdict)
 
 
 class Probe(Permit):
@@ -155,7 +169,7 @@ class Probe(Permit):
         self.limit: asyncio.Timeout | None = None
 
     def ok(self) -> Outcome:
-        return self._end(self.recorder.of_an_answer(self.started_s))
+        return self._end(self.recorder.of_an_answer(self.recorder.effective_start_s(self.started_s, self._begun_s)))
 
     def abandoned(self, since_s: float | None = None) -> Outcome:
         """A probe has no caller to leave it: only this process cancels it, when it stops. Counts for nothing."""

@@ -30,16 +30,18 @@ class Recorder:
     `classify`: what an exception says of the service.
     """
 
-    __slots__ = ("_classify", "_gate", "_lag", "_link", "_slow_s", "_view", "now", "timeout_s")
+    __slots__ = ("_classify", "_gate", "_is_auto", "_lag", "_link", "_view", "drop", "now", "timeout_s")
 
     def __init__(self, view: View, link: FleetLink, classify: Classify) -> None:
         self.now: Callable[[], float] = link.clock.monotonic_s
         self.timeout_s = view.timeout_s
         self._view = view
         self._gate = view.gate
+        self.drop: Callable[[int], object] = view.gate.drop
+        """Hears of the number of a permit that was thrown away unsettled. Takes no lock: it may be called in one."""
         self._link = link
         self._lag = link.lag
-        self._slow_s = view.policy.slow_call_s
+        self._is_auto = view.policy.slow_call_s == "auto"
         self._classify = classify
 
     # ---- judging ----------------------------------------------------------------------------------------------------
@@ -62,28 +64,39 @@ class Recorder:
 
     def of_an_answer(self, started_s: float) -> Verdict:
         """SLOW if it took longer than `slow_call_s`, else OK."""
-        slow = self._slow_s > 0 and self.now() - started_s > self._slow_s
+        slow = self.now() - started_s > self._gate.slow_s and not (self._is_auto and self._lag.since(started_s))
         return Verdict(Outcome.SLOW if slow else OK)
 
     # ---- recording --------------------------------------------------------------------------------------------------
 
-    def succeeded(self, epochs: Epochs, started_s: float) -> Outcome:
+    def begun(self, epochs: Epochs, number: int) -> float:
+        """A stream's first piece has come: it is not overdue. Returns when that was."""
+        return self._gate.ended(epochs, number)
+
+    def effective_start_s(self, started_s: float, begun_s: float | None) -> float:
+        """From when on a call's latency is measured, if it ends now: a stream's by its first piece, with "auto"."""
+        return started_s if begun_s is None or not self._is_auto else self.now() - (begun_s - started_s)
+
+    def succeeded(self, epochs: Epochs, started_s: float, number: int) -> Outcome:
         """Counts a call that was answered: OK or SLOW."""
-        outcome = self._gate.succeeded(epochs, started_s)
+        outcome = self._gate.succeeded(epochs, started_s, number)
         if outcome is not OK:
             self._link.learned(self._view)
         return outcome
 
-    def record(self, epochs: Epochs, started_s: float, verdict: Verdict) -> Outcome:
+    def record(self, epochs: Epochs, started_s: float, number: int, verdict: Verdict) -> Outcome:
         """Counts a call as `verdict` says. Returns the outcome that it counts as."""
         verdict = self._excused(verdict, started_s)
         outcome = verdict.outcome
         if outcome in (OK, Outcome.SLOW):
-            return self.succeeded(epochs, started_s)
+            return self.succeeded(epochs, started_s, number)
         if outcome in (Outcome.FAILED, Outcome.TIMEOUT):
-            counted = self._gate.failed(epochs, started_s)
+            counted = self._gate.failed(epochs, started_s, number)
+        elif outcome is Outcome.THROTTLED:
+            counted = self._gate.throttled(epochs, verdict.throttled_s, number)
         else:
-            counted = outcome is Outcome.THROTTLED and self._gate.throttled(epochs, verdict.throttled_s)
+            self._gate.ended(epochs, number)
+            counted = False
         if counted:
             self._link.learned(self._view)
         return outcome
@@ -92,7 +105,8 @@ class Recorder:
         """Ends a probe as `verdict` says. Returns the outcome that it counts as."""
         verdict = self._excused(verdict, started_s)
         requested_ms = round(min(verdict.throttled_s, self._view.policy.throttle_max_s) * 1000)
-        self._link.settle(self._view, grant, verdict.outcome, requested_ms)
+        took_ms = round(1000 * (self.now() - started_s))
+        self._link.settle(self._view, grant, verdict.outcome, requested_ms, took_ms)
         return verdict.outcome
 
     def _excused(self, verdict: Verdict, started_s: float) -> Verdict:

@@ -117,6 +117,7 @@ class CircuitRegistry:
                 clock=self.clock,
                 scope=scope if self._ledger is not None else "replica",
                 timeout_s=timeout_s,
+                stalled=self._link.lag.since,
             )
             breaker = self._breakers[name] = CircuitBreaker(self._link, view, classify)
             self._views.add(view)
@@ -215,7 +216,7 @@ class CircuitRegistry:
 
     async def __aenter__(self) -> Self:
         self._link.background.open()
-        self._watching.append(asyncio.ensure_future(self._link.lag.watch()))
+        self._watching += map(asyncio.ensure_future, (self._link.lag.watch(), self._link.tidy_own()))
         if self._ledger is not None:
             sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body)
             with self._lock:

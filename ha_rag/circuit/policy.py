@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from ha_rag.errors import ConfigurationError
 
@@ -16,8 +17,11 @@ class CircuitPolicy:
     """The rules of one circuit. Immutable, validated here; safe to share.
 
     Opening. Within the last `window_s` seconds, over the whole fleet, at least `min_samples` outcomes, and
-    `failure_threshold` of them failed (or, with `slow_call_s` > 0, `slow_threshold` of them took longer than
-    `slow_call_s`), as seen by at least `quorum` replicas.
+    `failure_threshold` of them failed (or `slow_threshold` of them were slow), as seen by at least `quorum` replicas.
+    Or sooner, by a streak: failures outweigh successes by 14 calls, and have done so for `blip_s` (a complete failure
+    shorter than that is a blip and opens nothing; `blip_s` of `window_s` or more: no streaks).
+    A call is slow if it took longer than `slow_call_s`. "auto": longer than the service's own past allows
+    (`circuit/latency.py`). 0: never.
 
     Resting. `recovery_timeout_s` the first time, then `recovery_backoff` times longer after each failed recovery, at
     most `recovery_timeout_max_s`, plus up to a tenth of jitter; never shorter than a probe may last. A service that
@@ -40,10 +44,11 @@ class CircuitPolicy:
     """
 
     failure_threshold: float = 0.5
-    slow_call_s: float = 0.0
+    slow_call_s: float | Literal["auto"] = "auto"
     slow_threshold: float = 0.5
     min_samples: int = 5
     window_s: float = 10.0
+    blip_s: float = 0.5
     recovery_timeout_s: float = 10.0
     recovery_backoff: float = 2.0
     recovery_timeout_max_s: float = 120.0
@@ -101,7 +106,7 @@ class CircuitPolicy:
 
 _SHARES = {"failure_threshold", "slow_threshold"}
 _COUNTS = {"min_samples", "probes", "probe_successes", "quorum"}
-_FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget_per_s"}
+_FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget_per_s", "blip_s"}
 MOST_COUNTED = 1_000_000
 MOST_RETRIES = 10
 _LIMITS = {
@@ -114,6 +119,8 @@ _LIMITS = {
 
 def _problem(name: str, value: object) -> str | None:
     """What is wrong with one field's value, as a sentence, or None."""
+    if name == "slow_call_s" and value == "auto":
+        return None
     if name == "shed":
         return None if isinstance(value, bool) else f"shed = {value!r}: must be true or false"
     if name in _COUNTS:

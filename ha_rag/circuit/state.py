@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from ha_rag.circuit.streak import NONE, Streak
+
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -103,6 +105,8 @@ class Circuit:
     `open_until_ms`: when the rest ends (meaningful while open). `open_count`: openings since the last long calm.
     `window`: (bucket width in ms, bucket number) -> counts. `voters`: who sees it -> until when (see `rules`).
     `batches`: replica -> the last batch counted. `leases`: token -> lease.
+    `streak`, `slow_streak`: of failed and of slow calls. `slowest_probe_ms`: the longest good probe of this recovery.
+    `judges_from_ms`: before it a circuit that probes have just closed counts, and does not open.
     `lost_by`: the replica whose probe failed last, and `lost_at_ms` when. `missed_after`,
     `missed_before`: transitions of epochs between these are missing in a ledger that lost its memory and was taught.
     """
@@ -122,6 +126,10 @@ class Circuit:
     would_open_at_ms: int = 0
     missed_after: int = 0
     missed_before: int = 0
+    streak: Streak = NONE
+    slow_streak: Streak = NONE
+    slowest_probe_ms: int = 0
+    judges_from_ms: int = 0
     window: Mapping[tuple[int, int], Counts] = field(default_factory=lambda: NOTHING)
     voters: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     batches: Mapping[str, Counted] = field(default_factory=lambda: NOTHING)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.streak import NEED
+
+FIELDS_OF_0_1_0 = 13
+"""Replicas of 0.1.0 report terms without `blip_ms`."""
 
 NEVER = 2.0
 """A threshold that no rate reaches: the slow-call rate where `slow_call_s` is 0."""
@@ -31,6 +35,7 @@ class Terms:
     probes: int
     probe_successes: int
     lease_ms: int
+    blip_ms: int = 500
 
     @classmethod
     def of(cls, policy: CircuitPolicy, timeout_s: float | None = None) -> Terms:
@@ -42,7 +47,7 @@ class Terms:
             bucket_ms=policy.bucket_ms,
             min_samples=policy.min_samples,
             failure_threshold=policy.failure_threshold,
-            slow_threshold=policy.slow_threshold if policy.slow_call_s > 0 else NEVER,
+            slow_threshold=NEVER if policy.slow_call_s == 0 else policy.slow_threshold,
             quorum=policy.quorum,
             open_ms=open_ms,
             backoff=policy.recovery_backoff,
@@ -51,6 +56,7 @@ class Terms:
             probes=policy.probes,
             probe_successes=policy.probe_successes,
             lease_ms=lease_ms,
+            blip_ms=round(policy.blip_s * 1000),
         )
 
     def wire(self) -> tuple[int | float, ...]:
@@ -60,10 +66,20 @@ class Terms:
     @classmethod
     def of_wire(cls, numbers: object) -> Terms | None:
         """The terms of `wire`'s numbers; None where these are nothing of the kind."""
-        if not isinstance(numbers, list | tuple) or len(numbers) != len(_ORDER):
+        if not isinstance(numbers, list | tuple) or len(numbers) not in (len(_ORDER), FIELDS_OF_0_1_0):
             return None
         sound = all(isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < 2**53 for n in numbers)
         return cls(*numbers) if sound and numbers[1] >= 1 else None
+
+    @property
+    def has_streaks(self) -> bool:
+        """Whether a streak may open the circuit: not where a blip may be as long as the window."""
+        return self.blip_ms < self.window_ms
+
+    @property
+    def streak_need(self) -> int:
+        """Calls by which failures must outweigh successes to open the circuit."""
+        return max(NEED, self.min_samples)
 
     def reached(self, failure_rate: float, slow_rate: float) -> bool:
         """Whether either rate is at or above its threshold."""

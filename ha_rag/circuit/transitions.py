@@ -18,6 +18,7 @@ class Trigger(enum.StrEnum):
     """What makes a circuit change."""
 
     THRESHOLD = "threshold reached"
+    STREAK = "streak"
     THROTTLED = "service asked for a rest"
     PROBE_GRANTED = "probe granted"
     PROBE_LOST = "probe failed"
@@ -34,6 +35,7 @@ _ANY = (CLOSED, OPEN, HALF_OPEN)
 
 TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
     (CLOSED, Trigger.THRESHOLD): OPEN,
+    (CLOSED, Trigger.STREAK): OPEN,
     (CLOSED, Trigger.THROTTLED): OPEN,
     (OPEN, Trigger.PROBE_GRANTED): HALF_OPEN,
     (HALF_OPEN, Trigger.PROBE_LOST): OPEN,

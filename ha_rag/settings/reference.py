@@ -21,11 +21,15 @@ _KINDS: dict[str, tuple[type[shape.ComponentTable], ...]] = {
 }
 _CIRCUIT = {
     "failure_threshold": "The share of calls in the window that must fail for the circuit to open.",
-    "slow_call_s": "A call longer than this is slow; 0 switches the slow-call rate off.",
+    "slow_call_s": 'A call longer than this is slow. "auto": longer than three times what 99 of 100 calls took lately '
+    "(at least 0.25 s, at most half of the timeout), once there were 100 good ones; 0 switches slowness off.",
     "slow_threshold": "The share of slow calls in the window that opens the circuit.",
     "min_samples": "Calls the window must hold before it is judged at all.",
     "window_s": "The length of the rolling window. Absent: 10, or long enough for `min_samples` timeouts of the "
     "component in a row and one more.",
+    "blip_s": "A complete failure shorter than this is a blip, and opens nothing. One that lasts opens the circuit as "
+    "soon as failures outweigh successes by 14 calls, however many old successes the window holds. `window_s` or more: "
+    "the window alone decides.",
     "recovery_timeout_s": "How long the circuit stays open the first time.",
     "recovery_backoff": "Each failed recovery makes the next rest this many times longer.",
     "recovery_timeout_max_s": "The longest rest.",

@@ -66,6 +66,7 @@ class GuardedPieces:
         if piece is None:
             return self._finished()
         self._begun = True
+        self._permit.begun()
         return piece
 
     def settle_so_far(self) -> None:

@@ -30,12 +30,13 @@ T = terms()
 def report(
     circuit: Circuit, ok: int = 0, failed: int = 0, slow: int = 0, *, now: int = NOW, at: int | None = None,
     by: str = "a", number: int | None = None, epoch: int | None = None, failing: bool = False, under: Terms = T,
-    jitter: float = 0.0,
+    jitter: float = 0.0, overdue: int = 0,
 ) -> Ruling:  # fmt: skip
     """One batch with one tally, by default of the current epoch, of now, and new."""
     counted = circuit.batches.get(by)
     number = number if number is not None else (counted.number + 1 if counted else 1)
-    tally = Tally(circuit.epoch if epoch is None else epoch, now if at is None else at, Counts(ok, failed, slow))
+    of, when = circuit.epoch if epoch is None else epoch, now if at is None else at
+    tally = Tally(of, when, Counts(ok, failed, slow), overdue)
     return rules.record(circuit, under, now, Batch(by, number, (tally,), failing), jitter)
 
 
@@ -63,10 +64,11 @@ def standing(circuit: Circuit) -> dict[str, Lease]:
 
 def settle(
     circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "", asked_ms: int = 0,
-    under: Terms = T, jitter: float = 0.0,
+    under: Terms = T, jitter: float = 0.0, took_ms: int = 0,
 ) -> Ruling:  # fmt: skip
     """`token`: that of the only lease that stands, unless told."""
-    return rules.settle(circuit, under, now, by, token or next(iter(standing(circuit)), "t"), outcome, asked_ms, jitter)
+    held = token or next(iter(standing(circuit)), "t")
+    return rules.settle(circuit, under, now, by, held, outcome, asked_ms, jitter, took_ms)
 
 
 def opened(under: Terms = T) -> Circuit:

@@ -40,7 +40,7 @@ def test_without_a_word_it_is_the_policy_that_the_documents_describe() -> None:
     assert (policy.failure_threshold, policy.min_samples, policy.window_s) == (0.5, 5, 10)
     assert (policy.recovery_timeout_s, policy.recovery_backoff, policy.recovery_timeout_max_s) == (10, 2, 120)
     assert (policy.probes, policy.probe_successes, policy.quorum) == (1, 2, 1)
-    assert (policy.shed, policy.ramp_s, policy.retries, policy.slow_call_s) == (False, 0, 0, 0)
+    assert (policy.shed, policy.ramp_s, policy.retries, policy.slow_call_s) == (False, 0, 0, "auto")
 
 
 @pytest.mark.parametrize("name", SHARES)

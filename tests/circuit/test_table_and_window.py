@@ -105,8 +105,9 @@ def test_no_rest_is_shorter_than_a_probe_may_last(
 
 
 def test_the_slow_rate_is_never_reached_where_it_is_off() -> None:
-    assert Terms.of(CircuitPolicy(), 1.0).slow_threshold == NEVER
-    assert not Terms.of(CircuitPolicy(), 1.0).reached(0.0, 1.0)
+    assert Terms.of(CircuitPolicy(slow_call_s=0), 1.0).slow_threshold == NEVER
+    assert not Terms.of(CircuitPolicy(slow_call_s=0), 1.0).reached(0.0, 1.0)
+    assert Terms.of(CircuitPolicy(), 1.0).reached(0.0, 0.5)
     assert Terms.of(CircuitPolicy(slow_call_s=1.0), 1.0).reached(0.0, 0.5)
 
 

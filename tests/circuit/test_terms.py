@@ -62,7 +62,7 @@ def test_what_is_possible_at_all_is_taken(edge: dict[str, int]) -> None:
         None,
         7,
         "1" * len(T.wire()),
-        T.wire()[:-1],
+        T.wire()[:-2],
         (*T.wire(), 1),
         ("1000", *T.wire()[1:]),
         (True, *T.wire()[1:]),

@@ -146,12 +146,14 @@ class AnyHistory(RuleBasedStateMachine):
         if not self._has_lapsed(before):
             assert not (seen and ruling.events)
             assert before.state is CLOSED or ruling.circuit is before
-        if any(event.trigger == Trigger.THRESHOLD for event in ruling.events):
+        if any(event.trigger in (Trigger.THRESHOLD, Trigger.STREAK) for event in ruling.events):
+            assert self.now >= before.judges_from_ms, "opened while it should only count"
             seeing = [name for name, until in reported.voters.items() if until > self.now]
             assert policy.quorum == 1 or len(seeing) >= policy.quorum, f"opened for all by {seeing}"
         elif self._counts() and not seen and self.circuit.override is None:
             found = read(self.circuit, policy, self.now)
             bad = policy.reached(found.counts.failure_rate, found.counts.slow_rate)
+            bad = bad and self.now >= before.judges_from_ms
             seen_by_enough = policy.quorum == 1 or len(found.voters) >= policy.quorum
             assert not (found.counts.samples >= policy.min_samples and bad and seen_by_enough), f"closed after {found}"
 

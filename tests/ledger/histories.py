@@ -22,11 +22,13 @@ from tests.ledger.bench import Bench, MemoryBench, terms
 NAME = "embedder.primary"
 
 # Policies that a rolling deploy could have side by side.
-OLD = terms()
+OLD = terms(blip_ms=150)
 POLICIES = {
     "old": OLD,
-    "quorum": terms(window_ms=2000, bucket_ms=200, quorum=2, probes=2, probe_successes=3, lease_ms=450, backoff=1.5),
-    "slow": replace(OLD, bucket_ms=50, slow_threshold=0.6, probe_successes=3),
+    "quorum": terms(
+        window_ms=2000, bucket_ms=200, quorum=2, probes=2, probe_successes=3, lease_ms=450, backoff=1.5, blip_ms=0
+    ),
+    "slow": replace(OLD, bucket_ms=50, slow_threshold=0.6, probe_successes=3, blip_ms=60),
     "long": terms(lease_ms=1500, open_ms=300, probes=3, window_ms=1500, bucket_ms=150),
 }
 
@@ -37,6 +39,8 @@ jitters = st.sampled_from([0.0, 0.25, 0.999])
 rests = st.sampled_from([0, 0, 1, 700, 9000])
 ages = st.sampled_from([-500, -1, 0, 0, 1, 99, 100, 101, 900, 999, 1000, 1001, 2500])
 counts = st.builds(Counts, st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
+overdue = st.sampled_from([0, 0, 0, 1, 3, -1, -4])
+took = st.sampled_from([0, 1, 90, 700])
 outcomes = st.sampled_from([o for o in Outcome if o not in (Outcome.REJECTED, Outcome.SKIPPED)])
 good = st.sampled_from([Outcome.OK, Outcome.OK, Outcome.INVALID, Outcome.SLOW])
 
@@ -45,19 +49,21 @@ just = st.just
 
 report = st.tuples(
     just("record"), policies, replicas, st.sampled_from([1, 1, 1, 1, 1, 0, -1, 100]),
-    st.lists(st.tuples(epochs, ages, counts), min_size=1, max_size=3), st.booleans(), just(0), just("now"), just(0),
-    jitters,
+    st.lists(st.tuples(epochs, ages, counts, overdue), min_size=1, max_size=3), st.booleans(), just(0), just("now"),
+    just(0), jitters,
 )  # fmt: skip
 asked = st.tuples(
     just("record"), policies, replicas, st.sampled_from([1, 1, 1, 0]), just([]), st.booleans(), rests, epochs,
     st.sampled_from([0, 0, 1, 699, 700, 2500]), jitters,
 )  # fmt: skip
 failure_tail = (
-    just(1), just([("now", 0, Counts(0, 3, 0))]), just(True), just(0), just("now"), just(0), jitters,
+    just(1), just([("now", 0, Counts(0, 3, 0), 0)]), just(True), just(0), just("now"), just(0), jitters,
 )  # fmt: skip
 failure = st.tuples(just("record"), policies, replicas, *failure_tail)
 lease = st.tuples(just("lease"), policies, replicas, st.sampled_from(["now", "now", "now", "zero", "ahead"]))
-settle = st.tuples(just("settle"), policies, replicas, st.integers(0, 3), st.one_of(good, outcomes), rests, jitters)
+settle = st.tuples(
+    just("settle"), policies, replicas, st.integers(0, 3), st.one_of(good, outcomes), rests, jitters, took
+)
 override = st.tuples(
     just("override"), policies, st.sampled_from([*OverrideMode, None]), replicas, st.sampled_from([None, 300, 1000])
 )
@@ -84,8 +90,16 @@ rested = st.tuples(just("rested"), st.sampled_from([0, 0, 0, 0, -1, 1]))
 ask = st.tuples(just("lease"), just("main"), replicas, st.sampled_from(["now", "now", "now", "now", "now", "ahead"]))
 
 
+def _report(some: st.SearchStrategy[Counts], late: st.SearchStrategy[int]) -> st.SearchStrategy[Step]:
+    """A new batch of what ended just now."""
+    tally = st.lists(st.tuples(just("now"), st.sampled_from([0, 0, 99, 100]), some, late), min_size=1, max_size=1)
+    return st.tuples(
+        just("record"), just("main"), replicas, just(1), tally, st.booleans(), just(0), just("now"), just(0), jitters
+    )
+
+
 def _end(outcome: st.SearchStrategy[Outcome]) -> st.SearchStrategy[Step]:
-    return st.tuples(just("settle"), just("main"), replicas, just(0), outcome, rests, jitters)
+    return st.tuples(just("settle"), just("main"), replicas, just(0), outcome, rests, jitters, took)
 
 
 bad = st.sampled_from([Outcome.FAILED, Outcome.TIMEOUT, Outcome.THROTTLED, Outcome.SLOW])
@@ -94,7 +108,9 @@ opens = _sequence(just([("override", "main", None, "a", None)]), _some(breaks, 2
 won = _sequence(_some(ask, 1, 1), _some(_end(good), 1, 1))
 lost = _sequence(_some(ask, 1, 2), _some(_end(bad), 1, 1), _some(moment, 0, 1), _some(rested, 1, 1))
 # A second probe that is still out when the first one fails, and comes back when the circuit is half-open anew.
-late_end = st.tuples(just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), rests, jitters)
+late_end = st.tuples(
+    just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), rests, jitters, took
+)
 late = _sequence(_some(ask, 2, 2), _some(_end(bad), 1, 1), _some(rested, 1, 1), _some(ask, 1, 2), _some(late_end, 1, 2))
 # The very moment at which a lease ends, and those beside it.
 edge = _sequence(_some(ask, 1, 2), _some(deadline, 1, 1), _some(st.one_of(_end(good), ask), 1, 2))
@@ -119,11 +135,20 @@ tie = _sequence(
     _some(st.tuples(just("restore_lost"), policies, replicas), 1, 1), _some(restore, 0, 2),
 )  # fmt: skip
 tied = _sequence(st.one_of(just([("override", "main", None, "a", None)]), _sequence(opens, _some(ask, 1, 1))), tie)
+# Many successes, so that the window says nothing, and then a streak of failures or of slow calls, over a while.
+well = _report(st.builds(Counts, st.integers(30, 90), st.integers(0, 2)), just(0))
+failing = _report(st.builds(Counts, st.integers(0, 2), st.integers(0, 9)), overdue)
+slowly = _report(st.builds(Counts, st.integers(3, 9), just(0), st.integers(3, 9)), just(0))
+pause = st.tuples(just("advance"), st.sampled_from([1, 30, 60, 100]))
+streaks = _sequence(
+    just([("override", "main", None, "a", None)]), _some(well, 1, 2),
+    st.one_of(_some(st.one_of(failing, failing, pause), 6, 14), _some(st.one_of(slowly, slowly, pause), 6, 14)),
+)  # fmt: skip
 copied = _sequence(_some(just(("copy",)), 1, 1), _some(failure, 0, 1))
 histories = st.tuples(
     st.permutations(list(POLICIES)),
     st.lists(
-        st.one_of(traffic, outage, outage, word, loss, copied, tied, _some(anything, 1, 3)),
+        st.one_of(traffic, outage, outage, streaks, streaks, word, loss, copied, tied, _some(anything, 1, 3)),
         min_size=3,
         max_size=8,
     ),
@@ -192,7 +217,7 @@ class History:
         batch = Batch(
             replica,
             self.numbers[replica],
-            tuple(Tally(self._epoch(epoch), now - age, some) for epoch, age, some in tallies),
+            tuple(Tally(self._epoch(epoch), now - age, some, late) for epoch, age, some, late in tallies),
             failing,
             asked_ms,
             self._epoch(asked_in),
@@ -207,10 +232,10 @@ class History:
         return lambda bench: bench.ledger.lease(NAME, policy, replica, epoch, token)
 
     def settle(
-        self, policy: Any, replica: str, which: int, outcome: Outcome, asked_ms: int, jitter: float
+        self, policy: Any, replica: str, which: int, outcome: Outcome, asked_ms: int, jitter: float, took_ms: int
     ) -> Callable[[Bench], Any]:
         token = self.tokens[-1 - which] if which < len(self.tokens) else "foreign"
-        return lambda bench: bench.ledger.settle(NAME, policy, replica, token, outcome, asked_ms, jitter)
+        return lambda bench: bench.ledger.settle(NAME, policy, replica, token, outcome, asked_ms, jitter, took_ms)
 
     def override(self, policy: Any, mode: OverrideMode | None, by: str, for_ms: int | None) -> Callable[[Bench], Any]:
         return lambda bench: bench.ledger.override(NAME, policy, mode, "a reason: ü", by, for_ms)

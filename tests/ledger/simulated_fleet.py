@@ -105,7 +105,7 @@ class Call:
     def slow(self) -> bool:
         """Whether it has taken too long by now."""
         slow_s = self.member.fleet.policy.slow_call_s
-        return slow_s > 0 and self.member.fleet.now_s - self.permit.started_s > slow_s
+        return slow_s != "auto" and slow_s > 0 and self.member.fleet.now_s - self.permit.started_s > slow_s
 
 
 @dataclass(eq=False)

@@ -91,12 +91,15 @@ class Fleet:
         await self._ledger.beat("a~1", "{}", [NAME], FAR_MS)
 
     async def opens(self) -> None:
-        now_ms = await self._ledger.now_ms()
-        epoch = (await self._ledger.read({NAME: TERMS}))[NAME].snapshot.epoch
-        self._batches += 1
-        batch = Batch("a~1", self._batches, (Tally(epoch, now_ms, Counts(0, 9)),))
-        reply = await self._ledger.record(NAME, TERMS, batch, 0.0)
-        assert reply.snapshot.state == "open"
+        """Fails until the circuit opens: one that has just closed counts for a moment without judging."""
+        state = "closed"
+        async with asyncio.timeout(10):
+            while state != "open":
+                now_ms = await self._ledger.now_ms()
+                epoch = (await self._ledger.read({NAME: TERMS}))[NAME].snapshot.epoch
+                self._batches += 1
+                batch = Batch("a~1", self._batches, (Tally(epoch, now_ms, Counts(0, 9)),))
+                state = (await self._ledger.record(NAME, TERMS, batch, 0.0)).snapshot.state
 
     async def closes(self) -> None:
         reply = (await self._ledger.read({NAME: TERMS}))[NAME]

@@ -164,7 +164,14 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
         return Reply(view.said(HALF_OPEN, 9), granted=True)
 
     async def settle(
-        circuit: str, terms: object, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+        circuit: str,
+        terms: object,
+        replica: str,
+        token: str,
+        outcome: Outcome,
+        throttled_ms: int,
+        jitter: float,
+        took_ms: int,
     ) -> Reply:
         settled.append((circuit, replica, token, outcome))
         return Reply(view.said(HALF_OPEN, 9))

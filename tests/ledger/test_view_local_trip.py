@@ -428,6 +428,7 @@ def test_a_circuit_that_opens_again_soon_after_it_closed_rests_longer_by_a_littl
     view.fails(4)
     view.clock.advance(10.1)
     view.settle_locally(view.probes(), Outcome.OK)
+    view.clock.advance(0.5)
     view.fails(4)
     assert view.refused().retry_after_s == pytest.approx(20 * 1.0999, abs=0.01)
 

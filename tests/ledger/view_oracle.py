@@ -18,6 +18,8 @@ PROBE_MS = LEASE_MS / 2 / 0.9
 """What must be left of a lease for a probe: the time imposed on it, and a tenth for its word to arrive."""
 REST_MS, REST_MAX_MS = 1000, 4000
 ASK_AGAIN_MS = 1000
+BLIP_MS = 500
+"""How long a circuit that probes closed counts without judging, where they took no time."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Own:
     ok: int = 0
     failed: int = 0
     won: int = 0
+    judges_from_ms: float = 0
+    streak: tuple[int, int, float] = (0, 0, 0)
+    """Failures, successes, and since when."""
     leases: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def reads(self, now: float) -> str:
@@ -59,6 +64,8 @@ class Own:
     def change(self, state: str) -> None:
         self.state, self.era = state, self.era + 1
         self.ok = self.failed = self.won = 0
+        self.judges_from_ms = 0
+        self.streak = (0, 0, 0)
 
     def open(self, now: float) -> None:
         open_ms = min(REST_MS * 2**self.opened, REST_MAX_MS)
@@ -69,8 +76,22 @@ class Own:
         self.change("closed")
         self.opened = 0
 
+    def grow_streak(self, ok: int, failed: int, now: float) -> bool:
+        """Whether the streak opens the circuit."""
+        bad, good, since = self.streak if self.streak[0] else (0, 0, now)
+        bad, good = bad + failed, good + ok
+        self.streak = (bad, good, since) if bad > 2 * good else (0, 0, 0)
+        return failed > 2 * ok and self.net(14) and now - since >= BLIP_MS
+
+    def net(self, failures: int) -> bool:
+        bad, good, _ = self.streak
+        return bad >= failures and bad - failures >= 2 * good
+
+    def reached(self) -> bool:
+        return self.failed > 0 and self.failed >= self.ok
+
     def failing(self) -> bool:
-        return self.state != "closed" or (self.failed > 0 and self.failed >= self.ok)
+        return self.state != "closed" or self.reached() or self.net(2)
 
 
 @dataclass(frozen=True)
@@ -261,6 +282,7 @@ class Oracle:
             own.open(self._now())
         elif own.won >= self.successes:
             own.change("closed")
+            own.judges_from_ms = self._now() + BLIP_MS
         self.unjudged = 0
 
     def call(self) -> Admitted:
@@ -285,7 +307,10 @@ class Oracle:
         if self.own.state != "closed" or self.mode() not in ("", "shadow"):
             return
         self.own.ok, self.own.failed = self.own.ok + ok, self.own.failed + failed
-        if self.mode() or not (ok or failed) or not self.own.failing():
+        by_streak = bool(ok or failed) and self.own.grow_streak(ok, int(failed), self._now())
+        if self.mode() or not (by_streak or ((ok or failed) and self.own.reached())):
+            return
+        if self._now() < self.own.judges_from_ms:
             return
         self.own.open(self._now())
         if not self.away:

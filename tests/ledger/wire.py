@@ -140,12 +140,14 @@ class Wire:
         return reply
 
     async def settle(
-        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
-    ) -> Reply:
+        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float,
+        took_ms: int = 0,
+    ) -> Reply:  # fmt: skip
         self.settling[token] = self._now_s()
         try:
             reply = await self._write(
-                "settle", lambda: self.ledger.settle(circuit, terms, replica, token, outcome, throttled_ms, jitter)
+                "settle",
+                lambda: self.ledger.settle(circuit, terms, replica, token, outcome, throttled_ms, jitter, took_ms),
             )
         except LedgerRefusedError:
             self.settled.add(token)

@@ -38,10 +38,16 @@ class ScriptedRecorder(Recorder):
     def of_an_answer(self, started_s: float) -> Verdict:
         return Verdict(Outcome.SLOW if self.slow else Outcome.OK)
 
-    def succeeded(self, epochs: Epochs, started_s: float) -> Outcome:
+    def begun(self, epochs: Epochs, number: int) -> float:
+        return self.now()
+
+    def effective_start_s(self, started_s: float, begun_s: float | None) -> float:
+        return started_s
+
+    def succeeded(self, epochs: Epochs, started_s: float, number: int) -> Outcome:
         return self._told(self.of_an_answer(started_s))
 
-    def record(self, epochs: Epochs, started_s: float, verdict: Verdict) -> Outcome:
+    def record(self, epochs: Epochs, started_s: float, number: int, verdict: Verdict) -> Outcome:
         return self._told(verdict)
 
     def settle(self, grant: Grant, started_s: float, verdict: Verdict) -> Outcome:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ha_rag.circuit.rules.ruling import Ruling, Transition
 from ha_rag.circuit.state import NOTHING, Circuit, CircuitState, Counts
+from ha_rag.circuit.streak import NONE
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
 
@@ -30,6 +31,10 @@ def change(
         probe_slow=0,
         missed_after=0,
         missed_before=0,
+        streak=NONE,
+        slow_streak=NONE,
+        slowest_probe_ms=0,
+        judges_from_ms=0,
         window=NOTHING,
         voters=NOTHING,
         batches=NOTHING,

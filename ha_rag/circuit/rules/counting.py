@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ha_rag.circuit.rules.changing import capped_open_ms, next_open_ms, trip
 from ha_rag.circuit.rules.overriding import lapse
 from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, Ruling, Transition
 from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, OverrideMode
+from ha_rag.circuit.streak import Streak, grown, opens
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
 from ha_rag.circuit.window import added, pruned, total
@@ -28,7 +29,8 @@ def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: fl
     if circuit.state is not CLOSED or mode is OverrideMode.DISABLED or is_old:
         return Ruling(circuit, lapsed)
     circuit = _counted(circuit, terms, now_ms, batch)
-    ruling = _judged(circuit, terms, now_ms, batch, jitter, mode)
+    circuit, streak = _streaks(circuit, terms, now_ms, batch)
+    ruling = _judged(circuit, terms, now_ms, batch, jitter, mode, streak)
     return replace(ruling, events=lapsed + ruling.events)
 
 
@@ -45,6 +47,30 @@ def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circu
     if open_ms := _asked_ms(circuit, terms, now_ms, batch):
         _vote(voters, _throttled(batch.replica), now_ms + open_ms)
     return replace(circuit, window=window, voters=voters, batches=_remembered(circuit, terms, now_ms, batch))
+
+
+def _streaks(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> tuple[Circuit, str]:
+    """The circuit with its streaks grown by what the batch holds of the last bucket; and why one opens it, or ""."""
+    ours = [tally for tally in batch.tallies if tally.epoch == circuit.epoch]
+    recent = [tally.counts for tally in ours if now_ms - tally.at_ms < terms.bucket_ms]
+    overdue = sum(tally.overdue for tally in ours)  # however old: what was counted once must be taken back once
+    if not (recent or overdue) or not terms.has_streaks:
+        return circuit, ""
+    counts = sum(recent, Counts())
+    failed, failed_why = _streak(circuit.streak, terms, now_ms, counts.failed + overdue, counts.ok, slow=False)
+    slow, slow_why = circuit.slow_streak, ""
+    if terms.slow_threshold <= 1:
+        slow, slow_why = _streak(slow, terms, now_ms, counts.slow, max(0, counts.samples - counts.slow), slow=True)
+    return replace(circuit, streak=failed, slow_streak=slow), failed_why or slow_why
+
+
+def _streak(before: Streak, terms: Terms, now_ms: int, bad: int, good: int, *, slow: bool) -> tuple[Streak, str]:
+    threshold = terms.slow_threshold if slow else terms.failure_threshold
+    streak = grown(before, now_ms, bad, good, threshold, terms.window_ms)
+    if not opens(streak, now_ms, bad, good, threshold, terms.streak_need, terms.blip_ms):
+        return streak, ""
+    how, seconds = "were slow" if slow else "failed", (now_ms - streak.since_ms) / 1000
+    return streak, f"{streak.bad} of {streak.bad + streak.good} calls {how} within {seconds:.1f} s"
 
 
 def _remembered(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, Counted]:
@@ -74,35 +100,51 @@ def _asked_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
     return max(0, at_ms + capped_open_ms(batch.throttled_ms, terms) - now_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """Why a circuit should open, for how long, and by how much that makes the next time longer."""
+
+    trigger: Trigger
+    open_ms: int
+    step: int
+    reason: str
+
+
 def _judged(
-    circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float, mode: OverrideMode | None
+    circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float, mode: OverrideMode | None, streak: str
 ) -> Ruling:
     counts = total(circuit.window, now_ms, terms)
-    seen_by = sum(not name.startswith("!") for name in circuit.voters)
-    rested_by = sum(name.startswith("!") for name in circuit.voters)
-    asked_ms = _asked_ms(circuit, terms, now_ms, batch)
-    if asked_ms and rested_by >= terms.quorum:
-        trigger, open_ms, step = Trigger.THROTTLED, asked_ms, 0
-    elif (
-        counts.samples >= terms.min_samples
-        and terms.reached(counts.failure_rate, counts.slow_rate)
-        and (terms.quorum <= 1 or seen_by >= terms.quorum)
-    ):
-        trigger, open_ms, step = Trigger.THRESHOLD, next_open_ms(circuit, terms, now_ms, jitter), 1
-    else:
-        return Ruling(circuit)
-    reason = _why(trigger, counts, open_ms)
-    if mode is OverrideMode.CLOSED:
+    opening = _requested(circuit, terms, now_ms, batch) or _reached(circuit, terms, now_ms, counts, jitter, streak)
+    if opening is None or mode is OverrideMode.CLOSED:
         return Ruling(circuit)
     if mode is OverrideMode.SHADOW:
-        return _would_open(circuit, now_ms, open_ms, reason, batch.replica, counts)
-    return trip(circuit, trigger, now_ms, open_ms, step, reason, batch.replica, terms, counts)
+        return _would_open(circuit, now_ms, opening.open_ms, opening.reason, batch.replica, counts)
+    return trip(
+        circuit, opening.trigger, now_ms, opening.open_ms, opening.step, opening.reason, batch.replica, terms, counts
+    )
 
 
-def _why(trigger: Trigger, counts: Counts, open_ms: int) -> str:
-    if trigger is Trigger.THROTTLED:
-        return f"the service asked for a rest of {open_ms} ms"
-    return f"{counts.failed} of {counts.samples} failed, {counts.slow} slow"
+def _requested(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> _Opening | None:
+    """An opening that the service itself asked for."""
+    open_ms = _asked_ms(circuit, terms, now_ms, batch)
+    if not open_ms or sum(name.startswith("!") for name in circuit.voters) < terms.quorum:
+        return None
+    return _Opening(Trigger.THROTTLED, open_ms, 0, f"the service asked for a rest of {open_ms} ms")
+
+
+def _reached(
+    circuit: Circuit, terms: Terms, now_ms: int, counts: Counts, jitter: float, streak: str
+) -> _Opening | None:
+    """An opening that the outcomes call for: by the window first, else by a streak."""
+    if now_ms < circuit.judges_from_ms:
+        return None
+    if terms.quorum > 1 and sum(not name.startswith("!") for name in circuit.voters) < terms.quorum:
+        return None
+    open_ms = next_open_ms(circuit, terms, now_ms, jitter)
+    if counts.samples >= terms.min_samples and terms.reached(counts.failure_rate, counts.slow_rate):
+        reason = f"{counts.failed} of {counts.samples} failed, {counts.slow} slow"
+        return _Opening(Trigger.THRESHOLD, open_ms, 1, reason)
+    return _Opening(Trigger.STREAK, open_ms, 1, streak) if streak else None
 
 
 def _would_open(circuit: Circuit, now_ms: int, open_ms: int, reason: str, by: str, counts: Counts) -> Ruling:

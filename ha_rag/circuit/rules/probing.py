@@ -63,8 +63,12 @@ def settle(
     outcome: Outcome,
     throttled_ms: int = 0,
     jitter: float = 0.0,
+    took_ms: int = 0,
 ) -> Ruling:
-    """A probe's end. An expired, spent or foreign token changes nothing; one of another epoch is only given back."""
+    """A probe's end. `took_ms`: how long it took.
+
+    An expired, spent or foreign token changes nothing; one of another epoch is only given back.
+    """
     held = circuit.leases.get(token)
     if held is None or not held.stands(now_ms):
         return Ruling(circuit)
@@ -73,7 +77,7 @@ def settle(
     if held.epoch != circuit.epoch or circuit.state is not HALF_OPEN or outcome is Outcome.CANCELLED:
         return Ruling(given_back, lapsed, touched=True)
     if outcome is Outcome.OK or outcome is Outcome.INVALID or _slow_but_bearable(circuit, terms, outcome):
-        return _won(given_back, terms, now_ms, replica, outcome)
+        return _won(given_back, terms, now_ms, replica, outcome, took_ms)
     return _lost(given_back, terms, now_ms, replica, outcome, throttled_ms, jitter)
 
 
@@ -82,18 +86,22 @@ def _slow_but_bearable(circuit: Circuit, terms: Terms, outcome: Outcome) -> bool
     return outcome is Outcome.SLOW and share < terms.slow_threshold
 
 
-def _won(circuit: Circuit, terms: Terms, now_ms: int, replica: str, outcome: Outcome) -> Ruling:
+def _won(circuit: Circuit, terms: Terms, now_ms: int, replica: str, outcome: Outcome, took_ms: int) -> Ruling:
+    slowest_ms = max(circuit.slowest_probe_ms, took_ms)
     counted = replace(
         circuit,
         probe_successes=circuit.probe_successes + 1,
         probe_slow=circuit.probe_slow + (outcome is Outcome.SLOW),
+        slowest_probe_ms=slowest_ms,
         lost_by="",
     )
     if counted.probe_successes < terms.probe_successes:
         return Ruling(counted, touched=True)
     reason = f"{counted.probe_successes} good probes"
     closed, event = change(counted, Trigger.PROBES_WON, now_ms, reason, replica)
-    return Ruling(closed, (event,), touched=True)
+    # Failures end sooner than successes and are reported at once, so for a moment only they would be seen.
+    hold_ms = min(max(terms.blip_ms, 2 * slowest_ms), terms.window_ms)
+    return Ruling(replace(closed, judges_from_ms=now_ms + hold_ms), (event,), touched=True)
 
 
 def _lost(

@@ -38,11 +38,15 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Outcomes of one epoch that share a bucket. `at_ms`: when they ended, in the ledger's time."""
+    """Outcomes of one epoch that share a bucket. `at_ms`: when they ended, in the ledger's time.
+
+    `overdue`: calls that became overdue, less those that were and have ended: they count in the streak only.
+    """
 
     epoch: int
     at_ms: int
     counts: Counts
+    overdue: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 -- lease: grants a probe, or refuses and writes nothing. Half-open is entered only together with a grant.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
--- ARGV 1-13  terms (terms.py)
+-- ARGV 1-14  terms (terms.py)
 --      replica      incarnation that asks
 --      known_epoch  the last epoch it heard: a Redis behind it has forgotten, and grants nothing
 --      token        names the lease, random
 -- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.lease
 local now, terms = now_ms(), terms_at(1)
-local replica, known_epoch, token = ARGV[14], tonumber(ARGV[15]), ARGV[16]
+local replica, known_epoch, token = arg(1), tonumber(arg(2)), arg(3)
 local c = load(1, now)
 local before = c.leases[token]
 local spent = before and before.until_ms > now and not stands(before, now)

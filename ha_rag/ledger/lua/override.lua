@@ -1,6 +1,6 @@
 -- override: sets an operator's word, for everybody, or ends it.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
--- ARGV 1-13  terms (terms.py)
+-- ARGV 1-14  terms (terms.py)
 --      mode    open, closed, disabled or shadow; empty: end the word that stands
 --      reason  why
 --      by      who
@@ -8,7 +8,7 @@
 -- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.override
 local now, terms = now_ms(), terms_at(1)
-local mode, reason, by, for_ms = ARGV[14], ARGV[15], ARGV[16], tonumber(ARGV[17])
+local mode, reason, by, for_ms = arg(1), arg(2), arg(3), tonumber(arg(4))
 local c = load(1, now)
 lapse(c, now)
 if mode == '' then

@@ -1,6 +1,6 @@
 -- record: adds a batch of outcomes to a closed circuit's window, and opens the circuit where they say so.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
--- ARGV 1-13  terms (terms.py)
+-- ARGV 1-14  terms (terms.py)
 --      replica          incarnation that reports
 --      number           of the batch; one not above the last counted is a repetition
 --      failing          1: the replica's own rate is at or above a threshold; else 0
@@ -8,17 +8,19 @@
 --      throttled_epoch  epoch of the call it asked
 --      throttled_at_ms  when it asked, in Redis time; 0: now
 --      jitter           share, 0 to 1
---      tallies          epoch, at_ms, ok, failed, slow; again and again
+--      tallies          epoch, at_ms, ok, failed, slow, overdue; again and again
 -- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.record
 local now, terms = now_ms(), terms_at(1)
 local c = load(1, now)
-local b = { replica = ARGV[14], number = tonumber(ARGV[15]), failing = ARGV[16] == '1',
-  throttled_ms = tonumber(ARGV[17]), throttled_epoch = tonumber(ARGV[18]), throttled_at_ms = tonumber(ARGV[19]) }
+local b = { replica = arg(1), number = tonumber(arg(2)), failing = arg(3) == '1',
+  throttled_ms = tonumber(arg(4)), throttled_epoch = tonumber(arg(5)), throttled_at_ms = tonumber(arg(6)) }
 lapse(c, now)
 local mode = c.override_mode
-if c.state == 'closed' and mode ~= 'disabled' and count_batch(c, terms, now, b, 21) then
-  local trigger, open_ms, step, reason, counts = judge(c, terms, now, b, tonumber(ARGV[20]))
+local recent = c.state == 'closed' and mode ~= 'disabled' and count_batch(c, terms, now, b, #TERMS + 8)
+if recent then
+  local streak = grow_streaks(c, terms, now, recent)
+  local trigger, open_ms, step, reason, counts = judge(c, terms, now, b, tonumber(arg(7)), streak)
   if trigger and mode == 'shadow' then
     would_open(c, now, open_ms, reason, b.replica, counts)
   elseif trigger and mode ~= 'closed' then

@@ -1,6 +1,6 @@
 -- restore: restores a Redis that is behind what a replica had from it, or contradicts it; does nothing to any other.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
--- ARGV 1-13  terms (terms.py)
+-- ARGV 1-14  terms (terms.py)
 --      replica             incarnation that restores it
 --      state               it believed
 --      epoch               it believed
@@ -16,10 +16,10 @@
 -- Returns granted, wait_ms, unpublished, snapshot (replies.py)
 -- Called by RedisLedger.restore
 local now, terms = now_ms(), terms_at(1)
-local replica = ARGV[14]
-local belief = { state = ARGV[15], epoch = tonumber(ARGV[16]), left_ms = tonumber(ARGV[17]),
-  open_count = tonumber(ARGV[18]), reason = ARGV[19], opened_by = ARGV[20],
-  override = word_of(now, ARGV[21], ARGV[22], ARGV[23], tonumber(ARGV[24])), changed_at_ms = tonumber(ARGV[25]) }
+local replica = arg(1)
+local belief = { state = arg(2), epoch = tonumber(arg(3)), left_ms = tonumber(arg(4)),
+  open_count = tonumber(arg(5)), reason = arg(6), opened_by = arg(7),
+  override = word_of(now, arg(8), arg(9), arg(10), tonumber(arg(11))), changed_at_ms = tonumber(arg(12)) }
 local c = load(1, now)
 local tie, after, before = tied(c, belief), missed(c, terms, now)
 local adds = after < belief.epoch and belief.epoch < before

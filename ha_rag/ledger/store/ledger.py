@@ -85,9 +85,17 @@ class Ledger(Protocol):
         ...
 
     async def settle(
-        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+        self,
+        circuit: str,
+        terms: Terms,
+        replica: str,
+        token: str,
+        outcome: Outcome,
+        throttled_ms: int,
+        jitter: float,
+        took_ms: int = 0,
     ) -> Reply:
-        """Ends a probe."""
+        """Ends a probe that took `took_ms`."""
         ...
 
     async def override(

@@ -47,13 +47,21 @@ class MemoryLedger:
         )
 
     async def settle(
-        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+        self,
+        circuit: str,
+        terms: Terms,
+        replica: str,
+        token: str,
+        outcome: Outcome,
+        throttled_ms: int,
+        jitter: float,
+        took_ms: int = 0,
     ) -> Reply:
         return self._rule(
             circuit,
             terms,
             replica,
-            lambda c, now: rules.settle(c, terms, now, replica, token, outcome, throttled_ms, jitter),
+            lambda c, now: rules.settle(c, terms, now, replica, token, outcome, throttled_ms, jitter, took_ms),
         )
 
     async def override(

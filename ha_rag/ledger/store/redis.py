@@ -48,7 +48,9 @@ class RedisLedger:
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
         tallies = [
-            item for t in batch.tallies for item in (t.epoch, t.at_ms, t.counts.ok, t.counts.failed, t.counts.slow)
+            item
+            for t in batch.tallies
+            for item in (t.epoch, t.at_ms, t.counts.ok, t.counts.failed, t.counts.slow, t.overdue)
         ]
         return await self._verb(
             "record", circuit, terms, batch.replica, batch.number, int(batch.failing), batch.throttled_ms,
@@ -59,9 +61,17 @@ class RedisLedger:
         return await self._verb("lease", circuit, terms, replica, known_epoch, token)
 
     async def settle(
-        self, circuit: str, terms: Terms, replica: str, token: str, outcome: Outcome, throttled_ms: int, jitter: float
+        self,
+        circuit: str,
+        terms: Terms,
+        replica: str,
+        token: str,
+        outcome: Outcome,
+        throttled_ms: int,
+        jitter: float,
+        took_ms: int = 0,
     ) -> Reply:
-        return await self._verb("settle", circuit, terms, replica, token, outcome.value, throttled_ms, jitter)
+        return await self._verb("settle", circuit, terms, replica, token, outcome.value, throttled_ms, jitter, took_ms)
 
     async def override(
         self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None

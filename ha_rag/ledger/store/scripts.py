@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError
 
 VERBS = ("record", "lease", "settle", "override", "restore", "read")
 
-PRELUDE = ("clock", "circuit", "law", "counting", "probing", "restoring", "reply")
+PRELUDE = ("clock", "circuit", "law", "streak", "counting", "probing", "restoring", "reply")
 """Parts that every script begins with, in order: each uses only what stands before it."""
 
 

@@ -91,23 +91,34 @@ class Probing:
 
     # ---- settling ---------------------------------------------------------------------------------------------------
 
-    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> None:
         """Ends a probe that the ledger granted, also while the sync says goodbye. Safe from any thread."""
-        self._background.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms), last=True)
+        self._background.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms, took_ms), last=True)
 
-    def _settle_soon(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> asyncio.Task[None]:
-        task = self._background.run(self._settle(view, grant, outcome, throttled_ms))
+    def _settle_soon(
+        self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0
+    ) -> asyncio.Task[None]:
+        task = self._background.run(self._settle(view, grant, outcome, throttled_ms, took_ms))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
         return task
 
-    async def _settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+    async def _settle(
+        self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0
+    ) -> None:
         """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet or failover."""
         contact = self._contact
         while contact.now_s() < grant.until_s:
             try:
                 reply = await contact.ledger.settle(
-                    view.name, view.terms, contact.incarnation, grant.token, outcome, throttled_ms, random.random()
+                    view.name,
+                    view.terms,
+                    contact.incarnation,
+                    grant.token,
+                    outcome,
+                    throttled_ms,
+                    random.random(),
+                    took_ms,
                 )
             except LedgerError as error:
                 contact.not_taken(view, error)

@@ -150,9 +150,9 @@ class Sync:
         """The request for a probe that is under way, for a call that comes meanwhile; None where there is none."""
         return self._probing.asked(view)
 
-    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+    def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> None:
         """Ends a probe that the ledger granted. Safe from any thread."""
-        self._probing.settle(view, grant, outcome, throttled_ms)
+        self._probing.settle(view, grant, outcome, throttled_ms, took_ms)
 
     async def read(self, wanted: Mapping[str, Terms]) -> Mapping[str, Reply]:
         """Reads circuits, also those of others. No replica knows less than it shows: its own views hear it, too."""

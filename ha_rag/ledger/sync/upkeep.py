@@ -32,7 +32,8 @@ class Upkeep:
             self._look_after(view)
 
     def _look_after(self, view: View) -> None:
-        view.tidy()
+        if view.tidy():
+            self._reporting.soon(view)
         self._contact.publisher.overlay(view)
         self._probing.mend(view)
         self._probing.return_unused(view)

@@ -44,11 +44,13 @@ class CallCounter:
         tallies = self.tallies.take_for_local(self._effective.local_trip.epoch, now_s)
         self._effective.judge(now_s, tallies, throttled_ms, self._outbox.next_number)
 
-    def keep_up(self) -> None:
-        """Begins a new epochs where an epoch has ended."""
-        if not self._effective.is_of_now(self.epochs):
-            self.tallies.put_aside()
-            self.epochs = self._effective.epochs()
+    def keep_up(self) -> bool:
+        """Begins new epochs where one has ended. Returns whether it did."""
+        if self._effective.is_of_now(self.epochs):
+            return False
+        self.tallies.put_aside()
+        self.epochs = self._effective.epochs()
+        return True
 
     # ---- reports ----------------------------------------------------------------------------------------------------
 

@@ -97,9 +97,9 @@ class EffectiveState:
             # The fleet's own word is better than this replica's alone: it gets a moment to say it.
             self.local_trip.await_verdict(now_s, batch)
 
-    def settle_locally(self, now_s: float, token: str, outcome: Outcome, throttled_ms: int) -> None:
+    def settle_locally(self, now_s: float, token: str, outcome: Outcome, throttled_ms: int, took_ms: int) -> None:
         """Ends a probe that the replica gave itself."""
-        ruling = self.local_trip.settle(now_s, token, outcome, throttled_ms)
+        ruling = self.local_trip.settle(now_s, token, outcome, throttled_ms, took_ms)
         if self.own:
             self.unpublished.append(ruling)
 

@@ -15,11 +15,15 @@ from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Ruling, Tally
 from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.streak import has_net
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 from ha_rag.messages import Outcome
 
 _ME = "self"
+FAILING_STREAK = 2
+"""By so many calls failures must outweigh successes for a replica to vote for opening."""
+
 _SHADOW = Override(OverrideMode.SHADOW, "the fleet's circuit is in shadow mode", _ME)
 
 
@@ -61,7 +65,11 @@ class LocalBreaker:
         if self.circuit.state is not CircuitState.CLOSED:
             return True
         counts = self.counts(now_ms)
-        return self.terms.reached(counts.failure_rate, counts.slow_rate)
+        return self.terms.reached(counts.failure_rate, counts.slow_rate) or self._has_streak()
+
+    def _has_streak(self) -> bool:
+        failed = has_net(self.circuit.streak, FAILING_STREAK, self.terms.failure_threshold)
+        return failed or has_net(self.circuit.slow_streak, FAILING_STREAK, self.terms.slow_threshold)
 
     def lacks_samples(self, now_ms: int) -> bool:
         """Whether the rates say open, and only the number of samples does not yet."""
@@ -81,10 +89,10 @@ class LocalBreaker:
         ruling = self._keep(rules.lease(self.circuit, self.terms, now_ms, _ME, self.circuit.epoch, token))
         return LocalGrant(token, now_ms + self.terms.lease_ms) if ruling.granted else None
 
-    def settle(self, now_ms: int, token: str, outcome: Outcome, throttled_ms: int = 0) -> Ruling:
+    def settle(self, now_ms: int, token: str, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> Ruling:
         """A probe's end."""
         return self._keep(
-            rules.settle(self.circuit, self.terms, now_ms, _ME, token, outcome, throttled_ms, self._draw())
+            rules.settle(self.circuit, self.terms, now_ms, _ME, token, outcome, throttled_ms, self._draw(), took_ms)
         )
 
     def override(self, now_ms: int, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> Ruling:
@@ -99,9 +107,13 @@ class LocalBreaker:
         """How long until a probe may be asked for; -1 where nobody can know."""
         return wait_ms(replace(self.circuit, lost_by=""), self.terms, now_ms, _ME)
 
-    def reset(self) -> None:
-        """Back to closed with an empty window, under a new epoch: the fleet's word takes its place."""
-        self.circuit = Circuit(epoch=self.circuit.epoch + 1, leases=self.circuit.leases)
+    def reset(self, judges_from_ms: int = 0) -> None:
+        """Back to closed with an empty window, under a new epoch: the fleet's circuit takes its place.
+
+        `judges_from_ms`: until then it counts, and does not open.
+        """
+        epoch, leases = self.circuit.epoch + 1, self.circuit.leases
+        self.circuit = Circuit(epoch=epoch, leases=leases, judges_from_ms=judges_from_ms)
 
     def take_over(self, now_ms: int, open_count: int, reason: str) -> None:
         """Open with its rest over: what the fleet knew last, when it can no longer be asked for a probe."""

@@ -33,11 +33,15 @@ class _Verdict:
 
 
 class LocalTrip:
-    """The replica's own law (`solo`), and since when it binds. Times in monotonic seconds."""
+    """The replica's own law (`solo`), and since when it binds. Times in monotonic seconds.
+
+    `hold_s`: for how long it only counts once the fleet's circuit has recovered.
+    """
 
     def __init__(self, breaker: LocalBreaker) -> None:
         self.breaker = breaker
         self.closed_at_s = -math.inf
+        self.hold_s = breaker.terms.blip_ms / 1000
         self._awaited: _Verdict | None = None
         self._taken_over: int | None = None
 
@@ -50,6 +54,11 @@ class LocalTrip:
     def calm(self) -> bool:
         """Whether the own law is closed."""
         return self.breaker.circuit.state is CLOSED
+
+    @property
+    def has_streak(self) -> bool:
+        """Whether the own law has seen failures that nothing has outweighed yet."""
+        return self.breaker.circuit.streak.bad > 0 or self.breaker.circuit.slow_streak.bad > 0
 
     def awaits_verdict(self, now_s: float) -> bool:
         """Whether it has tripped, and still gives the fleet time to speak first."""
@@ -90,9 +99,9 @@ class LocalTrip:
         ruling = self.breaker.record(ms(now_s), tallies, throttled_ms)
         return ruling if ruling.events else None
 
-    def settle(self, now_s: float, token: str, outcome: Outcome, throttled_ms: int) -> Ruling:
+    def settle(self, now_s: float, token: str, outcome: Outcome, throttled_ms: int, took_ms: int = 0) -> Ruling:
         """Ends a probe of the replica's own."""
-        ruling = self.breaker.settle(ms(now_s), token, outcome, throttled_ms)
+        ruling = self.breaker.settle(ms(now_s), token, outcome, throttled_ms, took_ms)
         if ruling.events and self.calm:
             self.closed_at_s = now_s
         return ruling
@@ -114,9 +123,9 @@ class LocalTrip:
         """Whether nothing but the number of samples keeps the own law closed: then a success may open it too."""
         return self.calm and self.breaker.lacks_samples(ms(now_s))
 
-    def forget(self) -> None:
-        """The fleet's word takes its place."""
-        self.breaker.reset()
+    def forget(self, closed_at_s: float = -math.inf) -> None:
+        """The fleet's circuit takes its place. `closed_at_s`: when probes closed it; for `hold_s` it only counts."""
+        self.breaker.reset(0 if closed_at_s == -math.inf else ms(closed_at_s + self.hold_s))
         self._awaited = None
 
     def take_over(self, now_s: float, fleet: Snapshot) -> None:

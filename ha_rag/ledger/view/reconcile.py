@@ -71,7 +71,7 @@ def _adopt(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, no
         leases.after_s = after_s
         # A transition empties every window; only what the replica itself rests from outlasts a fleet that closes.
         if snapshot.state is not CLOSED or snapshot.override is not None or effective.local_trip.calm:
-            effective.local_trip.forget()
+            effective.local_trip.forget(effective.fleet.closed_at_s)
     elif snapshot.state is HALF_OPEN:
         # A settled probe is pushed to all; whom the message did not reach learns it here.
         leases.after_s = min(leases.after_s, after_s)

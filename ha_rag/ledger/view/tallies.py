@@ -24,7 +24,7 @@ class Epochs:
 class Cell:
     """Counts of one epochs in one stretch of time."""
 
-    __slots__ = ("end_s", "epochs", "failed", "ok", "slow", "start_s")
+    __slots__ = ("end_s", "epochs", "failed", "ok", "overdue", "slow", "start_s")
 
     def __init__(self, epochs: Epochs, start_s: float, end_s: float) -> None:
         self.epochs = epochs
@@ -33,6 +33,7 @@ class Cell:
         self.ok = 0
         self.failed = 0
         self.slow = 0
+        self.overdue = 0
 
     @property
     def counts(self) -> Counts:
@@ -44,6 +45,12 @@ class Cell:
         self.ok += other.ok
         self.failed += other.failed
         self.slow += other.slow
+        self.overdue += other.overdue
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was counted."""
+        return not (self.ok or self.failed or self.overdue)
 
 
 class PendingCells:
@@ -104,7 +111,7 @@ class Tallies:
     def put_aside(self) -> None:
         """Ends the cell at hand."""
         cell, self.cell = self.cell, None
-        if cell is not None and (cell.ok or cell.failed):
+        if cell is not None and not cell.is_empty:
             self.for_local.put(cell)
             if self._reported:
                 self.for_fleet.put(cell)
@@ -113,13 +120,15 @@ class Tallies:
         """What the replica's own law has not seen, stamped in its own ms."""
         self.put_aside()
         cells = self.for_local.take(now_s)
-        return [Tally(epoch, int(c.start_s * 1000), c.counts) for c in cells if c.epochs.local_epoch == epoch]
+        return [
+            Tally(epoch, int(c.start_s * 1000), c.counts, c.overdue) for c in cells if c.epochs.local_epoch == epoch
+        ]
 
     def take_for_fleet(self, epoch: int, now_s: float, ledger_now_ms: int) -> tuple[Tally, ...]:
         """What the ledger has not been sent, stamped in its time; what other epochs admitted is dropped here."""
         self.put_aside()
         return tuple(
-            Tally(epoch, ledger_now_ms - int((now_s - c.start_s) * 1000), c.counts)
+            Tally(epoch, ledger_now_ms - int((now_s - c.start_s) * 1000), c.counts, c.overdue)
             for c in self.for_fleet.take(now_s)
             if c.epochs.fleet_epoch == epoch
         )
@@ -128,4 +137,4 @@ class Tallies:
     def waiting(self) -> bool:
         """Whether there is anything that the ledger has not been sent."""
         cell = self.cell
-        return self._reported and (bool(self.for_fleet) or (cell is not None and bool(cell.ok or cell.failed)))
+        return self._reported and (bool(self.for_fleet) or (cell is not None and not cell.is_empty))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, RestorePoint, Ruling
@@ -19,7 +20,7 @@ from ha_rag.clock import Clock
 from ha_rag.ledger.view import reconcile
 from ha_rag.ledger.view.call_counter import CallCounter
 from ha_rag.ledger.view.effective_state import EffectiveState
-from ha_rag.ledger.view.gate import Gate
+from ha_rag.ledger.view.gate import Gate, never
 from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
@@ -33,6 +34,7 @@ class View:
 
     `gate`: what calls use. `scope`: "fleet" for a circuit that the replicas share, "replica" for one of this process
     alone. `timeout_s`: the guarded calls' own timeout, None where they have none. `draw`: a random number in [0, 1).
+    `stalled`: whether this process itself stood still since a moment (monotonic).
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class View:
         scope: Scope = "fleet",
         timeout_s: float | None = None,
         draw: Callable[[], float] = random.random,
+        stalled: Callable[[float], bool] = never,
     ) -> None:
         self.name = name
         self.policy = policy
@@ -58,8 +61,9 @@ class View:
         self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
         self._counter = CallCounter(self._effective, policy, replica)
         self.gate = Gate(
-            policy, clock, self._effective, LoadShedding(policy, self._effective, draw), self._counter, self._leases
-        )
+            policy, clock, self._effective, LoadShedding(policy, self._effective, draw), self._counter, self._leases,
+            RecentLatency(timeout_s), stalled,
+        )  # fmt: skip
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
 
@@ -153,11 +157,11 @@ class View:
 
     # ---- what this replica decides for itself -----------------------------------------------------------------------
 
-    def settle_locally(self, grant: Grant, outcome: Outcome, throttled_ms: int = 0) -> None:
+    def settle_locally(self, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> None:
         """Ends a probe that the replica granted itself."""
         with self._lock:
             now = self._now()
-            self._effective.settle_locally(now, grant.token, outcome, throttled_ms)
+            self._effective.settle_locally(now, grant.token, outcome, throttled_ms, took_ms)
             self.gate.refresh(now)
 
     def override_locally(self, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> None:
@@ -178,10 +182,18 @@ class View:
             rulings, self._effective.unpublished = self._effective.unpublished, []
             return rulings
 
-    def tidy(self) -> None:
-        """Applies what time alone changes: an open time, a ramp or an override that ended. For speed only."""
+    def tidy(self) -> bool:
+        """Applies what time alone changes: an open time, a ramp or an override that ended, calls that are overdue.
+
+        Returns whether calls have become overdue, and should be reported at once.
+        """
         with self._lock:
-            self.gate.refresh(self._now())
+            now = self._now()
+            late = self.gate.look_for_overdue(now)
+            if self._local_trip.has_streak:
+                self.gate.judge(now)  # successes end a streak, but only while they are recent
+            self.gate.refresh(now)
+            return late
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ local PARTS = { 'circuit', 'open', 'window', 'voters', 'probes', 'override', 'ba
 local NUMBERS = { 'epoch', 'changed_at_ms', 'opened_at_ms', 'open_for_ms', 'open_count', 'probe_successes',
   'probe_slow', 'lost_at_ms', 'would_open_at_ms', 'missed_after',
   'missed_before' }
+-- Kept as "<epoch>:<number>".
+local STAMPED = { 'slowest_probe_ms', 'judges_from_ms' }
 local TEXTS = { 'reason', 'opened_by', 'lost_by', 'override_mode', 'override_by' }
 
 -- An epoch has 13 digits, and Lua would round it to 14: written out in full, always.
@@ -19,6 +21,18 @@ local function scores(key)
   local map = pairs_of(redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'))
   for member, score in pairs(map) do map[member] = tonumber(score) end
   return map
+end
+
+-- What replicas of 0.1.0 know nothing of is kept with the epoch that wrote it, so that their transitions void it.
+local function stamped(hash, field, epoch)
+  local stamp, rest = (hash[field] or ''):match('^(%d+):(.*)$')
+  return stamp and tonumber(stamp) == epoch and rest or nil
+end
+
+-- "<epoch>:<bad>:<good>:<since_ms>".
+local function load_streak(hash, field, epoch)
+  local bad, good, since = (stamped(hash, field, epoch) or ''):match('^(%d+):(%d+):(%d+)$')
+  return { bad = tonumber(bad or 0), good = tonumber(good or 0), since = tonumber(since or 0) }
 end
 
 -- An operator's word. Its mode stands in the circuit's hash too: mode without key is a word whose time is up.
@@ -66,6 +80,8 @@ local function load(first, now)
   for _, field in ipairs(NUMBERS) do c[field] = tonumber(hash[field] or 0) end
   for _, field in ipairs(TEXTS) do c[field] = hash[field] or '' end
   c.state, c.known_epoch = hash.state or 'closed', c.epoch
+  c.streak, c.slow_streak = load_streak(hash, 'streak', c.epoch), load_streak(hash, 'slow_streak', c.epoch)
+  for _, field in ipairs(STAMPED) do c[field] = tonumber(stamped(hash, field, c.epoch) or 0) end
   load_override(c, now)
   load_rest(c, now)
   c.window, c.voters, c.leases = load_window(c.keys.window), scores(c.keys.voters), load_leases(c.keys.probes)
@@ -90,6 +106,7 @@ local function save(c)
     local fields = { 'HSET', c.keys.circuit, 'state', c.state }
     for _, name in ipairs(NUMBERS) do fields[#fields + 1] = name; fields[#fields + 1] = whole(c[name]) end
     for _, name in ipairs(TEXTS) do fields[#fields + 1] = name; fields[#fields + 1] = c[name] end
+    for _, name in ipairs(STAMPED) do fields[#fields + 1] = name; fields[#fields + 1] = whole(c.epoch) .. ':' .. whole(c[name]) end
     redis.call(unpack(fields))
   end
   for _, write in ipairs(c.writes) do send(write) end

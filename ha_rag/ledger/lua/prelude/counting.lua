@@ -10,6 +10,12 @@ local function asked_ms(c, terms, now, b)
   return math.max(0, at + throttle_ms(b.throttled_ms, terms) - now)
 end
 
+local function numbers(first, last)
+  local list = {}
+  for i = first, last do list[#list + 1] = tonumber(ARGV[i]) end
+  return unpack(list)
+end
+
 local function forget_old_buckets(c, terms, now)
   for field, bucket in pairs(c.window) do
     local times = bucket.width == terms.bucket_ms and 1 or 2
@@ -60,24 +66,31 @@ local function remember_batch(c, terms, now, b)
   queue_end(c, c.keys.batches, 2 * terms.window_ms)
 end
 
--- Whether the batch was new; then its tallies, from ARGV[first] on, are in the window and its votes are cast.
+-- What the batch holds of the last bucket, if it was new (else nil); then its tallies, from ARGV[first] on, are in the
+-- window and its votes are cast.
 local function count_batch(c, terms, now, b, first)
   local seen = redis.call('HGET', c.keys.batches, b.replica)
-  if #c.events == 0 and seen and b.number <= tonumber(seen:match('^%d+')) then return false end
+  if #c.events == 0 and seen and b.number <= tonumber(seen:match('^%d+')) then return nil end
   forget_old_buckets(c, terms, now)
   forget_old_votes(c, now)
-  local current = false
-  for i = first, #ARGV, 5 do
+  local current, recent = false, { any = false, ok = 0, failed = 0, slow = 0, overdue = 0 }
+  for i = first, #ARGV, 6 do
     if tonumber(ARGV[i]) == c.epoch then
-      local at, ok, failed, slow = unpack(ARGV, i + 1, i + 4)
-      current = add(c, terms, now, tonumber(at), tonumber(ok), tonumber(failed), tonumber(slow)) or current
+      local at, ok, failed, slow, overdue = numbers(i + 1, i + 5)
+      current = add(c, terms, now, at, ok, failed, slow) or current
+      -- However old, since what was counted once must be taken back once.
+      recent.overdue = recent.overdue + overdue
+      if now - at < terms.bucket_ms then
+        recent = { any = true, ok = recent.ok + ok, failed = recent.failed + failed, slow = recent.slow + slow,
+          overdue = recent.overdue }
+      end
     end
   end
   if current then vote(c, now, b.replica, b.failing and now + terms.window_ms or nil) end
   local asked = asked_ms(c, terms, now, b)
   if asked > 0 then vote(c, now, '!' .. b.replica, now + asked) end
   remember_batch(c, terms, now, b)
-  return true
+  return recent
 end
 
 -- How many replicas see failures, and how many were asked for a rest (their votes are marked "!").
@@ -89,19 +102,22 @@ local function votes(c)
   return seen, rested
 end
 
--- Trigger, rest in ms, step, reason and counts, where the circuit should open; nil where it should not.
-local function judge(c, terms, now, b, jitter)
+-- Trigger, open time in ms, step, reason and counts, where the circuit should open; nil where it should not. `streak`: why
+-- a streak opens it, or nil.
+local function judge(c, terms, now, b, jitter, streak)
   local counts, seen, rested = total(c, terms, now), votes(c)
   local asked = asked_ms(c, terms, now, b)
   if asked > 0 and rested >= terms.quorum then
     return 'service asked for a rest', asked, 0, ('the service asked for a rest of %.0f ms'):format(asked), counts
   end
-  if counts.samples == 0 or counts.samples < terms.min_samples then return nil end
-  local reached = counts.failed / counts.samples >= terms.failure_threshold
-    or counts.slow / counts.samples >= terms.slow_threshold
-  if not reached or (terms.quorum > 1 and seen < terms.quorum) then return nil end
-  local reason = ('%.0f of %.0f failed, %.0f slow'):format(counts.failed, counts.samples, counts.slow)
-  return 'threshold reached', grown_rest_ms(c, terms, now, jitter), 1, reason, counts
+  if now < c.judges_from_ms or (terms.quorum > 1 and seen < terms.quorum) then return nil end
+  local samples, open_ms = counts.samples, grown_rest_ms(c, terms, now, jitter)
+  if samples > 0 and samples >= terms.min_samples
+    and (counts.failed / samples >= terms.failure_threshold or counts.slow / samples >= terms.slow_threshold) then
+    local reason = ('%.0f of %.0f failed, %.0f slow'):format(counts.failed, samples, counts.slow)
+    return 'threshold reached', open_ms, 1, reason, counts
+  end
+  if streak then return 'streak', open_ms, 1, streak, counts end
 end
 
 -- Shadow mode says so once for each rest that it would have taken.

@@ -1,10 +1,10 @@
 -- The law as `ha_rag/circuit/rules` has it; a property test holds the two together.
 local TERMS = { 'window_ms', 'bucket_ms', 'min_samples', 'failure_threshold', 'slow_threshold', 'quorum', 'open_ms',
-  'backoff', 'open_max_ms', 'throttle_max_ms', 'probes', 'probe_successes', 'lease_ms' }
+  'backoff', 'open_max_ms', 'throttle_max_ms', 'probes', 'probe_successes', 'lease_ms', 'blip_ms' }
 
 -- Where each trigger leads (`transitions.py`).
 local LEADS_TO = {
-  ['threshold reached'] = 'open', ['service asked for a rest'] = 'open', ['probe granted'] = 'half_open',
+  ['threshold reached'] = 'open', ['streak'] = 'open', ['service asked for a rest'] = 'open', ['probe granted'] = 'half_open',
   ['probe failed'] = 'open', ['probes succeeded'] = 'closed', ['forced open'] = 'open', ['overridden'] = 'closed',
   ['forced open ended'] = 'open', ['override ended'] = 'closed',
   ['ledger restored, resting'] = 'open', ['ledger restored'] = 'closed',
@@ -16,6 +16,9 @@ local function terms_at(first)
   for i, name in ipairs(TERMS) do terms[name] = tonumber(ARGV[first + i - 1]) end
   return terms
 end
+
+-- The verb's own arguments, which stand after the policy.
+local function arg(n) return ARGV[#TERMS + n] end
 
 local function live(bucket, now, window_ms) return bucket.number * bucket.width > now - window_ms end
 
@@ -52,6 +55,8 @@ local function change(c, trigger, now, reason, by, counts, above)
   c.state, c.changed_at_ms, c.reason, c.open_until_ms = event.after, now, reason, now
   c.probe_successes, c.probe_slow, c.missed_after, c.missed_before = 0, 0, 0, 0
   c.window, c.voters = {}, {}
+  c.streak, c.slow_streak = { bad = 0, good = 0, since = 0 }, { bad = 0, good = 0, since = 0 }
+  c.slowest_probe_ms, c.judges_from_ms = 0, 0
   c.dirty = true
   queue(c, 'DEL', c.keys.open, c.keys.window, c.keys.voters, c.keys.batches)
   c.events[#c.events + 1] = event

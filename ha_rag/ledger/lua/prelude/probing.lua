@@ -23,11 +23,15 @@ local function slow_but_bearable(c, terms, outcome)
   return outcome == 'slow' and (c.probe_slow + 1) / (c.probe_successes + 1) < terms.slow_threshold
 end
 
-local function win(c, terms, now, replica, outcome)
+local function win(c, terms, now, replica, outcome, took_ms)
+  local slowest_ms = math.max(c.slowest_probe_ms, took_ms)
+  c.slowest_probe_ms = slowest_ms
   c.probe_successes, c.lost_by, c.dirty = c.probe_successes + 1, '', true
   if outcome == 'slow' then c.probe_slow = c.probe_slow + 1 end
   if c.probe_successes < terms.probe_successes then return end
   change(c, 'probes succeeded', now, ('%.0f good probes'):format(c.probe_successes), replica)
+  -- Failures end sooner than successes and are reported at once, so for a moment only they would be seen.
+  c.judges_from_ms = now + math.min(math.max(terms.blip_ms, 2 * slowest_ms), terms.window_ms)
 end
 
 -- Opens again; with a quorum above 1 only once that many replicas' probes failed.

@@ -1,0 +1,182 @@
+"""Calls in flight for longer than the service usually takes count as failed in the streak until they succeed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ha_rag.breaker.fleet_link import FleetLink
+from ha_rag.breaker.outcome import classify
+from ha_rag.breaker.permit import Permit
+from ha_rag.breaker.recorder import Recorder
+from ha_rag.circuit.latency import WARM
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.state import CircuitState
+from ha_rag.ledger.view.in_flight import InFlight
+from tests.ledger.views import OneView
+
+CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
+
+
+class Calls:
+    """A view of a circuit of this replica alone, and permits for its calls."""
+
+    def __init__(self, policy: CircuitPolicy = CircuitPolicy(), *, warm: bool = True) -> None:
+        self.stalled = False
+        self.view = OneView(policy, scope="replica", timeout_s=8.0, stalled=lambda _: self.stalled)
+        self.clock = self.view.clock
+        self.recorder = Recorder(self.view, FleetLink("r1", self.clock, ()), classify)
+        for _ in range(WARM if warm else 0):
+            permit = self.begins()
+            self.clock.advance(0.01)
+            permit.ok()
+        self.view.tidy()
+
+    def begins(self) -> Permit:
+        epochs = self.view.admitted()
+        now = self.clock.now_s
+        return Permit(self.recorder, epochs, now, self.view.gate.begin(now))
+
+    def hang(self, count: int, every_s: float = 0.05) -> list[Permit]:
+        """So many calls, one after the other, that do not end."""
+        permits = []
+        for _ in range(count):
+            permits.append(self.begins())
+            self.clock.advance(every_s)
+        return permits
+
+    @property
+    def overdue(self) -> int:
+        """As the local breaker has counted them."""
+        self.view.tidy()
+        return self.view._local_trip.breaker.circuit.streak.bad
+
+
+def test_calls_that_hang_open_the_circuit_long_before_their_timeout() -> None:
+    calls = Calls()
+    permits = []
+    while calls.view.state() is CLOSED:
+        permits += calls.hang(1)
+        calls.view.tidy()
+    assert len(permits) <= 24  # at 20 calls a second: overdue after 0.25 s, and a blip of half a second
+    assert "calls failed within" in calls.view.local().reason
+
+
+def test_calls_that_were_overdue_and_succeed_open_nothing() -> None:
+    calls = Calls(CircuitPolicy(slow_call_s=0))
+    for _ in range(10):
+        permits = calls.hang(13, every_s=0.03)
+        calls.view.tidy()
+        calls.clock.advance(0.3)
+        for permit in permits:
+            permit.ok()
+        calls.view.tidy()
+    assert calls.view.state() is CLOSED
+    assert calls.overdue == 0
+
+
+def test_an_overdue_call_that_fails_is_counted_once() -> None:
+    calls = Calls()
+    permits = calls.hang(3)
+    calls.clock.advance(1.0)
+    assert calls.overdue == 3
+    for permit in permits:
+        permit.failed()
+    assert calls.overdue == 3
+
+
+@pytest.mark.parametrize("end", ["cancelled", "invalid"])
+def test_an_overdue_call_that_counts_for_nothing_takes_itself_back(end: str) -> None:
+    calls = Calls()
+    permits = calls.hang(2)
+    calls.clock.advance(1.0)
+    assert calls.overdue == 2
+    getattr(permits[0], end)()
+    assert calls.overdue == 1
+
+
+def test_a_permit_that_was_dropped_unsettled_takes_itself_back() -> None:
+    calls = Calls()
+    permits = calls.hang(2)
+    calls.clock.advance(1.0)
+    assert calls.overdue == 2
+    del permits[0]
+    assert calls.overdue == 1
+
+
+def test_a_stream_that_has_begun_is_not_overdue_however_long_it_lasts() -> None:
+    calls = Calls()
+    permit = calls.begins()
+    calls.clock.advance(0.2)
+    permit.begun()
+    calls.clock.advance(60.0)
+    assert calls.overdue == 0
+    assert str(permit.ok()) == "ok", "and with slow_call_s = auto its first piece counts"
+
+
+def test_a_fresh_circuit_is_not_judged_by_calls_in_flight() -> None:
+    calls = Calls(warm=False)
+    calls.hang(50)
+    calls.clock.advance(7.0)
+    assert (calls.overdue, calls.view.state()) == (0, CLOSED)
+
+
+def test_nothing_is_overdue_while_this_process_itself_stood_still() -> None:
+    calls = Calls()
+    kept = calls.hang(50, every_s=0.0)
+    calls.clock.advance(5.0)
+    calls.stalled = True
+    assert calls.overdue == 0
+    assert len(kept) == 50
+
+
+def test_a_call_that_began_before_a_transition_is_not_overdue_after_it() -> None:
+    calls = Calls()
+    before = calls.hang(1)
+    calls.view.override_locally("closed", "why", "kim", None)  # type: ignore[arg-type]  # any transition will do
+    calls.view.override_locally(None, "why", "kim", None)
+    calls.clock.advance(5.0)
+    assert calls.overdue == 0
+    before[0].ok()
+    assert calls.overdue == 0
+
+
+def test_slow_by_itself_a_brownout_opens_a_circuit() -> None:
+    calls = Calls()
+    calls.clock.advance(1.0)
+    for _ in range(14):
+        permit = calls.begins()
+        calls.clock.advance(2.0)
+        permit.ok()
+        if calls.view.state() is OPEN:
+            break
+    assert calls.view.state() is OPEN
+    assert "slow" in calls.view.local().reason
+
+
+def test_a_slow_answer_while_this_process_stood_still_is_not_held_against_the_service() -> None:
+    calls = Calls()
+    permit = calls.begins()
+    calls.clock.advance(2.0)
+    calls.stalled = True
+    assert str(permit.ok()) == "ok"
+
+
+def test_a_look_stops_at_the_first_call_that_is_not_overdue() -> None:
+    calls = InFlight()
+    for second in range(10):
+        calls.begin(float(second))
+    assert calls.newly_overdue(10.0, 5.5) == 5
+    assert calls.newly_overdue(10.0, 5.5) == 0
+    assert len(calls) == 10
+
+
+def test_a_transition_forgets_what_was_overdue() -> None:
+    calls = InFlight()
+    number = calls.begin(0.0)
+    assert calls.newly_overdue(10.0, 1.0) == 1
+    calls.begin_epoch(10.0)
+    assert calls.end(number) is False
+    assert len(calls) == 0
+    assert calls.newly_overdue(math.inf, 0.0) == 0
