@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ha_rag.components.embedders.cached import CachedEmbedder
     from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
     from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
-    from ha_rag.components.interfaces import Embedder, Generator, Retriever, StreamingGenerator
     from ha_rag.components.retrievers import PrimaryRetriever, ReducedRetriever
     from ha_rag.components.script import Script
     from ha_rag.errors import (
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
         ThrottledError,
         UnknownCircuitError,
     )
+    from ha_rag.interfaces import Embedder, Generator, Retriever, StreamingGenerator
     from ha_rag.messages import (
         Answer,
         Attempt,
@@ -115,7 +115,7 @@ _HOMES = {
     "ha_rag.components.embedders.cached": ("CachedEmbedder",),
     "ha_rag.components.embedders.teaching": ("PrimaryEmbedder", "SecondaryEmbedder"),
     "ha_rag.components.generators.teaching": ("FallbackGenerator", "PrimaryGenerator"),
-    "ha_rag.components.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
+    "ha_rag.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
     "ha_rag.components.retrievers": ("PrimaryRetriever", "ReducedRetriever"),
     "ha_rag.components.script": ("Script",),
     "ha_rag.errors": (

@@ -1,18 +1,22 @@
-"""What flows through the house: frozen values, from the question to the answer.
+"""The values that stages pass on, from the question to the answer: frozen dataclasses.
 
-Vectors are one-dimensional float32 numpy arrays of length one (or all zeros). Everything here is immutable by
-convention and safe across tasks and threads; numpy arrays are never written to once they are in a message.
+Vectors are one-dimensional float32 numpy arrays of unit length, or all zeros. Everything here is immutable by
+convention and safe across tasks and threads; nobody writes to a numpy array once it is in a message.
+
+numpy is imported for type checking only, so a program that uses nothing but a circuit breaker does not load it.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vector = NDArray[np.float32]
+Vector: TypeAlias = "NDArray[np.float32]"
 
 
 class ComponentType(enum.StrEnum):

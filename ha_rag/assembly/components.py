@@ -9,10 +9,10 @@ from ha_rag.components.embedders.local import LocalEmbedder
 from ha_rag.components.embedders.openai import OpenAIEmbedder
 from ha_rag.components.generators.extractive import ExtractiveGenerator
 from ha_rag.components.generators.openai import OpenAIGenerator
-from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever, ReducedLocalRetriever
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.index.index import Index
+from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import ComponentType
 from ha_rag.settings import Settings
 from ha_rag.settings.shape import (

@@ -15,9 +15,9 @@ import numpy as np
 from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.redis_trial import try_redis
 from ha_rag.assembly.replica import closed
-from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.errors import ComponentError, HaRagError, ServiceError, ServiceTimeoutError
 from ha_rag.index.index import Index
+from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import ComponentType, Embedding, Passage
 from ha_rag.settings import Settings, redacted
 from ha_rag.strategy.tier import DEFAULT_TIMEOUT_S, Tier

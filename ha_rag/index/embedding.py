@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ha_rag.components.interfaces import Embedder
 from ha_rag.errors import ComponentError, ConfigurationError, InvalidRequestError, MalformedReplyError, ThrottledError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Embedding, Space, Vector
 
 Permitted = Callable[[str], Awaitable[bool]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ha_rag.components.interfaces import Embedder
 from ha_rag.index.collecting import Change, Collector
 from ha_rag.index.document import searchable
 from ha_rag.index.embedding import DEFAULT_PATIENCE, Patience, Permitted, SpaceFiller
@@ -15,6 +14,7 @@ from ha_rag.index.report import IngestReport, IngestStep, Progress, SpaceReport
 from ha_rag.index.splitting import DEFAULT_SPLITTING, Splitting
 from ha_rag.index.threads import in_thread
 from ha_rag.index.writer import IndexWriter
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space, Vector
 
 GAPS_AT_ONCE = 512

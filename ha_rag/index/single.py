@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ha_rag.components.interfaces import Embedder
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index.collecting import Change
 from ha_rag.index.document import Document, searchable
@@ -17,6 +16,7 @@ from ha_rag.index.reading.decoding import tidy
 from ha_rag.index.reading.files import digest
 from ha_rag.index.splitting import DEFAULT_SPLITTING, Splitting, split
 from ha_rag.index.threads import in_thread
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space, Vector
 
 MediaType = Literal["text/plain", "text/markdown", "text/html"]

@@ -11,9 +11,9 @@ import orjson
 
 from ha_rag.components.embedders.hashing import HashingEmbedder
 from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.vectors import unit_or_zero
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Vector
 from ha_rag.simulation.wire import BadRequestError, model_name
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ha_rag.circuit.state import CircuitState
-from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.deadline import Deadline
+from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
 from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.guard import Breaker, Circuits

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ha_rag.components.generators.citations import cited_in
-from ha_rag.components.interfaces import Generator, StreamingGenerator
 from ha_rag.deadline import Deadline
+from ha_rag.interfaces import Generator, StreamingGenerator
 from ha_rag.messages import Answer, Generation, Outcome, Passage
 from ha_rag.strategy.attempt import Ended
 from ha_rag.strategy.chain import Talk, state_met

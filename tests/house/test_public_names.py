@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import ha_rag
-from ha_rag.components import interfaces
+from ha_rag import interfaces
 
 NAMES = list(getattr(ha_rag, "__all__", []))
 PROTOCOL = {

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.components.interfaces import Embedder, Generator
 from ha_rag.deadline import Deadline
 from ha_rag.errors import (
     ConfigurationError,
@@ -21,6 +20,7 @@ from ha_rag.errors import (
     ServiceTimeoutError,
     ThrottledError,
 )
+from ha_rag.interfaces import Embedder, Generator
 from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.last_resort import plain_sentence, zero_like

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ha_rag.components.embedders.teaching import PRIMARY_SPACE
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ConfigurationError, InvalidRequestError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Embedding, Space, Vector
 
 

@@ -3,9 +3,9 @@ import pytest
 from ha_rag.components.embedders.cached import CachedEmbedder, MemoryEmbeddingCache, RememberingEmbedder
 from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
 from ha_rag.components.embedders.zero import ZeroEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ComponentError, ConfigurationError, ServiceError
+from ha_rag.interfaces import Embedder
 
 
 async def test_an_empty_cache_fails_so_that_the_next_tier_answers():

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ha_rag.components.embedders.hashing import HashingEmbedder, hashed
-from ha_rag.components.interfaces import Embedder
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space
 
 

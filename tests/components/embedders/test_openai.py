@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ha_rag.components.embedders.openai import OpenAIEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ConfigurationError, MalformedReplyError, ServiceError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space
 from tests.components.canned import canned_service, json_reply
 

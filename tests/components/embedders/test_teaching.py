@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
+from ha_rag.interfaces import Embedder
 
 
 @pytest.mark.parametrize("kind", [PrimaryEmbedder, SecondaryEmbedder])

@@ -1,7 +1,7 @@
 import pytest
 
 from ha_rag.components.embedders.zero import ZeroEmbedder
-from ha_rag.components.interfaces import Embedder
+from ha_rag.interfaces import Embedder
 
 
 async def test_the_last_resort_gives_zeros_of_the_width_asked_for_in_no_space():

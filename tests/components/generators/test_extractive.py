@@ -3,8 +3,8 @@ import time
 import pytest
 
 from ha_rag.components.generators.extractive import CLOSEST, NO_PROSE, NOTHING_FOUND, ExtractiveGenerator
-from ha_rag.components.interfaces import Generator
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Generator
 from ha_rag.messages import Passage
 
 BREAKER = Passage(

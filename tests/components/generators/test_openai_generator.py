@@ -2,9 +2,9 @@ import orjson
 import pytest
 
 from ha_rag.components.generators.openai import OpenAIGenerator
-from ha_rag.components.interfaces import StreamingGenerator
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ComponentError, ConfigurationError, InvalidRequestError, MalformedReplyError, ServiceError
+from ha_rag.interfaces import StreamingGenerator
 from ha_rag.messages import Generation, Passage
 from tests.components.canned import canned_service, events, json_reply, reply
 

@@ -1,7 +1,7 @@
 import pytest
 
 from ha_rag.components.generators.plain import PlainGenerator
-from ha_rag.components.interfaces import Generator
+from ha_rag.interfaces import Generator
 from ha_rag.messages import Passage
 
 

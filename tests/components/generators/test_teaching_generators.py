@@ -1,9 +1,9 @@
 import pytest
 
 from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
-from ha_rag.components.interfaces import Generator
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
+from ha_rag.interfaces import Generator
 from ha_rag.messages import Passage
 
 PASSAGES = [

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.components.interfaces import Retriever
 from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever
 from ha_rag.index import Index, ingest
+from ha_rag.interfaces import Retriever
 
 CRANFIELD = Path(os.environ.get("HA_RAG_CRANFIELD", Path(__file__).parents[4] / "shared/data/cranfield"))
 NEEDED = pytest.mark.skipif(

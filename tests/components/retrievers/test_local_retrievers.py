@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ha_rag.components.interfaces import Retriever
 from ha_rag.components.retrievers import (
     LexicalRetriever,
     LocalRetriever,
@@ -24,6 +23,7 @@ from ha_rag.components.script import Script
 from ha_rag.errors import ComponentError, ConfigurationError, ServiceError
 from ha_rag.index import Index
 from ha_rag.index.schema import DATABASE
+from ha_rag.interfaces import Retriever
 from ha_rag.messages import Embedding, Space
 from tests.index.places import OTHER, SPACE, found, put, unit
 
