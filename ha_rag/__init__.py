@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ha_rag.circuit.policy import CircuitPolicy
     from ha_rag.circuit.state import CircuitState, OverrideMode
     from ha_rag.components.embedders.cached import CachedEmbedder
-    from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
-    from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
+    from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
+    from ha_rag.components.generators.scripted import FallbackGenerator, PrimaryGenerator
     from ha_rag.components.retrievers import PrimaryRetriever, ReducedRetriever
     from ha_rag.components.script import Script
     from ha_rag.errors import (
@@ -113,8 +113,8 @@ _HOMES = {
     "ha_rag.circuit.policy": ("CircuitPolicy",),
     "ha_rag.circuit.state": ("CircuitState", "OverrideMode"),
     "ha_rag.components.embedders.cached": ("CachedEmbedder",),
-    "ha_rag.components.embedders.teaching": ("PrimaryEmbedder", "SecondaryEmbedder"),
-    "ha_rag.components.generators.teaching": ("FallbackGenerator", "PrimaryGenerator"),
+    "ha_rag.components.embedders.scripted": ("PrimaryEmbedder", "SecondaryEmbedder"),
+    "ha_rag.components.generators.scripted": ("FallbackGenerator", "PrimaryGenerator"),
     "ha_rag.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
     "ha_rag.components.retrievers": ("PrimaryRetriever", "ReducedRetriever"),
     "ha_rag.components.script": ("Script",),

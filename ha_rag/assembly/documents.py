@@ -12,7 +12,7 @@ from ha_rag.errors import HaRagError
 from ha_rag.http.service import Indexed
 from ha_rag.index.embedding import Permitted
 from ha_rag.index.index import Index
-from ha_rag.index.single import add_document, delete_document
+from ha_rag.index.single_document import add_document, delete_document
 from ha_rag.interfaces import Embedder
 from ha_rag.messages import ComponentType
 from ha_rag.strategy import FallbackStrategy

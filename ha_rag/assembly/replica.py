@@ -24,7 +24,7 @@ from ha_rag.http.files import allow_files
 from ha_rag.http.server import DrainingServer, listening_socket
 from ha_rag.http.service import Limits, Service
 from ha_rag.index.index import Index
-from ha_rag.index.renewal import kept_renewed
+from ha_rag.index.refreshing import kept_fresh
 from ha_rag.settings import Settings
 from ha_rag.settings.shape import ServerTable
 from ha_rag.strategy import FallbackStrategy
@@ -60,7 +60,7 @@ class Replica:
                 stack.push_async_callback(closed, component)
             await stack.enter_async_context(self.circuits)
             await stack.enter_async_context(self.rag)
-            await stack.enter_async_context(kept_renewed(self.index))
+            await stack.enter_async_context(kept_fresh(self.index))
             await stack.enter_async_context(self.service.watcher.running())
             yield self
 

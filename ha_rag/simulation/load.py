@@ -10,8 +10,8 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.simulation.questions import Stream, ask_closed, ask_open
-from ha_rag.simulation.tally import Tally
+from ha_rag.simulation.load_stats import LoadStats
+from ha_rag.simulation.questions import LoadProfile, ask_closed, ask_open
 
 DEFAULT_FOR_S = 30.0
 
@@ -53,7 +53,7 @@ async def _until_told(given: argparse.Namespace, api_key: str | None) -> None:
 
 async def _ask(given: argparse.Namespace, api_key: str | None) -> None:
     async for for_s in _spans(given.for_s, given.every):
-        stream = Stream(url=given.url, for_s=for_s, timeout_s=given.timeout, api_key=api_key)
+        stream = LoadProfile(url=given.url, for_s=for_s, timeout_s=given.timeout, api_key=api_key)
         tally = await (ask_closed(stream, given.askers) if given.askers else ask_open(stream, given.per_s or 10.0))
         _tell(tally)
 
@@ -69,7 +69,7 @@ async def _spans(for_s: float | None, every_s: float | None) -> AsyncIterator[fl
         left_s -= span_s
 
 
-def _tell(tally: Tally) -> None:
+def _tell(tally: LoadStats) -> None:
     print(json.dumps(tally.as_json()), flush=True)
 
 

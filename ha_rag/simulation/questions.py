@@ -22,7 +22,7 @@ from yarl import URL
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.components.service_client import IDLE_CONNECTION_S
 from ha_rag.errors import ConfigurationError
-from ha_rag.simulation.tally import Reply, Tally
+from ha_rag.simulation.load_stats import LoadStats, QuestionResult
 
 QUESTIONS = (
     "How does a circuit recover?",
@@ -41,7 +41,7 @@ QUESTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class LoadProfile:
     """How to ask. Immutable, validated here.
 
     `url`: of the fleet or a replica, such as "http://127.0.0.1:8000". `questions`: asked in turn, over and over.
@@ -72,12 +72,12 @@ class Stream:
             raise ConfigurationError(*problems)
 
 
-Listener = Callable[[Reply], None]
+Listener = Callable[[QuestionResult], None]
 
 
 async def ask_closed(
-    stream: Stream, askers: int = 1, *, heard: Listener | None = None, clock: Clock | None = None
-) -> Tally:
+    stream: LoadProfile, askers: int = 1, *, heard: Listener | None = None, clock: Clock | None = None
+) -> LoadStats:
     """Asks with `askers` at a time, each as fast as it is answered. `heard` is told of each reply."""
     if askers < 1:
         raise ConfigurationError(f"askers = {askers!r}: must be at least 1")
@@ -95,13 +95,13 @@ async def ask_closed(
 
 
 async def ask_open(
-    stream: Stream,
+    stream: LoadProfile,
     per_s: float,
     *,
     heard: Listener | None = None,
     clock: Clock | None = None,
     stop: asyncio.Event | None = None,
-) -> Tally:
+) -> LoadStats:
     """Asks `per_s` questions a second, evenly spaced, and does not wait for answers. `heard` is told of each reply.
 
     `stop`: once set nothing more is asked, and what is under way is still answered.
@@ -125,8 +125,10 @@ async def ask_open(
 class _Asker:
     """Asks single questions and counts the replies."""
 
-    def __init__(self, stream: Stream, session: aiohttp.ClientSession, heard: Listener | None, clock: Clock) -> None:
-        self.tally = Tally()
+    def __init__(
+        self, stream: LoadProfile, session: aiohttp.ClientSession, heard: Listener | None, clock: Clock
+    ) -> None:
+        self.tally = LoadStats()
         self.in_flight = 0
         self.now_s = clock.monotonic_s
         self._stream = stream
@@ -168,13 +170,13 @@ class _Asker:
         async with self._session.post(self._url, data=body, allow_redirects=False) as response:
             return response.status, await response.read()
 
-    def _read(self, question: str, due_s: float, status: int, body: bytes) -> Reply:
+    def _read(self, question: str, due_s: float, status: int, body: bytes) -> QuestionResult:
         answer = _json_object(body)
         if status != 200:
             return self._failure(question, due_s, f"HTTP {status}")
         if not answer.get("answer"):
             return self._failure(question, due_s, "no answer in the reply")
-        return Reply(
+        return QuestionResult(
             question=question,
             asked_at_s=due_s,
             ms=self._ms_since(due_s),
@@ -184,13 +186,13 @@ class _Asker:
             served_by=answer.get("served_by") or {},
         )
 
-    def _failure(self, question: str, due_s: float, why: str) -> Reply:
-        return Reply(question=question, asked_at_s=due_s, ms=self._ms_since(due_s), answered=False, why=why)
+    def _failure(self, question: str, due_s: float, why: str) -> QuestionResult:
+        return QuestionResult(question=question, asked_at_s=due_s, ms=self._ms_since(due_s), answered=False, why=why)
 
     def _ms_since(self, due_s: float) -> float:
         return (self.now_s() - due_s) * 1000
 
-    def _count(self, reply: Reply) -> None:
+    def _count(self, reply: QuestionResult) -> None:
         self.tally.add(reply)
         if self._heard is not None:
             self._heard(reply)
@@ -198,7 +200,7 @@ class _Asker:
 
 @asynccontextmanager
 async def _asker(
-    stream: Stream, connections: int, heard: Listener | None, clock: Clock | None
+    stream: LoadProfile, connections: int, heard: Listener | None, clock: Clock | None
 ) -> AsyncIterator[_Asker]:
     headers = {"Content-Type": "application/json"}
     if stream.api_key:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
-from ha_rag.components.embedders.teaching import PRIMARY_SPACE
+from ha_rag.components.embedders.scripted import PRIMARY_SPACE
 from ha_rag.components.script import Script
 from ha_rag.errors import ConfigurationError, InvalidRequestError
 from ha_rag.interfaces import Embedder

@@ -15,7 +15,7 @@ FILTERED = "content_filter"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Delta:
     """A piece of a streamed answer. `finished`: whether the service said that it was the last."""
 
     text: str
@@ -38,19 +38,19 @@ def answer_in(body: bytes, secret: str | None = None) -> str:
     return text.strip()
 
 
-def piece_in(data: bytes, secret: str | None = None) -> Piece:
+def delta_in(data: bytes, secret: str | None = None) -> Delta:
     """One piece of a stream. Raises as `answer_in` does, and ServiceError where the stream carries an error."""
     event = _parsed(data, secret)
     if "error" in event:
         said = quoted(service_message(data), secret)
         raise ServiceError(f"the stream carries an error: {said or 'without a text'}")
     if not event.get("choices"):
-        return Piece("", finished=False)  # a piece about usage alone
+        return Delta("", finished=False)  # a piece about usage alone
     choice = _first_choice(event)
     _refuse_filtered(choice)
     delta = choice.get("delta")
     text = delta.get("content") if isinstance(delta, dict) else None
-    return Piece(text if isinstance(text, str) else "", finished=choice.get("finish_reason") is not None)
+    return Delta(text if isinstance(text, str) else "", finished=choice.get("finish_reason") is not None)
 
 
 def _parsed(body: bytes, secret: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import orjson
 
 from ha_rag.components.encodable import encodable
 from ha_rag.components.generators.citations import cited_in
-from ha_rag.components.generators.completion_reply import answer_in, piece_in
+from ha_rag.components.generators.completion_reply import answer_in, delta_in
 from ha_rag.components.generators.prompt import chat_messages
 from ha_rag.components.service_client import ServiceClient
 from ha_rag.components.service_config import ServiceConfig
@@ -48,7 +48,7 @@ class OpenAIGenerator:
                 if data == DONE:
                     finished = True
                     break
-                piece = piece_in(data, self._client.config.api_key)
+                piece = delta_in(data, self._client.config.api_key)
                 finished = finished or piece.finished
                 if piece.text:
                     said_anything = True

@@ -39,7 +39,7 @@ async def found_in(index: Index, search: Callable[[], Ranked]) -> list[Passage]:
     In a worker thread where the index is large. Raises ComponentError where the index cannot be searched.
     """
     try:
-        index.look()
+        index.poll()
         if index.passages < THREAD_FROM_PASSAGES:
             return _passages(index, search)
         return await asyncio.to_thread(_passages, index, search)

@@ -1,7 +1,7 @@
 import pytest
 
 from ha_rag.components.embedders.cached import CachedEmbedder, MemoryEmbeddingCache, RememberingEmbedder
-from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
+from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
 from ha_rag.components.embedders.zero import ZeroEmbedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ComponentError, ConfigurationError, ServiceError

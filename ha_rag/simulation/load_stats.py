@@ -1,4 +1,4 @@
-"""Tally: what became of the questions that were asked."""
+"""LoadStats: what became of the questions that were asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class QuestionResult:
     """What became of one question. `ms`: from when it was due. `why`: of a failure, a few words; else "".
 
     `asked_at_s`: by the asker's monotonic clock. `served_by`: stage -> tier, as the answer says.
@@ -25,7 +25,7 @@ class Reply:
     served_by: Mapping[str, str] = field(default_factory=dict)
 
 
-class Tally:
+class LoadStats:
     """Counts of replies, and their latencies. For one event loop. Degraded answers are answers, and counted as both."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Tally:
         """Answers a second."""
         return self.answered / self.took_s if self.took_s else 0.0
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: QuestionResult) -> None:
         """Counts one reply. Latencies of answers and of failures are kept apart: a quick refusal is no quick answer."""
         if not reply.answered:
             self.failures[reply.why] += 1

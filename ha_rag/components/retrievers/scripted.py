@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 
 from ha_rag.components.embedders.hashing import hashed
-from ha_rag.components.embedders.teaching import PRIMARY_SPACE, SECONDARY_SPACE
+from ha_rag.components.embedders.scripted import PRIMARY_SPACE, SECONDARY_SPACE
 from ha_rag.components.retrievers.local import REDUCED_DOCS, LocalRetriever, ReducedLocalRetriever
 from ha_rag.components.script import Script
 from ha_rag.index.index import Index
-from ha_rag.index.shelf import Documents, Shelf
+from ha_rag.index.temporary import Documents, TemporaryIndex
 
-_COLUMNS = {space: partial(hashed, dimension=space.dimension) for space in (PRIMARY_SPACE, SECONDARY_SPACE)}
+_EMBED = {space: partial(hashed, dimension=space.dimension) for space in (PRIMARY_SPACE, SECONDARY_SPACE)}
 
 
 def _index_of(source: Index | Documents) -> Index:
     """`source`, or an index of its texts that PrimaryEmbedder's and SecondaryEmbedder's vectors can search."""
-    return source if isinstance(source, Index) else Shelf(source, _COLUMNS)
+    return source if isinstance(source, Index) else TemporaryIndex(source, _EMBED)
 
 
 class PrimaryRetriever(LocalRetriever):

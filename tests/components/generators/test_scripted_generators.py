@@ -1,6 +1,6 @@
 import pytest
 
-from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
+from ha_rag.components.generators.scripted import FallbackGenerator, PrimaryGenerator
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
 from ha_rag.interfaces import Generator

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
+from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
 from ha_rag.interfaces import Embedder
