@@ -66,10 +66,3 @@ class LexicalRetriever:
         if top_k < 1:
             return []
         return await found_in(self._index, partial(by_words, self._index, question, top_k))
-
-
-class NoRetriever:
-    """The last resort, which cannot fail: no passages."""
-
-    async def retrieve(self, question: str, embedding: Embedding, top_k: int) -> list[Passage]:
-        return []

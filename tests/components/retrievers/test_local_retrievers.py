@@ -14,7 +14,6 @@ import pytest
 from ha_rag.components.retrievers import (
     LexicalRetriever,
     LocalRetriever,
-    NoRetriever,
     PrimaryRetriever,
     ReducedRetriever,
     searching,
@@ -100,10 +99,6 @@ async def test_the_reduced_one_gives_as_many_as_it_is_told(index: Index) -> None
     assert len(await ReducedRetriever(index, max_docs=3).retrieve("circuit", _meaning(index, "a"), 10)) == 3
     with pytest.raises(ConfigurationError, match="max_docs = 0"):
         ReducedRetriever(index, max_docs=0)
-
-
-async def test_the_last_resort_finds_nothing_and_never_fails() -> None:
-    assert await NoRetriever().retrieve("anything", ZERO, 5) == []
 
 
 @pytest.mark.parametrize("kind", [PrimaryRetriever, ReducedRetriever, LexicalRetriever])
