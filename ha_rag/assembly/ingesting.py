@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from ha_rag.assembly.components import embedder_tiers
 from ha_rag.assembly.documents import permitted_by
 from ha_rag.assembly.replica import closed, registry_of
+from ha_rag.assembly.tiers import embedder_tiers
 from ha_rag.index.index import Index
 from ha_rag.index.ingest import ingest
 from ha_rag.index.report import IngestReport, Progress

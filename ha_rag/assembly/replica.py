@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.documents import IndexDocuments
 from ha_rag.assembly.gauges import gauges
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.tracing import traces_of
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.dashboards.watcher import Watcher
@@ -26,7 +26,7 @@ from ha_rag.http.service import Limits, Service
 from ha_rag.index.index import Index
 from ha_rag.index.refreshing import kept_fresh
 from ha_rag.settings import Settings
-from ha_rag.settings.shape import ServerTable
+from ha_rag.settings.tables import ServerTable
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.system import HighAvailabilityRAG
 from ha_rag.telemetry.logs import log_event

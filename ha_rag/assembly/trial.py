@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.redis_trial import try_redis
 from ha_rag.assembly.replica import closed
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.errors import ComponentError, HaRagError, ServiceError, ServiceTimeoutError
 from ha_rag.index.index import Index
 from ha_rag.interfaces import Embedder, Generator, Retriever

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ha_rag.assembly import build_replica
-from ha_rag.assembly.replica import Replica
-from ha_rag.settings import load_settings
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.replica import Replica, build_replica
 from ha_rag.simulation.provider import RunningProvider, running_provider
 
 CONFIGURATION = """

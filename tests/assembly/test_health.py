@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ha_rag.assembly import build_replica
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.replica import build_replica
 from ha_rag.index.schema import DATABASE
-from ha_rag.settings import load_settings
 from ha_rag.simulation.faults import Fault, FaultMode, Target
 from tests.assembly.services import replica_over_services
 from tests.http.street import Street

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ha_rag.assembly import build_replica
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.ingesting import ingest_into
-from ha_rag.settings import Settings, load_settings
+from ha_rag.assembly.replica import build_replica
+from ha_rag.settings import Settings
 from tests.http.street import Street
 from tests.waiting import until
 

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.tracing import traces_of
-from ha_rag.settings import load_settings
 from ha_rag.simulation.faults import Fault, FaultMode, Target
 from ha_rag.telemetry import exporting
 from tests.assembly.collector import collecting
@@ -31,6 +32,9 @@ class Nowhere:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Nowhere)
 """
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -271,8 +275,8 @@ def test_a_replica_that_nobody_asked_for_traces_needs_and_loads_nothing_for_them
     program = (
         "import asyncio, json, sys\n"
         f"{'' if installed else MISSING}\n"
-        "from ha_rag.assembly import build_replica\n"
-        "from ha_rag.settings import load_settings\n"
+        "from ha_rag.assembly.replica import build_replica\n"
+        "from ha_rag.assembly.configuration import load_settings\n"
         "async def main():\n"
         "    async with build_replica(load_settings(None, variables={})).running() as replica:\n"
         "        await replica.rag.query('How?')\n"
@@ -281,6 +285,8 @@ def test_a_replica_that_nobody_asked_for_traces_needs_and_loads_nothing_for_them
         "print(json.dumps([name for name in sys.modules if name.startswith(ours)]))\n"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, check=False, cwd=tmp_path, env={}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
 
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

@@ -126,8 +126,8 @@ def test_a_wrong_file_is_refused_problem_by_problem(run, own_folder):
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "ha-rag: server.port = 99999: must be at most 65535",
-        "ha-rag: embedders[0].kind: is missing; must be one of 'openai', 'local', 'hashing'",
-        "ha-rag: circuit.probs = 1: is no key here; did you mean probes?",
+        "ha-rag: embedders[0].kind: is required; must be one of 'openai', 'local', 'hashing'",
+        "ha-rag: circuit.probs = 1: unknown key; did you mean probes?",
     ]
 
 
@@ -135,4 +135,4 @@ def test_a_wrong_file_is_refused_problem_by_problem(run, own_folder):
 def test_a_file_that_is_not_there_is_told_by_every_command(run, command):
     result = run(command, "--config", "nowhere.toml")
 
-    assert (result.exit_code, result.stderr) == (2, "ha-rag: nowhere.toml: there is no such file\n")
+    assert (result.exit_code, result.stderr) == (2, "ha-rag: nowhere.toml: no such file\n")

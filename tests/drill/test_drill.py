@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.drill import rehearsal
 from ha_rag.drill.configuration import FAST, FULL, drilled_configuration
 from ha_rag.drill.ground import Sight
@@ -19,7 +20,6 @@ from ha_rag.drill.picture import live, table, verdict
 from ha_rag.drill.rehearsal import Rehearsal, Scene
 from ha_rag.drill.result import StageResult
 from ha_rag.drill.stages import STAGES, Stage, stages_named
-from ha_rag.settings import load_settings
 from ha_rag.simulation.load_stats import LoadStats, QuestionResult
 
 

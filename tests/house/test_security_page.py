@@ -15,8 +15,8 @@ from ha_rag.index.reading.files import DEFAULT_LIMITS
 from ha_rag.index.reading.sandbox import BASE_S, BYTES_PER_S, MEMORY_BYTES
 from ha_rag.local_fleet.connection import OPTIONS
 from ha_rag.local_fleet.front import FrontConfig
-from ha_rag.settings.loading import MAX_FILE_BYTES
-from ha_rag.settings.shape import ServerTable
+from ha_rag.settings.file import MAX_FILE_BYTES
+from ha_rag.settings.tables import ServerTable
 from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()

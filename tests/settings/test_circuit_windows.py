@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ha_rag.settings import load_settings
+from ha_rag.assembly.configuration import load_settings
 
 GENERATOR = """
 [[generators]]
@@ -40,4 +40,4 @@ def test_a_rest_that_a_probe_would_outlast_is_lengthened_and_said(tmp_path):
     file.write_text(GENERATOR + "[generators.circuit]\nrecovery_timeout_s = 5.0\n")
     (warning,) = load_settings(file, {}).warnings
     assert "generator.primary: recovery_timeout_s = 5" in warning
-    assert "rests 9 s" in warning
+    assert "stays open for 9 s" in warning

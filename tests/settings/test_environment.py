@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.errors import ConfigurationError
-from ha_rag.settings import load_settings, read_environment, redacted
+from ha_rag.settings import read_environment, redacted
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +91,8 @@ def test_what_is_no_redis_address_is_refused(url, rule):
     [
         ({"HA_RAG_LOG": "xml"}, "HA_RAG_LOG = 'xml': must be console or json"),
         ({"HA_RAG_REPLICA": "a b"}, "HA_RAG_REPLICA = 'a b': must be 1 to 64 letters"),
-        ({"HA_RAG_API_KEYS": " , "}, "HA_RAG_API_KEYS: must hold at least one key"),
-        ({"HA_RAG_ADMIN_TOKEN": "  "}, "HA_RAG_ADMIN_TOKEN: must hold more than blanks"),
+        ({"HA_RAG_API_KEYS": " , "}, "HA_RAG_API_KEYS: must contain at least one key"),
+        ({"HA_RAG_ADMIN_TOKEN": "  "}, "HA_RAG_ADMIN_TOKEN: must not consist of white space only"),
     ],
 )
 def test_a_wrong_variable_is_refused_by_its_name(variables, problem):

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ha_rag.assembly.configuration import settings_of
 from ha_rag.errors import ConfigurationError
-from ha_rag.settings import read_environment, redacted, settings_of
+from ha_rag.settings import read_environment, redacted
 from ha_rag.settings.circuits import CIRCUIT_KEYS
 
 KEYS = [

@@ -14,12 +14,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ha_rag.assembly.components import embedder_tiers, generator_tiers
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.address import parse
-from ha_rag.settings import Settings, load_settings
+from ha_rag.settings import Settings
 from ha_rag.settings.environment import VARIABLES
-from ha_rag.settings.loading import MAX_FILE_BYTES, MOST_PROBLEMS
+from ha_rag.settings.file import MAX_FILE_BYTES
+from ha_rag.settings.loading import MOST_PROBLEMS
 from ha_rag.settings.reference import EXAMPLE
 
 SENTENCE = re.compile(r"[^\n]+: [^\n]+")
@@ -240,5 +242,5 @@ def test_no_secret_of_the_environment_is_ever_shown(folder, secret):
 def test_a_key_that_no_header_can_carry_is_refused_by_its_variable_s_name(folder, name):
     told = verdict(folder, EXAMPLE, {"REDIS_PASSWORD": "p", name: f"{SECRET}-ä"})
     assert told == (
-        f"{name}: must be printable ASCII, since a header carries nothing else (its value is not shown here)",
+        f"{name}: must be printable ASCII, because it is sent in an HTTP header (its value is not shown here)",
     )
