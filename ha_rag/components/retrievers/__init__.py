@@ -1,4 +1,4 @@
-"""Retrievers: questions into passages. All of these search the embedded index; others stand beside them."""
+"""Retrievers find passages. These search the embedded index."""
 
 from ha_rag.components.retrievers.local import LexicalRetriever, LocalRetriever, ReducedLocalRetriever
 from ha_rag.components.retrievers.scripted import PrimaryRetriever, ReducedRetriever

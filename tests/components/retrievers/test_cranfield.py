@@ -1,4 +1,4 @@
-"""How well the retrievers find, on the Cranfield collection (public research data, kept outside the project)."""
+"""Retrieval quality on the Cranfield collection (public research data, kept outside the project)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _ndcg(retriever: Retriever, embedder: LocalEmbedder) -> float:
 
 
 @NEEDED
-async def test_hybrid_search_finds_better_than_words_and_both_reach_the_reference(tmp_path: Path) -> None:
+async def test_hybrid_search_beats_lexical_search_and_both_reach_their_reference(tmp_path: Path) -> None:
     embedder = LocalEmbedder()
     with Index(tmp_path) as index:
         report = await ingest([CRANFIELD / "corpus.jsonl"], index, {"local": embedder})
