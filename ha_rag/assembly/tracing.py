@@ -1,4 +1,4 @@
-"""Tracing, plugged in where the environment asks for it and OpenTelemetry is installed."""
+"""Enables tracing if the environment asks for it and OpenTelemetry is installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPERATIONS = {
 
 
 def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | None:
-    """What makes spans of this replica's work; None where nobody asked for any, or where they cannot be made."""
+    """The object that creates this replica's spans; None if tracing is not enabled or not possible."""
     tracing = read_tracing() if tracing is None else tracing
     if tracing.problem:
         log.warning("%s", tracing.problem)
@@ -37,7 +37,7 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
         from ha_rag.telemetry.traces import Traces
     except ModuleNotFoundError as error:
         log.warning(
-            "the environment asks for traces (OTEL_*), but %s is missing: pip install 'ha-rag[otel]'", error.name
+            "the environment enables traces (OTEL_*), but %s is missing: pip install 'ha-rag[otel]'", error.name
         )
         return None
     hidden = [header.reveal() for header in tracing.headers]
@@ -45,13 +45,13 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
 
     def flush() -> None:
         if not flushed(provider):
-            log.warning("the last spans could not be sent in time: is the collector there?")
+            log.warning("the last spans could not be sent in time; is the collector reachable?")
 
     return Traces(provider.get_tracer("ha_rag"), services(settings), content=tracing.content, flush=flush)
 
 
 def services(settings: Settings) -> dict[str, dict[str, str | int]]:
-    """Circuit -> what OpenTelemetry's conventions want to know of the component behind it."""
+    """Circuit name -> the span attributes of its component, by OpenTelemetry's conventions for generative AI."""
     return {
         circuit_name(type_, table): _attributes(type_, table)
         for type_, tables in settings.components.items()

@@ -1,4 +1,4 @@
-"""A replica whose embedder and generator are services: the simulated provider's, over a real socket."""
+"""A replica whose embedder and generator are services of the simulated provider, over a real socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration file may say, and how a wrong one is refused."""
+"""What a configuration file may contain, and how an invalid one is refused."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def problems(tmp_path: Path, text: str, **variables: str) -> tuple[str, ...]:
     return refused.value.problems
 
 
-def test_the_file_of_the_design_is_read_whole(tmp_path):
+def test_a_complete_file_is_loaded(tmp_path):
     settings = loaded(tmp_path, DESIGN, OPENAI_API_KEY="sk-1")
 
     assert [embedder.name for embedder in settings.embedders] == ["primary", "secondary"]
@@ -97,7 +97,7 @@ def test_the_file_of_the_design_is_read_whole(tmp_path):
     assert settings.warnings == ()
 
 
-def test_without_a_file_the_tiers_inside_the_process_answer(tmp_path, monkeypatch):
+def test_without_a_file_the_components_inside_the_process_are_used(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     settings = load_settings(variables={})
@@ -108,11 +108,11 @@ def test_without_a_file_the_tiers_inside_the_process_answer(tmp_path, monkeypatc
     assert [generator.kind for generator in settings.generators] == ["extractive"]
 
 
-def test_an_empty_file_means_the_defaults(tmp_path):
+def test_an_empty_file_gives_the_defaults(tmp_path):
     assert loaded(tmp_path, "").server.port == 8000
 
 
-def test_services_share_their_circuit_and_in_process_kinds_keep_theirs(tmp_path):
+def test_circuits_of_services_are_shared_and_those_of_in_process_kinds_are_not(tmp_path):
     circuits = loaded(tmp_path, DESIGN).circuits
 
     assert {name: circuit.scope for name, circuit in circuits.items()} == {
@@ -126,7 +126,7 @@ def test_services_share_their_circuit_and_in_process_kinds_keep_theirs(tmp_path)
     }
 
 
-def test_a_scope_of_its_own_beats_the_kind_and_the_general_table(tmp_path):
+def test_a_components_own_scope_takes_precedence_over_the_general_table_and_the_kind(tmp_path):
     text = DESIGN.replace("shed = false", 'shed = false\nscope = "replica"').replace(
         "recovery_timeout_s = 5.0", 'recovery_timeout_s = 5.0\nscope = "fleet"'
     )
@@ -136,7 +136,7 @@ def test_a_scope_of_its_own_beats_the_kind_and_the_general_table(tmp_path):
     assert circuits["generator.primary"].scope == "replica"
 
 
-def test_a_component_changes_single_values_and_inherits_the_rest(tmp_path):
+def test_a_component_replaces_single_circuit_values_and_inherits_the_others(tmp_path):
     circuits = loaded(
         tmp_path, "[circuit]\nmin_samples = 9\nquorum = 2\n" + _local("[embedders.circuit]\nquorum = 3")
     ).circuits
@@ -145,7 +145,7 @@ def test_a_component_changes_single_values_and_inherits_the_rest(tmp_path):
     assert circuits["retriever.primary"].policy.quorum == 2
 
 
-def test_an_inherited_probe_timeout_is_cut_to_a_shorter_rest_of_its_own(tmp_path):
+def test_an_inherited_probe_timeout_is_reduced_to_a_shorter_recovery_timeout(tmp_path):
     text = "[circuit]\nprobe_timeout_s = 10.0\n" + _local("[embedders.circuit]\nrecovery_timeout_s = 5.0")
 
     assert loaded(tmp_path, text).circuits["embedder.a"].policy.probe_timeout_s == 5.0
@@ -180,7 +180,7 @@ def test_an_inherited_probe_timeout_is_cut_to_a_shorter_rest_of_its_own(tmp_path
         ("circuit = 1", "circuit = 1: must be a table, as in [circuit]"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_refused_with_its_path_its_value_and_the_rule(tmp_path, text, problem):
+def test_an_invalid_value_is_refused_with_path_value_and_rule(tmp_path, text, problem):
     assert problems(tmp_path, text) == (problem,)
 
 
@@ -204,11 +204,11 @@ def test_a_wrong_value_is_refused_with_its_path_its_value_and_the_rule(tmp_path,
          'embedders[0].base_url = "localhost": must be an http:// or https:// URL without spaces, ? or #'),
     ],
 )  # fmt: skip
-def test_a_wrong_component_is_refused_by_its_number(tmp_path, component, problem):
+def test_an_invalid_component_is_refused_with_its_number(tmp_path, component, problem):
     assert problems(tmp_path, f"[[embedders]]\n{component}") == (problem,)
 
 
-def test_all_problems_are_told_at_once(tmp_path):
+def test_all_problems_are_reported_at_once(tmp_path):
     text = """
         [server]
         port = 99999
@@ -238,7 +238,7 @@ def test_all_problems_are_told_at_once(tmp_path):
     assert all(any(problem.startswith(place) for problem in found) for place in wrong)
 
 
-def test_two_components_of_one_name_are_refused(tmp_path):
+def test_two_components_with_one_name_are_refused(tmp_path):
     text = _local("") + _local("")
 
     assert problems(tmp_path, text) == (
@@ -246,20 +246,20 @@ def test_two_components_of_one_name_are_refused(tmp_path):
     )
 
 
-def test_the_same_name_in_two_lists_is_fine(tmp_path):
+def test_the_same_name_may_be_used_in_two_lists(tmp_path):
     text = _local("") + '[[generators]]\nname = "a"\nkind = "extractive"'
 
     assert {"embedder.a", "generator.a"} <= set(loaded(tmp_path, text).circuits)
 
 
-def test_a_syntax_error_is_told_with_its_line(tmp_path):
+def test_a_syntax_error_is_reported_with_its_line(tmp_path):
     (problem,) = problems(tmp_path, "[server]\nport = \n")
 
     assert "is not valid TOML" in problem
     assert "line 2" in problem
 
 
-def test_a_file_that_is_not_utf8_is_told_with_its_line(tmp_path):
+def test_a_file_that_is_not_utf8_is_reported_with_the_line(tmp_path):
     file = tmp_path / "ha_rag.toml"
     file.write_bytes(b"[server]\nhost = '\xff'\n")
 
@@ -267,7 +267,7 @@ def test_a_file_that_is_not_utf8_is_told_with_its_line(tmp_path):
         load_settings(file, {})
 
 
-def test_a_deeply_nested_file_is_refused_and_not_crashed_on(tmp_path):
+def test_a_deeply_nested_file_is_refused_without_a_crash(tmp_path):
     (problem,) = problems(tmp_path, "a = " + "[" * 100_000)
 
     assert "is not valid TOML" in problem
@@ -279,7 +279,7 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(tmp_path, name, why
         load_settings(tmp_path / name, {})
 
 
-def test_a_huge_file_is_not_read(tmp_path):
+def test_a_huge_file_is_refused(tmp_path):
     (problem,) = problems(tmp_path, "# " + "x" * 1_000_001)
 
     assert "is larger than 1000000 bytes" in problem

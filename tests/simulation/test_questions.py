@@ -1,4 +1,4 @@
-"""The stream of questions: bounded, counted, and honest about latency."""
+"""The load generator: bounded, counted, and with honest latencies."""
 
 import asyncio
 from collections import deque
@@ -42,7 +42,7 @@ async def fleet(*replies):
         await runner.cleanup()
 
 
-async def test_a_closed_loop_asks_so_many_questions_and_no_more():
+async def test_a_closed_loop_asks_exactly_count_questions():
     async with fleet(GOOD, DEGRADED) as (url, asked):
         tally = await ask_closed(LoadProfile(url=url, questions=["a", "b", "c"], count=7), askers=3)
     assert sorted(q["question"] for q in asked) == ["a", "a", "a", "b", "b", "c", "c"]
@@ -63,20 +63,20 @@ async def test_a_closed_loop_stops_when_its_time_is_up():
 
 @pytest.mark.parametrize(
     ("reply", "why"),
-    [(503, "HTTP 503"), (302, "HTTP 302"), ({}, "no answer in the reply"), ([], "no answer in the reply")],
+    [(503, "HTTP 503"), (302, "HTTP 302"), ({}, "no answer in the response"), ([], "no answer in the response")],
 )
-async def test_what_is_no_answer_is_a_failure_with_its_reason(reply, why):
+async def test_a_response_without_an_answer_is_a_failure_with_a_reason(reply, why):
     async with fleet(reply) as (url, _):
         tally = await ask_closed(LoadProfile(url=url, count=2))
     assert (tally.answered, tally.failures) == (0, {why: 2})
 
 
-async def test_a_dead_fleet_is_a_failure_and_no_exception():
+async def test_an_unreachable_fleet_is_a_failure_and_not_an_exception():
     tally = await ask_closed(LoadProfile(url=f"http://127.0.0.1:{free_port()}", count=2))
     assert (tally.answered, tally.failed) == (0, 2)
 
 
-async def test_a_question_without_an_answer_in_time_has_failed():
+async def test_a_question_without_an_answer_in_time_is_a_failure():
     never = asyncio.Event()
     async with fleet(never) as (url, _):
         tally = await ask_closed(LoadProfile(url=url, count=1, timeout_s=0.05))
@@ -84,7 +84,7 @@ async def test_a_question_without_an_answer_in_time_has_failed():
     assert tally.failed == 1
 
 
-async def test_an_open_loop_asks_on_time_whatever_the_answers_do():
+async def test_an_open_loop_asks_on_schedule_however_slow_the_answers_are():
     stalled = asyncio.Event()
     async with fleet(stalled) as (url, asked):
         asking = asyncio.create_task(ask_open(LoadProfile(url=url, count=5), per_s=500))
@@ -110,7 +110,7 @@ async def test_an_open_loop_counts_what_it_could_not_send():
     assert tally.answered == 2
 
 
-async def test_each_reply_can_be_listened_to():
+async def test_each_result_is_passed_to_the_listener():
     heard: list[QuestionResult] = []
     async with fleet(GOOD, 503) as (url, _):
         await ask_closed(LoadProfile(url=url, questions=["a"], count=2), heard=heard.append)
@@ -120,7 +120,7 @@ async def test_each_reply_can_be_listened_to():
     ]
 
 
-async def test_a_tally_can_be_told_in_plain_values():
+async def test_load_stats_can_be_converted_to_json():
     async with fleet(GOOD) as (url, _):
         told = (await ask_closed(LoadProfile(url=url, count=4))).as_json()
     assert told["asked"] == told["answered"] == 4
@@ -128,7 +128,7 @@ async def test_a_tally_can_be_told_in_plain_values():
     assert list(told["ms"]) == ["p50", "p95", "p99"]
 
 
-async def test_a_tally_of_nothing_has_no_latency():
+async def test_load_stats_without_answers_have_no_latency():
     tally = await ask_closed(LoadProfile(url=f"http://127.0.0.1:{free_port()}", count=1))
     assert tally.as_json()["ms"] == {"p50": None, "p95": None, "p99": None}
 
@@ -143,12 +143,12 @@ async def test_a_tally_of_nothing_has_no_latency():
         ({"count": 1, "url": "localhost:8000"}, "url"),
     ],
 )
-def test_an_endless_or_impossible_stream_is_refused(settings, word):
+def test_an_endless_or_invalid_load_profile_is_refused(settings, word):
     with pytest.raises(ConfigurationError, match=word):
         LoadProfile(**{"url": "http://localhost", **settings})
 
 
-async def test_impossible_speeds_are_refused():
+async def test_invalid_rates_are_refused():
     stream = LoadProfile(url="http://localhost", count=1)
     with pytest.raises(ConfigurationError, match="per_s"):
         await ask_open(stream, per_s=0)
