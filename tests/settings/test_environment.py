@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.tiers import generator_tiers
 from ha_rag.errors import ConfigurationError
 from ha_rag.settings import read_environment, redacted
 
@@ -130,6 +131,18 @@ def test_a_missing_service_key_is_a_warning(empty_folder):
         'generator.a: api_key_env = "MINE" names a variable that is not set, so no key is sent',
     )
     assert settings.api_keys_of == {}
+
+
+@pytest.mark.parametrize(("variable", "keys"), [("sk-1\n", ["sk-1"]), (" sk-1 ", ["sk-1"]), (" \n", [])])
+def test_white_space_around_a_service_key_is_removed(empty_folder, variable, keys):
+    (empty_folder / "ha_rag.toml").write_text(
+        '[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://a.b/v1"\nmodel = "m"'
+    )
+    settings = load_settings(variables={"OPENAI_API_KEY": variable})
+
+    assert [key.reveal() for key in settings.api_keys_of.values()] == keys
+    assert len(settings.warnings) == 1 - len(keys)
+    assert len(generator_tiers(settings)) == 1
 
 
 @pytest.mark.parametrize("host", ["localhost:9100", "127.0.0.1", "[::1]:9100", "provider:9100"])

@@ -163,6 +163,8 @@ ugly = any_text | st.binary(max_size=20).map(lambda data: data.replace(b"\0", b"
 @given(st.dictionaries(st.sampled_from([*VARIABLES, "OPENAI_API_KEY", "REDIS_PASSWORD"]), ugly))
 @example({"OPENAI_API_KEY": "sk-\udcff", "REDIS_PASSWORD": "\udcff"})
 @example({"HA_RAG_ADMIN_TOKEN": "\udcff"})
+@example({"OPENAI_API_KEY": " ", "REDIS_PASSWORD": "p"})
+@example({"OPENAI_API_KEY": "sk-1\n", "REDIS_PASSWORD": "p"})
 @example({"HA_RAG_REDIS_URL": "redis://h/" + "9" * 5000})
 def test_any_environment_becomes_settings_or_error_sentences(folder, variables):
     if "HA_RAG_CONFIG" in variables:
