@@ -25,8 +25,8 @@ from typing import Any
 from benchmarks.own_redis import free_port, own_redis
 from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, ready
 from ha_rag import CircuitPolicy
-from ha_rag.assembly import build_replica
-from ha_rag.settings import load_settings
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.replica import build_replica
 
 PACKAGE = str(Path(__file__).parent.parent / "ha_rag") + os.sep
 

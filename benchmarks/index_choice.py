@@ -31,7 +31,7 @@ from rich.table import Table
 
 from ha_rag.components.embedders.local import LocalEmbedder
 from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever
-from ha_rag.index import Document, Index, Piece, ingest
+from ha_rag.index import Chunk, Document, Index, ingest
 from ha_rag.index.column import Column
 from ha_rag.index.graph import Graph
 from ha_rag.index.lexical import LexicalSearch, write_lexical
@@ -303,7 +303,7 @@ async def measure_start() -> None:
         for start in range(0, rows, 500):
             for n in range(start, start + 500):
                 text = " ".join(f"w{word}" for word in words[n])
-                writer.put(Document(id=str(n), text=text), [Piece(text=text)], {space: [vectors[n]]})
+                writer.put(Document(id=str(n), text=text), [Chunk(text=text)], {space: [vectors[n]]})
             writer.commit()
     with stopwatch() as seconds, Index(folder) as index:
         index.snapshot.search_words("w7 w9", 3)

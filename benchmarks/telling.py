@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from ha_rag.assembly import build_replica
-from ha_rag.settings import load_settings
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.replica import build_replica
 from ha_rag.telemetry.logs import JsonLines
 from tests.http.street import Street
 

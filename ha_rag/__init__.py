@@ -1,14 +1,15 @@
 """ha_rag answers questions over your documents, and keeps answering when the services behind it fail.
 
-The circuit is usable alone: `CircuitRegistry`, `CircuitBreaker`, `CircuitPolicy`. The pipeline stands on it:
-`HighAvailabilityRAG` over a `FallbackStrategy`. Every public name is in `__all__`; it is loaded when first used, so
-that a program which guards one call does not load what answers questions.
+The circuit breaker can be used alone: `CircuitRegistry`, `CircuitBreaker`, `CircuitPolicy`. The pipeline is built on
+it: `HighAvailabilityRAG` over a `FallbackStrategy`. `__all__` lists every public name. Names are imported when first
+used, so a program that guards one call does not load the pipeline.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 if TYPE_CHECKING:
     from ha_rag.breaker.breaker import CircuitBreaker
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
     from ha_rag.circuit.policy import CircuitPolicy
     from ha_rag.circuit.state import CircuitState, OverrideMode
     from ha_rag.components.embedders.cached import CachedEmbedder
-    from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
-    from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
-    from ha_rag.components.interfaces import Embedder, Generator, Retriever, StreamingGenerator
+    from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
+    from ha_rag.components.generators.scripted import FallbackGenerator, PrimaryGenerator
     from ha_rag.components.retrievers import PrimaryRetriever, ReducedRetriever
     from ha_rag.components.script import Script
+    from ha_rag.deprecated import DeadlineExceededError as DeadlineExceededError
     from ha_rag.errors import (
         CircuitOpenError,
         ComponentError,
         ConfigurationError,
-        DeadlineExceededError,
         HaRagError,
         InvalidRequestError,
         MalformedReplyError,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ThrottledError,
         UnknownCircuitError,
     )
+    from ha_rag.interfaces import Embedder, Generator, Retriever, StreamingGenerator
     from ha_rag.messages import (
         Answer,
         Attempt,
@@ -70,7 +71,6 @@ __all__ = [
     "ComponentStatus",
     "ComponentType",
     "ConfigurationError",
-    "DeadlineExceededError",
     "Embedder",
     "Embedding",
     "FallbackGenerator",
@@ -113,15 +113,14 @@ _HOMES = {
     "ha_rag.circuit.policy": ("CircuitPolicy",),
     "ha_rag.circuit.state": ("CircuitState", "OverrideMode"),
     "ha_rag.components.embedders.cached": ("CachedEmbedder",),
-    "ha_rag.components.embedders.teaching": ("PrimaryEmbedder", "SecondaryEmbedder"),
-    "ha_rag.components.generators.teaching": ("FallbackGenerator", "PrimaryGenerator"),
-    "ha_rag.components.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
+    "ha_rag.components.embedders.scripted": ("PrimaryEmbedder", "SecondaryEmbedder"),
+    "ha_rag.components.generators.scripted": ("FallbackGenerator", "PrimaryGenerator"),
+    "ha_rag.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
     "ha_rag.components.retrievers": ("PrimaryRetriever", "ReducedRetriever"),
     "ha_rag.components.script": ("Script",),
     "ha_rag.errors": (
-        "CircuitOpenError", "ComponentError", "ConfigurationError", "DeadlineExceededError", "HaRagError",
-        "InvalidRequestError", "MalformedReplyError", "ServiceError", "ServiceTimeoutError", "ThrottledError",
-        "UnknownCircuitError",
+        "CircuitOpenError", "ComponentError", "ConfigurationError", "HaRagError", "InvalidRequestError",
+        "MalformedReplyError", "ServiceError", "ServiceTimeoutError", "ThrottledError", "UnknownCircuitError",
     ),
     "ha_rag.messages": (
         "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Outcome", "Passage", "Space",
@@ -132,15 +131,24 @@ _HOMES = {
     "ha_rag.system": ("HighAvailabilityRAG",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_DEPRECATED = ("DeadlineExceededError",)
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first asked for (PEP 562)."""
+    """Imports a public name when it is first used (PEP 562)."""
     home = _HOME_OF.get(name)
+    if home is None and name in _DEPRECATED:
+        return _deprecated(name)
     if home is None:
         raise AttributeError(f"module 'ha_rag' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(home), name)
     return value
+
+
+def _deprecated(name: str) -> Any:
+    module = import_module("ha_rag.deprecated")
+    warn(f"ha_rag.{name} is deprecated: {module.REASONS[name]}", DeprecationWarning, stacklevel=3)
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

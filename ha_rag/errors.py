@@ -14,15 +14,14 @@
     |  |- ThrottledError           it asked for a rest (429, or 503 with Retry-After)
     |  |- InvalidRequestError      it refused this very request (400, 413, 422): no fault of the service
     |  `- MalformedReplyError      it answered with what cannot be used
-    |- DeadlineExceededError       the time allowed for the whole question is up
     |- IndexStoreError
     |  |- IndexBusyError           another process is writing
     |  |- IndexTooNewError         written by a later version of ha_rag
     |  `- IndexReadOnlyError       this process may not write there
     `- UnreadableDocumentError     one document cannot be read; the others are not affected
 
-Errors carry facts as attributes, so that a caller decides on values and never on texts. Foreign exceptions
-are translated once, in the room that owns the library. All are plain values: safe across tasks and threads.
+Errors carry facts as attributes, so that callers can decide on values instead of texts. Foreign exceptions are
+translated once, in the package that owns the library. All are plain values: safe across tasks and threads.
 """
 
 from __future__ import annotations
@@ -123,14 +122,6 @@ class InvalidRequestError(ComponentError):
 
 class MalformedReplyError(ComponentError):
     """The service answered with what cannot be used: HTML, half a JSON, NaN, the wrong dimension, nothing."""
-
-
-class DeadlineExceededError(HaRagError, TimeoutError):
-    """The time allowed for the whole question is up. `after_s`: seconds that were allowed."""
-
-    def __init__(self, after_s: float) -> None:
-        super().__init__(f"no answer within {after_s:g} s")
-        self.after_s = after_s
 
 
 class IndexStoreError(HaRagError):

@@ -1,18 +1,22 @@
-"""What flows through the house: frozen values, from the question to the answer.
+"""The values that stages pass on, from the question to the answer: frozen dataclasses.
 
-Vectors are one-dimensional float32 numpy arrays of length one (or all zeros). Everything here is immutable by
-convention and safe across tasks and threads; numpy arrays are never written to once they are in a message.
+Vectors are one-dimensional float32 numpy arrays of unit length, or all zeros. Everything here is immutable by
+convention and safe across tasks and threads; nobody writes to a numpy array once it is in a message.
+
+numpy is imported for type checking only, so a program that uses nothing but a circuit breaker does not load it.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vector = NDArray[np.float32]
+Vector: TypeAlias = "NDArray[np.float32]"
 
 
 class ComponentType(enum.StrEnum):
@@ -39,10 +43,10 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The identity of a vector space. Two vectors may be compared only where all three agree.
+    """Identifies a vector space. Two vectors may be compared only if all three fields are equal.
 
-    `model`: the embedding model's name. `revision`: its version, or "". `dimension`: the vectors' width.
-    Width alone does not tell: two models of 768 dimensions are two spaces.
+    `model`: the embedding model's name. `revision`: its version, or "". `dimension`: the width of its vectors.
+    The dimension is not enough: two models with 768 dimensions have two spaces.
     """
 
     model: str
@@ -55,7 +59,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A vector and the space it lives in. `space` is None for the zero vector, which lives in none."""
+    """A vector and its space. `space` is None for the zero vector, which is in none."""
 
     vector: Vector
     space: Space | None
@@ -63,10 +67,10 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document that a retriever found.
+    """Part of a document that a retriever found.
 
-    `document`: the document's id. `id`: the passage's own, `<document>#<number>`. `heading`: the headings above it,
-    joined by " > ", or "". `score`: the retriever's own, higher is better; comparable within one result only.
+    `document`: the document's id. `id`: the passage's id, `<document>#<number>`. `heading`: the headings above it,
+    joined by " > ", or "". `score`: higher is better; comparable only within one result of one retriever.
     """
 
     document: str
@@ -79,7 +83,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a generator wrote. `cited`: numbers, from 1, of the passages that it cites, as they were given."""
+    """A generator's answer. `cited`: the numbers, from 1, of the given passages that it cites."""
 
     text: str
     cited: tuple[int, ...] = ()
@@ -87,7 +91,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage that an answer leans on. `n`: the number it has in the answer's text, from 1."""
+    """A passage that an answer cites. `n`: its number in the answer's text, from 1."""
 
     n: int
     document: str
@@ -98,7 +102,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One tier tried, or passed over. `circuit`: its circuit's name. `state`: what the circuit said at the time."""
+    """One tier that was tried or skipped. `circuit`: its circuit's name. `state`: the circuit's state at the time."""
 
     circuit: str
     outcome: Outcome
@@ -109,7 +113,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Measured retrieval quality: of the plan that served this answer, and of the best plan there is."""
+    """Measured retrieval quality: of the tiers that served this answer, and of the best possible ones."""
 
     expected: float
     best: float
@@ -118,11 +122,11 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, and the whole truth about how it came to be. `str(answer)` is its text.
+    """An answer, with a record of how it was produced. `str(answer)` is its text.
 
-    `served_by`: stage -> tier name; the last resorts are called "zero", "none" and "plain".
-    `degraded_stages`: stages that another tier than the first one served. `shared_state`: "fresh", "stale" or "local",
-    the worst among the circuits it used. `ms`: how long the whole question took.
+    `served_by`: stage -> tier name; the last resorts are called "zero", "none" and "plain". `degraded_stages`: stages
+    that were not served by their first tier. `shared_state`: "fresh", "stale" or "local", the worst of the circuits
+    used. `ms`: the duration of the question.
     """
 
     id: str
@@ -139,7 +143,7 @@ class Answer:
 
     @property
     def degraded(self) -> bool:
-        """Whether any stage was served by another tier than its first."""
+        """Whether any stage was not served by its first tier."""
         return bool(self.degraded_stages)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""One alerter: an observer of the fleet, its watcher, and the desk that tells people."""
+"""The alerter process: observes the fleet and sends alerts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from ha_rag.settings import Settings
 
 log = logging.getLogger("ha_rag.alerter")
 
-NOBODY = "incidents are told to this log alone: set HA_RAG_ALERT_URLS to apprise's URLs, separated by white space"
+NO_RECEIVERS = "alerts are written to this log only; set HA_RAG_ALERT_URLS to apprise URLs, separated by white space"
 
 
 @asynccontextmanager
 async def alerting(settings: Settings, delivery: Delivery | None = None) -> AsyncIterator[Alerter]:
-    """An alerter of the fleet that `settings` name, ready to run. Raises ConfigurationError."""
+    """An alerter for the fleet in `settings`, ready to run. Raises ConfigurationError."""
     if settings.redis_url is None:
-        raise ConfigurationError("an alerter watches a fleet: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
+        raise ConfigurationError("an alerter needs Redis: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
     delivery = delivery or delivery_of(settings)
     client, clock = connect(settings.redis_url.reveal()), SystemClock()
     name = f"{settings.replica}-{secrets.token_hex(4)}"
@@ -46,31 +46,31 @@ async def alerting(settings: Settings, delivery: Delivery | None = None) -> Asyn
 
 
 def delivery_of(settings: Settings) -> Delivery:
-    """To whom the settings name, else to the log. Raises ConfigurationError."""
+    """Delivery to the receivers in the settings, or to the log if there are none. Raises ConfigurationError."""
     if not settings.alert_urls:
         return LogDelivery()
     return AppriseDelivery([url.reveal() for url in settings.alert_urls])
 
 
 def alert_policy(settings: Settings) -> AlertPolicy:
-    """What is worth an alert."""
+    """When alerts are sent, according to the settings."""
     return AlertPolicy(**settings.alerts.model_dump(exclude={"urls_env", "link"}))
 
 
 def run_alerter(settings: Settings) -> None:
     """Runs an alerter until SIGTERM or SIGINT. Raises ConfigurationError."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_until_told(settings))
+        runner.run(_run_until_signal(settings))
 
 
-async def _until_told(settings: Settings) -> None:
-    told = asyncio.Event()
+async def _run_until_signal(settings: Settings) -> None:
+    stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with alerting(settings) as alerter:
         log.info("watching %s for %d receivers", settings.redis_url_shown, len(settings.alert_urls))
         if not settings.alert_urls:
-            log.warning(NOBODY)
+            log.warning(NO_RECEIVERS)
         running = asyncio.create_task(alerter.run())
-        await told.wait()
+        await stopped.wait()
         await end(running)

@@ -1,4 +1,4 @@
-"""The dashboard as a process of its own: sees and steers a fleet, answers no questions, and is none of its replicas."""
+"""The dashboard process: shows and controls a fleet, without being one of its replicas or answering questions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ha_rag.settings import Settings
 
 @asynccontextmanager
 async def overlooking(settings: Settings) -> AsyncIterator[Overlook]:
-    """What the dashboard's pages are made from, as long as the block lasts. Raises ConfigurationError."""
+    """The data source of the dashboard's pages, while the block lasts. Raises ConfigurationError."""
     if settings.redis_url is None:
-        raise ConfigurationError("a dashboard shows a fleet: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
+        raise ConfigurationError("a dashboard needs Redis: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
     observer = FleetObserver.connect(settings.redis_url.reveal(), namespace=settings.namespace, name=settings.replica)
     async with observer, Watcher(observer).running() as watcher:
         yield Overlook(circuits=observer, watcher=watcher, access=access_of(settings))

@@ -1,4 +1,4 @@
-"""Changing the index over HTTP: every embedder that is up gives the document a vector in its space."""
+"""Adds and deletes documents over HTTP; every available embedder makes their vectors in its space."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.state import CircuitState
-from ha_rag.components.interfaces import Embedder
 from ha_rag.errors import HaRagError
 from ha_rag.http.service import Indexed
 from ha_rag.index.embedding import Permitted
 from ha_rag.index.index import Index
-from ha_rag.index.single import add_document, delete_document
+from ha_rag.index.single_document import add_document, delete_document
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import ComponentType
 from ha_rag.strategy import FallbackStrategy
 
 
 class IndexDocuments:
-    """The documents of one index, as the HTTP room wants them. Safe across tasks of one event loop."""
+    """The documents of one index, for the HTTP endpoints. Safe across tasks of one event loop."""
 
     def __init__(self, index: Index, strategy: FallbackStrategy, circuits: CircuitRegistry) -> None:
         self._index = index
@@ -52,12 +52,12 @@ class IndexDocuments:
 
 
 def embedders_of(strategy: FallbackStrategy) -> dict[str, Embedder]:
-    """The embedders by name, as an ingest wants them."""
+    """The strategy's embedders by name, for an ingest."""
     return {tier.name: tier.component for tier in strategy.embedders}
 
 
 def permitted_by(circuits: CircuitRegistry) -> Permitted:
-    """Whether an embedder's circuit lets calls pass: an ingest obeys circuits, and has no vote in them."""
+    """Whether an embedder may be called: an ingest respects open circuits, but reports no outcomes to them."""
 
     async def permitted(embedder: str) -> bool:
         return circuits.breaker(f"{ComponentType.EMBEDDER}.{embedder}").state is not CircuitState.OPEN

@@ -1,4 +1,4 @@
-"""What a replica's metrics read when somebody asks for them."""
+"""The values that a replica's metrics read at each scrape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LABELS = {"restore": "teach"}
 
 
 def gauges(circuits: CircuitRegistry, service: Service) -> Gauges:
-    """Memory reads, all of them."""
+    """The gauges of a replica; reading them is cheap and never blocks."""
     return Gauges(
         circuits=circuits.snapshot,
         shared_state=lambda: circuits.shared_state,

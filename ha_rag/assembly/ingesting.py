@@ -1,4 +1,4 @@
-"""An ingest as a process of its own: it obeys the fleet's circuits, and casts no vote in them."""
+"""The ingest process: respects the fleet's open circuits, but reports no outcomes to them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from ha_rag.assembly.components import embedder_tiers
 from ha_rag.assembly.documents import permitted_by
 from ha_rag.assembly.replica import closed, registry_of
+from ha_rag.assembly.tiers import embedder_tiers
 from ha_rag.index.index import Index
 from ha_rag.index.ingest import ingest
 from ha_rag.index.report import IngestReport, Progress
@@ -20,7 +20,7 @@ from ha_rag.settings import Settings
 async def ingest_into(
     settings: Settings, paths: Sequence[Path], progress: Progress, *, mirror: bool = False
 ) -> IngestReport:
-    """Brings the documents at `paths` into the index that `settings` name. Raises as `ha_rag.index.ingest` does."""
+    """Ingests the documents at `paths` into the index in `settings`. Raises what `ha_rag.index.ingest` raises."""
     tiers = embedder_tiers(settings)
     circuits = registry_of(settings, replica=f"ingest-{os.getpid()}")
     async with AsyncExitStack() as stack:

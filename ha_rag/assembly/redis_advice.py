@@ -1,4 +1,4 @@
-"""Why a Redis cannot be used, and how to mend it, from what its client says."""
+"""Explains why a Redis cannot be used, and how to fix it, from the client's errors."""
 
 from __future__ import annotations
 
@@ -12,72 +12,77 @@ from redis.exceptions import AuthenticationError, RedisError
 from ha_rag.ledger.store.address import Address
 from ha_rag.settings import redacted
 
-START_OR_CORRECT = "start it, or correct fleet.redis_url; replicas start without it, and judge alone until it is there"
-CLIENTS_CERTIFICATE = "name this replica's own behind the URL: ?ssl_certfile=FILE&ssl_keyfile=FILE"
+START_OR_CORRECT = (
+    "start it, or correct fleet.redis_url; replicas start without it and each decides by itself until it is reachable"
+)
+CLIENT_CERTIFICATE = "name one in the URL: ?ssl_certfile=FILE&ssl_keyfile=FILE"
 
 Advice = tuple[str, str]
-"""What was seen, and how to mend it."""
+"""The problem, and how to fix it."""
 
 
 def unreachable(error: Exception, address: Address) -> Advice:
-    """Of a Redis that could not be reached, or not spoken with."""
+    """The advice for a failed connection."""
     causes = list(_causes(error))
-    if plain := next(filter(None, (_plain(cause, error, address) for cause in causes)), None):
-        return plain
+    if known := next(filter(None, (_known_cause(cause, error, address) for cause in causes)), None):
+        return known
     if isinstance(error, MasterNotFoundError):
         return (
-            f"the sentinels name no master for {address.service!r}, or do not answer",
-            "name the service as they do, redis+sentinel://host:26379/SERVICE; if they want a login, it stands "
-            "behind the URL: ?sentinel_password=...",
+            f"the sentinels know no master named {address.service!r}, or do not answer",
+            "use the sentinels' name for the service, redis+sentinel://host:26379/SERVICE; if they require a login, "
+            "add it to the URL: ?sentinel_password=...",
         )
     text = f"cannot be reached ({redacted(str(error)) or type(error).__name__})"
     if address.tls and any(isinstance(cause, TimeoutError) for cause in causes):
-        return text, f"{START_OR_CORRECT}; if this port speaks no TLS, the URL begins with redis:// not rediss://"
+        return (
+            text,
+            f"{START_OR_CORRECT}; if this port does not use TLS, the URL must start with redis://, not rediss://",
+        )
     if any(isinstance(cause, ConnectionResetError) for cause in causes):
-        # Whether the alert or the reset is read first is chance.
-        guess = "if this port speaks TLS, the URL begins with rediss://"
+        # Depending on timing, the client sees the TLS alert or the reset first.
+        guess = "if this port uses TLS, the URL must start with rediss://"
         if address.tls:
-            guess = f"if it wants a certificate of its clients, {CLIENTS_CERTIFICATE}"
-        return text, f"{guess}; else see the server's own log"
+            guess = f"if it requires a client certificate, {CLIENT_CERTIFICATE}"
+        return text, f"{guess}; otherwise see the server's log"
     return text, START_OR_CORRECT
 
 
-def _plain(cause: BaseException, error: Exception, address: Address) -> Advice | None:
-    """What one of the causes of `error` says by itself."""
+def _known_cause(cause: BaseException, error: Exception, address: Address) -> Advice | None:
+    """The advice for a cause of `error` that is specific enough by itself."""
     if isinstance(cause, AuthenticationError):
         return _refused_login(error, address)
     if command := command_denied(str(cause)):
         return missing({command.upper(): f"+{command}"}, address.username or "default")
     if "cluster support disabled" in str(cause):
-        return "is no cluster", "write its URL without +cluster"
+        return "is not a cluster", "write its URL without +cluster"
     if isinstance(cause, ssl.SSLError):
-        return _untrusted(cause, address)
+        return _failed_tls(cause, address)
     if isinstance(cause, FileNotFoundError) and address.tls:
         files = ", ".join(str(value) for name, value in address.tls_options.items() if name.endswith(_FILES))
-        return f"a file for TLS is not there (one of {files})", "correct the path behind the URL"
+        return f"a TLS file does not exist (one of {files})", "correct the path in the URL"
     return None
 
 
 def refused(error: RedisError) -> Advice:
-    """Of a command that was answered with an error, though the user has the right to it."""
+    """The advice for a command that failed although the user has permission to run it."""
     text = redacted(str(error)) or type(error).__name__
     code = text.split(" ", 1)[0]
     for found, (why, mend) in _ANSWERS.items():
         if found in (code, type(error).__name__):
             return f"{why} ({text})", mend
-    return f"refuses commands ({text})", "see the server's own log"
+    return f"rejects commands ({text})", "see the server's log"
 
 
 def missing(rules: Mapping[str, str], user: str) -> Advice:
-    """Of what a user may not use: its name -> the ACL rule that would let it."""
+    """The advice for missing permissions. `rules`: what the user may not use -> the ACL rule that permits it."""
     return (
         f"the user {user} may not use {', '.join(rules)}",
-        f"say on the server: ACL SETUSER {user} {' '.join(rules.values())}   (every right: docs/security.md)",
+        f"run on the server: ACL SETUSER {user} {' '.join(rules.values())}   (all permissions: docs/security.md)",
     )
 
 
 def command_denied(why: str) -> str:
-    """The command that a user may not run, as Redis names it, or "" where it minds something else."""
+    """The command that a user may not run, as Redis names it, or "" if the message is about something else."""
     found = re.search(r"to run the '([\w|]+)' command", why)
     return found[1] if found else ""
 
@@ -86,13 +91,13 @@ _FILES = ("ca_certs", "certfile", "keyfile")
 
 _ANSWERS = {
     "ReadOnlyError": (
-        "is a copy, which takes no writes",
+        "is a read-only replica",
         "name its master in fleet.redis_url, or the sentinels: redis+sentinel://host:26379/SERVICE",
     ),
-    "OutOfMemoryError": ("is full", "raise its maxmemory, or give the circuits a Redis of their own"),
+    "OutOfMemoryError": ("is full", "increase its maxmemory, or use a separate Redis for the circuits"),
     "MISCONF": (
-        "takes no writes because it cannot save to disk",
-        "make room on its disk, or let it not save: CONFIG SET save ''",
+        "accepts no writes because it cannot save to disk",
+        "free disk space, or disable saving: CONFIG SET save ''",
     ),
     "BusyLoadingError": ("is still loading its data", "try again in a moment"),
 }
@@ -100,33 +105,33 @@ _ANSWERS = {
 
 def _refused_login(error: Exception, address: Address) -> Advice:
     if not address.password:
-        return "wants a password", "put it into a variable, and its name into fleet.redis_password_env"
-    who = address.username or "default"
-    mend = f"see fleet.redis_password_env and HA_RAG_REDIS_URL, and on the server: ACL GETUSER {who}"
-    return "the user or password is refused", mend
+        return "requires a password", "put it into a variable, and the variable's name into fleet.redis_password_env"
+    user = address.username or "default"
+    mend = f"check fleet.redis_password_env and HA_RAG_REDIS_URL, and on the server: ACL GETUSER {user}"
+    return "the user name or password is wrong", mend
 
 
-def _untrusted(error: ssl.SSLError, address: Address) -> Advice:
+def _failed_tls(error: ssl.SSLError, address: Address) -> Advice:
     said = str(error)
     why = f"no TLS connection ({getattr(error, 'reason', None) or said})"
     if isinstance(error, ssl.SSLCertVerificationError):
         if "mismatch" in error.verify_message.lower():
             host = address.hosts[0][0] if address.hosts else "it"
             return (
-                f"its certificate is another host's ({error.verify_message})",
-                f"name it in the URL as its certificate does, or give it a certificate for {host}",
+                f"its certificate is for another host ({error.verify_message})",
+                f"use the certificate's host name in the URL, or install a certificate for {host}",
             )
         if "expired" in error.verify_message:
             return f"its certificate is not valid ({error.verify_message})", "renew it on the server"
         return (
             f"its certificate is not trusted ({error.verify_message})",
-            "name the file of the authority that signed it behind the URL: ?ssl_ca_certs=FILE",
+            "name the file of the certificate authority in the URL: ?ssl_ca_certs=FILE",
         )
     if "CERTIFICATE_REQUIRED" in said or "HANDSHAKE_FAILURE" in said:
-        return f"it wants a certificate of its clients ({error.reason})", CLIENTS_CERTIFICATE
+        return f"it requires a client certificate ({error.reason})", CLIENT_CERTIFICATE
     if "WRONG_VERSION" in said or "RECORD_LAYER" in said:
-        return why, "if this port speaks no TLS, the URL begins with redis:// not rediss://"
-    return why, "see the files named behind the URL: ssl_ca_certs, ssl_certfile, ssl_keyfile"
+        return why, "if this port does not use TLS, the URL must start with redis://, not rediss://"
+    return why, "check the files named in the URL: ssl_ca_certs, ssl_certfile, ssl_keyfile"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

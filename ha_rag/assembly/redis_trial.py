@@ -1,4 +1,4 @@
-"""Tries what the ledger does in Redis: its commands, its keys and its channel, under this namespace."""
+"""Checks that the ledger can use a Redis: its commands, keys and channel, in the given namespace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMEOUT_S = 2.0
 
 
 async def try_redis(url: str, namespace: str) -> list[Seen]:
-    """What was seen, each with how to mend it. Leaves nothing behind. Never raises for what Redis does."""
+    """The findings, each with a remedy. Leaves nothing in Redis. Raises nothing, whatever Redis does."""
     address = parse(url)
     client = connect(url, timeout_s=TIMEOUT_S)
     try:
@@ -54,17 +54,17 @@ async def _tried(client: Client, address: Address, namespace: str) -> list[Seen]
         denied["subscribe"] = why
     rights = list(_missing(denied, namespace, address.username or "default"))
     seen: list[Seen] = [("problem", text, mend) for text, mend in rights or [refused(e) for e in wrong[:1]]]
-    return seen or [("ok", "reachable, with every right that is needed", ""), *await _policy(client)]
+    return seen or [("ok", "reachable, with all required permissions", ""), *await _policy(client)]
 
 
 async def _error_of(answer: Awaitable[Any]) -> RedisError | None:
-    """The error that Redis answered with, if any. What it did not answer at all, and a wrong login, is raised."""
+    """The error that Redis answered with, if any. Raises connection errors and login errors."""
     try:
         await answer
     except AuthenticationError:
         raise
     except NoScriptError:
-        return None  # it may be run: there just is none of that name
+        return None  # the command is permitted; there is no script with that name
     except ResponseError as error:
         return error
     return None
@@ -85,13 +85,14 @@ async def _may_not_listen(client: Client, channel: str) -> str | None:
 
 
 def _missing(denied: dict[str, str], namespace: str, user: str) -> Iterable[tuple[str, str]]:
-    """What the user may not use, with the rules that would let it: Redis says whether it minds the command, the key or
-    the channel. The command may be another than was tried: one without which there is no connection.
+    """The missing permissions with the ACL rules that grant them.
+
+    Redis says whether it denied a command, a key or the channel. A denied command may be one of the connection's own.
     """
     commands = filter(None, map(command_denied, denied.values()))
     rules = {command.upper(): f"+{command}" for command in commands}
     if any("key" in why for why in denied.values()):
-        rules[f"keys that begin with {namespace}:"] = keys_rule(namespace)
+        rules[f"keys that start with {namespace}:"] = keys_rule(namespace)
     if any("channel" in why for why in denied.values()):
         rules[f"the channel {namespace}:changes"] = channel_rule(namespace)
     if rules:
@@ -102,9 +103,9 @@ async def _policy(client: Client) -> list[Seen]:
     try:
         info: Any = await client.info("memory")
     except RedisError:
-        return []  # INFO may be forbidden; nothing depends on it
+        return []  # INFO may be denied; nothing depends on it
     policy = info.get("maxmemory_policy", "noeviction") if isinstance(info, dict) else "noeviction"
     if policy == "noeviction":
         return []
-    text = f"maxmemory-policy is {policy}, which may throw circuits away when memory is short"
-    return [("warning", text, "set maxmemory-policy to noeviction, or give the circuits a Redis of their own")]
+    text = f"maxmemory-policy is {policy}, so circuits may be evicted when memory runs low"
+    return [("warning", text, "set maxmemory-policy to noeviction, or use a separate Redis for the circuits")]

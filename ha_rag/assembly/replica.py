@@ -1,4 +1,4 @@
-"""One replica: its circuits, its index, the pipeline over both, and the door to the street."""
+"""One replica: its circuits, its index, the pipeline and the HTTP server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 
-from ha_rag.assembly.components import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.documents import IndexDocuments
 from ha_rag.assembly.gauges import gauges
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.tracing import traces_of
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.dashboards.watcher import Watcher
@@ -24,9 +24,9 @@ from ha_rag.http.files import allow_files
 from ha_rag.http.server import DrainingServer, listening_socket
 from ha_rag.http.service import Limits, Service
 from ha_rag.index.index import Index
-from ha_rag.index.renewal import kept_renewed
+from ha_rag.index.refreshing import kept_fresh
 from ha_rag.settings import Settings
-from ha_rag.settings.shape import ServerTable
+from ha_rag.settings.tables import ServerTable
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.system import HighAvailabilityRAG
 from ha_rag.telemetry.logs import log_event
@@ -35,12 +35,12 @@ from ha_rag.telemetry.workload import Workload
 from ha_rag.version import version
 
 FILES_BESIDE = 1024
-"""Open files beside clients' connections: services', Redis's, the index's."""
+"""Open files besides the clients' connections: services, Redis and the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """Everything that one replica is made of. Enter it with `running`; its parts live as long as that block."""
+    """The parts of a replica. Use it within `running`, which starts and stops them."""
 
     settings: Settings
     circuits: CircuitRegistry
@@ -51,7 +51,7 @@ class Replica:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Replica]:
-        """Joins the fleet; leaves it, and closes everything, at the end."""
+        """Joins the fleet; at the end leaves it and closes everything."""
         async with AsyncExitStack() as stack:
             if self.service.traces is not None:
                 stack.push_async_callback(asyncio.to_thread, self.service.traces.close)
@@ -60,7 +60,7 @@ class Replica:
                 stack.push_async_callback(closed, component)
             await stack.enter_async_context(self.circuits)
             await stack.enter_async_context(self.rag)
-            await stack.enter_async_context(kept_renewed(self.index))
+            await stack.enter_async_context(kept_fresh(self.index))
             await stack.enter_async_context(self.service.watcher.running())
             yield self
 
@@ -70,9 +70,9 @@ class Replica:
 
 
 def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
-    """The replica that `settings` describe; nothing is contacted yet. Raises ConfigurationError.
+    """The replica that `settings` describe; it contacts nothing yet. Raises ConfigurationError.
 
-    `sinks` hear of every event, beside the log. To be called where an event loop runs: the services' clients want one.
+    `sinks` receive every event, in addition to the log. Call it within a running event loop: service clients need one.
     """
     circuits = registry_of(settings)
     workload, metrics = Workload(), Metrics()
@@ -110,13 +110,13 @@ def _load(service: Service) -> dict[str, int]:
 
 
 def registry_of(settings: Settings, *, replica: str | None = None, sinks: Sequence[Sink] = ()) -> CircuitRegistry:
-    """The registry of a process with these settings. `replica`: its name, where it is not the settings' own."""
+    """The circuit registry of a process with these settings. `replica`: its name, if not the one in the settings."""
     url = settings.redis_url.reveal() if settings.redis_url else None
     return CircuitRegistry.connect(url, namespace=settings.namespace, replica=replica or settings.replica, sinks=sinks)
 
 
 def access_of(settings: Settings) -> Access:
-    """Who may do what."""
+    """The access rules of the HTTP server."""
     token = settings.admin_token
     return Access(
         admin_token=token.reveal() if token else None,
@@ -125,7 +125,7 @@ def access_of(settings: Settings) -> Access:
 
 
 async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
-    """Runs one replica until SIGTERM or SIGINT, and lets what it has taken finish. Raises ConfigurationError."""
+    """Runs one replica until SIGTERM or SIGINT, and finishes accepted requests. Raises ConfigurationError."""
     host, port = settings.server.host, settings.server.port
     allow_files(settings.server.max_connections + FILES_BESIDE)
     with listening_socket(host, port) as listening:
@@ -139,20 +139,20 @@ async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] 
                 on_draining=replica.service.drain,
                 on_serving=lambda: on_listening(host, listening.getsockname()[1]),
             )
-            # What start-up left behind lives as long as the process; the collector need not look at it again and again.
+            # Objects from start-up live as long as the process, so the garbage collector can skip them.
             gc.collect()
             gc.freeze()
             await server.serve([listening])
 
 
 def run(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
-    """`serve`, on the fastest event loop there is."""
+    """`serve`, on uvloop if it is installed."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve(settings, on_listening=on_listening))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop's where it is installed, else asyncio's own."""
+    """Uvloop's factory if it is installed, else None (asyncio's default)."""
     try:
         import uvloop
     except ImportError:
@@ -161,7 +161,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def connection_limits(server: ServerTable) -> ConnectionLimits:
-    """What one connection, and all of them, may take."""
+    """The server's limits on connections."""
     return ConnectionLimits(
         connections=server.max_connections,
         head_s=server.head_timeout_s,
@@ -171,7 +171,7 @@ def connection_limits(server: ServerTable) -> ConnectionLimits:
 
 
 async def closed(component: object) -> None:
-    """Closes what can be closed."""
+    """Closes a component that has an `aclose` method."""
     close = getattr(component, "aclose", None)
     if close is not None:
         await close()

@@ -1,4 +1,4 @@
-"""Tracing, plugged in where the environment asks for it and OpenTelemetry is installed."""
+"""Enables tracing if the environment asks for it and OpenTelemetry is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from yarl import URL
 
 from ha_rag.messages import ComponentType
 from ha_rag.settings import Settings
-from ha_rag.settings.shape import ComponentTable, ServiceTable
+from ha_rag.settings.components import circuit_name
+from ha_rag.settings.tables import ComponentTable, ServiceTable
 from ha_rag.settings.tracing import Tracing, read_tracing
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OPERATIONS = {
 
 
 def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | None:
-    """What makes spans of this replica's work; None where nobody asked for any, or where they cannot be made."""
+    """The object that creates this replica's spans; None if tracing is not enabled or not possible."""
     tracing = read_tracing() if tracing is None else tracing
     if tracing.problem:
         log.warning("%s", tracing.problem)
@@ -36,7 +37,7 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
         from ha_rag.telemetry.traces import Traces
     except ModuleNotFoundError as error:
         log.warning(
-            "the environment asks for traces (OTEL_*), but %s is missing: pip install 'ha-rag[otel]'", error.name
+            "the environment enables traces (OTEL_*), but %s is missing: pip install 'ha-rag[otel]'", error.name
         )
         return None
     hidden = [header.reveal() for header in tracing.headers]
@@ -44,34 +45,31 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
 
     def flush() -> None:
         if not flushed(provider):
-            log.warning("the last spans could not be sent in time: is the collector there?")
+            log.warning("the last spans could not be sent in time; is the collector reachable?")
 
     return Traces(provider.get_tracer("ha_rag"), services(settings), content=tracing.content, flush=flush)
 
 
 def services(settings: Settings) -> dict[str, dict[str, str | int]]:
-    """Circuit -> what OpenTelemetry's conventions want to know of the component behind it."""
-    listed = {
-        ComponentType.EMBEDDER: settings.embedders,
-        ComponentType.RETRIEVER: settings.retrievers,
-        ComponentType.GENERATOR: settings.generators,
+    """Circuit name -> the span attributes of its component, by OpenTelemetry's conventions for generative AI."""
+    return {
+        circuit_name(type_, table): _attributes(type_, table)
+        for type_, tables in settings.components.items()
+        for table in tables
     }
-    return {f"{kind}.{table.name}": _attributes(kind, table) for kind, tables in listed.items() for table in tables}
 
 
-def _attributes(kind: ComponentType, table: ComponentTable) -> dict[str, str | int]:
-    made_by = str(getattr(table, "kind", ""))
-    told: dict[str, str | int] = {"gen_ai.operation.name": OPERATIONS[kind], "ha_rag.kind": made_by}
+def _attributes(type_: ComponentType, table: ComponentTable) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {"gen_ai.operation.name": OPERATIONS[type_], "ha_rag.kind": table.kind}
     if not isinstance(table, ServiceTable):
-        return told | {"gen_ai.provider.name": "ha_rag"}
+        return attributes | {"gen_ai.provider.name": "ha_rag"}
     url = URL(table.base_url)
-    told |= {
-        "gen_ai.provider.name": made_by,
-        # What it was called before; many a backend still looks for it.
-        "gen_ai.system": made_by,
+    attributes |= {
+        "gen_ai.provider.name": table.kind,
+        "gen_ai.system": table.kind,  # the former name of gen_ai.provider.name, which many backends still use
         "gen_ai.request.model": table.model,
         "server.address": url.host or "",
         "server.port": url.port or 0,
     }
     dimension = getattr(table, "dimension", None)
-    return told | ({"gen_ai.embeddings.dimension.count": dimension} if dimension else {})
+    return attributes | ({"gen_ai.embeddings.dimension.count": dimension} if dimension else {})

@@ -8,7 +8,7 @@ from ha_rag.cli.options import Config
 def alerter(config: Config = None) -> None:
     r"""Tell people of incidents (Slack, e-mail, PagerDuty, webhooks ...), as \[alerts] and HA_RAG_ALERT_URLS say."""
     from ha_rag.assembly.alerter import run_alerter
-    from ha_rag.settings import load_settings
+    from ha_rag.assembly.configuration import load_settings
     from ha_rag.telemetry import logs
 
     settings = load_settings(config)

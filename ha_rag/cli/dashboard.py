@@ -19,9 +19,9 @@ def dashboard(
     """Show and steer a fleet in the browser, without being one of its replicas."""
     import logging
 
+    from ha_rag.assembly.configuration import load_settings
     from ha_rag.assembly.dashboard import run_dashboard
     from ha_rag.cli.serve import address
-    from ha_rag.settings import load_settings
     from ha_rag.telemetry import logs
 
     settings = load_settings(config).listening_on(host, port)

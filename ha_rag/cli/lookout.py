@@ -119,9 +119,9 @@ def _over_http(url: str | None) -> Look:
 
 @contextmanager
 def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
+    from ha_rag.assembly.configuration import load_settings
     from ha_rag.breaker.fleet_observer import FleetObserver
     from ha_rag.dashboards.watcher import Watcher
-    from ha_rag.settings import load_settings
 
     observer = FleetObserver.connect(url, namespace=load_settings(config).namespace, name="watch")
     loop = BackgroundLoop("the command line")

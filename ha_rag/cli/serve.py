@@ -19,8 +19,8 @@ def serve(
     """Run one replica in the foreground."""
     import logging
 
-    from ha_rag import assembly
-    from ha_rag.settings import load_settings
+    from ha_rag.assembly.configuration import load_settings
+    from ha_rag.assembly.replica import run
     from ha_rag.telemetry import logs
 
     settings = load_settings(config).listening_on(host, port)
@@ -29,9 +29,7 @@ def serve(
     for warning in settings.warnings:
         log.warning("%s", warning)
     log.info("configuration: %s; Redis: %s", settings.source or "the defaults", settings.redis_url_shown)
-    assembly.run(
-        settings, on_listening=lambda host, port: log.info("replica %s: %s", settings.replica, address(host, port))
-    )
+    run(settings, on_listening=lambda host, port: log.info("replica %s: %s", settings.replica, address(host, port)))
 
 
 def address(host: str, port: int) -> str:

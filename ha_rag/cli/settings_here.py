@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.local_fleet.record import running_fleet
-from ha_rag.settings import Settings, load_settings
+from ha_rag.settings import Settings
 
 
 def settings_here(config: Path | None = None) -> Settings:

@@ -24,10 +24,11 @@ def up(
     """Run a whole fleet on this machine: Redis if none is configured, replicas, and one port before them."""
     import asyncio
 
+    from ha_rag.assembly.configuration import load_settings
     from ha_rag.local_fleet.plan import FleetPlan
     from ha_rag.local_fleet.samples import sample_documents
     from ha_rag.local_fleet.supervisor import run_fleet
-    from ha_rag.settings import load_settings, read_environment
+    from ha_rag.settings import read_environment
 
     settings = load_settings(config).listening_on(host, port)
     plan = FleetPlan(

@@ -1,1 +1,1 @@
-"""Things that can fail and know no guard: embedders, retrievers and generators, one backend a file."""
+"""Embedders, retrievers and generators, one backend per file. They may fail, and know nothing about circuits."""

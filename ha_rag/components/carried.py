@@ -1,8 +1,7 @@
-"""Headers that travel with a question: from whoever asked us, to the services that we ask.
+"""Headers that are propagated from an incoming request to the services that are called for it.
 
-The street (http/) puts a trace's and a request's id here; the service client takes them along. A context variable
-belongs to one task and what it starts (a probe that outlives its question, too), so questions never see each other's.
-The log reads the request's id from here.
+The HTTP server stores the trace context and the request id here, the service client sends them, and the log reads the
+request id. A context variable belongs to one task and the tasks it starts, so requests never see each other's headers.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ _carried: ContextVar[Mapping[str, str]] = ContextVar("ha_rag_carried_headers", d
 
 @contextmanager
 def carrying(headers: Mapping[str, str]) -> Iterator[None]:
-    """Within this block, calls to services carry those of `headers` that are meant to travel; the rest is dropped."""
-    kept = {name: value for name, value in headers.items() if _travels(name, value)}
+    """Within this block, calls to services carry those of `headers` that may be propagated."""
+    kept = {name: value for name, value in headers.items() if _may_propagate(name, value)}
     token = _carried.set(kept)
     try:
         yield
@@ -30,20 +29,20 @@ def carrying(headers: Mapping[str, str]) -> Iterator[None]:
 
 
 def carried() -> Mapping[str, str]:
-    """The headers that calls carry just now; often none."""
+    """The headers that calls carry in this context; often none."""
     return _carried.get()
 
 
 def request_id() -> str:
-    """The id of the request that this work is for; empty outside of one."""
+    """The id of the current request; empty outside of one."""
     return _carried.get().get(REQUEST_ID, "")
 
 
 def trace_id() -> str:
-    """The id of the trace that this work belongs to (W3C Trace Context); empty where there is none."""
+    """The id of the current trace (W3C Trace Context); empty if there is none."""
     parts = _carried.get().get(TRACE_PARENT, "").split("-")
     return parts[1] if len(parts) == 4 else ""
 
 
-def _travels(name: str, value: str) -> bool:
+def _may_propagate(name: str, value: str) -> bool:
     return name.lower() in CARRIED_NAMES and len(value) <= 512 and is_clean_header(name, value)

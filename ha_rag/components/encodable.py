@@ -1,8 +1,8 @@
-"""Text that UTF-8 can carry."""
+"""Makes text encodable as UTF-8."""
 
 from __future__ import annotations
 
 
 def encodable(text: str) -> str:
-    """`text` with a question mark in place of each lone surrogate, which JSON and tokenizers refuse."""
+    """`text` with each lone surrogate, which JSON and tokenizers reject, replaced by a question mark."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

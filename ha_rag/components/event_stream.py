@@ -1,4 +1,4 @@
-"""Server-sent events, read from bytes that arrive in any pieces (WHATWG HTML, 9.2.6)."""
+"""Parses server-sent events from bytes that arrive in arbitrary pieces (WHATWG HTML, 9.2.6)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from ha_rag.errors import MalformedReplyError
 
 
 class EventStreamReader:
-    """Collects bytes and hands out the data of each finished event. For one stream; not shared between tasks.
+    """Buffers bytes and returns the data of each complete event. For one stream, and one task at a time.
 
-    `max_bytes`: the whole stream may be this long. Event names, ids and comments are passed over.
+    `max_bytes`: the longest stream. Event names, ids and comments are ignored.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -17,10 +17,10 @@ class EventStreamReader:
         self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The data of the events that `piece` finishes. Raises MalformedReplyError where the stream is too long."""
+        """The data of the events that `piece` completes. Raises MalformedReplyError if the stream is too long."""
         self._left -= len(piece)
         if self._left < 0:
-            raise MalformedReplyError("the stream is longer than max_reply_bytes allows")
+            raise MalformedReplyError("the stream is longer than max_reply_bytes")
         lines = (self._rest + piece).splitlines(keepends=True)
         self._rest = lines.pop() if lines and not lines[-1].endswith((b"\n", b"\r")) else b""
         return [event for line in lines if (event := self._line(line.rstrip(b"\r\n"))) is not None]

@@ -1,4 +1,4 @@
-"""How long a service asks us to rest: `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110, 10.2.3)."""
+"""Reads how long a service asks clients to wait: `retry-after-ms`, or `Retry-After` (RFC 9110, 10.2.3)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-LONGEST_REST_S = 86_400.0
-"""Nobody means more than a day; a larger number is taken as a day."""
+LONGEST_WAIT_S = 86_400.0
+"""Longer waits are taken as one day."""
 
 
-def rest_asked_for_s(headers: Mapping[str, str], now_ms: int) -> float | None:
-    """Seconds of rest, above 0 and at most a day, or None where no usable time was given.
+def requested_wait_s(headers: Mapping[str, str], now_ms: int) -> float | None:
+    """The requested wait in seconds, above 0 and at most a day, or None if there is no valid one.
 
-    `headers`: a case-insensitive mapping. `now_ms`: the wall clock, used where a date comes without a `Date` header.
+    `headers`: a case-insensitive mapping. `now_ms`: the wall clock, used for a date if there is no `Date` header.
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         if (ms := _number(headers.get(name))) is not None:
-            return _sane(ms / 1000)
+            return _valid(ms / 1000)
     text = headers.get("retry-after")
     seconds = _number(text)
-    return _sane(_until(text, headers.get("date"), now_ms) if seconds is None else seconds)
+    return _valid(_until(text, headers.get("date"), now_ms) if seconds is None else seconds)
 
 
 def _number(text: str | None) -> float | None:
@@ -31,7 +31,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _until(text: str | None, sent: str | None, now_ms: int) -> float | None:
-    """Seconds from the reply's own date (the sender's clock, so that no skew matters) to the date it names."""
+    """Seconds from the response's `Date` to the given date: both are the sender's clock, so clock skew cancels out."""
     target, origin = _date_s(text), _date_s(sent)
     if target is None:
         return None
@@ -45,7 +45,7 @@ def _date_s(text: str | None) -> float | None:
         return None
 
 
-def _sane(seconds: float | None) -> float | None:
+def _valid(seconds: float | None) -> float | None:
     if seconds is None or math.isnan(seconds) or seconds <= 0:
         return None
-    return min(seconds, LONGEST_REST_S)
+    return min(seconds, LONGEST_WAIT_S)

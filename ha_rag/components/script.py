@@ -1,4 +1,4 @@
-"""Script: makes a component fail on purpose, call by call, for lessons, drills and tests."""
+"""Script: decides which calls of a component fail, for lessons, drills and tests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Step = Literal["ok"] | Failure | Callable[[], object] | None
 
 
 class Script:
-    """What a component does at its first call, its second, and so on; once the steps are used up, every call passes.
+    """The outcome of a component's first call, its second, and so on. After the last step every call succeeds.
 
-    A step is None or "ok" (the call passes), an exception (it is raised), a class of exceptions (one is made with a
-    short text and raised), or a callable without arguments (it is called and may raise; it must not block). A
-    component that was given a script calls `play()` once per call, before its own work. Safe across tasks and
-    threads: every call gets a step of its own.
+    A step is None or "ok" (the call succeeds), an exception (it is raised), an exception class (it is instantiated with
+    a short text and raised), or a callable without arguments (it is called and may raise; it must not block). A
+    component calls `play()` once per call, before its own work. Safe across tasks and threads: no two calls get the
+    same step.
 
-        PrimaryRetriever(index, script=Script.failing(first=3))     # three failures, then well again
+        PrimaryRetriever(index, script=Script.failing(first=3))     # fails three times, then works
     """
 
     def __init__(self, *steps: Step) -> None:
@@ -32,13 +32,13 @@ class Script:
 
     @classmethod
     def failing(cls, first: int, error: Failure | None = None) -> Script:
-        """Fails the first `first` calls with `error` (default: a ServiceError), then passes."""
-        return cls(*repeat(_planned(error), first))
+        """The first `first` calls fail with `error` (default: a ServiceError); later ones succeed."""
+        return cls(*repeat(_failure(error), first))
 
     @classmethod
     def always(cls, error: Failure | None = None) -> Script:
-        """Fails every call with `error` (default: a ServiceError)."""
-        return cls._endless(_planned(error))
+        """Every call fails with `error` (default: a ServiceError)."""
+        return cls._endless(_failure(error))
 
     @classmethod
     def _endless(cls, step: Step) -> Script:
@@ -47,19 +47,19 @@ class Script:
         return script
 
     def play(self) -> None:
-        """Takes the next step: returns, or raises what the step says. `calls` counts how often this was asked."""
+        """Performs the next step: returns, or raises the step's error. `calls` counts the calls."""
         with self._lock:
             self.calls += 1
             step = next(self._steps, None)
         if step is None or step == "ok":
             return
         if isinstance(step, BaseException):
-            raise step.with_traceback(None)  # one instance raised many times would carry every earlier traceback
+            raise step.with_traceback(None)  # an instance that is raised repeatedly would keep all earlier tracebacks
         if isinstance(step, type) and issubclass(step, BaseException):
             raise step(ON_PURPOSE)
         if callable(step):
             step()
 
 
-def _planned(error: Failure | None) -> Failure:
+def _failure(error: Failure | None) -> Failure:
     return ServiceError(ON_PURPOSE) if error is None else error

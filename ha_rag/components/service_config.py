@@ -1,4 +1,4 @@
-"""ServiceConfig: where an OpenAI-compatible service is, and how much we are ready to take from it."""
+"""ServiceConfig: the address of an OpenAI-compatible service, and limits on its responses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
-    """One service. Immutable, validated here; its repr shows no secret.
+    """One service. Immutable; its repr shows no secret. Raises ConfigurationError.
 
-    `base_url`: http or https, such as "https://api.openai.com/v1"; a slash at its end makes no difference.
-    `api_key`: sent as a Bearer token, or None. `timeout_s`: for a whole call, and for each silence within a stream.
-    `max_connections`: open at a time. `max_reply_bytes`: longer replies are refused (default 8 MB).
-    `trust_env`: whether proxies named in the environment are used. `headers`: sent with every call.
-    Raises ConfigurationError.
+    `base_url`: http or https, such as "https://api.openai.com/v1", with or without a trailing slash.
+    `api_key`: sent as a Bearer token, or None. `timeout_s`: for a complete call, and for each pause in a stream.
+    `max_connections`: open at a time. `max_reply_bytes`: the longest response (default 8 MB).
+    `trust_env`: whether proxies from the environment are used. `headers`: sent with every call.
     """
 
     base_url: str
@@ -44,7 +43,7 @@ class ServiceConfig:
             raise ConfigurationError(*problems)
 
     def url(self, path: str) -> URL:
-        """The full address of `path`, such as "embeddings"."""
+        """The complete URL of `path`, such as "embeddings"."""
         return URL(f"{self.base_url.rstrip('/')}/{path}")
 
 
@@ -53,9 +52,9 @@ def _url_problems(text: str) -> list[str]:
         url = URL(text)
         usable = url.scheme in {"http", "https"} and bool(url.host) and url.port is not None
     except (ValueError, TypeError):
-        return ["base_url: cannot be read as a URL; write it like https://api.openai.com/v1"]
+        return ["base_url: is not a valid URL; write it like https://api.openai.com/v1"]
     if url.user or url.password:
-        return ["base_url: must not carry a user name or password; give the key in the environment (api_key_env)"]
+        return ["base_url: must not contain a user name or password; put the key into the environment (api_key_env)"]
     if url.query_string or url.fragment:
         return [f"base_url = {text!r}: must not have a query or a fragment"]
     return [] if usable else [f"base_url = {text!r}: must be an http or https URL with a host"]
@@ -75,7 +74,7 @@ def _number_problems(config: ServiceConfig) -> list[str]:
 def _secret_problems(key: str | None) -> list[str]:
     if key is None or (key and key.isascii() and key.isprintable() and " " not in key):
         return []
-    return ["api_key: must be printable ASCII without spaces or line ends (its value is not shown here)"]
+    return ["api_key: must be printable ASCII without spaces or line breaks (its value is not shown here)"]
 
 
 def _header_problems(headers: Mapping[str, str]) -> list[str]:
@@ -87,6 +86,6 @@ def _header_problems(headers: Mapping[str, str]) -> list[str]:
 
 
 def is_clean_header(name: str, value: str) -> bool:
-    """Whether HTTP can carry this header as it is: no line ends, no control characters, no empty name."""
+    """Whether HTTP allows this header: no line breaks, no control characters, no empty name."""
     named = bool(name) and name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     return named and value.isascii() and value.isprintable()

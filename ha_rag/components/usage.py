@@ -1,4 +1,4 @@
-"""What a service says about its own work: tokens and model, for whoever listens (tracing); nobody, mostly."""
+"""Collects the usage that services report (tokens, model, finish reason), for tracing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_NAME = 200
 
 @dataclass(slots=True)
 class Usage:
-    """What one reply said; None where it said nothing, or nothing that can be believed."""
+    """The usage in one response; None for values that are missing or implausible."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -21,11 +21,11 @@ class Usage:
     finish_reason: str | None = None
 
     def read(self, reply: Mapping[str, Any]) -> None:
-        """Takes what is there from a reply in OpenAI's form, or from one piece of a streamed one."""
-        told = reply.get("usage")
-        if isinstance(told, dict):
-            self.input_tokens = _count(told.get("prompt_tokens"), self.input_tokens)
-            self.output_tokens = _count(told.get("completion_tokens"), self.output_tokens)
+        """Reads a response in OpenAI's format, or one event of a streamed response."""
+        usage = reply.get("usage")
+        if isinstance(usage, dict):
+            self.input_tokens = _count(usage.get("prompt_tokens"), self.input_tokens)
+            self.output_tokens = _count(usage.get("completion_tokens"), self.output_tokens)
         self.model = _name(reply.get("model"), self.model)
         choices = reply.get("choices")
         if isinstance(choices, list) and choices and isinstance(choices[0], dict):
@@ -37,7 +37,7 @@ _listener: ContextVar[Usage | None] = ContextVar("ha_rag_usage", default=None)
 
 @contextmanager
 def usage_heard() -> Iterator[Usage]:
-    """Within this block, and in tasks begun in it, what services say of their work goes into the value given."""
+    """Within this block, and in tasks started in it, usage that services report is added to the yielded value."""
     usage = Usage()
     token = _listener.set(usage)
     try:
@@ -47,7 +47,7 @@ def usage_heard() -> Iterator[Usage]:
 
 
 def note_usage(reply: Mapping[str, Any]) -> None:
-    """Tells whoever listens what a reply says of itself."""
+    """Adds the usage in a response to the value of the enclosing `usage_heard`, if there is one."""
     usage = _listener.get()
     if usage is not None:
         usage.read(reply)

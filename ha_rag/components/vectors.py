@@ -1,4 +1,4 @@
-"""Vectors of length one: the only ones that leave an embedder, beside the zero vector."""
+"""Unit vectors. Embedders return only these and the zero vector."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ha_rag.messages import Vector
 
 @np.errstate(over="ignore", invalid="ignore")
 def unit(values: NDArray[Any]) -> Vector | None:
-    """`values` scaled to length one, as float32; None where they have no direction: all zero, NaN or infinite."""
+    """`values` scaled to unit length, as float32; None if they are all zero or not finite."""
     square = float(values.dot(values))
     return (values * (1.0 / math.sqrt(square))).astype(np.float32, copy=False) if 0.0 < square < math.inf else None
 
 
 def unit_or_zero(values: NDArray[Any]) -> Vector:
-    """`values` scaled to length one, or all zeros: what a text without a single known word becomes."""
+    """`values` scaled to unit length, or all zeros if that is impossible (a text without known words)."""
     vector = unit(values)
     return np.zeros(values.shape[0], dtype=np.float32) if vector is None else vector

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ha_rag.simulation.tally import Reply
+from ha_rag.simulation.load_stats import QuestionResult
 
 GONE = "gone"
 """A replica that does not answer has no states to tell."""
@@ -31,7 +31,7 @@ class Film:
     began_s: float
     phases: list[tuple[str, Span]] = field(default_factory=list)
     states: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
-    replies: list[tuple[float, Reply]] = field(default_factory=list)
+    replies: list[tuple[float, QuestionResult]] = field(default_factory=list)
     length_s: float = 0.0
 
     def entered(self, title: str, phase: str, now_s: float) -> None:
@@ -48,7 +48,7 @@ class Film:
                 self._holds((circuit, replica), states.get(replica, {}).get(circuit, GONE), self._at(now_s))
         self._last_phase_ends(now_s)
 
-    def heard(self, reply: Reply) -> None:
+    def heard(self, reply: QuestionResult) -> None:
         """A question was answered, or was not."""
         self.replies.append((max(0.0, reply.asked_at_s - self.began_s), reply))
 

@@ -13,8 +13,8 @@ from ha_rag.drill.film import Film
 from ha_rag.drill.ground import Ground, Sight
 from ha_rag.drill.result import StageResult
 from ha_rag.drill.stages import Stage
-from ha_rag.simulation.questions import Stream, ask_open
-from ha_rag.simulation.tally import Reply, Tally
+from ha_rag.simulation.load_stats import LoadStats, QuestionResult
+from ha_rag.simulation.questions import LoadProfile, ask_open
 
 LOOK_S = 0.05
 LONGEST_RECOVERY_S = 45.0
@@ -29,7 +29,7 @@ class Scene:
     since_s: float = 0.0
     seen: dict[str, Sight] = field(default_factory=dict)
     results: list[StageResult] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    tally: LoadStats = field(default_factory=LoadStats)
 
 
 class Rehearsal:
@@ -45,11 +45,11 @@ class Rehearsal:
         self._looked = asyncio.Event()
         self.scene = Scene()
         self.film = Film(time.monotonic())
-        self._tallies: list[tuple[float, Tally]] = [(-math.inf, Tally())]
+        self._tallies: list[tuple[float, LoadStats]] = [(-math.inf, LoadStats())]
 
     async def run(self, stages: Sequence[Stage]) -> list[StageResult]:
         """Rehearses every stage; results in their order."""
-        stream, enough = Stream(url=self._ground.url, for_s=86_400.0), asyncio.Event()
+        stream, enough = LoadProfile(url=self._ground.url, for_s=86_400.0), asyncio.Event()
         asking = asyncio.create_task(ask_open(stream, self._per_s, heard=self._heard, stop=enough))
         looking = asyncio.create_task(self._look_on())
         try:
@@ -72,7 +72,7 @@ class Rehearsal:
             missed.append("the fleet was not well before it")
         self._enter(stage, "outage")
         struck_s = time.monotonic()
-        self.scene.tally = tally = Tally()
+        self.scene.tally = tally = LoadStats()
         self._tallies.append((struck_s, tally))
         await stage.strike(ground)
         opened_s, reached = None, None
@@ -131,7 +131,7 @@ class Rehearsal:
 
     # ---- what goes on all the while ---------------------------------------------------------------------------------
 
-    def _heard(self, reply: Reply) -> None:
+    def _heard(self, reply: QuestionResult) -> None:
         """A reply belongs to the stage in which its question was asked."""
         self.film.heard(reply)
         next(tally for began_s, tally in reversed(self._tallies) if began_s <= reply.asked_at_s).add(reply)

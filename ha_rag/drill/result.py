@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ha_rag.simulation.tally import Tally
+from ha_rag.simulation.load_stats import LoadStats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class StageResult:
         """All of it in plain values."""
         return {**asdict(self), "passed": self.passed}
 
-    def counting(self, tally: Tally) -> StageResult:
+    def counting(self, tally: LoadStats) -> StageResult:
         """This result with what these replies tell."""
         return replace(
             self,

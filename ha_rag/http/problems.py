@@ -63,7 +63,6 @@ def _soon(_: Exception) -> Mapping[str, str]:
 # The first rule that fits counts, so a special error stands before its kind.
 _RULES = (
     _Rule(errors.CircuitOpenError, 503, "circuit_open", headers=_asked_to_wait),
-    _Rule(errors.DeadlineExceededError, 504, "deadline_exceeded"),
     _Rule(errors.UnknownCircuitError, 404, "not_found", param="name"),
     _Rule(errors.ConfigurationError, 422, "invalid_request"),
     _Rule(errors.LedgerError, 503, "shared_state_unavailable", headers=_soon),

@@ -1,4 +1,4 @@
-"""Column: the vectors of one space that this process can search, and the search itself."""
+"""Column: the vectors of one space, and nearest-neighbour search in them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ Matrix = NDArray[np.float32]
 
 NO_ROWS: Rows = np.empty(0, np.int64)
 EXACT_FLOATS = 8_000_000
-"""Up to so many floats (31,250 vectors of 256: about 1 ms) vectors are compared one by one; more go into a graph."""
-MOST_EXTRA = 1_000
-"""At most this many more neighbours are asked of a graph, to make up for those that are gone."""
+"""Up to this many floats are scanned (31,250 vectors of 256 numbers take about 1 ms); larger columns use a graph."""
+MAX_EXTRA_NEIGHBOURS = 1_000
+"""How many extra neighbours to ask a graph for, at most, to replace passages that were deleted since it was built."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """The vectors of `space`: those in `graph`, if there is one, and `matrix` (one row per passage in `rows`).
 
-    `gone`: passages that the graph still holds and the index does not, sorted. Immutable; safe across threads.
-    `with_changes` makes the next state, sharing what did not change.
+    `gone`: sorted passages that are still in the graph but no longer in the index. Immutable; safe across threads.
     """
 
     space: Space
@@ -37,14 +36,14 @@ class Column:
 
     @classmethod
     def empty(cls, space: Space, graph: Graph | None = None) -> Column:
-        """A column without vectors of its own."""
+        """A column whose only vectors are those in `graph`."""
         return cls(space, NO_ROWS, np.empty((0, space.dimension), np.float32), graph)
 
     def __len__(self) -> int:
         return len(self.rows) + (len(self.graph) - len(self.gone) if self.graph else 0)
 
     def with_changes(self, rows: Rows, matrix: Matrix, gone: Rows) -> Column:
-        """This column without the passages in `gone`, and with new ones."""
+        """A column with new passages added and those in `gone` removed. Unchanged arrays are shared."""
         kept_rows, kept = self.rows, self.matrix
         if len(gone):
             stays = np.isin(kept_rows, gone, invert=True)
@@ -56,7 +55,7 @@ class Column:
         return Column(self.space, kept_rows, kept, self.graph, all_gone)
 
     def search(self, vector: Vector, limit: int) -> list[tuple[int, float]]:
-        """At most `limit` (row, cosine), best first. Exact where there is no graph. `vector`: of length one."""
+        """At most `limit` (row, cosine) pairs, best first; exact without a graph. `vector`: of unit length."""
         rows, scores = self._exact(vector, limit)
         if self.graph is not None:
             more_rows, more_scores = self._near(self.graph, vector, limit)
@@ -75,7 +74,7 @@ class Column:
         return self.rows[best], scores[best]
 
     def _near(self, graph: Graph, vector: Vector, limit: int) -> tuple[Rows, Matrix]:
-        rows, scores = graph.search(vector, limit + min(len(self.gone), MOST_EXTRA))
+        rows, scores = graph.search(vector, limit + min(len(self.gone), MAX_EXTRA_NEIGHBOURS))
         if len(self.gone):
             stays = np.isin(rows, self.gone, invert=True)
             rows, scores = rows[stays], scores[stays]
@@ -88,6 +87,6 @@ def _without(rows: Rows, matrix: Matrix, gone: Rows) -> tuple[Rows, Matrix]:
 
 
 def unpacked(found: Sequence[tuple[int, bytes]], dimension: int) -> tuple[Rows, Matrix]:
-    """Rows and vectors from (row, bytes of float32) pairs."""
+    """Row numbers and a matrix from (row, float32 bytes) pairs."""
     rows = np.fromiter((row for row, _ in found), np.int64, len(found))
     return rows, np.frombuffer(b"".join(blob for _, blob in found), np.float32).reshape(len(found), dimension)

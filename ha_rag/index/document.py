@@ -1,4 +1,4 @@
-"""What goes into the index: documents, and the pieces they are split into."""
+"""What goes into the index: documents and the chunks they are split into."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A document as it was read. `id`: its name in citations. `source`: where it came from, such as a file's path.
+    """A document as it was read.
 
-    `markdown`: whether `text` has headings and lists in Markdown's form. `digest`: tells whether it changed.
+    `id`: its name in citations. `source`: where it was read from, such as a file's path. `markdown`: whether `text` is
+    Markdown. `digest`: changes when the document changes.
     """
 
     id: str
@@ -23,8 +24,8 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A passage before it has a place in the index. `heading`: the headings above it, joined by " > "."""
+class Chunk:
+    """Part of a document; becomes a passage when it is indexed. `heading`: the headings above it, joined by " > "."""
 
     text: str
     title: str = ""
@@ -32,6 +33,6 @@ class Piece:
 
 
 def searchable(title: str, heading: str, text: str) -> str:
-    """The words that a passage is found by, in vectors and in words alike: title and headings count as text."""
+    """The text that a passage is embedded and searched by: title and headings are included."""
     above = [part for part in (title, heading) if part and part not in text]
     return "\n".join([*above, text])

@@ -1,4 +1,4 @@
-"""Embedding for the index: patient with services, obedient to circuits, and never a vote in them."""
+"""Embeds passages for the index: retries failing services, respects open circuits and reports nothing to them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ha_rag.components.interfaces import Embedder
 from ha_rag.errors import ComponentError, ConfigurationError, InvalidRequestError, MalformedReplyError, ThrottledError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Embedding, Space, Vector
 
 Permitted = Callable[[str], Awaitable[bool]]
@@ -18,10 +18,11 @@ TEXTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a service is asked again. `attempts`: in all. `first_wait_s`: before the second; then twice as long.
+class RetryPolicy:
+    """How often and how soon a failed call is repeated.
 
-    A service that names its own rest (429 with Retry-After) gets it. No wait is longer than `longest_wait_s`.
+    `attempts`: in total. `first_wait_s`: before the second attempt; each later wait is twice as long, or as long as
+    the service's Retry-After asks for, but never above `longest_wait_s`. Raises ConfigurationError.
     """
 
     attempts: int = 5
@@ -30,21 +31,21 @@ class Patience:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.first_wait_s < 0 or self.longest_wait_s < 0:
-            raise ConfigurationError(f"{self}: attempts must be at least 1, and waits at least 0 s")
+            raise ConfigurationError(f"{self}: attempts must be at least 1 and waits must not be negative")
 
     def wait_s(self, attempt: int, error: ComponentError) -> float:
         """Seconds to wait after the `attempt`-th attempt (from 1) failed with `error`."""
-        asked = error.retry_after_s if isinstance(error, ThrottledError) else 0.0
-        return min(max(asked, self.first_wait_s * 2.0 ** (attempt - 1)), self.longest_wait_s)
+        requested_s = error.retry_after_s if isinstance(error, ThrottledError) else 0.0
+        return min(max(requested_s, self.first_wait_s * 2.0 ** (attempt - 1)), self.longest_wait_s)
 
 
-DEFAULT_PATIENCE = Patience()
+DEFAULT_RETRY_POLICY = RetryPolicy()
 
 
 class SpaceFiller:
-    """One embedder at work for the index. Once it has failed for good, `down` says why and it is left alone.
+    """Makes the vectors of one embedder's space. Once its last attempt has failed, `down` says why and calls stop.
 
-    `name`: the embedder's. `permitted`: asked before each call whether its circuit lets calls pass. `filled`: vectors
+    `name`: the embedder's name. `permitted`: checked before each call; False if its circuit is open. `filled`: vectors
     made so far. For one task at a time.
     """
 
@@ -54,7 +55,7 @@ class SpaceFiller:
         embedder: Embedder,
         *,
         permitted: Permitted | None = None,
-        patience: Patience = DEFAULT_PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.name = name
@@ -63,36 +64,36 @@ class SpaceFiller:
         self.filled = 0
         self._embedder = embedder
         self._permitted = permitted
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._sleep = sleep
 
     async def vectors(self, texts: Sequence[str]) -> list[Vector | None]:
-        """A vector for each text; None where there is none. Never raises a ComponentError: see `down`."""
+        """A vector for each text, or None where there is none. Raises no ComponentError; see `down`."""
         vectors: list[Vector | None] = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):
-            portion = texts[start : start + TEXTS_AT_ONCE]
-            vectors += await self._portion(portion) if self.down is None else [None] * len(portion)
+            batch = texts[start : start + TEXTS_AT_ONCE]
+            vectors += await self._batch(batch) if self.down is None else [None] * len(batch)
         self.filled += sum(vector is not None for vector in vectors)
         return vectors
 
-    async def _portion(self, texts: Sequence[str]) -> list[Vector | None]:
+    async def _batch(self, texts: Sequence[str]) -> list[Vector | None]:
         try:
-            return await self._asked(texts)
+            return await self._embed_with_retries(texts)
         except InvalidRequestError:
-            return await self._halved(texts)
+            return await self._bisect(texts)
         except ComponentError as error:
             self.down = str(error)
             return [None] * len(texts)
 
-    async def _halved(self, texts: Sequence[str]) -> list[Vector | None]:
-        """One text that is refused must not cost the others their vectors."""
+    async def _bisect(self, texts: Sequence[str]) -> list[Vector | None]:
+        """Embeds both halves of a refused batch, so that only the refused text ends up without a vector."""
         if len(texts) == 1:
             return [None]
         half = len(texts) // 2
-        return [*await self._portion(texts[:half]), *await self._portion(texts[half:])]
+        return [*await self._batch(texts[:half]), *await self._batch(texts[half:])]
 
-    async def _asked(self, texts: Sequence[str]) -> list[Vector | None]:
-        for attempt in range(1, self._patience.attempts + 1):
+    async def _embed_with_retries(self, texts: Sequence[str]) -> list[Vector | None]:
+        for attempt in range(1, self._retry_policy.attempts + 1):
             if self._permitted is not None and not await self._permitted(self.name):
                 raise ComponentError(f"the circuit of embedder {self.name!r} is open")
             try:
@@ -100,14 +101,16 @@ class SpaceFiller:
             except InvalidRequestError:
                 raise
             except ComponentError as error:
-                if attempt == self._patience.attempts:
+                if attempt == self._retry_policy.attempts:
                     raise
-                await self._sleep(self._patience.wait_s(attempt, error))
+                await self._sleep(self._retry_policy.wait_s(attempt, error))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _checked(self, texts: Sequence[str], embeddings: Sequence[Embedding]) -> list[Vector | None]:
         if len(embeddings) != len(texts):
-            raise MalformedReplyError(f"embedder {self.name!r} gave {len(embeddings)} vectors for {len(texts)} texts")
+            raise MalformedReplyError(
+                f"embedder {self.name!r} returned {len(embeddings)} vectors for {len(texts)} texts"
+            )
         return [self._unit(embedding) for embedding in embeddings]
 
     def _unit(self, embedding: Embedding) -> Vector | None:
@@ -115,8 +118,10 @@ class SpaceFiller:
         if embedding.space is None or not vector.any():
             return None
         if embedding.space != self.space or vector.shape != (self.space.dimension,):
-            raise MalformedReplyError(f"embedder {self.name!r} gave a vector of {embedding.space}, not of {self.space}")
+            raise MalformedReplyError(
+                f"embedder {self.name!r} returned a vector in space {embedding.space}, expected {self.space}"
+            )
         length = float(np.linalg.norm(vector))
         if not np.isfinite(length):
-            raise MalformedReplyError(f"embedder {self.name!r} gave a vector that is not finite")
+            raise MalformedReplyError(f"embedder {self.name!r} returned a vector that is not finite")
         return vector / np.float32(length)

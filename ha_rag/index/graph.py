@@ -1,7 +1,7 @@
-"""Graph: approximate nearest neighbours for columns too long to be compared one by one.
+"""Graph: approximate nearest neighbours, for columns too large for exact search.
 
-Hierarchical navigable small worlds (Y. Malkov and D. Yashunin, 2016), by usearch, in a file that every reader maps
-into its memory: ten replicas of one machine share one copy.
+Hierarchical navigable small worlds (Y. Malkov and D. Yashunin, 2016) as implemented by usearch, in a file that readers
+memory-map: ten replicas on one machine share one copy.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ EXPANSION_SEARCH = 128
 
 
 class Graph:
-    """The vectors of one space, as 16-bit floats. Searching is safe across threads; adding is for the one writer."""
+    """The vectors of one space as 16-bit floats. Search is safe across threads; only the writer may add."""
 
     def __init__(self, usearch: Usearch) -> None:
         self._usearch = usearch
 
     @classmethod
     def empty(cls, dimension: int) -> Graph:
-        """A graph of `dimension` wide vectors, in memory."""
+        """An empty graph in memory, for vectors of `dimension` numbers."""
         return cls(
             Usearch(
                 ndim=dimension, metric="ip", dtype="f16", connectivity=CONNECTIVITY,
@@ -38,7 +38,7 @@ class Graph:
 
     @classmethod
     def load(cls, file: Path, *, mapped: bool) -> Graph:
-        """A graph from its file. `mapped`: read only, straight from the file. Raises IndexStoreError."""
+        """The graph in `file`. `mapped`: memory-map it read-only. Raises IndexStoreError."""
         try:
             usearch = Usearch.restore(
                 str(file), view=mapped, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH
@@ -57,7 +57,7 @@ class Graph:
         return np.atleast_1d(np.asarray(self._usearch.contains(rows.astype(np.uint64)), np.bool_))
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Adds vectors (n x dimension) under their rows."""
+        """Adds vectors (n x dimension), keyed by their rows."""
         self._usearch.add(rows.astype(np.uint64), vectors)
 
     def save(self, file: Path) -> None:

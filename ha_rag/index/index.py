@@ -1,4 +1,4 @@
-"""Index: the documents as one process reads them, renewed by itself after an ingest."""
+"""Index: read access to the documents for one process; it picks up new generations by itself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import HaRagError, IndexStoreError
 from ha_rag.index.column import Column
-from ha_rag.index.schema import DATABASE, number, open_for_reading, translated
-from ha_rag.index.snapshot import Snapshot, load
+from ha_rag.index.schema import DATABASE, meta_number, open_for_reading, translated
+from ha_rag.index.snapshot import IndexSnapshot, load
 from ha_rag.index.writer import IndexWriter
 from ha_rag.messages import Embedding, Passage, Space
 
@@ -20,13 +20,13 @@ _PASSAGES = """
     SELECT row, document, number, text, title, heading FROM passages WHERE row IN (SELECT value FROM json_each(?))
 """
 
-LOOK_EVERY_S = 0.2
-"""How often a question may make the index look whether there is something newer; a look costs about 10 us."""
+POLL_EVERY_S = 0.2
+"""How often `poll` checks for a newer generation at most; a check costs about 10 us."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What the index holds of one space. `complete`: every passage has a vector."""
+class SpaceCoverage:
+    """How many of the index's passages have a vector in one space."""
 
     space: Space
     vectors: int
@@ -39,31 +39,31 @@ class Held:
 
 
 class Index:
-    """The index in `folder`, for reading; many processes may read while one writes. Safe across threads and tasks.
+    """The index in `folder`, for reading. Many processes may read while one writes. Safe across threads and tasks.
 
-    A folder without an index reads as empty, until there is one. What was loaded stays searchable whatever happens
-    to the files: deleted, replaced, half-written. `problem` says what is wrong then, and the next good state is
-    taken up by itself, at the latest `LOOK_EVERY_S` after a question.
+    A folder without an index is read as an empty one. A loaded generation stays searchable even if the files are
+    deleted, replaced or damaged; `problem` then says what is wrong. A newer valid generation is loaded in the
+    background, at most `POLL_EVERY_S` after the next `poll`.
 
-    Raises, from searches: IndexStoreError where nothing could be loaded yet, IndexTooNewError where a later version
-    wrote it. Close it when done (it is a context manager); a searcher's passages stay valid.
+    Searches raise IndexStoreError if nothing could be loaded yet, and IndexTooNewError if a later version wrote the
+    index. Close it when done (it is a context manager); passages already returned stay valid.
     """
 
     def __init__(self, folder: Path | str, clock: Clock | None = None) -> None:
         self.folder = Path(folder)
         self._clock = clock or SystemClock()
-        self._snapshot: Snapshot | None = None
+        self._snapshot: IndexSnapshot | None = None
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, ...] | None = None
         self._error: HaRagError | None = None
-        self._renewal = threading.Lock()
+        self._refreshing = threading.Lock()
         self._access = threading.Lock()
-        self._look_at_s = 0.0
+        self._poll_at_s = 0.0
         self.refresh()
 
     @property
     def problem(self) -> str | None:
-        """Why the newest state on disk cannot be used, as a sentence; None where all is well."""
+        """Why the newest generation on disk cannot be used, as a sentence; None if it can."""
         if self._error is not None:
             return str(self._error)
         return "; ".join(self._snapshot.problems) or None if self._snapshot else None
@@ -75,37 +75,32 @@ class Index:
 
     @property
     def loaded(self) -> bool:
-        """Whether questions can be answered from it: some state was read, be it empty or no longer the newest."""
+        """Whether it can be searched: some generation has been loaded, even an empty or outdated one."""
         return self._snapshot is not None
 
     @property
-    def snapshot(self) -> Snapshot:
-        """The generation that questions are answered from. Raises IndexStoreError where none could be loaded."""
+    def snapshot(self) -> IndexSnapshot:
+        """The loaded generation. Raises IndexStoreError if none could be loaded."""
         if self._snapshot is None:
             raise self._error or IndexStoreError(f"the index at {self.folder} could not be loaded")
         return self._snapshot
 
     @property
-    def corpus_version(self) -> str:
-        """Changes whenever what can be found changes; the same for all readers of one index."""
-        return f"{self.snapshot.identity}.{self.snapshot.generation}"
-
-    @property
     def passages(self) -> int:
-        """How many passages there are."""
+        """The number of passages."""
         return self.snapshot.passages
 
     @property
     def documents(self) -> int:
-        """How many documents there are."""
+        """The number of documents."""
         return self.snapshot.documents
 
-    def spaces(self) -> list[Held]:
-        """Every space held, and how complete its column is."""
-        return [Held(space, len(column), self.passages) for space, column in self.snapshot.columns.items()]
+    def spaces(self) -> list[SpaceCoverage]:
+        """The coverage of each space that has vectors."""
+        return [SpaceCoverage(space, len(column), self.passages) for space, column in self.snapshot.columns.items()]
 
     def column(self, embedding: Embedding) -> Column | None:
-        """The column that this embedding may be compared with; None where its space is not held, or it is all zeros."""
+        """The column in the embedding's space; None if there is none or the embedding is all zeros."""
         if embedding.space is None:
             return None
         column = self.snapshot.columns.get(embedding.space)
@@ -114,7 +109,7 @@ class Index:
         return column if embedding.vector.any() else None
 
     def passages_of(self, hits: list[tuple[int, float]]) -> list[Passage]:
-        """The passages of (row, score) pairs, in their order; those deleted in the meantime are left out."""
+        """The passages of (row, score) pairs, in the same order; passages deleted since the search are left out."""
         if not hits:
             return []
         rows = json.dumps([row for row, _ in hits])
@@ -132,20 +127,20 @@ class Index:
                 return False
             return self._connection.execute(query, (document, digest)).fetchone() is not None
 
-    def look(self) -> None:
-        """Notices a newer state and has it loaded in the background; costs next to nothing, and never waits."""
+    def poll(self) -> None:
+        """Checks for a newer generation, at most every `POLL_EVERY_S`, and loads it in the background. Never waits."""
         now_s = self._clock.monotonic_s()
-        if now_s < self._look_at_s:
+        if now_s < self._poll_at_s:
             return
-        self._look_at_s = now_s + LOOK_EVERY_S
-        if not self._renewal.locked() and self._is_behind():
+        self._poll_at_s = now_s + POLL_EVERY_S
+        if not self._refreshing.locked() and self._is_behind():
             threading.Thread(target=self.refresh, name="ha_rag-index", daemon=True).start()
 
     def refresh(self) -> None:
-        """Loads the newest state and swaps it in at once; keeps what it has where that fails (see `problem`)."""
-        with self._renewal:
+        """Loads the newest generation and swaps it in; keeps the current one if that fails (see `problem`)."""
+        with self._refreshing:
             try:
-                self._renew()
+                self._load_newest()
             except HaRagError as error:
                 self._error = error
 
@@ -156,7 +151,7 @@ class Index:
             return False
         try:
             with self._access:
-                generation = number(self._connection, "generation")
+                generation = meta_number(self._connection, "generation")
         except sqlite3.Error:
             return True
         return self._snapshot is None or generation != self._snapshot.generation
@@ -168,7 +163,7 @@ class Index:
             return None
         return status.st_dev, status.st_ino, status.st_mtime_ns
 
-    def _renew(self) -> None:
+    def _load_newest(self) -> None:
         file = self._identity_of_file()
         if file is None:
             self._missing()
@@ -176,7 +171,7 @@ class Index:
         connection = open_for_reading(self.folder)
         try:
             with translated(self.folder):
-                snapshot = load(self.folder, connection, self._snapshot or Snapshot())
+                snapshot = load(self.folder, connection, self._snapshot or IndexSnapshot())
         except BaseException:
             connection.close()
             raise
@@ -184,11 +179,13 @@ class Index:
 
     def _missing(self) -> None:
         if self._snapshot is None or not self._snapshot.generation:
-            self._snapshot, self._error = Snapshot(), None
+            self._snapshot, self._error = IndexSnapshot(), None
         else:
-            self._error = IndexStoreError(f"the index at {self.folder} is gone; answering from what was loaded before")
+            self._error = IndexStoreError(
+                f"the index at {self.folder} is gone; questions are still answered from the last loaded generation"
+            )
 
-    def _swap(self, snapshot: Snapshot, connection: sqlite3.Connection, file: tuple[int, ...]) -> None:
+    def _swap(self, snapshot: IndexSnapshot, connection: sqlite3.Connection, file: tuple[int, ...]) -> None:
         with self._access:
             old, self._connection = self._connection, connection
             self._snapshot, self._file, self._error = snapshot, file, None
@@ -196,15 +193,15 @@ class Index:
             old.close()
 
     def writer(self) -> IndexWriter:
-        """A writer to the same folder; a context manager. Call `refresh` afterwards to see its work here at once."""
+        """A writer for the same folder (a context manager). Call `refresh` afterwards to see its changes at once."""
         return IndexWriter(self.folder)
 
     def close(self) -> None:
-        """Lets go of the files. A search afterwards finds no passages."""
-        with self._renewal, self._access:
+        """Closes the files. Later searches find nothing."""
+        with self._refreshing, self._access:
             if self._connection is not None:
                 self._connection.close()
-            self._connection, self._snapshot, self._error = None, Snapshot(), None
+            self._connection, self._snapshot, self._error = None, IndexSnapshot(), None
 
     def __enter__(self) -> Index:
         return self

@@ -1,4 +1,4 @@
-"""Lexical search: BM25 over English word stems, kept by tantivy in a folder beside the database.
+"""Lexical search: BM25 over English word stems, stored by tantivy in a folder beside the database.
 
 Source of the ranking: S. Robertson and H. Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009);
 tantivy's k1 = 1.2 and b = 0.75.
@@ -17,9 +17,9 @@ import tantivy
 from ha_rag.errors import IndexStoreError
 
 ANALYSIS_VERSION = 1
-"""Raised whenever words are cut differently: a lexical index with another number is built anew."""
+"""Incremented when the analyzer changes; a lexical index with another version is rebuilt."""
 MAX_TERMS = 128
-"""Different words of a question that are searched for; the rest of a huge question changes nothing worth its price."""
+"""How many distinct terms of a question are searched for; further ones cost time and hardly change the result."""
 HEAP_BYTES = 64 << 20
 LONGEST_WORD = 60
 
@@ -44,7 +44,7 @@ _SCHEMA = _schema()
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
-    # tantivy raises ValueError for almost everything, OSError for the rest.
+    # tantivy raises ValueError for almost every failure and OSError for the rest.
     try:
         yield
     except (ValueError, OSError) as error:
@@ -52,9 +52,9 @@ def _translated(folder: Path) -> Iterator[None]:
 
 
 class LexicalSearch:
-    """One state of the lexical index, in memory-mapped files; safe across threads. Later writes do not reach it.
+    """A fixed state of the lexical index, in memory-mapped files. Safe across threads; later writes do not affect it.
 
-    Raises IndexStoreError where the folder holds no usable index.
+    Raises IndexStoreError if the folder holds no usable index.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,12 +63,12 @@ class LexicalSearch:
         self.passages = self._searcher.num_docs
 
     def search(self, question: str, limit: int) -> list[tuple[int, float]]:
-        """At most `limit` (row, BM25 score), best first: passages with at least one word stem of the question.
+        """At most `limit` (row, BM25 score) pairs, best first, of passages that share a word stem with the question.
 
-        No syntax: quotes, brackets, AND and the like are words or nothing.
+        There is no query syntax: quotes, brackets and operators such as AND have no special meaning.
         """
-        sound = question.encode("utf-8", "replace").decode()  # half characters, as JSON may carry them
-        terms = list(dict.fromkeys(_STEMS.analyze(sound)))[:MAX_TERMS]
+        encodable = question.encode("utf-8", "replace").decode()  # JSON can carry lone surrogates
+        terms = list(dict.fromkeys(_STEMS.analyze(encodable)))[:MAX_TERMS]
         if not terms or not self.passages:
             return []
         should = tantivy.Occur.Should
@@ -90,9 +90,9 @@ def _open(folder: Path) -> tantivy.Index:
 
 
 def _open_unwritable(folder: Path) -> tantivy.Index:
-    """Opens an index in a folder that this process may not write to, where tantivy cannot place its lock.
+    """Opens an index in a read-only folder, where tantivy cannot create its lock file.
 
-    A folder of links stands in: a segment never changes, and the list of segments is copied.
+    A temporary folder replaces it: segments never change, so they are linked; the list of segments is copied.
     """
     mirror = Path(tempfile.mkdtemp(prefix="ha_rag-text-"))
     try:
@@ -103,13 +103,13 @@ def _open_unwritable(folder: Path) -> tantivy.Index:
                 (mirror / file.name).symlink_to(file.resolve())
         return tantivy.Index.open(str(mirror))
     finally:
-        shutil.rmtree(mirror, ignore_errors=True)  # the files are mapped by now
+        shutil.rmtree(mirror, ignore_errors=True)  # the files have been mapped
 
 
 def write_lexical(folder: Path, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
-    """Takes rows out and puts (row, text) in, in one atomic commit; makes the index when it is missing.
+    """Deletes rows and adds (row, text) pairs in one atomic commit; creates the index if it is missing.
 
-    Doing it twice is the same as doing it once. The writer's lock must be held. Raises IndexStoreError.
+    Idempotent. The caller must hold the writer's lock. Raises IndexStoreError.
     """
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""WriterLock: one writer at a time, over all processes of the machine."""
+"""WriterLock: at most one writer among all processes on a machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LOCK = "writer.lock"
 
 
 class WriterLock:
-    """Held from entering to leaving; the kernel lets go of it when its process dies, however it dies.
+    """A lock held while the context is entered; the kernel releases it when its process dies.
 
-    `folder`: the index's, made when missing. Raises IndexBusyError at once where another writer holds it (with its
-    process id, `holder`, where that is known), and IndexReadOnlyError where this process may not write.
+    `folder`: the index's folder, created if missing. Raises IndexBusyError at once if another writer holds the lock,
+    with its process id if known, and IndexReadOnlyError if this process may not write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,11 +39,11 @@ class WriterLock:
             self._folder.mkdir(parents=True, exist_ok=True)
             return os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except PermissionError as error:
-            raise IndexReadOnlyError(_unwritable(self._folder, "grants this process no write access")) from error
+            raise IndexReadOnlyError(_unwritable(self._folder, "is not writable for this process")) from error
         except OSError as error:
             if error.errno == 30:  # EROFS: mounted read-only
                 raise IndexReadOnlyError(_unwritable(self._folder, "is on a read-only file system")) from error
-            raise IndexStoreError(f"no index can be kept at {self._folder}: {error.strerror}") from error
+            raise IndexStoreError(f"cannot write an index to {self._folder}: {error.strerror}") from error
 
     def _close(self) -> None:
         os.close(self._file)
@@ -55,8 +55,8 @@ class WriterLock:
 
 def _busy(folder: Path, holder: str) -> str:
     who = f"process {holder}" if holder.isdigit() else "another process"
-    return f"{who} is writing to the index at {folder}; try again when it is done"
+    return f"{who} is writing to the index at {folder}; try again when it has finished"
 
 
 def _unwritable(folder: Path, why: str) -> str:
-    return f"the index at {folder} {why}; run `ha-rag ingest` where it can be written"
+    return f"the index at {folder} {why}; run `ha-rag ingest` on a machine and as a user with write access"

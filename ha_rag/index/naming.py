@@ -1,4 +1,4 @@
-"""Naming: which id a document gets, so that ids stay the same over runs and no document overwrites another one."""
+"""Naming: assigns document ids that stay stable over runs and never collide."""
 
 from __future__ import annotations
 
@@ -7,41 +7,42 @@ from pathlib import Path
 from typing import Protocol
 
 from ha_rag.index.document import Document
-from ha_rag.index.reading.files import Found
-from ha_rag.index.writer import Known
+from ha_rag.index.reading.files import FoundFile
+from ha_rag.index.writer import IndexedDocument
 
 
-class Shelf(Protocol):
-    """Where documents are looked up (IndexWriter is one)."""
+class DocumentLookup(Protocol):
+    """Looks up indexed documents; IndexWriter implements it."""
 
-    def document(self, document: str) -> Known | None:
-        """What is known of a document, by its id."""
+    def document(self, document: str) -> IndexedDocument | None:
+        """The indexed document with this id."""
         ...
 
-    def document_from(self, source: str) -> Known | None:
-        """What is known of the document that came from `source`."""
+    def document_from(self, source: str) -> IndexedDocument | None:
+        """The indexed document that was read from `source`."""
         ...
 
 
-def known_as(shelf: Shelf, found: Found, document: Document) -> tuple[str, Known | None]:
-    """The id for a document that was read, and what the index holds under it already.
+def id_for(indexed: DocumentLookup, found: FoundFile, document: Document) -> tuple[str, IndexedDocument | None]:
+    """The id for a document that was read, and the indexed document that it replaces, if any.
 
-    A source keeps its id. An id that is taken by another source is taken over where that source is gone (the folder
-    was moved) or says the same; otherwise the name of its folder (or of its file, for a line of one) goes before it.
+    A source keeps its id. If another source has the id, it is taken over when that source no longer exists (the folder
+    was moved) or has the same content. Otherwise the id is prefixed with the name of the document's folder, or of its
+    file if it is one line of a file.
     """
-    before = shelf.document_from(document.source)
-    if before is not None:
-        return before.id, before
-    for name in (document.id, *_longer(found, document)):
-        holder = shelf.document(name)
+    previous = indexed.document_from(document.source)
+    if previous is not None:
+        return previous.id, previous
+    for name in (document.id, *_longer_ids(found, document)):
+        holder = indexed.document(name)
         if holder is None or holder.digest == document.digest or _is_gone(holder.source):
             return name, holder
-    return document.source, shelf.document(document.source)
+    return document.source, indexed.document(document.source)
 
 
-def _longer(found: Found, document: Document) -> Iterator[str]:
-    holder = found.root if document.id == found.name else found.path.with_suffix("")
-    parts = holder.resolve().parts[1:]
+def _longer_ids(found: FoundFile, document: Document) -> Iterator[str]:
+    prefix = found.root if document.id == found.name else found.path.with_suffix("")
+    parts = prefix.resolve().parts[1:]
     for length in range(1, len(parts) + 1):
         yield "/".join([*parts[-length:], document.id])
 

@@ -1,4 +1,4 @@
-"""Nesting: how deep the quotes and lists of a Markdown text stand in each other (CommonMark 0.31, container blocks)."""
+"""Nesting depth of the quotes and lists in a Markdown text (CommonMark 0.31, container blocks)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _RULE = re.compile(r"[ \t]*([-*])(?:[ \t]*\1){2,}[ \t]*$")
 
 
 def nesting(text: str) -> int:
-    """The depth of its deepest quote or list item; 0 where there is none. Linear in the text; never too small.
+    """The depth of the deepest quote or list item; 0 if there is none. Takes linear time.
 
-    Items in a block of code count, too: what is in code and what is not is for a parser to say.
+    An upper bound: items inside code blocks are counted too, since only a parser can tell what is code.
     """
     deepest, columns = 0, list[int]()
     for line in text.splitlines():
@@ -26,6 +26,6 @@ def nesting(text: str) -> int:
 
 
 def _columns(line: str) -> list[int]:
-    """Where the marks stand that the line begins with."""
+    """The columns of the quote and list markers at the start of a line."""
     prefix = _PREFIX.match(line)
     return [mark.start() for mark in _MARK.finditer(prefix[0])] if prefix else []

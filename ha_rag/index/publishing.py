@@ -1,4 +1,4 @@
-"""Publishing: makes committed changes visible to readers in one step, and finishes what a crash left undone."""
+"""Publishing: makes committed changes visible to readers in one step, and completes it after a crash."""
 
 from __future__ import annotations
 
@@ -8,56 +8,56 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ha_rag.errors import IndexStoreError
+from ha_rag.index.compaction import compact
 from ha_rag.index.document import searchable
-from ha_rag.index.folding import fold
 from ha_rag.index.lexical import ANALYSIS_VERSION, LexicalSearch, write_lexical
-from ha_rag.index.schema import DEAD, FRESH, LIVE, fact, number, set_fact, transaction
+from ha_rag.index.schema import DEAD, FRESH, LIVE, meta, meta_number, set_meta, transaction
 
 REMEMBERED_GENERATIONS = 1_000
-"""For so many generations a reader can catch up; one that slept longer loads everything again."""
+"""A reader that is at most this many generations behind loads only the changes; others reload everything."""
 
 
 def publish(folder: Path, database: sqlite3.Connection) -> None:
-    """The lexical index follows the committed rows; then one transaction shows them. Doing it twice does no harm."""
-    before = fact(database, "lexical")
+    """Adds the committed rows to the lexical index, then makes them visible in one transaction. Idempotent."""
+    before = meta(database, "lexical")
     name = _write_lexical(folder, database)
     with transaction(database):
-        _take_over(database)
-        set_fact(database, "lexical", name)
-        set_fact(database, "analysis", ANALYSIS_VERSION)
+        _apply_states(database)
+        set_meta(database, "lexical", name)
+        set_meta(database, "analysis", ANALYSIS_VERSION)
     if before not in (None, name):
         shutil.rmtree(folder / str(before), ignore_errors=True)
-    fold(folder, database)
+    compact(folder, database)
 
 
 def recover(folder: Path, database: sqlite3.Connection) -> None:
-    """Publishes what a crash left between two states, and builds anew what was lost beside the database."""
+    """Completes a publication that a crash interrupted, and rebuilds a lost lexical index."""
     in_transit = database.execute("SELECT 1 FROM passages WHERE state <> ? LIMIT 1", (LIVE,)).fetchone()
     newest = database.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0]
-    if in_transit or newest > number(database, "last_vector") or _lexical_is_lost(folder, database):
+    if in_transit or newest > meta_number(database, "last_vector") or _lexical_is_lost(folder, database):
         publish(folder, database)
     else:
-        fold(folder, database)
+        compact(folder, database)
 
 
 def _lexical_is_lost(folder: Path, database: sqlite3.Connection) -> bool:
-    name = fact(database, "lexical")
+    name = meta(database, "lexical")
     if name is None:
         return False
     try:
         LexicalSearch(folder / str(name))
     except IndexStoreError:
         return True
-    return number(database, "analysis") != ANALYSIS_VERSION
+    return meta_number(database, "analysis") != ANALYSIS_VERSION
 
 
 def _write_lexical(folder: Path, database: sqlite3.Connection) -> str:
-    name = fact(database, "lexical")
+    name = meta(database, "lexical")
     if name is not None and not _lexical_is_lost(folder, database):
         dead = (row for (row,) in database.execute("SELECT row FROM passages WHERE state = ?", (DEAD,)))
         write_lexical(folder / str(name), dead, _words(database, FRESH, FRESH))
         return str(name)
-    name = f"words-{number(database, 'generation') + 1}"
+    name = f"words-{meta_number(database, 'generation') + 1}"
     shutil.rmtree(folder / name, ignore_errors=True)
     write_lexical(folder / name, (), _words(database, FRESH, LIVE))
     return name
@@ -69,19 +69,20 @@ def _words(database: sqlite3.Connection, first: int, last: int) -> Iterator[tupl
         yield row, searchable(*words)
 
 
-def _take_over(database: sqlite3.Connection) -> None:
-    generation, shown = number(database, "generation") + 1, number(database, "last_row")
+def _apply_states(database: sqlite3.Connection) -> None:
+    """Makes FRESH passages LIVE, deletes DEAD ones and increments the generation."""
+    generation, shown = meta_number(database, "generation") + 1, meta_number(database, "last_row")
     remember = "INSERT INTO gone SELECT ?, row FROM passages WHERE state = ? AND row <= ?"
-    passages = number(database, "passages") - database.execute(remember, (generation, DEAD, shown)).rowcount
+    passages = meta_number(database, "passages") - database.execute(remember, (generation, DEAD, shown)).rowcount
     database.execute("DELETE FROM vectors WHERE passage IN (SELECT row FROM passages WHERE state = ?)", (DEAD,))
     database.execute("DELETE FROM passages WHERE state = ?", (DEAD,))
     passages += database.execute("UPDATE passages SET state = ? WHERE state = ?", (LIVE, FRESH)).rowcount
-    set_fact(database, "generation", generation)
-    set_fact(database, "passages", passages)
-    set_fact(database, "documents", database.execute("SELECT count(*) FROM documents").fetchone()[0])
-    set_fact(database, "last_row", _highest(database, "passages"))
-    set_fact(database, "last_vector", _highest(database, "vectors"))
-    _forget(database, generation)
+    set_meta(database, "generation", generation)
+    set_meta(database, "passages", passages)
+    set_meta(database, "documents", database.execute("SELECT count(*) FROM documents").fetchone()[0])
+    set_meta(database, "last_row", _highest(database, "passages"))
+    set_meta(database, "last_vector", _highest(database, "vectors"))
+    _forget_old_deletions(database, generation)
 
 
 def _highest(database: sqlite3.Connection, table: str) -> int:
@@ -89,10 +90,10 @@ def _highest(database: sqlite3.Connection, table: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _forget(database: sqlite3.Connection, generation: int) -> None:
-    # A graph holds passages until it is built anew, so those that are gone must be remembered beside it.
+def _forget_old_deletions(database: sqlite3.Connection, generation: int) -> None:
+    # A graph keeps deleted passages until it is rebuilt, so their list must be kept as long as a graph exists.
     if database.execute("SELECT 1 FROM spaces WHERE graph IS NOT NULL").fetchone():
         return
     oldest = max(0, generation - REMEMBERED_GENERATIONS)
     database.execute("DELETE FROM gone WHERE generation <= ?", (oldest,))
-    set_fact(database, "gone_since", oldest)
+    set_meta(database, "gone_since", oldest)

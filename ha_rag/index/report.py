@@ -1,4 +1,4 @@
-"""What an ingest did, and how far it is."""
+"""Progress and result of an ingest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from ha_rag.messages import Space
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceReport:
-    """One space after an ingest. `filled`: vectors made now. `missing`: passages still without one. `why`: if so."""
+    """One space after an ingest.
+
+    `filled`: vectors made by this ingest. `missing`: passages without a vector. `why`: the reason if any are missing.
+    """
 
     embedder: str
     space: Space
@@ -23,12 +26,11 @@ class SpaceReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
-    """What an ingest did. Counts are of documents, except `passages`: passages written.
+    """The result of an ingest. Counts are of documents, except `passages`: the passages written.
 
-    `removed`: those that a mirroring ingest took out, since their files are gone.
-
-    `renamed`: (the id a document would have had, the id it got), where another document had it already.
-    `unreadable`: one error for each document, line or folder that could not be read; all others were kept.
+    `removed`: documents deleted by `mirror` because their files are gone. `renamed`: (expected id, given id) of each
+    document whose id another document already had. `unreadable`: one error for each document, line or folder that could
+    not be read; all others were indexed.
     """
 
     added: int = 0
@@ -48,9 +50,9 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestStep:
-    """How far an ingest is. `stage`: "reading" counts files; "filling" counts passages that lacked a vector.
+    """Progress of an ingest. `stage`: "reading" counts files, "filling" counts passages that had no vector.
 
-    `name`: the file, or the embedder, at work.
+    `name`: the current file or embedder.
     """
 
     stage: Literal["reading", "filling"]

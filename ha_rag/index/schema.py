@@ -1,9 +1,9 @@
-"""The form of the index on disk: one SQLite file that holds the truth, and how to open it.
+"""The schema of the index: one authoritative SQLite file, and how to open it.
 
-Documents are split into passages; a passage has at most one vector in each space. A change is written in two steps:
-first its rows, marked FRESH or DEAD; then, once the lexical index has followed, one transaction makes the fresh ones
-LIVE, removes the dead ones and raises `generation`. Readers look at the generation only, so they see either the old
-state or the new one. A crash between the steps leaves marks behind, which the next writer takes up.
+Documents are split into passages; a passage has at most one vector per space. A change is written in two steps. First
+its rows are committed, marked FRESH or DEAD. Then, once the lexical index has been updated, one transaction makes fresh
+rows LIVE, deletes dead ones and increments `generation`. Readers act on the generation only, so they see either the old
+state or the new one. After a crash between the steps, the next writer finds the marks and completes the change.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CREATE INDEX gone_by_generation ON gone (generation);
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into ours. `path`: the index's folder, for the text."""
+    """Translates SQLite's errors. `path`: the index's folder, for the message."""
     try:
         yield
     except sqlite3.Error as error:
@@ -59,20 +59,22 @@ def translated(path: Path) -> Iterator[None]:
 def _translation(path: Path, error: sqlite3.Error) -> IndexStoreError:
     text = str(error)
     if "readonly" in text:
-        return IndexReadOnlyError(f"the index at {path} cannot be written here; run `ha-rag ingest` where it can")
+        return IndexReadOnlyError(
+            f"the index at {path} is read-only here; run `ha-rag ingest` on a machine and as a user with write access"
+        )
     if "is locked" in text:
-        return IndexBusyError(f"another program holds the database of the index at {path}")
+        return IndexBusyError(f"another program has locked the database of the index at {path}")
     if "is full" in text:
-        return IndexStoreError(f"no space left for the index at {path}; what was indexed before is untouched")
+        return IndexStoreError(f"no space left for the index at {path}; documents indexed before are unaffected")
     if "malformed" in text or "not a database" in text:
         return IndexStoreError(
-            f"the index at {path} is damaged ({text}); restore a copy, or remove the folder and ingest again"
+            f"the index at {path} is damaged ({text}); restore a backup, or delete the folder and ingest again"
         )
     return IndexStoreError(f"the index at {path} cannot be used: {text}")
 
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
-    """A connection that may write, in a database that is made when it is missing. The writer's lock must be held."""
+    """A writable connection; the database is created if missing. The caller must hold the writer's lock."""
     with translated(folder):
         if not (folder / DATABASE).exists():
             _create(folder)
@@ -88,7 +90,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Works in a folder that this process may not write to."""
+    """A read-only connection; works in a read-only folder, too."""
     database = folder / DATABASE
     with translated(folder):
         try:
@@ -100,16 +102,16 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
 
 
 def _open_unwritable(folder: Path) -> sqlite3.Connection:
-    """A connection for a folder where SQLite cannot make the side files of its journal.
+    """A connection for a folder where SQLite cannot create its journal files.
 
-    Without a journal beside it, the database was closed cleanly and can be read as it stands.
+    A database without a journal was closed cleanly and can be opened as immutable.
     """
     uri = (folder / DATABASE).resolve().as_uri()
     waiting = folder / f"{DATABASE}-wal"
     if waiting.exists() and waiting.stat().st_size:
         raise IndexStoreError(
-            f"the index at {folder} was not closed cleanly and this process may not write there; run "
-            "`ha-rag ingest` once with write access to mend it"
+            f"the index at {folder} was not closed cleanly and this process has no write access to it; run "
+            "`ha-rag ingest` once with write access to repair it"
         )
     connection = _connect(f"{uri}?mode=ro&immutable=1")
     check_version(folder, connection)
@@ -123,15 +125,15 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def _create(folder: Path) -> None:
-    """Makes the database under another name first, so that no reader ever meets half of one."""
+    """Creates the database under a temporary name and renames it, so that no reader opens an incomplete one."""
     unfinished = folder / f"{DATABASE}.new"
     unfinished.unlink(missing_ok=True)
     connection = _connect(f"{unfinished.resolve().as_uri()}?mode=rwc")
     try:
         connection.executescript(f"BEGIN IMMEDIATE; {TABLES}")
         for key in ("generation", "last_vector", "last_row", "gone_since", "passages", "documents"):
-            set_fact(connection, key, 0)
-        set_fact(connection, "schema", SCHEMA_VERSION)
+            set_meta(connection, key, 0)
+        set_meta(connection, "schema", SCHEMA_VERSION)
         connection.execute("INSERT INTO meta SELECT 'identity', lower(hex(randomblob(6)))")
         connection.execute("COMMIT")
     finally:
@@ -140,34 +142,34 @@ def _create(folder: Path) -> None:
 
 
 def check_version(folder: Path, connection: sqlite3.Connection) -> None:
-    """Raises IndexTooNewError where a later version wrote this index, IndexStoreError where it is none of ours."""
+    """Raises IndexTooNewError if a later version wrote this index, IndexStoreError if it is no index of ha_rag."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
         raise IndexStoreError(
-            f"{folder / DATABASE} is not an index of ha_rag, or only half of one; remove it and ingest again"
+            f"{folder / DATABASE} is not an index of ha_rag, or is incomplete; delete it and ingest again"
         )
-    found = fact(connection, "schema")
+    found = meta(connection, "schema")
     if not isinstance(found, int):
         raise IndexStoreError(f"{folder / DATABASE} is not an index of ha_rag")
     if found > SCHEMA_VERSION:
         raise IndexTooNewError(
-            f"the index at {folder} has form {found}, and this version of ha_rag knows forms up to {SCHEMA_VERSION}; "
-            "upgrade ha_rag, or point [index] path at another folder and ingest again"
+            f"the index at {folder} has schema version {found}, and this version of ha_rag supports up to "
+            f"{SCHEMA_VERSION}; upgrade ha_rag, or set [index] path to another folder and ingest again"
         )
 
 
-def fact(connection: sqlite3.Connection, key: str) -> int | str | None:
-    """One value of the `meta` table, or None."""
+def meta(connection: sqlite3.Connection, key: str) -> int | str | None:
+    """A value from the `meta` table, or None."""
     found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return found[0] if found else None
 
 
-def number(connection: sqlite3.Connection, key: str) -> int:
-    """One whole number of the `meta` table; 0 where it is missing."""
-    return int(fact(connection, key) or 0)
+def meta_number(connection: sqlite3.Connection, key: str) -> int:
+    """A number from the `meta` table; 0 if it is missing."""
+    return int(meta(connection, key) or 0)
 
 
-def set_fact(connection: sqlite3.Connection, key: str, value: int | str) -> None:
-    """Writes one value of the `meta` table, in the transaction that is open."""
+def set_meta(connection: sqlite3.Connection, key: str, value: int | str) -> None:
+    """Writes a value to the `meta` table in the current transaction."""
     connection.execute(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
     )
@@ -175,12 +177,12 @@ def set_fact(connection: sqlite3.Connection, key: str, value: int | str) -> None
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block, or nothing of it."""
+    """Runs the block in a transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # a full disk ends the transaction by itself
+        if connection.in_transaction:  # SQLite itself rolls back when the disk is full
             connection.execute("ROLLBACK")
         raise

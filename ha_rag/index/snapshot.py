@@ -1,4 +1,4 @@
-"""Snapshot: one generation of the index as a process searches it, and how to load the next one."""
+"""IndexSnapshot: one loaded generation of the index, and how to load the next one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ha_rag.errors import IndexStoreError
 from ha_rag.index.column import Column, Matrix, Rows, unpacked
 from ha_rag.index.graph import Graph
 from ha_rag.index.lexical import LexicalSearch
-from ha_rag.index.schema import fact, number
+from ha_rag.index.schema import meta, meta_number
 from ha_rag.messages import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """What one generation holds, ready to be searched. Immutable; safe across threads.
+class IndexSnapshot:
+    """One generation of the index, ready to be searched. Immutable; safe across threads.
 
-    `identity`: of the database, other after it was made anew. `last_row`, `last_vector`: the newest ones it knows.
-    `graphs`: the graph's file name of each column that has one. `problems`: columns that could not be loaded, and why.
+    `identity`: of the database; differs after it was recreated. `last_row`, `last_vector`: the newest ids included.
+    `graphs`: graph file name per space. `problems`: why columns could not be loaded.
     """
 
     identity: str = ""
@@ -36,30 +36,30 @@ class Snapshot:
     problems: tuple[str, ...] = ()
 
     def search_words(self, question: str, limit: int) -> list[tuple[int, float]]:
-        """At most `limit` (row, score) by words, best first."""
+        """At most `limit` (row, BM25 score) pairs, best first."""
         if self.lexical is None:
             return []
         hits = self.lexical.search(question, limit)
-        # The lexical index may be one commit ahead of what this snapshot shows.
+        # The lexical index may be one commit ahead of this snapshot.
         return [hit for hit in hits if hit[0] <= self.last_row]
 
 
-def load(folder: Path, connection: sqlite3.Connection, before: Snapshot) -> Snapshot:
-    """The newest generation; what `before` holds already is not read again. Raises IndexStoreError, sqlite3.Error."""
+def load(folder: Path, connection: sqlite3.Connection, before: IndexSnapshot) -> IndexSnapshot:
+    """The newest generation; vectors that `before` holds are not read again. Raises IndexStoreError, sqlite3.Error."""
     connection.execute("BEGIN")
     try:
-        identity, generation = str(fact(connection, "identity")), number(connection, "generation")
-        if identity != before.identity or before.generation < number(connection, "gone_since"):
-            before = Snapshot(identity=identity)
-        last_vector = number(connection, "last_vector")
+        identity, generation = str(meta(connection, "identity")), meta_number(connection, "generation")
+        if identity != before.identity or before.generation < meta_number(connection, "gone_since"):
+            before = IndexSnapshot(identity=identity)
+        last_vector = meta_number(connection, "last_vector")
         columns, problems = _load_columns(folder, connection, before, last_vector)
-        return Snapshot(
+        return IndexSnapshot(
             identity=identity,
             generation=generation,
-            last_row=number(connection, "last_row"),
+            last_row=meta_number(connection, "last_row"),
             last_vector=last_vector,
-            passages=number(connection, "passages"),
-            documents=number(connection, "documents"),
+            passages=meta_number(connection, "passages"),
+            documents=meta_number(connection, "documents"),
             lexical=_load_lexical(folder, connection),
             columns={space: column for space, (column, _) in columns.items()},
             graphs={space: graph for space, (_, graph) in columns.items()},
@@ -70,12 +70,12 @@ def load(folder: Path, connection: sqlite3.Connection, before: Snapshot) -> Snap
 
 
 def _load_lexical(folder: Path, connection: sqlite3.Connection) -> LexicalSearch | None:
-    name = fact(connection, "lexical")
+    name = meta(connection, "lexical")
     return LexicalSearch(folder / str(name)) if name else None
 
 
 def _load_columns(
-    folder: Path, connection: sqlite3.Connection, before: Snapshot, upto: int
+    folder: Path, connection: sqlite3.Connection, before: IndexSnapshot, upto: int
 ) -> tuple[dict[Space, tuple[Column, str | None]], tuple[str, ...]]:
     columns: dict[Space, tuple[Column, str | None]] = {}
     problems: list[str] = []
@@ -98,16 +98,16 @@ def _open_graph(folder: Path, name: str | None, size: int) -> Graph | None:
     if name is None:
         return None
     file = folder / name
-    # A file that was cut short would kill the process at the first page beyond its end.
+    # Reading past the end of a memory-mapped file would kill the process (SIGBUS), so a truncated one is refused.
     if not file.exists() or file.stat().st_size != size:
-        raise IndexStoreError(f"the vector graph {file} is missing or damaged; the next `ha-rag ingest` builds it anew")
+        raise IndexStoreError(f"the vector graph {file} is missing or damaged; the next `ha-rag ingest` rebuilds it")
     return Graph.load(file, mapped=True)
 
 
 def _read_vectors(
     connection: sqlite3.Connection, space: int, dimension: int, after: int, upto: int
 ) -> tuple[Rows, Matrix]:
-    # The plus keeps SQLite from the other index: what is new is few, and lies together by its id.
+    # The plus keeps SQLite from using the index on space: new vectors are few and adjacent in the primary key.
     query = "SELECT passage, vector FROM vectors WHERE id > ? AND id <= ? AND +space = ?"
     found = connection.execute(query, (after, upto, space)).fetchall()
     return unpacked(found, dimension)

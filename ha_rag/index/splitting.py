@@ -1,4 +1,4 @@
-"""Splitting: a document becomes passages that fit an embedding model, overlap a little and know their headings."""
+"""Splitting: turns a document into overlapping chunks that fit an embedding model, each with its headings."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pathlib import Path
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.index.document import Document, Piece
+from ha_rag.index.document import Chunk, Document
 from ha_rag.index.nesting import nesting
 
 SPLITTING_VERSION = 2
-"""Raised whenever the same text would be split differently: documents split by another version are read again."""
+"""Incremented when the same text would be split differently; documents split by another version are ingested again."""
 CHARACTERS_PER_TOKEN = 4
 DEEPEST_NESTING = 32
-"""Markdown nested deeper is split as plain text: the splitter's time grows with the square of the depth, to minutes."""
+"""Markdown nested more deeply is split as plain text: the splitter takes time quadratic in the depth, up to minutes."""
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splitting:
-    """How long passages are. `max_tokens`: at most so many tokens each. `overlap_tokens`: repeated from the one before.
+    """The size of chunks. `max_tokens`: the longest chunk. `overlap_tokens`: repeated from the previous chunk.
 
-    Tokens are those of the local model where wordllama is installed, else four characters each. Raises
-    ConfigurationError naming the field, the value and the rule.
+    Tokens are those of the local embedding model if wordllama is installed, else four characters each. Raises
+    ConfigurationError.
     """
 
     max_tokens: int = 400
@@ -48,29 +48,29 @@ class Splitting:
 DEFAULT_SPLITTING = Splitting()
 
 
-def split(document: Document, splitting: Splitting = DEFAULT_SPLITTING) -> list[Piece]:
-    """The passages of a document, in their order; none where it has no words. Deterministic; safe across threads."""
+def split(document: Document, splitting: Splitting = DEFAULT_SPLITTING) -> list[Chunk]:
+    """The chunks of a document in order; none if it has no words. Deterministic; safe across threads."""
     by_structure = document.markdown and nesting(document.text) <= DEEPEST_NESTING
     splitter = _splitter(by_structure, splitting.max_tokens, splitting.overlap_tokens)
     outline = _outline(document.text) if document.markdown else _Outline((), ())
-    pieces = [
-        Piece(text=text, title=document.title, heading=outline.above(start))
+    chunks = [
+        Chunk(text=text, title=document.title, heading=outline.above(start))
         for start, text in _new_starts(document.text, splitter.chunk_indices(document.text))
         if any(character.isalnum() for character in text)
     ]
-    with_content = [piece for piece in pieces if not _is_only_headings(piece.text)] if document.markdown else pieces
-    return with_content or pieces
+    with_content = [chunk for chunk in chunks if not _is_only_headings(chunk.text)] if document.markdown else chunks
+    return with_content or chunks
 
 
 def _new_starts(text: str, chunks: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Where each chunk says something new: what it repeats may stand under an earlier heading."""
-    said = 0
+    """Each chunk with the position of its first new character: the overlap may belong to an earlier heading."""
+    end = 0
     for start, chunk in chunks:
-        new = max(start, said)
+        new = max(start, end)
         while new < len(text) and text[new].isspace():
             new += 1
         yield new, chunk
-        said = start + len(chunk)
+        end = start + len(chunk)
 
 
 @lru_cache(maxsize=8)
@@ -83,7 +83,7 @@ def _splitter(markdown: bool, max_tokens: int, overlap: int) -> MarkdownSplitter
 
 
 def _tokenizer_file() -> Path | None:
-    # Found without importing wordllama, which takes a second and sets up logging.
+    # Importing wordllama would take a second and configure logging.
     package = find_spec("wordllama")
     if package is None or package.origin is None:
         return None
@@ -92,7 +92,7 @@ def _tokenizer_file() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """The headings of a text: `paths[i]` stands above everything from `starts[i]` on."""
+    """The headings of a text: `paths[i]` applies from `starts[i]` to the next start."""
 
     starts: tuple[int, ...]
     paths: tuple[str, ...]
@@ -114,7 +114,7 @@ def _outline(text: str) -> _Outline:
 
 
 def _headings(text: str) -> Iterator[tuple[int, int, str]]:
-    """Start, level and text of each heading; a line in a block of code is none."""
+    """Start, level and text of each heading outside of code blocks."""
     position, fence = 0, ""
     for line in text.splitlines(keepends=True):
         if mark := _FENCE.match(line):
@@ -125,7 +125,7 @@ def _headings(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def first_heading(text: str) -> str:
-    """The first heading of a Markdown text, or ""."""
+    """The first heading of a Markdown text, or "" if it has none."""
     return next((title for _, _, title in _headings(text)), "")
 
 

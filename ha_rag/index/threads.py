@@ -1,4 +1,4 @@
-"""Work that blocks, beside the event loop."""
+"""Runs blocking work beside the event loop."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs `work` in a worker thread. Cancelled, it still waits for the end: a thread cannot be stopped, and what it
-    writes to must not be closed under it.
+    """Runs `work` in a worker thread and, if cancelled, waits for it to finish before raising.
+
+    A thread cannot be interrupted, so leaving early would close files that it still writes to.
     """
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:

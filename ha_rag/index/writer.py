@@ -1,4 +1,4 @@
-"""IndexWriter: the one process that changes the index, in steps that survive a crash at any moment."""
+"""IndexWriter: changes the index, in steps that survive a crash at any point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ha_rag.errors import IndexStoreError
-from ha_rag.index.document import Document, Piece, searchable
+from ha_rag.index.document import Chunk, Document, searchable
 from ha_rag.index.lock import WriterLock
 from ha_rag.index.publishing import publish, recover
 from ha_rag.index.schema import DEAD, FRESH, open_for_writing, translated
@@ -25,8 +25,8 @@ _WITHOUT_VECTOR = """
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the index knows of a document. `digest`: of the text it was made from."""
+class IndexedDocument:
+    """A document in the index. `digest`: of the text it was made from."""
 
     id: str
     source: str
@@ -35,18 +35,18 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unembedded:
-    """A passage without a vector in some space. `text`: what is to be embedded."""
+    """A passage without a vector in some space. `text`: the text to embed."""
 
     row: int
     text: str
 
 
 class IndexWriter:
-    """Changes an index. Use it as a context manager: entering takes the lock and finishes what a crash left undone.
+    """Changes an index. A context manager: entering takes the lock and completes changes that a crash interrupted.
 
-    Changes are collected and seen by nobody until `commit`; leaving without a commit drops them. For one thread at a
-    time. Raises IndexBusyError, IndexReadOnlyError, IndexTooNewError on entering, IndexStoreError from any verb
-    (a full disk, a damaged file); what was committed before is untouched then.
+    Changes become visible to readers at `commit`; leaving without a commit discards them. For one thread at a time.
+    Entering raises IndexBusyError, IndexReadOnlyError or IndexTooNewError. Any method raises IndexStoreError if the
+    disk is full or a file is damaged; committed changes are unaffected.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -73,7 +73,7 @@ class IndexWriter:
     @property
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise IndexStoreError("this writer is not open; use it as `with index.writer() as writer:`")
+            raise IndexStoreError("this writer is not open; open it with `with index.writer() as writer:`")
         return self._connection
 
     def _changing(self) -> sqlite3.Connection:
@@ -82,50 +82,51 @@ class IndexWriter:
             database.execute("BEGIN IMMEDIATE")
         return database
 
-    def document(self, document: str) -> Known | None:
-        """What is known of a document, by its id."""
-        return self._known("SELECT id, source, digest FROM documents WHERE id = ?", document)
+    def document(self, document: str) -> IndexedDocument | None:
+        """The indexed document with this id."""
+        return self._one("SELECT id, source, digest FROM documents WHERE id = ?", document)
 
-    def document_from(self, source: str) -> Known | None:
-        """What is known of the document that came from `source`."""
-        return self._known("SELECT id, source, digest FROM documents WHERE source = ?", source)
+    def document_from(self, source: str) -> IndexedDocument | None:
+        """The indexed document that was read from `source`."""
+        return self._one("SELECT id, source, digest FROM documents WHERE source = ?", source)
 
-    def _known(self, query: str, value: str) -> Known | None:
+    def _one(self, query: str, value: str) -> IndexedDocument | None:
         with translated(self.folder):
             found = self._database.execute(query, (value,)).fetchone()
-        return Known(*found) if found else None
+        return IndexedDocument(*found) if found else None
 
-    def documents(self) -> list[Known]:
-        """Every document that the index holds."""
+    def documents(self) -> list[IndexedDocument]:
+        """All documents in the index."""
         with translated(self.folder):
-            return [Known(*fields) for fields in self._database.execute("SELECT id, source, digest FROM documents")]
+            rows = self._database.execute("SELECT id, source, digest FROM documents")
+            return [IndexedDocument(*row) for row in rows]
 
     def put(
         self,
         document: Document,
-        pieces: Sequence[Piece],
+        chunks: Sequence[Chunk],
         vectors: Mapping[Space, Sequence[Vector | None]] | None = None,
     ) -> None:
-        """Adds a document, or replaces the one of the same id. `vectors`: by space, one (or None) for each piece."""
+        """Adds a document, or replaces the one with the same id. `vectors`: per space, a vector or None per chunk."""
         with translated(self.folder):
             database = self._changing()
-            self._bury(database, document.id)
+            self._mark_dead(database, document.id)
             database.execute(
                 "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)",
                 (document.id, document.title, document.source, document.digest, json.dumps(dict(document.metadata))),
             )
-            rows = [self._put_piece(database, document.id, n, piece) for n, piece in enumerate(pieces)]
+            rows = [self._put_chunk(database, document.id, n, chunk) for n, chunk in enumerate(chunks)]
             for space, column in (vectors or {}).items():
                 self.put_vectors(space, dict(zip(rows, column, strict=True)))
 
     @staticmethod
-    def _put_piece(database: sqlite3.Connection, document: str, n: int, piece: Piece) -> int:
-        fields = (document, n, piece.title, piece.heading, piece.text, FRESH)
+    def _put_chunk(database: sqlite3.Connection, document: str, n: int, chunk: Chunk) -> int:
+        fields = (document, n, chunk.title, chunk.heading, chunk.text, FRESH)
         query = "INSERT INTO passages (document, number, title, heading, text, state) VALUES (?, ?, ?, ?, ?, ?)"
         return int(database.execute(query, fields).lastrowid or 0)
 
     def put_vectors(self, space: Space, vectors: Mapping[int, Vector | None]) -> None:
-        """Fills a column: row -> vector of length one; None leaves the gap. Vectors that are there already stay."""
+        """Adds vectors of unit length by row. Rows with None are skipped, and existing vectors are kept."""
         with translated(self.folder):
             database = self._changing()
             key = self._key_of(database, space)
@@ -143,46 +144,39 @@ class IndexWriter:
         return self._spaces[space]
 
     def delete(self, document: str) -> bool:
-        """Takes a document out. False where there was none of that id."""
+        """Deletes a document. False if there was none with that id."""
         with translated(self.folder):
             database = self._changing()
-            self._bury(database, document)
+            self._mark_dead(database, document)
             return database.execute("DELETE FROM documents WHERE id = ?", (document,)).rowcount > 0
 
     @staticmethod
-    def _bury(database: sqlite3.Connection, document: str) -> None:
+    def _mark_dead(database: sqlite3.Connection, document: str) -> None:
         database.execute("UPDATE passages SET state = ? WHERE document = ?", (DEAD, document))
 
     def unembedded(self, space: Space, limit: int, after_row: int = 0) -> list[Unembedded]:
-        """At most `limit` passages without a vector in `space`, in the order of their rows, beginning after one."""
+        """At most `limit` passages without a vector in `space`, ordered by row, starting after `after_row`."""
         query = f"SELECT row, title, heading, text {_WITHOUT_VECTOR} AND row > ? ORDER BY row LIMIT ?"
         values = (DEAD, space.model, space.revision, space.dimension, after_row, limit)
         with translated(self.folder):
             return [Unembedded(row, searchable(*words)) for row, *words in self._database.execute(query, values)]
 
     def count_unembedded(self, space: Space) -> int:
-        """How many passages have no vector in `space`."""
+        """The number of passages without a vector in `space`."""
         values = (DEAD, space.model, space.revision, space.dimension)
         with translated(self.folder):
             return int(self._database.execute(f"SELECT count(*) {_WITHOUT_VECTOR}", values).fetchone()[0])
 
     def commit(self) -> None:
-        """Makes every change so far durable and, in one step, visible to all readers."""
+        """Makes all changes so far durable and, in one step, visible to readers."""
         with translated(self.folder):
             database = self._database
             if database.in_transaction:
                 database.execute("COMMIT")
                 publish(self.folder, database)
 
-    def rollback(self) -> None:
-        """Drops what was not committed."""
-        with translated(self.folder):
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            self._spaces.clear()
-
 
 def _blob(space: Space, vector: Vector) -> bytes:
     if vector.shape != (space.dimension,):
-        raise IndexStoreError(f"a vector of shape {vector.shape} does not belong to space {space}")
+        raise IndexStoreError(f"a vector of shape {vector.shape} does not fit space {space}")
     return np.ascontiguousarray(vector, np.float32).tobytes()

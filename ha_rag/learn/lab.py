@@ -15,9 +15,9 @@ from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.clock import ManualClock
 from ha_rag.components.embedders.cached import CachedEmbedder, MemoryEmbeddingCache, RememberingEmbedder
-from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
-from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
-from ha_rag.components.retrievers.teaching import PrimaryRetriever, ReducedRetriever
+from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
+from ha_rag.components.generators.scripted import FallbackGenerator, PrimaryGenerator
+from ha_rag.components.retrievers.scripted import PrimaryRetriever, ReducedRetriever
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
 from ha_rag.ledger.store.memory import MemoryLedger

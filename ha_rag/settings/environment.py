@@ -1,4 +1,4 @@
-"""What the environment says. The only place in the project that reads os.environ."""
+"""Reads the environment. Apart from `tracing`, the only module that uses os.environ."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ha_rag.settings.urls import address_shown, redis_url_problem
 LogForm = Literal["console", "json"]
 
 VARIABLES = {
-    "HA_RAG_CONFIG": "The configuration file; absent: `./ha_rag.toml` if it is there.",
-    "HA_RAG_REDIS_URL": "The shared Redis; beats `fleet.redis_url`, and may carry a password.",
-    "HA_RAG_REPLICA": "This replica's name; default: host name and process id.",
-    "HA_RAG_ADMIN_TOKEN": "Allows operator actions and document changes, as `Authorization: Bearer`. "
-    "Without it they work from the same machine only.",
-    "HA_RAG_API_KEYS": "Comma-separated; when set, `/v1/*` wants one of them (the admin token serves too).",
-    "HA_RAG_ALERT_URLS": "Who is told of incidents: apprise's URLs, separated by white space.",
+    "HA_RAG_CONFIG": "The configuration file. Default: `./ha_rag.toml` if it exists.",
+    "HA_RAG_REDIS_URL": "The shared Redis; takes precedence over `fleet.redis_url` and may contain a password.",
+    "HA_RAG_REPLICA": "This replica's name. Default: host name and process id.",
+    "HA_RAG_ADMIN_TOKEN": "Sent as `Authorization: Bearer`, it allows operator actions and document changes. "
+    "If it is unset, these are only allowed from the same machine.",
+    "HA_RAG_API_KEYS": "Comma-separated. If set, `/v1/*` requires one of them or the admin token.",
+    "HA_RAG_ALERT_URLS": "Who is alerted about incidents: apprise URLs, separated by white space.",
     "HA_RAG_LOG": "`console` (default) or `json`.",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where traces go (with the extra `otel`); absent: none are written. "
-    "For this and the rest of `OTEL_*` see [watching.md](watching.md#traces).",
-    "NO_COLOR": "When set, the terminal shows no colours.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where traces are sent (needs the extra `otel`). If it is unset, none are. "
+    "For the other `OTEL_*` variables see [watching.md](watching.md#traces).",
+    "NO_COLOR": "If set, the terminal output has no colours.",
 }
 _SENDABLE = re.compile(r"[!-~]*")
 _REPLICA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -34,7 +34,7 @@ _REPLICA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The variables that matter to ha_rag, checked. `problems`: one sentence each. Secrets never show in a repr."""
+    """The variables that ha_rag uses, validated. `problems`: one sentence each. Secrets never show in its repr."""
 
     config: Path | None
     redis_url: Secret | None
@@ -46,14 +46,14 @@ class Environment:
     problems: tuple[str, ...]
 
     def secret(self, name: str) -> Secret | None:
-        """The value of a variable that the file names, or None where it is unset or empty."""
+        """The value of a variable that the file names, or None if it is unset or empty."""
         value = self.variables.get(name)
         return value if value is not None and value.reveal() else None
 
 
 def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
-    """The environment (default: this process's). Never raises: what is wrong stands in `problems`."""
-    # An empty variable counts as unset, because that is how compose files pass one on that nobody has set.
+    """The environment (default: this process's). Never raises; see `problems`."""
+    # Compose files pass on a variable that nobody has set as an empty one, so empty means unset.
     given = {name: value for name, value in (os.environ if variables is None else variables).items() if value}
     token, keys = given.get("HA_RAG_ADMIN_TOKEN"), given.get("HA_RAG_API_KEYS", "")
     config, url = given.get("HA_RAG_CONFIG"), given.get("HA_RAG_REDIS_URL")
@@ -77,26 +77,26 @@ def _problems(given: Mapping[str, str]) -> list[str]:
     ]
     found = [(name, given[name], rule(given[name])) for name, rule in checks if name in given]
     problems = [f"{name} = {address_shown(value)[:80]!r}: {rule}" for name, value, rule in found if rule]
-    # Their values are secrets, so the sentence does without them.
+    # These values are secrets, so the sentences do not repeat them.
     if not given.get("HA_RAG_ADMIN_TOKEN", "-").strip():
-        problems.append("HA_RAG_ADMIN_TOKEN: must hold more than blanks")
+        problems.append("HA_RAG_ADMIN_TOKEN: must not consist of white space only")
     if not given.get("HA_RAG_API_KEYS", "-").replace(",", "").strip():
-        problems.append("HA_RAG_API_KEYS: must hold at least one key between its commas")
+        problems.append("HA_RAG_API_KEYS: must contain at least one key")
     secrets = ("HA_RAG_ADMIN_TOKEN", "HA_RAG_API_KEYS")
     unsendable = [name for name in secrets if not is_sendable("".join(given.get(name, "").split()))]
     return [*problems, *(f"{name}: {SENDABLE}" for name in unsendable)]
 
 
-SENDABLE = "must be printable ASCII, since a header carries nothing else (its value is not shown here)"
+SENDABLE = "must be printable ASCII, because it is sent in an HTTP header (its value is not shown here)"
 
 
 def is_sendable(secret: str) -> bool:
-    """Whether an `Authorization` header can carry `secret` as it is, from any client (RFC 9110, 5.5)."""
+    """Whether every client can send `secret` in an `Authorization` header (RFC 9110, 5.5)."""
     return _SENDABLE.fullmatch(secret) is not None
 
 
 def _replica_problem(value: str) -> str | None:
-    rule = "must be 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
+    rule = "must be 1 to 64 letters, digits, dots, dashes or underscores, starting with a letter or digit"
     return None if _REPLICA_NAME.fullmatch(value) else rule
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a file, in sentences: `<key path> = <value>: <rule>`."""
+"""Problems of a file as sentences: `<key path> = <value>: <rule>`."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-from ha_rag.settings.shape import NAME_PATTERN, NAMESPACE_PATTERN
 from ha_rag.settings.showing import Location, key_shown, shown
+from ha_rag.settings.tables import NAME_PATTERN, NAMESPACE_PATTERN
 
-_LISTS = ("embedders", "retrievers", "generators")
 _RULES = {
-    "string_type": "must be text in quotes",
+    "string_type": "must be a string",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
-    "list_type": "must be a list of tables, as in [[{key}]]",
     "dict_type": "must be a table, as in [{key}]",
+    "list_type": "must be a list",
     "model_type": "must be a table, as in [{key}]",
-    "model_attributes_type": "must be a table, as in [[{key}]]",
     "string_too_short": "must not be empty",
-    "too_short": "must not be empty; leave the key out for the defaults",
+    "too_short": "must not be empty",
 }
 
 
-def sentences(error: ValidationError, file: Mapping[str, Any], shape: type[BaseModel]) -> list[str]:
-    """One sentence for each problem that pydantic found in `file`."""
-    return [_sentence(detail["type"], detail["loc"], detail.get("ctx", {}), file, shape) for detail in error.errors()]
+def sentences(
+    error: ValidationError, table: Mapping[str, Any], known: Mapping[str, FieldInfo], place: Location = ()
+) -> list[str]:
+    """One sentence for each problem that pydantic found in `table`. `place`: its key path. `known`: its valid keys."""
+    return [_sentence(detail, table, known, place) for detail in error.errors()]
 
 
-def _sentence(kind: str, loc: Location, facts: Mapping[str, Any], file: Mapping[str, Any], shape: Any) -> str:
-    place, value = _without_tag(loc), _value_at(file, _without_tag(loc))
-    where = path(place)
-    if kind == "missing":
-        return f"{where}: is missing and has no default"
-    if kind == "extra_forbidden":
-        return f"{where} = {shown(value, place)}: {unknown_key(str(place[-1]), _known_keys(shape, loc))}"
-    if kind == "union_tag_not_found":
-        return f"{where}.kind: is missing; must be one of {_tags(shape, loc)}"
-    if kind == "union_tag_invalid":
-        return f"{where}.kind = {shown(facts.get('tag'), place)}: must be one of {facts.get('expected_tags')}"
-    return f"{where} = {shown(value, place)}: {_rule(kind, facts, place)}"
+def _sentence(detail: ErrorDetails, table: Mapping[str, Any], known: Mapping[str, FieldInfo], place: Location) -> str:
+    loc = detail["loc"]
+    at = (*place, *loc)
+    if detail["type"] == "missing":
+        return f"{path(at)}: is required"
+    given = shown(_value_at(table, loc), at)
+    if detail["type"] == "extra_forbidden":
+        return f"{path(at)} = {given}: {unknown_key(str(loc[-1]), _known_keys(known, loc[:-1]))}"
+    return f"{path(at)} = {given}: {_rule(detail, at)}"
 
 
-def _rule(kind: str, facts: Mapping[str, Any], place: Location) -> str:
+def _rule(detail: ErrorDetails, place: Location) -> str:
+    kind, facts = detail["type"], detail.get("ctx", {})
     if kind in _RULES:
         return _RULES[kind].format(key=path(tuple(part for part in place if isinstance(part, str))))
     if kind in ("greater_than", "greater_than_equal"):
@@ -60,23 +60,30 @@ def _rule(kind: str, facts: Mapping[str, Any], place: Location) -> str:
         return str(facts["error"])
     if kind == "literal_error":
         return f"must be {facts['expected']}"
-    return _pattern_rule(str(facts.get("pattern", ""))) if kind == "string_pattern_mismatch" else f"is wrong ({kind})"
+    return _pattern_rule(str(facts.get("pattern", ""))) if kind == "string_pattern_mismatch" else f"is invalid ({kind})"
 
 
 def _pattern_rule(pattern: str) -> str:
     if pattern in (NAME_PATTERN, NAMESPACE_PATTERN):
         dots = "dots, " if pattern == NAMESPACE_PATTERN else ""
-        return f"must be lower-case letters, digits, {dots}dashes or underscores, beginning with a letter or digit"
+        return f"must be lower-case letters, digits, {dots}dashes or underscores, starting with a letter or digit"
     if pattern.startswith("^https?"):
-        return "must be an http:// or https:// address without blanks, ? and #"
+        return "must be an http:// or https:// URL without spaces, ? or #"
+    if pattern.startswith("^(https?"):
+        return "must be an http:// or https:// URL without spaces"
     return "must be the name of an environment variable (letters, digits, underscores)"
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """The rule that an unknown key breaks, with the nearest key there is."""
+    """The rule that an unknown key breaks, with the most similar known key."""
     names = sorted(known)
     near = difflib.get_close_matches(key, names, n=1)
-    return f"is no key here; did you mean {near[0]}?" if near else f"is no key here; there are {', '.join(names)}"
+    return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; the keys here are {', '.join(names)}"
+
+
+def one_of(names: Iterable[str]) -> str:
+    """The rule that an unknown name breaks."""
+    return f"must be one of {', '.join(map(repr, names))}"
 
 
 def path(place: Location) -> str:
@@ -85,39 +92,18 @@ def path(place: Location) -> str:
     return text.removeprefix(".") or "the file"
 
 
-def _without_tag(loc: Location) -> Location:
-    # Inside a list of components pydantic puts the kind after the number: ("embedders", 0, "openai", "model").
-    return loc[:2] + loc[3:] if len(loc) > 2 and loc[0] in _LISTS and isinstance(loc[1], int) else loc
-
-
-def _value_at(file: Any, place: Location) -> Any:
+def _value_at(table: Any, place: Location) -> Any:
     for part in place:
         try:
-            file = file[part]
+            table = table[part]
         except (KeyError, IndexError, TypeError):
             return None
-    return file
+    return table
 
 
-def _known_keys(shape: type[BaseModel], loc: Location) -> Iterable[str]:
-    if len(loc) == 1:
-        return shape.model_fields
-    if loc[0] in _LISTS:
-        return _member(shape, str(loc[0]), str(loc[2])).model_fields
-    table = shape.model_fields[str(loc[0])].annotation
-    return table.model_fields if isinstance(table, type) and issubclass(table, BaseModel) else ()
-
-
-def _members(shape: type[BaseModel], field: str) -> dict[str, type[BaseModel]]:
-    """The tables that a list of components may hold, by kind."""
-    (entry,) = shape.model_fields[field].annotation.__args__  # type: ignore[union-attr]  # always list[...]
-    union = entry.__args__[0]  # Annotated[A | B, Field(...)]
-    return {member.model_fields["kind"].annotation.__args__[0]: member for member in union.__args__}
-
-
-def _member(shape: type[BaseModel], field: str, kind: str) -> type[BaseModel]:
-    return _members(shape, field)[kind]
-
-
-def _tags(shape: type[BaseModel], loc: Location) -> str:
-    return ", ".join(f"'{kind}'" for kind in _members(shape, str(loc[0])))
+def _known_keys(known: Mapping[str, FieldInfo], parents: Location) -> Iterable[str]:
+    """The keys of the table below `parents`."""
+    for parent in parents:
+        model = known[str(parent)].annotation
+        known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return known

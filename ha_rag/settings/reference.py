@@ -1,9 +1,12 @@
-"""docs/configuration.md, written from the shape of the file, so that the two cannot part."""
+"""Generates docs/configuration.md from the tables, so that page and code cannot differ.
+
+`python -m ha_rag.assembly.reference > docs/configuration.md` writes it.
+"""
 
 from __future__ import annotations
 
 import json
-import typing
+from collections.abc import Sequence
 from dataclasses import fields
 
 from pydantic import BaseModel
@@ -11,84 +14,81 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.settings import shape
+from ha_rag.settings import tables
+from ha_rag.settings.components import ComponentList
 from ha_rag.settings.environment import VARIABLES
 
-_KINDS: dict[str, tuple[type[shape.ComponentTable], ...]] = {
-    "embedders": (shape.OpenAIEmbedderTable, shape.LocalEmbedderTable, shape.HashingEmbedderTable),
-    "retrievers": (shape.LocalRetrieverTable, shape.ReducedRetrieverTable, shape.LexicalRetrieverTable),
-    "generators": (shape.OpenAIGeneratorTable, shape.ExtractiveGeneratorTable),
-}
 _CIRCUIT = {
-    "failure_threshold": "The share of calls in the window that must fail for the circuit to open.",
-    "slow_call_s": 'A call longer than this is slow. "auto": longer than three times what 99 of 100 calls took lately '
-    "(at least 0.25 s, at most half of the timeout), once there were 100 good ones; 0 switches slowness off.",
-    "slow_threshold": "The share of slow calls in the window that opens the circuit.",
-    "min_samples": "Calls the window must hold before it is judged at all.",
-    "window_s": "The length of the rolling window. Absent: 10, or long enough for `min_samples` timeouts of the "
-    "component in a row and one more.",
+    "failure_threshold": "The circuit opens when this share of the calls in the window fails.",
+    "slow_call_s": 'A call that takes longer is slow. "auto": longer than three times what 99 of 100 calls took lately '
+    "(at least 0.25 s, at most half of the timeout), after 100 successful ones; 0 disables the slow-call rate.",
+    "slow_threshold": "The circuit opens when this share of the calls in the window is slow.",
+    "min_samples": "The window is not evaluated until it contains this many calls.",
+    "window_s": "The length of the rolling window. If absent: 10, or more if `min_samples` + 1 consecutive timeouts of "
+    "the component take longer.",
     "blip_s": "A complete failure shorter than this is a blip, and opens nothing. One that lasts opens the circuit as "
-    "soon as failures outweigh successes by 14 calls, however many old successes the window holds. `window_s` or more: "
-    "the window alone decides.",
+    "soon as failures outweigh successes by 14 calls, however many old successes the window holds. With `window_s` or "
+    "more, only the window opens the circuit.",
     "recovery_timeout_s": "How long the circuit stays open the first time.",
-    "recovery_backoff": "Each failed recovery makes the next rest this many times longer.",
-    "recovery_timeout_max_s": "The longest rest.",
-    "probes": "Probes at a time while half-open, over the whole fleet.",
-    "probe_successes": "Good probes that close the circuit.",
-    "quorum": "Replicas that must see the failures; 1: one replica's failures open it for all.",
-    "probe_timeout_s": "The longest a probe of a call without a timeout of its own may take; at most "
-    "`recovery_timeout_s`, to which an inherited one is cut. Absent: 10, or `recovery_timeout_s` if shorter.",
-    "throttle_max_s": "The longest rest that a service may ask for (429, or 503 with Retry-After).",
-    "flush_interval_s": "How often outcomes are reported to Redis; failures go at once.",
-    "ramp_s": "After closing, 10, 25, 50 and 100 % of calls pass in the quarters of this time; 0: all at once.",
-    "shed": "Refuse in proportion to the failure rate before the circuit opens.",
-    "retries": "How often a call that failed for reasons that may pass (no connection, a 5xx) is tried again; 0: off.",
-    "retry_budget": "Retries are at most this share of the tier's calls ...",
-    "retry_budget_per_s": "... and so many a second more. There are none unless the circuit is closed.",
+    "recovery_backoff": "After each failed recovery the circuit stays open this many times longer.",
+    "recovery_timeout_max_s": "The longest time that the circuit stays open.",
+    "probes": "Concurrent probes while half-open, for the whole fleet.",
+    "probe_successes": "Successful probes that close the circuit.",
+    "quorum": "The number of replicas that must report failures for the circuit to open.",
+    "probe_timeout_s": "The longest a probe may take if its call has no timeout; at most `recovery_timeout_s`, to "
+    "which an inherited value is reduced. If absent: 10, or `recovery_timeout_s` if that is shorter.",
+    "throttle_max_s": "The longest Retry-After that is respected (429, or 503 with Retry-After).",
+    "flush_interval_s": "How often outcomes are reported to Redis; failures are reported at once.",
+    "ramp_s": "After closing, 10, 25, 50 and 100 % of calls pass in the four quarters of this time; 0 disables it.",
+    "shed": "Reject calls in proportion to the failure rate before the circuit opens.",
+    "retries": "How often a call that failed for a transient reason (no connection, a 5xx) is retried; 0 disables it.",
+    "retry_budget": "Retries are limited to this share of the tier's calls, plus `retry_budget_per_s`.",
+    "retry_budget_per_s": "Retries per second on top of `retry_budget`. Only a closed circuit allows retries.",
 }
 _HEAD = """# Configuration
 
-Everything has a default: without a file, ha_rag answers from the tiers inside the process. A file is one TOML file,
-named by `--config`, else by `HA_RAG_CONFIG`, else `./ha_rag.toml`. The environment beats the file, and secrets come
-from the environment only. `ha-rag check` says what is wrong with a file, and tries every component once.
+Every setting has a default: without a file, ha_rag answers with the components inside the process. The file is TOML. It
+is the one named by `--config`, else by `HA_RAG_CONFIG`, else `./ha_rag.toml`. The environment takes precedence over the
+file, and secrets come from the environment only. `ha-rag check` validates the file and tries every component once.
 
-Unknown keys, wrong types and impossible values are refused at start, all at once, each with the key's path, its value
-and the rule:
+Unknown keys, wrong types and invalid values are refused at start, all at once, each with the key's path, its value and
+the rule:
 
 ```
-server.prot = 80: is no key here; did you mean port?
+server.prot = 80: unknown key; did you mean port?
 circuit.failure_threshold = 50: must be above 0 and at most 1 (a share, not a percentage)
-embedders[0].model: is missing and has no default
+embedders[0].model: is required
 ```
 
-This page is written by `python -m ha_rag.settings.reference > docs/configuration.md`; a test holds it to the code.
+This page is generated by `python -m ha_rag.assembly.reference > docs/configuration.md`; a test compares it with the
+code.
 """
-_COMPONENTS = """## Components: `[[embedders]]`, `[[retrievers]]`, `[[generators]]`
+_COMPONENTS = """## Components: {lists}
 
-List order is fallback order: the first that can answer serves. Names must differ within a list. The zero vector, no
-passages and a plain sentence are the last resorts behind every list; they have no circuit and cannot fail.
+List order is fallback order: the first component that can answer does. Names must be unique within a list. After the
+last component of each list comes a last resort that has no circuit and cannot fail: the zero vector, no passages, or a
+plain sentence.
 
-Without a list of your own, its default stands:
+The default lists are:
 
 {defaults}
 """
-_CIRCUIT_HEAD = """## `[circuit]`, `[embedders.circuit]`, `[retrievers.circuit]`, `[generators.circuit]`
+_CIRCUIT_HEAD = """## `[circuit]`, {lists}
 
-The rules of the circuits. `[circuit]` holds for every component; a component's own table changes them for it alone.
+The rules of the circuits. `[circuit]` applies to every component; a component's own table replaces single values.
 """
 
 
-def reference() -> str:
-    """The page, as Markdown."""
-    defaults = shape.ConfigurationFile()
-    tables: list[tuple[str, type[BaseModel]]] = [
-        ("fleet", shape.FleetTable),
-        ("server", shape.ServerTable),
-        ("index", shape.IndexTable),
-        ("alerts", shape.AlertsTable),
+def reference(lists: Sequence[ComponentList]) -> str:
+    """The page as Markdown. `lists`: the components that the file may list."""
+    sections: list[tuple[str, type[BaseModel]]] = [
+        ("fleet", tables.FleetTable),
+        ("server", tables.ServerTable),
+        ("index", tables.IndexTable),
+        ("alerts", tables.AlertsTable),
     ]
-    parts = [_HEAD, *(_section(f"`[{name}]`", table) for name, table in tables), _components(defaults)]
-    parts += [_CIRCUIT_HEAD + "\n" + _circuit_table(), _environment(), _example()]
+    parts = [_HEAD, *(_section(f"`[{name}]`", table) for name, table in sections), _components(lists)]
+    parts += [_circuits(lists), _environment(), _example()]
     return "\n".join(parts)
 
 
@@ -96,35 +96,33 @@ def _section(title: str, table: type[BaseModel]) -> str:
     return f"## {title}\n\n{table.__doc__}\n\n" + _keys(table, set())
 
 
-def _components(defaults: shape.ConfigurationFile) -> str:
-    said = "\n".join(f"- {key}: {_named(getattr(defaults, key))}" for key in _KINDS)
-    common = _keys(shape.ComponentTable, set())
-    kinds = [
-        f"### `[[{key}]]` with `kind = {json.dumps(_kind(table))}`\n\n{table.__doc__} "
-        f"Its circuit is the {table.scope}'s.\n\n{_keys(table, _shared(table))}"
-        for key, tables in _KINDS.items()
-        for table in tables
-    ]
-    return "\n".join([_COMPONENTS.format(defaults=said), f"Every component has:\n\n{common}", *kinds])
+def _components(lists: Sequence[ComponentList]) -> str:
+    names = ", ".join(f"`[[{listed.key}]]`" for listed in lists)
+    defaults = "\n".join(f"- {listed.key}: {_default_components(listed)}" for listed in lists)
+    common = _keys(tables.ComponentTable, set())
+    kinds = [_kind(listed.key, kind, table) for listed in lists for kind, table in listed.tables.items()]
+    head = _COMPONENTS.format(lists=names, defaults=defaults)
+    return "\n".join([head, f"Every component has these keys:\n\n{common}", *kinds])
 
 
-def _named(components: list[typing.Any]) -> str:
-    return ", ".join(f"`{component.name}` ({component.kind})" for component in components)
+def _default_components(listed: ComponentList) -> str:
+    return ", ".join(f"`{component['name']}` ({component['kind']})" for component in listed.default)
 
 
-def _kind(table: type[BaseModel]) -> str:
-    return str(typing.get_args(table.model_fields["kind"].annotation)[0])
+def _kind(key: str, kind: str, table: type[tables.ComponentTable]) -> str:
+    scope = "shared by the fleet" if table.scope == "fleet" else "the replica's own"
+    own = _keys(table, _inherited_unchanged(table))
+    return f"### `[[{key}]]` with `kind = {json.dumps(kind)}`\n\n{table.__doc__} Its circuit is {scope}.\n\n{own}"
 
 
-def _shared(table: type[BaseModel]) -> set[str]:
-    common = shape.ComponentTable.model_fields
-    same = {name for name in common if table.model_fields[name].default == common[name].default}
-    return same | {"kind"}
+def _inherited_unchanged(table: type[BaseModel]) -> set[str]:
+    common = tables.ComponentTable.model_fields
+    return {name for name in common if table.model_fields[name].default == common[name].default}
 
 
 def _keys(table: type[BaseModel], without: set[str]) -> str:
     rows = [_row(name, info) for name, info in table.model_fields.items() if name not in without]
-    return _table("key", rows) if rows else "No keys of its own.\n"
+    return _table("key", rows) if rows else "It has no other keys.\n"
 
 
 def _row(name: str, info: FieldInfo) -> tuple[str, str, str]:
@@ -134,7 +132,11 @@ def _row(name: str, info: FieldInfo) -> tuple[str, str, str]:
 def _default(info: FieldInfo) -> str:
     if info.default is PydanticUndefined:
         return "(required)" if info.default_factory is None else "`{}`"
-    return "(absent)" if info.default is None else f"`{json.dumps(info.default)}`"
+    return _literal(info.default)
+
+
+def _literal(value: object) -> str:
+    return "(absent)" if value is None else f"`{json.dumps(value)}`"
 
 
 def _table(what: str, rows: list[tuple[str, str, str]]) -> str:
@@ -142,14 +144,13 @@ def _table(what: str, rows: list[tuple[str, str, str]]) -> str:
     return "\n".join([*lines, *(f"| `{name}` | {default} | {text} |" for name, default, text in rows)]) + "\n"
 
 
-def _circuit_table() -> str:
-    rows = [(field.name, _circuit_default(field.default), _CIRCUIT[field.name]) for field in fields(CircuitPolicy)]
-    scope = '`"fleet"`: shared through Redis. `"replica"`: this process\'s own. Default by kind, as said above.'
-    return _table("key", [*rows, ("scope", "by kind", scope)])
-
-
-def _circuit_default(value: object) -> str:
-    return "(absent)" if value is None else f"`{json.dumps(value)}`"
+def _circuits(lists: Sequence[ComponentList]) -> str:
+    head = _CIRCUIT_HEAD.format(lists=", ".join(f"`[{listed.key}.circuit]`" for listed in lists))
+    rows = [(field.name, _literal(field.default), _CIRCUIT[field.name]) for field in fields(CircuitPolicy)]
+    scope = (
+        '`"fleet"`: shared through Redis. `"replica"`: this process\'s own. The default of each kind is given above.'
+    )
+    return head + "\n" + _table("key", [*rows, ("scope", "by kind", scope)])
 
 
 def _environment() -> str:
@@ -158,7 +159,7 @@ def _environment() -> str:
 
 
 def _example() -> str:
-    return f"## A whole file\n\n```toml\n{EXAMPLE}```\n"
+    return f"## A complete file\n\n```toml\n{EXAMPLE}```\n"
 
 
 EXAMPLE = """\
@@ -194,6 +195,3 @@ model = "gpt-4o-mini"
 name = "extractive"
 kind = "extractive"
 """
-
-if __name__ == "__main__":
-    print(reference(), end="")

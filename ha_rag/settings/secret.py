@@ -1,10 +1,10 @@
-"""Secret: a text that shows itself only where it is asked to."""
+"""Secret: a string that does not show in logs, reprs or tracebacks."""
 
 from __future__ import annotations
 
 
 class Secret:
-    """A password, token or key. Prints as ***, in logs, reprs and tracebacks alike. Immutable."""
+    """A password, token or key. Prints as ***. Immutable."""
 
     __slots__ = ("_text",)
 
@@ -12,7 +12,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself: for the one who must send or compare it, and for nobody's eyes."""
+        """The secret itself, for code that sends or compares it."""
         return self._text
 
     def __eq__(self, other: object) -> bool:

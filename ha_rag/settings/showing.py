@@ -1,4 +1,4 @@
-"""A value as a sentence may show it: as TOML writes it, short, and never a secret."""
+"""Formats values for error messages: as TOML writes them, short, and without secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST = 10**LONGEST
 
 
 def shown(value: object, place: Location) -> str:
-    """`value`, which stands at `place` (a key path), in at most 80 characters."""
+    """`value`, found at the key path `place`, in at most 80 characters."""
     if place and _is_secret(str(place[-1])):
         return variable_shown(value) if str(place[-1]).endswith("_env") else HIDDEN
     is_address = isinstance(value, str) and bool(place) and str(place[-1]).endswith("url")
@@ -26,7 +26,7 @@ def shown(value: object, place: Location) -> str:
 
 
 def variable_shown(name: object) -> str:
-    """The name of a variable; hidden where it does not look like one: it may be the secret itself, in a wrong place."""
+    """The name of an environment variable; hidden unless it looks like one, since it may be the secret itself."""
     return _short(json.dumps(name)) if isinstance(name, str) and _VARIABLE.fullmatch(name) else HIDDEN
 
 
@@ -37,7 +37,7 @@ def key_shown(key: str) -> str:
 
 
 def _is_secret(key: str) -> bool:
-    # Somebody who writes `api_key = "sk-..."` into the file should not find it in a log as well.
+    # A secret that was put into the file by mistake, as in `api_key = "sk-..."`, must not end up in a log as well.
     return any(word in key.lower() for word in _SECRET_WORDS)
 
 
@@ -53,7 +53,7 @@ def _text(value: object, depth: int) -> str:
         return "[" + ", ".join(_text(inner, depth + 1) for inner in value[:LONGEST]) + "]"
     if isinstance(value, bool):
         return json.dumps(value)
-    # Python refuses to write out a number of thousands of digits.
+    # Python refuses to convert a number of thousands of digits to a string.
     return "a huge number" if isinstance(value, int) and abs(value) > LARGEST else str(value)
 
 

@@ -1,6 +1,6 @@
-"""Whether this process is to write traces: what OpenTelemetry's own variables say of it.
+"""Whether this process writes traces, according to OpenTelemetry's environment variables.
 
-The rest of `OTEL_*` (headers, certificates, sampler, resource, batch sizes) is read by OpenTelemetry itself.
+OpenTelemetry itself reads the other `OTEL_*` variables (headers, certificates, sampler, resource, batch sizes).
 
 Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
@@ -27,9 +27,9 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracing:
-    """`exporter`: where spans go; None: nowhere. `content`: whether they may hold questions' texts (default: no).
+    """`exporter`: where spans are sent; None: nowhere. `content`: whether spans may contain questions (default: no).
 
-    `headers`: what the collector is sent, tokens mostly. `problem`: why what was asked for cannot be done, or "".
+    `headers`: values sent to the collector, mostly tokens. `problem`: why requested traces cannot be written, or "".
     """
 
     exporter: Exporter | None = None
@@ -39,10 +39,10 @@ class Tracing:
 
 
 def read_tracing(variables: Mapping[str, str] | None = None) -> Tracing:
-    """From the environment (default: this process's). Never raises.
+    """The tracing settings of the environment (default: this process's). Never raises.
 
-    Traces are written only where an exporter or its endpoint is named: by OpenTelemetry's own default every process
-    would send to port 4318 of its machine, where mostly nobody listens.
+    Traces are written only if an exporter or an endpoint is set. OpenTelemetry's own default would send them to local
+    port 4318, where usually nothing listens.
     """
     given = {name: value.strip() for name, value in (os.environ if variables is None else variables).items()}
     named = given.get("OTEL_TRACES_EXPORTER", "").lower()
@@ -68,11 +68,11 @@ def _problem(wanted: list[str], given: Mapping[str, str]) -> str:
         return f"OTEL_TRACES_EXPORTER = {','.join(wanted)!r}: must be otlp, console or none; no traces are written"
     protocol = next((given[name] for name in PROTOCOLS if given.get(name)), "http/protobuf")
     if wanted == ["otlp"] and protocol != "http/protobuf":
-        where = "mostly the collector's port 4318"
+        where = "usually the collector's port 4318"
         return f"{PROTOCOLS[1]} = {protocol!r}: must be http/protobuf ({where}); no traces are written"
     for name in HEADERS:
         if not all(_is_header(one) for one in _listed(given, name)):
-            rule = "name=value, with commas between several and %20 and the like for what is no letter or digit"
+            rule = "name=value pairs separated by commas, with special characters percent-encoded"
             return f"{name}: must be {rule} (its value is not shown here); no traces are written"
     return ""
 
@@ -82,6 +82,6 @@ def _listed(given: Mapping[str, str], name: str) -> list[str]:
 
 
 def _is_header(text: str) -> bool:
-    """Whether OpenTelemetry takes it, which logs what it does not take, and whether it can be sent."""
+    """Whether OpenTelemetry accepts it (it logs headers that it rejects, secrets included) and HTTP can carry it."""
     value = unquote(text.partition("=")[2])
     return bool(_HEADER.fullmatch(text)) and value.isascii() and value.isprintable()

@@ -1,4 +1,4 @@
-"""Addresses that may carry secrets: how they are checked, completed and shown."""
+"""Validates, completes and redacts URLs that may contain secrets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from ha_rag.ledger.store.address import parse
 
 _SECRET_PARAMETER = re.compile(r"(?i)\b((?:[a-z_]*password|token|secret|key|api_key|[a-z_]*%[^=&#\s]*)=)[^&#]*")
-# A password may hold whatever its owner forgot to escape, so all before the last @ may be one: of the whole text where
-# it is an address, else of each word.
+# A password may contain unescaped characters, so everything before the last @ may be one: of the whole text if it is a
+# URL, else of each word.
 _SCHEME = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
 _ADDRESS = re.compile(rf"\A\s*{_SCHEME}(?P<credentials>.*)@", re.DOTALL)
 _WORD = re.compile(rf"(?<!\S){_SCHEME}?(?P<credentials>[^\s@]\S*)@")
 _USER = re.compile(r"[\w.%+~-]*")
-# What is no option that we know may be a password: its name misspelled, or its & or # not escaped.
+# An unknown option may be a password: its name may be misspelled, or its & or # not escaped.
 _OF_REDIS = re.compile(r"\A\s*(?:rediss?(?:\+[a-z]+)?|unix)://[^?#]*")
 _HARMLESS = re.compile(r"(?:db|protocol)=\d*|(?:sentinel_)?username=.*|ssl_\w+=.*", re.DOTALL)
 _NAME = re.compile(r"[a-z_]{1,30}")
@@ -22,9 +22,9 @@ _SOCKET = re.compile(r"\A\s*unix:///[^:?]*(?:\?|\Z)")
 
 
 def redacted(url: str) -> str:
-    """`url` as it may be logged: its password and secret parameters replaced by `***`. Never raises.
+    """`url` with its password and secret parameters replaced by `***`, for logs. Never raises.
 
-    Where a password is not escaped as it should be, more than the password may be missing, and never less.
+    If a password is not escaped correctly, more than the password may be replaced, but never less.
     """
     return _options_hidden(_passwords_hidden(url))
 
@@ -37,7 +37,7 @@ def _passwords_hidden(url: str) -> str:
 
 
 def _options_hidden(url: str) -> str:
-    """A Redis address whose options that nobody knows are hidden; any other text as it is."""
+    """A Redis URL with the values of unknown options hidden; any other text unchanged."""
     found = _OF_REDIS.match(url)
     return found[0] + re.sub(r"[^?&#]+", _option_shown, url[found.end() :]) if found else url
 
@@ -50,7 +50,7 @@ def _option_shown(option: re.Match[str]) -> str:
 
 
 def address_shown(value: str) -> str:
-    """What stands where an address should, as it may be shown: if it is none, all before its last @ is hidden."""
+    """`value`, which should be a URL, without secrets. If it is not a URL, everything before its last @ is hidden."""
     is_address = "@" not in value or _ADDRESS.match(value)
     return redacted(value) if is_address else f"***{value[value.rindex('@') :]}"
 
@@ -64,12 +64,12 @@ def _hidden(found: re.Match[str]) -> str:
 
 
 def has_password(url: str) -> bool:
-    """Whether `url` carries a password or another secret parameter."""
+    """Whether `url` contains a password or another secret parameter."""
     return _passwords_hidden(url) != url
 
 
 def with_password(url: str, password: str) -> str:
-    """`url` with `password` put where its scheme wants it."""
+    """`url` with `password` inserted where its scheme expects it."""
     parts = urlsplit(url)
     user, at, hosts = parts.netloc.rpartition("@")
     if parts.scheme == "unix":
@@ -80,10 +80,10 @@ def with_password(url: str, password: str) -> str:
 
 
 def redis_url_rule(url: str) -> str:
-    """`url`, where it may stand in a file. Raises ValueError with the rule that it breaks."""
+    """`url` if the file may contain it. Raises ValueError with the rule that it breaks."""
     if has_password(url):
         raise ValueError(
-            "must not hold a password; put it into an environment variable "
+            "must not contain a password; put the password into an environment variable "
             "and that variable's name into fleet.redis_password_env"
         )
     if problem := redis_url_problem(url):
@@ -92,20 +92,20 @@ def redis_url_rule(url: str) -> str:
 
 
 def redis_url_problem(url: str) -> str | None:
-    """The rule that a Redis address breaks, or None. Repeats nothing of what may be a password."""
+    """The rule that a Redis URL breaks, or None. Does not repeat anything that may be a password."""
     if not is_text(url):
         return "must be UTF-8 text"
     if _at_in_the_wrong_place(url):
-        return "in a user's name or password, write / as %2F, ? as %3F, # as %23, @ as %40 and [ as %5B"
+        return "must have these characters escaped in user names and passwords: / %2F, ? %3F, # %23, @ %40, [ %5B"
     try:
         parse(url)
-    except ValueError as error:  # a ConfigurationError is one, and so is what Python says of an absurd number
+    except ValueError as error:  # ConfigurationError is a ValueError; so is Python's error for an absurdly long number
         return str(error).removeprefix("redis_url: ")
     return None
 
 
 def _at_in_the_wrong_place(url: str) -> bool:
-    """Whether there is an @ that does not end a user's name and password: then what stands before it may be both."""
+    """Whether an @ is not the one that ends user name and password: the text before it may then be a password."""
     head, slashes, rest = url.partition("://")
     if not slashes:
         return "@" in url
@@ -116,20 +116,20 @@ def _at_in_the_wrong_place(url: str) -> bool:
 
 
 def service_url_rule(url: str) -> str:
-    """`url`, where a service can be there. Raises ValueError with the rule that it breaks."""
+    """`url` if it can be a service's address. Raises ValueError with the rule that it breaks."""
     authority = url.partition("://")[2].partition("/")[0]
     if "@" in url:
-        raise ValueError("must not hold a user name or password; the key belongs into the variable of api_key_env")
+        raise ValueError("must not contain a user name or password; put the key into the variable named by api_key_env")
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0 and not authority.endswith(":")
     except ValueError:
         usable = False
     if not usable or not (url.isascii() and url.isprintable() and "\\" not in url):
-        raise ValueError("must be an address like https://api.openai.com/v1, in printable ASCII, its port below 65536")
+        raise ValueError("must be a URL like https://api.openai.com/v1, in printable ASCII, with a port below 65536")
     return url
 
 
 def is_text(value: str) -> bool:
-    """Whether `value` is text: a variable whose bytes are no UTF-8 comes with half characters in it."""
+    """Whether `value` is text: a variable that is not UTF-8 is read with lone surrogates in it."""
     return not any("\ud800" <= character <= "\udfff" for character in value)

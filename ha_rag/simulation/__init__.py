@@ -1,1 +1,1 @@
-"""The world outside, simulated: a provider that fails on command, and a steady stream of questions."""
+"""Simulated outside world: a provider that fails on command, and a load generator that asks questions."""

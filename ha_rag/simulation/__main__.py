@@ -9,12 +9,14 @@ from ha_rag.simulation.provider import run_provider
 
 
 def main() -> None:
-    """Reads the command line and runs the provider until it is stopped."""
+    """Parses the command line and runs the provider until it is stopped."""
     parser = argparse.ArgumentParser(description="A simulated OpenAI-compatible provider that fails on command.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=9100)
-    parser.add_argument("--latency-ms", type=float, default=0.0, help="added to every good reply")
-    parser.add_argument("--seed", type=int, default=0, help="decides which calls a fault with a rate below 1 hits")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="added to every successful response")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="determines which calls a fault with a rate below 1 affects"
+    )
     given = parser.parse_args()
     if given.latency_ms < 0:
         parser.error("--latency-ms must be at least 0")

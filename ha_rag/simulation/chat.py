@@ -1,4 +1,4 @@
-"""The simulated `/v1/chat/completions`: answers with sentences of the passages that stand in the prompt."""
+"""The simulated `/v1/chat/completions`: answers with sentences from the passages in the prompt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GENERATOR = ExtractiveGenerator(max_sentences=4)
 
 
 class ChatRequest:
-    """A request's body, checked. Raises BadRequestError."""
+    """A validated request. Raises BadRequestError."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.model = model_name(body)
@@ -35,7 +35,7 @@ class ChatRequest:
 
 
 def whole_reply(request: ChatRequest) -> bytes:
-    """The JSON reply with the whole answer."""
+    """The JSON response with the complete answer."""
     text = answer_to(request.prompt)
     message = {"role": "assistant", "content": text, "refusal": None}
     reply = {
@@ -60,7 +60,7 @@ def streamed_reply(request: ChatRequest) -> Iterator[bytes]:
 
 @lru_cache(maxsize=2048)
 def answer_to(prompt: str) -> str:
-    """Sentences from the prompt's passages, cited by the numbers they have there. Cached: benchmarks ask again."""
+    """Sentences from the prompt's passages, cited by their numbers in the prompt. Cached for repeated benchmarks."""
     passages = passages_in(prompt)
     text = _GENERATOR.answer(question_in(prompt), passages).text
     return CITATION.sub(lambda found: f"[{passages[int(found[1]) - 1].id}]", text) if passages else text
@@ -86,23 +86,23 @@ def _usage(prompt: str, answer: str) -> dict[str, int]:
 
 def _last_user_text(messages: object) -> str:
     if not isinstance(messages, list) or not messages:
-        raise BadRequestError("messages must be a list of messages, not empty", "messages")
+        raise BadRequestError("messages must be a non-empty list of messages", "messages")
     for n, message in enumerate(messages):
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             raise BadRequestError(f"messages[{n}] must be an object with a known role", f"messages[{n}].role")
     texts = [_text(message.get("content"), n) for n, message in enumerate(messages) if message["role"] == "user"]
     if not texts:
-        raise BadRequestError("messages must have one from the user", "messages")
+        raise BadRequestError("messages must contain a message of the user", "messages")
     return texts[-1]
 
 
 def _text(content: object, n: int) -> str:
-    """A message's text, given as such or in parts."""
+    """A message's text, given as a string or as a list of parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
         content = "\n".join(part for part in parts if isinstance(part, str))
     if not isinstance(content, str) or not content:
-        raise BadRequestError(f"messages[{n}] must have a text", f"messages[{n}].content")
+        raise BadRequestError(f"messages[{n}] must contain text", f"messages[{n}].content")
     return content
 
 

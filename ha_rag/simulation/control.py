@@ -1,4 +1,4 @@
-"""The simulated provider's controls: break it, mend it, and read what it counted."""
+"""The simulated provider's control endpoints: start and end faults, and read call counts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ha_rag.simulation.wire import BadRequestError, error_reply, json_object, js
 
 
 class Controls:
-    """`/faults` and `/counts`."""
+    """The endpoints `/faults` and `/counts`."""
 
     def __init__(self, board: FaultBoard, counts: CallCounts) -> None:
         self._board = board
         self._counts = counts
 
     def routes(self) -> list[web.RouteDef]:
-        """What to add to the application."""
+        """The routes to add to the application."""
         return [
             web.get("/faults", self.show),
             web.put("/faults/{target}", self.start),
@@ -56,7 +56,7 @@ class Controls:
     async def counted(self, request: web.Request) -> web.Response:
         last = request.query.get("last", str(REMEMBERED))
         if not last.isdecimal():
-            return error_reply(f"last = {last!r}: must be a whole number of at least 0", 400, param="last")
+            return error_reply(f"last = {last!r}: must be a non-negative whole number", 400, param="last")
         return json_reply(self._counts.as_json(int(last)))
 
     async def forget(self, _: web.Request) -> web.Response:
@@ -70,4 +70,4 @@ def _target(request: web.Request) -> Target | None:
 
 
 def _no_such_target(request: web.Request) -> web.Response:
-    return error_reply(f"{request.match_info['target']!r}: no such target; there are {', '.join(Target)}", 404)
+    return error_reply(f"{request.match_info['target']!r}: no such target; must be one of {', '.join(Target)}", 404)

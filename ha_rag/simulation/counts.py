@@ -1,4 +1,4 @@
-"""CallCounts: how many calls the simulated provider received, when, from whom, and what it did with them."""
+"""CallCounts: the calls that the simulated provider received: when, from whom, and with which outcome."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ REMEMBERED = 20_000
 
 
 class Arrival(NamedTuple):
-    """One call. `monotonic_ms`: by the machine's monotonic clock, which on Linux all its processes share.
+    """One call. `monotonic_ms`: by the monotonic clock, which on Linux is the same for all processes of a machine.
 
-    `request`, `traceparent`: what its headers said it is part of, or "".
+    `request`, `traceparent`: the request id and trace context in its headers, or "".
     """
 
     target: Target
@@ -27,9 +27,9 @@ class Arrival(NamedTuple):
 
 
 class CallCounts:
-    """Counts of calls by target and outcome, and the last 20,000 arrivals one by one. For one event loop.
+    """Counts of calls by target and outcome, and the last 20,000 arrivals. For one event loop.
 
-    An outcome is the fault that the call met, or "ok". A call counts when it arrives, not when it ends.
+    The outcome is the fault that affected the call, or "ok". A call is counted when it arrives, not when it ends.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -37,12 +37,12 @@ class CallCounts:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Resets all counts and arrivals."""
         self._outcomes: Counter[tuple[Target, str]] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=REMEMBERED)
 
     def add(self, target: Target, outcome: str, replica: str, request: str = "", traceparent: str = "") -> None:
-        """Counts one call. `replica`: who sent it, or ""."""
+        """Counts one call. `replica`: the name of its sender, or ""."""
         self._outcomes[target, outcome] += 1
         now_ms = self._clock.monotonic_s() * 1000
         self._arrivals.append(Arrival(target, outcome, replica, self._clock.unix_ms(), now_ms, request, traceparent))

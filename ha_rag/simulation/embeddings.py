@@ -1,4 +1,4 @@
-"""The simulated `/v1/embeddings`: deterministic vectors that make retrieval really work."""
+"""The simulated `/v1/embeddings`: deterministic vectors of real embedders, so that retrieval works."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import orjson
 
 from ha_rag.components.embedders.hashing import HashingEmbedder
 from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.vectors import unit_or_zero
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Vector
 from ha_rag.simulation.wire import BadRequestError, model_name
 
@@ -27,9 +27,8 @@ REMEMBERED = 4096
 class EmbeddingsEndpoint:
     """Answers embeddings requests. For one event loop.
 
-    Up to 256 dimensions come from wordllama, where it is installed (shorter ones are its first numbers, for which it
-    was trained); more, or without it, from hashing. The last 4,096 vectors are kept, so that a benchmark measures its
-    subject and not this.
+    Vectors of up to 256 dimensions come from wordllama if it is installed (shorter ones are truncated, which its
+    training allows), others from hashing. Up to 4,096 vectors are cached, so that benchmarks do not measure this.
     """
 
     def __init__(self) -> None:
@@ -38,7 +37,7 @@ class EmbeddingsEndpoint:
         self._kept: dict[tuple[str, int], Vector] = {}
 
     async def reply(self, body: dict[str, Any]) -> bytes:
-        """The JSON reply to a request's body. Raises BadRequestError."""
+        """The JSON response to a request. Raises BadRequestError."""
         model, texts, dimension = model_name(body), _texts(body.get("input")), _dimension(body.get("dimensions"))
         written = _as_base64 if _format(body.get("encoding_format")) == "base64" else _as_list
         data = [
@@ -69,7 +68,7 @@ class EmbeddingsEndpoint:
 
 
 def _first_axis(dimension: int) -> Vector:
-    """What a text without words gets: a real service never answers with zeros."""
+    """The vector of a text without words: a real service never returns all zeros."""
     vector = np.zeros(dimension, dtype=np.float32)
     vector[0] = 1.0
     return vector
@@ -86,11 +85,11 @@ def _local_embedder() -> Embedder | None:
 def _texts(given: object) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise BadRequestError("input must be a text or a list of texts, not empty", "input")
+        raise BadRequestError("input must be a string or a non-empty list of strings", "input")
     if len(texts) > MOST_TEXTS:
         raise BadRequestError(f"input must have at most {MOST_TEXTS} texts", "input")
     if not all(texts):
-        raise BadRequestError("input must not have an empty text in it", "input")
+        raise BadRequestError("input must not contain empty strings", "input")
     return texts
 
 

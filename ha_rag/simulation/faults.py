@@ -1,4 +1,4 @@
-"""Faults: what the simulated provider does wrong, how often, and until when."""
+"""Faults of the simulated provider: how it fails, how often, and for how long."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Member = TypeVar("Member", bound=enum.StrEnum)
 
 
 class Target(enum.StrEnum):
-    """What can be broken."""
+    """The endpoint that a fault affects."""
 
     EMBEDDINGS = "embeddings"
     CHAT = "chat"
 
 
 class FaultMode(enum.StrEnum):
-    """How it can be broken.
+    """How it fails.
 
-    error: HTTP `status`. slow: a good reply after `delay_s`. drip: a good reply in pieces, with `delay_s` between them:
-    a stream's events, the halves of any other. hang: no reply until the fault ends or the caller leaves. throttle: HTTP
-    `status`, asking for `retry_after_s` of rest. garbage: 200 with what cannot be used. reset: the connection is torn
-    down. truncate: a good reply that breaks off in the middle.
+    error: HTTP `status`. slow: a correct response after `delay_s`. drip: a correct response in pieces, with `delay_s`
+    between them: the events of a stream, or the halves of any other response. hang: no response until the fault ends or
+    the caller disconnects. throttle: HTTP `status` with a Retry-After of `retry_after_s`. garbage: status 200 with an
+    unusable body. reset: the connection is reset. truncate: a correct response that is cut off in the middle.
     """
 
     ERROR = "error"
@@ -44,7 +44,7 @@ class FaultMode(enum.StrEnum):
 
 
 class GarbageKind(enum.StrEnum):
-    """What garbage looks like. any: one after another."""
+    """The kind of unusable body. any: all of them in turn."""
 
     ANY = "any"
     HTML = "html"
@@ -56,11 +56,11 @@ class GarbageKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault. Immutable, validated here.
+    """One fault. Immutable. Raises ConfigurationError.
 
-    `rate`: share of calls it hits, above 0 to 1. `for_s`: seconds until it ends by itself. `retry_after_s`: for
-    throttle; 0 leaves the header out. `delay_s`: for slow and drip. `status`: 400 to 599; None: 500 for error, 429 for
-    throttle. Raises ConfigurationError.
+    `rate`: the share of calls that it affects, above 0 and up to 1. `for_s`: seconds until it expires.
+    `retry_after_s`: for throttle; 0 omits the header. `delay_s`: for slow and drip. `status`: 400 to 599; None: 500 for
+    error, 429 for throttle.
     """
 
     mode: FaultMode
@@ -85,14 +85,14 @@ class Fault:
 
     @classmethod
     def from_request(cls, request: object) -> Fault:
-        """The fault that a JSON object describes. Raises ConfigurationError for unknown keys and wrong values."""
+        """The fault described by a JSON object. Raises ConfigurationError for unknown keys and invalid values."""
         if not isinstance(request, Mapping):
             raise ConfigurationError(
                 'the body must be a JSON object such as {"mode": "error", "rate": 1.0, "for_s": 30}'
             )
         unknown = sorted(set(map(str, request)) - {field.name for field in fields(cls)})
         if unknown:
-            raise ConfigurationError(*(f"{key}: no such key" for key in unknown))
+            raise ConfigurationError(*(f"{key}: unknown key" for key in unknown))
         given = {key: value for key, value in request.items() if value is not None}
         mode = _member(FaultMode, "mode", given.pop("mode", None))
         kind = _member(GarbageKind, "kind", given.pop("kind", GarbageKind.ANY))
@@ -101,7 +101,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunningFault:
-    """A fault in force. `until_s`: by the board's clock. `over`: set when it has ended early."""
+    """An active fault. `until_s`: its expiry by the board's clock. `over`: set when it is ended early."""
 
     fault: Fault
     until_s: float
@@ -109,9 +109,9 @@ class RunningFault:
 
 
 class FaultBoard:
-    """Which fault is in force for which target. For one event loop.
+    """The active fault of each target. For one event loop.
 
-    Which calls a `rate` below 1 hits is decided by a generator seeded with `seed`: the same calls in every run.
+    `seed`: of the random generator that decides which calls a `rate` below 1 affects; the same calls in every run.
     """
 
     def __init__(self, clock: Clock, seed: int = 0) -> None:
@@ -120,12 +120,12 @@ class FaultBoard:
         self._running: dict[Target, RunningFault] = {}
 
     def start(self, target: Target, fault: Fault) -> None:
-        """Puts `fault` in force, in the place of an earlier one."""
+        """Starts `fault`, replacing an earlier one."""
         self.end(target)
         self._running[target] = RunningFault(fault, self._clock.monotonic_s() + fault.for_s, asyncio.Event())
 
     def end(self, target: Target) -> None:
-        """Ends the fault of `target`, if there is one; calls that hang in it are let go."""
+        """Ends the fault of `target`, if there is one, and releases the calls that it delays."""
         running = self._running.pop(target, None)
         if running is not None:
             running.over.set()
@@ -136,7 +136,7 @@ class FaultBoard:
             self.end(target)
 
     def hits(self, target: Target) -> RunningFault | None:
-        """The fault that this call to `target` meets, or None."""
+        """The fault that affects this call to `target`, or None."""
         running = self._running.get(target)
         if running is None:
             return None
@@ -146,14 +146,14 @@ class FaultBoard:
         return running if running.fault.rate >= 1.0 or self._dice.random() < running.fault.rate else None
 
     def left_s(self, running: RunningFault) -> float:
-        """Seconds until the fault ends by itself, never below 0."""
+        """Seconds until the fault expires, never below 0."""
         return max(0.0, running.until_s - self._clock.monotonic_s())
 
     def as_json(self) -> dict[str, object]:
-        """Every target's fault in force, and the seconds it has left; None where there is none."""
-        return {target.value: self._told(self._running.get(target)) for target in Target}
+        """Each target's active fault and its remaining seconds; None if there is none."""
+        return {target.value: self._as_json(self._running.get(target)) for target in Target}
 
-    def _told(self, running: RunningFault | None) -> dict[str, object] | None:
+    def _as_json(self, running: RunningFault | None) -> dict[str, object] | None:
         left_s = 0.0 if running is None else self.left_s(running)
         return None if running is None or left_s == 0.0 else {**asdict(running.fault), "ends_in_s": round(left_s, 3)}
 

@@ -1,4 +1,4 @@
-"""Garbage: replies with status 200 that no client can use, as broken services and proxies really send them."""
+"""Unusable responses with status 200, as broken services and proxies send them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EMPTY = {
     Target.EMBEDDINGS: b'{"object":"list","data":[]}',
     Target.CHAT: b'{"object":"chat.completion","choices":[]}',
 }
-# A chat reply has no dimension; the nearest mistake is a message of the right shape with nothing in it.
+# A chat response has no dimension; the closest equivalent is a well-formed message with empty content.
 _DIMENSION = {
     Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.6,0.8,0.0]}]}',
     Target.CHAT: b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":""}}]}',
@@ -36,6 +36,6 @@ _TURNS = cycle([GarbageKind.HTML, *_BODIES])
 
 
 def garbage(target: Target, kind: GarbageKind) -> tuple[bytes, str]:
-    """A body and its content type. ANY goes through the kinds, one after another."""
+    """A body and its content type. ANY cycles through the kinds."""
     shown = next(_TURNS) if kind is GarbageKind.ANY else kind
     return (_PAGE, HTML) if shown is GarbageKind.HTML else (_BODIES[shown][target], JSON)

@@ -1,4 +1,4 @@
-"""How each fault looks on the wire."""
+"""Sends the responses of each fault."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Response | None:
-    """The reply that `fault` puts in the place of a good one; None where it only delays or cuts that."""
+    """The response that `fault` sends instead of a correct one; None if it only delays or truncates that."""
     match fault.mode:
         case FaultMode.ERROR:
-            return error_reply("the server had an error on purpose", fault.status or 500, "server_error")
+            return error_reply("simulated server error", fault.status or 500, "server_error")
         case FaultMode.THROTTLE:
             return _throttled(fault)
         case FaultMode.GARBAGE:
             body, content_type = garbage(target, fault.kind)
             return web.Response(body=body, content_type=content_type)
         case FaultMode.RESET:
-            tear_down(request)
+            reset_connection(request)
             return web.Response()
         case _:
             return None
@@ -37,7 +37,7 @@ def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Respons
 async def dripped(
     request: web.Request, pieces: Sequence[bytes], headers: Mapping[str, str], running: RunningFault
 ) -> web.StreamResponse:
-    """Sends one piece after another with the fault's pause between them, and the rest at once when it is over."""
+    """Sends the pieces with the fault's delay between them; once the fault is over, sends the rest at once."""
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     for n, piece in enumerate(pieces):
@@ -48,13 +48,13 @@ async def dripped(
 
 
 def halves(body: bytes) -> tuple[bytes, bytes]:
-    """Both, the first no longer than the second."""
+    """Both halves of `body`; the first is not longer than the second."""
     middle = len(body) // 2
     return body[:middle], body[middle:]
 
 
 async def cut_short(request: web.Request, body: bytes, content_type: str) -> web.StreamResponse:
-    """Promises all of `body`, sends half of it, and ends the connection."""
+    """Declares the length of `body`, sends half of it, and closes the connection."""
     response = web.StreamResponse(headers={"Content-Type": content_type, "Content-Length": str(len(body))})
     await response.prepare(request)
     await response.write(halves(body)[0])
@@ -63,13 +63,13 @@ async def cut_short(request: web.Request, body: bytes, content_type: str) -> web
 
 
 def hang_up(request: web.Request) -> None:
-    """Ends the connection after what has been written."""
+    """Closes the connection after sending what has been written."""
     if request.transport is not None:
         request.transport.close()
 
 
-def tear_down(request: web.Request) -> None:
-    """Ends the connection at once; the caller sees a reset, not an orderly end."""
+def reset_connection(request: web.Request) -> None:
+    """Closes the connection at once; the caller sees a reset."""
     transport = request.transport
     if transport is None:
         return
@@ -79,7 +79,7 @@ def tear_down(request: web.Request) -> None:
 
 
 async def held_back(over: asyncio.Event, seconds: float) -> None:
-    """Waits until the fault is over, at most `seconds`."""
+    """Waits until the fault is over, but at most `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             await over.wait()
@@ -94,4 +94,4 @@ def _throttled(fault: Fault) -> web.Response:
             "Retry-After": str(math.ceil(fault.retry_after_s)),
             "retry-after-ms": str(math.ceil(fault.retry_after_s * 1000)),
         }
-    return error_reply("too many requests, on purpose", fault.status or 429, "rate_limit_error", headers=headers)
+    return error_reply("simulated rate limit", fault.status or 429, "rate_limit_error", headers=headers)

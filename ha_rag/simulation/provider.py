@@ -1,4 +1,4 @@
-"""The simulated provider: speaks OpenAI's wire form, answers from real vectors and real passages, fails on command."""
+"""The simulated provider: OpenAI-compatible, answers from real vectors and passages, and fails on command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ha_rag.simulation.misbehaviour import bad_reply, cut_short, dripped, halves
 from ha_rag.simulation.wire import JSON, BadRequestError, error_reply, json_object, json_reply
 
 REPLICA_HEADER = "X-HA-RAG-Replica"
-_PART_OF = ("X-Request-Id", "traceparent")
+_PROPAGATED = ("X-Request-Id", "traceparent")
 LARGEST_BODY = 16 * 1024 * 1024
 EVENTS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 Answering = Callable[[web.Request, RunningFault | None], Awaitable[web.StreamResponse]]
@@ -29,7 +29,7 @@ Answering = Callable[[web.Request, RunningFault | None], Awaitable[web.StreamRes
 class SimulatedProvider:
     """The application and its state. For one event loop.
 
-    `latency_ms`: added to every good reply. `seed`: decides which calls a fault with a rate below 1 hits.
+    `latency_ms`: added to every correct response. `seed`: determines which calls a fault with a rate below 1 affects.
     """
 
     def __init__(self, *, latency_ms: float = 0.0, seed: int = 0, clock: Clock | None = None) -> None:
@@ -49,22 +49,22 @@ class SimulatedProvider:
                 web.get("/v1/models", _models),
                 web.get("/health", _health),
                 *Controls(self.faults, self.counts).routes(),
-                web.route("*", "/{path:.*}", _nothing_here),
+                web.route("*", "/{path:.*}", _not_found),
             ]
         )
         return app
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, Target.EMBEDDINGS, self._embed_well)
+        return await self._answered(request, Target.EMBEDDINGS, self._embeddings_response)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, Target.CHAT, self._chat_well)
+        return await self._answered(request, Target.CHAT, self._chat_response)
 
-    async def _answered(self, request: web.Request, target: Target, well: Answering) -> web.StreamResponse:
-        """The reply to one call: counted on arrival, as good as the fault in force leaves it."""
+    async def _answered(self, request: web.Request, target: Target, answer: Answering) -> web.StreamResponse:
+        """Counts one call and answers it, correctly or as the active fault demands."""
         running = self.faults.hits(target)
         outcome = running.fault.mode.value if running else "ok"
-        self.counts.add(target, outcome, *(_said(request, name) for name in (REPLICA_HEADER, *_PART_OF)))
+        self.counts.add(target, outcome, *(_header(request, name) for name in (REPLICA_HEADER, *_PROPAGATED)))
         if running is not None:
             await self._delay(running)
             if (bad := bad_reply(request, target, running.fault)) is not None:
@@ -72,7 +72,7 @@ class SimulatedProvider:
         if self._latency_s:
             await asyncio.sleep(self._latency_s)
         try:
-            return await well(request, running)
+            return await answer(request, running)
         except BadRequestError as error:
             return error_reply(str(error), 400, param=error.param)
 
@@ -82,10 +82,10 @@ class SimulatedProvider:
         elif running.fault.mode is FaultMode.HANG:
             await held_back(running.over, self.faults.left_s(running))
 
-    async def _embed_well(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
+    async def _embeddings_response(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
         return await _whole(request, await self._embeddings.reply(await json_object(request)), running)
 
-    async def _chat_well(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
+    async def _chat_response(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
         asked = chat.ChatRequest(await json_object(request))
         if asked.stream:
             return await _streamed(request, list(chat.streamed_reply(asked)), running)
@@ -94,14 +94,14 @@ class SimulatedProvider:
 
 @dataclass(frozen=True, slots=True)
 class RunningProvider:
-    """A provider that answers at `url`, such as "http://127.0.0.1:9100"; its `base_url` is what a client is given."""
+    """A provider that listens at `url`, such as "http://127.0.0.1:9100"."""
 
     provider: SimulatedProvider
     url: str
 
     @property
     def base_url(self) -> str:
-        """Where OpenAI's endpoints are."""
+        """The `base_url` for clients."""
         return f"{self.url}/v1"
 
 
@@ -109,7 +109,7 @@ class RunningProvider:
 async def running_provider(
     host: str = "127.0.0.1", port: int = 0, provider: SimulatedProvider | None = None
 ) -> AsyncIterator[RunningProvider]:
-    """A provider on this event loop, for as long as the block lasts. `port` 0: any free one."""
+    """Runs a provider on this event loop while the block lasts. `port` 0: any free one."""
     provider = provider or SimulatedProvider()
     runner = web.AppRunner(provider.app(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
@@ -134,7 +134,7 @@ async def _until_stopped(host: str, port: int, provider: SimulatedProvider) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running_provider(host, port, provider) as running:
-        logging.getLogger(__name__).info("the simulated provider answers at %s", running.base_url)
+        logging.getLogger(__name__).info("the simulated provider listens at %s", running.base_url)
         await stop.wait()
 
 
@@ -168,8 +168,8 @@ async def _streamed(request: web.Request, events: Sequence[bytes], running: Runn
     return response
 
 
-def _said(request: web.Request, header: str) -> str:
-    return "".join(c for c in request.headers.get(header, "")[:128] if c.isprintable())
+def _header(request: web.Request, name: str) -> str:
+    return "".join(c for c in request.headers.get(name, "")[:128] if c.isprintable())
 
 
 async def _models(_: web.Request) -> web.Response:
@@ -186,5 +186,5 @@ async def _health(_: web.Request) -> web.Response:
     return json_reply({"status": "ok"})
 
 
-async def _nothing_here(request: web.Request) -> web.Response:
-    return error_reply(f"nothing answers to {request.method} {request.path}", 404)
+async def _not_found(request: web.Request) -> web.Response:
+    return error_reply(f"there is no {request.method} {request.path}", 404)

@@ -1,4 +1,4 @@
-"""Requests and replies in OpenAI's form, as the simulated provider reads and writes them."""
+"""Requests and responses in OpenAI's format, for the simulated provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JSON = "application/json"
 
 
 class BadRequestError(Exception):
-    """The request breaks a rule. `param`: which part of it, or ""."""
+    """The request is invalid. `param`: the invalid part, or ""."""
 
     def __init__(self, message: str, param: str = "") -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class BadRequestError(Exception):
 
 
 def json_reply(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A JSON reply."""
+    """A JSON response."""
     return web.Response(body=orjson.dumps(value), status=status, headers=headers, content_type=JSON)
 
 
@@ -30,7 +30,7 @@ def error_reply(
     param: str = "",
     headers: dict[str, str] | None = None,
 ) -> web.Response:
-    """An error as OpenAI writes it."""
+    """An error in OpenAI's format."""
     return json_reply(
         {"error": {"message": message, "type": kind, "param": param or None, "code": None}}, status, headers
     )
@@ -41,14 +41,14 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError:
-        raise BadRequestError("the body is no JSON") from None
+        raise BadRequestError("the body is not JSON") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body must be a JSON object")
     return body
 
 
 def model_name(body: dict[str, Any]) -> str:
-    """The model asked for. Raises BadRequestError."""
+    """The requested model. Raises BadRequestError."""
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise BadRequestError("you must provide a model parameter", "model")

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState
-from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.deadline import Deadline
+from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
 from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.exchange import SingleReply

@@ -7,8 +7,8 @@ from itertools import count
 from types import MappingProxyType
 from typing import TypeVar
 
-from ha_rag.components.interfaces import Embedder, Generator, Retriever
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import ComponentType
 from ha_rag.strategy.guard import Circuits
 from ha_rag.strategy.last_resort import NAMES

@@ -10,8 +10,8 @@ from ha_rag.breaker.execution import Ended
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.components.generators.citations import cited_in
-from ha_rag.components.interfaces import Generator, StreamingGenerator
 from ha_rag.deadline import Deadline
+from ha_rag.interfaces import Generator, StreamingGenerator
 from ha_rag.messages import Answer, Generation, Outcome, Passage
 from ha_rag.strategy.observing import NOBODY, AttemptSeen
 from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces

@@ -1,4 +1,4 @@
-"""A collector: takes spans over OTLP/HTTP at a port of this machine, from threads of its own, as a real one would."""
+"""A collector that accepts spans over OTLP/HTTP on a local port, in its own threads."""
 
 from __future__ import annotations
 

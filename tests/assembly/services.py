@@ -1,4 +1,4 @@
-"""A replica whose embedder and generator are services: the simulated provider's, over a real socket."""
+"""A replica whose embedder and generator are services of the simulated provider, over a real socket."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ha_rag.assembly import build_replica
-from ha_rag.assembly.replica import Replica
-from ha_rag.settings import load_settings
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.replica import Replica, build_replica
 from ha_rag.simulation.provider import RunningProvider, running_provider
 
 CONFIGURATION = """

@@ -1,12 +1,12 @@
-"""Health, from a whole replica: what it tells, what it costs, and what decides whether it is sent questions."""
+"""Health endpoints of a complete replica: what they report, what they cost, and when a replica is ready."""
 
 from __future__ import annotations
 
 import pytest
 
-from ha_rag.assembly import build_replica
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.replica import build_replica
 from ha_rag.index.schema import DATABASE
-from ha_rag.settings import load_settings
 from ha_rag.simulation.faults import Fault, FaultMode, Target
 from tests.assembly.services import replica_over_services
 from tests.http.street import Street
@@ -23,7 +23,7 @@ def received(provider):
 
 
 @pytest.mark.parametrize("broken", [False, True])
-async def test_asking_how_it_is_costs_no_call_to_a_service_be_it_well_or_out(tmp_path, broken):
+async def test_health_checks_never_call_a_service(tmp_path, broken):
     async with replica_over_services(tmp_path) as (replica, provider):
         street = Street(replica.app)
         if broken:
@@ -44,7 +44,7 @@ async def test_asking_how_it_is_costs_no_call_to_a_service_be_it_well_or_out(tmp
         assert received(provider) == {"embeddings": 2, "chat": 2}
 
 
-async def test_it_tells_of_each_component_what_became_of_its_calls(tmp_path):
+async def test_health_reports_the_outcomes_of_each_components_calls(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
         street = Street(replica.app)
         provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
@@ -64,7 +64,7 @@ async def test_it_tells_of_each_component_what_became_of_its_calls(tmp_path):
     assert told["reasons"][0].startswith("circuit embedder.primary is ")
 
 
-async def test_with_redis_and_every_service_out_it_is_degraded_says_why_and_stays_ready(tmp_path):
+async def test_without_redis_and_services_a_replica_is_degraded_but_ready(tmp_path):
     gone = {"HA_RAG_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     async with replica_over_services(tmp_path, gone) as (replica, provider):
         street = Street(replica.app)
@@ -78,7 +78,7 @@ async def test_with_redis_and_every_service_out_it_is_degraded_says_why_and_stay
     assert "the shared state is local: Redis has not been heard of lately" in told["reasons"]
 
 
-async def test_an_index_that_cannot_be_read_keeps_a_replica_from_questions_until_it_can(tmp_path, monkeypatch):
+async def test_a_replica_is_not_ready_until_its_index_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = load_settings(None, variables={})
     folder = tmp_path / settings.index_folder

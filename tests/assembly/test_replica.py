@@ -1,4 +1,4 @@
-"""A whole replica, put together from settings: it answers, and it ends when it is told to."""
+"""A complete replica built from settings: it answers and shuts down cleanly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ha_rag.assembly import build_replica
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.ingesting import ingest_into
-from ha_rag.settings import Settings, load_settings
+from ha_rag.assembly.replica import build_replica
+from ha_rag.settings import Settings
 from tests.http.street import Street
 from tests.waiting import until
 
@@ -26,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return load_settings(variables={"HA_RAG_REPLICA": "rag-1"})
 
 
-async def test_the_defaults_answer_a_question_from_what_was_ingested(settings, tmp_path):
+async def test_the_defaults_answer_a_question_from_ingested_documents(settings, tmp_path):
     await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
 
     async with build_replica(settings).running() as replica:
@@ -39,7 +40,7 @@ async def test_the_defaults_answer_a_question_from_what_was_ingested(settings, t
     assert reply.json["citations"][0]["document"] == "recovery.md"
 
 
-async def test_without_an_index_there_is_an_answer_all_the_same(settings):
+async def test_without_an_index_there_is_still_an_answer(settings):
     async with build_replica(settings).running() as replica:
         reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
         ready = await Street(replica.app).call("GET", "/health/ready")
@@ -49,7 +50,7 @@ async def test_without_an_index_there_is_an_answer_all_the_same(settings):
     assert reply.json["citations"] == []
 
 
-async def test_a_document_sent_over_http_is_found_at_once_and_forgotten_at_once(settings):
+async def test_documents_added_and_deleted_over_http_take_effect_at_once(settings):
     async with build_replica(settings).running() as replica:
         street = Street(replica.app)
         added = await street.call("POST", "/v1/documents", {"id": "zebra", "text": "Zebras sleep standing up."})
@@ -63,7 +64,7 @@ async def test_a_document_sent_over_http_is_found_at_once_and_forgotten_at_once(
     assert gone.json["citations"] == []
 
 
-async def test_the_first_question_after_an_ingest_elsewhere_meets_what_it_brought(settings, tmp_path):
+async def test_the_first_question_after_an_ingest_in_another_process_finds_its_documents(settings, tmp_path):
     async with build_replica(settings).running() as replica:
         await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
         await until(lambda: replica.index.documents == 1)
@@ -72,7 +73,7 @@ async def test_the_first_question_after_an_ingest_elsewhere_meets_what_it_brough
     assert "two probes in a row" in reply.json["answer"]
 
 
-async def test_the_same_answer_comes_in_pieces_for_those_who_speak_openai_s_form(settings, tmp_path):
+async def test_the_answer_is_streamed_to_openai_clients(settings, tmp_path):
     await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
     body = {"messages": [{"role": "user", "content": "When does a circuit recover?"}], "stream": True}
 
@@ -100,9 +101,7 @@ async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):
     assert health.json["reasons"] == ["circuit embedder.primary is open"]
 
 
-async def test_an_ingest_process_keeps_to_the_circuits_and_leaves_the_fleet_when_it_is_done(
-    tmp_path, monkeypatch, redis_server
-):
+async def test_an_ingest_respects_open_circuits_and_leaves_the_fleet_afterwards(tmp_path, monkeypatch, redis_server):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recovery.md").write_text(TEXT)
     settings = load_settings(variables={"HA_RAG_REDIS_URL": redis_server.url, "HA_RAG_REPLICA": "rag-1"})
@@ -116,7 +115,7 @@ async def test_an_ingest_process_keeps_to_the_circuits_and_leaves_the_fleet_when
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_served_replica_ends_cleanly_when_it_is_told_to(tmp_path, number):
+def test_a_served_replica_shuts_down_cleanly(tmp_path, number):
     environment = {"PATH": os.environ["PATH"], "HA_RAG_REPLICA": "rag-1"}
     lines = []
     command = [sys.executable, "-m", "ha_rag", "serve", "--port", "0"]

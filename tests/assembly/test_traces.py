@@ -1,4 +1,4 @@
-"""Traces, from a whole replica over its services to a collector."""
+"""Traces of a complete replica, sent to a collector."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.tracing import traces_of
-from ha_rag.settings import load_settings
 from ha_rag.simulation.faults import Fault, FaultMode, Target
 from ha_rag.telemetry import exporting
 from tests.assembly.collector import collecting
@@ -31,6 +32,9 @@ class Nowhere:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Nowhere)
 """
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ async def asked(folder, *, fault=None, headers=None, body=QUESTION, path="/v1/qu
         return reply, provider.provider.counts.as_json(100)["arrivals"]
 
 
-async def test_a_request_its_stages_and_their_attempts_are_one_tree_in_the_caller_s_trace(tmp_path, collector):
+async def test_request_stages_and_attempts_form_one_tree_in_the_callers_trace(tmp_path, collector):
     await asked(tmp_path, headers={"traceparent": f"00-{TRACE}-{CALLER}-01", "x-request-id": "abc-1"})
 
     root = collector.named("POST /v1/query")
@@ -68,14 +72,14 @@ async def test_a_request_its_stages_and_their_attempts_are_one_tree_in_the_calle
     assert len(collector.spans) == 7
 
 
-async def test_each_service_is_told_that_its_work_is_part_of_the_attempt(tmp_path, collector):
+async def test_each_service_gets_the_span_of_its_attempt_as_parent(tmp_path, collector):
     _, arrivals = await asked(tmp_path, headers={"traceparent": f"00-{TRACE}-{CALLER}-01"})
 
     embedding, chat = collector.named("embeddings text-embedding-3-small"), collector.named("chat gpt-4o-mini")
     assert [one["traceparent"] for one in arrivals] == [f"00-{TRACE}-{span.id}-01" for span in (embedding, chat)]
 
 
-async def test_an_attempt_tells_what_the_conventions_ask_for_and_what_its_circuit_was(tmp_path, collector):
+async def test_an_attempts_span_has_the_conventional_attributes_and_its_circuit_state(tmp_path, collector):
     await asked(tmp_path)
 
     embedding = collector.named("embeddings text-embedding-3-small")
@@ -106,7 +110,7 @@ async def test_an_attempt_tells_what_the_conventions_ask_for_and_what_its_circui
     assert collector.resources[0]["service.instance.id"] == "rag-1"
 
 
-async def test_a_failed_attempt_is_an_error_and_a_refused_one_has_a_span_too(tmp_path, collector):
+async def test_a_failed_attempt_is_an_error_and_a_rejected_one_has_a_span(tmp_path, collector):
     await asked(tmp_path, fault=(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR)), times=2)
 
     failed = collector.named("embeddings text-embedding-3-small")
@@ -121,7 +125,7 @@ async def test_a_failed_attempt_is_an_error_and_a_refused_one_has_a_span_too(tmp
     assert {span.status for span in roots} == {"unset"}
 
 
-async def test_nothing_of_the_question_leaves_the_process_unless_somebody_said_so(tmp_path, collector, monkeypatch):
+async def test_spans_contain_the_question_only_if_that_is_enabled(tmp_path, collector, monkeypatch):
     fault = (Target.CHAT, Fault(mode=FaultMode.ERROR))
     await asked(tmp_path, fault=fault)
     assert collector.spans
@@ -133,7 +137,7 @@ async def test_nothing_of_the_question_leaves_the_process_unless_somebody_said_s
     assert collector.named("POST /v1/query").told["ha_rag.question"] == QUESTION["question"]
 
 
-async def test_the_span_of_a_streamed_attempt_lasts_as_long_as_the_stream(tmp_path, collector):
+async def test_the_span_of_a_streamed_attempt_ends_with_the_stream(tmp_path, collector):
     body = {"messages": [{"role": "user", "content": "Who is my doctor?"}], "stream": True}
     await asked(tmp_path, path="/v1/chat/completions", body=body)
 
@@ -143,7 +147,7 @@ async def test_the_span_of_a_streamed_attempt_lasts_as_long_as_the_stream(tmp_pa
     assert collector.named("POST /v1/chat/completions").told["ha_rag.broken"] is False
 
 
-async def test_a_stream_that_breaks_off_is_an_error_of_its_attempt(tmp_path, collector):
+async def test_a_stream_that_is_cut_off_is_an_error_of_its_attempt(tmp_path, collector):
     body = {"messages": [{"role": "user", "content": "Who is my doctor?"}], "stream": True}
     fault = (Target.CHAT, Fault(mode=FaultMode.TRUNCATE))
     await asked(tmp_path, path="/v1/chat/completions", body=body, fault=fault)
@@ -153,16 +157,14 @@ async def test_a_stream_that_breaks_off_is_an_error_of_its_attempt(tmp_path, col
     assert collector.named("POST /v1/chat/completions").told["ha_rag.broken"] is True
 
 
-async def test_a_trace_that_the_caller_did_not_sample_is_carried_on_and_not_written(tmp_path, collector):
+async def test_an_unsampled_trace_is_propagated_but_not_written(tmp_path, collector):
     _, arrivals = await asked(tmp_path, headers={"traceparent": f"00-{TRACE}-{CALLER}-00"})
 
     assert collector.spans == []
     assert {one["traceparent"][:35] + one["traceparent"][-3:] for one in arrivals} == {f"00-{TRACE}-00"}
 
 
-async def test_what_the_environment_says_of_the_service_and_of_the_collector_is_heeded(
-    tmp_path, collector, monkeypatch
-):
+async def test_resource_and_collector_settings_from_the_environment_are_used(tmp_path, collector, monkeypatch):
     monkeypatch.setenv("OTEL_SERVICE_NAME", "answers")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=blue")
@@ -173,7 +175,7 @@ async def test_what_the_environment_says_of_the_service_and_of_the_collector_is_
     assert (collector.headers[0]["x-tenant"], collector.headers[0]["path"]) == ("blue", "/v1/traces")
 
 
-async def test_monitors_and_dashboards_leave_no_spans(tmp_path, collector):
+async def test_monitoring_requests_create_no_spans(tmp_path, collector):
     async with replica_over_services(tmp_path) as (replica, _):
         for path in ("/health", "/health/ready", "/metrics", "/v1/circuits", "/v1/fleet", "/nothing"):
             await Street(replica.app).call("GET", path)
@@ -181,10 +183,10 @@ async def test_monitors_and_dashboards_leave_no_spans(tmp_path, collector):
     assert collector.spans == []
 
 
-TOO_LATE = "the last spans could not be sent in time: is the collector there?"
+TOO_LATE = "the last spans could not be sent in time; is the collector reachable?"
 
 
-async def test_a_collector_that_hangs_is_waited_for_neither_by_an_answer_nor_for_long_at_the_end(
+async def test_a_hanging_collector_delays_no_answer_and_the_shutdown_only_briefly(
     tmp_path, collector, monkeypatch, caplog
 ):
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
@@ -202,7 +204,7 @@ async def test_a_collector_that_hangs_is_waited_for_neither_by_an_answer_nor_for
     assert TOO_LATE in caplog.messages
 
 
-async def test_a_collector_that_is_not_there_costs_nothing_but_a_line_in_the_log(tmp_path, monkeypatch, caplog):
+async def test_a_missing_collector_causes_only_a_log_line(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setattr(exporting, "FLUSH_S", 0.2)
     reply, _ = await asked(tmp_path, times=3)
@@ -212,9 +214,7 @@ async def test_a_collector_that_is_not_there_costs_nothing_but_a_line_in_the_log
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-def test_a_process_that_is_told_to_end_sends_its_last_spans_and_ends_even_if_nobody_takes_them(
-    tmp_path, collector, hangs
-):
+def test_a_terminated_process_sends_its_last_spans_and_ends_even_without_a_collector(tmp_path, collector, hangs):
     collector.hang = threading.Event() if hangs else None
     command, lines = [sys.executable, "-m", "ha_rag", "serve", "--port", "0"], []
     variables = {**os.environ, "HA_RAG_REPLICA": "rag-1"}
@@ -235,9 +235,7 @@ def test_a_process_that_is_told_to_end_sends_its_last_spans_and_ends_even_if_nob
     assert any(TOO_LATE in line for line in lines) is hangs
 
 
-def test_where_traces_are_asked_for_and_the_extra_is_missing_the_log_says_how_to_get_it(
-    tmp_path, collector, monkeypatch, caplog
-):
+def test_if_the_otel_extra_is_missing_the_log_says_how_to_install_it(tmp_path, collector, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.delitem(sys.modules, "ha_rag.telemetry.exporting")
 
@@ -249,9 +247,7 @@ def test_where_traces_are_asked_for_and_the_extra_is_missing_the_log_says_how_to
     ("variable", "value"),
     [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_TRACES_EXPORTER", "zipkin"), ("OTEL_TRACES_EXPORTER", "otlp,x")],
 )
-def test_what_cannot_be_done_is_said_and_the_replica_starts_all_the_same(
-    collector, monkeypatch, caplog, variable, value
-):
+def test_invalid_trace_settings_are_logged_and_the_replica_starts(collector, monkeypatch, caplog, variable, value):
     monkeypatch.setenv(variable, value)
 
     assert traces_of(load_settings(None, variables={})) is None
@@ -259,7 +255,7 @@ def test_what_cannot_be_done_is_said_and_the_replica_starts_all_the_same(
 
 
 @pytest.mark.parametrize(("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])
-def test_who_switches_traces_off_gets_none(collector, monkeypatch, caplog, variable, value):
+def test_disabled_traces_are_not_written(collector, monkeypatch, caplog, variable, value):
     monkeypatch.setenv(variable, value)
 
     assert traces_of(load_settings(None, variables={})) is None
@@ -267,12 +263,12 @@ def test_who_switches_traces_off_gets_none(collector, monkeypatch, caplog, varia
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_a_replica_that_nobody_asked_for_traces_needs_and_loads_nothing_for_them(tmp_path, installed):
+def test_a_replica_without_traces_does_not_load_opentelemetry(tmp_path, installed):
     program = (
         "import asyncio, json, sys\n"
         f"{'' if installed else MISSING}\n"
-        "from ha_rag.assembly import build_replica\n"
-        "from ha_rag.settings import load_settings\n"
+        "from ha_rag.assembly.replica import build_replica\n"
+        "from ha_rag.assembly.configuration import load_settings\n"
         "async def main():\n"
         "    async with build_replica(load_settings(None, variables={})).running() as replica:\n"
         "        await replica.rag.query('How?')\n"
@@ -281,6 +277,8 @@ def test_a_replica_that_nobody_asked_for_traces_needs_and_loads_nothing_for_them
         "print(json.dumps([name for name in sys.modules if name.startswith(ours)]))\n"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, check=False, cwd=tmp_path, env={}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
 
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

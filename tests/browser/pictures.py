@@ -13,8 +13,8 @@ from playwright.async_api import Browser, async_playwright
 
 from ha_rag.drill.configuration import FULL
 from ha_rag.drill.ground import standing_ground
-from ha_rag.simulation.questions import Stream, ask_open
-from ha_rag.simulation.tally import Reply
+from ha_rag.simulation.load_stats import QuestionResult
+from ha_rag.simulation.questions import LoadProfile, ask_open
 from tests.browser.conftest import OPTIONS, require_chromium
 from tests.waiting import until
 
@@ -31,8 +31,8 @@ async def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     async with standing_ground(dict(os.environ), FULL) as ground, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=require_chromium(), args=OPTIONS)
-        enough, answers = asyncio.Event(), list[Reply]()
-        stream = Stream(url=ground.url, for_s=300.0)
+        enough, answers = asyncio.Event(), list[QuestionResult]()
+        stream = LoadProfile(url=ground.url, for_s=300.0)
         asking = asyncio.create_task(ask_open(stream, 20.0, stop=enough, heard=answers.append))
         pages = [(name, await _opened(browser, ground.url, shape)) for name, shape in SHAPES.items()]
         await until(lambda: len(answers) >= CALM, within_s=60)

@@ -26,7 +26,7 @@ def test_the_defaults_are_well_but_for_the_index_that_is_not_there_yet(run):
 
     found = findings(result)
     assert result.exit_code == 0
-    assert found["index"] == ("warning", "there is none at .ha_rag yet", "ha-rag ingest FOLDER")
+    assert found["index"] == ("warning", "there is no index at .ha_rag yet", "ha-rag ingest FOLDER")
     assert {part for part, (verdict, *_) in found.items() if verdict == "ok"} == {
         "embedder.primary", "embedder.secondary", "retriever.primary", "retriever.reduced", "retriever.lexical",
         "generator.extractive", "redis",
@@ -46,9 +46,9 @@ def test_after_an_ingest_all_is_well(run, own_folder):
 @pytest.mark.parametrize(
     ("status", "mend"),
     [
-        (401, "the key is wrong or missing: see its api_key_env"),
-        (404, "there is no such model or address"),
-        (500, "see whether http"),
+        (401, "the key is wrong or missing; check api_key_env"),
+        (404, "the model or address does not exist"),
+        (500, "check that http"),
     ],
 )
 def test_a_service_that_refuses_is_a_problem_with_its_remedy(run, replica, own_folder, status, mend):
@@ -78,8 +78,8 @@ def test_a_place_where_no_index_can_be_kept_is_a_problem_with_its_remedy(run, ow
     result = run("check")
 
     assert result.exit_code == 1
-    assert "no index can be kept at file/index: " in result.stdout
-    assert "name another index.path" in result.stdout
+    assert "cannot write an index to file/index: " in result.stdout
+    assert "change index.path" in result.stdout
 
 
 def test_a_folder_without_permission_is_a_problem(run, own_folder, monkeypatch):
@@ -88,7 +88,7 @@ def test_a_folder_without_permission_is_a_problem(run, own_folder, monkeypatch):
     result = run("check")
 
     assert result.exit_code == 1
-    assert f"no permission to write in {own_folder}" in result.stdout
+    assert f"no permission to write to {own_folder}" in result.stdout
 
 
 def test_a_service_that_answers_is_well(run, replica, own_folder):
@@ -126,8 +126,8 @@ def test_a_wrong_file_is_refused_problem_by_problem(run, own_folder):
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "ha-rag: server.port = 99999: must be at most 65535",
-        "ha-rag: embedders[0].kind: is missing; must be one of 'openai', 'local', 'hashing'",
-        "ha-rag: circuit.probs = 1: is no key here; did you mean probes?",
+        "ha-rag: embedders[0].kind: is required; must be one of 'openai', 'local', 'hashing'",
+        "ha-rag: circuit.probs = 1: unknown key; did you mean probes?",
     ]
 
 
@@ -135,4 +135,4 @@ def test_a_wrong_file_is_refused_problem_by_problem(run, own_folder):
 def test_a_file_that_is_not_there_is_told_by_every_command(run, command):
     result = run(command, "--config", "nowhere.toml")
 
-    assert (result.exit_code, result.stderr) == (2, "ha-rag: nowhere.toml: there is no such file\n")
+    assert (result.exit_code, result.stderr) == (2, "ha-rag: nowhere.toml: no such file\n")

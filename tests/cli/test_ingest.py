@@ -28,7 +28,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_kept(run, own_folder):
     assert result.exit_code == 1
     assert "1 document: 1 new" in result.stdout
     assert "not read: bad.pdf" in result.stdout
-    assert "not read: nowhere.md: there is no such file or folder" in result.stdout
+    assert "not read: nowhere.md: no such file or folder" in result.stdout
 
 
 def test_vectors_that_are_missing_are_told_with_the_reason():

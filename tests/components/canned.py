@@ -1,4 +1,4 @@
-"""A service on a loopback port that answers each call with bytes written by hand."""
+"""A service on a loopback port that answers each call with hand-written bytes."""
 
 from __future__ import annotations
 

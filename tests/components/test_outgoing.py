@@ -1,4 +1,4 @@
-"""Nothing that a service says leads a call to another host, and nothing that it sends is taken without end."""
+"""No response causes a call to another host, and endless responses are cut off."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ STATUSES = ["200 OK", "201 Created", "300 Choices", "304 Not Modified", "401 No"
 
 
 @pytest.mark.parametrize("status", STATUSES)
-async def test_no_header_of_a_reply_leads_anywhere(contacted, status):
+async def test_no_response_header_causes_another_request(contacted, status):
     async with canned_service(json_reply({})) as elsewhere:
         url = elsewhere.base_url
         leading = {
@@ -136,7 +136,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["at once", "stream"])
 @pytest.mark.parametrize("what", ENDLESS)
-async def test_what_has_no_end_is_cut_off(what, stream):
+async def test_an_endless_response_is_cut_off(what, stream):
     begin, more = ENDLESS[what]
     sent = 0
 
@@ -155,7 +155,7 @@ async def test_what_has_no_end_is_cut_off(what, stream):
     assert sent < MOST + BUFFERS
 
 
-async def test_what_has_no_end_and_is_nothing_is_cut_off_by_the_clock_and_not_kept():
+async def test_an_endless_response_without_content_times_out_and_is_not_buffered():
     # The extension of a chunk (RFC 9112, 7.1.1) is passed over, byte by byte.
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -182,7 +182,7 @@ def bomb(form: str) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["gzip", "deflate"])
-async def test_a_reply_that_unfolds_without_end_takes_no_memory_to_speak_of(form):
+async def test_a_decompression_bomb_takes_little_memory(form):
     body = bomb(form)
     for status, kind, stream in (
         ("200 OK", "application/json", False),
@@ -215,7 +215,7 @@ SAYS_THE_KEY = {
 
 
 @pytest.mark.parametrize("what", SAYS_THE_KEY)
-async def test_a_service_that_repeats_our_key_is_not_quoted_with_it(what):
+async def test_an_error_never_repeats_the_key_that_a_service_echoes(what):
     async with canned_service(SAYS_THE_KEY[what]) as service:
         config = ServiceConfig(base_url=service.base_url, api_key=KEY)
         generator = OpenAIGenerator(config, model="m")

@@ -1,4 +1,4 @@
-"""A script makes a component fail on purpose, call by call."""
+"""A script decides call by call whether a component fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError, ThrottledError
 
 
-def test_steps_are_taken_in_order_and_then_every_call_passes() -> None:
+def test_steps_are_performed_in_order_and_later_calls_succeed() -> None:
     script = Script(None, ThrottledError("rest", retry_after_s=2.0), "ok", ServiceError)
     script.play()
     with pytest.raises(ThrottledError):
@@ -21,7 +21,7 @@ def test_steps_are_taken_in_order_and_then_every_call_passes() -> None:
     assert script.calls == 7
 
 
-def test_failing_fails_the_first_calls_only() -> None:
+def test_failing_affects_only_the_first_calls() -> None:
     script = Script.failing(first=2)
     for _ in range(2):
         with pytest.raises(ServiceError, match="on purpose"):

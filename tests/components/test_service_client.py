@@ -1,4 +1,4 @@
-"""Whatever a service does, its client raises one of our errors; only a cancellation goes through."""
+"""Whatever a service does, its client raises a ComponentError; only a cancellation is passed on."""
 
 import asyncio
 import gzip
@@ -38,7 +38,7 @@ async def failure_of(base_url, **settings):
     return raised.value
 
 
-async def test_a_good_reply_is_handed_over_as_it_is():
+async def test_the_body_of_a_successful_response_is_returned():
     async with canned_service(json_reply({"data": []})) as service:
         assert await post(service.base_url) == b'{"data":[]}'
         assert service.requests[0].startswith(b"POST /v1/embeddings HTTP/1.1")
@@ -52,7 +52,7 @@ async def test_without_a_key_no_authorization_is_sent():
         assert "authorization" not in service.headers()
 
 
-async def test_headers_of_the_configuration_and_of_the_question_are_sent():
+async def test_configured_and_propagated_headers_are_sent():
     async with canned_service(json_reply({})) as service:
         with carrying({"traceparent": "00-ab-cd-01"}):
             await post(service.base_url, headers={"X-HA-RAG-Replica": "a"})
@@ -74,7 +74,7 @@ async def test_headers_of_the_configuration_and_of_the_question_are_sent():
         ("422 Unprocessable Entity", InvalidRequestError),
     ],
 )
-async def test_a_status_becomes_its_error(status, kind):
+async def test_each_status_has_its_error(status, kind):
     async with canned_service(json_reply({"error": {"message": f"no, {KEY}"}}, status)) as service:
         error = await failure_of(service.base_url)
     assert type(error) is kind
@@ -82,7 +82,7 @@ async def test_a_status_becomes_its_error(status, kind):
     assert KEY not in f"{error!r} {error}"
 
 
-async def test_a_service_that_asks_for_rest_is_heard():
+async def test_a_retry_after_is_reported():
     async with canned_service(json_reply({}, "429 Too Many Requests", Retry_After="7")) as service:
         error = await failure_of(service.base_url)
     assert isinstance(error, ThrottledError)
@@ -98,7 +98,7 @@ async def test_a_redirect_is_not_followed():
         assert elsewhere.requests == []
 
 
-async def test_a_proxy_of_the_environment_is_not_trusted(monkeypatch):
+async def test_a_proxy_from_the_environment_is_not_used(monkeypatch):
     async with canned_service(json_reply({})) as service, canned_service(json_reply({})) as proxy:
         monkeypatch.setenv("http_proxy", proxy.base_url)
         monkeypatch.delenv("no_proxy", raising=False)
@@ -142,7 +142,7 @@ async def test_a_service_that_does_not_answer_has_timed_out():
     assert type(error) is ServiceTimeoutError
 
 
-async def test_a_service_that_stops_in_the_middle_of_its_answer_has_timed_out():
+async def test_a_response_that_stops_halfway_has_timed_out():
     async def stall(reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         await reader.read()
@@ -152,7 +152,7 @@ async def test_a_service_that_stops_in_the_middle_of_its_answer_has_timed_out():
     assert type(error) is ServiceTimeoutError
 
 
-async def test_a_cancellation_goes_through_as_it_is():
+async def test_a_cancellation_is_not_translated():
     async with canned_service(None) as service:
         asked = asyncio.create_task(post(service.base_url))
         while not service.requests:
@@ -162,7 +162,7 @@ async def test_a_cancellation_goes_through_as_it_is():
             await asked
 
 
-async def test_the_callers_own_timeout_is_the_callers():
+async def test_the_callers_own_timeout_is_not_translated():
     async with canned_service(None) as service:
         with pytest.raises(TimeoutError) as raised:
             async with asyncio.timeout(0.05):
@@ -170,24 +170,24 @@ async def test_the_callers_own_timeout_is_the_callers():
     assert not isinstance(raised.value, ComponentError)
 
 
-async def test_a_reply_that_says_it_is_too_long_is_not_read():
+async def test_a_response_whose_declared_length_is_too_long_is_not_read():
     async with canned_service(reply(b"x" * 5000)) as service:
         assert type(await failure_of(service.base_url, max_reply_bytes=4000)) is MalformedReplyError
 
 
-async def test_a_reply_that_turns_out_too_long_is_cut_off():
+async def test_a_response_that_turns_out_too_long_is_cut_off():
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"3e8\r\n" + b"x" * 1000 + b"\r\n") * 9
     async with canned_service(chunked) as service:
         assert type(await failure_of(service.base_url, max_reply_bytes=4000)) is MalformedReplyError
 
 
-async def test_a_reply_that_unfolds_to_too_much_is_cut_off():
+async def test_a_response_that_is_too_long_when_decompressed_is_cut_off():
     bomb = reply(gzip.compress(b"x" * 10_000_000), Content_Encoding="gzip")
     async with canned_service(bomb) as service:
         assert type(await failure_of(service.base_url, max_reply_bytes=100_000)) is MalformedReplyError
 
 
-async def test_connections_are_kept_and_used_again():
+async def test_connections_are_reused():
     connections = 0
 
     async def serve(reader, writer):
@@ -206,7 +206,7 @@ async def test_connections_are_kept_and_used_again():
     assert connections == 1
 
 
-def test_a_client_works_in_one_event_loop_after_another():
+def test_a_client_works_in_consecutive_event_loops():
     client: list[ServiceClient] = []
 
     async def ask_once():
@@ -220,7 +220,7 @@ def test_a_client_works_in_one_event_loop_after_another():
     asyncio.run(client[0].aclose())
 
 
-async def test_closing_twice_is_no_error_and_a_later_call_opens_anew():
+async def test_closing_twice_is_allowed_and_a_later_call_reconnects():
     async with canned_service(json_reply({})) as service:
         config = ServiceConfig(base_url=service.base_url)
         client = ServiceClient(config)
@@ -240,31 +240,31 @@ async def collected(base_url, **settings):
         await client.aclose()
 
 
-async def test_events_are_handed_out_one_by_one():
+async def test_events_are_yielded_one_by_one():
     async with canned_service(events("a", "b", "[DONE]")) as service:
         assert await collected(service.base_url) == [b"a", b"b", b"[DONE]"]
 
 
-async def test_a_stream_that_is_none_is_malformed():
+async def test_a_response_that_is_not_a_stream_is_malformed():
     async with canned_service(reply(b"<html>", Content_Type="text/html")) as service:
         with pytest.raises(MalformedReplyError, match="text/html"):
             await collected(service.base_url)
 
 
-async def test_a_stream_that_breaks_off_is_malformed():
+async def test_a_stream_that_is_cut_off_is_malformed():
     broken = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\ndata: a\n\n"
     async with canned_service(broken) as service:
-        with pytest.raises(MalformedReplyError, match="broke off"):
+        with pytest.raises(MalformedReplyError, match="was cut off"):
             await collected(service.base_url)
 
 
-async def test_a_refused_stream_is_refused_as_any_call():
+async def test_an_error_response_to_a_stream_request_is_translated():
     async with canned_service(json_reply({}, "503 Service Unavailable", Retry_After="3")) as service:
         with pytest.raises(ThrottledError):
             await collected(service.base_url)
 
 
-async def test_a_stream_that_falls_silent_has_timed_out():
+async def test_a_stream_that_stops_sending_has_timed_out():
     async with canned_service(None) as service:
         with pytest.raises(ServiceTimeoutError):
             await collected(service.base_url, timeout_s=0.05)
@@ -286,7 +286,7 @@ async def test_a_stream_that_falls_silent_has_timed_out():
         asyncio.IncompleteReadError(b"", 1),
     ],
 )
-async def test_every_foreign_exception_becomes_ours(foreign, monkeypatch):
+async def test_every_foreign_exception_is_translated(foreign, monkeypatch):
     async def fail(*_args, **_kwargs):
         raise foreign
 

@@ -34,7 +34,7 @@ def test_a_repr_shows_no_key_and_no_header():
         ({"base_url": "http://localhost/v1", "headers": {"X A": "b"}}, "headers"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(settings, word):
+def test_an_invalid_value_is_refused_by_name(settings, word):
     with pytest.raises(ConfigurationError, match=word):
         ServiceConfig(**settings)
 

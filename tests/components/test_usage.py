@@ -1,4 +1,4 @@
-"""Usage: what services say of their own work, believed only where it can be true."""
+"""Usage: what services report about their work; implausible values are ignored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPLY = {
 }
 
 
-def test_a_reply_s_tokens_and_its_model_are_heard_within_the_block_alone():
+def test_usage_is_collected_only_within_the_block():
     with usage_heard() as usage:
         note_usage(REPLY)
     note_usage({"usage": {"prompt_tokens": 1}})
@@ -23,7 +23,7 @@ def test_a_reply_s_tokens_and_its_model_are_heard_within_the_block_alone():
     assert usage == Usage(9, 12, "gpt-4o-mini-2024-07-18", "length")
 
 
-async def test_a_task_begun_in_the_block_is_heard_and_another_s_block_is_not():
+async def test_usage_of_a_task_started_in_the_block_is_collected_but_not_of_other_blocks():
     async def one(tokens):
         with usage_heard() as usage:
             await asyncio.create_task(later(tokens))
@@ -36,7 +36,7 @@ async def test_a_task_begun_in_the_block_is_heard_and_another_s_block_is_not():
     assert tuple(await asyncio.gather(one(1), one(2))) == (1, 2)
 
 
-def test_of_a_stream_the_last_word_of_each_kind_stays():
+def test_the_last_value_of_a_stream_is_kept():
     with usage_heard() as usage:
         note_usage({"model": "m", "choices": [{"finish_reason": "stop"}]})
         note_usage({"model": "m", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}})
@@ -54,7 +54,7 @@ def test_of_a_stream_the_last_word_of_each_kind_stays():
         {"choices": [{"finish_reason": {"a": 1}}]},
     ],
 )
-def test_what_cannot_be_true_is_not_heard(reply):
+def test_implausible_values_are_ignored(reply):
     with usage_heard() as usage:
         note_usage(reply)
 

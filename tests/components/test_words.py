@@ -1,6 +1,6 @@
 import pytest
 
-from ha_rag.components.words import stem, telling_stems, words_of
+from ha_rag.components.words import significant_stems, stem, words_of
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,13 @@ def test_the_forms_of_a_word_share_one_stem(forms):
     assert len({stem(form) for form in forms}) == 1
 
 
-def test_a_name_in_code_is_its_words():
+def test_an_identifier_is_split_into_words():
     assert words_of("recovery_timeout_s") == ["recovery", "timeout", "s"]
 
 
-def test_common_words_tell_nothing():
-    assert telling_stems("What is it that they do?") == frozenset()
+def test_stop_words_have_no_stems():
+    assert significant_stems("What is it that they do?") == frozenset()
 
 
-def test_letters_written_in_two_ways_are_one_word():
+def test_unicode_variants_of_a_word_are_equal():
     assert words_of("Ünïcode \ufb01ne") == words_of("U\u0308ni\u0308code fine")

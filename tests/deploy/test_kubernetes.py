@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from ha_rag.settings import load_settings
+from ha_rag.assembly.configuration import load_settings
 
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
 BASE, PRODUCTION = ROOT / "base", ROOT / "overlays" / "production"

@@ -15,7 +15,7 @@ import promql_parser
 import pytest
 
 from ha_rag import FallbackStrategy, HighAvailabilityRAG, PrimaryEmbedder, PrimaryGenerator, PrimaryRetriever
-from ha_rag.settings.loading import load_settings
+from ha_rag.assembly.configuration import load_settings
 from tests.documents.pages import ROOT, Snippet, snippet, snippets
 
 TOML = [each for each in snippets() if each.language == "toml"]

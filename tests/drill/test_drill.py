@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.drill import rehearsal
 from ha_rag.drill.configuration import FAST, FULL, drilled_configuration
 from ha_rag.drill.ground import Sight
@@ -19,8 +20,7 @@ from ha_rag.drill.picture import live, table, verdict
 from ha_rag.drill.rehearsal import Rehearsal, Scene
 from ha_rag.drill.result import StageResult
 from ha_rag.drill.stages import STAGES, Stage, stages_named
-from ha_rag.settings import load_settings
-from ha_rag.simulation.tally import Reply, Tally
+from ha_rag.simulation.load_stats import LoadStats, QuestionResult
 
 
 def result(**facts: Any) -> StageResult:
@@ -120,12 +120,12 @@ class Stand:
 
 
 async def rehearsed(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> StageResult:
-    async def answers(stream, per_s, *, heard, stop) -> Tally:
+    async def answers(stream, per_s, *, heard, stop) -> LoadStats:
         while not stop.is_set():
-            heard(Reply(question="?", asked_at_s=time.monotonic(), ms=1.0, answered=True))
+            heard(QuestionResult(question="?", asked_at_s=time.monotonic(), ms=1.0, answered=True))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 0.01)
-        return Tally()
+        return LoadStats()
 
     monkeypatch.setattr(rehearsal, "ask_open", answers)
     monkeypatch.setattr(rehearsal, "LONGEST_RECOVERY_S", 0.3)

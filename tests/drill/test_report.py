@@ -11,14 +11,14 @@ import pytest
 from ha_rag.drill.film import GONE, Film, Span
 from ha_rag.drill.report import report
 from ha_rag.drill.result import StageResult
-from ha_rag.simulation.tally import Reply
+from ha_rag.simulation.load_stats import QuestionResult
 
 WELL = StageResult(name="embedder", title="the embedder <fails>", asked=2, answered=2, p50_ms=7.0, opened_s=0.2)
 
 
-def reply(at_s: float, tier: str = "primary", *, answered: bool = True, ms: float = 7.0) -> Reply:
+def reply(at_s: float, tier: str = "primary", *, answered: bool = True, ms: float = 7.0) -> QuestionResult:
     served = {"embedder": tier, "retriever": "primary", "generator": "primary"} if answered else {}
-    return Reply(
+    return QuestionResult(
         question="?", asked_at_s=at_s, ms=ms, answered=answered, served_by=served, why="" if answered else "503"
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
 import ha_rag
-from ha_rag.components import interfaces
+from ha_rag import interfaces
 
 NAMES = list(getattr(ha_rag, "__all__", []))
 PROTOCOL = {
@@ -35,6 +37,26 @@ def test_public_methods_say_what_they_do(name: str) -> None:
         return
     own = {name: method for name, method in vars(value).items() if inspect.isfunction(method) and name[0] != "_"}
     assert [name for name, method in own.items() if not inspect.getdoc(method) and name not in PROTOCOL] == []
+
+
+def test_a_deprecated_name_still_works_and_warns() -> None:
+    assert "DeadlineExceededError" not in NAMES
+    with pytest.warns(DeprecationWarning, match=r"ha_rag\.DeadlineExceededError is deprecated: nothing raises it"):
+        error = ha_rag.DeadlineExceededError(2.0)
+    assert isinstance(error, ha_rag.HaRagError)
+    assert isinstance(error, TimeoutError)
+    assert (str(error), error.after_s) == ("no answer within 2 s", 2.0)
+
+
+def test_the_warning_about_a_deprecated_name_points_to_its_user() -> None:
+    program = "import ha_rag\nha_rag.DeadlineExceededError"
+    ended = subprocess.run([sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr.startswith("<string>:2: DeprecationWarning")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'DeadlineExceeded'"):
+        _ = ha_rag.DeadlineExceeded
 
 
 def test_a_star_import_brings_just_the_public_names() -> None:

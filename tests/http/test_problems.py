@@ -13,7 +13,6 @@ from tests.http.street import House
 KNOWN = [
     (errors.CircuitOpenError("embedder.primary", 4.2), 503, "circuit_open", "5"),
     (errors.CircuitOpenError("embedder.primary"), 503, "circuit_open", None),
-    (errors.DeadlineExceededError(2.0), 504, "deadline_exceeded", None),
     (errors.LedgerUnavailableError("gone"), 503, "shared_state_unavailable", "1"),
     (errors.LedgerRefusedError("READONLY"), 503, "shared_state_unavailable", "1"),
     (errors.ThrottledError("slow down", retry_after_s=0.2), 503, "service_throttled", "1"),

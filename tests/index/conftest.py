@@ -1,4 +1,4 @@
-"""An index in a folder of its own."""
+"""Fixtures: an empty index in its own folder, and its clock."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ha_rag.index import Index
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The clock by which the index looks for something newer."""
+    """The clock that limits how often the index polls."""
     return ManualClock()
 
 
 @pytest.fixture
 def index(tmp_path: Path, clock: ManualClock) -> Iterator[Index]:
-    """An index that is empty yet."""
+    """An empty index."""
     with Index(tmp_path / "index", clock) as opened:
         yield opened

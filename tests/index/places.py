@@ -1,4 +1,4 @@
-"""What the index's tests share: spaces, vectors, embedders that do as they are told, and ways to fill an index."""
+"""Helpers of the index's tests: spaces, vectors, a scripted embedder, and ways to fill an index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ha_rag.components.embedders.hashing import hashed
 from ha_rag.components.script import Script
-from ha_rag.index import Document, Index, Piece
+from ha_rag.index import Chunk, Document, Index
 from ha_rag.messages import Embedding, Space, Vector
 
 SPACE = Space("test", "1", 32)
@@ -50,7 +50,7 @@ def put(index: Index, texts: Mapping[str, str], *, space: Space | None = SPACE, 
     with index.writer() as writer:
         for identity, text in texts.items():
             vectors = {space: [hashed(text, space.dimension)]} if space else {}
-            writer.put(Document(id=identity, text=text), [Piece(text=text)], vectors)
+            writer.put(Document(id=identity, text=text), [Chunk(text=text)], vectors)
         writer.commit()
     if refresh:
         index.refresh()

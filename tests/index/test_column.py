@@ -1,4 +1,4 @@
-"""A column of vectors: exact while it is short, by a graph when it is long, and the same to whoever asks."""
+"""A column of vectors: exact search while it is small, a graph when it is large."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_nearest_come_first_with_their_cosine() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
-def test_a_limit_beyond_the_length_gives_all_there_is(limit: int) -> None:
+def test_a_search_returns_at_most_limit_results(limit: int) -> None:
     column = Column.empty(SPACE).with_changes(np.arange(3), _vectors(3), NO_ROWS)
     assert len(column.search(_vectors(1)[0], limit)) == min(limit, 3)
 
@@ -43,7 +43,7 @@ def test_an_empty_column_finds_nothing() -> None:
     assert Column.empty(SPACE).search(_vectors(1)[0], 5) == []
 
 
-def test_a_change_takes_out_what_is_gone_even_if_it_came_with_the_same_change() -> None:
+def test_a_change_removes_deleted_passages_even_if_it_added_them() -> None:
     vectors = _vectors(4)
     column = Column.empty(SPACE).with_changes(_rows(1, 2), vectors[:2], NO_ROWS)
     column = column.with_changes(_rows(3, 4), vectors[2:], _rows(1, 4))
@@ -58,7 +58,7 @@ def _with_graph(tmp_path: Path, vectors: np.ndarray) -> Column:
     return Column.empty(SPACE, Graph.load(tmp_path / "graph", mapped=True))
 
 
-def test_a_graph_and_what_came_after_it_are_searched_as_one(tmp_path: Path) -> None:
+def test_a_graph_and_newer_vectors_are_searched_together(tmp_path: Path) -> None:
     old, new = _vectors(200), _vectors(20, seed=1)
     column = _with_graph(tmp_path, old).with_changes(np.arange(200, 220), new, NO_ROWS)
     assert len(column) == 220
@@ -68,7 +68,7 @@ def test_a_graph_and_what_came_after_it_are_searched_as_one(tmp_path: Path) -> N
     assert scores == sorted(scores, reverse=True)
 
 
-def test_what_is_gone_from_a_graph_is_not_found_in_it(tmp_path: Path) -> None:
+def test_deleted_passages_are_not_found_in_a_graph(tmp_path: Path) -> None:
     old = _vectors(200)
     column = _with_graph(tmp_path, old).with_changes(NO_ROWS, _vectors(0), np.arange(0, 50))
     column = column.with_changes(NO_ROWS, _vectors(0), _rows(60, 5000))
@@ -78,7 +78,7 @@ def test_what_is_gone_from_a_graph_is_not_found_in_it(tmp_path: Path) -> None:
     assert len(column) == 149
 
 
-def test_a_graph_that_cannot_be_read_is_said_to_be(tmp_path: Path) -> None:
+def test_an_unreadable_graph_raises_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "graph").write_bytes(b"no graph")
     with pytest.raises(IndexStoreError, match="cannot be read"):
         Graph.load(tmp_path / "graph", mapped=True)

@@ -1,4 +1,4 @@
-"""kill -9 of a real ingest, at the moments that matter: nothing that was indexed is lost, and the next run goes on."""
+"""kill -9 of a real ingest at critical points: no indexed document is lost, and the next run continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.index.places import TestEmbedder, found, nearest, put, write_files
 ROOT = Path(__file__).parents[2]
 DYING = """
 import asyncio, os, signal, sys
-from ha_rag.index import Index, collecting, folding, ingest, publishing
+from ha_rag.index import Index, collector, compaction, ingest, publishing
 from tests.index.places import TestEmbedder
 
 def die(*_, **__):
@@ -29,16 +29,16 @@ def die_at_second(original):
         return die() if calls == 2 else original(*args, **more)
     return wrapped
 
-collecting.PORTION_DOCUMENTS = 4
-folding.EXACT_FLOATS = 32
+collector.BATCH_DOCUMENTS = 4
+compaction.EXACT_FLOATS = 32
 exec(sys.argv[3])
 asyncio.run(ingest([sys.argv[2]], Index(sys.argv[1]), {"primary": TestEmbedder()}))
 """
 MOMENTS = {
-    "before the words are written": "publishing.write_lexical = die_at_second(publishing.write_lexical)",
-    "after the words are written": "publishing._take_over = die_at_second(publishing._take_over)",
-    "before the graph is saved": "folding.Graph.save = die",
-    "before the graph is pointed to": "folding._point_to = die_at_second(folding._point_to)",
+    "before the lexical index is written": "publishing.write_lexical = die_at_second(publishing.write_lexical)",
+    "after the lexical index is written": "publishing._apply_states = die_at_second(publishing._apply_states)",
+    "before the graph is saved": "compaction.Graph.save = die",
+    "before the graph is registered": "compaction._point_to = die_at_second(compaction._point_to)",
     "while the passages are embedded": "TestEmbedder.embed_many = die_at_second(TestEmbedder.embed_many)",
 }
 
@@ -50,7 +50,7 @@ def _killed_ingest(folder: Path, docs: Path, moment: str) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_an_ingest_killed_in_the_middle_goes_on_when_it_is_run_again(
+async def test_an_ingest_that_was_killed_continues_when_it_is_run_again(
     index: Index, tmp_path: Path, moment: str
 ) -> None:
     texts = {f"d{n:02}.txt": f"animal{n} grazes" for n in range(12)}
@@ -79,6 +79,6 @@ async def test_an_ingest_killed_in_the_middle_goes_on_when_it_is_run_again(
 
 async def test_the_lock_of_a_killed_writer_is_free(index: Index, tmp_path: Path) -> None:
     docs = write_files(tmp_path / "docs", {"a.txt": "zebra", **{f"{n}.txt": f"x{n}" for n in range(9)}})
-    _killed_ingest(index.folder, docs, "after the words are written")
+    _killed_ingest(index.folder, docs, "after the lexical index is written")
     with index.writer() as writer:
         assert writer.document("a.txt") or writer.document("0.txt")

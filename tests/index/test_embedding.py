@@ -1,4 +1,4 @@
-"""Embedding for the index: patient, obedient to circuits, and strict about what it takes for a vector."""
+"""Embedding for the index: retries, open circuits, and which vectors are accepted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from ha_rag.components.script import Script
 from ha_rag.errors import ConfigurationError, InvalidRequestError, ServiceError, ThrottledError
-from ha_rag.index.embedding import TEXTS_AT_ONCE, Patience, SpaceFiller
+from ha_rag.index.embedding import TEXTS_AT_ONCE, RetryPolicy, SpaceFiller
 from ha_rag.messages import Embedding
 from tests.index.places import OTHER, SPACE, TestEmbedder, unit
 
-PATIENT = Patience(attempts=3, first_wait_s=1.0, longest_wait_s=30.0)
+THREE_ATTEMPTS = RetryPolicy(attempts=3, first_wait_s=1.0, longest_wait_s=30.0)
 
 
 class _Waits:
@@ -27,23 +27,23 @@ class _Waits:
 
 
 def _filler(embedder: TestEmbedder, waits: _Waits | None = None, **more) -> SpaceFiller:
-    return SpaceFiller("primary", embedder, patience=PATIENT, sleep=waits or _Waits(), **more)
+    return SpaceFiller("primary", embedder, retry_policy=THREE_ATTEMPTS, sleep=waits or _Waits(), **more)
 
 
-async def test_every_text_gets_a_vector_of_length_one() -> None:
+async def test_every_text_gets_a_unit_vector() -> None:
     filler = _filler(TestEmbedder())
     vectors = await filler.vectors(["zebra", "lion"])
     assert all(vector is not None and np.linalg.norm(vector) == pytest.approx(1.0) for vector in vectors)
     assert (filler.filled, filler.down) == (2, None)
 
 
-async def test_many_texts_are_asked_for_in_portions() -> None:
+async def test_many_texts_are_embedded_in_batches() -> None:
     embedder = TestEmbedder()
     await _filler(embedder).vectors(["zebra"] * (TEXTS_AT_ONCE + 1))
     assert embedder.asked == [TEXTS_AT_ONCE, 1]
 
 
-async def test_a_failure_is_asked_again_after_a_growing_wait() -> None:
+async def test_a_failed_call_is_repeated_with_growing_waits() -> None:
     waits = _Waits()
     filler = _filler(TestEmbedder(script=Script.failing(first=2)), waits)
     assert (await filler.vectors(["zebra"]))[0] is not None
@@ -51,23 +51,23 @@ async def test_a_failure_is_asked_again_after_a_growing_wait() -> None:
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(7.0, 7.0), (0.1, 1.0), (999.0, 30.0)])
-async def test_a_service_that_asks_for_a_rest_gets_it_within_reason(asked_s: float, waited_s: float) -> None:
+async def test_a_retry_after_is_respected_up_to_the_longest_wait(asked_s: float, waited_s: float) -> None:
     waits = _Waits()
     filler = _filler(TestEmbedder(script=Script(ThrottledError("rest", retry_after_s=asked_s))), waits)
     await filler.vectors(["zebra"])
     assert waits.seconds == [waited_s]
 
 
-async def test_a_service_that_stays_down_leaves_gaps_says_why_and_is_left_alone() -> None:
+async def test_a_service_that_stays_down_leaves_gaps_with_a_reason_and_is_not_called_again() -> None:
     embedder = TestEmbedder(script=Script.always(ServiceError("503 from upstream")))
     filler = _filler(embedder)
     assert await filler.vectors(["a"] * (TEXTS_AT_ONCE + 5)) == [None] * (TEXTS_AT_ONCE + 5)
     assert await filler.vectors(["b"]) == [None]
     assert filler.down == "503 from upstream"
-    assert len(embedder.asked) == PATIENT.attempts
+    assert len(embedder.asked) == THREE_ATTEMPTS.attempts
 
 
-async def test_a_text_that_is_refused_costs_no_other_its_vector() -> None:
+async def test_one_refused_text_does_not_keep_others_from_being_embedded() -> None:
     class Strict(TestEmbedder):
         async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
             if "too long" in texts:
@@ -80,7 +80,7 @@ async def test_a_text_that_is_refused_costs_no_other_its_vector() -> None:
     assert filler.down is None
 
 
-async def test_an_open_circuit_is_obeyed_without_a_call() -> None:
+async def test_an_open_circuit_prevents_the_call() -> None:
     async def permitted(name: str) -> bool:
         return name != "primary"
 
@@ -102,7 +102,7 @@ async def test_an_open_circuit_is_obeyed_without_a_call() -> None:
     ],
     ids=["nothing", "another space", "another width", "not a number", "infinite"],
 )
-async def test_what_cannot_be_a_vector_of_the_space_is_never_taken(reply: list[Embedding]) -> None:
+async def test_a_vector_that_does_not_fit_the_space_is_rejected(reply: list[Embedding]) -> None:
     class Odd(TestEmbedder):
         async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
             return reply
@@ -112,12 +112,12 @@ async def test_what_cannot_be_a_vector_of_the_space_is_never_taken(reply: list[E
     assert "primary" in str(filler.down)
 
 
-async def test_a_zero_vector_is_a_gap_and_no_failure() -> None:
+async def test_a_zero_vector_leaves_a_gap_and_is_not_a_failure() -> None:
     filler = _filler(TestEmbedder())
     assert await filler.vectors(["?!"]) == [None]
     assert filler.down is None
 
 
-def test_impossible_patience_is_refused() -> None:
+def test_an_invalid_retry_policy_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="attempts must be at least 1"):
-        Patience(attempts=0)
+        RetryPolicy(attempts=0)

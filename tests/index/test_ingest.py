@@ -1,4 +1,4 @@
-"""Ingest: folders in, a searchable index out; what fails is named, and everything else is kept."""
+"""Ingest: folders become a searchable index; failures are reported, and everything else is indexed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest
 
 from ha_rag.components.script import Script
 from ha_rag.errors import IndexBusyError, ServiceError
-from ha_rag.index import Index, IngestReport, IngestStep, Limits, Patience, Splitting, collecting, ingest
-from ha_rag.index.single import add_document
+from ha_rag.index import Index, IngestReport, IngestStep, ReadingLimits, RetryPolicy, Splitting, collector, ingest
+from ha_rag.index.single_document import add_document
 from tests.index.pdfs import pdf
 from tests.index.places import OTHER, SPACE, TestEmbedder, found, nearest, write_files
 
-HASTY = Patience(attempts=1)
+ONE_ATTEMPT = RetryPolicy(attempts=1)
 FILES = {"a.md": "# Zebras\n\nThey graze.", "deep/b.txt": "Lions sleep.", "c.html": "<h1>Owls</h1><p>They hoot.</p>"}
 
 
 async def _ingest(index: Index, *paths: Path, embedder: TestEmbedder | None = None, **more) -> IngestReport:
-    return await ingest(paths, index, {"primary": embedder or TestEmbedder()}, patience=HASTY, **more)
+    return await ingest(paths, index, {"primary": embedder or TestEmbedder()}, retry_policy=ONE_ATTEMPT, **more)
 
 
 async def test_a_folder_becomes_searchable_by_words_and_vectors(index: Index, tmp_path: Path) -> None:
@@ -37,11 +37,11 @@ async def test_a_folder_becomes_searchable_by_words_and_vectors(index: Index, tm
 async def test_unchanged_documents_are_not_embedded_again(index: Index, tmp_path: Path) -> None:
     folder, embedder = write_files(tmp_path / "docs", FILES), TestEmbedder()
     await _ingest(index, folder, embedder=embedder)
-    before = index.corpus_version
+    before = index.snapshot.generation
     report = await _ingest(index, folder, embedder=embedder)
     assert (report.added, report.unchanged, report.passages) == (0, 3, 0)
     assert embedder.asked == [3]
-    assert index.corpus_version == before
+    assert index.snapshot.generation == before
 
 
 async def test_a_changed_document_is_replaced(index: Index, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ async def test_a_changed_document_is_replaced(index: Index, tmp_path: Path) -> N
     assert found(index, "giraffe") == ["a.md"]
 
 
-async def test_documents_split_in_another_way_are_read_again(index: Index, tmp_path: Path) -> None:
+async def test_documents_are_ingested_again_when_the_splitting_changes(index: Index, tmp_path: Path) -> None:
     folder = write_files(tmp_path / "docs", FILES)
     await _ingest(index, folder)
     assert (await _ingest(index, folder, splitting=Splitting(max_tokens=100))).changed == 3
@@ -68,7 +68,7 @@ async def test_a_document_whose_file_vanished_stays(index: Index, tmp_path: Path
     assert found(index, "zebra") == ["a.md"]
 
 
-async def test_a_mirror_takes_out_what_has_no_file_any_more_and_nothing_else(index: Index, tmp_path: Path) -> None:
+async def test_mirror_deletes_only_documents_whose_files_are_gone(index: Index, tmp_path: Path) -> None:
     folder, other = write_files(tmp_path / "docs", FILES), write_files(tmp_path / "other", {"z.txt": "Newts swim."})
     await _ingest(index, folder, other)
     await add_document(index, {}, "told", "Told over HTTP: bees hum.", "", {})
@@ -81,7 +81,7 @@ async def test_a_mirror_takes_out_what_has_no_file_any_more_and_nothing_else(ind
 
 
 @pytest.mark.parametrize("left", [{}, {"bad.pdf": "no PDF"}], ids=["nothing is there", "one cannot be read"])
-async def test_a_mirror_takes_out_nothing_where_it_may_not_have_seen_everything(index: Index, tmp_path: Path, left):
+async def test_mirror_deletes_nothing_if_it_may_not_have_seen_all_files(index: Index, tmp_path: Path, left):
     await _ingest(index, write_files(tmp_path / "docs", FILES))
     (tmp_path / "empty").mkdir()
     report = await _ingest(index, write_files(tmp_path / "empty", left), mirror=True)
@@ -89,7 +89,7 @@ async def test_a_mirror_takes_out_nothing_where_it_may_not_have_seen_everything(
     assert found(index, "zebra") == ["a.md"]
 
 
-async def test_what_cannot_be_read_is_reported_and_the_rest_kept(index: Index, tmp_path: Path) -> None:
+async def test_unreadable_files_are_reported_and_the_others_indexed(index: Index, tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         **FILES,
         "bad.pdf": "no PDF",
@@ -98,7 +98,7 @@ async def test_what_cannot_be_read_is_reported_and_the_rest_kept(index: Index, t
         "big.txt": "x" * 9000,
     }
     folder = write_files(tmp_path / "docs", files)
-    report = await _ingest(index, folder, tmp_path / "nowhere", limits=Limits(file_bytes=5000))
+    report = await _ingest(index, folder, tmp_path / "nowhere", limits=ReadingLimits(file_bytes=5000))
     assert report.added == 3
     names = sorted(Path(error.document).name for error in report.unreadable)
     assert names == ["bad.pdf", "big.txt", "binary.txt", "empty.txt", "nowhere"]
@@ -116,7 +116,7 @@ async def test_an_embedder_that_is_down_leaves_gaps_which_the_next_ingest_fills(
     assert nearest(index, "lions sleep")[0] == "deep/b.txt"
 
 
-async def test_a_space_added_later_is_filled_for_all_that_is_there(index: Index, tmp_path: Path) -> None:
+async def test_a_space_added_later_is_filled_for_all_documents(index: Index, tmp_path: Path) -> None:
     folder = write_files(tmp_path / "docs", FILES)
     await _ingest(index, folder)
     report = await ingest([], index, {"other": TestEmbedder(OTHER)})
@@ -131,7 +131,7 @@ async def test_an_ingest_without_embedders_is_searchable_by_words(index: Index, 
     assert index.spaces() == []
 
 
-async def test_the_same_name_below_two_roots_gives_two_documents_with_lasting_ids(index: Index, tmp_path: Path) -> None:
+async def test_the_same_name_below_two_roots_gives_two_documents_with_stable_ids(index: Index, tmp_path: Path) -> None:
     one = write_files(tmp_path / "one", {"readme.md": "zebra"})
     two = write_files(tmp_path / "two", {"readme.md": "lion"})
     report = await _ingest(index, one, two)
@@ -172,17 +172,17 @@ async def test_lines_with_the_same_id_do_not_overwrite_each_other(index: Index, 
     assert (found(index, "zebra"), found(index, "lion"), found(index, "owl")) == (["1"], ["y/1"], [])
 
 
-async def test_many_documents_are_committed_in_portions(
+async def test_many_documents_are_committed_in_batches(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collecting, "PORTION_DOCUMENTS", 2)
+    monkeypatch.setattr(collector, "BATCH_DOCUMENTS", 2)
     lines = "\n".join(f'{{"_id": "{n}", "text": "word{n}"}}' for n in range(5))
     report = await _ingest(index, write_files(tmp_path / "docs", {"x.jsonl": lines}))
     assert report.added == 5
     assert index.snapshot.generation == 3
 
 
-async def test_progress_is_told_by_files(index: Index, tmp_path: Path) -> None:
+async def test_progress_is_reported_per_file(index: Index, tmp_path: Path) -> None:
     steps: list[IngestStep] = []
     await _ingest(index, write_files(tmp_path / "docs", FILES), progress=steps.append)
     assert [(step.done, step.total) for step in steps if step.stage == "reading"] == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -207,10 +207,10 @@ async def test_a_second_ingest_is_refused_at_once_and_the_first_one_completes(in
     assert (await first).complete
 
 
-async def test_a_cancelled_ingest_keeps_what_was_committed_and_lets_go_of_the_lock(
+async def test_a_cancelled_ingest_keeps_committed_documents_and_releases_the_lock(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collecting, "PORTION_DOCUMENTS", 1)
+    monkeypatch.setattr(collector, "BATCH_DOCUMENTS", 1)
     second = asyncio.Event()
     calls = 0
 

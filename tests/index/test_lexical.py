@@ -1,4 +1,4 @@
-"""Search by words: stems, no syntax, nothing for a question without a matching word."""
+"""Lexical search: stems, no query syntax, and no results without a matching word."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def test_a_question_without_a_matching_word_finds_nothing(search: LexicalSearch,
         *("<b>zebra</b>", "' OR 1=1; zebra"),
     ],
 )
-def test_what_would_be_syntax_elsewhere_is_words_or_nothing(search: LexicalSearch, question: str) -> None:
+def test_query_syntax_has_no_special_meaning(search: LexicalSearch, question: str) -> None:
     assert 2 in _rows(search, question)
 
 
-def test_a_huge_question_is_answered_by_its_first_words(search: LexicalSearch) -> None:
+def test_a_huge_question_is_searched_by_its_first_words(search: LexicalSearch) -> None:
     assert _rows(search, "zebra " + " ".join(f"word{n}" for n in range(100_000))) == [2]
 
 
-def test_scores_fall_and_the_limit_holds(search: LexicalSearch) -> None:
+def test_results_are_sorted_by_score_and_limited(search: LexicalSearch) -> None:
     hits = search.search("circuit river society", 2)
     assert len(hits) == 2
     assert hits[0][1] >= hits[1][1] > 0
@@ -67,7 +67,7 @@ def test_writing_the_same_rows_twice_changes_nothing(tmp_path: Path) -> None:
     assert LexicalSearch(tmp_path).passages == 3
 
 
-def test_a_search_keeps_its_state_while_others_write(tmp_path: Path, search: LexicalSearch) -> None:
+def test_an_open_search_is_not_affected_by_later_writes(tmp_path: Path, search: LexicalSearch) -> None:
     write_lexical(tmp_path, [2], [(4, "A zebra crossing")])
     assert _rows(search, "zebra") == [2]
     assert _rows(LexicalSearch(tmp_path), "zebra") == [4]

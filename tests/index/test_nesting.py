@@ -1,4 +1,4 @@
-"""How deep a Markdown text is nested, and that no depth makes its splitting slow or loses a word."""
+"""The nesting depth of Markdown, and that deep nesting neither slows splitting down nor loses words."""
 
 import re
 
@@ -26,23 +26,23 @@ from ha_rag.index.splitting import DEEPEST_NESTING, split
         ("- > a quote in an item", 2),
     ],
 )
-def test_the_depth_is_that_of_the_deepest_quote_or_item(text: str, depth: int) -> None:
+def test_the_depth_is_that_of_the_deepest_quote_or_list_item(text: str, depth: int) -> None:
     assert nesting(text) == depth
 
 
 @pytest.mark.parametrize("text", ["- - -", "* * * * *", "---", "-5 degrees", "1.5 seconds", "*emphasis*", "a > b"])
-def test_rules_numbers_and_emphasis_are_no_lists(text: str) -> None:
+def test_rules_numbers_and_emphasis_are_not_lists(text: str) -> None:
     assert nesting(text) == 0
 
 
 @pytest.mark.parametrize("mark", ["> ", "- ", "1. "])
-def test_a_text_nested_beyond_reason_keeps_all_its_words(mark: str) -> None:
+def test_a_text_nested_too_deeply_keeps_all_its_words(mark: str) -> None:
     """As somebody's export, or an attack: parsed by structure, a few hundred levels take minutes."""
     before = mark if mark == "> " else " " * len(mark)
     text = "\n".join(f"{before * depth}{mark}word{depth}" for depth in range(3 * DEEPEST_NESTING))
     assert nesting(text) == 3 * DEEPEST_NESTING
 
-    pieces = split(Document(id="deep.md", text=text, markdown=True))
+    chunks = split(Document(id="deep.md", text=text, markdown=True))
 
-    kept = {word for piece in pieces for word in re.findall(r"word\d+", piece.text)}
+    kept = {word for chunk in chunks for word in re.findall(r"word\d+", chunk.text)}
     assert kept == {f"word{depth}" for depth in range(3 * DEEPEST_NESTING)}

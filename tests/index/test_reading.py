@@ -1,4 +1,4 @@
-"""Reading files: each form gives its title and text; what cannot be read is named with its reason, and only that."""
+"""Reading files: each format yields its title and text; unreadable ones are reported with a reason."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from ha_rag.errors import ConfigurationError, UnreadableDocumentError
-from ha_rag.index import Document, Limits, Splitting
+from ha_rag.index import Document, ReadingLimits, Splitting
 from ha_rag.index.reading.decoding import decoded, tidy
-from ha_rag.index.reading.files import DEFAULT_LIMITS, Found, read, walk
+from ha_rag.index.reading.files import DEFAULT_LIMITS, FoundFile, read, walk
 from tests.index.pdfs import pdf
 from tests.index.places import write_files
 
 
 def _read(
-    folder: Path, name: str, content: str | bytes, limits: Limits = DEFAULT_LIMITS
+    folder: Path, name: str, content: str | bytes, limits: ReadingLimits = DEFAULT_LIMITS
 ) -> list[Document | UnreadableDocumentError]:
     write_files(folder, {name: content})
-    return list(read(Found(folder / name, name, folder), limits))
+    return list(read(FoundFile(folder / name, name, folder), limits))
 
 
 def _one(folder: Path, name: str, content: str | bytes) -> Document:
@@ -28,7 +28,7 @@ def _one(folder: Path, name: str, content: str | bytes) -> Document:
     return document
 
 
-def _why(folder: Path, name: str, content: str | bytes, limits: Limits = DEFAULT_LIMITS) -> str:
+def _why(folder: Path, name: str, content: str | bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> str:
     (error,) = _read(folder, name, content, limits)
     assert isinstance(error, UnreadableDocumentError)
     assert error.document.startswith(name)
@@ -60,7 +60,7 @@ def test_html_becomes_markdown_without_scripts_and_styles(tmp_path: Path) -> Non
     assert not any(word in document.text for word in ("alert", "color", "hidden", "menu", "<"))
 
 
-def test_broken_html_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_broken_html_is_read_as_far_as_possible(tmp_path: Path) -> None:
     assert "zebra" in _one(tmp_path, "page.htm", "<div><p>zebra <b>lion</div></table><td").text
 
 
@@ -74,12 +74,12 @@ def test_html_that_looks_like_something_else_is_read_as_html(tmp_path: Path, pag
     assert "xml" not in text
 
 
-def test_html_nested_beyond_reason_is_refused_or_read_but_never_a_crash(tmp_path: Path) -> None:
+def test_deeply_nested_html_is_read_or_refused_without_a_crash(tmp_path: Path) -> None:
     (result,) = _read(tmp_path, "deep.html", "<div>" * 50_000 + "zebra")
     assert isinstance(result, Document | UnreadableDocumentError)
 
 
-def test_a_pdf_gives_the_text_of_its_pages(tmp_path: Path) -> None:
+def test_the_text_of_a_pdf_is_that_of_its_pages(tmp_path: Path) -> None:
     document = _one(tmp_path, "paper.pdf", pdf("Zebras graze", "Lions sleep", title="On animals"))
     assert document.title == "On animals"
     assert document.text == "Zebras graze\n\nLions sleep"
@@ -92,12 +92,12 @@ def test_a_pdf_gives_the_text_of_its_pages(tmp_path: Path) -> None:
         (b"", "not a PDF"),
         (b"%PDF-1.7\nrubbish", "damaged"),
         (pdf("Zebras graze")[:200], "damaged"),
-        (pdf(""), "no text in it"),
-        (pdf("secret", password="open sesame"), "locked with a password"),
+        (pdf(""), "no text"),
+        (pdf("secret", password="open sesame"), "protected by a password"),
     ],
-    ids=["text", "empty", "rubbish", "cut short", "only images", "locked"],
+    ids=["text", "empty", "rubbish", "cut short", "only images", "protected"],
 )
-def test_a_pdf_that_is_none_is_told_with_its_reason(tmp_path: Path, content: bytes, why: str) -> None:
+def test_an_unusable_pdf_is_reported_with_the_reason(tmp_path: Path, content: bytes, why: str) -> None:
     assert why in _why(tmp_path, "paper.pdf", content)
 
 
@@ -116,37 +116,38 @@ def test_text_in_other_encodings_is_read(encoding: str) -> None:
         b"text\0more",
         b"\xef\xbb\xbf\xff\xff",
     ],
-    ids=["all bytes", "an image", "half a character", "a zero byte", "a false mark"],
+    ids=["all bytes", "an image", "a truncated character", "a zero byte", "a wrong byte order mark"],
 )
 def test_binary_data_is_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableDocumentError, match=r"binary data|something else|encoding"):
+    with pytest.raises(UnreadableDocumentError, match=r"binary data|is not valid utf-|encoding"):
         decoded("a", data)
 
 
-def test_control_characters_and_half_characters_become_spaces() -> None:
+def test_control_characters_and_lone_surrogates_become_spaces() -> None:
     assert tidy("a\x00b\x1bc\ud800d\te\r\nf") == "a b c d\te\nf"
 
 
 @pytest.mark.parametrize("content", ["", "  \n\t ", "--- ...", "\ufeff"])
-def test_a_document_without_text_is_told(tmp_path: Path, content: str) -> None:
-    assert _why(tmp_path, "empty.txt", content) == "has no text in it"
+def test_a_document_without_text_is_reported(tmp_path: Path, content: str) -> None:
+    assert _why(tmp_path, "empty.txt", content) == "contains no text"
 
 
-def test_a_file_over_the_limit_is_told_with_both_sizes(tmp_path: Path) -> None:
-    assert "2,000 bytes; files of up to 1,000" in _why(tmp_path, "big.txt", "x" * 2000, Limits(file_bytes=1000))
+def test_a_file_over_the_limit_is_reported_with_both_sizes(tmp_path: Path) -> None:
+    why = _why(tmp_path, "big.txt", "x" * 2000, ReadingLimits(file_bytes=1000))
+    assert why == "has 2,000 bytes; the limit is 1,000"
 
 
 def test_a_limit_below_one_byte_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="file_bytes = 0"):
-        Limits(file_bytes=0)
+        ReadingLimits(file_bytes=0)
 
 
-def test_a_form_that_is_not_known_is_told(tmp_path: Path) -> None:
+def test_an_unsupported_format_is_reported(tmp_path: Path) -> None:
     assert ".pdf" in _why(tmp_path, "paper.docx", "x")
 
 
-def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
-    (error,) = read(Found(tmp_path / "gone.txt", "gone.txt", tmp_path))
+def test_a_file_that_vanished_is_reported(tmp_path: Path) -> None:
+    (error,) = read(FoundFile(tmp_path / "gone.txt", "gone.txt", tmp_path))
     assert isinstance(error, UnreadableDocumentError)
 
 
@@ -171,13 +172,15 @@ def test_a_line_with_a_title_only_is_found_by_it(tmp_path: Path) -> None:
         ("[1, 2]", "not a JSON object"),
         ('{"text": "x"}', 'no "_id"'),
         ('{"_id": true, "text": "x"}', 'no "_id"'),
-        ('{"_id": "7", "text": 5}', "must be texts"),
+        ('{"_id": "7", "text": 5}', "must be strings"),
         ('{"_id": "7", "text": " "}', "no text"),
         ("[" * 100_000, "not JSON"),
         (b'{"_id": "7", "text": "\0"}', "binary data"),
     ],
 )
-def test_a_broken_line_is_told_by_its_number_and_the_rest_are_read(tmp_path: Path, line: str | bytes, why: str) -> None:
+def test_an_invalid_line_is_reported_by_number_and_the_others_are_read(
+    tmp_path: Path, line: str | bytes, why: str
+) -> None:
     data = line if isinstance(line, bytes) else line.encode()
     error, document = _read(tmp_path, "corpus.jsonl", data + b'\n{"_id": "9", "text": "fine"}\n')
     assert isinstance(error, UnreadableDocumentError)
@@ -188,25 +191,25 @@ def test_a_broken_line_is_told_by_its_number_and_the_rest_are_read(tmp_path: Pat
 
 def test_a_line_over_the_limit_ends_the_file(tmp_path: Path) -> None:
     lines = '{"_id": "1", "text": "fine"}\n' + "x" * 500 + '\n{"_id": "2", "text": "fine"}\n'
-    first, error = _read(tmp_path, "corpus.jsonl", lines, Limits(file_bytes=100))
+    first, error = _read(tmp_path, "corpus.jsonl", lines, ReadingLimits(file_bytes=100))
     assert isinstance(first, Document)
     assert "longer than 100 bytes" in str(error)
 
 
-def test_the_digest_follows_text_title_and_the_way_of_splitting(tmp_path: Path) -> None:
+def test_the_digest_depends_on_text_title_and_splitting(tmp_path: Path) -> None:
     same = {_one(tmp_path, "a.txt", "zebra").digest for _ in range(2)}
     assert len(same) == 1
     write_files(tmp_path, {"a.txt": "zebra"})
-    (other,) = read(Found(tmp_path / "a.txt", "a.txt", tmp_path), Limits(), Splitting(max_tokens=100))
+    (other,) = read(FoundFile(tmp_path / "a.txt", "a.txt", tmp_path), ReadingLimits(), Splitting(max_tokens=100))
     assert isinstance(other, Document)
     assert {other.digest, _one(tmp_path, "a.txt", "lion").digest}.isdisjoint(same)
 
 
 def _names(path: Path) -> list[str]:
-    return [found.name for found in walk(path) if isinstance(found, Found)]
+    return [found.name for found in walk(path) if isinstance(found, FoundFile)]
 
 
-def test_a_folder_is_walked_in_order_without_hidden_and_foreign_files(tmp_path: Path) -> None:
+def test_a_folder_is_walked_in_order_without_hidden_and_unsupported_files(tmp_path: Path) -> None:
     names = ["b.md", "a/z.txt", ".hidden.md", ".git/config.md", "picture.png", "UPPER.PDF"]
     write_files(tmp_path, dict.fromkeys(names, "x"))
     assert _names(tmp_path) == ["UPPER.PDF", "a/z.txt", "b.md"]
@@ -217,7 +220,7 @@ def test_a_single_file_is_named_without_its_folder(tmp_path: Path) -> None:
     assert _names(tmp_path / "a" / "z.txt") == ["z.txt"]
 
 
-def test_a_loop_of_links_ends_and_linked_folders_are_read(tmp_path: Path) -> None:
+def test_link_cycles_end_and_linked_folders_are_read(tmp_path: Path) -> None:
     write_files(tmp_path, {"docs/a.md": "x", "elsewhere/b.md": "x"})
     (tmp_path / "docs" / "self").symlink_to(tmp_path / "docs")
     (tmp_path / "docs" / "more").symlink_to(tmp_path / "elsewhere")
@@ -225,6 +228,6 @@ def test_a_loop_of_links_ends_and_linked_folders_are_read(tmp_path: Path) -> Non
     assert _names(tmp_path / "docs") == ["a.md", "more/b.md"]
 
 
-def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(tmp_path: Path) -> None:
     (error,) = walk(tmp_path / "nowhere")
     assert "no such file or folder" in str(error)

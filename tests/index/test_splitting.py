@@ -1,4 +1,4 @@
-"""Splitting: passages fit, overlap, and know the headings above them."""
+"""Splitting: chunks fit, overlap and have the headings above them."""
 
 from __future__ import annotations
 
@@ -41,54 +41,54 @@ def _markdown(text: str) -> Document:
     return Document(id="a", text=text, title="Guide", markdown=True)
 
 
-def test_a_short_document_is_one_passage() -> None:
-    (piece,) = split(Document(id="a", text="One sentence.", title="T"))
-    assert (piece.text, piece.title, piece.heading) == ("One sentence.", "T", "")
+def test_a_short_document_is_one_chunk() -> None:
+    (chunk,) = split(Document(id="a", text="One sentence.", title="T"))
+    assert (chunk.text, chunk.title, chunk.heading) == ("One sentence.", "T", "")
 
 
-def test_passages_of_markdown_know_all_headings_above_them() -> None:
-    headings = [piece.heading for piece in split(_markdown(GUIDE), SHORT)]
+def test_chunks_of_markdown_have_all_headings_above_them() -> None:
+    headings = [chunk.heading for chunk in split(_markdown(GUIDE), SHORT)]
     assert "Circuits > Recovery" in headings
     assert "Circuits > Recovery > Probes" in headings
     assert headings[-1] == "Circuits > Closing"
     assert not any("no heading" in heading for heading in headings)
 
 
-def test_no_passage_is_a_heading_alone() -> None:
-    assert all("\n" in piece.text or not piece.text.startswith("#") for piece in split(_markdown(GUIDE), SHORT))
+def test_no_chunk_is_only_a_heading() -> None:
+    assert all("\n" in chunk.text or not chunk.text.startswith("#") for chunk in split(_markdown(GUIDE), SHORT))
 
 
-def test_a_document_of_headings_alone_keeps_them() -> None:
-    assert [piece.text for piece in split(_markdown("# One\n\n## Two"))] == ["# One\n\n## Two"]
+def test_a_document_of_headings_only_keeps_them() -> None:
+    assert [chunk.text for chunk in split(_markdown("# One\n\n## Two"))] == ["# One\n\n## Two"]
 
 
-def test_long_text_is_split_into_passages_that_overlap_and_lose_no_word() -> None:
+def test_long_text_is_split_into_overlapping_chunks_without_losing_a_word() -> None:
     words = [f"word{n}" for n in range(400)]
-    pieces = split(Document(id="a", text=" ".join(words)), SHORT)
-    assert len(pieces) > 10
-    assert {word for piece in pieces for word in piece.text.split()} == set(words)
-    for before, after in pairwise(pieces):
+    chunks = split(Document(id="a", text=" ".join(words)), SHORT)
+    assert len(chunks) > 10
+    assert {word for chunk in chunks for word in chunk.text.split()} == set(words)
+    for before, after in pairwise(chunks):
         assert set(before.text.split()) & set(after.text.split())
 
 
-def test_without_the_model_s_tokenizer_characters_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_model_s_tokenizer_characters_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitting, "_tokenizer_file", lambda: None)
     splitting._splitter.cache_clear()
     try:
-        pieces = split(Document(id="a", text="word " * 400), SHORT)
+        chunks = split(Document(id="a", text="word " * 400), SHORT)
     finally:
         splitting._splitter.cache_clear()
-    assert 150 < max(len(piece.text) for piece in pieces) <= 160
+    assert 150 < max(len(chunk.text) for chunk in chunks) <= 160
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "--- *** ...", "\u200b"])
-def test_a_text_without_words_has_no_passages(text: str) -> None:
+def test_a_text_without_words_has_no_chunks(text: str) -> None:
     assert split(Document(id="a", text=text)) == []
 
 
-def test_one_word_without_end_is_still_split() -> None:
-    pieces = split(Document(id="a", text="x" * 20_000), Splitting(max_tokens=100, overlap_tokens=10))
-    assert len(pieces) > 5
+def test_a_single_endless_word_is_still_split() -> None:
+    chunks = split(Document(id="a", text="x" * 20_000), Splitting(max_tokens=100, overlap_tokens=10))
+    assert len(chunks) > 5
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_one_word_without_end_is_still_split() -> None:
         ({"overlap_tokens": -1}, "-1"),
     ],
 )
-def test_impossible_lengths_are_refused(fields: dict[str, int], message: str) -> None:
+def test_invalid_chunk_sizes_are_refused(fields: dict[str, int], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Splitting(**fields)
 

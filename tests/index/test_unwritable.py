@@ -1,4 +1,4 @@
-"""A process that may not write: it reads, notices what others write, and says clearly that it cannot write."""
+"""A process without write access: it searches, sees what others write, and reports that it cannot write."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def _open_to_owner(folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def test_a_reader_without_write_access_reads_follows_and_is_refused_writing(folder: Path) -> None:
+def test_a_reader_without_write_access_sees_updates_and_cannot_write(folder: Path) -> None:
     _close_to_others(folder)
     command = [sys.executable, "-c", READING, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None
-        assert "run `ha-rag ingest` where it can be written" in reader.stdout.readline()
+        assert "as a user with write access" in reader.stdout.readline()
         assert reader.stdout.readline() == "a None\n"
         _open_to_owner(folder)
         with Index(folder) as index:
@@ -79,14 +79,14 @@ def test_a_reader_without_write_access_reads_follows_and_is_refused_writing(fold
         assert reader.wait(20) == 0
 
 
-def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(IndexStoreError, match="no index can be kept"), IndexWriter(tmp_path / "file"):
+    with pytest.raises(IndexStoreError, match="cannot write an index"), IndexWriter(tmp_path / "file"):
         pass
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(30, "Read-only file system")])
-def test_a_place_that_refuses_writing_is_an_error_of_its_own(
+def test_a_folder_that_cannot_be_written_raises_index_read_only_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
     def refuse(*_: object) -> int:

@@ -1,4 +1,4 @@
-"""Whatever the bytes of a document: its text or a reason, soon and in little memory, and no other is affected."""
+"""Arbitrary bytes: every file yields text or a reason, in bounded time and memory, and affects no other file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from ha_rag.components.embedders.hashing import HashingEmbedder
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index import Document, Index, ingest
-from ha_rag.index.reading.apart import ReadingProcess
-from ha_rag.index.reading.files import FORMS, Found, read
+from ha_rag.index.reading.files import FORMS, FoundFile, read
+from ha_rag.index.reading.sandbox import ReadingProcess
 from ha_rag.index.splitting import split
-from ha_rag.index.writer import Known
+from ha_rag.index.writer import IndexedDocument
 from tests.index.pdfs import pdf
 from tests.waiting import until
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def apart() -> Iterator[ReadingProcess]:
+def reader() -> Iterator[ReadingProcess]:
     process = ReadingProcess()
     yield process
     process.end()
@@ -42,7 +42,7 @@ def apart() -> Iterator[ReadingProcess]:
 def results(folder: Path, name: str, data: bytes) -> list[Document | UnreadableDocumentError]:
     """What reading says, each looked at: texts can be stored, shown and split, reasons are short sentences."""
     (folder / name).write_bytes(data)
-    told = list(read(Found(folder / name, name, folder)))
+    told = list(read(FoundFile(folder / name, name, folder)))
     for one in told:
         if isinstance(one, UnreadableDocumentError):
             assert one.document.startswith(name)
@@ -64,7 +64,7 @@ PIECES = [
 ]  # fmt: skip
 tags = st.builds("<{} {}>".format, st.sampled_from(TAGS), st.sampled_from(PIECES))
 pages = st.lists(tags | st.sampled_from(PIECES) | st.text(max_size=5), max_size=20).map(
-    lambda pieces: "".join(pieces).encode(errors="replace")
+    lambda chunks: "".join(chunks).encode(errors="replace")
 )
 
 
@@ -93,7 +93,7 @@ def broken_pdfs(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=150, deadline=None)
 @given(broken_pdfs())
-def test_any_damage_to_a_pdf_is_survived(folder, data):
+def test_no_damage_to_a_pdf_raises_an_unexpected_error(folder, data):
     assert len(results(folder, "paper.pdf", data)) == 1
 
 
@@ -121,43 +121,45 @@ def test_any_bytes_under_any_name_are_read_or_refused(folder, data, ending):
     results(folder, f"any{ending}", data)
 
 
-def test_a_page_made_to_take_hours_is_given_up_and_the_next_one_is_read() -> None:
-    apart = ReadingProcess(base_s=1)
+def test_a_page_that_takes_too_long_is_refused_and_the_next_one_is_read() -> None:
+    reader = ReadingProcess(base_s=1)
     try:
-        with pytest.raises(UnreadableDocumentError, match="more than 3 s of computing"):
-            apart.read("page.html", "html", b"<a " * 70_000)
-        assert apart.read("page.html", "html", b"<p>zebra</p>") == ("", "zebra")
+        with pytest.raises(UnreadableDocumentError, match="more than 3 s of CPU time"):
+            reader.read("page.html", "html", b"<a " * 70_000)
+        assert reader.read("page.html", "html", b"<p>zebra</p>") == ("", "zebra")
     finally:
-        apart.end()
+        reader.end()
 
 
-def test_a_page_made_to_take_all_memory_is_given_up_and_the_next_one_is_read() -> None:
-    apart = ReadingProcess(memory_bytes=250_000_000)
+def test_a_page_that_takes_too_much_memory_is_refused_and_the_next_one_is_read() -> None:
+    reader = ReadingProcess(memory_bytes=250_000_000)
     try:
-        with pytest.raises(UnreadableDocumentError, match=r"more memory|ended the process"):
-            apart.read("page.html", "html", b"<p>" + b"zebra " * 8_000_000)
-        assert apart.read("page.html", "html", b"<p>zebra</p>") == ("", "zebra")
+        with pytest.raises(UnreadableDocumentError, match=r"more memory|crashed the process"):
+            reader.read("page.html", "html", b"<p>" + b"zebra " * 8_000_000)
+        assert reader.read("page.html", "html", b"<p>zebra</p>") == ("", "zebra")
     finally:
-        apart.end()
+        reader.end()
 
 
-async def test_a_file_that_ends_its_reader_is_named_and_the_next_one_is_read(apart: ReadingProcess) -> None:
-    apart.read("page.html", "html", b"<p>zebra</p>")
-    process = apart._process
+async def test_a_file_that_crashes_the_reading_process_is_reported_and_the_next_one_is_read(
+    reader: ReadingProcess,
+) -> None:
+    reader.read("page.html", "html", b"<p>zebra</p>")
+    process = reader._process
     assert process is not None
     process.send_signal(signal.SIGSEGV)
     await until(lambda: process.poll() is not None)
-    with pytest.raises(UnreadableDocumentError, match="ended the process"):
-        apart.read("page.html", "html", b"<p>zebra</p>")
-    assert apart.read("page.html", "html", b"<p>zebra</p>") == ("", "zebra")
+    with pytest.raises(UnreadableDocumentError, match="crashed the process"):
+        reader.read("page.html", "html", b"<p>zebra</p>")
+    assert reader.read("page.html", "html", b"<p>zebra</p>") == ("", "zebra")
 
 
-def test_a_file_that_grows_while_it_is_read_is_not_read_to_its_end(tmp_path: Path) -> None:
+def test_reading_a_file_that_keeps_growing_stops_at_the_limit(tmp_path: Path) -> None:
     # /dev/zero has a size of 0 and no end; nobody ingests it, but a log that is written to is much the same.
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     (tmp_path / "zero.txt").symlink_to("/dev/zero")
-    (error,) = read(Found(tmp_path / "zero.txt", "zero.txt", tmp_path))
-    assert "files of up to" in str(error)
+    (error,) = read(FoundFile(tmp_path / "zero.txt", "zero.txt", tmp_path))
+    assert "the limit is" in str(error)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
 
 
@@ -174,7 +176,7 @@ def _deep(folder: Path) -> None:
     os.close(place)
 
 
-async def test_no_file_folder_or_name_ends_an_ingest_and_all_others_are_kept(tmp_path: Path) -> None:
+async def test_no_file_folder_or_name_ends_an_ingest_or_keeps_others_from_being_read(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     for name in ("a.md", "z.md"):
@@ -203,11 +205,11 @@ async def test_no_file_folder_or_name_ends_an_ingest_and_all_others_are_kept(tmp
     shutil.rmtree(docs)
 
 
-def _documents(index: Index) -> list[Known]:
+def _documents(index: Index) -> list[IndexedDocument]:
     with index.writer() as writer:
         return list(writer.documents())
 
 
-def test_a_heading_made_to_take_hours_is_read_at_once(folder: Path) -> None:
+def test_a_pathological_heading_is_read_quickly(folder: Path) -> None:
     (document,) = results(folder, "heading.md", b"# " + b"#" * 20_000 + b" x " * 20_000)
     assert isinstance(document, Document)

@@ -15,13 +15,14 @@ from redis.exceptions import ResponseError
 from ha_rag.alerting import alerter as alerter_module
 from ha_rag.alerting import desk as desk_module
 from ha_rag.assembly.alerter import alerting
+from ha_rag.assembly.configuration import settings_of
 from ha_rag.cancellation import end
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.messages import Outcome
-from ha_rag.settings import read_environment, settings_of
+from ha_rag.settings import read_environment
 from tests.ledger.bench import terms
 from tests.ledger.documented import alerter_rules, replica_rules
 from tests.ledger.guarded import AGES, admin, denied, program

@@ -212,7 +212,7 @@ async def test_a_sentinel_that_wants_a_login_of_its_own_gets_it_from_the_url(sen
     await ledger.aclose()
     for wrong in (url, f"{url}?sentinel_password=wrong"):
         ((verdict, text, mend),) = await try_redis(wrong, "ha_rag")
-        assert (verdict, text.startswith("the sentinels name no master")) == ("problem", True)
+        assert (verdict, text.startswith("the sentinels know no master")) == ("problem", True)
         assert "sentinel_password" in mend
 
 

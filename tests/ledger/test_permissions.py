@@ -206,7 +206,7 @@ async def test_with_just_the_documented_rights_a_fleet_lives_its_whole_life(
 
 
 async def test_the_documented_rights_are_enough_for_a_check(server: RedisProcess, admin: sync_redis.Redis) -> None:
-    assert await try_redis(user(server, admin), NAMESPACE) == [("ok", "reachable, with every right that is needed", "")]
+    assert await try_redis(user(server, admin), NAMESPACE) == [("ok", "reachable, with all required permissions", "")]
     assert admin.keys("*") == []
 
 

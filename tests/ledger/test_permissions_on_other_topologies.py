@@ -18,7 +18,7 @@ from tests.ports import free_port_with_bus
 from tests.redis_servers import RedisProcess
 
 pytestmark = pytest.mark.real_redis
-GOOD = [("ok", "reachable, with every right that is needed", "")]
+GOOD = [("ok", "reachable, with all required permissions", "")]
 
 
 def user(server: RedisProcess, *rules: str) -> str:
@@ -70,7 +70,7 @@ async def is_named(right: str, url: str) -> None:
     names = {command, command.partition("|")[0]}  # Redis 6.2 does not name the subcommand
     assert verdict == "problem"
     assert text in {f"the user app may not use {name.upper()}" for name in names}
-    assert any(mend.startswith(f"say on the server: ACL SETUSER app +{name} ") for name in names)
+    assert any(mend.startswith(f"run on the server: ACL SETUSER app +{name} ") for name in names)
 
 
 @pytest.fixture(params=AGES)
@@ -104,4 +104,4 @@ async def test_a_server_that_is_no_cluster_is_told_apart_from_one_whose_rights_a
     server: RedisProcess,
 ) -> None:
     url = f"redis+cluster://{user(server, *cluster_rules())}"
-    assert await try_redis(url, "ha_rag") == [("problem", "is no cluster", "write its URL without +cluster")]
+    assert await try_redis(url, "ha_rag") == [("problem", "is not a cluster", "write its URL without +cluster")]

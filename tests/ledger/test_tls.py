@@ -22,7 +22,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.real_redis
 
-ALL_IS_WELL = ("ok", "reachable, with every right that is needed", "")
+ALL_IS_WELL = ("ok", "reachable, with all required permissions", "")
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ MISTAKES = {
     ),
     "another host's certificate": Mistake(
         lambda p: p.strangers.url + trusting(p.ours),
-        "its certificate is another host's",
-        "name it in the URL as its certificate does",
+        "its certificate is for another host",
+        "use the certificate's host name in the URL",
         lambda p: p.strangers.url + trusting(p.ours) + "&ssl_check_hostname=false",
     ),
     "no certificate of its own": Mistake(

@@ -38,7 +38,7 @@ def fail(code: str = "3", text: str = "no such thing", *_: str) -> None:
 
 def complain(*_: str) -> None:
     """Refuses a configuration, as a replica does."""
-    fail("2", "server.prot is no key here")
+    fail("2", "server.prot = 1: unknown key")
 
 
 def serve(*arguments: str) -> None:

@@ -17,12 +17,12 @@ import psutil
 import pytest
 from rich.console import Console
 
+from ha_rag.assembly.configuration import load_settings
 from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet.lifeline import RestartPolicy
 from ha_rag.local_fleet.plan import Commands, FleetPlan
 from ha_rag.local_fleet.record import running_fleet
 from ha_rag.local_fleet.supervisor import run_fleet
-from ha_rag.settings import load_settings
 from tests.local_fleet import stand_ins
 from tests.ports import free_port, free_ports_in_a_row
 from tests.waiting import until
@@ -185,7 +185,7 @@ async def test_replicas_that_can_never_start_end_the_fleet_with_their_last_words
     broken = Commands(serve=stand_ins.command("complain"), front=plan.commands.front)
     async with running(replace(plan, commands=broken)) as fleet:
         assert await asyncio.wait_for(fleet.task, 30) == 1
-    assert "server.prot is no key here" in fleet.said
+    assert "server.prot = 1: unknown key" in fleet.said
     assert "has ended 3 times in a row" in fleet.said
     assert "The fleet cannot start like this" in fleet.said
     assert descendants() <= before

@@ -1,11 +1,13 @@
-"""What the environment says, and that it beats the file."""
+"""The environment, and that it takes precedence over the file."""
 
 from __future__ import annotations
 
 import pytest
 
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.tiers import generator_tiers
 from ha_rag.errors import ConfigurationError
-from ha_rag.settings import load_settings, read_environment, redacted
+from ha_rag.settings import read_environment, redacted
 
 
 @pytest.fixture(autouse=True)
@@ -20,20 +22,20 @@ def test_a_file_named_by_the_environment_is_read(empty_folder):
     assert load_settings(variables={"HA_RAG_CONFIG": "other.toml"}).server.port == 1234
 
 
-def test_the_file_in_the_working_directory_is_read_where_none_is_named(empty_folder):
+def test_the_file_in_the_working_directory_is_read_if_none_is_named(empty_folder):
     (empty_folder / "ha_rag.toml").write_text("[server]\nport = 1235")
 
     assert load_settings(variables={}).server.port == 1235
 
 
-def test_a_file_named_on_the_command_line_beats_the_environment(empty_folder):
+def test_a_file_named_on_the_command_line_takes_precedence(empty_folder):
     (empty_folder / "a.toml").write_text("[server]\nport = 1")
     (empty_folder / "b.toml").write_text("[server]\nport = 2")
 
     assert load_settings("b.toml", {"HA_RAG_CONFIG": "a.toml"}).server.port == 2
 
 
-def test_the_redis_of_the_environment_beats_the_files(empty_folder):
+def test_the_redis_url_of_the_environment_takes_precedence(empty_folder):
     (empty_folder / "ha_rag.toml").write_text('[fleet]\nredis_url = "redis://file:1/0"')
 
     settings = load_settings(variables={"HA_RAG_REDIS_URL": "redis://u:pw@env:2/0"})
@@ -44,7 +46,7 @@ def test_the_redis_of_the_environment_beats_the_files(empty_folder):
     assert "pw" not in repr(settings)
 
 
-def test_the_password_comes_from_the_variable_that_the_file_names(empty_folder):
+def test_the_password_is_read_from_the_variable_named_in_the_file(empty_folder):
     (empty_folder / "ha_rag.toml").write_text('[fleet]\nredis_url = "redis://bob@h:1/0"\nredis_password_env = "PW"')
 
     settings = load_settings(variables={"PW": "a/b@c"})
@@ -80,7 +82,7 @@ def test_a_password_in_the_files_url_is_refused_and_not_repeated(empty_folder, u
         ("unix://", "must name a socket"),
     ],
 )
-def test_what_is_no_redis_address_is_refused(url, rule):
+def test_an_invalid_redis_url_is_refused(url, rule):
     with pytest.raises(ConfigurationError, match=rule):
         load_settings(variables={"HA_RAG_REDIS_URL": url})
 
@@ -90,11 +92,11 @@ def test_what_is_no_redis_address_is_refused(url, rule):
     [
         ({"HA_RAG_LOG": "xml"}, "HA_RAG_LOG = 'xml': must be console or json"),
         ({"HA_RAG_REPLICA": "a b"}, "HA_RAG_REPLICA = 'a b': must be 1 to 64 letters"),
-        ({"HA_RAG_API_KEYS": " , "}, "HA_RAG_API_KEYS: must hold at least one key"),
-        ({"HA_RAG_ADMIN_TOKEN": "  "}, "HA_RAG_ADMIN_TOKEN: must hold more than blanks"),
+        ({"HA_RAG_API_KEYS": " , "}, "HA_RAG_API_KEYS: must contain at least one key"),
+        ({"HA_RAG_ADMIN_TOKEN": "  "}, "HA_RAG_ADMIN_TOKEN: must not consist of white space only"),
     ],
 )
-def test_a_wrong_variable_is_refused_by_its_name(variables, problem):
+def test_an_invalid_variable_is_refused_by_name(variables, problem):
     with pytest.raises(ConfigurationError) as refused:
         load_settings(variables=variables)
     assert str(refused.value).startswith(problem)
@@ -113,13 +115,13 @@ def test_api_keys_are_split_at_commas_and_trimmed():
     assert [key.reveal() for key in keys] == ["one", "two"]
 
 
-def test_the_default_replica_name_is_one_that_would_be_accepted():
+def test_the_default_replica_name_is_valid():
     name = read_environment({}).replica
 
     assert read_environment({"HA_RAG_REPLICA": name}).problems == ()
 
 
-def test_a_service_key_that_is_not_set_is_a_warning_and_no_error(empty_folder):
+def test_a_missing_service_key_is_a_warning(empty_folder):
     (empty_folder / "ha_rag.toml").write_text(
         '[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://a.b/v1"\nmodel = "m"\napi_key_env = "MINE"'
     )
@@ -131,8 +133,20 @@ def test_a_service_key_that_is_not_set_is_a_warning_and_no_error(empty_folder):
     assert settings.api_keys_of == {}
 
 
+@pytest.mark.parametrize(("variable", "keys"), [("sk-1\n", ["sk-1"]), (" sk-1 ", ["sk-1"]), (" \n", [])])
+def test_white_space_around_a_service_key_is_removed(empty_folder, variable, keys):
+    (empty_folder / "ha_rag.toml").write_text(
+        '[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://a.b/v1"\nmodel = "m"'
+    )
+    settings = load_settings(variables={"OPENAI_API_KEY": variable})
+
+    assert [key.reveal() for key in settings.api_keys_of.values()] == keys
+    assert len(settings.warnings) == 1 - len(keys)
+    assert len(generator_tiers(settings)) == 1
+
+
 @pytest.mark.parametrize("host", ["localhost:9100", "127.0.0.1", "[::1]:9100", "provider:9100"])
-def test_a_service_on_this_machine_or_in_the_same_stack_needs_no_key(empty_folder, host):
+def test_a_service_on_this_machine_or_network_needs_no_key(empty_folder, host):
     (empty_folder / "ha_rag.toml").write_text(
         f'[[generators]]\nname = "a"\nkind = "openai"\nbase_url = "http://{host}/v1"\nmodel = "m"'
     )

@@ -1,4 +1,4 @@
-"""When traces are written: where the environment names somewhere to send them, and nowhere else."""
+"""Traces are written only if the environment names an exporter or a collector."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
         (HERE | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, Tracing(exporter="otlp")),
     ],
 )
-def test_what_the_environment_asks_for(variables, tracing):
+def test_the_environment_decides_whether_traces_are_written(variables, tracing):
     assert read_tracing(variables) == tracing
 
 
@@ -41,7 +41,7 @@ def test_what_the_environment_asks_for(variables, tracing):
         ({"OTEL_TRACES_EXPORTER": "otlp, console"}, "'otlp,console'"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence_that_names_it(variables, named):
+def test_unsupported_trace_settings_are_reported_in_a_sentence(variables, named):
     tracing = read_tracing(variables)
 
     assert tracing.exporter is None

@@ -1,4 +1,4 @@
-"""Whatever the bytes of a file and of the environment: settings, or sentences. Nothing else, and never a secret."""
+"""Arbitrary bytes in the file and the environment: settings or error sentences, and never a secret."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ha_rag.assembly.components import embedder_tiers, generator_tiers
+from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.address import parse
-from ha_rag.settings import Settings, load_settings
+from ha_rag.settings import Settings
 from ha_rag.settings.environment import VARIABLES
-from ha_rag.settings.loading import MAX_FILE_BYTES, MOST_PROBLEMS
+from ha_rag.settings.file import MAX_FILE_BYTES
+from ha_rag.settings.loading import MOST_PROBLEMS
 from ha_rag.settings.reference import EXAMPLE
 
 SENTENCE = re.compile(r"[^\n]+: [^\n]+")
@@ -84,7 +86,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300) | mutated())
-def test_any_bytes_become_settings_or_sentences(folder, data):
+def test_any_bytes_become_settings_or_error_sentences(folder, data):
     usable(verdict(folder, data))
 
 
@@ -110,7 +112,7 @@ VALUES = st.sampled_from(
 @example(["[[generators]]", 'kind = "openai"', 'name = "a"', 'model = "m"', 'base_url = "http://["'])
 @example(["[circuit]", "probes = 0x" + "f" * 5000])
 @example(["[server]", "request_timeout_s = 0x" + "f" * 5000])
-def test_any_keys_with_any_values_become_settings_or_sentences(folder, lines):
+def test_any_keys_with_any_values_become_settings_or_error_sentences(folder, lines):
     usable(verdict(folder, "\n".join(lines)))
 
 
@@ -129,7 +131,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
-def test_a_file_that_is_meant_to_be_too_much_is_refused_in_a_few_sentences_soon(folder, text):
+def test_a_pathological_file_is_refused_quickly_in_a_few_sentences(folder, text):
     begun_s = time.process_time()
     told = verdict(folder, text)
     assert not isinstance(told, Settings)
@@ -137,7 +139,7 @@ def test_a_file_that_is_meant_to_be_too_much_is_refused_in_a_few_sentences_soon(
     assert time.process_time() - begun_s < 10
 
 
-def test_a_pipe_without_end_is_not_read_to_its_end(tmp_path):
+def test_an_endless_pipe_is_read_only_up_to_the_limit(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
     def write() -> None:
@@ -161,8 +163,10 @@ ugly = any_text | st.binary(max_size=20).map(lambda data: data.replace(b"\0", b"
 @given(st.dictionaries(st.sampled_from([*VARIABLES, "OPENAI_API_KEY", "REDIS_PASSWORD"]), ugly))
 @example({"OPENAI_API_KEY": "sk-\udcff", "REDIS_PASSWORD": "\udcff"})
 @example({"HA_RAG_ADMIN_TOKEN": "\udcff"})
+@example({"OPENAI_API_KEY": " ", "REDIS_PASSWORD": "p"})
+@example({"OPENAI_API_KEY": "sk-1\n", "REDIS_PASSWORD": "p"})
 @example({"HA_RAG_REDIS_URL": "redis://h/" + "9" * 5000})
-def test_any_environment_becomes_settings_or_sentences(folder, variables):
+def test_any_environment_becomes_settings_or_error_sentences(folder, variables):
     if "HA_RAG_CONFIG" in variables:
         del variables["HA_RAG_CONFIG"]
     usable(verdict(folder, EXAMPLE, variables))
@@ -179,7 +183,7 @@ HARMLESS_URL = "redis://h:1/0"
 @example(secret=f"{SECRET}@\u2100[{SECRET}", user="bob", scheme="redis")
 @example(secret=f"[{SECRET}]", user="", scheme="redis")
 @example(secret=f"/{SECRET}#?{SECRET}@{SECRET}", user="bob", scheme="redis+sentinel")
-def test_a_password_in_an_address_is_never_shown_however_it_is_written(folder, secret, user, scheme):
+def test_a_password_in_a_url_is_never_shown_however_it_is_written(folder, secret, user, scheme):
     for url in (f"{scheme}://{user}:{secret}@h:1/0", f"{user}:{secret}@h:1", f"{scheme}:{user}:{secret}@h"):
         for told in (
             verdict(folder, "", {"HA_RAG_REDIS_URL": url}),
@@ -214,7 +218,7 @@ SERVICE = '[[generators]]\nname = "a"\nkind = "openai"\nmodel = "m"'
         '[alerts]\nwebhook = "https://h/{secret}"',
     ],
 )
-def test_a_secret_in_a_wrong_place_of_the_file_is_not_repeated(folder, text):
+def test_a_misplaced_secret_in_the_file_is_not_repeated(folder, text):
     told = verdict(folder, text.format(secret=SECRET))
     said = " ".join(told.warnings if isinstance(told, Settings) else told)
     assert said
@@ -224,7 +228,7 @@ def test_a_secret_in_a_wrong_place_of_the_file_is_not_repeated(folder, text):
 
 @given(secret=secrets)
 @settings(max_examples=100, deadline=None)
-def test_no_secret_of_the_environment_is_ever_shown(folder, secret):
+def test_no_secret_from_the_environment_is_shown(folder, secret):
     variables = dict.fromkeys(
         ["HA_RAG_ADMIN_TOKEN", "HA_RAG_API_KEYS", "HA_RAG_ALERT_URLS", "OPENAI_API_KEY", "REDIS_PASSWORD"], secret
     )
@@ -237,8 +241,8 @@ def test_no_secret_of_the_environment_is_ever_shown(folder, secret):
 
 
 @pytest.mark.parametrize("name", ["HA_RAG_ADMIN_TOKEN", "HA_RAG_API_KEYS", "OPENAI_API_KEY"])
-def test_a_key_that_no_header_can_carry_is_refused_by_its_variable_s_name(folder, name):
+def test_a_key_that_no_header_can_carry_is_refused_with_its_variable(folder, name):
     told = verdict(folder, EXAMPLE, {"REDIS_PASSWORD": "p", name: f"{SECRET}-ä"})
     assert told == (
-        f"{name}: must be printable ASCII, since a header carries nothing else (its value is not shown here)",
+        f"{name}: must be printable ASCII, because it is sent in an HTTP header (its value is not shown here)",
     )

@@ -14,7 +14,7 @@ def test_calls_are_counted_by_target_and_outcome():
     }
 
 
-def test_an_arrival_tells_when_by_both_clocks_from_whom_and_what_it_is_part_of():
+def test_an_arrival_has_both_times_the_sender_and_the_request():
     clock = ManualClock(now_s=10.0)
     counts = CallCounts(clock)
     clock.advance(0.25)
@@ -27,7 +27,7 @@ def test_an_arrival_tells_when_by_both_clocks_from_whom_and_what_it_is_part_of()
     ]  # fmt: skip
 
 
-def test_only_so_many_arrivals_are_kept_but_every_call_is_counted():
+def test_old_arrivals_are_dropped_but_every_call_is_counted():
     counts = CallCounts(ManualClock())
     for _ in range(REMEMBERED + 5):
         counts.add(Target.CHAT, "ok", "")

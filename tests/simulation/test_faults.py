@@ -7,11 +7,11 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.simulation.faults import Fault, FaultBoard, FaultMode, GarbageKind, Target
 
 
-def test_a_request_names_mode_and_little_else():
+def test_a_fault_request_needs_only_a_mode():
     assert Fault.from_request({"mode": "error"}) == Fault(mode=FaultMode.ERROR, rate=1.0, for_s=30.0)
 
 
-def test_a_request_may_say_more():
+def test_a_fault_request_can_set_every_option():
     request = {"mode": "garbage", "rate": 0.5, "for_s": 3, "kind": "nan", "delay_s": None}
     assert Fault.from_request(request) == Fault(mode=FaultMode.GARBAGE, rate=0.5, for_s=3, kind=GarbageKind.NAN)
 
@@ -34,12 +34,12 @@ def test_a_request_may_say_more():
         ({"mode": "slow", "delay_s": "long"}, "delay_s"),
         ({"mode": "error", "status": 200}, "status"),
         ({"mode": "error", "status": 500.5}, "status"),
-        ({"mode": "error", "raet": 1}, "raet: no such key"),
+        ({"mode": "error", "raet": 1}, "raet: unknown key"),
         ([], "JSON object"),
         (None, "JSON object"),
     ],
 )
-def test_a_wrong_request_is_refused_by_name(request_, word):
+def test_an_invalid_fault_request_is_refused_by_key(request_, word):
     with pytest.raises(ConfigurationError, match=word):
         Fault.from_request(request_)
 
@@ -49,14 +49,14 @@ def board(seed=0):
     return FaultBoard(clock, seed), clock
 
 
-def test_a_fault_hits_its_target_only():
+def test_a_fault_affects_only_its_target():
     faults, _ = board()
     faults.start(Target.CHAT, Fault(mode=FaultMode.ERROR))
     assert faults.hits(Target.CHAT) is not None
     assert faults.hits(Target.EMBEDDINGS) is None
 
 
-def test_a_fault_ends_by_itself():
+def test_a_fault_expires():
     faults, clock = board()
     faults.start(Target.CHAT, Fault(mode=FaultMode.ERROR, for_s=5))
     clock.advance(4.9)
@@ -67,7 +67,7 @@ def test_a_fault_ends_by_itself():
     assert running.over.is_set()
 
 
-def test_ending_a_fault_lets_go_what_hangs_in_it():
+def test_ending_a_fault_releases_hanging_calls():
     faults, _ = board()
     faults.start(Target.CHAT, Fault(mode=FaultMode.HANG))
     running = faults.hits(Target.CHAT)
@@ -77,7 +77,7 @@ def test_ending_a_fault_lets_go_what_hangs_in_it():
     assert faults.hits(Target.CHAT) is None
 
 
-def test_a_new_fault_takes_the_place_of_the_old():
+def test_a_new_fault_replaces_the_old_one():
     faults, _ = board()
     faults.start(Target.CHAT, Fault(mode=FaultMode.HANG))
     old = faults.hits(Target.CHAT)
@@ -89,7 +89,7 @@ def test_a_new_fault_takes_the_place_of_the_old():
     assert new.fault.mode is FaultMode.ERROR
 
 
-def test_a_rate_hits_that_share_of_calls_and_the_same_ones_in_every_run():
+def test_a_rate_affects_that_share_of_calls_and_the_same_ones_in_every_run():
     def run(seed):
         faults, _ = board(seed)
         faults.start(Target.CHAT, Fault(mode=FaultMode.ERROR, rate=0.3))
@@ -99,7 +99,7 @@ def test_a_rate_hits_that_share_of_calls_and_the_same_ones_in_every_run():
     assert run(seed=1) == run(seed=1) != run(seed=2)
 
 
-def test_what_is_in_force_can_be_read():
+def test_active_faults_can_be_listed():
     faults, clock = board()
     faults.start(Target.CHAT, Fault(mode=FaultMode.SLOW, for_s=10, delay_s=1.5))
     clock.advance(4)
@@ -112,7 +112,7 @@ def test_what_is_in_force_can_be_read():
     assert faults.as_json() == {"embeddings": None, "chat": None}
 
 
-async def test_over_can_be_waited_for():
+async def test_the_end_of_a_fault_can_be_awaited():
     faults, _ = board()
     faults.start(Target.CHAT, Fault(mode=FaultMode.HANG))
     running = faults.hits(Target.CHAT)

@@ -9,7 +9,7 @@ PASSAGES = [
 ]
 
 
-def test_our_own_prompt_is_read_back_whole():
+def test_our_own_prompt_is_parsed_completely():
     prompt = chat_messages("How does a circuit recover?", PASSAGES)[1]["content"]
     assert question_in(prompt) == "How does a circuit recover?"
     assert [(p.id, p.document, p.text) for p in passages_in(prompt)] == [
@@ -18,13 +18,13 @@ def test_our_own_prompt_is_read_back_whole():
     ]
 
 
-def test_the_usual_form_of_other_programs_is_read_too():
+def test_the_common_format_of_other_programs_is_parsed():
     prompt = "Context:\n[1] A circuit rests.\nThen it probes.\n[2] Bread is baked.\n\nQuestion: How does it recover?"
     assert question_in(prompt) == "How does it recover?"
     assert [p.text for p in passages_in(prompt)] == ["A circuit rests.\nThen it probes.", "Bread is baked."]
 
 
-def test_a_bare_question_has_no_passages():
+def test_a_prompt_without_passages_is_only_a_question():
     assert question_in("How does it recover?") == "How does it recover?"
     assert passages_in("How does it recover?") == []
 

@@ -1,4 +1,4 @@
-"""The simulated provider over its real port: good answers, every fault, controls and counts."""
+"""The simulated provider over a real port: correct answers, every fault, controls and counts."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -78,7 +78,7 @@ async def stream_error(running):
     raise AssertionError("the stream did not fail")
 
 
-async def test_its_vectors_put_like_beside_like(running):
+async def test_its_vectors_of_similar_texts_are_similar(running):
     async with clients(running) as (embedder, _):
         question = await embedder.embed(QUESTION)
         near, far = await embedder.embed_many([p.text for p in PASSAGES])
@@ -96,7 +96,7 @@ async def test_its_vectors_are_the_same_in_both_formats(running):
 
 
 @pytest.mark.parametrize("dimension", [64, 128, 256, 512, 1536])
-async def test_the_dimension_asked_for_is_given(running, dimension):
+async def test_the_requested_dimension_is_returned(running, dimension):
     embedder = OpenAIEmbedder(
         ServiceConfig(base_url=running.base_url), model="text-embedding-3-small", dimension=dimension
     )
@@ -105,7 +105,7 @@ async def test_the_dimension_asked_for_is_given(running, dimension):
     await embedder.aclose()
 
 
-async def test_its_answers_are_from_the_passages_and_cited(running):
+async def test_its_answers_quote_and_cite_the_passages(running):
     async with clients(running) as (_, generator):
         generation = await generator.generate(QUESTION, PASSAGES)
         pieces = [piece async for piece in generator.stream(QUESTION, PASSAGES)]
@@ -115,13 +115,13 @@ async def test_its_answers_are_from_the_passages_and_cited(running):
     assert "".join(pieces) == generation.text
 
 
-async def test_an_error_is_an_error_of_the_service(running):
+async def test_an_error_fault_is_a_service_error(running):
     running.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR, status=502))
     error = await embed_error(running)
     assert (type(error), getattr(error, "status", None)) == (ServiceError, 502)
 
 
-async def test_a_throttle_asks_for_its_rest(running):
+async def test_a_throttle_fault_sends_retry_after(running):
     for target in Target:
         running.provider.faults.start(target, Fault(mode=FaultMode.THROTTLE, retry_after_s=1.5))
     for error in (await embed_error(running), await generate_error(running)):
@@ -129,13 +129,13 @@ async def test_a_throttle_asks_for_its_rest(running):
         assert error.retry_after_s == 1.5
 
 
-async def test_a_throttle_without_a_time_is_a_failure(running):
+async def test_a_throttle_without_retry_after_is_a_service_error(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.THROTTLE, retry_after_s=0))
     error = await generate_error(running)
     assert (type(error), getattr(error, "status", None)) == (ServiceError, 429)
 
 
-async def test_a_throttle_may_come_as_503(running):
+async def test_a_throttle_can_use_status_503(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.THROTTLE, status=503, retry_after_s=1.5))
     error = await generate_error(running)
     assert isinstance(error, ThrottledError)
@@ -143,7 +143,7 @@ async def test_a_throttle_may_come_as_503(running):
 
 
 @pytest.mark.parametrize("kind", GarbageKind)
-async def test_garbage_of_every_kind_is_malformed_to_both_components(running, kind):
+async def test_every_kind_of_garbage_is_malformed_for_both_components(running, kind):
     for target in Target:
         running.provider.faults.start(target, Fault(mode=FaultMode.GARBAGE, kind=kind))
     assert type(await embed_error(running)) is MalformedReplyError
@@ -167,14 +167,14 @@ async def test_a_truncated_reply_is_a_failed_connection(running):
     assert type(await generate_error(running)) is ServiceError
 
 
-async def test_a_truncated_stream_gives_its_first_pieces_and_then_says_so(running):
+async def test_a_truncated_stream_yields_its_first_pieces_and_then_fails(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.TRUNCATE))
     pieces, error = await stream_error(running)
     assert pieces
     assert type(error) is MalformedReplyError
 
 
-async def test_a_dripping_stream_comes_whole_with_a_pause_before_each_piece_after_the_first(running):
+async def test_a_dripping_stream_is_complete_with_pauses_between_its_pieces(running):
     async with clients(running) as (_, generator):
         at_once = [piece async for piece in generator.stream(QUESTION, PASSAGES)]
         running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.DRIP, delay_s=0.05))
@@ -189,7 +189,7 @@ async def test_a_dripping_stream_comes_whole_with_a_pause_before_each_piece_afte
     assert min(later - earlier for earlier, later in pairwise(came_s)) > 0.04
 
 
-async def test_a_dripping_reply_comes_to_its_end_at_once_when_the_fault_is_ended(running):
+async def test_a_dripping_response_finishes_at_once_when_the_fault_ends(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.DRIP, delay_s=600, for_s=600))
     async with clients(running) as (_, generator):
         whole = asyncio.create_task(generator.generate(QUESTION, PASSAGES))
@@ -199,7 +199,7 @@ async def test_a_dripping_reply_comes_to_its_end_at_once_when_the_fault_is_ended
         assert (await whole).text
 
 
-async def test_a_dripping_reply_comes_late_and_well(running):
+async def test_a_dripping_response_is_late_and_correct(running):
     for target in Target:
         running.provider.faults.start(target, Fault(mode=FaultMode.DRIP, delay_s=0.05))
     async with clients(running) as (embedder, generator):
@@ -209,7 +209,7 @@ async def test_a_dripping_reply_comes_late_and_well(running):
             assert asyncio.get_running_loop().time() - started_s >= 0.05
 
 
-async def test_a_slow_service_answers_late_and_well(running):
+async def test_a_slow_response_is_late_and_correct(running):
     running.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.SLOW, delay_s=0.05))
     started_s = asyncio.get_running_loop().time()
     async with clients(running) as (embedder, _):
@@ -217,12 +217,12 @@ async def test_a_slow_service_answers_late_and_well(running):
     assert asyncio.get_running_loop().time() - started_s >= 0.05
 
 
-async def test_a_slow_service_times_out_where_less_is_allowed(running):
+async def test_a_slow_response_times_out_if_the_client_waits_less(running):
     running.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.SLOW, delay_s=30))
     assert type(await embed_error(running, timeout_s=0.05)) is ServiceTimeoutError
 
 
-async def test_a_hanging_call_is_answered_when_the_fault_is_ended(running):
+async def test_a_hanging_call_is_answered_when_the_fault_is_ended_early(running):
     running.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.HANG, for_s=600))
     async with clients(running) as (embedder, _):
         asked = asyncio.create_task(embedder.embed(QUESTION))
@@ -233,18 +233,18 @@ async def test_a_hanging_call_is_answered_when_the_fault_is_ended(running):
         assert (await asked).vector.any()
 
 
-async def test_a_hanging_call_ends_with_the_fault_itself(running):
+async def test_a_hanging_call_is_answered_when_the_fault_expires(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.HANG, for_s=0.05))
     async with clients(running) as (_, generator):
         assert (await generator.generate(QUESTION, PASSAGES)).text
 
 
-async def test_a_hanging_call_times_out_where_the_client_leaves(running):
+async def test_a_hanging_call_times_out_at_the_client(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.HANG, for_s=600))
     assert type(await generate_error(running, timeout_s=0.05)) is ServiceTimeoutError
 
 
-async def test_faults_are_put_read_and_taken_away_over_http(running, http):
+async def test_faults_are_started_listed_and_ended_over_http(running, http):
     put = await http.put("/faults/chat", json={"mode": "slow", "delay_s": 1, "for_s": 9})
     assert put.status == 200
     assert (await put.json())["chat"]["mode"] == "slow"
@@ -264,14 +264,14 @@ async def test_faults_are_put_read_and_taken_away_over_http(running, http):
         ("/faults/retrieval", b'{"mode": "error"}', 404, "embeddings, chat"),
     ],
 )
-async def test_a_wrong_fault_is_refused_with_its_reason(running, http, path, body, status, word):
+async def test_an_invalid_fault_is_refused_with_a_reason(running, http, path, body, status, word):
     reply = await http.put(path, data=body)
     assert reply.status == status
     assert word in (await reply.json())["error"]["message"]
     assert running.provider.faults.as_json() == {"embeddings": None, "chat": None}
 
 
-async def test_calls_are_counted_with_what_became_of_them_and_who_sent_them(running, http):
+async def test_calls_are_counted_with_outcome_and_sender(running, http):
     async with clients(running) as (embedder, generator):
         await embedder.embed(QUESTION)
         await generator.generate(QUESTION, PASSAGES)
@@ -320,7 +320,7 @@ async def test_calls_are_counted_with_what_became_of_them_and_who_sent_them(runn
         ("chat/completions", [], None),
     ],
 )
-async def test_a_wrong_request_is_refused_as_openai_refuses_it(http, path, body, param):
+async def test_an_invalid_request_is_refused_as_openai_refuses_it(http, path, body, param):
     reply = await http.post(f"/v1/{path}", json=body)
     assert reply.status == 400
     error = (await reply.json())["error"]
@@ -328,7 +328,7 @@ async def test_a_wrong_request_is_refused_as_openai_refuses_it(http, path, body,
     assert error["message"]
 
 
-async def test_messages_may_come_in_parts(http):
+async def test_message_contents_may_be_lists_of_parts(http):
     content = [{"type": "text", "text": "How does it recover?"}, {"type": "image_url", "image_url": {"url": "x"}}]
     reply = await http.post(
         "/v1/chat/completions", json={"model": "m", "messages": [{"role": "user", "content": content}]}
@@ -336,7 +336,7 @@ async def test_messages_may_come_in_parts(http):
     assert (await reply.json())["choices"][0]["finish_reason"] == "stop"
 
 
-async def test_usage_comes_with_a_stream_where_it_is_asked_for(http):
+async def test_a_stream_includes_usage_on_request(http):
     body = {
         "model": "m",
         "messages": [{"role": "user", "content": "hi"}],
@@ -348,14 +348,14 @@ async def test_usage_comes_with_a_stream_where_it_is_asked_for(http):
     assert text.endswith("data: [DONE]\n\n")
 
 
-async def test_it_names_its_models_and_its_health(http):
+async def test_it_lists_its_models_and_reports_its_health(http):
     models = await (await http.get("/v1/models")).json()
     assert {model["id"] for model in models["data"]} == {"text-embedding-3-small", "gpt-4o-mini"}
     assert await (await http.get("/health")).json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/v1/embeddings"), ("POST", "/v1/nothing")])
-async def test_other_paths_are_told_so_in_json(http, method, path):
+async def test_other_paths_get_404_as_json(http, method, path):
     reply = await http.request(method, path)
     assert reply.status == 404
     assert path in (await reply.json())["error"]["message"]

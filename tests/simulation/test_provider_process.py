@@ -12,7 +12,7 @@ def test_the_provider_runs_as_a_process_and_stops_cleanly(number, unused_port):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert (
-            process.stderr.readline().strip() == f"the simulated provider answers at http://127.0.0.1:{unused_port}/v1"
+            process.stderr.readline().strip() == f"the simulated provider listens at http://127.0.0.1:{unused_port}/v1"
         )
         with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/health") as reply:
             assert reply.status == 200
@@ -21,7 +21,7 @@ def test_the_provider_runs_as_a_process_and_stops_cleanly(number, unused_port):
         assert process.stderr.read() == ""
 
 
-def test_a_wrong_option_is_refused():
+def test_an_invalid_option_is_refused():
     command = [sys.executable, "-m", "ha_rag.simulation", "--latency-ms", "-1"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 2

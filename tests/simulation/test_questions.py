@@ -1,4 +1,4 @@
-"""The stream of questions: bounded, counted, and honest about latency."""
+"""The load generator: bounded, counted, and with honest latencies."""
 
 import asyncio
 from collections import deque
@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.simulation.questions import Stream, ask_closed, ask_open
-from ha_rag.simulation.tally import Reply
+from ha_rag.simulation.load_stats import QuestionResult
+from ha_rag.simulation.questions import LoadProfile, ask_closed, ask_open
 from tests.ports import free_port
 
 GOOD = {"answer": "Yes [1].", "degraded": False, "served_by": {"generator": "primary"}, "replica": "a"}
@@ -42,9 +42,9 @@ async def fleet(*replies):
         await runner.cleanup()
 
 
-async def test_a_closed_loop_asks_so_many_questions_and_no_more():
+async def test_a_closed_loop_asks_exactly_count_questions():
     async with fleet(GOOD, DEGRADED) as (url, asked):
-        tally = await ask_closed(Stream(url=url, questions=["a", "b", "c"], count=7), askers=3)
+        tally = await ask_closed(LoadProfile(url=url, questions=["a", "b", "c"], count=7), askers=3)
     assert sorted(q["question"] for q in asked) == ["a", "a", "a", "b", "b", "c", "c"]
     assert (tally.asked, tally.answered, tally.failed) == (7, 7, 0)
     assert tally.degraded == 3
@@ -56,38 +56,38 @@ async def test_a_closed_loop_asks_so_many_questions_and_no_more():
 
 async def test_a_closed_loop_stops_when_its_time_is_up():
     async with fleet(GOOD) as (url, _):
-        tally = await ask_closed(Stream(url=url, for_s=0.1))
+        tally = await ask_closed(LoadProfile(url=url, for_s=0.1))
     assert tally.answered > 0
     assert 0.1 <= tally.took_s < 5
 
 
 @pytest.mark.parametrize(
     ("reply", "why"),
-    [(503, "HTTP 503"), (302, "HTTP 302"), ({}, "no answer in the reply"), ([], "no answer in the reply")],
+    [(503, "HTTP 503"), (302, "HTTP 302"), ({}, "no answer in the response"), ([], "no answer in the response")],
 )
-async def test_what_is_no_answer_is_a_failure_with_its_reason(reply, why):
+async def test_a_response_without_an_answer_is_a_failure_with_a_reason(reply, why):
     async with fleet(reply) as (url, _):
-        tally = await ask_closed(Stream(url=url, count=2))
+        tally = await ask_closed(LoadProfile(url=url, count=2))
     assert (tally.answered, tally.failures) == (0, {why: 2})
 
 
-async def test_a_dead_fleet_is_a_failure_and_no_exception():
-    tally = await ask_closed(Stream(url=f"http://127.0.0.1:{free_port()}", count=2))
+async def test_an_unreachable_fleet_is_a_failure_and_not_an_exception():
+    tally = await ask_closed(LoadProfile(url=f"http://127.0.0.1:{free_port()}", count=2))
     assert (tally.answered, tally.failed) == (0, 2)
 
 
-async def test_a_question_without_an_answer_in_time_has_failed():
+async def test_a_question_without_an_answer_in_time_is_a_failure():
     never = asyncio.Event()
     async with fleet(never) as (url, _):
-        tally = await ask_closed(Stream(url=url, count=1, timeout_s=0.05))
+        tally = await ask_closed(LoadProfile(url=url, count=1, timeout_s=0.05))
         never.set()
     assert tally.failed == 1
 
 
-async def test_an_open_loop_asks_on_time_whatever_the_answers_do():
+async def test_an_open_loop_asks_on_schedule_however_slow_the_answers_are():
     stalled = asyncio.Event()
     async with fleet(stalled) as (url, asked):
-        asking = asyncio.create_task(ask_open(Stream(url=url, count=5), per_s=500))
+        asking = asyncio.create_task(ask_open(LoadProfile(url=url, count=5), per_s=500))
         while len(asked) < 5:
             await asyncio.sleep(0)
         stalled.set()
@@ -97,10 +97,10 @@ async def test_an_open_loop_asks_on_time_whatever_the_answers_do():
 
 async def test_an_open_loop_counts_what_it_could_not_send():
     stalled = asyncio.Event()
-    heard: list[Reply] = []
+    heard: list[QuestionResult] = []
     async with fleet(stalled) as (url, _):
         asking = asyncio.create_task(
-            ask_open(Stream(url=url, count=5, most_in_flight=2), per_s=10_000, heard=heard.append)
+            ask_open(LoadProfile(url=url, count=5, most_in_flight=2), per_s=10_000, heard=heard.append)
         )
         while len(heard) < 3:
             await asyncio.sleep(0)
@@ -110,26 +110,26 @@ async def test_an_open_loop_counts_what_it_could_not_send():
     assert tally.answered == 2
 
 
-async def test_each_reply_can_be_listened_to():
-    heard: list[Reply] = []
+async def test_each_result_is_passed_to_the_listener():
+    heard: list[QuestionResult] = []
     async with fleet(GOOD, 503) as (url, _):
-        await ask_closed(Stream(url=url, questions=["a"], count=2), heard=heard.append)
+        await ask_closed(LoadProfile(url=url, questions=["a"], count=2), heard=heard.append)
     assert [(reply.question, reply.answered, reply.why) for reply in heard] == [
         ("a", True, ""),
         ("a", False, "HTTP 503"),
     ]
 
 
-async def test_a_tally_can_be_told_in_plain_values():
+async def test_load_stats_can_be_converted_to_json():
     async with fleet(GOOD) as (url, _):
-        told = (await ask_closed(Stream(url=url, count=4))).as_json()
+        told = (await ask_closed(LoadProfile(url=url, count=4))).as_json()
     assert told["asked"] == told["answered"] == 4
     assert isinstance(told["ms"], dict)
     assert list(told["ms"]) == ["p50", "p95", "p99"]
 
 
-async def test_a_tally_of_nothing_has_no_latency():
-    tally = await ask_closed(Stream(url=f"http://127.0.0.1:{free_port()}", count=1))
+async def test_load_stats_without_answers_have_no_latency():
+    tally = await ask_closed(LoadProfile(url=f"http://127.0.0.1:{free_port()}", count=1))
     assert tally.as_json()["ms"] == {"p50": None, "p95": None, "p99": None}
 
 
@@ -143,13 +143,13 @@ async def test_a_tally_of_nothing_has_no_latency():
         ({"count": 1, "url": "localhost:8000"}, "url"),
     ],
 )
-def test_an_endless_or_impossible_stream_is_refused(settings, word):
+def test_an_endless_or_invalid_load_profile_is_refused(settings, word):
     with pytest.raises(ConfigurationError, match=word):
-        Stream(**{"url": "http://localhost", **settings})
+        LoadProfile(**{"url": "http://localhost", **settings})
 
 
-async def test_impossible_speeds_are_refused():
-    stream = Stream(url="http://localhost", count=1)
+async def test_invalid_rates_are_refused():
+    stream = LoadProfile(url="http://localhost", count=1)
     with pytest.raises(ConfigurationError, match="per_s"):
         await ask_open(stream, per_s=0)
     with pytest.raises(ConfigurationError, match="askers"):
@@ -157,4 +157,4 @@ async def test_impossible_speeds_are_refused():
 
 
 def test_a_repr_shows_no_key():
-    assert "sk-1" not in repr(Stream(url="http://localhost", count=1, api_key="sk-1"))
+    assert "sk-1" not in repr(LoadProfile(url="http://localhost", count=1, api_key="sk-1"))

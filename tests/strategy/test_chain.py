@@ -8,9 +8,9 @@ import pytest
 
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState
-from ha_rag.components.interfaces import Embedder
 from ha_rag.deadline import Deadline
 from ha_rag.errors import InvalidRequestError, ServiceError, ServiceTimeoutError, ThrottledError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.exchange import SingleReply

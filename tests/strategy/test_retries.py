@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.components.interfaces import Embedder, Generator
 from ha_rag.deadline import Deadline
 from ha_rag.errors import (
     ConfigurationError,
@@ -22,6 +21,7 @@ from ha_rag.errors import (
     ServiceTimeoutError,
     ThrottledError,
 )
+from ha_rag.interfaces import Embedder, Generator
 from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.exchange import SingleReply

@@ -201,7 +201,7 @@ class TestProbes:
     ) -> None:
         bench, _ = self.probing(*script, bound_s=1.5)
         (text,) = pieces(streamed(bench))
-        assert "No answer could be written" in text
+        assert "No answer could be generated" in text
         assert bench.circuits["generator.t1"].told == [outcome]
 
     def test_a_probes_answer_may_take_longer_than_its_lease_and_is_good_when_its_word_is_due(self) -> None:

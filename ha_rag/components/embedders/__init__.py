@@ -1,1 +1,1 @@
-"""Embedders: texts into vectors. One backend a file; the teaching ones work without any set-up."""
+"""Embedders turn texts into vectors. One backend per file; those in `scripted` need no setup and can fail on demand."""

@@ -1,4 +1,4 @@
-"""CachedEmbedder: embeddings seen before. On a miss the next tier answers."""
+"""CachedEmbedder: answers from a cache of earlier embeddings; on a miss the next tier answers."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
-from ha_rag.components.embedders.teaching import PRIMARY_SPACE
-from ha_rag.components.interfaces import Embedder
+from ha_rag.components.embedders.scripted import PRIMARY_SPACE
 from ha_rag.components.script import Script
 from ha_rag.errors import ConfigurationError, InvalidRequestError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Embedding, Space, Vector
 
 
 class EmbeddingCache(Protocol):
-    """Keeps vectors by space and text. May lose any of them at any time. Implementations are safe across tasks."""
+    """Caches vectors by space and text. May evict any of them at any time. Implementations are safe across tasks."""
 
     async def get(self, space: Space, text: str) -> Vector | None:
-        """The vector kept for `text` in `space`, or None."""
+        """The cached vector of `text` in `space`, or None."""
         ...
 
     async def put(self, space: Space, text: str, vector: Vector) -> None:
-        """Keeps `vector`, perhaps in the place of another."""
+        """Caches `vector`, and may evict others."""
         ...
 
 
 class MemoryEmbeddingCache:
-    """Keeps the `max_entries` (default 10,000) vectors used last, in this process."""
+    """Caches the `max_entries` (default 10,000) most recently used vectors in this process."""
 
     def __init__(self, max_entries: int = 10_000) -> None:
         if max_entries < 1:
@@ -51,11 +51,11 @@ class MemoryEmbeddingCache:
 
 
 class CachedEmbedder:
-    """A tier that answers from `cache` alone (default: one in memory, empty). Safe across tasks.
+    """A tier that answers from `cache` alone (default: an empty one in memory). Safe across tasks.
 
-    `space`: the one whose vectors it gives out (default: PrimaryEmbedder's). A text not in the cache raises
-    InvalidRequestError: the next tier answers, and the circuit learns nothing from it. `RememberingEmbedder`, around an
-    earlier tier, fills the cache; so does `remember`.
+    `space`: the space of its vectors (default: PrimaryEmbedder's). A text that is not cached raises
+    InvalidRequestError, so the next tier answers and the circuit does not count a failure. The cache is filled by
+    `remember`, or by a `RememberingEmbedder` around an earlier tier.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class CachedEmbedder:
         return [await self.embed(text) for text in texts]
 
     async def remember(self, text: str, embedding: Embedding) -> None:
-        """Keeps `embedding` for `text`, unless it is of another space or of none."""
+        """Caches the embedding of `text`, unless it is in another space or in none."""
         if embedding.space == self.space:
             await self._cache.put(self.space, text, embedding.vector)
 
 
 class RememberingEmbedder:
-    """Passes everything on to `embedder` and keeps the questions' vectors in `cache`. Safe across tasks.
+    """Calls `embedder` and stores the vectors of questions in `cache`. Safe across tasks.
 
-    Only questions are kept: the vectors of passages (`embed_many`) are in the index already.
+    Vectors of passages (`embed_many`) are not cached, because they are in the index.
     """
 
     def __init__(self, embedder: Embedder, cache: EmbeddingCache) -> None:

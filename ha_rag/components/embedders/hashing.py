@@ -1,8 +1,8 @@
-"""HashingEmbedder: words and pieces of words, hashed into a vector. numpy only; knows words, not meanings.
+"""HashingEmbedder: hashes words and character n-grams into a vector; matches spellings, not meanings.
 
-The hashing trick (Weinberger et al., 2009) with signed buckets, over whole words and over their character n-grams, so
-that "recover" and "recovery" are near each other. It needs no weights, starts at once and is the same in every
-process and version; on Cranfield it reaches about half of what the local model does.
+The hashing trick (Weinberger et al., 2009) with signed buckets, over whole words and their character n-grams, so that
+"recover" and "recovery" are similar. It needs only numpy and no weights, starts at once, and gives the same vectors in
+every process and version. On Cranfield its retrieval quality is about half of the local model's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ha_rag.components.encodable import encodable
 from ha_rag.components.vectors import unit_or_zero
-from ha_rag.components.words import COMMON, words_of
+from ha_rag.components.words import STOP_WORDS, words_of
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import Embedding, Space, Vector
 
@@ -27,7 +27,7 @@ MODEL = "hashing"
 REVISION = "1"
 GRAM_SIZES = (4,)
 GRAM_WEIGHT = 1.5
-"""Of all of a word's n-grams together, beside 1 for the word itself."""
+"""The total weight of a word's n-grams; the word itself has weight 1."""
 LONGEST_WORD = 40
 BATCH = 64
 
@@ -63,13 +63,13 @@ class HashingEmbedder:
 
 
 def hashed(text: str, dimension: int) -> Vector:
-    """The vector of `text`: of length one, or all zeros where it has no word in it."""
+    """The unit vector of `text`, or all zeros if it has no words."""
     counts = Counter(words_of(encodable(text)))
-    telling = {word: n for word, n in counts.items() if word not in COMMON} or counts
-    if not telling:
+    significant = {word: n for word, n in counts.items() if word not in STOP_WORDS} or counts
+    if not significant:
         return np.zeros(dimension, dtype=np.float32)
-    features = [_features(word[:LONGEST_WORD], dimension) for word in telling]
-    damped = np.repeat([1.0 + math.log(n) for n in telling.values()], [len(buckets) for buckets, _ in features])
+    features = [_features(word[:LONGEST_WORD], dimension) for word in significant]
+    damped = np.repeat([1.0 + math.log(n) for n in significant.values()], [len(buckets) for buckets, _ in features])
     buckets = np.concatenate([buckets for buckets, _ in features])
     weights = np.concatenate([weights for _, weights in features]) * damped
     return unit_or_zero(np.bincount(buckets, weights=weights, minlength=dimension))
@@ -77,7 +77,7 @@ def hashed(text: str, dimension: int) -> Vector:
 
 @lru_cache(maxsize=32_768)
 def _features(word: str, dimension: int) -> tuple[Buckets, Weights]:
-    """The buckets that a word falls into, and its signed weight in each. Few words make most of any text: cached."""
+    """A word's buckets and its signed weight in each. Cached, because a few words make up most of any text."""
     padded = f"<{word}>"
     grams = [padded[i : i + n] for n in GRAM_SIZES for i in range(len(padded) - n + 1)]
     hashes = np.array([zlib.crc32(feature.encode()) for feature in (word, *grams)], dtype=np.uint64)

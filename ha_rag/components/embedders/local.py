@@ -1,4 +1,4 @@
-"""LocalEmbedder: 256 numbers a text, from wordllama's weights, which come inside its wheel. No network, no GPU."""
+"""LocalEmbedder: 256-dimensional vectors from the weights in wordllama's wheel; needs no network and no GPU."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ha_rag.messages import Embedding, Space, Vector
 
 MODEL = "wordllama-l2-supercat"
 REVISION = "1"
-"""Raised when wordllama's weights change; a new version of the package alone leaves the vectors as they are."""
+"""Incremented when wordllama's weights change. A new version of the package does not change the vectors by itself."""
 DIMENSION = 256
 BATCH = 64
 
 
 class LocalEmbedder:
-    """An embedder inside this process: the average of its tokens' vectors. Safe across tasks.
+    """An embedder inside this process: averages the vectors of a text's tokens. Safe across tasks.
 
-    Loading takes about 0.3 s and 35 MB, here, once (nothing waits for it later). A question takes some 0.03 ms.
-    Raises ConfigurationError where wordllama or its weights are not installed.
+    The constructor loads the model, which takes about 0.3 s and 35 MB. Embedding a question takes about 0.03 ms.
+    Raises ConfigurationError if wordllama or its weights are not installed.
     Source: WordLlama, https://github.com/dleemiller/WordLlama (model l2_supercat, 256 dimensions).
     """
 
@@ -80,7 +80,7 @@ def _loaded_model() -> Any:
 
 @contextmanager
 def _root_logger_untouched() -> Iterator[None]:
-    """Importing wordllama sets up the root logger, which belongs to the program alone."""
+    """Undoes what importing wordllama does to the root logger, which only the program may configure."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:

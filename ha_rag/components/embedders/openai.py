@@ -1,4 +1,4 @@
-"""OpenAIEmbedder: vectors from any service that speaks OpenAI's `/embeddings`."""
+"""OpenAIEmbedder: vectors from any service with OpenAI's `/embeddings` endpoint."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.messages import Embedding, Space
 
 SHORTENS_ON_REQUEST = "text-embedding-3-"
-"""OpenAI's models of this family take `dimensions`; others refuse a request that carries it."""
+"""OpenAI's models with this prefix accept `dimensions`; others reject requests that contain it."""
 
 
 class OpenAIEmbedder:
     """An embedder behind an HTTP service. Safe across tasks.
 
-    `service`: where it is. `model`, `revision`, `dimension`: its space. `batch_size`: texts per call of `embed_many`.
-    `encoding_format`: "base64" (default; a third of the bytes) or "float" for services that refuse base64; either
-    reply is understood. `send_dimension`: whether the request names the dimension; None: where the model is known
-    to take it. Raises ComponentError from its methods, ConfigurationError here.
+    `service`: its address and limits. `model`, `revision`, `dimension`: its space. `batch_size`: texts per request of
+    `embed_many`. `encoding_format`: "base64" (default; a third of the bytes), or "float" for services that reject
+    base64; both kinds of response are accepted. `send_dimension`: whether to send the dimension; None: only for models
+    known to accept it. The constructor raises ConfigurationError, the methods raise ComponentError.
     """
 
     def __init__(

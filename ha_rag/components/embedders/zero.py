@@ -1,4 +1,4 @@
-"""ZeroEmbedder: the last resort, which cannot fail. Its vector has no direction, so retrievers search by words."""
+"""ZeroEmbedder: the last resort, which cannot fail. Retrievers search by words when they get a zero vector."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ha_rag.messages import Embedding, Space
 
 
 class ZeroEmbedder:
-    """Gives every text the zero vector, `dimension` wide (that of the chain's first embedder). Safe across tasks.
+    """Returns the zero vector for every text. `dimension`: that of the chain's first embedder. Safe across tasks.
 
-    Its embeddings live in no space (`embedding.space` is None); `space` only tells the width.
+    Its embeddings are in no space (`embedding.space` is None); `space` gives only the dimension.
     """
 
     def __init__(self, dimension: int) -> None:

@@ -1,1 +1,1 @@
-"""Generators: a question and passages into an answer. One backend a file; the teaching ones need no set-up."""
+"""Generators write answers. One backend per file; those in `scripted` need no setup and can be made to fail."""

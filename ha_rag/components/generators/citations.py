@@ -8,6 +8,6 @@ CITATION = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 
 
 def cited_in(text: str, passages: int) -> tuple[int, ...]:
-    """The numbers from 1 to `passages` that `text` cites, once each, in the order of their first use."""
+    """The numbers from 1 to `passages` that `text` cites, without repetitions, in order of first use."""
     numbers = (int(n) for group in CITATION.findall(text) for n in group.split(","))
     return tuple(dict.fromkeys(n for n in numbers if 1 <= n <= passages))

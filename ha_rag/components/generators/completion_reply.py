@@ -1,4 +1,4 @@
-"""Reads the replies of a `/chat/completions` endpoint: a whole one, or one piece of a stream."""
+"""Parses the responses of a `/chat/completions` endpoint: a complete one, or one event of a stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ha_rag.components.refusals import no_json, quoted, service_message
+from ha_rag.components.error_response import not_json, quoted, service_message
 from ha_rag.components.usage import note_usage
 from ha_rag.errors import InvalidRequestError, MalformedReplyError, ServiceError
 
@@ -15,17 +15,17 @@ FILTERED = "content_filter"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a streamed answer. `finished`: whether the service said that it was the last."""
+class Delta:
+    """A piece of a streamed answer. `finished`: whether the service marked it as the last."""
 
     text: str
     finished: bool
 
 
 def answer_in(body: bytes, secret: str | None = None) -> str:
-    """The answer's text, never empty. Raises MalformedReplyError; InvalidRequestError where a filter held it back.
+    """The answer's text, never empty. `secret`: removed from error messages.
 
-    `secret`: what no error may repeat, even where the service does.
+    Raises MalformedReplyError, and InvalidRequestError if the model refused or a content filter removed the answer.
     """
     choice = _first_choice(_parsed(body, secret))
     _refuse_filtered(choice)
@@ -38,28 +38,28 @@ def answer_in(body: bytes, secret: str | None = None) -> str:
     return text.strip()
 
 
-def piece_in(data: bytes, secret: str | None = None) -> Piece:
-    """One piece of a stream. Raises as `answer_in` does, and ServiceError where the stream carries an error."""
+def delta_in(data: bytes, secret: str | None = None) -> Delta:
+    """One event of a stream. Raises what `answer_in` raises, and ServiceError if the event is an error."""
     event = _parsed(data, secret)
     if "error" in event:
         said = quoted(service_message(data), secret)
-        raise ServiceError(f"the stream carries an error: {said or 'without a text'}")
+        raise ServiceError(f"the stream contains an error: {said or 'without a message'}")
     if not event.get("choices"):
-        return Piece("", finished=False)  # a piece about usage alone
+        return Delta("", finished=False)  # an event with usage only
     choice = _first_choice(event)
     _refuse_filtered(choice)
     delta = choice.get("delta")
     text = delta.get("content") if isinstance(delta, dict) else None
-    return Piece(text if isinstance(text, str) else "", finished=choice.get("finish_reason") is not None)
+    return Delta(text if isinstance(text, str) else "", finished=choice.get("finish_reason") is not None)
 
 
 def _parsed(body: bytes, secret: str | None) -> dict[str, Any]:
     try:
         reply = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise MalformedReplyError(no_json(body, secret)) from None
+        raise MalformedReplyError(not_json(body, secret)) from None
     if not isinstance(reply, dict):
-        raise MalformedReplyError("the reply is no JSON object")
+        raise MalformedReplyError("the response is not a JSON object")
     note_usage(reply)
     return reply
 
@@ -67,10 +67,10 @@ def _parsed(body: bytes, secret: str | None) -> dict[str, Any]:
 def _first_choice(reply: dict[str, Any]) -> dict[str, Any]:
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise MalformedReplyError("the reply has no answer under `choices`")
+        raise MalformedReplyError("the response has no answer under `choices`")
     return choices[0]
 
 
 def _refuse_filtered(choice: dict[str, Any]) -> None:
     if choice.get("finish_reason") == FILTERED:
-        raise InvalidRequestError("the service's content filter held the answer back")
+        raise InvalidRequestError("the service's content filter removed the answer")

@@ -1,4 +1,4 @@
-"""OpenAIGenerator: answers by any service that speaks OpenAI's `/chat/completions`."""
+"""OpenAIGenerator: answers from any service with OpenAI's `/chat/completions` endpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 from ha_rag.components.encodable import encodable
 from ha_rag.components.generators.citations import cited_in
-from ha_rag.components.generators.completion_reply import answer_in, piece_in
+from ha_rag.components.generators.completion_reply import answer_in, delta_in
 from ha_rag.components.generators.prompt import chat_messages
 from ha_rag.components.service_client import ServiceClient
 from ha_rag.components.service_config import ServiceConfig
@@ -20,11 +20,11 @@ DONE = b"[DONE]"
 
 
 class OpenAIGenerator:
-    """A generator behind an HTTP service, at once or as a stream. Safe across tasks.
+    """A generator behind an HTTP service, with streaming. Safe across tasks.
 
-    `service`: where it is. `model`: its name. `parameters`: sent along as they are, such as {"temperature": 0.1} or
-    {"max_tokens": 400}; none by default, because models differ in which they take. Raises ComponentError from its
-    methods, ConfigurationError here.
+    `service`: its address and limits. `model`: the model's name. `parameters`: added to each request, such as
+    {"temperature": 0.1} or {"max_tokens": 400}; none by default, because models accept different ones. The constructor
+    raises ConfigurationError, the methods raise ComponentError.
     """
 
     def __init__(self, service: ServiceConfig, *, model: str, parameters: Mapping[str, object] | None = None) -> None:
@@ -40,20 +40,20 @@ class OpenAIGenerator:
         return Generation(text, cited_in(text, len(passages)))
 
     async def stream(self, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str, None]:
-        """The answer's text in pieces. A stream that ends before the service said so raises MalformedReplyError."""
-        said_anything = finished = False
+        """The answer's text in pieces. Raises MalformedReplyError if the stream ends too early or has no text."""
+        has_text = finished = False
         request = self._body(question, passages, stream=True)
         async with aclosing(self._client.events(self._url, request)) as events:
             async for data in events:
                 if data == DONE:
                     finished = True
                     break
-                piece = piece_in(data, self._client.config.api_key)
+                piece = delta_in(data, self._client.config.api_key)
                 finished = finished or piece.finished
                 if piece.text:
-                    said_anything = True
+                    has_text = True
                     yield piece.text
-        _refuse_half_an_answer(said_anything, finished)
+        _refuse_incomplete(has_text, finished)
 
     async def aclose(self) -> None:
         """Closes the connections to the service."""
@@ -64,8 +64,8 @@ class OpenAIGenerator:
         return orjson.dumps({**self._request, "messages": messages, "stream": stream})
 
 
-def _refuse_half_an_answer(said_anything: bool, finished: bool) -> None:
+def _refuse_incomplete(has_text: bool, finished: bool) -> None:
     if not finished:
         raise MalformedReplyError("the stream ended in the middle of the answer")
-    if not said_anything:
+    if not has_text:
         raise MalformedReplyError("the answer is empty")

@@ -1,4 +1,4 @@
-"""PlainGenerator: the last resort, which cannot fail: says what happened, and lists the passages found."""
+"""PlainGenerator: the last resort, which cannot fail. Says that there is no answer and lists the passages."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from ha_rag.components.generators.sentences import prose_of
 from ha_rag.messages import Generation, Passage
 
 NOTHING_FOUND = (
-    "No answer could be written just now, and no passages were found for this question. "
-    "Please ask again in a little while."
+    "No answer could be generated at the moment, and no passages were found for this question. Please try again later."
 )
 LONGEST_LINE = 160
 
 
 class PlainGenerator:
-    """Writes no answer, only what is known: which passages were found. Never raises. Safe across tasks."""
+    """Generates no answer, only a list of the passages found. Never raises. Safe across tasks."""
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
         if not passages:
             return Generation(NOTHING_FOUND)
         found = "this passage was" if len(passages) == 1 else f"these {len(passages)} passages were"
-        lines = [f"No answer could be written just now, but {found} found for this question:"]
+        lines = [f"No answer could be generated at the moment, but {found} found for this question:"]
         lines += [f"[{n}] {_line(passage)}" for n, passage in enumerate(passages, start=1)]
         return Generation("\n".join(lines), tuple(range(1, len(passages) + 1)))
 

@@ -1,4 +1,4 @@
-"""Whole sentences out of a passage: markdown taken off; code, tables and headings left out."""
+"""Extracts complete sentences from a passage, without Markdown syntax, code, tables and headings."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _NO_BREAK_AFTER = re.compile(
 _CODE_LINE = re.compile(r"[{};\\]\s*$|^\s*(?:\$ |>>> |import |from \w+ import |def |class |return |@\w|[\w.\[\]]+ = )")
 FEWEST_WORDS = 4
 LONGEST_PASSAGE = 10_000
-"""Characters looked at; our own passages are a tenth of it. It and the bounds above keep hostile text cheap."""
+"""How many characters are read; indexed passages have a tenth of that. Like the bounds above, it limits the cost."""
 
 
 @lru_cache(maxsize=4096)
 def sentences_of(text: str) -> tuple[str, ...]:
-    """The whole sentences of a passage in their order, as one would read them aloud. Cached: passages come again."""
+    """The complete sentences of a passage, in order. Cached, because passages are retrieved again and again."""
     return tuple(
         sentence for block in _blocks(text[:LONGEST_PASSAGE]) for sentence in _split(block) if _reads_well(sentence)
     )
 
 
 def prose_of(text: str) -> str:
-    """The passage's prose on one line."""
+    """The sentences of a passage on one line."""
     return " ".join(sentences_of(text))
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Paragraphs and list items, their lines joined, without what is no prose."""
+    """Paragraphs and list items with their lines joined, without anything that is not prose."""
     block: list[str] = []
     for line in _prose_lines(text):
         if not line.strip() or _ITEM.match(line):
@@ -50,7 +50,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _prose_lines(text: str) -> Iterator[str]:
-    """The lines that may be prose; an empty line in the place of those that are not."""
+    """The lines of the text, with those that are not prose replaced by empty ones."""
     in_code = False
     for line in _HTML.sub(" ", text).splitlines():
         if _FENCE.match(line):
@@ -79,7 +79,7 @@ def _split(block: str) -> Iterator[str]:
 
 
 def _reads_well(sentence: str) -> bool:
-    """Whether it can stand alone: some words, and no colon at its end that promises what is not there."""
+    """Whether it is understandable by itself: a few words, and no colon at the end that introduces something else."""
     return (
         sentence.count(" ") + 1 >= FEWEST_WORDS
         and not sentence.endswith(":")

@@ -1,12 +1,11 @@
-"""Retrievers: questions into passages. All of these search the embedded index; others stand beside them."""
+"""Retrievers find passages. These search the embedded index."""
 
-from ha_rag.components.retrievers.local import LexicalRetriever, LocalRetriever, NoRetriever, ReducedLocalRetriever
-from ha_rag.components.retrievers.teaching import PrimaryRetriever, ReducedRetriever
+from ha_rag.components.retrievers.local import LexicalRetriever, LocalRetriever, ReducedLocalRetriever
+from ha_rag.components.retrievers.scripted import PrimaryRetriever, ReducedRetriever
 
 __all__ = [
     "LexicalRetriever",
     "LocalRetriever",
-    "NoRetriever",
     "PrimaryRetriever",
     "ReducedLocalRetriever",
     "ReducedRetriever",

@@ -1,19 +1,19 @@
-"""Fusion: one ranking from several whose scores cannot be compared."""
+"""Rank fusion: merges rankings whose scores are not comparable."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 K = 60
-"""Damps the first ranks' weight; the value of the source below, which later work found hard to better."""
+"""Reduces the weight of the first ranks. The value of the paper below; later work found hardly better ones."""
 
 Ranking = Sequence[tuple[int, float]]
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Ranking], limit: int) -> list[tuple[int, float]]:
-    """At most `limit` (row, score), best first, from rankings of (row, score) whose order alone counts.
+    """At most `limit` (row, score) pairs, best first. Only the order of the given rankings matters, not their scores.
 
-    The score is 1.0 for what stands first in all rankings. Equal ones keep the order of the first ranking.
+    A row that is first in every ranking has score 1.0. Ties keep the order of the first ranking.
     Source: G. Cormack, C. Clarke and S. Büttcher, Reciprocal Rank Fusion (SIGIR 2009).
     """
     highest = len(rankings) / (K + 1)

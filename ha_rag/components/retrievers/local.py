@@ -1,10 +1,10 @@
-"""The retrievers of the embedded index, from the best to the one that needs least."""
+"""The retrievers of the embedded index: hybrid search, and lexical search."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from ha_rag.components.retrievers.searching import by_words, by_words_and_meaning, found_in
+from ha_rag.components.retrievers.searching import found_in, search_hybrid, search_lexical
 from ha_rag.components.script import Script
 from ha_rag.errors import ConfigurationError
 from ha_rag.index.index import Index
@@ -14,11 +14,11 @@ REDUCED_DOCS = 2
 
 
 class LocalRetriever:
-    """Hybrid search in the embedded index: vectors and words (BM25), fused by reciprocal rank.
+    """Hybrid search in the embedded index: by vectors and by words (BM25), merged by reciprocal rank fusion.
 
-    Searches the column of the embedding's space only; by words alone where the index holds none, or the vector is
-    zero. Scores: 1.0 for what both rank first; BM25's own where words decide alone. `script`: fails on purpose.
-    Safe across tasks. Raises ComponentError where the index cannot be searched.
+    Only vectors in the embedding's space are compared; without any, or with a zero vector, it searches by words alone.
+    Scores: 1.0 for a passage that both searches rank first; BM25 scores if only words are used. `script`: makes calls
+    fail. Safe across tasks. Raises ComponentError if the index cannot be searched.
     """
 
     in_process = True
@@ -32,11 +32,11 @@ class LocalRetriever:
             self._script.play()
         if top_k < 1:
             return []
-        return await found_in(self._index, partial(by_words_and_meaning, self._index, question, embedding, top_k))
+        return await found_in(self._index, partial(search_hybrid, self._index, question, embedding, top_k))
 
 
 class ReducedLocalRetriever(LocalRetriever):
-    """The same search, at most `max_docs` passages (default 2): less to read for a generator that is in trouble."""
+    """The same search with at most `max_docs` passages (default 2), for a smaller prompt. Raises ConfigurationError."""
 
     def __init__(self, index: Index, *, max_docs: int = REDUCED_DOCS, script: Script | None = None) -> None:
         if not 1 <= max_docs <= 100:
@@ -49,9 +49,9 @@ class ReducedLocalRetriever(LocalRetriever):
 
 
 class LexicalRetriever:
-    """Search by words (BM25) in the embedded index; needs no embedding. An empty list where no word occurs.
+    """Search by words (BM25) in the embedded index; needs no embedding. `script`: makes calls fail.
 
-    Safe across tasks. Raises ComponentError where the index cannot be searched.
+    Safe across tasks. Raises ComponentError if the index cannot be searched.
     """
 
     in_process = True
@@ -65,11 +65,4 @@ class LexicalRetriever:
             self._script.play()
         if top_k < 1:
             return []
-        return await found_in(self._index, partial(by_words, self._index, question, top_k))
-
-
-class NoRetriever:
-    """The last resort, which cannot fail: no passages."""
-
-    async def retrieve(self, question: str, embedding: Embedding, top_k: int) -> list[Passage]:
-        return []
+        return await found_in(self._index, partial(search_lexical, self._index, question, top_k))

@@ -1,4 +1,4 @@
-"""Searching the embedded index: by words, or by words and meaning together, never with another space's vector."""
+"""Searches the embedded index: by words, or by words and vectors, and never compares vectors of two spaces."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from ha_rag.index.index import Index
 from ha_rag.messages import Embedding, Passage
 
 DEPTH = 50
-"""How many of each ranking are fused, at least: what stands below has no say in the first ten."""
+"""How many results of each ranking are merged at least; lower ones do not affect the first ten."""
 THREAD_FROM_PASSAGES = 20_000
-"""From so many passages on, a search is long enough to be worth a worker thread (a hop costs 0.05 to 0.1 ms)."""
+"""From this many passages on, a search takes long enough for a worker thread to pay off (it costs 0.05 to 0.1 ms)."""
 
 Ranked = list[tuple[int, float]]
 
 
-def by_words(index: Index, question: str, limit: int) -> Ranked:
-    """(row, score) by BM25, best first; nothing where no word of the question occurs."""
+def search_lexical(index: Index, question: str, limit: int) -> Ranked:
+    """(row, score) pairs by BM25, best first; empty if no word of the question occurs."""
     return index.snapshot.search_words(question, limit)
 
 
-def by_words_and_meaning(index: Index, question: str, embedding: Embedding, limit: int) -> Ranked:
-    """(row, score) by both, fused; by words alone where the index has no column of the embedding's space."""
+def search_hybrid(index: Index, question: str, embedding: Embedding, limit: int) -> Ranked:
+    """(row, score) pairs by words and vectors; by words alone if the index has no vectors in the embedding's space."""
     column = index.column(embedding)
     if column is None:
-        return by_words(index, question, limit)
+        return search_lexical(index, question, limit)
     depth = max(DEPTH, limit)
-    rankings: list[Ranking] = [column.search(embedding.vector, depth), by_words(index, question, depth)]
+    rankings: list[Ranking] = [column.search(embedding.vector, depth), search_lexical(index, question, depth)]
     return reciprocal_rank_fusion(rankings, limit)
 
 
 async def found_in(index: Index, search: Callable[[], Ranked]) -> list[Passage]:
-    """The passages that `search` ranks, after the index had a chance to renew itself.
+    """The passages that `search` ranks. Polls the index for a newer generation first.
 
-    In a worker thread where the index is large. Raises ComponentError where the index cannot be searched.
+    Runs in a worker thread if the index is large. Raises ComponentError if the index cannot be searched.
     """
     try:
-        index.look()
+        index.poll()
         if index.passages < THREAD_FROM_PASSAGES:
             return _passages(index, search)
         return await asyncio.to_thread(_passages, index, search)
@@ -51,7 +51,7 @@ def _passages(index: Index, search: Callable[[], Ranked]) -> list[Passage]:
     hits = search()
     passages = index.passages_of(hits)
     if len(passages) < len(hits):
-        # An ingest replaced some of them since this process looked last: look now, and search what is there now.
+        # An ingest has replaced some of them since the last refresh.
         index.refresh()
         passages = index.passages_of(search())
     return passages

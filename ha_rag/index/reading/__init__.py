@@ -1,1 +1,1 @@
-"""Reading files: each form a file of its own; what cannot be read is an UnreadableDocumentError and nothing else."""
+"""Reads files of each supported format; a file that cannot be read raises UnreadableDocumentError and nothing else."""

@@ -1,4 +1,4 @@
-"""Decoding: bytes become text, whatever they were encoded in, or it is said why not."""
+"""Decodes bytes of any common encoding into text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ha_rag.errors import UnreadableDocumentError
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 DETECTED_FROM = 65_536
-"""Bytes from which a foreign encoding is told; all of a long text tells no more."""
+"""How many bytes are used to detect an encoding."""
 
 
 def decoded(document: str, data: bytes) -> str:
-    """The text in `data`: UTF-8, UTF-16 with a mark, or what its bytes look like most.
+    """The text in `data`: UTF-8, UTF-16 with a byte order mark, or the most likely other encoding.
 
-    Tidied (see `tidy`). Raises UnreadableDocumentError for binary data.
+    Cleaned by `tidy`. Raises UnreadableDocumentError for binary data.
     """
     text = _with_mark(document, data) or _as_utf8(data)
     if text is None:
@@ -35,7 +35,7 @@ def _with_mark(document: str, data: bytes) -> str | None:
                 return data.decode(encoding)
             except UnicodeDecodeError as error:
                 raise UnreadableDocumentError(
-                    document, f"begins as {encoding} and goes on as something else"
+                    document, f"has a byte order mark for {encoding} but is not valid {encoding}"
                 ) from error
     return None
 
@@ -52,7 +52,7 @@ def _detected(document: str, data: bytes) -> str:
         raise UnreadableDocumentError(document, "binary data, not text")
     best = charset_normalizer.from_bytes(data[:DETECTED_FROM]).best()
     if best is None:
-        raise UnreadableDocumentError(document, "neither UTF-8 nor any other encoding that could be told")
+        raise UnreadableDocumentError(document, "neither UTF-8 nor any other encoding that could be detected")
     text = data.decode(best.encoding, errors="replace")
     if len(_UNFIT.findall(text)) > len(text) // 100:
         raise UnreadableDocumentError(document, "binary data, not text")
@@ -60,5 +60,5 @@ def _detected(document: str, data: bytes) -> str:
 
 
 def tidy(text: str) -> str:
-    """`text` as it can be stored and shown: line feeds end lines; control and half characters are spaces."""
+    """`text` with line feeds as line ends, and with control characters and lone surrogates replaced by spaces."""
     return _UNFIT.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -1,4 +1,4 @@
-"""Files: which are read, how each form becomes documents, and how a folder is walked."""
+"""Finds the files below a path and reads each format into documents."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 
 from ha_rag.errors import ConfigurationError, UnreadableDocumentError
 from ha_rag.index.document import Document
-from ha_rag.index.reading import apart
+from ha_rag.index.reading import sandbox
 from ha_rag.index.reading.decoding import decoded
 from ha_rag.index.reading.jsonl import Line, jsonl_lines
 from ha_rag.index.splitting import DEFAULT_SPLITTING, SPLITTING_VERSION, Splitting, first_heading
 
 READING_VERSION = 2
-"""Raised whenever the same file would give another text: documents read by another version are read again."""
+"""Incremented when the same file would yield other text; documents read by another version are ingested again."""
 FORMS = {
     ".txt": "text", ".text": "text", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html",
     ".xhtml": "html", ".pdf": "pdf", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
 
-# The id of a document is a name on one line (HTTP's rule for one, in `ha_rag.http.lines`).
+# A document's id must fit on one line; `ha_rag.http.lines` has the same rule.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 Read = Document | UnreadableDocumentError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much is read. `file_bytes`: of one file (of one line, in JSON lines). Raises ConfigurationError."""
+class ReadingLimits:
+    """`file_bytes`: the largest file to read; for JSON lines, the longest line. Raises ConfigurationError."""
 
     file_bytes: int = 50_000_000
 
@@ -39,22 +39,22 @@ class Limits:
             raise ConfigurationError(f"file_bytes = {self.file_bytes!r}: must be at least 1")
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = ReadingLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file to be read. `name`: its path below the root that was given; the id of its document. `root`: that root."""
+class FoundFile:
+    """A file to read. `root`: the path that was given. `name`: its path relative to `root`; the id of its document."""
 
     path: Path
     name: str
     root: Path
 
 
-def walk(path: Path) -> Iterator[Found | UnreadableDocumentError]:
-    """The files at `path`, in the order of their names; a folder is walked, without what is hidden or not a document.
+def walk(path: Path) -> Iterator[FoundFile | UnreadableDocumentError]:
+    """The files at `path`, sorted by name. In folders, hidden files and unsupported formats are skipped.
 
-    Links to folders are followed once each, so a loop ends. What cannot be opened comes as its error.
+    Links to folders are followed once each, so cycles end. A path that cannot be opened is yielded as its error.
     """
     try:
         if path.is_dir():
@@ -62,14 +62,14 @@ def walk(path: Path) -> Iterator[Found | UnreadableDocumentError]:
         elif path.is_file():
             yield _found(path, path.parent)
         else:
-            yield UnreadableDocumentError(_named(path), "there is no such file or folder")
+            yield UnreadableDocumentError(_named(path), "no such file or folder")
     except OSError as error:
         yield UnreadableDocumentError(_named(path), _why(error))
 
 
-def _walk_folder(root: Path) -> Iterator[Found | UnreadableDocumentError]:
+def _walk_folder(root: Path) -> Iterator[FoundFile | UnreadableDocumentError]:
     seen: set[tuple[int, int]] = set()
-    ahead = [root]  # a list of its own, not Python's stack: folders may lie deeper than that
+    ahead = [root]  # an explicit stack: folders may be nested more deeply than Python's recursion limit
     while ahead:
         path = ahead.pop()
         try:
@@ -82,7 +82,7 @@ def _walk_folder(root: Path) -> Iterator[Found | UnreadableDocumentError]:
 
 
 def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
-    """What is in a folder, by name; nothing where it was seen before, through a link."""
+    """The entries of a folder, sorted by name; none if it has been visited before through a link."""
     status = folder.stat()
     if (status.st_dev, status.st_ino) in seen:
         return []
@@ -90,24 +90,26 @@ def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _found(path: Path, root: Path) -> Found | UnreadableDocumentError:
+def _found(path: Path, root: Path) -> FoundFile | UnreadableDocumentError:
     try:
         str(path.resolve()).encode()
     except UnicodeEncodeError:
-        return UnreadableDocumentError(_named(path), "its name, or that of its folder, is not UTF-8 text; rename it")
-    return Found(path, _CONTROL.sub(" ", path.relative_to(root).as_posix()), root)
+        return UnreadableDocumentError(_named(path), "its name or its folder's name is not valid UTF-8; rename it")
+    return FoundFile(path, _CONTROL.sub(" ", path.relative_to(root).as_posix()), root)
 
 
 def _named(path: Path) -> str:
     return _CONTROL.sub(" ", os.fsencode(path).decode(errors="backslashreplace"))
 
 
-def read(found: Found, limits: Limits = DEFAULT_LIMITS, splitting: Splitting = DEFAULT_SPLITTING) -> Iterator[Read]:
-    """The documents in a file, each with its digest; what cannot be read comes as its error, never as another one."""
+def read(
+    found: FoundFile, limits: ReadingLimits = DEFAULT_LIMITS, splitting: Splitting = DEFAULT_SPLITTING
+) -> Iterator[Read]:
+    """The documents in a file, each with its digest. Anything that cannot be read is yielded as its error."""
     form = FORMS.get(found.path.suffix.lower())
     try:
         if form is None:
-            raise UnreadableDocumentError(found.name, f"files like this are not read; known are {', '.join(FORMS)}")
+            raise UnreadableDocumentError(found.name, f"unsupported format; supported are {', '.join(FORMS)}")
         if form == "jsonl":
             yield from (
                 _of_line(found, line, splitting) for line in jsonl_lines(found.name, found.path, limits.file_bytes)
@@ -120,7 +122,7 @@ def read(found: Found, limits: Limits = DEFAULT_LIMITS, splitting: Splitting = D
         yield UnreadableDocumentError(found.name, _why(error))
 
 
-def _of_line(found: Found, line: Line | UnreadableDocumentError, splitting: Splitting) -> Read:
+def _of_line(found: FoundFile, line: Line | UnreadableDocumentError, splitting: Splitting) -> Read:
     if isinstance(line, UnreadableDocumentError):
         return line
     return Document(
@@ -129,16 +131,16 @@ def _of_line(found: Found, line: Line | UnreadableDocumentError, splitting: Spli
     )  # fmt: skip
 
 
-def _of_file(found: Found, form: str, limits: Limits, splitting: Splitting) -> Document:
+def _of_file(found: FoundFile, form: str, limits: ReadingLimits, splitting: Splitting) -> Document:
     with found.path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         data = file.read(limits.file_bytes + 1) if size <= limits.file_bytes else b""
     if max(size, len(data)) > limits.file_bytes:
-        told = max(size, len(data))
-        raise UnreadableDocumentError(found.name, f"{told:,} bytes; files of up to {limits.file_bytes:,} are read")
+        size = max(size, len(data))
+        raise UnreadableDocumentError(found.name, f"has {size:,} bytes; the limit is {limits.file_bytes:,}")
     title, text = _text_of(found.name, form, data)
     if not any(character.isalnum() for character in text):
-        raise UnreadableDocumentError(found.name, "has no text in it")
+        raise UnreadableDocumentError(found.name, "contains no text")
     return Document(
         id=found.name, text=text, title=title or found.path.stem, source=str(found.path.resolve()),
         digest=digest(title, text, splitting), markdown=form not in {"text", "pdf"},
@@ -147,19 +149,19 @@ def _of_file(found: Found, form: str, limits: Limits, splitting: Splitting) -> D
 
 def _text_of(name: str, form: str, data: bytes) -> tuple[str, str]:
     if form in ("html", "pdf"):
-        title, text = apart.shared.read(name, form, data)
+        title, text = sandbox.shared.read(name, form, data)
         return title or (first_heading(text) if form == "html" else ""), text
     text = decoded(name, data)
     return (first_heading(text) if form == "markdown" else ""), text
 
 
 def digest(title: str, text: str, splitting: Splitting, metadata: Mapping[str, object] | None = None) -> str:
-    """Differs where the document, or the way it is read and split, differs."""
+    """A hash of the document and of the versions and settings by which it is read and split."""
     made_by = (READING_VERSION, SPLITTING_VERSION, splitting.max_tokens, splitting.overlap_tokens)
     return hashlib.sha256(repr((made_by, title, text, sorted((metadata or {}).items()))).encode()).hexdigest()
 
 
 def _why(error: OSError) -> str:
-    return {13: "no permission to read it", 40: "a link that leads to itself"}.get(
+    return {13: "no permission to read it", 40: "a symbolic link that points to itself"}.get(
         error.errno or 0, str(error.strerror)
     )

@@ -1,4 +1,4 @@
-"""HTML: becomes Markdown, so that headings, lists and tables keep their meaning; scripts and styles are left out."""
+"""Converts HTML to Markdown, which keeps headings, lists and tables; scripts and styles are dropped."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from ha_rag.index.reading.decoding import decoded, tidy
 _WITHOUT_TEXT = ("script", "style", "template", "noscript", "svg", "head", "nav", "iframe", "object")
 
 _NUMBERS = ("start", "colspan", "rowspan")
-"""Attributes that the converter takes for numbers, whatever stands there."""
+"""Attributes that the converter parses as numbers without checking them."""
 
 
-def _misleads(name: str, value: str) -> bool:
+def _is_bad_number(name: str, value: str) -> bool:
     return name in _NUMBERS and not re.fullmatch("[0-9]{1,4}", value)
 
 
 def html_text(document: str, data: bytes) -> tuple[str, str]:
     """The title and the text, as Markdown, of a page. Raises UnreadableDocumentError.
 
-    A page can be made such that this takes hours or gigabytes: see `apart`.
+    Some pages take hours or gigabytes to parse, so this runs in the process of `sandbox`.
     """
     html = decoded(document, data)
-    # Loaded here, not above: a replica that only answers questions starts a tenth of a second earlier.
+    # Imported here because a replica that only answers questions starts 0.1 s faster without it.
     from bs4 import BeautifulSoup
     from bs4.element import PreformattedString
     from markdownify import MarkdownConverter
 
     try:
-        # What follows a doctype is HTML to the parser, even where it begins like XML or like a file's name.
+        # The doctype keeps the parser from warning about input that looks like XML or a file name.
         page = BeautifulSoup(f"<!doctype html>\n{html}", "html.parser")
         title = " ".join(page.title.get_text().split()) if page.title else ""
         for element in page(_WITHOUT_TEXT):
             element.decompose()
         for mark in page(string=lambda text: isinstance(text, PreformattedString)):
-            mark.extract()  # comments, declarations, instructions
+            mark.extract()  # comments, declarations, processing instructions
         for element in page.find_all(True):
-            element.attrs = {name: value for name, value in element.attrs.items() if not _misleads(name, str(value))}
+            element.attrs = {n: value for n, value in element.attrs.items() if not _is_bad_number(n, str(value))}
         text: str = MarkdownConverter(heading_style="ATX", strip=["a", "img"]).convert_soup(page)
     except RecursionError as error:
         raise UnreadableDocumentError(document, "its elements are nested too deeply") from error
     except MemoryError:
         raise
-    except Exception as error:  # the parser refuses some pages, and the converter stumbles over some attributes
+    except Exception as error:  # neither library documents what it raises
         raise UnreadableDocumentError(document, f"the page is damaged ({type(error).__name__})") from error
-    # `&#27;` is a control character once more.
+    # Character references such as `&#27;` can produce control characters again.
     return " ".join(tidy(title).split()), tidy(text).strip()

@@ -15,7 +15,7 @@ LONGEST_ID = 512
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One document of a file. `metadata`: whatever else the line said."""
+    """One document of a file. `metadata`: the line's other fields."""
 
     id: str
     title: str
@@ -24,9 +24,9 @@ class Line:
 
 
 def jsonl_lines(name: str, file: Path, max_bytes: int) -> Iterator[Line | UnreadableDocumentError]:
-    """The documents of a file, read line by line; a line that is none comes as its error, and the rest go on.
+    """The documents of a file, read line by line; an invalid line is yielded as its error.
 
-    `name`: of the file, for the errors. `max_bytes`: of one line. Raises OSError.
+    `name`: the file's name for errors. `max_bytes`: the longest line. Raises OSError.
     """
     with file.open("rb") as lines:
         for number, data in enumerate(iter(lambda: lines.readline(max_bytes + 1), b""), start=1):
@@ -37,12 +37,12 @@ def jsonl_lines(name: str, file: Path, max_bytes: int) -> Iterator[Line | Unread
             except UnreadableDocumentError as error:
                 yield error
                 if len(data) > max_bytes:
-                    return  # where the next line begins is anybody's guess
+                    return  # the start of the next line is unknown
 
 
 def _line(name: str, data: bytes, max_bytes: int) -> Line:
     if len(data) > max_bytes:
-        raise UnreadableDocumentError(name, f"longer than {max_bytes:,} bytes; the rest of the file is left out")
+        raise UnreadableDocumentError(name, f"longer than {max_bytes:,} bytes; the rest of the file is skipped")
     try:
         fields = json.loads(decoded(name, data))
     except (ValueError, RecursionError) as error:
@@ -53,10 +53,10 @@ def _line(name: str, data: bytes, max_bytes: int) -> Line:
     if not isinstance(identity, str | int) or identity == "" or isinstance(identity, bool):
         raise UnreadableDocumentError(name, 'has no "_id"')
     if isinstance(identity, str) and len(identity) > LONGEST_ID:
-        raise UnreadableDocumentError(name, f'its "_id" has {len(identity):,} characters, at most {LONGEST_ID} may be')
+        raise UnreadableDocumentError(name, f'"_id" has {len(identity):,} characters; the limit is {LONGEST_ID}')
     if not isinstance(text, str) or not isinstance(title, str | None):
-        raise UnreadableDocumentError(name, '"text" and "title" must be texts')
+        raise UnreadableDocumentError(name, '"text" and "title" must be strings')
     if not text.strip() and not (title or "").strip():
-        raise UnreadableDocumentError(name, "has no text")
+        raise UnreadableDocumentError(name, "contains no text")
     title = tidy(title or "")
     return Line(" ".join(tidy(str(identity)).splitlines()), title, tidy(text) if text.strip() else title, fields)

@@ -1,4 +1,4 @@
-"""PDF: the text of its pages, by pypdf."""
+"""Extracts the text of PDF files with pypdf."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from ha_rag.index.reading.decoding import tidy
 
 
 def pdf_text(document: str, data: bytes) -> tuple[str, str]:
-    """The title (or "") and the text of a PDF's pages, a blank line between pages. Raises UnreadableDocumentError."""
+    """The title (or "") and the text of a PDF, with a blank line between pages. Raises UnreadableDocumentError."""
     if b"%PDF-" not in data[:1024]:
-        raise UnreadableDocumentError(document, "not a PDF, although its name says so")
+        raise UnreadableDocumentError(document, "not a PDF, despite its name")
     try:
         title, text = _title_and_text(data)
     except PermissionError as error:
-        raise UnreadableDocumentError(document, "the PDF is locked with a password") from error
+        raise UnreadableDocumentError(document, "the PDF is protected by a password") from error
     except MemoryError:
         raise
-    except Exception as error:  # a damaged PDF makes pypdf stumble over almost anything
+    except Exception as error:  # pypdf raises almost anything for a damaged PDF
         why = " ".join(tidy(str(error))[:200].split())
-        raise UnreadableDocumentError(document, f"the PDF is damaged, or of an unknown kind: {why}") from error
+        raise UnreadableDocumentError(document, f"the PDF is damaged or unsupported: {why}") from error
     if not text.strip():
-        raise UnreadableDocumentError(document, "the PDF has no text in it, only images perhaps")
+        raise UnreadableDocumentError(document, "the PDF contains no text, perhaps only images")
     return " ".join(tidy(title).split()), tidy(text)
 
 
 def _title_and_text(data: bytes) -> tuple[str, str]:
-    # Loaded here, not above: a replica that only answers questions starts a tenth of a second earlier.
+    # Imported here because a replica that only answers questions starts 0.1 s faster without it.
     from pypdf import PdfReader
 
-    # pypdf logs a warning for every flaw that it could mend; what it cannot mend is reported by us.
+    # pypdf logs a warning for each flaw that it could repair; what it cannot repair is raised above.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     reader = PdfReader(io.BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):

@@ -1,11 +1,11 @@
 import pytest
 
 from ha_rag.components.embedders.cached import CachedEmbedder, MemoryEmbeddingCache, RememberingEmbedder
-from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
+from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
 from ha_rag.components.embedders.zero import ZeroEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ComponentError, ConfigurationError, ServiceError
+from ha_rag.interfaces import Embedder
 
 
 async def test_an_empty_cache_fails_so_that_the_next_tier_answers():
@@ -13,7 +13,7 @@ async def test_an_empty_cache_fails_so_that_the_next_tier_answers():
         await CachedEmbedder().embed("a question")
 
 
-async def test_what_an_earlier_tier_embedded_is_found_again_in_its_space():
+async def test_embeddings_of_an_earlier_tier_are_found_in_its_space():
     cache, primary = MemoryEmbeddingCache(), PrimaryEmbedder()
     embedding = await RememberingEmbedder(primary, cache).embed("a question")
     cached = CachedEmbedder(cache, space=primary.space)
@@ -23,14 +23,14 @@ async def test_what_an_earlier_tier_embedded_is_found_again_in_its_space():
     assert (await cached.embed_many(["a question"]))[0].vector is embedding.vector
 
 
-async def test_vectors_of_another_space_are_never_given_out():
+async def test_vectors_of_another_space_are_never_returned():
     cache = MemoryEmbeddingCache()
     await RememberingEmbedder(SecondaryEmbedder(), cache).embed("a question")
     with pytest.raises(ComponentError):
         await CachedEmbedder(cache).embed("a question")
 
 
-async def test_only_vectors_of_its_own_space_are_remembered():
+async def test_only_vectors_of_its_own_space_are_cached():
     cached = CachedEmbedder()
     await cached.remember("a", await SecondaryEmbedder().embed("a"))
     await cached.remember("b", await ZeroEmbedder(256).embed("b"))
@@ -41,7 +41,7 @@ async def test_only_vectors_of_its_own_space_are_remembered():
     assert (await cached.embed("c")).vector.any()
 
 
-async def test_the_vector_used_longest_ago_makes_room():
+async def test_the_least_recently_used_vector_is_evicted():
     cache, space = MemoryEmbeddingCache(max_entries=2), PrimaryEmbedder().space
     vector = (await PrimaryEmbedder().embed("x")).vector
     await cache.put(space, "a", vector)
@@ -52,14 +52,14 @@ async def test_the_vector_used_longest_ago_makes_room():
     assert len(cache) == 2
 
 
-async def test_passages_are_not_kept():
+async def test_vectors_of_passages_are_not_cached():
     cache = MemoryEmbeddingCache()
     remembering = RememberingEmbedder(PrimaryEmbedder(), cache)
     assert len(await remembering.embed_many(["a", "b"])) == 2
     assert len(cache) == 0
 
 
-async def test_a_failing_tier_fills_nothing_and_fails_on():
+async def test_a_failing_tier_still_fails_and_caches_nothing():
     cache = MemoryEmbeddingCache()
     with pytest.raises(ServiceError):
         await RememberingEmbedder(PrimaryEmbedder(script=Script.always()), cache).embed("a")
@@ -79,6 +79,6 @@ def test_both_are_embedders():
     assert isinstance(RememberingEmbedder(PrimaryEmbedder(), MemoryEmbeddingCache()), Embedder)
 
 
-def test_a_cache_without_room_is_refused():
+def test_a_cache_without_capacity_is_refused():
     with pytest.raises(ConfigurationError, match="max_entries"):
         MemoryEmbeddingCache(max_entries=0)

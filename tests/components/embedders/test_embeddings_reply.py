@@ -1,4 +1,4 @@
-"""What a service says is its embedding is believed only after it was looked at."""
+"""An embeddings response is used only if it is valid."""
 
 import base64
 
@@ -22,24 +22,24 @@ def base64_of(*numbers):
 
 
 @pytest.mark.parametrize("embedding", [[3.0, 4.0], [3, 4], base64_of(3.0, 4.0)])
-def test_a_vector_comes_out_with_length_one(embedding):
+def test_a_vector_is_returned_with_unit_length(embedding):
     (vector,) = vectors_in(body(embedding), count=1, dimension=2)
     assert vector.tolist() == pytest.approx([0.6, 0.8])
     assert vector.dtype == np.float32
 
 
-def test_vectors_come_in_the_order_of_their_indexes():
+def test_vectors_are_sorted_by_index():
     first, second = vectors_in(body([0.0, 1.0], [1.0, 0.0], indexes=[1, 0]), count=2, dimension=2)
     assert (first.tolist(), second.tolist()) == ([1.0, 0.0], [0.0, 1.0])
 
 
-def test_vectors_without_indexes_come_as_given():
+def test_vectors_without_indexes_keep_their_order():
     first, _ = vectors_in(body([0.0, 1.0], [1.0, 0.0]), count=2, dimension=2)
     assert first.tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("indexes", [[0, 0], [1, 2], [0], ["0", "1"], [None, None], [0.0, 1.0]])
-def test_indexes_that_do_not_tell_which_is_which_are_malformed(indexes):
+def test_ambiguous_indexes_are_malformed(indexes):
     with pytest.raises(MalformedReplyError, match="indexes"):
         vectors_in(body([0.0, 1.0], [1.0, 0.0], indexes=indexes), count=2, dimension=2)
 
@@ -81,7 +81,7 @@ def test_indexes_that_do_not_tell_which_is_which_are_malformed(indexes):
         b'\xff\xfe{"data": []}',
     ],
 )
-def test_what_cannot_be_used_is_malformed(reply):
+def test_an_unusable_response_is_malformed(reply):
     with pytest.raises(MalformedReplyError):
         vectors_in(reply, count=1, dimension=2)
 

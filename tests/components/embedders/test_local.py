@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space
 
 
@@ -28,26 +28,26 @@ async def test_it_is_an_embedder_of_256_dimensions(local):
     assert embedding.space == Space("wordllama-l2-supercat", "1", 256)
 
 
-async def test_texts_on_one_subject_are_nearer_than_others(local):
+async def test_texts_on_one_subject_are_more_similar_than_others(local):
     question = await vector(local, "How does a circuit breaker recover?")
     near = await vector(local, "After its rest the breaker lets a probe pass and closes again.")
     far = await vector(local, "Preheat the oven and butter the cake tin.")
     assert question @ near > question @ far + 0.1
 
 
-async def test_one_by_one_and_many_give_the_same_vectors(local):
+async def test_embed_and_embed_many_return_the_same_vectors(local):
     texts = [f"text number {n} " + "word " * n for n in range(70)]
     many = await local.embed_many(texts)
     assert np.allclose([e.vector for e in many], [await vector(local, text) for text in texts], atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "\x00\x01", "🙂" * 50, "ж" * 3000])
-async def test_any_text_becomes_a_vector_without_nan(local, text):
+async def test_no_text_produces_nan(local, text):
     length = np.linalg.norm(await vector(local, text))
     assert length == pytest.approx(1.0) or length == 0.0
 
 
-async def test_no_text_is_the_zero_vector(local):
+async def test_an_empty_text_has_the_zero_vector(local):
     assert not (await vector(local, "")).any()
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from ha_rag.components.embedders.openai import OpenAIEmbedder
-from ha_rag.components.interfaces import Embedder
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ConfigurationError, MalformedReplyError, ServiceError
+from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space
 from tests.components.canned import canned_service, json_reply
 
@@ -18,14 +18,14 @@ def answer(*vectors):
     return json_reply({"data": [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]})
 
 
-def test_it_is_an_embedder_of_its_models_space():
+def test_it_is_an_embedder_in_its_models_space():
     made = embedder("http://localhost/v1", revision="2")
     assert isinstance(made, Embedder)
     assert made.space == Space("some-model", "2", 2)
     assert made.dimension == 2
 
 
-async def test_a_question_becomes_a_vector_of_length_one_in_that_space():
+async def test_a_question_becomes_a_unit_vector_in_that_space():
     async with canned_service(answer([3.0, 4.0])) as service:
         asked = embedder(service.base_url)
         embedding = await asked.embed("How does a circuit recover?")
@@ -39,7 +39,7 @@ async def test_a_question_becomes_a_vector_of_length_one_in_that_space():
         }
 
 
-async def test_many_texts_go_in_batches_and_come_back_in_order():
+async def test_many_texts_are_sent_in_batches_and_their_vectors_returned_in_order():
     replies = [answer([1.0, 0.0], [0.0, 1.0]), answer([-1.0, 0.0])]
     async with canned_service(*replies) as service:
         asked = embedder(service.base_url, batch_size=2)
@@ -49,7 +49,7 @@ async def test_many_texts_go_in_batches_and_come_back_in_order():
     assert np.array([e.vector for e in embeddings]).tolist() == [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]
 
 
-async def test_no_text_asks_nothing():
+async def test_without_texts_no_request_is_sent():
     async with canned_service(answer()) as service:
         assert await embedder(service.base_url).embed_many([]) == []
         assert service.requests == []
@@ -64,7 +64,7 @@ async def test_no_text_asks_nothing():
         ({"model": "bge-m3", "send_dimension": True}, 2),
     ],
 )
-async def test_the_dimension_is_asked_for_only_where_the_model_takes_it(settings, sent):
+async def test_the_dimension_is_sent_only_to_models_that_accept_it(settings, sent):
     async with canned_service(answer([1.0, 0.0])) as service:
         asked = embedder(service.base_url, **settings)
         await asked.embed("a")
@@ -72,7 +72,7 @@ async def test_the_dimension_is_asked_for_only_where_the_model_takes_it(settings
         assert service.body().get("dimensions") == sent
 
 
-async def test_lists_of_numbers_can_be_asked_for():
+async def test_lists_of_numbers_can_be_requested_instead_of_base64():
     async with canned_service(answer([1.0, 0.0])) as service:
         asked = embedder(service.base_url, encoding_format="float")
         await asked.embed("a")
@@ -80,7 +80,7 @@ async def test_lists_of_numbers_can_be_asked_for():
         assert service.body()["encoding_format"] == "float"
 
 
-async def test_a_text_that_no_json_can_carry_is_made_carriable():
+async def test_a_text_that_json_cannot_encode_is_made_encodable():
     async with canned_service(answer([1.0, 0.0])) as service:
         asked = embedder(service.base_url)
         await asked.embed("half \ud83d an emoji")
@@ -88,7 +88,7 @@ async def test_a_text_that_no_json_can_carry_is_made_carriable():
         assert service.body()["input"] == ["half ? an emoji"]
 
 
-async def test_a_model_swapped_for_one_of_another_width_is_noticed():
+async def test_vectors_of_another_dimension_are_malformed():
     async with canned_service(answer([1.0, 0.0, 0.0])) as service:
         asked = embedder(service.base_url)
         with pytest.raises(MalformedReplyError, match=r"\(3,\)"):
@@ -104,7 +104,7 @@ async def test_fewer_vectors_than_texts_are_malformed():
         await asked.aclose()
 
 
-async def test_a_refusing_service_is_told_with_its_status():
+async def test_an_error_response_is_reported_with_its_status():
     async with canned_service(json_reply({}, "500 No")) as service:
         asked = embedder(service.base_url)
         with pytest.raises(ServiceError) as raised:

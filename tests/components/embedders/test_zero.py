@@ -1,10 +1,10 @@
 import pytest
 
 from ha_rag.components.embedders.zero import ZeroEmbedder
-from ha_rag.components.interfaces import Embedder
+from ha_rag.interfaces import Embedder
 
 
-async def test_the_last_resort_gives_zeros_of_the_width_asked_for_in_no_space():
+async def test_the_last_resort_returns_zeros_of_the_given_width_in_no_space():
     zero = ZeroEmbedder(256)
     assert isinstance(zero, Embedder)
     for embedding in [await zero.embed("anything"), *await zero.embed_many(["a", "b"])]:
@@ -12,6 +12,6 @@ async def test_the_last_resort_gives_zeros_of_the_width_asked_for_in_no_space():
         assert embedding.space is None
 
 
-async def test_its_vector_cannot_be_written_to():
+async def test_its_vector_is_read_only():
     with pytest.raises(ValueError, match="read-only"):
         (await ZeroEmbedder(2).embed("a")).vector[0] = 1.0

@@ -15,5 +15,5 @@ from ha_rag.components.generators.citations import cited_in
         ("A [link](http://a) and [note] do not.", ()),
     ],
 )
-def test_numbers_in_brackets_are_citations_where_such_a_passage_exists(text, cited):
+def test_numbers_in_brackets_are_citations_if_the_passage_exists(text, cited):
     assert cited_in(text, passages=3) == cited

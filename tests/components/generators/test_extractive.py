@@ -3,8 +3,8 @@ import time
 import pytest
 
 from ha_rag.components.generators.extractive import CLOSEST, NO_PROSE, NOTHING_FOUND, ExtractiveGenerator
-from ha_rag.components.interfaces import Generator
 from ha_rag.errors import ConfigurationError
+from ha_rag.interfaces import Generator
 from ha_rag.messages import Passage
 
 BREAKER = Passage(
@@ -36,7 +36,7 @@ async def test_it_is_a_generator():
     assert (await generator.generate("How does a circuit recover?", [BREAKER])).text
 
 
-def test_it_answers_with_the_sentences_that_speak_of_the_question():
+def test_it_answers_with_the_sentences_about_the_question():
     generation = answered("How does a circuit recover?", INDEX, BREAKER)
     assert "lets one probe pass [2]." in generation.text
     assert "has recovered [2]." in generation.text
@@ -60,19 +60,19 @@ def test_the_answer_is_the_same_every_time():
     assert len({answered("When does a circuit open?", BREAKER, INDEX, CAKE).text for _ in range(5)}) == 1
 
 
-def test_what_is_said_twice_is_given_once():
+def test_similar_sentences_are_quoted_once():
     twin = Passage("copy.md", "copy.md#0", BREAKER.text)
     text = answered("When does the circuit open?", BREAKER, twin).text
     assert text.count("When half of the calls fail") == 1
 
 
-def test_passages_that_do_not_speak_of_it_are_quoted_with_a_warning():
+def test_passages_about_something_else_are_quoted_with_a_warning():
     generation = answered("What is the capital of France?", CAKE)
     assert generation.text == f"{CLOSEST}Preheat the oven to 180 degrees [1]."
     assert generation.cited == (1,)
 
 
-def test_without_passages_it_says_so():
+def test_without_passages_the_answer_says_so():
     generation = answered("How does a circuit recover?")
     assert (generation.text, generation.cited) == (NOTHING_FOUND, ())
 
@@ -83,11 +83,11 @@ def test_passages_without_prose_are_not_quoted():
 
 
 @pytest.mark.parametrize("question", ["", "?!", "what is it", "\x00\ud800", "circuit " * 1000])
-def test_any_question_gets_some_answer(question):
+def test_every_question_gets_an_answer(question):
     assert answered(question, BREAKER).text
 
 
-def test_the_number_of_sentences_and_the_length_are_kept():
+def test_the_limits_on_sentences_and_length_are_respected():
     assert answered("When does the circuit open?", BREAKER, max_sentences=1).text.count("[1]") == 1
     assert len(answered("When does the circuit open?", BREAKER, max_chars=20).text) < 120
 
@@ -106,6 +106,6 @@ def _timed(generator, passages):
 
 
 @pytest.mark.parametrize("settings", [{"max_sentences": 0}, {"max_chars": 0}])
-def test_an_impossible_limit_is_refused(settings):
+def test_an_invalid_limit_is_refused(settings):
     with pytest.raises(ConfigurationError):
         ExtractiveGenerator(**settings)

@@ -2,9 +2,9 @@ import orjson
 import pytest
 
 from ha_rag.components.generators.openai import OpenAIGenerator
-from ha_rag.components.interfaces import StreamingGenerator
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ComponentError, ConfigurationError, InvalidRequestError, MalformedReplyError, ServiceError
+from ha_rag.interfaces import StreamingGenerator
 from ha_rag.messages import Generation, Passage
 from tests.components.canned import canned_service, events, json_reply, reply
 
@@ -45,11 +45,11 @@ async def streamed(answer):
     return pieces, None
 
 
-def test_it_generates_at_once_and_as_a_stream():
+def test_it_implements_generator_and_streaming_generator():
     assert isinstance(OpenAIGenerator(ServiceConfig(base_url="http://localhost/v1"), model="m"), StreamingGenerator)
 
 
-async def test_an_answer_comes_with_the_passages_it_cites():
+async def test_an_answer_has_the_numbers_of_the_passages_it_cites():
     generation, request = await generated(message(" It rests [1], then probes [2][1]. "))
     assert generation == Generation("It rests [1], then probes [2][1].", (1, 2))
     assert request["model"] == "m"
@@ -57,7 +57,7 @@ async def test_an_answer_comes_with_the_passages_it_cites():
     assert '<passage n="2" from="b.md">' in request["messages"][-1]["content"]
 
 
-async def test_parameters_are_sent_along_but_never_in_the_models_place():
+async def test_parameters_are_sent_but_cannot_replace_the_model():
     _, request = await generated(message("Yes."), parameters={"temperature": 0.1, "model": "other"})
     assert (request["temperature"], request["model"]) == (0.1, "m")
 
@@ -80,59 +80,59 @@ async def test_parameters_are_sent_along_but_never_in_the_models_place():
         message(5),
     ],
 )
-async def test_a_reply_without_an_answer_is_malformed(answer):
+async def test_a_response_without_an_answer_is_malformed(answer):
     with pytest.raises(MalformedReplyError):
         await generated(answer)
 
 
 @pytest.mark.parametrize("answer", [message("So", finish="content_filter"), message(None, refusal="I will not.")])
-async def test_an_answer_held_back_is_no_fault_of_the_service(answer):
+async def test_a_refused_or_filtered_answer_is_an_invalid_request(answer):
     with pytest.raises(InvalidRequestError):
         await generated(answer)
 
 
-async def test_a_stream_hands_out_its_pieces_as_they_come():
+async def test_a_stream_yields_its_pieces_as_they_arrive():
     answer = events(piece(""), piece("It "), piece("rests [1]."), piece(finish="stop"), '{"choices": []}', "[DONE]")
     assert await streamed(answer) == (["It ", "rests [1]."], None)
 
 
-async def test_a_stream_whose_last_piece_says_so_is_complete_without_done():
+async def test_a_stream_with_a_finish_reason_is_complete_without_done():
     assert await streamed(events(piece("All."), piece(finish="length"))) == (["All."], None)
 
 
-async def test_a_stream_that_just_ends_says_so_after_what_it_gave():
+async def test_a_stream_that_ends_early_raises_after_its_last_piece():
     pieces, error = await streamed(events(piece("It "), piece("re")))
     assert pieces == ["It ", "re"]
     assert isinstance(error, MalformedReplyError)
 
 
 @pytest.mark.parametrize("rest", ["<html>", '{"choices": [{"delta', "[]", '{"choices": {}}'])
-async def test_a_stream_that_turns_to_garbage_says_so_after_what_it_gave(rest):
+async def test_a_stream_that_becomes_garbage_raises_after_its_last_piece(rest):
     pieces, error = await streamed(events(piece("It "), rest))
     assert pieces == ["It "]
     assert isinstance(error, MalformedReplyError) or rest == '{"choices": {}}'
     assert error is not None
 
 
-async def test_a_stream_without_a_word_is_malformed():
+async def test_a_stream_without_text_is_malformed():
     pieces, error = await streamed(events(piece(finish="stop"), "[DONE]"))
     assert pieces == []
     assert isinstance(error, MalformedReplyError)
 
 
-async def test_a_filter_in_the_middle_of_a_stream_is_no_fault_of_the_service():
+async def test_a_content_filter_within_a_stream_is_an_invalid_request():
     pieces, error = await streamed(events(piece("It "), piece(finish="content_filter")))
     assert pieces == ["It "]
     assert isinstance(error, InvalidRequestError)
 
 
-async def test_an_error_inside_a_stream_is_the_services():
+async def test_an_error_within_a_stream_is_a_service_error():
     _, error = await streamed(events(piece("It "), '{"error": {"message": "overloaded"}}'))
     assert type(error) is ServiceError
     assert "overloaded" in str(error)
 
 
-async def test_a_reader_that_stops_early_leaves_nothing_behind():
+async def test_a_reader_that_stops_early_leaves_no_open_connection():
     async with canned_service(events(piece("It "), piece("rests."), "[DONE]")) as service:
         generator = OpenAIGenerator(ServiceConfig(base_url=service.base_url), model="m")
         stream = generator.stream("How?", PASSAGES)

@@ -27,7 +27,7 @@ circuit = registry.breaker("payments")
 """
 
 
-def test_a_page_reads_as_plain_sentences_without_code_tables_and_headings():
+def test_a_page_becomes_plain_sentences_without_code_tables_and_headings():
     assert sentences_of(PAGE) == (
         "A circuit rests for its recovery timeout.",
         "After that, it lets one probe pass (see the law).",
@@ -52,7 +52,7 @@ def test_a_full_stop_inside_a_sentence_does_not_end_it(sentence):
 
 
 @pytest.mark.parametrize("end", ["within 5 ms.", "for at most 10 s.", "and the answer is no."])
-def test_a_unit_at_its_end_does_end_a_sentence(end):
+def test_a_full_stop_after_a_unit_ends_a_sentence(end):
     assert sentences_of(f"The circuit decides {end} Then it lets calls pass.") == (
         f"The circuit decides {end}",
         "Then it lets calls pass.",
@@ -67,7 +67,7 @@ def test_questions_and_exclamations_end_sentences():
     )
 
 
-def test_full_stops_set_apart_end_sentences_even_before_small_letters():
+def test_separate_full_stops_end_sentences_even_before_small_letters():
     assert sentences_of("the wing was studied in a slipstream . the lift was larger there .") == (
         "the wing was studied in a slipstream .",
         "the lift was larger there .",
@@ -89,5 +89,5 @@ def test_a_passage_without_prose_has_no_sentences(text):
     "piece", ["(", "[", "[a", "![", "*", "**a ", "_a ", "<a", "<!--", "`", "a. ", "| ", "1. ", "- "]
 )
 @pytest.mark.timeout(5)
-def test_hostile_text_is_read_in_reasonable_time(piece):
+def test_pathological_text_is_read_in_reasonable_time(piece):
     sentences_of(piece * 50_000)

@@ -1,4 +1,4 @@
-"""How well the retrievers find, on the Cranfield collection (public research data, kept outside the project)."""
+"""Retrieval quality on the Cranfield collection (public research data, kept outside the project)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.components.interfaces import Retriever
 from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever
 from ha_rag.index import Index, ingest
+from ha_rag.interfaces import Retriever
 
 CRANFIELD = Path(os.environ.get("HA_RAG_CRANFIELD", Path(__file__).parents[4] / "shared/data/cranfield"))
 NEEDED = pytest.mark.skipif(
@@ -40,7 +40,7 @@ async def _ndcg(retriever: Retriever, embedder: LocalEmbedder) -> float:
 
 
 @NEEDED
-async def test_hybrid_search_finds_better_than_words_and_both_reach_the_reference(tmp_path: Path) -> None:
+async def test_hybrid_search_beats_lexical_search_and_both_reach_their_reference(tmp_path: Path) -> None:
     embedder = LocalEmbedder()
     with Index(tmp_path) as index:
         report = await ingest([CRANFIELD / "corpus.jsonl"], index, {"local": embedder})

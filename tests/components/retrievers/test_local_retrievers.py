@@ -1,4 +1,4 @@
-"""The retrievers of the embedded index: hybrid, reduced, by words alone, and the one that finds nothing."""
+"""The retrievers of the embedded index: hybrid, reduced and lexical."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ha_rag.components.interfaces import Retriever
 from ha_rag.components.retrievers import (
     LexicalRetriever,
     LocalRetriever,
-    NoRetriever,
     PrimaryRetriever,
     ReducedRetriever,
     searching,
@@ -24,6 +22,7 @@ from ha_rag.components.script import Script
 from ha_rag.errors import ComponentError, ConfigurationError, ServiceError
 from ha_rag.index import Index
 from ha_rag.index.schema import DATABASE
+from ha_rag.interfaces import Retriever
 from ha_rag.messages import Embedding, Space
 from tests.index.places import OTHER, SPACE, found, put, unit
 
@@ -56,54 +55,52 @@ async def _documents(retriever: Retriever, question: str, embedding: Embedding, 
     return [passage.document for passage in await retriever.retrieve(question, embedding, top_k)]
 
 
-async def test_what_words_and_meaning_agree_on_comes_first_with_score_one(index: Index) -> None:
+async def test_a_passage_that_words_and_vectors_rank_first_has_score_one(index: Index) -> None:
     first, *others = await LocalRetriever(index).retrieve("zebras graze", _meaning(index, "c"), 4)
     assert (first.document, first.id) == ("c", "c#0")
     assert first.score == pytest.approx(1.0)
     assert all(passage.score < 1.0 for passage in others)
 
 
-async def test_meaning_finds_what_no_word_of_the_question_names(index: Index) -> None:
+async def test_vectors_find_passages_that_share_no_word_with_the_question(index: Index) -> None:
     assert (await _documents(LocalRetriever(index), "savanna horses", _meaning(index, "c")))[0] == "c"
 
 
 @pytest.mark.parametrize("embedding", [ZERO, NOWHERE, Embedding(unit(1), OTHER)], ids=["zero", "unknown", "other"])
-async def test_a_vector_of_no_space_that_is_held_leaves_the_search_to_words(index: Index, embedding: Embedding) -> None:
+async def test_a_vector_of_an_unknown_space_is_ignored_and_words_are_searched(
+    index: Index, embedding: Embedding
+) -> None:
     local, lexical = LocalRetriever(index), LexicalRetriever(index)
     assert await _documents(local, "zebras", embedding) == ["c"]
     assert await local.retrieve("a circuit", embedding, 3) == await lexical.retrieve("a circuit", embedding, 3)
 
 
-async def test_another_space_s_column_is_never_searched_even_at_the_same_width(index: Index) -> None:
+async def test_another_space_is_never_searched_even_with_the_same_dimension(index: Index) -> None:
     put(index, {"e": "Owls hoot."}, space=OTHER)
     assert await _documents(LocalRetriever(index), "", Embedding(unit(1), OTHER)) == ["e"]
 
 
-async def test_words_alone_find_nothing_where_no_word_occurs(index: Index) -> None:
+async def test_search_by_words_finds_nothing_if_no_word_occurs(index: Index) -> None:
     for retriever in (LexicalRetriever(index), LocalRetriever(index)):
         assert await retriever.retrieve("quantum chromodynamics", ZERO, 5) == []
 
 
 @pytest.mark.parametrize("top_k", [-1, 0, 1, 2, 3, 100])
-async def test_at_most_top_k_passages_come_back(index: Index, top_k: int) -> None:
+async def test_at_most_top_k_passages_are_returned(index: Index, top_k: int) -> None:
     embedding = _meaning(index, "a")
     assert len(await LocalRetriever(index).retrieve("circuit", embedding, top_k)) == max(0, min(top_k, 4))
     assert len(await LexicalRetriever(index).retrieve("circuit", embedding, top_k)) == max(0, min(top_k, 2))
 
 
 @pytest.mark.parametrize(("top_k", "expected"), [(1, 1), (2, 2), (50, 2)])
-async def test_the_reduced_one_gives_two_at_most(index: Index, top_k: int, expected: int) -> None:
+async def test_the_reduced_retriever_returns_two_passages_at_most(index: Index, top_k: int, expected: int) -> None:
     assert len(await ReducedRetriever(index).retrieve("circuit", _meaning(index, "a"), top_k)) == expected
 
 
-async def test_the_reduced_one_gives_as_many_as_it_is_told(index: Index) -> None:
+async def test_the_reduced_retriever_returns_max_docs_passages_at_most(index: Index) -> None:
     assert len(await ReducedRetriever(index, max_docs=3).retrieve("circuit", _meaning(index, "a"), 10)) == 3
     with pytest.raises(ConfigurationError, match="max_docs = 0"):
         ReducedRetriever(index, max_docs=0)
-
-
-async def test_the_last_resort_finds_nothing_and_never_fails() -> None:
-    assert await NoRetriever().retrieve("anything", ZERO, 5) == []
 
 
 @pytest.mark.parametrize("kind", [PrimaryRetriever, ReducedRetriever, LexicalRetriever])
@@ -121,13 +118,13 @@ async def test_no_question_makes_a_search_fail(index: Index, question: str) -> N
     assert documents == (["c"] if "zebra" in question else [])
 
 
-async def test_a_passage_replaced_since_the_last_look_is_found_in_its_new_form(index: Index) -> None:
+async def test_a_passage_replaced_since_the_last_poll_is_found_in_its_new_version(index: Index) -> None:
     put(index, {"c": "Zebras sleep too."}, refresh=False)
     (passage,) = await LexicalRetriever(index).retrieve("zebras", ZERO, 1)
     assert passage.text == "Zebras sleep too."
 
 
-async def test_questions_are_answered_while_an_index_is_swapped(index: Index) -> None:
+async def test_searches_succeed_while_a_new_generation_is_loaded(index: Index) -> None:
     stop = threading.Event()
 
     def write() -> None:
@@ -146,13 +143,13 @@ async def test_questions_are_answered_while_an_index_is_swapped(index: Index) ->
         writer.join()
 
 
-async def test_a_deleted_index_is_searched_as_it_was_loaded(index: Index) -> None:
+async def test_the_loaded_generation_of_a_deleted_index_is_searched(index: Index) -> None:
     shutil.rmtree(index.folder)
     index.refresh()
     assert await _documents(LocalRetriever(index), "zebra", ZERO) == ["c"]
 
 
-async def test_an_index_that_cannot_be_loaded_fails_as_a_component_does_and_recovers(tmp_path: Path) -> None:
+async def test_an_index_that_cannot_be_loaded_raises_component_errors_until_it_can(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"rubbish" * 500)
     with Index(tmp_path) as index:
         for retriever in (LocalRetriever(index), LexicalRetriever(index), ReducedRetriever(index)):
@@ -163,19 +160,19 @@ async def test_an_index_that_cannot_be_loaded_fails_as_a_component_does_and_reco
         assert await _documents(LocalRetriever(index), "zebra", ZERO) == ["c"]
 
 
-async def test_an_empty_index_gives_no_passages(tmp_path: Path) -> None:
+async def test_an_empty_index_has_no_passages(tmp_path: Path) -> None:
     with Index(tmp_path / "nowhere") as index:
         assert await LocalRetriever(index).retrieve("zebra", ZERO, 5) == []
 
 
-async def test_a_large_index_is_searched_beside_the_event_loop(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_index_is_searched_in_a_worker_thread(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
 
-    def by_words(*_: object) -> list[tuple[int, float]]:
+    def search_lexical(*_: object) -> list[tuple[int, float]]:
         threads.append(threading.current_thread().name)
         return []
 
-    monkeypatch.setattr("ha_rag.components.retrievers.local.by_words", by_words)
+    monkeypatch.setattr("ha_rag.components.retrievers.local.search_lexical", search_lexical)
     retriever = LexicalRetriever(index)
     await retriever.retrieve("zebra", ZERO, 1)
     monkeypatch.setattr(searching, "THREAD_FROM_PASSAGES", 4)
@@ -184,7 +181,7 @@ async def test_a_large_index_is_searched_beside_the_event_loop(index: Index, mon
     assert threads[1] != threads[0]
 
 
-async def test_many_tasks_may_search_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_tasks_can_search_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "THREAD_FROM_PASSAGES", 0)
     retriever, embedding = LocalRetriever(index), _meaning(index, "c")
     results = await asyncio.gather(*(_documents(retriever, "zebras graze", embedding) for _ in range(50)))

@@ -1,4 +1,4 @@
-"""PrimaryEmbedder and SecondaryEmbedder: embedders for lessons and tests, which work at once and fail on a script."""
+"""PrimaryEmbedder and SecondaryEmbedder: embedders for lessons and tests that need no setup and fail on a script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDARY_SPACE = Space("secondary-hashing", "1", 128)
 
 
 class _ScriptedEmbedder:
-    """The vector of a text by hashing, of length one, the same at every call; `script` says when it fails instead."""
+    """Hashes texts into unit vectors, deterministically; `script` decides which calls fail."""
 
     def __init__(self, space: Space, script: Script | None) -> None:
         self.space = space
@@ -33,14 +33,14 @@ class _ScriptedEmbedder:
 
 
 class PrimaryEmbedder(_ScriptedEmbedder):
-    """The first tier of a lesson: normalised numpy vectors, 256 numbers unless `dimension` says otherwise."""
+    """The first tier of a lesson: normalised numpy vectors with 256 dimensions by default."""
 
     def __init__(self, dimension: int = PRIMARY_SPACE.dimension, *, script: Script | None = None) -> None:
         super().__init__(Space(PRIMARY_SPACE.model, PRIMARY_SPACE.revision, dimension), script)
 
 
 class SecondaryEmbedder(_ScriptedEmbedder):
-    """The tier behind it: half as wide, and another vector space, so its vectors never meet the first one's."""
+    """The second tier: vectors with 128 dimensions by default, in a space of their own."""
 
     def __init__(self, dimension: int = SECONDARY_SPACE.dimension, *, script: Script | None = None) -> None:
         super().__init__(Space(SECONDARY_SPACE.model, SECONDARY_SPACE.revision, dimension), script)

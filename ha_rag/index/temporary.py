@@ -1,4 +1,4 @@
-"""Shelf: a few documents in an index of their own, for a lesson, a notebook or a test."""
+"""TemporaryIndex: an index of a few texts, for a lesson, a notebook or a test."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from ha_rag.index.splitting import split
 from ha_rag.messages import Space, Vector
 
 Documents = Mapping[str, str] | Sequence[str]
-"""Texts by name, or texts alone, which are then called document-1, document-2 and so on."""
-Column = Callable[[str], Vector]
+"""Texts by name, or texts alone, which are then named document-1, document-2 and so on."""
+Embed = Callable[[str], Vector]
 
 
-class Shelf(Index):
-    """The index of `documents`, in a temporary folder that goes when nobody holds this any more.
+class TemporaryIndex(Index):
+    """An index of `documents` in a temporary folder, which is deleted when this object is collected.
 
-    `columns`: for each vector space, what makes a text's vector. Documents are read as Markdown, and split as `ingest`
-    splits them. Raises ConfigurationError where there is none, or one is empty.
+    `embed`: for each vector space, the function that makes a text's vector. Documents are read as Markdown and split
+    like those of `ingest`. Raises ConfigurationError if there are no documents or one is empty.
     """
 
-    def __init__(self, documents: Documents, columns: Mapping[Space, Column] | None = None) -> None:
+    def __init__(self, documents: Documents, embed: Mapping[Space, Embed] | None = None) -> None:
         texts = _named(documents)
-        folder = tempfile.mkdtemp(prefix="ha-rag-shelf-")
+        folder = tempfile.mkdtemp(prefix="ha-rag-index-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         super().__init__(folder)
         with self.writer() as writer:
             for name, text in texts.items():
                 document = Document(id=name, text=text, source=name, digest=text, markdown=True)
-                pieces = split(document)
-                words = [searchable(piece.title, piece.heading, piece.text) for piece in pieces]
-                vectors = {space: [of(word) for word in words] for space, of in (columns or {}).items()}
-                writer.put(document, pieces, vectors)
+                chunks = split(document)
+                words = [searchable(chunk.title, chunk.heading, chunk.text) for chunk in chunks]
+                vectors = {space: [vector_of(word) for word in words] for space, vector_of in (embed or {}).items()}
+                writer.put(document, chunks, vectors)
             writer.commit()
         self.refresh()
 
     def __del__(self) -> None:
-        if hasattr(self, "_access"):  # it may have failed before it was an index
+        if hasattr(self, "_access"):  # the constructor may have failed early
             self.close()
 
 
@@ -53,5 +53,5 @@ def _named(documents: Documents) -> dict[str, str]:
         if not text.strip():
             raise ConfigurationError(f"documents: {name!r} is empty")
     if not named:
-        raise ConfigurationError("documents: must hold at least one text")
+        raise ConfigurationError("documents: must contain at least one text")
     return dict(named)

@@ -1,9 +1,9 @@
 import pytest
 
-from ha_rag.components.generators.teaching import FallbackGenerator, PrimaryGenerator
-from ha_rag.components.interfaces import Generator
+from ha_rag.components.generators.scripted import FallbackGenerator, PrimaryGenerator
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
+from ha_rag.interfaces import Generator
 from ha_rag.messages import Passage
 
 PASSAGES = [
@@ -14,24 +14,24 @@ QUESTION = "How does a circuit recover?"
 
 
 @pytest.mark.parametrize("passages", [PASSAGES, []])
-async def test_the_fallbacks_text_is_shorter_with_and_without_context(passages):
+async def test_the_fallbacks_answer_is_shorter_with_and_without_passages(passages):
     full = await PrimaryGenerator().generate(QUESTION, passages)
     short = await FallbackGenerator().generate(QUESTION, passages)
     assert 0 < len(short.text) < len(full.text)
 
 
-async def test_with_context_both_cite_it():
+async def test_with_passages_both_cite_them():
     assert (await PrimaryGenerator().generate(QUESTION, PASSAGES)).cited == (1, 2)
     assert len((await FallbackGenerator().generate(QUESTION, PASSAGES)).cited) == 1
 
 
-async def test_without_context_neither_claims_to_know():
+async def test_without_passages_neither_claims_to_know():
     assert "found nothing" in (await PrimaryGenerator().generate(QUESTION, [])).text
-    assert "cannot say more" in (await FallbackGenerator().generate(QUESTION, [])).text
+    assert "cannot answer this" in (await FallbackGenerator().generate(QUESTION, [])).text
 
 
 @pytest.mark.parametrize("kind", [PrimaryGenerator, FallbackGenerator])
-async def test_it_fails_on_a_script_and_then_is_well_again(kind):
+async def test_it_fails_on_a_script_and_then_recovers(kind):
     generator = kind(script=Script.failing(first=1))
     assert isinstance(generator, Generator)
     with pytest.raises(ServiceError):

@@ -1,4 +1,4 @@
-"""Tally: what became of the questions that were asked."""
+"""LoadStats: counts and latencies of the questions that a load generator asked."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What became of one question. `ms`: from when it was due. `why`: of a failure, a few words; else "".
+class QuestionResult:
+    """The result of one question. `ms`: measured from when it was due. `why`: the reason of a failure, else "".
 
-    `asked_at_s`: by the asker's monotonic clock. `served_by`: stage -> tier, as the answer says.
+    `asked_at_s`: by the asker's monotonic clock. `served_by`: stage -> tier, from the answer.
     """
 
     question: str
@@ -25,8 +25,8 @@ class Reply:
     served_by: Mapping[str, str] = field(default_factory=dict)
 
 
-class Tally:
-    """Counts of replies, and their latencies. For one event loop. Degraded answers are answers, and counted as both."""
+class LoadStats:
+    """Counts and latencies of results. For one event loop. Degraded answers are counted as answered, too."""
 
     def __init__(self) -> None:
         self.answered = 0
@@ -40,41 +40,41 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Questions that got no answer."""
+        """The number of questions without an answer."""
         return self.failures.total()
 
     @property
     def asked(self) -> int:
-        """Questions in all."""
+        """The number of questions."""
         return self.answered + self.failed
 
     @property
     def per_s(self) -> float:
-        """Answers a second."""
+        """Answers per second."""
         return self.answered / self.took_s if self.took_s else 0.0
 
-    def add(self, reply: Reply) -> None:
-        """Counts one reply. Latencies of answers and of failures are kept apart: a quick refusal is no quick answer."""
-        if not reply.answered:
-            self.failures[reply.why] += 1
-            self._failed_ms.append(reply.ms)
+    def add(self, result: QuestionResult) -> None:
+        """Counts one result. Latencies of failures are kept separately: a quick refusal is not a quick answer."""
+        if not result.answered:
+            self.failures[result.why] += 1
+            self._failed_ms.append(result.ms)
             return
         self.answered += 1
-        self.degraded += reply.degraded
-        self.replicas[reply.replica] += 1
-        self.served_by.update(f"{stage}.{tier}" for stage, tier in reply.served_by.items())
-        self._latencies_ms.append(reply.ms)
+        self.degraded += result.degraded
+        self.replicas[result.replica] += 1
+        self.served_by.update(f"{stage}.{tier}" for stage, tier in result.served_by.items())
+        self._latencies_ms.append(result.ms)
 
     def latency_ms(self, share: float) -> float:
-        """The latency that `share` (0 to 1) of the answers did not exceed; NaN where there are none."""
+        """The latency that `share` (0 to 1) of the answers did not exceed; NaN if there are none."""
         return _quantile(self._latencies_ms, share)
 
     def failed_ms(self, share: float) -> float:
-        """The same of the questions that got no answer."""
+        """The same for the questions without an answer."""
         return _quantile(self._failed_ms, share)
 
     def as_json(self) -> dict[str, object]:
-        """All of it in plain values; latencies are None where nothing was answered."""
+        """All values as JSON; latencies are None if there are none."""
         return {
             "asked": self.asked,
             "answered": self.answered,
@@ -84,8 +84,8 @@ class Tally:
             "served_by": dict(self.served_by),
             "replicas": dict(self.replicas),
             "per_s": round(self.per_s, 1),
-            "ms": _told(self.latency_ms),
-            "failed_ms": _told(self.failed_ms),
+            "ms": _percentiles(self.latency_ms),
+            "failed_ms": _percentiles(self.failed_ms),
         }
 
 
@@ -96,6 +96,6 @@ def _quantile(latencies_ms: list[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def _told(latency_ms: Callable[[float], float]) -> dict[str, float | None]:
+def _percentiles(latency_ms: Callable[[float], float]) -> dict[str, float | None]:
     named = {f"p{share:g}": latency_ms(share / 100) for share in (50, 95, 99)}
     return {name: None if math.isnan(ms) else round(ms, 2) for name, ms in named.items()}

@@ -1,4 +1,4 @@
-"""PrimaryGenerator and FallbackGenerator: generators for lessons and tests, which work at once and fail on a script."""
+"""PrimaryGenerator and FallbackGenerator: generators for lessons and tests that need no setup and fail on a script."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ha_rag.messages import Generation, Passage
 FULL = "From the documents on \u201c{question}\u201d: "
 SHORT = "In short: "
 FULL_WITHOUT_CONTEXT = (
-    "I found nothing in the documents about \u201c{question}\u201d, and I answer from the documents only. "
-    "Other words for the same thing may find more."
+    "I found nothing about \u201c{question}\u201d in the documents, and I answer only from them. "
+    "Different wording may find more."
 )
-SHORT_WITHOUT_CONTEXT = "I cannot say more about this just now."
+SHORT_WITHOUT_CONTEXT = "I cannot answer this at the moment."
 LONGEST_ECHO = 200
 
 
 class PrimaryGenerator:
-    """The first tier of a lesson: up to three cited sentences, or an honest word where no passage was found."""
+    """The first tier of a lesson: up to three cited sentences, or a statement that nothing was found."""
 
     def __init__(self, *, script: Script | None = None) -> None:
         self._script = script or Script()
@@ -35,7 +35,7 @@ class PrimaryGenerator:
 
 
 class FallbackGenerator:
-    """The tier behind it, plainer and shorter: one cited sentence, or one sentence that says there is no more."""
+    """The second tier, with shorter answers: one cited sentence, or a statement that there is no answer."""
 
     def __init__(self, *, script: Script | None = None) -> None:
         self._script = script or Script()

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from ha_rag.components.embedders.teaching import PrimaryEmbedder, SecondaryEmbedder
-from ha_rag.components.interfaces import Embedder
+from ha_rag.components.embedders.scripted import PrimaryEmbedder, SecondaryEmbedder
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
+from ha_rag.interfaces import Embedder
 
 
 @pytest.mark.parametrize("kind", [PrimaryEmbedder, SecondaryEmbedder])
-async def test_it_works_at_once_with_unit_vectors_that_never_change(kind):
+async def test_it_needs_no_setup_and_returns_the_same_unit_vector_every_time(kind):
     embedder = kind()
     assert isinstance(embedder, Embedder)
     embedding = await embedder.embed("How does a circuit recover?")
@@ -18,7 +18,7 @@ async def test_it_works_at_once_with_unit_vectors_that_never_change(kind):
 
 
 @pytest.mark.parametrize("kind", [PrimaryEmbedder, SecondaryEmbedder])
-async def test_it_fails_on_a_script_and_then_is_well_again(kind):
+async def test_it_fails_on_a_script_and_then_recovers(kind):
     embedder = kind(script=Script.failing(first=2))
     with pytest.raises(ServiceError):
         await embedder.embed("a")
@@ -27,7 +27,7 @@ async def test_it_fails_on_a_script_and_then_is_well_again(kind):
     assert (await embedder.embed_many(["a"]))[0].vector.any()
 
 
-def test_the_second_one_lives_in_a_space_of_its_own():
+def test_the_second_embedder_has_a_space_of_its_own():
     assert PrimaryEmbedder().space != SecondaryEmbedder().space
     assert PrimaryEmbedder(64).space != SecondaryEmbedder(64).space
 

@@ -1,4 +1,4 @@
-"""A request's id and its trace go with it: to the services, into the log, into probes that outlive it."""
+"""Request ids and traces are propagated to services, log lines and probes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def arrivals(provider):
     return provider.provider.counts.as_json(100)["arrivals"]
 
 
-async def test_every_service_that_a_question_needs_hears_its_id_and_its_trace(tmp_path):
+async def test_every_service_call_carries_the_request_id_and_the_trace(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
         street = Street(replica.app)
         await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1", "traceparent": PARENT})
@@ -55,7 +55,7 @@ async def test_every_service_that_a_question_needs_hears_its_id_and_its_trace(tm
     ]
 
 
-async def test_a_trace_that_breaks_the_rules_goes_no_further(tmp_path):
+async def test_an_invalid_trace_context_is_not_propagated(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
         reply = await Street(replica.app).call("POST", "/v1/query", QUESTION, headers={"traceparent": "00-nonsense"})
         heard = arrivals(provider)
@@ -63,7 +63,7 @@ async def test_a_trace_that_breaks_the_rules_goes_no_further(tmp_path):
     assert {(one["request"], one["traceparent"]) for one in heard} == {(reply.headers["x-request-id"], "")}
 
 
-async def test_the_answer_s_line_and_what_befell_on_the_way_stand_in_the_log_under_the_request_s_id(tmp_path, console):
+async def test_log_lines_of_a_request_carry_its_id(tmp_path, console):
     async with replica_over_services(tmp_path) as (replica, provider):
         provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
         await Street(replica.app).call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1"})
@@ -75,7 +75,7 @@ async def test_the_answer_s_line_and_what_befell_on_the_way_stand_in_the_log_und
     assert not any("doctor" in line for line in console.lines)
 
 
-async def test_a_probe_goes_out_under_the_id_of_the_request_that_set_it_off(tmp_path):
+async def test_a_probe_carries_the_id_of_the_request_that_triggered_it(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
         street = Street(replica.app)
         provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))

@@ -1,4 +1,4 @@
-"""Folding: moves vectors from the part of a column that is compared one by one into its graph, when they are many."""
+"""Compaction: moves vectors into a column's graph once there are too many to scan one by one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from ha_rag.errors import IndexStoreError
 from ha_rag.index.column import EXACT_FLOATS, Matrix, Rows, unpacked
 from ha_rag.index.graph import Graph
-from ha_rag.index.schema import number, set_fact, transaction
+from ha_rag.index.schema import meta_number, set_meta, transaction
 
-PORTION = 20_000
+BATCH = 20_000
 GONE_AT_LEAST = 1_000
 GONE_SHARE = 0.1
-"""A graph is built anew when more passages than this share of it, and than the number above, are gone."""
+"""A graph is rebuilt when more than this share of it, and more than GONE_AT_LEAST passages, have been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A row of the table `spaces`, as far as its graph is concerned."""
+    """The columns of a row in the table `spaces` that describe its graph."""
 
     key: int
     dimension: int
@@ -32,14 +32,14 @@ class _Stored:
         return folder / self.graph if self.graph else None
 
 
-def fold(folder: Path, database: sqlite3.Connection) -> None:
-    """Brings every column's graph up to date where that is due. The writer's lock must be held."""
+def compact(folder: Path, database: sqlite3.Connection) -> None:
+    """Updates the graph of each column that needs it. The caller must hold the writer's lock."""
     for row in database.execute("SELECT id, dimension, graph, graph_bytes, graph_last FROM spaces").fetchall():
-        _fold_one(folder, database, _Stored(*row))
+        _compact_column(folder, database, _Stored(*row))
 
 
-def _fold_one(folder: Path, database: sqlite3.Connection, stored: _Stored) -> None:
-    newest = number(database, "last_vector")
+def _compact_column(folder: Path, database: sqlite3.Connection, stored: _Stored) -> None:
+    newest = meta_number(database, "last_vector")
     reusable = _is_usable(folder, database, stored)
     since = stored.last if reusable else 0
     if not _is_due(database, stored, since, newest):
@@ -48,13 +48,13 @@ def _fold_one(folder: Path, database: sqlite3.Connection, stored: _Stored) -> No
         return
     file = stored.file(folder)
     graph = Graph.load(file, mapped=False) if reusable and file else Graph.empty(stored.dimension)
-    for rows, vectors in _portions(database, stored, since, newest):
+    for rows, vectors in _batches(database, stored, since, newest):
         graph.add(rows, vectors)
     _store(folder, database, stored, graph, newest)
 
 
 def _is_due(database: sqlite3.Connection, stored: _Stored, since: int, newest: int) -> bool:
-    if (newest - since) * stored.dimension <= EXACT_FLOATS:  # spares counting, which costs more
+    if (newest - since) * stored.dimension <= EXACT_FLOATS:  # counting is more expensive
         return False
     query = "SELECT count(*) FROM vectors WHERE id > ? AND id <= ? AND +space = ?"
     waiting: int = database.execute(query, (since, newest, stored.key)).fetchone()[0]
@@ -62,7 +62,7 @@ def _is_due(database: sqlite3.Connection, stored: _Stored, since: int, newest: i
 
 
 def _is_usable(folder: Path, database: sqlite3.Connection, stored: _Stored) -> bool:
-    """Whether there is a graph to build on: whole, and without too much in it that is gone."""
+    """Whether there is an intact graph in which not too many passages have been deleted."""
     file = stored.file(folder)
     if file is None or not file.exists() or file.stat().st_size != stored.size:
         return False
@@ -76,15 +76,15 @@ def _is_usable(folder: Path, database: sqlite3.Connection, stored: _Stored) -> b
     return gone <= GONE_SHARE * len(graph)
 
 
-def _portions(database: sqlite3.Connection, stored: _Stored, since: int, newest: int) -> Iterator[tuple[Rows, Matrix]]:
+def _batches(database: sqlite3.Connection, stored: _Stored, since: int, newest: int) -> Iterator[tuple[Rows, Matrix]]:
     query = "SELECT passage, vector FROM vectors WHERE id > ? AND id <= ? AND +space = ? ORDER BY id"
     cursor = database.execute(query, (since, newest, stored.key))
-    while found := cursor.fetchmany(PORTION):
+    while found := cursor.fetchmany(BATCH):
         yield unpacked(found, stored.dimension)
 
 
 def _store(folder: Path, database: sqlite3.Connection, stored: _Stored, graph: Graph, newest: int) -> None:
-    name = f"graph-{stored.key}-{newest}-{number(database, 'generation')}.usearch"
+    name = f"graph-{stored.key}-{newest}-{meta_number(database, 'generation')}.usearch"
     unfinished = folder / f"{name}.new"
     graph.save(unfinished)
     unfinished.replace(folder / name)
@@ -101,7 +101,7 @@ def _point_to(
     with transaction(database):
         change = "UPDATE spaces SET graph = ?, graph_bytes = ?, graph_last = ? WHERE id = ?"
         database.execute(change, (name, size, last, stored.key))
-        set_fact(database, "generation", number(database, "generation") + 1)
+        set_meta(database, "generation", meta_number(database, "generation") + 1)
     old = stored.file(folder)
     if old is not None and old.name != name:
-        old.unlink(missing_ok=True)  # readers that have it mapped keep it
+        old.unlink(missing_ok=True)  # readers that have mapped it keep their mapping

@@ -1,17 +1,17 @@
-"""Folding: long columns get a graph, which is kept up, and built anew where it is lost."""
+"""Compaction: large columns get a graph, which is kept up to date and rebuilt when it is lost."""
 
 from __future__ import annotations
 
 import pytest
 
-from ha_rag.index import Index, folding
+from ha_rag.index import Index, compaction
 from tests.index.places import SPACE, nearest, put
 
 
 @pytest.fixture(autouse=True)
 def _short_columns_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "EXACT_FLOATS", 32 * 20)
-    monkeypatch.setattr(folding, "GONE_AT_LEAST", 5)
+    monkeypatch.setattr(compaction, "EXACT_FLOATS", 32 * 20)
+    monkeypatch.setattr(compaction, "GONE_AT_LEAST", 5)
 
 
 def _texts(start: int, end: int) -> dict[str, str]:
@@ -22,7 +22,7 @@ def _graphs(index: Index) -> list[str]:
     return sorted(path.name for path in index.folder.glob("graph-*"))
 
 
-def test_a_column_that_has_grown_long_gets_a_graph_and_finds_the_same(index: Index) -> None:
+def test_a_large_column_gets_a_graph_and_finds_the_same_passages(index: Index) -> None:
     put(index, _texts(0, 20))
     assert _graphs(index) == []
     put(index, _texts(20, 41))
@@ -32,7 +32,7 @@ def test_a_column_that_has_grown_long_gets_a_graph_and_finds_the_same(index: Ind
         assert nearest(index, text)[0] == name
 
 
-def test_new_vectors_wait_beside_the_graph_until_they_are_many(index: Index) -> None:
+def test_new_vectors_stay_outside_the_graph_until_there_are_many(index: Index) -> None:
     put(index, _texts(0, 30))
     first = _graphs(index)
     put(index, _texts(30, 40))
@@ -44,7 +44,7 @@ def test_new_vectors_wait_beside_the_graph_until_they_are_many(index: Index) -> 
     assert nearest(index, _texts(3, 4)["d3"])[0] == "d3"
 
 
-def test_a_fresh_reader_maps_the_graph_and_knows_what_is_gone_from_it(index: Index) -> None:
+def test_a_new_reader_maps_the_graph_and_knows_which_passages_were_deleted(index: Index) -> None:
     put(index, _texts(0, 30))
     with index.writer() as writer:
         writer.delete("d3")
@@ -54,7 +54,7 @@ def test_a_fresh_reader_maps_the_graph_and_knows_what_is_gone_from_it(index: Ind
         assert "d3" not in nearest(fresh, _texts(3, 4)["d3"], limit=29)
 
 
-def test_a_graph_with_much_that_is_gone_is_built_anew(index: Index) -> None:
+def test_a_graph_with_many_deleted_passages_is_rebuilt(index: Index) -> None:
     put(index, _texts(0, 60))
     with index.writer() as writer:
         for n in range(10):
@@ -67,7 +67,7 @@ def test_a_graph_with_much_that_is_gone_is_built_anew(index: Index) -> None:
     assert nearest(index, _texts(33, 34)["d33"])[0] == "d33"
 
 
-def test_a_lost_graph_costs_the_column_until_the_next_writer_builds_it_anew(index: Index) -> None:
+def test_a_column_without_its_graph_is_unavailable_until_the_next_writer_rebuilds_it(index: Index) -> None:
     put(index, _texts(0, 30))
     for path in index.folder.glob("graph-*"):
         path.write_bytes(b"cut short")
@@ -82,7 +82,7 @@ def test_a_lost_graph_costs_the_column_until_the_next_writer_builds_it_anew(inde
         assert nearest(fresh, _texts(3, 4)["d3"])[0] == "d3"
 
 
-def test_a_graph_is_dropped_when_it_is_lost_and_no_longer_worth_building(index: Index) -> None:
+def test_a_lost_graph_is_dropped_when_the_column_is_small_enough_to_scan(index: Index) -> None:
     put(index, _texts(0, 30))
     with index.writer() as writer:
         for n in range(20):

@@ -6,10 +6,10 @@ import pytest
 
 from ha_rag.components.script import Script
 from ha_rag.errors import IndexBusyError, UnreadableDocumentError
-from ha_rag.index import Index, Patience, add_document, delete_document
+from ha_rag.index import Index, RetryPolicy, add_document, delete_document
 from tests.index.places import TestEmbedder, found, nearest, put
 
-HASTY = Patience(attempts=1)
+ONE_ATTEMPT = RetryPolicy(attempts=1)
 
 
 async def test_an_added_document_is_found_on_return(index: Index) -> None:
@@ -25,7 +25,7 @@ async def test_an_added_document_is_found_on_return(index: Index) -> None:
     assert nearest(index, "zebras graze")[0] == "notes/1"
 
 
-async def test_adding_it_again_replaces_it_or_does_nothing_where_it_says_the_same(index: Index) -> None:
+async def test_adding_a_document_again_replaces_it_unless_it_is_unchanged(index: Index) -> None:
     embedder = TestEmbedder()
     await add_document(index, {"primary": embedder}, "a", "zebra")
     again = await add_document(index, {"primary": embedder}, "a", "zebra")
@@ -34,7 +34,7 @@ async def test_adding_it_again_replaces_it_or_does_nothing_where_it_says_the_sam
     assert (found(index, "zebra"), found(index, "lion"), index.documents) == ([], ["a"], 1)
 
 
-async def test_a_document_without_an_id_gets_a_lasting_one(index: Index) -> None:
+async def test_a_document_without_an_id_gets_a_stable_one(index: Index) -> None:
     first = await add_document(index, {}, None, "zebra")
     assert (await add_document(index, {}, None, "zebra")).id == first.id
     assert index.documents == 1
@@ -49,7 +49,7 @@ async def test_html_is_read_as_html(index: Index) -> None:
 
 async def test_an_embedder_that_is_down_is_named_and_the_document_kept(index: Index) -> None:
     down = TestEmbedder(script=Script.always())
-    added = await add_document(index, {"primary": down}, "a", "zebra", patience=HASTY)
+    added = await add_document(index, {"primary": down}, "a", "zebra", retry_policy=ONE_ATTEMPT)
     assert added.missing == {"primary": "failed on purpose"}
     assert found(index, "zebra") == ["a"]
 
@@ -68,11 +68,11 @@ async def test_a_deleted_document_is_gone_on_return(index: Index) -> None:
     assert found(index, "zebra") == []
 
 
-async def test_deleting_from_an_index_that_is_not_there_makes_none(index: Index) -> None:
+async def test_deleting_from_a_missing_index_does_not_create_it(index: Index) -> None:
     assert not await delete_document(index, "a")
     assert not index.exists
 
 
-async def test_while_another_one_writes_a_change_is_refused(index: Index) -> None:
+async def test_changes_are_refused_while_another_writer_is_active(index: Index) -> None:
     with index.writer(), pytest.raises(IndexBusyError):
         await add_document(index, {}, "a", "zebra")

@@ -1,0 +1,177 @@
+"""The tables of the configuration file: one frozen model per table, with each key's default, constraints and meaning.
+
+A model checks one table by itself. Rules that need the environment or several tables are in `loading`. The descriptions
+are the text of docs/configuration.md. The tables of component kinds stand beside their builders, in
+`ha_rag.assembly.kinds`; `ComponentTable` and `ServiceTable` are what they share.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ha_rag.settings.urls import redis_url_rule, service_url_rule
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
+NAMESPACE_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+LAST_RESORTS = ("zero", "none", "plain")
+
+
+def _not_a_last_resort(name: str) -> str:
+    if name in LAST_RESORTS:
+        raise ValueError("is the name of a last resort in answers; choose another name")
+    return name
+
+
+ComponentName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64), AfterValidator(_not_a_last_resort)]
+Namespace = Annotated[str, Field(pattern=NAMESPACE_PATTERN, max_length=64)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+NonEmpty = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class Table(BaseModel):
+    """One table of the file: immutable, without unknown keys or type conversions ("8000" is not a number)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class FleetTable(Table):
+    """The Redis that the replicas share."""
+
+    redis_url: Annotated[NonEmpty, AfterValidator(redis_url_rule)] | None = Field(
+        default=None,
+        description="The shared Redis: `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`, "
+        "without a password. If absent, `up` starts its own and `serve` runs alone. `HA_RAG_REDIS_URL` takes "
+        "precedence.",
+    )
+    redis_password_env: str | None = Field(
+        default=None,
+        pattern=VARIABLE_PATTERN,
+        description="The environment variable that holds the Redis password. A password in the URL is refused.",
+    )
+    namespace: Namespace = Field(
+        default="ha_rag",
+        description="The prefix of every key in Redis. Fleets that share a Redis need different ones.",
+    )
+
+
+class ServerTable(Table):
+    """The HTTP server of one replica."""
+
+    host: NonEmpty = Field(default="127.0.0.1", description="The address to listen on; `0.0.0.0` for all interfaces.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 picks a free one.")
+    request_timeout_s: Seconds = Field(default=30.0, description="The longest a question may take, in seconds.")
+    max_concurrent: int = Field(
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Requests processed at a time; further ones get 503 with `Retry-After` at once.",
+    )
+    max_connections: int = Field(
+        default=2048,
+        ge=1,
+        le=100_000,
+        description="Open connections; on further ones only `/health` and `/metrics` are answered.",
+    )
+    head_timeout_s: Seconds = Field(
+        default=10.0, description="The longest a request line and headers may take to arrive, in seconds."
+    )
+    idle_timeout_s: float = Field(
+        default=5.0, ge=1, le=3600, description="How long a connection may be idle between requests, in seconds."
+    )
+    unread_timeout_s: Seconds = Field(
+        default=30.0, description="How long to wait for a client that does not read its response, in seconds."
+    )
+
+
+class IndexTable(Table):
+    """The embedded index."""
+
+    path: NonEmpty = Field(default=".ha_rag", description="The index folder, relative to the working directory.")
+
+
+class AlertsTable(Table):
+    """Who is alerted about which incidents. Nobody, while the variable named by `urls_env` is unset."""
+
+    urls_env: str = Field(
+        default="HA_RAG_ALERT_URLS",
+        pattern=VARIABLE_PATTERN,
+        description="The environment variable that holds apprise URLs (Slack, e-mail, PagerDuty, webhooks ...), "
+        "separated by white space. They contain secrets, so they are not allowed in the file.",
+    )
+    link: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        max_length=2048,
+        description="The dashboard's public address, added to every message.",
+    )
+    alert_after_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=86_400,
+        description="Alert again, as critical, about a circuit that has not closed this many seconds after it opened.",
+    )
+    flap_opens: int = Field(
+        default=3, ge=2, le=100_000, description="A circuit that opens this often within `flap_window_s` is flapping."
+    )
+    flap_window_s: float = Field(default=300.0, ge=0, le=86_400, description="The window of `flap_opens`, in seconds.")
+    degraded_share: float = Field(
+        default=0.5, gt=0, le=1, description="Alert when this share of the answers is degraded for `degraded_for_s`."
+    )
+    degraded_for_s: float = Field(
+        default=60.0, ge=0, le=86_400, description="How long `degraded_share` must be exceeded, in seconds."
+    )
+    redis_after_s: float = Field(
+        default=5.0, ge=0, le=86_400, description="Alert when Redis is unreachable for this many seconds."
+    )
+    group_s: float = Field(
+        default=2.0, ge=0, le=60, description="Incidents within this many seconds are sent as one message."
+    )
+    max_per_hour: int = Field(
+        default=60, ge=1, le=100_000, description="Messages per hour for the whole fleet; further ones are delayed."
+    )
+
+
+class ComponentTable(Table):
+    """The keys that every component has.
+
+    A kind adds its own keys in a subclass, whose docstring describes the kind. `scope`: who shares the circuit of a
+    component of this kind, unless the file says otherwise: the fleet, or nobody ("replica").
+    """
+
+    scope: ClassVar[Literal["fleet", "replica"]] = "replica"
+
+    name: ComponentName = Field(description="Its name. Its circuit is called `<type>.<name>`.")
+    kind: str = Field(description="One of the kinds below.")
+    timeout_s: Seconds = Field(default=1.0, description="The longest a call may take, in seconds.")
+    circuit: dict[str, Any] = Field(default_factory=dict, description="Values that replace those of `[circuit]`.")
+
+
+class ServiceTable(ComponentTable):
+    """The keys of a component that calls an HTTP service with an API key."""
+
+    scope: ClassVar[Literal["fleet", "replica"]] = "fleet"
+
+    base_url: Annotated[
+        str,
+        Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$", max_length=2048),
+        AfterValidator(service_url_rule),
+    ] = Field(description="The service's address, including `/v1`.")
+    model: NonEmpty = Field(description="The name of the model.")
+    api_key_env: str = Field(
+        default="OPENAI_API_KEY",
+        pattern=VARIABLE_PATTERN,
+        description="The environment variable that holds the key. If it is unset, no key is sent.",
+    )
+
+
+class ConfigurationFile(Table):
+    """The tables of the file, apart from the lists of components. Every table may be absent."""
+
+    fleet: FleetTable = Field(default_factory=FleetTable)
+    server: ServerTable = Field(default_factory=ServerTable)
+    index: IndexTable = Field(default_factory=IndexTable)
+    alerts: AlertsTable = Field(default_factory=AlertsTable)
+    circuit: dict[str, Any] = Field(default_factory=dict)
