@@ -32,13 +32,13 @@ class _Stored:
         return folder / self.graph if self.graph else None
 
 
-def fold(folder: Path, database: sqlite3.Connection) -> None:
-    """Brings every column's graph up to date where that is due. The writer's lock must be held."""
+def fold(folder: Path, database: sqlite3.Connection, threads: int) -> None:
+    """Brings every column's graph up to date where that is due. `threads`: to build with. The lock must be held."""
     for row in database.execute("SELECT id, dimension, graph, graph_bytes, graph_last FROM spaces").fetchall():
-        _fold_one(folder, database, _Stored(*row))
+        _fold_one(folder, database, _Stored(*row), threads)
 
 
-def _fold_one(folder: Path, database: sqlite3.Connection, stored: _Stored) -> None:
+def _fold_one(folder: Path, database: sqlite3.Connection, stored: _Stored, threads: int) -> None:
     newest = number(database, "last_vector")
     reusable = _is_usable(folder, database, stored)
     since = stored.last if reusable else 0
@@ -49,7 +49,7 @@ def _fold_one(folder: Path, database: sqlite3.Connection, stored: _Stored) -> No
     file = stored.file(folder)
     graph = Graph.load(file, mapped=False) if reusable and file else Graph.empty(stored.dimension)
     for rows, vectors in _portions(database, stored, since, newest):
-        graph.add(rows, vectors)
+        graph.add(rows, vectors, threads)
     _store(folder, database, stored, graph, newest)
 
 

@@ -195,9 +195,9 @@ class Index:
         if old is not None:
             old.close()
 
-    def writer(self) -> IndexWriter:
+    def writer(self, *, threads: int = 1) -> IndexWriter:
         """A writer to the same folder; a context manager. Call `refresh` afterwards to see its work here at once."""
-        return IndexWriter(self.folder)
+        return IndexWriter(self.folder, threads=threads)
 
     def close(self) -> None:
         """Lets go of the files. A search afterwards finds no passages."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ha_rag.components.interfaces import Embedder
+from ha_rag.cores import cores
 from ha_rag.index.collecting import Change, Collector
 from ha_rag.index.document import searchable
 from ha_rag.index.embedding import DEFAULT_PATIENCE, Patience, Permitted, SpaceFiller
@@ -45,7 +46,7 @@ async def ingest(
     IndexStoreError where the disk refuses; what was committed stays. What cannot be read is in the report.
     """
     fillers = [SpaceFiller(name, one, permitted=permitted, patience=patience) for name, one in embedders.items()]
-    with index.writer() as writer:
+    with index.writer(threads=cores()) as writer:
         collector = Collector([Path(path) for path in paths], writer, splitting, limits, progress)
         passages = 0
         while changes := await in_thread(collector.portion):

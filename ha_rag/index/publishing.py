@@ -17,8 +17,11 @@ REMEMBERED_GENERATIONS = 1_000
 """For so many generations a reader can catch up; one that slept longer loads everything again."""
 
 
-def publish(folder: Path, database: sqlite3.Connection) -> None:
-    """The lexical index follows the committed rows; then one transaction shows them. Doing it twice does no harm."""
+def publish(folder: Path, database: sqlite3.Connection, threads: int) -> None:
+    """The lexical index follows the committed rows; then one transaction shows them. Doing it twice does no harm.
+
+    `threads`: what a graph is built with, where one is due.
+    """
     before = fact(database, "lexical")
     name = _write_lexical(folder, database)
     with transaction(database):
@@ -27,17 +30,17 @@ def publish(folder: Path, database: sqlite3.Connection) -> None:
         set_fact(database, "analysis", ANALYSIS_VERSION)
     if before not in (None, name):
         shutil.rmtree(folder / str(before), ignore_errors=True)
-    fold(folder, database)
+    fold(folder, database, threads)
 
 
-def recover(folder: Path, database: sqlite3.Connection) -> None:
+def recover(folder: Path, database: sqlite3.Connection, threads: int) -> None:
     """Publishes what a crash left between two states, and builds anew what was lost beside the database."""
     in_transit = database.execute("SELECT 1 FROM passages WHERE state <> ? LIMIT 1", (LIVE,)).fetchone()
     newest = database.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0]
     if in_transit or newest > number(database, "last_vector") or _lexical_is_lost(folder, database):
-        publish(folder, database)
+        publish(folder, database, threads)
     else:
-        fold(folder, database)
+        fold(folder, database, threads)
 
 
 def _lexical_is_lost(folder: Path, database: sqlite3.Connection) -> bool:

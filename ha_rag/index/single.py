@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -57,7 +58,7 @@ async def add_document(
     Raises UnreadableDocumentError where there is no text or the id does not do, IndexBusyError, IndexReadOnlyError,
     IndexTooNewError, IndexStoreError.
     """
-    read = await in_thread(_read, identity, text, title, media_type)
+    read = await asyncio.to_thread(_read, identity, text, title, media_type)
     document = _document(identity, *read, metadata or {}, media_type, splitting)
     pieces = await in_thread(split, document, splitting)
     if index.holds(document.id, document.digest):

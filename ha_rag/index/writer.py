@@ -46,11 +46,13 @@ class IndexWriter:
 
     Changes are collected and seen by nobody until `commit`; leaving without a commit drops them. For one thread at a
     time. Raises IndexBusyError, IndexReadOnlyError, IndexTooNewError on entering, IndexStoreError from any verb
-    (a full disk, a damaged file); what was committed before is untouched then.
+    (a full disk, a damaged file); what was committed before is untouched then. `threads`: what a vector graph is built
+    with; one, unless the process has nothing else to do.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, threads: int = 1) -> None:
         self.folder = Path(folder)
+        self._threads = threads
         self._stack = ExitStack()
         self._connection: sqlite3.Connection | None = None
         self._spaces: dict[Space, int] = {}
@@ -61,7 +63,7 @@ class IndexWriter:
             self._connection = open_for_writing(self.folder)
             stack.callback(self._connection.close)
             with translated(self.folder):
-                recover(self.folder, self._connection)
+                recover(self.folder, self._connection, self._threads)
             self._stack = stack.pop_all()
         return self
 
@@ -172,7 +174,7 @@ class IndexWriter:
             database = self._database
             if database.in_transaction:
                 database.execute("COMMIT")
-                publish(self.folder, database)
+                publish(self.folder, database, self._threads)
 
     def rollback(self) -> None:
         """Drops what was not committed."""

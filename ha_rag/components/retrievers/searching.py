@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from ha_rag.components.retrievers.fusion import Ranking, reciprocal_rank_fusion
+from ha_rag.components.retrievers.placement import Placement
 from ha_rag.errors import ComponentError, IndexStoreError
 from ha_rag.index.index import Index
 from ha_rag.messages import Embedding, Passage
 
 DEPTH = 50
 """How many of each ranking are fused, at least: what stands below has no say in the first ten."""
-THREAD_FROM_PASSAGES = 20_000
-"""From so many passages on, a search is long enough to be worth a worker thread (a hop costs 0.05 to 0.1 ms)."""
 
 Ranked = list[tuple[int, float]]
 
@@ -33,16 +32,14 @@ def by_words_and_meaning(index: Index, question: str, embedding: Embedding, limi
     return reciprocal_rank_fusion(rankings, limit)
 
 
-async def found_in(index: Index, search: Callable[[], Ranked]) -> list[Passage]:
+async def found_in(index: Index, search: Callable[[], Ranked], placement: Placement) -> list[Passage]:
     """The passages that `search` ranks, after the index had a chance to renew itself.
 
-    In a worker thread where the index is large. Raises ComponentError where the index cannot be searched.
+    `placement` says where it runs. Raises ComponentError where the index cannot be searched.
     """
     try:
         index.look()
-        if index.passages < THREAD_FROM_PASSAGES:
-            return _passages(index, search)
-        return await asyncio.to_thread(_passages, index, search)
+        return await placement.run(index.corpus_version, partial(_passages, index, search))
     except IndexStoreError as error:
         raise ComponentError(str(error)) from error
 
