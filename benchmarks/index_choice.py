@@ -31,6 +31,7 @@ from rich.table import Table
 
 from ha_rag.components.embedders.local import LocalEmbedder
 from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever
+from ha_rag.cores import cores
 from ha_rag.index import Chunk, Document, Index, ingest
 from ha_rag.index.column import Column
 from ha_rag.index.graph import Graph
@@ -180,7 +181,7 @@ def by_numpy(vectors: Matrix) -> VectorSearch:
 
 def by_usearch(vectors: Matrix) -> VectorSearch:
     graph, file = Graph.empty(DIMENSION), Path(tempfile.mkdtemp()) / "graph"
-    graph.add(np.arange(len(vectors)), vectors)
+    graph.add(np.arange(len(vectors)), vectors, threads=cores())
     graph.save(file)
     with stopwatch() as seconds:
         mapped = Graph.load(file, mapped=True)

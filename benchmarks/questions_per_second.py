@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -62,14 +63,17 @@ def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
-async def load(url: str, connections: int, seconds: float) -> tuple[float, float]:
-    """Questions a second and the median latency in ms, asked by so many askers in a row each."""
+async def load(
+    url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]] = (QUESTION,)
+) -> tuple[float, float]:
+    """Questions a second and the median latency in ms, asked by so many askers in a row each. `questions`: in turn."""
     latencies: list[float] = []
     end = time.monotonic() + seconds
+    bodies = itertools.cycle(questions)
 
     async def ask(session: aiohttp.ClientSession) -> None:
         while (begin := time.monotonic()) < end:
-            async with session.post(url, json=QUESTION) as reply:
+            async with session.post(url, json=next(bodies)) as reply:
                 body = await reply.json()
                 if reply.status != 200 or body.get("degraded"):
                     sys.exit(f"{url} answered {reply.status}: {body}")

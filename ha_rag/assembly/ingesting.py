@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -15,12 +16,14 @@ from ha_rag.index.ingest import ingest
 from ha_rag.index.report import IngestReport, Progress
 from ha_rag.messages import ComponentType
 from ha_rag.settings import Settings
+from ha_rag.threads import size_this_process
 
 
 async def ingest_into(
     settings: Settings, paths: Sequence[Path], progress: Progress, *, mirror: bool = False
 ) -> IngestReport:
     """Ingests the documents at `paths` into the index in `settings`. Raises what `ha_rag.index.ingest` raises."""
+    size_this_process(asyncio.get_running_loop())
     tiers = embedder_tiers(settings)
     circuits = registry_of(settings, replica=f"ingest-{os.getpid()}")
     async with AsyncExitStack() as stack:

@@ -32,6 +32,7 @@ from ha_rag.system import HighAvailabilityRAG
 from ha_rag.telemetry.logs import log_event
 from ha_rag.telemetry.metrics import Metrics
 from ha_rag.telemetry.workload import Workload
+from ha_rag.threads import size_this_process
 from ha_rag.version import version
 
 FILES_BESIDE = 1024
@@ -126,6 +127,7 @@ def access_of(settings: Settings) -> Access:
 
 async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
     """Runs one replica until SIGTERM or SIGINT, and finishes accepted requests. Raises ConfigurationError."""
+    size_this_process(asyncio.get_running_loop())
     host, port = settings.server.host, settings.server.port
     allow_files(settings.server.max_connections + FILES_BESIDE)
     with listening_socket(host, port) as listening:

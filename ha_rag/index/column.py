@@ -65,7 +65,8 @@ class Column:
         return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
     def _exact(self, vector: Vector, limit: int) -> tuple[Rows, Matrix]:
-        scores = self.matrix @ vector
+        # As fast as `matrix @ vector` on one core, and starts no threads, which that would: searches run side by side.
+        scores: Matrix = np.vecdot(self.matrix, vector)
         if limit < len(scores):
             best = np.argpartition(scores, -limit)[-limit:]
             best = best[np.argsort(-scores[best], kind="stable")]

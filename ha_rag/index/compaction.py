@@ -32,13 +32,13 @@ class _Stored:
         return folder / self.graph if self.graph else None
 
 
-def compact(folder: Path, database: sqlite3.Connection) -> None:
-    """Updates the graph of each column that needs it. The caller must hold the writer's lock."""
+def compact(folder: Path, database: sqlite3.Connection, threads: int) -> None:
+    """Updates the graph of each column that needs it, with so many threads. The caller must hold the writer's lock."""
     for row in database.execute("SELECT id, dimension, graph, graph_bytes, graph_last FROM spaces").fetchall():
-        _compact_column(folder, database, _Stored(*row))
+        _compact_column(folder, database, _Stored(*row), threads)
 
 
-def _compact_column(folder: Path, database: sqlite3.Connection, stored: _Stored) -> None:
+def _compact_column(folder: Path, database: sqlite3.Connection, stored: _Stored, threads: int) -> None:
     newest = meta_number(database, "last_vector")
     reusable = _is_usable(folder, database, stored)
     since = stored.last if reusable else 0
@@ -49,7 +49,7 @@ def _compact_column(folder: Path, database: sqlite3.Connection, stored: _Stored)
     file = stored.file(folder)
     graph = Graph.load(file, mapped=False) if reusable and file else Graph.empty(stored.dimension)
     for rows, vectors in _batches(database, stored, since, newest):
-        graph.add(rows, vectors)
+        graph.add(rows, vectors, threads)
     _store(folder, database, stored, graph, newest)
 
 

@@ -56,9 +56,9 @@ class Graph:
         """Which of `rows` have a vector here."""
         return np.atleast_1d(np.asarray(self._usearch.contains(rows.astype(np.uint64)), np.bool_))
 
-    def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Adds vectors (n x dimension), keyed by their rows."""
-        self._usearch.add(rows.astype(np.uint64), vectors)
+    def add(self, rows: NDArray[np.int64], vectors: NDArray[np.float32], threads: int = 1) -> None:
+        """Adds vectors (n x dimension), keyed by their rows, with so many threads."""
+        self._usearch.add(rows.astype(np.uint64), vectors, threads=threads)
 
     def save(self, file: Path) -> None:
         """Writes the graph to `file`. Raises IndexStoreError."""
@@ -69,5 +69,5 @@ class Graph:
 
     def search(self, vector: Vector, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The rows of the nearest `limit` vectors and their cosines, best first."""
-        found = self._usearch.search(vector, limit)
+        found = self._usearch.search(vector, limit, threads=1)
         return found.keys.astype(np.int64), (1.0 - found.distances).astype(np.float32)

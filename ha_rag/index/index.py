@@ -192,9 +192,9 @@ class Index:
         if old is not None:
             old.close()
 
-    def writer(self) -> IndexWriter:
+    def writer(self, *, threads: int = 1) -> IndexWriter:
         """A writer for the same folder (a context manager). Call `refresh` afterwards to see its changes at once."""
-        return IndexWriter(self.folder)
+        return IndexWriter(self.folder, threads=threads)
 
     def close(self) -> None:
         """Closes the files. Later searches find nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ha_rag.cores import cores
 from ha_rag.index.collector import Collector, SplitDocument
 from ha_rag.index.document import searchable
 from ha_rag.index.embedding import DEFAULT_RETRY_POLICY, Permitted, RetryPolicy, SpaceFiller
@@ -47,7 +48,7 @@ async def ingest(
         SpaceFiller(name, embedder, permitted=permitted, retry_policy=retry_policy)
         for name, embedder in embedders.items()
     ]
-    with index.writer() as writer:
+    with index.writer(threads=cores()) as writer:
         collector = Collector([Path(path) for path in paths], writer, splitting, limits, progress)
         passages = 0
         while batch := await in_thread(collector.next_batch):

@@ -17,8 +17,11 @@ REMEMBERED_GENERATIONS = 1_000
 """A reader that is at most this many generations behind loads only the changes; others reload everything."""
 
 
-def publish(folder: Path, database: sqlite3.Connection) -> None:
-    """Adds the committed rows to the lexical index, then makes them visible in one transaction. Idempotent."""
+def publish(folder: Path, database: sqlite3.Connection, threads: int) -> None:
+    """Adds the committed rows to the lexical index, then makes them visible in one transaction. Idempotent.
+
+    `threads`: to build a vector graph with, if one is due.
+    """
     before = meta(database, "lexical")
     name = _write_lexical(folder, database)
     with transaction(database):
@@ -27,17 +30,17 @@ def publish(folder: Path, database: sqlite3.Connection) -> None:
         set_meta(database, "analysis", ANALYSIS_VERSION)
     if before not in (None, name):
         shutil.rmtree(folder / str(before), ignore_errors=True)
-    compact(folder, database)
+    compact(folder, database, threads)
 
 
-def recover(folder: Path, database: sqlite3.Connection) -> None:
+def recover(folder: Path, database: sqlite3.Connection, threads: int) -> None:
     """Completes a publication that a crash interrupted, and rebuilds a lost lexical index."""
     in_transit = database.execute("SELECT 1 FROM passages WHERE state <> ? LIMIT 1", (LIVE,)).fetchone()
     newest = database.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0]
     if in_transit or newest > meta_number(database, "last_vector") or _lexical_is_lost(folder, database):
-        publish(folder, database)
+        publish(folder, database, threads)
     else:
-        compact(folder, database)
+        compact(folder, database, threads)
 
 
 def _lexical_is_lost(folder: Path, database: sqlite3.Connection) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -58,7 +59,7 @@ async def add_document(
     The document can be found as soon as this returns. Raises UnreadableDocumentError if it has no text or an invalid
     id, IndexBusyError, IndexReadOnlyError, IndexTooNewError and IndexStoreError.
     """
-    read = await in_thread(_read, identity, text, title, media_type)
+    read = await asyncio.to_thread(_read, identity, text, title, media_type)
     document = _document(identity, *read, metadata or {}, media_type, splitting)
     chunks = await in_thread(split, document, splitting)
     if index.holds(document.id, document.digest):

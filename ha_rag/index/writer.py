@@ -45,12 +45,14 @@ class IndexWriter:
     """Changes an index. A context manager: entering takes the lock and completes changes that a crash interrupted.
 
     Changes become visible to readers at `commit`; leaving without a commit discards them. For one thread at a time.
-    Entering raises IndexBusyError, IndexReadOnlyError or IndexTooNewError. Any method raises IndexStoreError if the
-    disk is full or a file is damaged; committed changes are unaffected.
+    `threads`: to build a vector graph with; one, unless the process has nothing else to do. Entering raises
+    IndexBusyError, IndexReadOnlyError or IndexTooNewError. Any method raises IndexStoreError if the disk is full or a
+    file is damaged; committed changes are unaffected.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, threads: int = 1) -> None:
         self.folder = Path(folder)
+        self._threads = threads
         self._stack = ExitStack()
         self._connection: sqlite3.Connection | None = None
         self._spaces: dict[Space, int] = {}
@@ -61,7 +63,7 @@ class IndexWriter:
             self._connection = open_for_writing(self.folder)
             stack.callback(self._connection.close)
             with translated(self.folder):
-                recover(self.folder, self._connection)
+                recover(self.folder, self._connection, self._threads)
             self._stack = stack.pop_all()
         return self
 
@@ -173,7 +175,7 @@ class IndexWriter:
             database = self._database
             if database.in_transaction:
                 database.execute("COMMIT")
-                publish(self.folder, database)
+                publish(self.folder, database, self._threads)
 
 
 def _blob(space: Space, vector: Vector) -> bytes:

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.ingesting import ingest_into
-from ha_rag.assembly.replica import build_replica
+from ha_rag.assembly.replica import build_replica, serve
+from ha_rag.errors import ConfigurationError
 from ha_rag.settings import Settings
 from tests.http.street import Street
 from tests.waiting import until
@@ -112,6 +114,31 @@ async def test_an_ingest_respects_open_circuits_and_leaves_the_fleet_afterwards(
         fleet = await replica.circuits.fleet()
     assert (report.added, report.complete) == (1, True)
     assert [one.name for one in fleet.replicas] == ["rag-1"]
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+@pytest.fixture
+def blas_with_two_threads():
+    with threadpool_limits(limits=2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("this BLAS cannot be told how many threads to use")
+        yield
+
+
+async def test_an_ingest_leaves_blas_no_threads_of_its_own(settings, tmp_path, blas_with_two_threads):
+    await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
+
+    assert blas_threads() == {1}
+
+
+async def test_a_replica_leaves_blas_no_threads_of_its_own(settings, blas_with_two_threads):
+    with pytest.raises(ConfigurationError, match="cannot listen"):
+        await serve(settings.listening_on("203.0.113.1", None))
+
+    assert blas_threads() == {1}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ha_rag.cores import cores
 from ha_rag.errors import IndexStoreError
 from ha_rag.index.column import NO_ROWS, Column
 from ha_rag.index.graph import Graph
@@ -82,3 +86,46 @@ def test_an_unreadable_graph_raises_an_error_that_says_so(tmp_path: Path) -> Non
     (tmp_path / "graph").write_bytes(b"no graph")
     with pytest.raises(IndexStoreError, match="cannot be read"):
         Graph.load(tmp_path / "graph", mapped=True)
+
+
+SEARCHES = """
+import time
+import numpy as np
+from ha_rag.index.column import Column
+from ha_rag.messages import Space
+
+column = Column(Space("m", "", 256), np.arange(20_000), np.ones((20_000, 256), np.float32))
+began = time.process_time(), time.thread_time()
+for _ in range(500):
+    column.search(column.matrix[0], 10)
+print(time.process_time() - began[0], time.thread_time() - began[1])
+"""
+
+
+@pytest.mark.skipif(cores() < 2, reason="on one core a library has no reason to start a thread")
+def test_a_long_column_is_searched_in_the_thread_that_asks_and_in_no_other() -> None:
+    done = subprocess.run([sys.executable, "-c", SEARCHES], capture_output=True, text=True, check=True)
+    by_all_s, by_this_one_s = map(float, done.stdout.split())
+    # Some milliseconds are the start of BLAS's own threads; did they take part, they would compute as much again.
+    assert by_all_s - by_this_one_s < 0.5 * by_this_one_s
+
+
+def test_a_graph_is_searched_and_built_with_the_threads_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[tuple[str, int]] = []
+    graph = Graph.empty(16)
+    real = graph._usearch
+
+    class Counting:
+        def add(self, keys: Any, vectors: Any, *, threads: int = 0) -> object:
+            used.append(("add", threads))
+            return real.add(keys, vectors, threads=threads)
+
+        def search(self, vector: Any, limit: int, *, threads: int = 0) -> object:
+            used.append(("search", threads))
+            return real.search(vector, limit, threads=threads)
+
+    monkeypatch.setattr(graph, "_usearch", Counting())
+    graph.add(np.arange(10), _vectors(10))
+    graph.add(np.arange(10, 20), _vectors(10), threads=3)
+    graph.search(_vectors(1)[0], 2)
+    assert used == [("add", 1), ("add", 3), ("search", 1)]

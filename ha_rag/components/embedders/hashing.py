@@ -7,7 +7,6 @@ every process and version. On Cranfield its retrieval quality is about half of t
 
 from __future__ import annotations
 
-import asyncio
 import math
 import zlib
 from collections import Counter
@@ -22,6 +21,7 @@ from ha_rag.components.vectors import unit_or_zero
 from ha_rag.components.words import STOP_WORDS, words_of
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import Embedding, Space, Vector
+from ha_rag.threads import computing
 
 MODEL = "hashing"
 REVISION = "1"
@@ -55,7 +55,7 @@ class HashingEmbedder:
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         embeddings: list[Embedding] = []
         for start in range(0, len(texts), BATCH):
-            embeddings += await asyncio.to_thread(self._embed_batch, texts[start : start + BATCH])
+            embeddings += await computing.run(self._embed_batch, texts[start : start + BATCH])
         return embeddings
 
     def _embed_batch(self, texts: Sequence[str]) -> list[Embedding]:

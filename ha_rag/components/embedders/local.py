@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from ha_rag.components.encodable import encodable
 from ha_rag.components.vectors import unit_or_zero
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import Embedding, Space, Vector
+from ha_rag.threads import computing
 
 MODEL = "wordllama-l2-supercat"
 REVISION = "1"
@@ -50,7 +50,7 @@ class LocalEmbedder:
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         embeddings: list[Embedding] = []
         for start in range(0, len(texts), BATCH):
-            embeddings += await asyncio.to_thread(self._embed_batch, texts[start : start + BATCH])
+            embeddings += await computing.run(self._embed_batch, texts[start : start + BATCH])
         return embeddings
 
     def _embed_batch(self, texts: Sequence[str]) -> list[Embedding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ha_rag.components.retrievers.placement import Placement
 from ha_rag.components.retrievers.searching import found_in, search_hybrid, search_lexical
 from ha_rag.components.script import Script
 from ha_rag.errors import ConfigurationError
@@ -26,13 +27,15 @@ class LocalRetriever:
     def __init__(self, index: Index, *, script: Script | None = None) -> None:
         self._index = index
         self._script = script
+        self._placement = Placement()
 
     async def retrieve(self, question: str, embedding: Embedding, top_k: int) -> list[Passage]:
         if self._script is not None:
             self._script.play()
         if top_k < 1:
             return []
-        return await found_in(self._index, partial(search_hybrid, self._index, question, embedding, top_k))
+        search = partial(search_hybrid, self._index, question, embedding, top_k)
+        return await found_in(self._index, search, self._placement)
 
 
 class ReducedLocalRetriever(LocalRetriever):
@@ -59,10 +62,11 @@ class LexicalRetriever:
     def __init__(self, index: Index, *, script: Script | None = None) -> None:
         self._index = index
         self._script = script
+        self._placement = Placement()
 
     async def retrieve(self, question: str, embedding: Embedding, top_k: int) -> list[Passage]:
         if self._script is not None:
             self._script.play()
         if top_k < 1:
             return []
-        return await found_in(self._index, partial(search_lexical, self._index, question, top_k))
+        return await found_in(self._index, partial(search_lexical, self._index, question, top_k), self._placement)

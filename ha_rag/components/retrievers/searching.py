@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from ha_rag.components.retrievers.fusion import Ranking, reciprocal_rank_fusion
+from ha_rag.components.retrievers.placement import Placement
 from ha_rag.errors import ComponentError, IndexStoreError
 from ha_rag.index.index import Index
 from ha_rag.messages import Embedding, Passage
 
 DEPTH = 50
 """How many results of each ranking are merged at least; lower ones do not affect the first ten."""
-THREAD_FROM_PASSAGES = 20_000
-"""From this many passages on, a search takes long enough for a worker thread to pay off (it costs 0.05 to 0.1 ms)."""
 
 Ranked = list[tuple[int, float]]
 
@@ -33,16 +32,16 @@ def search_hybrid(index: Index, question: str, embedding: Embedding, limit: int)
     return reciprocal_rank_fusion(rankings, limit)
 
 
-async def found_in(index: Index, search: Callable[[], Ranked]) -> list[Passage]:
+async def found_in(index: Index, search: Callable[[], Ranked], placement: Placement) -> list[Passage]:
     """The passages that `search` ranks. Polls the index for a newer generation first.
 
-    Runs in a worker thread if the index is large. Raises ComponentError if the index cannot be searched.
+    `placement` decides where it runs. Raises ComponentError if the index cannot be searched.
     """
     try:
         index.poll()
-        if index.passages < THREAD_FROM_PASSAGES:
-            return _passages(index, search)
-        return await asyncio.to_thread(_passages, index, search)
+        snapshot = index.snapshot
+        generation = f"{snapshot.identity}.{snapshot.generation}"
+        return await placement.run(generation, partial(_passages, index, search))
     except IndexStoreError as error:
         raise ComponentError(str(error)) from error
 

@@ -16,7 +16,7 @@ from ha_rag.components.retrievers import (
     LocalRetriever,
     PrimaryRetriever,
     ReducedRetriever,
-    searching,
+    placement,
 )
 from ha_rag.components.script import Script
 from ha_rag.errors import ComponentError, ConfigurationError, ServiceError
@@ -24,6 +24,7 @@ from ha_rag.index import Index
 from ha_rag.index.schema import DATABASE
 from ha_rag.interfaces import Retriever
 from ha_rag.messages import Embedding, Space
+from ha_rag.threads import computing
 from tests.index.places import OTHER, SPACE, found, put, unit
 
 TEXTS = {
@@ -165,7 +166,24 @@ async def test_an_empty_index_has_no_passages(tmp_path: Path) -> None:
         assert await LocalRetriever(index).retrieve("zebra", ZERO, 5) == []
 
 
-async def test_a_large_index_is_searched_in_a_worker_thread(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_searches_that_take_long_run_beside_the_event_loop(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+
+    def search_lexical(*_: object) -> list[tuple[int, float]]:
+        threads.append(threading.current_thread().name)
+        return []
+
+    monkeypatch.setattr("ha_rag.components.retrievers.local.search_lexical", search_lexical)
+    monkeypatch.setattr(placement, "LONGEST_ON_LOOP_S", -1.0)
+    retriever = LexicalRetriever(index)
+    for _ in range(3):
+        await retriever.retrieve("zebra", ZERO, 1)
+    assert threading.current_thread().name not in threads
+
+
+async def test_searches_of_a_small_index_run_on_the_event_loop_but_for_the_first(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads: list[str] = []
 
     def search_lexical(*_: object) -> list[tuple[int, float]]:
@@ -174,15 +192,15 @@ async def test_a_large_index_is_searched_in_a_worker_thread(index: Index, monkey
 
     monkeypatch.setattr("ha_rag.components.retrievers.local.search_lexical", search_lexical)
     retriever = LexicalRetriever(index)
-    await retriever.retrieve("zebra", ZERO, 1)
-    monkeypatch.setattr(searching, "THREAD_FROM_PASSAGES", 4)
-    await retriever.retrieve("zebra", ZERO, 1)
-    assert threads[0] == threading.current_thread().name
-    assert threads[1] != threads[0]
+    for _ in range(3):
+        await retriever.retrieve("zebra", ZERO, 1)
+    first, *others = threads
+    assert first.startswith(computing.name)
+    assert others == [threading.current_thread().name] * 2
 
 
-async def test_many_tasks_can_search_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "THREAD_FROM_PASSAGES", 0)
+async def test_many_tasks_may_search_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "LONGEST_ON_LOOP_S", -1.0)
     retriever, embedding = LocalRetriever(index), _meaning(index, "c")
     results = await asyncio.gather(*(_documents(retriever, "zebras graze", embedding) for _ in range(50)))
     assert all(result[0] == "c" for result in results)

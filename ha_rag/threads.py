@@ -1,0 +1,65 @@
+"""Threads: how many of them this process computes with, decided here and nowhere else.
+
+- `computing`: one a core, for searches that are too long for the event loop and for embedding many texts;
+- `writing`: one more, for the one writer that an index can have, so that no search waits behind an ingest;
+- asyncio's own executor: a few that wait (for names, a collector, the process that reads documents) and compute little.
+
+Libraries work in the thread that calls them: columns are searched with a routine that starts no threads, usearch and
+tantivy are told so, and BLAS is limited by `size_this_process`. Two start one a core, while their caller waits: usearch
+when an ingest builds a graph, and the local embedder's tokenizer for many texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from ha_rag.cores import cores
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WAITING_THREADS = 8
+
+
+class Pool:
+    """`size` threads, started when they are first needed. Safe across tasks, event loops, threads and forks."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+        self._renew()
+        os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._executor = ThreadPoolExecutor(self.size, self.name)
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns or raises, in the caller's context. Cancelled while it waits, it never begins."""
+        call = partial(contextvars.copy_context().run, work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+
+computing = Pool("ha_rag-compute", cores())
+writing = Pool("ha_rag-write", 1)
+
+
+def size_this_process(loop: asyncio.AbstractEventLoop) -> None:
+    """Sizes what the process has beside these pools: the executor of `loop`, and BLAS, which then starts no threads.
+
+    For a process that is ours alone: a replica, an ingest. A program that uses ha_rag as a library keeps its own sizes.
+    """
+    _limit_blas()
+    loop.set_default_executor(ThreadPoolExecutor(WAITING_THREADS, "ha_rag-wait", initializer=_limit_blas))
+
+
+def _limit_blas() -> None:
+    from threadpoolctl import threadpool_limits
+
+    # Where BLAS runs on OpenMP the limit holds for the calling thread only, else for the whole process.
+    threadpool_limits(limits=1, user_api="blas")

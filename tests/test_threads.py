@@ -1,0 +1,133 @@
+"""The pools of a process: as large as they are said to be, and nothing else starts threads to compute with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from ha_rag.cores import cores
+from ha_rag.threads import WAITING_THREADS, Pool, computing, writing
+
+TOO_LONG_S = 30.0
+ASKER: contextvars.ContextVar[str] = contextvars.ContextVar("ASKER")
+
+
+async def _threads_at_once(pool: Pool) -> set[str]:
+    """The threads that three rounds of work ran in, each as wide as the pool: it ends only if so many run at once."""
+    together = threading.Barrier(pool.size)
+
+    def meet() -> str:
+        together.wait(TOO_LONG_S)
+        return threading.current_thread().name
+
+    return set(await asyncio.gather(*(pool.run(meet) for _ in range(3 * pool.size))))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+async def test_a_pool_runs_as_much_at_once_as_its_size_says_and_no_more(size: int) -> None:
+    threads = await _threads_at_once(Pool("some", size))
+    assert len(threads) == size
+    assert all(name.startswith("some") for name in threads)
+
+
+async def test_one_thread_a_core_computes_and_one_writes() -> None:
+    assert (computing.size, writing.size) == (cores(), 1)
+    assert len(await _threads_at_once(computing)) == cores()
+    assert len(await _threads_at_once(writing)) == 1
+
+
+async def test_work_in_a_pool_knows_what_its_caller_knows() -> None:
+    ASKER.set("r-1")
+    assert await computing.run(ASKER.get) == "r-1"
+
+
+async def test_an_error_in_a_pool_reaches_the_caller() -> None:
+    def fail(*, word: str) -> None:
+        raise ValueError(word)
+
+    with pytest.raises(ValueError, match="no"):
+        await computing.run(fail, word="no")
+
+
+async def test_work_whose_caller_has_left_before_a_thread_was_free_never_begins() -> None:
+    pool, began, go_on = Pool("some", 1), threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def first() -> None:
+        began.set()
+        go_on.wait(TOO_LONG_S)
+
+    occupied = asyncio.ensure_future(pool.run(first))
+    assert await asyncio.to_thread(began.wait, TOO_LONG_S)
+    left = asyncio.ensure_future(pool.run(done.append, "left"))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.gather(left, return_exceptions=True)
+    go_on.set()
+    await occupied
+    await pool.run(done.append, "next")
+    assert done == ["next"]
+
+
+IN_A_PROCESS_OF_OURS = """
+import asyncio, threading
+import numpy  # loads BLAS
+from threadpoolctl import threadpool_info
+from ha_rag.threads import WAITING_THREADS, computing, size_this_process
+
+def blas(): return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+def meet(together):
+    together.wait(30)
+    return threading.current_thread().name, max(blas(), default=1)
+
+async def main():
+    size_this_process(asyncio.get_running_loop())
+    print(blas(), await computing.run(blas))
+    together = threading.Barrier(WAITING_THREADS)
+    met = await asyncio.gather(*(asyncio.to_thread(meet, together) for _ in range(2 * WAITING_THREADS)))
+    print(len({name for name, _ in met}), {threads for _, threads in met})
+
+print(max(blas(), default=1))
+asyncio.run(main())
+"""
+
+
+def test_in_a_process_of_ours_blas_uses_the_thread_that_calls_it_and_asyncios_executor_has_its_size() -> None:
+    before, *after = _said_by(IN_A_PROCESS_OF_OURS)
+    if int(before) == 1:
+        pytest.skip("BLAS uses one thread here anyway")
+    assert after == ["{1} {1}", f"{WAITING_THREADS} {{1}}"]
+
+
+AFTER_A_FORK = """
+import asyncio, os
+from ha_rag.threads import computing
+
+asyncio.run(computing.run(int))
+child = os.fork()
+if not child:
+    os._exit(asyncio.run(computing.run(lambda: 7)))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_process_that_was_forked_has_threads_of_its_own() -> None:
+    assert _said_by(AFTER_A_FORK) == ["7"]
+
+
+def _said_by(program: str) -> list[str]:
+    """The lines that a Python program prints."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
