@@ -57,19 +57,26 @@ def _streaks(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> tuple
     if not (recent or overdue) or not terms.has_streaks:
         return circuit, ""
     counts = sum(recent, Counts())
-    failed, failed_why = _streak(circuit.streak, terms, now_ms, counts.failed + overdue, counts.ok, slow=False)
+    how, bad, threshold = (
+        "failed or hung" if overdue > 0 else "failed",
+        counts.failed + overdue,
+        terms.failure_threshold,
+    )
+    failed, failed_why = _streak(circuit.streak, terms, now_ms, bad, counts.ok, threshold, how)
     slow, slow_why = circuit.slow_streak, ""
     if terms.slow_threshold <= 1:
-        slow, slow_why = _streak(slow, terms, now_ms, counts.slow, max(0, counts.samples - counts.slow), slow=True)
+        fast = max(0, counts.samples - counts.slow)
+        slow, slow_why = _streak(slow, terms, now_ms, counts.slow, fast, terms.slow_threshold, "were slow")
     return replace(circuit, streak=failed, slow_streak=slow), failed_why or slow_why
 
 
-def _streak(before: Streak, terms: Terms, now_ms: int, bad: int, good: int, *, slow: bool) -> tuple[Streak, str]:
-    threshold = terms.slow_threshold if slow else terms.failure_threshold
+def _streak(
+    before: Streak, terms: Terms, now_ms: int, bad: int, good: int, threshold: float, how: str
+) -> tuple[Streak, str]:
     streak = grown(before, now_ms, bad, good, threshold, terms.window_ms)
     if not opens(streak, now_ms, bad, good, threshold, terms.streak_need, terms.blip_ms):
         return streak, ""
-    how, seconds = "were slow" if slow else "failed", (now_ms - streak.since_ms) / 1000
+    seconds = (now_ms - streak.since_ms) / 1000
     return streak, f"{streak.bad} of {streak.bad + streak.good} calls {how} within {seconds:.1f} s"
 
 

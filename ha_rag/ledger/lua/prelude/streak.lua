@@ -31,7 +31,8 @@ end
 -- Grows both by what a batch holds of the last bucket; why one of them opens the circuit, or nil.
 local function grow_streaks(c, terms, now, recent)
   if not (recent.any or recent.overdue ~= 0) or terms.blip_ms >= terms.window_ms then return nil end
-  local failed = grow(c, 'streak', terms, now, recent.failed + recent.overdue, recent.ok, terms.failure_threshold, 'failed')
+  local how, bad = recent.overdue > 0 and 'failed or hung' or 'failed', recent.failed + recent.overdue
+  local failed = grow(c, 'streak', terms, now, bad, recent.ok, terms.failure_threshold, how)
   local slow
   if terms.slow_threshold <= 1 then
     local fast = math.max(0, recent.ok + recent.failed - recent.slow)
