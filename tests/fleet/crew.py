@@ -30,7 +30,11 @@ LEASE_S = TIMEOUT_S + 1.0
 REST_S = 1.5
 """The shortest rest there can be: no rest is shorter than a probe may last."""
 
-POLICY = {"min_samples": 3, "recovery_timeout_s": REST_S, "recovery_timeout_max_s": 2 * REST_S, "probe_successes": 2}
+POLICY = {
+    "min_samples": 3, "recovery_timeout_s": REST_S, "recovery_timeout_max_s": 2 * REST_S, "probe_successes": 2,
+    # A circuit that probes have just closed counts for this long without judging; here it opens again at once.
+    "blip_s": 0.05,
+}  # fmt: skip
 
 SLACK_S = 2.0
 """What a busy machine may add to a time that the law promises."""
@@ -165,9 +169,16 @@ class Crew:
             await asyncio.sleep(0.02)
 
     async def open(self, mode: str = "error", **fault: Any) -> None:
-        """Breaks the service, and lets the first member open the circuit for all."""
+        """Breaks the service, and lets the first member open the circuit for all.
+
+        A circuit that probes have just closed counts for `blip_s` before it judges: it goes on calling until then.
+        """
         await self.provider.fail("chat", mode, **fault)
-        assert "ok" not in await self.members[0].call(3)
+        first, deadline = self.members[0], asyncio.get_running_loop().time() + 2.0
+        assert "ok" not in await first.call(3)
+        while await first.state() == "closed" and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.1)
+            assert "ok" not in await first.call()
         await self.until("open", within_s=0.5)
 
     async def fail_until_open(self, within_s: float) -> None:

@@ -179,7 +179,8 @@ class Gate:
                 return False
             cell.failed += 1
             cell.overdue -= late
-            cell.slow += now - started_s > self._slow_s
+            if not self._is_auto:  # by itself a failure is no sign that answers have become slower
+                cell.slow += now - started_s > self._slow_s
             self.judge(now)
             return True
 
