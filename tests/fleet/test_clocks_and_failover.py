@@ -54,7 +54,7 @@ async def test_a_replica_whose_clock_is_an_hour_off_shares_circuits_like_any_oth
             await rests_and_is_closed_by([astray], crew, began_s)
 
             await crew.provider.fail("chat")
-            await others[0].call(6)
+            await crew.until("open", within_s=2.0, calling=True, members=others[:1])
             await crew.until("open", within_s=0.5)
             await crew.never_went_back()
     finally:
@@ -86,7 +86,7 @@ async def test_a_clock_that_jumps_while_the_circuit_is_open_ends_no_rest_early_a
             await crew.provider.fail("chat")
             clock.write_text("+0")
             began_s = time.monotonic()
-            await astray.call(6)
+            await crew.until("open", within_s=2.0, calling=True, members=[astray])
             await crew.until("open", within_s=0.5)
             await rests_and_is_closed_by(others, crew, began_s)
             await crew.never_went_back()
