@@ -1,11 +1,10 @@
-"""How soon a dead, hanging or slow service is noticed: by a real fleet, and by simulated rules of ours and of others.
+"""How soon a dead, hanging or slow service is noticed: by a real fleet.
 
-    python -m benchmarks.detection [--rate 40] [--simulate] [--quick]
+    python -m benchmarks.detection [--rate 40] [--quick]
 
 The fleet: three replicas, Redis and the simulated provider, each a process of its own, under a steady load that this
 process spreads over the replicas. For each outage: seconds until the embedder's circuit is open on all three, calls
-that reached the service from the outage to then, and seconds that its callers waited for those calls. `--simulate`:
-the rules of peers beside ours instead (`detection_simulation.py`), with how often they open by mistake.
+that reached the service from the outage to then, and seconds that its callers waited for those calls.
 """
 
 from __future__ import annotations
@@ -198,14 +197,8 @@ def main() -> None:
     """Measures and prints."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     arguments.add_argument("--rate", type=float, default=40.0, help="questions a second, over three replicas")
-    arguments.add_argument("--quick", action="store_true", help="a shorter warm-up; fewer simulated runs")
-    arguments.add_argument("--simulate", action="store_true", help="the simulated rules instead of the fleet")
+    arguments.add_argument("--quick", action="store_true", help="a shorter warm-up")
     given = arguments.parse_args()
-    if given.simulate:
-        from benchmarks.detection_simulation import tables
-
-        tables(5 if given.quick else 20)
-        return
     print(f"three replicas, {given.rate:g} questions a second, circuit {CIRCUIT}")
     print(f"{'':40}{'open on all':>12}{'calls':>8}{'waited':>12}")
     for outage in OUTAGES:

@@ -85,7 +85,7 @@ async def test_a_thousand_questions_with_a_hundredth_of_a_second_each_open_no_ci
 @pytest.mark.parametrize("stage", CIRCUITS)
 async def test_a_client_that_hangs_up_in_the_middle_of_the_probe_does_not_lose_it(fleet: Fleet, stage: str):
     await open_to_half_open(fleet, stage)
-    await fleet.provider.fail(stage, "slow", delay_s=0.4)
+    await fleet.provider.fail(stage, "slow", delay_s=0.2)
     received = await fleet.provider.calls(stage)
     for _ in range(2):  # as many good probes as it takes
         asking = asyncio.ensure_future(ask_again_and_again(fleet.replicas[0]))
