@@ -165,9 +165,9 @@ async def measure(redis_url: str, folder: Path, outage: Outage, rate: float, war
         await ready(f"{provider}/faults")
         ingest = [sys.executable, "-m", "ha_rag", "ingest", str(documents), "--config", str(config)]
         subprocess.run(ingest, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for number, replica in enumerate(ports):
+        for number, replica_port in enumerate(ports):
             os.environ["HA_RAG_REPLICA"] = f"rag-{number + 1}"
-            stack.enter_context(program("-m", "ha_rag", "serve", "--port", str(replica), "--config", str(config)))
+            stack.enter_context(program("-m", "ha_rag", "serve", "--port", str(replica_port), "--config", str(config)))
         for replica in replicas:
             await ready(f"{replica}/health/ready")
         connector = aiohttp.TCPConnector(limit=0)
