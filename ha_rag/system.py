@@ -11,7 +11,7 @@ from ha_rag.clock import Clock, SystemClock
 from ha_rag.deadline import Deadline
 from ha_rag.events import QuestionAnswered, Sink, TierFellBack, announce
 from ha_rag.messages import Answer, Citation, ComponentType, Embedding, Generation, Passage
-from ha_rag.strategy.guard import Circuits
+from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.inquiry import Inquiry
 from ha_rag.strategy.observing import NOBODY, PipelineObserver
 from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question, checked_timeout_s, checked_top_k
@@ -39,7 +39,7 @@ class HighAvailabilityRAG:
     def __init__(
         self,
         strategy: FallbackStrategy,
-        circuits: Circuits | None = None,
+        circuits: BreakerSource | None = None,
         *,
         clock: Clock | None = None,
         sinks: Sequence[Sink] = (),
@@ -48,7 +48,7 @@ class HighAvailabilityRAG:
         observer: PipelineObserver | None = None,
     ) -> None:
         self.strategy = strategy
-        self.circuits: Circuits = CircuitRegistry.connect(clock=clock) if circuits is None else circuits
+        self.circuits: BreakerSource = CircuitRegistry.connect(clock=clock) if circuits is None else circuits
         self.replica = self.circuits.replica if replica is None else replica
         self.request_timeout_s = checked_timeout_s(request_timeout_s)
         self._clock = SystemClock() if clock is None else clock

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
-from ha_rag.dashboards.snapshot import CircuitPicture, FleetSnapshot
 from ha_rag.ledger.store.ledger import StreamEntry
+from ha_rag.monitor.snapshot import CircuitPicture, FleetSnapshot
 
 _COMINGS = ("replica_joined", "replica_left", "replica_lost")
 

@@ -11,17 +11,17 @@ from contextlib import asynccontextmanager
 
 from ha_rag.alerting.alerter import Alerter
 from ha_rag.alerting.delivery import AppriseDelivery, Delivery, LogDelivery
-from ha_rag.alerting.desk import Desk
+from ha_rag.alerting.notifier import Notifier
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.assembly.replica import loop_factory
 from ha_rag.breaker.fleet_observer import FleetObserver
 from ha_rag.cancellation import end
 from ha_rag.clock import SystemClock
-from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.alerts import RedisAlertStore
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.redis import RedisLedger
+from ha_rag.monitor.watcher import Watcher
 from ha_rag.settings import Settings
 
 log = logging.getLogger("ha_rag.alerter")
@@ -39,10 +39,10 @@ async def alerting(settings: Settings, delivery: Delivery | None = None) -> Asyn
     name = f"{settings.replica}-{secrets.token_hex(4)}"
     policy = alert_policy(settings)
     store = RedisAlertStore(client, settings.namespace)
-    desk = Desk(store, delivery, policy, clock, owner=name, link=settings.alerts.link)
+    notifier = Notifier(store, delivery, policy, clock, owner=name, link=settings.alerts.link)
     observer = FleetObserver(RedisLedger(client, settings.namespace), name)
     async with observer, Watcher(observer, clock).running() as watcher:
-        yield Alerter(watcher, store, desk, policy, consumer=name)
+        yield Alerter(watcher, store, notifier, policy, consumer=name)
 
 
 def delivery_of(settings: Settings) -> Delivery:

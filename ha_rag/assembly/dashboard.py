@@ -8,23 +8,23 @@ from contextlib import asynccontextmanager
 
 from ha_rag.assembly.replica import FILES_BESIDE, access_of, connection_limits, loop_factory
 from ha_rag.breaker.fleet_observer import FleetObserver
-from ha_rag.dashboards.watcher import Watcher
 from ha_rag.errors import ConfigurationError
+from ha_rag.http.dashboard_app import build_dashboard_app
 from ha_rag.http.files import allow_files
-from ha_rag.http.overlook import build_overlook
 from ha_rag.http.server import DrainingServer, listening_socket
-from ha_rag.http.service import Overlook
+from ha_rag.http.service import DashboardService
+from ha_rag.monitor.watcher import Watcher
 from ha_rag.settings import Settings
 
 
 @asynccontextmanager
-async def overlooking(settings: Settings) -> AsyncIterator[Overlook]:
+async def overlooking(settings: Settings) -> AsyncIterator[DashboardService]:
     """The data source of the dashboard's pages, while the block lasts. Raises ConfigurationError."""
     if settings.redis_url is None:
         raise ConfigurationError("a dashboard needs Redis: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
     observer = FleetObserver.connect(settings.redis_url.reveal(), namespace=settings.namespace, name=settings.replica)
     async with observer, Watcher(observer).running() as watcher:
-        yield Overlook(circuits=observer, watcher=watcher, access=access_of(settings))
+        yield DashboardService(circuits=observer, watcher=watcher, access=access_of(settings))
 
 
 def run_dashboard(settings: Settings) -> None:
@@ -39,7 +39,7 @@ async def _serve(settings: Settings) -> None:
     with listening_socket(host, port) as listening:
         async with overlooking(settings) as overlook:
             server = DrainingServer(
-                build_overlook(overlook),
+                build_dashboard_app(overlook),
                 host=host,
                 port=port,
                 finish_s=settings.server.request_timeout_s,

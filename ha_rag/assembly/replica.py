@@ -15,16 +15,16 @@ from ha_rag.assembly.gauges import gauges
 from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, retriever_tiers
 from ha_rag.assembly.tracing import traces_of
 from ha_rag.breaker.registry import CircuitRegistry
-from ha_rag.dashboards.watcher import Watcher
 from ha_rag.events import Sink
 from ha_rag.http.access import Access
 from ha_rag.http.app import build_app
 from ha_rag.http.connection import ConnectionLimits
 from ha_rag.http.files import allow_files
 from ha_rag.http.server import DrainingServer, listening_socket
-from ha_rag.http.service import Limits, Service
+from ha_rag.http.service import RequestLimits, Service
 from ha_rag.index.index import Index
 from ha_rag.index.refreshing import kept_fresh
+from ha_rag.monitor.watcher import Watcher
 from ha_rag.settings import Settings
 from ha_rag.settings.tables import ServerTable
 from ha_rag.strategy import FallbackStrategy
@@ -96,7 +96,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         watcher=Watcher(circuits),
         metrics=metrics,
         access=access_of(settings),
-        limits=Limits(request_timeout_s=timeout_s, max_concurrent=settings.server.max_concurrent),
+        limits=RequestLimits(request_timeout_s=timeout_s, max_concurrent=settings.server.max_concurrent),
         traces=traces,
         shares_state=settings.redis_url is not None,
     )

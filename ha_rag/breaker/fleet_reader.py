@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.heartbeat import Census
+from ha_rag.breaker.heartbeat import DriftDetector
 from ha_rag.breaker.report import (
     CircuitReport,
     FleetReport,
@@ -27,7 +27,7 @@ from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.events import announce
 from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.sync import Sync
-from ha_rag.ledger.sync.denied_permissions import CENSUS, ROLL
+from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, OTHER_REPLICAS
 
 LOOK_AROUND_S = 5.0
 """How often, in a fleet of up to fifty, a replica reads the heartbeats of the others."""
@@ -67,7 +67,7 @@ class FleetReader:
         if sync is None:
             return {}
         try:
-            with sync.limits.trying(ROLL):
+            with sync.limits.trying(CIRCUIT_LIST):
                 known = await sync.ledger.known_circuits()
             names = {*known, *(view.name for view in self._views.shared())}
             replies = await sync.read({name: self._terms(name) for name in names})
@@ -109,17 +109,17 @@ class FleetReader:
 
     async def look_around(self, sync: Sync) -> None:
         """Now and then, and less often in a large fleet, reads what the others say, and tells of what is odd."""
-        census = Census(self._incarnation, self._link.replica)
+        drift = DriftDetector(self._incarnation, self._link.replica)
         while self._link.sync is sync:
             await asyncio.sleep(max(LOOK_AROUND_S, sync.pace.replicas * LOOK_AROUND_S / 50))
             try:
                 replicas = [replica_report(beat) for beat in await _beats(sync)]
             except LedgerError:
                 continue
-            for event in census.noticed(replicas, self._clock.unix_ms()):
+            for event in drift.noticed(replicas, self._clock.unix_ms()):
                 announce(self._link.sinks, event)
 
 
 async def _beats(sync: Sync) -> list[Heartbeat]:
-    with sync.limits.trying(CENSUS):
+    with sync.limits.trying(OTHER_REPLICAS):
         return await sync.ledger.replicas()

@@ -53,7 +53,7 @@ def fingerprint(policy: CircuitPolicy) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
-class Census:
+class DriftDetector:
     """Looks over all heartbeats for what people should mend, and says each thing once for as long as it lasts."""
 
     def __init__(self, incarnation: str, name: str) -> None:

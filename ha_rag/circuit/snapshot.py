@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ha_rag.circuit.rules import RestorePoint, lease_wait_ms, missed
-from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 
@@ -41,7 +41,7 @@ class Snapshot:
     missed: tuple[int, int] = (0, 0)
     counts: Counts = Counts()
     voters: tuple[str, ...] = ()
-    override: Override | None = None
+    override: OperatorOverride | None = None
 
     def belief(self) -> RestorePoint:
         """What a replica that heard this would teach a ledger that forgot it."""

@@ -35,7 +35,7 @@ class OverrideMode(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class OperatorOverride:
     """An operator's word. `until_ms`: when it ends, or None: when somebody deletes it."""
 
     mode: OverrideMode
@@ -134,4 +134,4 @@ class Circuit:
     voters: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     batches: Mapping[str, Counted] = field(default_factory=lambda: NOTHING)
     leases: Mapping[str, Lease] = field(default_factory=lambda: NOTHING)
-    override: Override | None = None
+    override: OperatorOverride | None = None

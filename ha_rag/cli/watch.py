@@ -9,7 +9,7 @@ import typer
 from ha_rag.cli.options import Config
 
 if TYPE_CHECKING:
-    from ha_rag.cli.lookout import Lookout
+    from ha_rag.cli.fleet_poller import FleetPoller
 
 FRAME_S = 0.25
 """Between two frames: a rest that runs down should be seen to."""
@@ -29,9 +29,9 @@ def watch(
     config: Config = None,
 ) -> None:
     """Watch the fleet live (Ctrl-C ends it). Exit code 1 where nobody answers the first look."""
-    from ha_rag.cli.lookout import lookout
+    from ha_rag.cli.fleet_poller import fleet_poller
 
-    with lookout(url, config, every_s) as seen:
+    with fleet_poller(url, config, every_s) as seen:
         if as_json:
             _print_on(seen, once)
         elif once:
@@ -40,14 +40,14 @@ def watch(
             _show_live(seen)
 
 
-def _print_on(seen: Lookout, once: bool) -> None:
+def _print_on(seen: FleetPoller, once: bool) -> None:
     while True:
         print(seen.next_json(), flush=True)
         if once:
             return
 
 
-def _show_once(seen: Lookout) -> None:
+def _show_once(seen: FleetPoller) -> None:
     from ha_rag.cli.screen import console
 
     picture = seen.first()
@@ -55,7 +55,7 @@ def _show_once(seen: Lookout) -> None:
     screen.print(_frame(seen, screen, picture, tall=True))
 
 
-def _show_live(seen: Lookout) -> None:
+def _show_live(seen: FleetPoller) -> None:
     import time
 
     from rich.live import Live
@@ -70,7 +70,7 @@ def _show_live(seen: Lookout) -> None:
             live.update(_frame(seen, screen, seen.latest), refresh=True)
 
 
-def _frame(seen: Lookout, screen: Any, picture: Any, *, tall: bool = False) -> Any:
+def _frame(seen: FleetPoller, screen: Any, picture: Any, *, tall: bool = False) -> Any:
     from ha_rag.dashboards.terminal import Room, draw
 
     plain = not (screen.encoding or "").lower().startswith("utf")

@@ -1,1 +1,1 @@
-"""One picture of the fleet, and its two skins: the web page and the terminal view."""
+"""What draws the monitor's snapshot: the web page and the terminal view."""

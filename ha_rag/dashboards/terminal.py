@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ha_rag.dashboards.plain_text import harmless
-from ha_rag.dashboards.snapshot import (
+from ha_rag.monitor.snapshot import (
     CircuitPicture,
     FleetSnapshot,
     Rate,

@@ -1,10 +1,10 @@
-"""The application of one replica: layers that every request passes, and the endpoints behind them."""
+"""The application of one replica: the layers that every request passes, and the endpoints behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,21 +19,20 @@ from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
 from ha_rag.http.chat import chat_routes
 from ha_rag.http.circuits import circuit_routes
-from ha_rag.http.description import Described
-from ha_rag.http.direct import Direct
 from ha_rag.http.documents import document_routes
+from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
-from ha_rag.http.head import Head
 from ha_rag.http.health import health_routes, probe_routes
-from ha_rag.http.methods import methods_at
-from ha_rag.http.metrics import Counted, metrics_routes
+from ha_rag.http.metrics import RequestCounter, metrics_routes
+from ha_rag.http.openapi import DescribedApp
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, problem_of
 from ha_rag.http.query import answering, query_routes
 from ha_rag.http.request_id import RequestId
+from ha_rag.http.routing import FastPath, HeadAsGet, allowed_methods
 from ha_rag.http.service import Service
-from ha_rag.http.traced import Traced
+from ha_rag.http.traced_requests import TracedRequests
 from ha_rag.version import version
 
 DESCRIPTION = (
@@ -47,23 +46,25 @@ def build_app(service: Service) -> ASGIApp:
 
     Layers, outermost first: request id, tracing (if any), counting, API keys, capacity, body limit, HEAD, endpoints.
     """
-    app: ASGIApp = Direct(endpoints(service), {("POST", "/v1/query"): answering(service)})
-    app = BodyLimit(Head(app), timeout_s=service.limits.request_timeout_s)
+    described = endpoints(service)
+    labels = EndpointLabels(described.every_route())
+    app: ASGIApp = FastPath(described, {("POST", "/v1/query"): answering(service)})
+    app = BodyLimit(HeadAsGet(app), timeout_s=service.limits.request_timeout_s)
     capacity = Capacity(app, service.limits.max_concurrent)
     service.at_work, service.arriving = (lambda: capacity.at_work), (lambda: capacity.arriving)
     app = ApiKeys(capacity, service.access)
-    app = Counted(app, service.metrics.requested)
-    return RequestId(app if service.traces is None else Traced(app, service.traces))
+    app = RequestCounter(app, service.metrics.requested, labels)
+    return RequestId(app if service.traces is None else TracedRequests(app, service.traces, labels))
 
 
-def endpoints(service: Service) -> FastAPI:
+def endpoints(service: Service) -> DescribedApp:
     """A replica's endpoints."""
     return application([routes(service) for routes in _ROUTES], service.access)
 
 
-def application(routers: Sequence[APIRouter], access: Access) -> FastAPI:
-    """These endpoints and the pages' own files, with every error in its one form."""
-    app = Described(
+def application(routers: Sequence[APIRouter], access: Access) -> DescribedApp:
+    """An application of `routers` and the pages' static files, in which every error has the same form."""
+    app = DescribedApp(
         access,
         title="ha_rag",
         version=version(),
@@ -73,15 +74,13 @@ def application(routers: Sequence[APIRouter], access: Access) -> FastAPI:
         redirect_slashes=False,
     )
     for error in (Problem, HaRagError):
-        app.add_exception_handler(error, _told)
+        app.add_exception_handler(error, _error_reply)
     for router in routers:
         app.include_router(router)
     for path, files in assets().items():
         app.mount(path, files)
-    app.add_exception_handler(RequestValidationError, _told_of_a_parameter)
-    app.add_exception_handler(
-        HTTPException, _told_by_the_router([*app.routes, *(route for router in routers for route in router.routes)])
-    )
+    app.add_exception_handler(RequestValidationError, _invalid_parameter)
+    app.add_exception_handler(HTTPException, _router_errors(app.every_route()))
     return app
 
 
@@ -99,29 +98,29 @@ _ROUTES = (
 )
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _error_reply(_: Request, error: Exception) -> Response:
     return problem_of(error).response()
 
 
-async def _told_of_a_parameter(_: Request, error: Exception) -> Response:
-    """A parameter of the address, or a header, that breaks its rule; bodies are read by `bodies`."""
+async def _invalid_parameter(_: Request, error: Exception) -> Response:
+    """An invalid parameter in the URL or a header. Bodies are validated in `bodies`."""
     if not isinstance(error, RequestValidationError):
         raise error
     detail = error.errors()[0]
     return broken_rule(detail, tuple(detail["loc"][1:])).response()
 
 
-def _told_by_the_router(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def told(request: Request, error: Exception) -> Response:
+def _router_errors(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def reply(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
         path = request.url.path[:200]
         if error.status_code == 405:
-            # The router knows the methods of one of the routes at this path; there may be several.
-            allowed = {"Allow": ", ".join(methods_at(routes, request.scope))}
+            # Starlette's own Allow header covers only one of the routes at this path.
+            allowed = {"Allow": ", ".join(allowed_methods(routes, request.scope))}
             return Problem(
                 405, "method_not_allowed", f"{path} does not take {request.method}", headers=allowed
             ).response()
         return Problem(error.status_code, "not_found", f"there is nothing at {path}; see /docs").response()
 
-    return told
+    return reply

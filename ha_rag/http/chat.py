@@ -20,10 +20,10 @@ from starlette.responses import Response, StreamingResponse
 from ha_rag.clock import SystemClock
 from ha_rag.errors import ConfigurationError
 from ha_rag.http.bodies import Body, read_json
-from ha_rag.http.chat_replies import ChatReply, ModelsReply
-from ha_rag.http.describing import errors, takes
+from ha_rag.http.openapi import errors, takes
 from ha_rag.http.problems import Problem, invalid
 from ha_rag.http.questions import TopK
+from ha_rag.http.replies import ChatReply, ModelsReply
 from ha_rag.http.service import Service
 from ha_rag.http.wire import answer_wire, json_response
 from ha_rag.messages import Answer

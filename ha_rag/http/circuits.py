@@ -13,12 +13,11 @@ from ha_rag.breaker.report import CircuitReport
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.errors import UnknownCircuitError
 from ha_rag.http.bodies import Body, read_json
-from ha_rag.http.circuit_wire import circuit_wire
-from ha_rag.http.describing import errors, for_operators, takes
 from ha_rag.http.lines import Remark
+from ha_rag.http.openapi import errors, for_operators, takes
 from ha_rag.http.replies import CircuitReply, CircuitsReply
-from ha_rag.http.service import Overlook
-from ha_rag.http.wire import json_response
+from ha_rag.http.service import DashboardService
+from ha_rag.http.wire import circuit_wire, json_response
 
 CircuitName = Annotated[str, Path(examples=["embedder.primary"], description="Its name, as in `/v1/circuits`.")]
 
@@ -33,7 +32,7 @@ class OverrideBody(Body):
     )
 
 
-def circuit_routes(service: Overlook) -> APIRouter:
+def circuit_routes(service: DashboardService) -> APIRouter:
     """The endpoints, over `service`."""
     routes = APIRouter(tags=["circuits"])
     circuits = service.circuits
@@ -79,7 +78,7 @@ def circuit_routes(service: Overlook) -> APIRouter:
     return routes
 
 
-async def _report(service: Overlook, name: CircuitName) -> CircuitReport:
+async def _report(service: DashboardService, name: CircuitName) -> CircuitReport:
     found = {report.name: report for report in await service.circuits.circuits()}
     if name not in found:
         raise UnknownCircuitError(name[:128], tuple(sorted(found)))

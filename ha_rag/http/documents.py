@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ha_rag.http.bodies import Body, read_json
-from ha_rag.http.describing import errors, for_operators, takes
 from ha_rag.http.lines import Name
+from ha_rag.http.openapi import errors, for_operators, takes
 from ha_rag.http.problems import not_found
 from ha_rag.http.replies import DeletedReply, DocumentReply
 from ha_rag.http.service import Service

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Header, Query
 from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
-from ha_rag.dashboards.feed import News, feed
-from ha_rag.http.describing import errors
-from ha_rag.http.service import Overlook
+from ha_rag.http.openapi import errors
+from ha_rag.http.service import DashboardService
 from ha_rag.ledger.store.timeline import Place
+from ha_rag.monitor.feed import News, feed
 
 RETRY_MS = 1000
 """How long a client waits before it comes back."""
@@ -46,7 +46,7 @@ After = Annotated[
 WithFleet = Annotated[bool, Query(description="Also send the whole fleet: at once, each second, and at each change.")]
 
 
-def event_routes(service: Overlook) -> APIRouter:
+def event_routes(service: DashboardService) -> APIRouter:
     """The endpoint, over `service`."""
     routes = APIRouter(tags=["fleet"])
 
@@ -69,7 +69,7 @@ def event_routes(service: Overlook) -> APIRouter:
     return routes
 
 
-async def _told(service: Overlook, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:
+async def _told(service: DashboardService, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:
     # The first words go out with the first news: who hears them misses nothing that happens from then on.
     greeting = b"retry: %d\n\n" % RETRY_MS
     async with aclosing(feed(service.watcher, place)) as news:

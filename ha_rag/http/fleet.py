@@ -5,16 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ha_rag.dashboards.snapshot import FleetSnapshot
-from ha_rag.http.describing import errors
-from ha_rag.http.service import Overlook
+from ha_rag.http.openapi import errors
+from ha_rag.http.service import DashboardService
 from ha_rag.http.wire import json_response
+from ha_rag.monitor.snapshot import FleetSnapshot
 
 STALE_S = 0.5
 """A picture older than this is not handed out: the fleet is looked at anew."""
 
 
-def fleet_routes(service: Overlook) -> APIRouter:
+def fleet_routes(service: DashboardService) -> APIRouter:
     """The endpoint, over `service`."""
     routes = APIRouter(tags=["fleet"])
 

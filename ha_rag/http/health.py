@@ -9,10 +9,10 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ha_rag.http.describing import errors
+from ha_rag.http.openapi import errors
 from ha_rag.http.problems import Problem
 from ha_rag.http.replies import AliveReply, HealthReply
-from ha_rag.http.service import Overlook, Service
+from ha_rag.http.service import DashboardService, Service
 from ha_rag.http.wire import json_response
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.version import version
@@ -32,7 +32,7 @@ def health_routes(service: Service) -> APIRouter:
     return routes
 
 
-def probe_routes(service: Overlook) -> APIRouter:
+def probe_routes(service: DashboardService) -> APIRouter:
     """What starts, feeds and stops processes asks."""
     routes = APIRouter(tags=["health"])
 

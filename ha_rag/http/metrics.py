@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ha_rag.clock import SystemClock
+from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.problems import problem_of
 from ha_rag.http.service import Service
 from ha_rag.telemetry.logs import log_unanswered
@@ -16,15 +17,9 @@ from ha_rag.telemetry.metrics import CONTENT_TYPE
 
 Requested = Callable[[str, int, float], None]
 
-ENDPOINTS = frozenset(
-    {"/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready", "/metrics"}
-    | {f"/v1/{name}" for name in ("query", "chat/completions", "embeddings", "models", "circuits", "fleet", "events")}
-    | {"/v1/documents", "/v1/feedback"}
-)
 QUESTIONS = frozenset({"/v1/query", "/v1/chat/completions", "/v1/embeddings"})
-LEFT = 499
-"""The status of a request whose asker was no longer there to take an answer."""
-ONE_OF_MANY = {"/v1/circuits/": "/v1/circuits/{name}", "/v1/documents/": "/v1/documents/{document}"}
+CLIENT_CLOSED_REQUEST = 499
+"""The status counted for a request whose client closed the connection before the answer (nginx's number)."""
 
 
 def metrics_routes(service: Service) -> APIRouter:
@@ -44,25 +39,26 @@ def metrics_routes(service: Service) -> APIRouter:
     return routes
 
 
-class Counted:
-    """The layer that tells how each request ended. A path that is no endpoint counts as "other".
+class RequestCounter:
+    """The layer that counts requests by endpoint and status, and measures how long they took.
 
-    A question that got no answer, or not all of it, has a line in the log, as each answer has; but for those that a
-    full replica refuses, which are too many just then.
+    A question without a whole answer gets a line in the log, as each answer does; except those that a replica at
+    capacity refuses, which would flood the log under overload.
     """
 
-    def __init__(self, app: ASGIApp, requested: Requested) -> None:
+    def __init__(self, app: ASGIApp, requested: Requested, labels: EndpointLabels) -> None:
         self.app = app
         self.requested = requested
+        self.labels = labels
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status, whole, now_s = LEFT, False, SystemClock().monotonic_s
+        status, whole, now_s = CLIENT_CLOSED_REQUEST, False, SystemClock().monotonic_s
         began_s = now_s()
 
-        async def noted(message: Message) -> None:
+        async def counted(message: Message) -> None:
             nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -70,20 +66,13 @@ class Counted:
             whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
-            await self.app(scope, receive, noted)
+            await self.app(scope, receive, counted)
         except Exception as error:
-            # The layer outside of this one makes an answer of it, and writes it into the log with its traceback.
-            status, whole = problem_of(error).status if status == LEFT else status, True
+            # Starlette's outermost layer replies to it and logs its traceback.
+            status, whole = problem_of(error).status if status == CLIENT_CLOSED_REQUEST else status, True
             raise
         finally:
-            path, took_s = endpoint(scope["path"]), now_s() - began_s
+            path, took_s = self.labels.of(scope["path"]), now_s() - began_s
             self.requested(path, status, took_s)
             if path in QUESTIONS and status not in (500, 503) and not (whole and status == 200):
-                log_unanswered(path, LEFT if status == 200 else status, took_s)
-
-
-def endpoint(path: str) -> str:
-    """The endpoint of a path: few values, whatever is asked for."""
-    if path in ENDPOINTS:
-        return path
-    return next((name for start, name in ONE_OF_MANY.items() if path.startswith(start)), "other")
+                log_unanswered(path, CLIENT_CLOSED_REQUEST if status == 200 else status, took_s)

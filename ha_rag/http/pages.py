@@ -11,7 +11,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from ha_rag.http.service import Overlook
+from ha_rag.http.service import DashboardService
 
 _SAFE = {
     "Cache-Control": "no-cache",
@@ -27,7 +27,7 @@ _DOCS_POLICY = (
 )
 
 
-def page_routes(_: Overlook) -> APIRouter:
+def page_routes(_: DashboardService) -> APIRouter:
     """The pages and what they are made of."""
     routes = APIRouter(include_in_schema=False)
     front = (_folder("ha_rag.dashboards") / "web" / "index.html").read_text(encoding="utf-8")

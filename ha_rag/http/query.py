@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ha_rag.http.bodies import Body, read_json
-from ha_rag.http.describing import errors, takes
-from ha_rag.http.direct import Handler
+from ha_rag.http.openapi import errors, takes
 from ha_rag.http.questions import QuestionText, TimeoutS, TopK
 from ha_rag.http.replies import QueryReply
+from ha_rag.http.routing import Handler
 from ha_rag.http.service import Service
 from ha_rag.http.wire import answer_wire, json_response
 from ha_rag.strategy.question import DEFAULT_TOP_K

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from ha_rag.breaker.report import CircuitReport, FleetReport
 from ha_rag.circuit.state import OverrideMode
-from ha_rag.dashboards.watcher import Watcher
 from ha_rag.http.access import Access
 from ha_rag.messages import Answer
+from ha_rag.monitor.watcher import Watcher
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.telemetry.metrics import Metrics
@@ -27,7 +27,7 @@ class Rag(Protocol):
     def get_system_health(self) -> Mapping[str, ComponentStatus]: ...
 
 
-class Circuits(Protocol):
+class CircuitControl(Protocol):
     """What a replica knows of the fleet's circuits, and what an operator may do with them."""
 
     @property
@@ -95,7 +95,7 @@ class RequestTraces(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RequestLimits:
     """What one request may take. Seconds, and requests at a time."""
 
     request_timeout_s: float = 30.0
@@ -103,10 +103,10 @@ class Limits:
 
 
 @dataclass(slots=True, kw_only=True)
-class Overlook:
+class DashboardService:
     """A fleet as the street sees it from one process. `draining`: on its way out; takes nothing new."""
 
-    circuits: Circuits
+    circuits: CircuitControl
     watcher: Watcher
     access: Access = field(default_factory=Access)
     draining: bool = False
@@ -117,7 +117,7 @@ class Overlook:
 
 
 @dataclass(slots=True, kw_only=True)
-class Service(Overlook):
+class Service(DashboardService):
     """One replica as the street sees it.
 
     `at_work`: how many requests it works on now; `arriving`: how many more are still being sent. `shares_state`:
@@ -128,7 +128,7 @@ class Service(Overlook):
     rag: Rag
     documents: Documents
     metrics: Metrics
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
     shares_state: bool = False
     traces: RequestTraces | None = None
     at_work: Callable[[], int] = lambda: 0

@@ -1,4 +1,4 @@
-"""Our values in the form they have on the wire: plain dicts, which orjson turns into bytes."""
+"""Answers and circuits in their wire form: plain dicts, which orjson encodes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from ha_rag.breaker.report import CircuitReport
 from ha_rag.messages import Answer, Attempt, Citation
 
 
@@ -50,3 +51,31 @@ def attempt_wire(attempt: Attempt) -> dict[str, Any]:
     """One tier tried or passed over; `reason` only where there is one."""
     wire = {"circuit": attempt.circuit, "outcome": attempt.outcome, "state": attempt.state, "ms": round(attempt.ms, 3)}
     return wire | {"reason": attempt.reason} if attempt.reason else wire
+
+
+def circuit_wire(report: CircuitReport) -> dict[str, Any]:
+    """One circuit: its state in the fleet, and where this replica's calls meet another state."""
+    override, here = report.override, report.here
+    return {
+        "name": report.name,
+        "state": report.state,
+        "override": override
+        and {
+            "mode": override.mode,
+            "reason": override.reason,
+            "by": override.by,
+            "ends_in_s": override.left_s,
+        },
+        "epoch": report.epoch,
+        "failure_rate": report.failure_rate,
+        "slow_rate": report.slow_rate,
+        "samples": report.samples,
+        "recovers_in_s": report.recovers_in_s,
+        "reason": report.reason,
+        "opened_by": report.opened_by,
+        "voters": report.voters,
+        "open_count": report.open_count,
+        "changed_at": report.changed_at,
+        "scope": report.scope,
+        "here": here and {"state": here.state, "why": here.why},
+    }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ha_rag.local_fleet.program import Program
 
-_TETHER = Path(__file__).with_name("tether.py")
+_PARENT_WATCHDOG = Path(__file__).with_name("parent_watchdog.py")
 _LOG_LIMIT_BYTES = 2_000_000
 _TAIL_BYTES = 8_000
 
@@ -30,7 +30,7 @@ class Child:
         _rotate(program.log)
         with program.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *tethered(program.command),
+                *ends_with_parent(program.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -85,11 +85,11 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
-def tethered(command: tuple[str, ...]) -> tuple[str, ...]:
+def ends_with_parent(command: tuple[str, ...]) -> tuple[str, ...]:
     """`command`, run so that it ends when this process does (not on Windows, where it may be left behind)."""
     if sys.platform == "win32":
         return command
-    return (sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *command)
+    return (sys.executable, "-I", "-S", str(_PARENT_WATCHDOG), str(os.getpid()), *command)
 
 
 def _rotate(log: Path) -> None:

@@ -27,7 +27,7 @@ from ha_rag.local_fleet.gathered_metrics import CONTENT_TYPE, gathered_metrics
 from ha_rag.local_fleet.race import NoReplyError, first_reply
 from ha_rag.local_fleet.refusals import expected, in_one_form, no_replica, unnamed
 from ha_rag.local_fleet.relay import ask, check_passable, may_repeat, pass_back
-from ha_rag.local_fleet.replicas import Replica, Replicas
+from ha_rag.local_fleet.upstreams import Upstream, Upstreams
 
 FILES_BESIDE = 2 * SPARE
 """Open files besides two connections for each request that is relayed."""
@@ -55,8 +55,8 @@ class FrontConfig:
 class Front:
     """Relays requests to replicas. For one event loop."""
 
-    def __init__(self, replicas: Sequence[Replica], config: FrontConfig | None = None) -> None:
-        self._replicas = Replicas(replicas)
+    def __init__(self, replicas: Sequence[Upstream], config: FrontConfig | None = None) -> None:
+        self._replicas = Upstreams(replicas)
         self._config = config or FrontConfig()
         self._session: aiohttp.ClientSession | None = None
         self._bodies = Bodies(self._config.body_s, self._config.bodies_bytes)
@@ -86,7 +86,7 @@ class Front:
             return await self._pass_back_until_stopped(request, replica, reply)
         return await pass_back(request, replica, reply)
 
-    async def _reply(self, request: web.Request) -> tuple[Replica, aiohttp.ClientResponse]:
+    async def _reply(self, request: web.Request) -> tuple[Upstream, aiohttp.ClientResponse]:
         check_passable(request)
         replicas, session = self._replicas.in_turn(), self._session
         if not replicas or session is None:
@@ -104,7 +104,7 @@ class Front:
                 raise no_replica(str(error)) from None
 
     async def _pass_back_until_stopped(
-        self, request: web.Request, replica: Replica, reply: aiohttp.ClientResponse
+        self, request: web.Request, replica: Upstream, reply: aiohttp.ClientResponse
     ) -> web.StreamResponse:
         passing = asyncio.ensure_future(pass_back(request, replica, reply))
         self._endless.add(passing)
@@ -155,10 +155,10 @@ async def _until_told(front: Front, host: str, port: int, config: FrontConfig) -
     await serve(front, host, port, config, stop)
 
 
-def named_replica(text: str) -> Replica:
+def named_replica(text: str) -> Upstream:
     """`rag-1=http://127.0.0.1:8001` as a replica."""
     name, _, url = text.partition("=")
-    return Replica(name=name, url=url.rstrip("/"))
+    return Upstream(name=name, url=url.rstrip("/"))
 
 
 def main() -> None:

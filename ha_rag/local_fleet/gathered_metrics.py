@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from ha_rag.local_fleet.replicas import Replica
+from ha_rag.local_fleet.upstreams import Upstream
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WITHIN_S = 2.0
@@ -32,7 +32,7 @@ class _Family:
     lines: list[str] = field(default_factory=list)
 
 
-async def gathered_metrics(session: aiohttp.ClientSession, replicas: Sequence[Replica]) -> str:
+async def gathered_metrics(session: aiohttp.ClientSession, replicas: Sequence[Upstream]) -> str:
     """The metrics of all replicas, in Prometheus's text form; of one that does not answer, only that it does not."""
     texts = await asyncio.gather(*(_metrics_of(session, replica) for replica in replicas))
     told = {replica.name: text for replica, text in zip(replicas, texts, strict=True)}
@@ -40,7 +40,7 @@ async def gathered_metrics(session: aiohttp.ClientSession, replicas: Sequence[Re
 
 
 def merged(told: dict[str, str | None]) -> str:
-    """Replica -> its metrics, or None where it did not answer, as one text."""
+    """Upstream -> its metrics, or None where it did not answer, as one text."""
     families: dict[str, _Family] = {}
     up = _Family({"HELP": f"# HELP {UP} 1 for a replica whose metrics stand here.", "TYPE": f"# TYPE {UP} gauge"})
     for replica, text in told.items():
@@ -74,7 +74,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-async def _metrics_of(session: aiohttp.ClientSession, replica: Replica) -> str | None:
+async def _metrics_of(session: aiohttp.ClientSession, replica: Upstream) -> str | None:
     timeout = aiohttp.ClientTimeout(total=WITHIN_S)
     try:
         async with session.get(f"{replica.url}/metrics", timeout=timeout) as reply:

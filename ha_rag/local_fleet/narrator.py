@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from ha_rag.local_fleet.lifeline import Ending
 from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, PROVIDER_PORT, FleetPlan
+from ha_rag.local_fleet.process_supervisor import Ending
 
 
 class Narrator:

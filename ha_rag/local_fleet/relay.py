@@ -12,7 +12,7 @@ from yarl import URL
 from ha_rag.http.access import LEFT_BY_PROXIES
 from ha_rag.http.problems import invalid
 from ha_rag.local_fleet.race import NoReplyError
-from ha_rag.local_fleet.replicas import Replica
+from ha_rag.local_fleet.upstreams import Upstream
 
 REPLICA_HEADER = "X-HA-RAG-Replica"
 LARGE_BODY_BYTES = 500_000
@@ -76,7 +76,7 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 async def ask(
-    session: aiohttp.ClientSession, replica: Replica, request: web.Request, body: bytes
+    session: aiohttp.ClientSession, replica: Upstream, request: web.Request, body: bytes
 ) -> aiohttp.ClientResponse:
     """The replica's reply: whole where it says how long it is, and is not too long for that; else its headers.
 
@@ -110,7 +110,7 @@ def _payload(body: bytes) -> bytes | io.BytesIO | None:
     return body or None
 
 
-async def pass_back(request: web.Request, replica: Replica, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+async def pass_back(request: web.Request, replica: Upstream, reply: aiohttp.ClientResponse) -> web.StreamResponse:
     """The reply, sent on to the client as it comes. A stream that breaks in the middle breaks for the client too."""
     response = web.StreamResponse(status=reply.status, reason=reply.reason, headers=_end_to_end(reply.headers))
     response.headers[REPLICA_HEADER] = replica.name

@@ -21,10 +21,10 @@ from rich.console import Console
 from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet import programs
 from ha_rag.local_fleet.child import Child
-from ha_rag.local_fleet.lifeline import Ending, Lifeline, RestartPolicy
 from ha_rag.local_fleet.narrator import Narrator
 from ha_rag.local_fleet.plan import FleetPlan
 from ha_rag.local_fleet.ports import require_free
+from ha_rag.local_fleet.process_supervisor import Ending, ProcessSupervisor, RestartPolicy
 from ha_rag.local_fleet.program import Program
 from ha_rag.local_fleet.record import FleetRecord
 from ha_rag.local_fleet.redis_server import find_redis, redis_program
@@ -71,22 +71,22 @@ class Supervisor:
         self._policy = policy or RestartPolicy()
         self.was_ready = asyncio.Event()
         self._told_to_stop = asyncio.Event()
-        self._services: list[Lifeline] = []
-        self._replicas: list[Lifeline] = []
-        self._fronts: list[Lifeline] = []
+        self._services: list[ProcessSupervisor] = []
+        self._replicas: list[ProcessSupervisor] = []
+        self._fronts: list[ProcessSupervisor] = []
         self._exit_code = 0
         self._record: FleetRecord | None = None
 
     def process_of(self, name: str) -> int:
         """The process id of a program, named "redis", "provider", "front", "rag-1" ... KeyError: it does not run."""
-        lifelines = (*self._services, *self._replicas, *self._fronts)
-        return {line.program.name: line.child.pid for line in lifelines if line.child is not None}[name]
+        processes = (*self._services, *self._replicas, *self._fronts)
+        return {kept.program.name: kept.child.pid for kept in processes if kept.child is not None}[name]
 
     def stop(self) -> None:
         """Begins to end the fleet; called again, ends it at once."""
         if self._told_to_stop.is_set():
-            for lifeline in (*self._fronts, *self._replicas, *self._services):
-                lifeline.kill()
+            for process in (*self._fronts, *self._replicas, *self._services):
+                process.kill()
         self._told_to_stop.set()
 
     async def run(self) -> int:
@@ -157,17 +157,17 @@ class Supervisor:
         if code:
             self._narrator.step(f"They could not all be indexed (exit code {code}): {' '.join(child.last_words(3))}")
 
-    def _keep(self, program: Program, group: list[Lifeline]) -> Lifeline:
-        lifeline = Lifeline(program, self._has_ended, self._policy)
-        group.append(lifeline)
-        lifeline.start()
-        return lifeline
+    def _keep(self, program: Program, group: list[ProcessSupervisor]) -> ProcessSupervisor:
+        process = ProcessSupervisor(program, self._has_ended, self._policy)
+        group.append(process)
+        process.start()
+        return process
 
     async def _keep_and_wait(self, program: Program) -> None:
-        lifeline = self._keep(program, self._services)
+        process = self._keep(program, self._services)
         try:
             async with asyncio.timeout(SERVICE_START_S):
-                await lifeline.was_ready.wait()
+                await process.was_ready.wait()
         except TimeoutError:
             self._narrator.step(f"{program.name} is not ready yet; the replicas start without it")
 
@@ -199,10 +199,10 @@ class Supervisor:
         self._narrator.stopped(killed)
 
 
-async def _end(lifelines: list[Lifeline]) -> list[str]:
+async def _end(processes: list[ProcessSupervisor]) -> list[str]:
     """Ends them together; the names of those that had to be killed."""
-    in_time = await asyncio.gather(*(lifeline.stop() for lifeline in lifelines))
-    return [lifeline.program.name for lifeline, ended in zip(lifelines, in_time, strict=True) if not ended]
+    in_time = await asyncio.gather(*(process.stop() for process in processes))
+    return [process.program.name for process, ended in zip(processes, in_time, strict=True) if not ended]
 
 
 @asynccontextmanager

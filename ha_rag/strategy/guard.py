@@ -32,7 +32,7 @@ class Breaker(Protocol):
         ...
 
 
-class Circuits(Protocol):
+class BreakerSource(Protocol):
     """Where breakers come from. One name, one breaker."""
 
     @property

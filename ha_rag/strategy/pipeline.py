@@ -13,7 +13,7 @@ from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
 from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.exchange import SingleReply
-from ha_rag.strategy.guard import Breaker, Circuits
+from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
 from ha_rag.strategy.observing import NOBODY, PipelineObserver
 from ha_rag.strategy.quality import Plan, QualityTable
@@ -51,7 +51,7 @@ class Pipeline:
         embedders: Sequence[Tier[Embedder]],
         retrievers: Sequence[Tier[Retriever]],
         generators: Sequence[Tier[Generator]],
-        circuits: Circuits,
+        circuits: BreakerSource,
         table: QualityTable | None,
         by_quality: bool,
         observer: PipelineObserver = NOBODY,
@@ -162,7 +162,7 @@ def _chain(
     kind: ComponentType,
     tiers: Sequence[Tier[C]],
     last: C,
-    circuits: Circuits,
+    circuits: BreakerSource,
     probes: DetachedProbes,
     observer: PipelineObserver,
 ) -> Chain[C]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ha_rag.errors import ConfigurationError
 from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import ComponentType
-from ha_rag.strategy.guard import Circuits
+from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.last_resort import NAMES
 from ha_rag.strategy.observing import NOBODY, PipelineObserver
 from ha_rag.strategy.pipeline import Pipeline
@@ -65,7 +65,7 @@ class FallbackStrategy:
             }
         )
 
-    def guarded(self, circuits: Circuits, observer: PipelineObserver = NOBODY) -> Pipeline:
+    def guarded(self, circuits: BreakerSource, observer: PipelineObserver = NOBODY) -> Pipeline:
         """The three chains with their circuits: what runs. `observer` is told of each stage."""
         chains = (self.embedders, self.retrievers, self.generators)
         return Pipeline.of(*chains, circuits, self.quality, self.by_quality, observer)

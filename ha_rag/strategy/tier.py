@@ -12,7 +12,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.sharing import Scope
-from ha_rag.strategy.guard import Breaker, Circuits
+from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.retries import Retries
 from ha_rag.strategy.status import CallStats, ComponentStatus
 
@@ -52,7 +52,7 @@ class Tier(Generic[C_co]):
         if self.scope not in {None, "fleet", "replica"}:
             raise ConfigurationError(f"scope = {self.scope!r} ({self.name}): must be 'fleet' or 'replica'")
 
-    def guarded(self, kind: ComponentType, circuits: Circuits) -> GuardedTier[C_co]:
+    def guarded(self, kind: ComponentType, circuits: BreakerSource) -> GuardedTier[C_co]:
         """This tier with its circuit from `circuits`."""
         timeout_s = DEFAULT_TIMEOUT_S[kind] if self.timeout_s is None else float(self.timeout_s)
         circuit = f"{kind}.{self.name}"

@@ -9,10 +9,10 @@ import pytest
 from ha_rag.alerting.conditions import Watch, only_new, opened, over, redis_lost, standing
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
-from ha_rag.dashboards.snapshot import FleetSnapshot, Override, RedisPicture
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.ledger import StreamEntry
-from tests.dashboards.pictures import NOW, circuit, degraded, happened, opening, picture, replica
+from ha_rag.monitor.snapshot import FleetSnapshot, Override, RedisPicture
+from tests.monitor.pictures import NOW, circuit, degraded, happened, opening, picture, replica
 
 POLICY = AlertPolicy()
 OPENED = StreamEntry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ha_rag.breaker.heartbeat import Census, fingerprint
+from ha_rag.breaker.heartbeat import DriftDetector, fingerprint
 from ha_rag.breaker.report import ReplicaReport, replica_report
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.events import PolicyMismatch, ReplicaNameTaken
@@ -15,8 +15,8 @@ def replica(incarnation: str, **policies: str) -> ReplicaReport:
     return replica_report(Heartbeat(incarnation, 0, json.dumps({"policies": policies})))
 
 
-def census() -> Census:
-    return Census("a~1", "a")
+def census() -> DriftDetector:
+    return DriftDetector("a~1", "a")
 
 
 def test_replicas_that_agree_are_not_worth_a_word():

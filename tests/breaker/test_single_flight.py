@@ -10,7 +10,7 @@ import pytest
 from ha_rag.breaker.fleet_observer import FleetObserver
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.single_flight import SingleFlight
-from ha_rag.dashboards.watcher import Watcher
+from ha_rag.monitor.watcher import Watcher
 
 CROWD = 200
 

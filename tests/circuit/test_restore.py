@@ -9,7 +9,7 @@ import pytest
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import RestorePoint, Ruling
 from ha_rag.circuit.snapshot import read
-from ha_rag.circuit.state import Circuit, CircuitState, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, OperatorOverride, OverrideMode
 from ha_rag.messages import Outcome
 from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, lease, opened, report, standing
 
@@ -71,19 +71,19 @@ def test_only_where_both_sides_are_closed_it_is_closed() -> None:
 
 
 def test_an_operators_word_comes_back_with_its_deadline() -> None:
-    word = Override(OverrideMode.SHADOW, "why", "kim", NOW + 700)
+    word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", NOW + 700)
     taught = restore(Circuit(), believing(CLOSED, override=word)).circuit
     assert (taught.state, taught.override) == (CLOSED, word)
 
 
 def test_a_forced_open_comes_back_as_forced() -> None:
-    word = Override(OverrideMode.OPEN, "why", "kim", NOW + 700)
+    word = OperatorOverride(OverrideMode.OPEN, "why", "kim", NOW + 700)
     taught = restore(Circuit(), believing(OPEN, override=word)).circuit
     assert (read(taught, T, NOW).state, read(taught, T, NOW).left_ms) == (OPEN, 700)
 
 
 def test_a_word_whose_time_is_up_does_not_come_back_and_ends_no_rest() -> None:
-    word = Override(OverrideMode.CLOSED, "why", "kim", NOW - 1)
+    word = OperatorOverride(OverrideMode.CLOSED, "why", "kim", NOW - 1)
     taught = restore(opened(), believing(CLOSED, override=word)).circuit
     assert (taught.state, taught.override, taught.open_until_ms) == (OPEN, None, NOW + 500)
 
@@ -159,7 +159,7 @@ def test_teaching_ends_the_tie_for_everybody() -> None:
 
 def test_in_a_tie_the_ledgers_own_word_comes_first_and_the_replicas_where_it_has_none() -> None:
     shadowed = rules.override(Circuit(), NOW, OverrideMode.SHADOW, "why", "kim", 700).circuit
-    word = Override(OverrideMode.OPEN, "why not", "lee", NOW + 900)
+    word = OperatorOverride(OverrideMode.OPEN, "why not", "lee", NOW + 900)
     taught = restore(shadowed, tied(shadowed, OPEN, reason="open: why not", override=word)).circuit
     assert (taught.state, taught.override) == (CLOSED, shadowed.override)
     taught = restore(closed(), tied(closed(), OPEN, reason="open: why not", override=word)).circuit
@@ -199,7 +199,7 @@ def test_so_is_a_probe_that_the_first_teacher_had_not_heard_of_by_one_lease_of_r
 
 
 def test_an_operators_last_word_is_that_of_whoever_heard_it_last() -> None:
-    old, new = (Override(mode, "why", "kim", None) for mode in (OverrideMode.SHADOW, OverrideMode.OPEN))
+    old, new = (OperatorOverride(mode, "why", "kim", None) for mode in (OverrideMode.SHADOW, OverrideMode.OPEN))
     shadowed = lagging(override=old)
     assert restore(shadowed, RestorePoint(OPEN, LATER, override=new)).circuit.override == new
     assert restore(shadowed, RestorePoint(CLOSED, LATER)).circuit.override is None

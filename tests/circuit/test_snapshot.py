@@ -9,7 +9,7 @@ import pytest
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import RestorePoint
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot, read, wait_ms
-from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease, OperatorOverride, OverrideMode
 from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, opened, report, terms
 
 
@@ -23,7 +23,7 @@ def test_a_circuit_that_nobody_has_used_reads_as_a_snapshot_of_nothing() -> None
 
 def test_everything_that_is_known_is_told() -> None:
     circuit = replace(
-        opened(), probe_successes=1, override=Override(OverrideMode.SHADOW, "why", "kim"),
+        opened(), probe_successes=1, override=OperatorOverride(OverrideMode.SHADOW, "why", "kim"),
         voters={"b": NOW + 9, "a": NOW + 9, "!c": NOW + 9, "gone": NOW},
     )  # fmt: skip
     circuit = replace(circuit, window={(100, NOW // 100): Counts(3, 2, 1)})
@@ -39,7 +39,7 @@ def test_everything_that_is_known_is_told() -> None:
         probe_successes=1,
         counts=Counts(3, 2, 1),
         voters=("a", "b"),
-        override=Override(OverrideMode.SHADOW, "why", "kim"),
+        override=OperatorOverride(OverrideMode.SHADOW, "why", "kim"),
     )
 
 
@@ -75,13 +75,13 @@ def test_a_forced_open_lasts_as_long_as_its_word(
 
 
 def test_a_rest_under_another_word_than_open_is_that_of_the_circuit() -> None:
-    held = replace(opened(), override=Override(OverrideMode.SHADOW, "why", "kim", NOW + 50))
+    held = replace(opened(), override=OperatorOverride(OverrideMode.SHADOW, "why", "kim", NOW + 50))
     assert read(held, T, NOW).left_ms == 500
 
 
 def test_a_word_is_told_until_its_time_is_up() -> None:
     circuit = forced(OverrideMode.CLOSED, 100)
-    assert read(circuit, T, NOW + 99).override == Override(OverrideMode.CLOSED, "maintenance", "kim", NOW + 100)
+    assert read(circuit, T, NOW + 99).override == OperatorOverride(OverrideMode.CLOSED, "maintenance", "kim", NOW + 100)
     assert read(circuit, T, NOW + 100).override is None
 
 
@@ -118,7 +118,7 @@ def test_a_replica_waits_as_the_law_says_and_minus_one_stands_for_nobody_knows()
 
 
 def test_a_replica_teaches_what_it_read() -> None:
-    word = Override(OverrideMode.SHADOW, "why", "kim")
+    word = OperatorOverride(OverrideMode.SHADOW, "why", "kim")
     known = Snapshot(NOW, OPEN, 7, 400, 2, "3 of 3 failed", "b")
     assert known.belief() == RestorePoint(OPEN, 7, 400, 2, "3 of 3 failed", "b")
     assert replace(known, override=word).belief() == RestorePoint(OPEN, 7, 0, 2, "3 of 3 failed", "b", word)
@@ -137,7 +137,7 @@ def test_a_closed_circuit_whose_old_rest_still_runs_is_taught_back_as_closed() -
 
 
 def test_a_circuit_that_an_operator_holds_has_no_rest_of_its_own_to_bring_back() -> None:
-    held = Circuit(OPEN, 5, open_until_ms=NOW + 900, override=Override(OverrideMode.SHADOW, "why", "kim"))
+    held = Circuit(OPEN, 5, open_until_ms=NOW + 900, override=OperatorOverride(OverrideMode.SHADOW, "why", "kim"))
     taught = rules.restore(held, T, NOW, "a", RestorePoint(OPEN, 7, 100)).circuit
     assert (taught.state, taught.open_until_ms - NOW) == (OPEN, 100)
 

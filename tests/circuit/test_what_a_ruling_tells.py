@@ -8,7 +8,7 @@ import pytest
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import WOULD_OPEN, RestorePoint
-from ha_rag.circuit.state import Circuit, Counted, Counts, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, Counted, Counts, OperatorOverride, OverrideMode
 from ha_rag.messages import Outcome
 from tests.circuit.law import (
     CLOSED,
@@ -163,7 +163,7 @@ def test_the_gone_are_forgotten_with_every_hundredth_batch_and_with_no_other() -
 
 @pytest.mark.parametrize("mode", list(OverrideMode))
 def test_a_word_that_is_taught_binds_as_it_did(mode: OverrideMode) -> None:
-    word = Override(mode, "why", "kim", None)
+    word = OperatorOverride(mode, "why", "kim", None)
     taught = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(CLOSED, NOW + 7, override=word)).circuit
     assert taught.override == word
     assert taught.state is (OPEN if mode is OverrideMode.OPEN else CLOSED)

@@ -10,7 +10,7 @@ import orjson
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
-from tests.dashboards.pictures import circuit, picture
+from tests.monitor.pictures import circuit, picture
 
 FLEET = ("GET", "/v1/fleet")
 

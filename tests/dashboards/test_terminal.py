@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ha_rag.dashboards.plain_text import harmless
-from ha_rag.dashboards.snapshot import Differing, Override, Rate, RedisPicture, State, TrafficPoint
 from ha_rag.dashboards.terminal import Room, draw
-from tests.dashboards.pictures import CALM, circuit, happened, opening, picture, replica
+from ha_rag.monitor.snapshot import Differing, Override, Rate, RedisPicture, State, TrafficPoint
+from tests.monitor.pictures import CALM, circuit, happened, opening, picture, replica
 
 HOSTILE = "[red]x[/red]\x1b[31mred\x07\u202eevil"
 

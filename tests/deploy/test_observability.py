@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from ha_rag.telemetry.metrics import Gauges, Metrics
-from tests.dashboards.reports import PAYMENTS
+from tests.monitor.reports import PAYMENTS
 
 FOLDER = Path(__file__).parents[2] / "compose" / "observability"
 DASHBOARD = json.loads((FOLDER / "grafana" / "dashboards" / "ha_rag.json").read_text())

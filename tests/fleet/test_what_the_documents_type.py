@@ -42,7 +42,7 @@ SAYS = {
 
 
 @dataclass
-class Desk:
+class Notifier:
     """A folder that looks like a fresh checkout, with a fleet running in it. `port`: where it answers."""
 
     folder: Path
@@ -78,13 +78,13 @@ def checkout(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def running(command: str, folder: Path, ready: str) -> AsyncIterator[Desk]:
+async def running(command: str, folder: Path, ready: str) -> AsyncIterator[Notifier]:
     """The fleet that the command starts, until Ctrl-C."""
     terminal = Terminal(["bash", "-c", f"exec {command}"], 160, 50, environment(folder), folder)
     try:
         await until(lambda: ready in terminal.plain and "Ctrl-C" in terminal.plain, within_s=120)
         (port,) = re.findall(r"Open\s+http://localhost:(\d+)", terminal.plain)
-        yield Desk(folder, int(port))
+        yield Notifier(folder, int(port))
         os.killpg(terminal.process.pid, signal.SIGINT)
         await asyncio.to_thread(terminal.process.wait, 30)
         assert "Traceback" not in terminal.text

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler
 
 from ha_rag.http.server import DrainingServer, listening_socket
 from ha_rag.local_fleet.front import Front
-from ha_rag.local_fleet.replicas import Replica
+from ha_rag.local_fleet.upstreams import Upstream
 from tests.http.street import House
 
 WORD = {"mode": "open", "reason": "maintenance"}
@@ -68,7 +68,7 @@ async def town(as_if_from: str | None = None) -> AsyncIterator[Town]:
         running = asyncio.create_task(server.serve([listening]))
         stack.push_async_callback(asyncio.wait_for, running, 10)
         stack.callback(server.drain)
-        app = Front([Replica(name="rag-1", url=f"http://127.0.0.1:{listening.getsockname()[1]}", ready=True)]).app()
+        app = Front([Upstream(name="rag-1", url=f"http://127.0.0.1:{listening.getsockname()[1]}", ready=True)]).app()
         app.middlewares.append(comes_from)
         front = TestServer(app, host="0.0.0.0")
         await front.start_server(auto_decompress=False)

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import StreamingResponse
 
 from ha_rag.http.connection import MAX_HEAD_BYTES, SPARE, ConnectionLimits
-from ha_rag.http.service import Limits
+from ha_rag.http.service import RequestLimits
 from tests.http.sockets import ASK, BEGUN, BODY, WITHOUT_END, get, hung_up, many, serving
 from tests.http.street import House
 
@@ -20,7 +20,7 @@ PATIENT = ConnectionLimits(connections=2048, head_s=60.0)
 
 @pytest.mark.parametrize("begin", [b"", BEGUN, WITHOUT_END], ids=["nothing", "half a head", "half a body"])
 async def test_a_thousand_slow_clients_take_nothing_from_the_others(begin):
-    house = House(options={"limits": Limits(max_concurrent=4)})
+    house = House(options={"limits": RequestLimits(max_concurrent=4)})
     async with serving(PATIENT, house) as server, many(server, 1000, begin):
         assert [await server.status(ASK) for _ in range(20)] == [200] * 20
         assert await server.status(get("/health/ready")) == 200

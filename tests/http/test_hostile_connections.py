@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import Response
 
 from ha_rag.http.connection import MAX_HEADERS, MAX_WAITING, ConnectionLimits
-from ha_rag.http.service import Limits
+from ha_rag.http.service import RequestLimits
 from tests.http.sockets import ASK, BODY, get, hung_up, serving
 from tests.http.street import House
 from tests.waiting import until
@@ -32,7 +32,7 @@ class Busy:
 
     def __init__(self) -> None:
         self.entered, self.leave = asyncio.Event(), asyncio.Event()
-        self.house = House(options={"limits": Limits(max_concurrent=1)})
+        self.house = House(options={"limits": RequestLimits(max_concurrent=1)})
         self.house.rag.does = self._works
 
     async def _works(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ha_rag.http.body_limit import MAX_BODY_BYTES, BodyLimit
-from ha_rag.http.service import Limits
+from ha_rag.http.service import RequestLimits
 from tests.http.street import House, Street
 
 
@@ -62,7 +62,7 @@ async def test_beyond_the_number_at_work_the_next_is_told_at_once_to_come_again(
         entered.set()
         await leave.wait()
 
-    house = House(options={"limits": Limits(max_concurrent=1)})
+    house = House(options={"limits": RequestLimits(max_concurrent=1)})
     house.rag.does = works
     street = house.street()
     first = asyncio.create_task(street.call("POST", "/v1/query", {"question": "one"}))
@@ -84,7 +84,7 @@ async def test_a_place_is_given_back_when_a_request_fails():
     async def fails() -> None:
         raise RuntimeError
 
-    house = House(options={"limits": Limits(max_concurrent=1)})
+    house = House(options={"limits": RequestLimits(max_concurrent=1)})
     house.rag.does = fails
     street = house.street()
 

@@ -7,8 +7,10 @@ import logging
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ha_rag.http.metrics import Counted, endpoint
-from ha_rag.http.service import Limits
+from ha_rag.http.app import endpoints
+from ha_rag.http.endpoint_labels import EndpointLabels
+from ha_rag.http.metrics import RequestCounter
+from ha_rag.http.service import RequestLimits
 from tests.http.street import House
 
 QUESTION = {"question": "How does a circuit recover?"}
@@ -53,17 +55,20 @@ async def test_whatever_is_asked_for_there_are_few_paths(street):
         ("/v1/circuits/embedder.primary/override", "/v1/circuits/{name}"),
         ("/v1/documents/a%2Fb", "/v1/documents/{document}"),
         ("/v1/queryx", "other"),
+        ("/v1/embeddings", "other"),
+        ("/health/ready", "/health/ready"),
         ("//v1/query", "other"),
     ],
 )
-def test_a_path_counts_under_its_endpoint(path, name):
-    assert endpoint(path) == name
+def test_a_path_counts_under_its_endpoint(path, name, house):
+    assert EndpointLabels(endpoints(house.service).every_route()).of(path) == name
 
 
-async def test_every_endpoint_that_is_described_has_a_name_of_its_own(street):
+async def test_every_endpoint_that_is_described_has_a_name_of_its_own(street, house):
     described = (await street.call("GET", "/openapi.json")).json["paths"]
+    labels = EndpointLabels(endpoints(house.service).every_route())
 
-    assert {path for path in described if endpoint(path) == "other"} == set()
+    assert {path for path in described if labels.of(path) == "other"} == set()
 
 
 async def test_a_request_is_queued_while_its_body_is_on_its_way_and_at_work_once_it_is_here(house):
@@ -121,7 +126,7 @@ async def test_a_question_that_is_refused_has_a_line_in_the_log_without_its_text
 
 
 async def test_a_full_replica_does_not_write_a_line_for_each_that_it_refuses(caplog):
-    house = House(options={"limits": Limits(max_concurrent=0)})
+    house = House(options={"limits": RequestLimits(max_concurrent=0)})
     with caplog.at_level(logging.INFO, "ha_rag.answers"):
         assert (await house.street().call("POST", "/v1/query", QUESTION)).status == 503
 
@@ -129,7 +134,7 @@ async def test_a_full_replica_does_not_write_a_line_for_each_that_it_refuses(cap
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_an_asker_who_leaves_before_the_end_of_the_answer_is_told_of(caplog, begun):
+async def test_an_asker_who_leaves_before_the_end_of_the_answer_is_told_of(caplog, house, begun):
     counted = []
 
     async def gives_up(scope, receive, send):
@@ -142,7 +147,8 @@ async def test_an_asker_who_leaves_before_the_end_of_the_answer_is_told_of(caplo
 
     scope = {"type": "http", "path": "/v1/chat/completions", "method": "POST"}
     with caplog.at_level(logging.INFO, "ha_rag.answers"):
-        await Counted(gives_up, lambda *facts: counted.append(facts[:2]))(scope, nothing, nothing)
+        labels = EndpointLabels(endpoints(house.service).every_route())
+        await RequestCounter(gives_up, lambda *facts: counted.append(facts[:2]), labels)(scope, nothing, nothing)
 
     assert caplog.messages[0].startswith("no answer at /v1/chat/completions: its asker left after ")
     assert counted == [("/v1/chat/completions", 200 if begun else 499)]

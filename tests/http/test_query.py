@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from ha_rag.http.access import Access
-from ha_rag.http.service import Limits
+from ha_rag.http.service import RequestLimits
 from tests.http.street import House
 
 
@@ -50,7 +50,7 @@ async def test_a_client_may_want_more_passages_and_less_time(house, street):
 
 
 async def test_nobody_gets_more_time_than_the_server_allows():
-    house = House(options={"limits": Limits(request_timeout_s=2.0)})
+    house = House(options={"limits": RequestLimits(request_timeout_s=2.0)})
 
     await house.street().call("POST", "/v1/query", {"question": "How?", "timeout_s": 600})
 

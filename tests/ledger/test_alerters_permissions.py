@@ -13,7 +13,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from ha_rag.alerting import alerter as alerter_module
-from ha_rag.alerting import desk as desk_module
+from ha_rag.alerting import notifier as notifier_module
 from ha_rag.assembly.alerter import alerting
 from ha_rag.assembly.configuration import settings_of
 from ha_rag.cancellation import end
@@ -133,7 +133,7 @@ async def fleet_of() -> AsyncIterator[Callable[[RedisProcess], Fleet]]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (alerter_module, desk_module):
+    for module in (alerter_module, notifier_module):
         monkeypatch.setattr(module, "CLAIM_MS", CLAIM_MS)
 
 

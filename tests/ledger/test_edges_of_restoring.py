@@ -9,7 +9,7 @@ import pytest
 
 from ha_rag.circuit.rules import Batch, RestorePoint, Tally
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
 from tests.ledger.bench import Bench, terms
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
@@ -52,7 +52,7 @@ async def test_a_word_that_has_ended_since_the_copy_was_made_does_not_come_back(
 
 
 async def test_a_forced_open_that_is_taught_holds_until_its_end_and_then_wants_a_probe(bench: Bench) -> None:
-    word = Override(OverrideMode.OPEN, "why", "kim", bench.now_ms + 100)
+    word = OperatorOverride(OverrideMode.OPEN, "why", "kim", bench.now_ms + 100)
     known = await taught(bench, RestorePoint(CLOSED, bench.now_ms, override=word))
     assert (known.state, known.left_ms, known.override) == (OPEN, 100, word)
     await bench.advance(100)
@@ -60,7 +60,7 @@ async def test_a_forced_open_that_is_taught_holds_until_its_end_and_then_wants_a
 
 
 async def test_a_word_whose_time_is_up_in_that_very_millisecond_is_not_taught(bench: Bench) -> None:
-    word = Override(OverrideMode.SHADOW, "why", "kim", bench.now_ms)
+    word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms)
     known = await taught(bench, RestorePoint(OPEN, bench.now_ms, 0, override=word))
     assert (known.state, known.left_ms, known.override) == (OPEN, 300, None)
 

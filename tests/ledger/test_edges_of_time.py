@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.circuit.rules import Batch, RestorePoint, Tally
-from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
 from ha_rag.messages import Outcome
 from tests.ledger.bench import Bench, terms
 
@@ -48,7 +48,7 @@ async def test_a_new_word_lets_shadow_tell_again_within_the_rest_that_it_would_h
 
 
 async def test_a_word_that_is_taught_stands_as_it_was_given(bench: Bench) -> None:
-    word = Override(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
+    word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
     belief = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
     assert (await bench.ledger.restore(NAME, terms(), "a", belief)).snapshot.override == word
     await bench.advance(100)

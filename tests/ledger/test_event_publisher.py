@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import Override, OverrideMode
+from ha_rag.circuit.state import OperatorOverride, OverrideMode
 from ha_rag.clock import ManualClock
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged
-from ha_rag.ledger.sync.denied_permissions import HEARTBEAT, ROLL, DeniedPermissions
+from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, HEARTBEAT, DeniedPermissions
 from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.view.reconcile import Reconciliation
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
@@ -69,7 +69,7 @@ def test_where_nothing_has_changed_nothing_is_told(told: Told, heard: Reconcilia
 
 
 def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
-    word = Override(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
+    word = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
     said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
     ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
     told.publisher.heard("svc", Reconciliation(BEFORE, said))
@@ -125,13 +125,13 @@ def test_a_limit_is_told_once_for_as_long_as_it_lasts() -> None:
     for _ in range(2):
         with pytest.raises(LedgerRefusedError), limits.trying(HEARTBEAT):
             raise LedgerRefusedError("NOPERM no set")
-    limits.refused(ROLL, "NOPERM no zadd")
-    assert list(limits.standing) == [HEARTBEAT, ROLL]
+    limits.refused(CIRCUIT_LIST, "NOPERM no zadd")
+    assert list(limits.standing) == [HEARTBEAT, CIRCUIT_LIST]
     with limits.trying(HEARTBEAT):
         pass
-    assert list(limits.standing) == [ROLL]
+    assert list(limits.standing) == [CIRCUIT_LIST]
     limits.refused(HEARTBEAT, "NOPERM again")
-    assert heard == [(HEARTBEAT, "NOPERM no set"), (ROLL, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
+    assert heard == [(HEARTBEAT, "NOPERM no set"), (CIRCUIT_LIST, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
 
 
 @pytest.mark.parametrize("error", [LedgerRefusedError("OOM no memory"), LedgerUnavailableError("nothing heard")])

@@ -21,7 +21,7 @@ INTERVAL_S = 2.0
 HARDLY_OPENS = CircuitPolicy(min_samples=99)
 
 
-class Desk:
+class Notifier:
     """Reporting beside a ledger that takes all it is told. `sent`: the batches, `jitters`: what came with them."""
 
     def __init__(self, interval_s: float = INTERVAL_S, policy: CircuitPolicy = HARDLY_OPENS, **facts: Any) -> None:
@@ -59,11 +59,11 @@ class Desk:
 
 
 @pytest.fixture
-async def desk() -> Desk:
-    return Desk()
+async def desk() -> Notifier:
+    return Notifier()
 
 
-async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks(desk: Desk) -> None:
+async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks(desk: Notifier) -> None:
     for _ in range(40):
         desk.view.goes_well()
         await desk.due()
@@ -72,7 +72,7 @@ async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks
     assert all(0 <= jitter < 1 for jitter in desk.jitters)
 
 
-async def test_at_the_very_end_of_the_interval_it_is_told(desk: Desk) -> None:
+async def test_at_the_very_end_of_the_interval_it_is_told(desk: Notifier) -> None:
     desk.view.goes_well()
     await desk.due()
     desk.view.goes_well()
@@ -81,7 +81,7 @@ async def test_at_the_very_end_of_the_interval_it_is_told(desk: Desk) -> None:
     assert len(desk.sent) == 2
 
 
-async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: Desk) -> None:
+async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: Notifier) -> None:
     await desk.due()
     desk.view.goes_well()
     desk.link.up = False
@@ -89,7 +89,7 @@ async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: De
     assert desk.sent == []
 
 
-async def test_while_a_report_is_under_way_no_other_begins(desk: Desk) -> None:
+async def test_while_a_report_is_under_way_no_other_begins(desk: Notifier) -> None:
     desk.answer.clear()
     desk.view.goes_well()
     await desk.due()
@@ -105,7 +105,7 @@ async def test_while_a_report_is_under_way_no_other_begins(desk: Desk) -> None:
 
 
 async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_once() -> None:
-    desk = Desk(interval_s=0.1)
+    desk = Notifier(interval_s=0.1)
     desk.answer.clear()
     for _ in range(3):
         desk.view.fails()
@@ -127,7 +127,7 @@ async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_
 async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet_the_fewer_of_them(
     interval_s: float, at_first: int, later: int, flush_interval_s: float
 ) -> None:
-    desk = Desk(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
+    desk = Notifier(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
     for told in (at_first, at_first + later):
         for _ in range(40):
             desk.view.fails()
@@ -137,7 +137,7 @@ async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet
         desk.view.clock.advance(2.0)
 
 
-async def test_each_circuit_has_a_handful_of_its_own(desk: Desk) -> None:
+async def test_each_circuit_has_a_handful_of_its_own(desk: Notifier) -> None:
     for name in ("one", "two"):
         desk.view.name = name
         desk.view.fails()
@@ -147,7 +147,7 @@ async def test_each_circuit_has_a_handful_of_its_own(desk: Desk) -> None:
 
 
 async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
-    desk = Desk(scope="replica")
+    desk = Notifier(scope="replica")
     desk.view.fails()
     desk.reporting.soon(desk.view)
     await desk.others_run()
@@ -155,14 +155,14 @@ async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
     assert desk.sent == []
 
 
-async def test_a_ledger_that_has_judged_and_stays_closed_is_waited_for_no_longer(desk: Desk) -> None:
+async def test_a_ledger_that_has_judged_and_stays_closed_is_waited_for_no_longer(desk: Notifier) -> None:
     desk.view.fails(99)
     desk.view.admitted()  # the fleet's word is awaited
     await desk.reporting.report(desk.view)
     assert desk.view.refused().state != CLOSED
 
 
-async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Desk) -> None:
+async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Notifier) -> None:
     assert desk.reporting.busy() == 0
     desk.view.goes_well()
     await desk.due()
@@ -173,7 +173,7 @@ async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Desk)
 
 
 async def test_in_a_small_fleet_for_two_seconds() -> None:
-    desk = Desk(interval_s=0.1)
+    desk = Notifier(interval_s=0.1)
     desk.view.goes_well()
     await desk.due()
     desk.view.clock.advance(BUSY_S)
@@ -184,7 +184,7 @@ async def test_in_a_small_fleet_for_two_seconds() -> None:
 
 @pytest.mark.parametrize(("replicas", "circuits"), [(300, 10), (1000, 10)])
 async def test_however_many_circuits_are_busy_all_replicas_together_stay_within_the_budget(
-    desk: Desk, replicas: int, circuits: int
+    desk: Notifier, replicas: int, circuits: int
 ) -> None:
     views, beat_s, seconds = [OneView() for _ in range(circuits)], 0.0, 100
     for number, view in enumerate(views):

@@ -26,7 +26,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
 from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.reconcile import Reconciliation
@@ -88,7 +88,7 @@ def snapshot_of(word: Word) -> Snapshot:
     spoken = None
     if word.word:
         until_ms = None if word.word_ms is None else word.taken_ms + word.word_ms
-        spoken = Override(MODES[word.word], "because", "me", until_ms)
+        spoken = OperatorOverride(MODES[word.word], "because", "me", until_ms)
     return Snapshot(
         now_ms=word.taken_ms,
         state=CircuitState(word.state),

@@ -7,7 +7,7 @@ from typing import Any
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import CircuitState, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
 from ha_rag.clock import ManualClock
 from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
@@ -45,8 +45,8 @@ class OneView(View):
     def hears(self, state: CircuitState, epoch: int, **facts: Any) -> None:
         self.hear(self.said(state, epoch, **facts))
 
-    def word(self, mode: OverrideMode, for_ms: int | None = None) -> Override:
-        return Override(mode, "because", "me", None if for_ms is None else self.ledger_ms + for_ms)
+    def word(self, mode: OverrideMode, for_ms: int | None = None) -> OperatorOverride:
+        return OperatorOverride(mode, "because", "me", None if for_ms is None else self.ledger_ms + for_ms)
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 

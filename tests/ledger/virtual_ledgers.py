@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import redis
 
-from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, Lease, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, Lease, OperatorOverride, OverrideMode
 from ha_rag.clock import Clock
 from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.keys import Keys
@@ -205,11 +205,13 @@ def _pair(packed: str) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def _override(fields: Mapping[str, str], word: Mapping[str, str], until: str | None) -> Override | None:
+def _override(fields: Mapping[str, str], word: Mapping[str, str], until: str | None) -> OperatorOverride | None:
     if not fields.get("override_mode"):
         return None
     ends_ms = int(until) if until else None if word else 0
-    return Override(OverrideMode(fields["override_mode"]), word.get("reason", ""), fields["override_by"], ends_ms)
+    return OperatorOverride(
+        OverrideMode(fields["override_mode"]), word.get("reason", ""), fields["override_by"], ends_ms
+    )
 
 
 class _Blocking:

@@ -1,4 +1,4 @@
-"""Replicas whose behaviour a test sets, and a front before them that serves as its process does."""
+"""Upstreams whose behaviour a test sets, and a front before them that serves as its process does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from ha_rag.http.body_limit import MAX_BODY_BYTES
 from ha_rag.http.connection import MAX_HEAD_BYTES
 from ha_rag.local_fleet.front import Front, FrontConfig, serve
-from ha_rag.local_fleet.replicas import Replica
+from ha_rag.local_fleet.upstreams import Upstream
 from tests.ports import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,8 +52,8 @@ class StandIn:
             raise
 
     @property
-    def replica(self) -> Replica:
-        return Replica(name=self.name, url=str(self.server.make_url("")).rstrip("/"), ready=True)
+    def replica(self) -> Upstream:
+        return Upstream(name=self.name, url=str(self.server.make_url("")).rstrip("/"), ready=True)
 
 
 async def hangs_up(request: web.Request) -> web.StreamResponse:

@@ -60,13 +60,13 @@ def serve(*arguments: str) -> None:
 
 
 def parent(*command: str) -> None:
-    """Starts `command` tethered to itself, says the child's process id, and waits to be killed."""
+    """Starts `command` ends_with_parent to itself, says the child's process id, and waits to be killed."""
     import subprocess
 
-    tether = str(Path(_HERE).parents[2] / "ha_rag" / "local_fleet" / "tether.py")
+    watchdog = str(Path(_HERE).parents[2] / "ha_rag" / "local_fleet" / "parent_watchdog.py")
     watch = ["--watch"] if command[0] == "--watch" else []
     program = command[len(watch) :]
-    child = subprocess.Popen([sys.executable, "-I", "-S", tether, str(os.getpid()), *watch, *program])
+    child = subprocess.Popen([sys.executable, "-I", "-S", watchdog, str(os.getpid()), *watch, *program])
     print(child.pid, flush=True)
     signal.pause()
 

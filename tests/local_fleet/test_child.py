@@ -105,6 +105,6 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(how: list[str]) -> Non
 
 
 def test_a_watched_program_ends_with_its_watcher_and_hands_on_its_exit_code() -> None:
-    tether = Path(__file__).parents[2] / "ha_rag" / "local_fleet" / "tether.py"
-    command = [sys.executable, "-I", "-S", str(tether), str(os.getpid()), "--watch", *stand_ins.command("fail", "7")]
+    watchdog = Path(__file__).parents[2] / "ha_rag" / "local_fleet" / "parent_watchdog.py"
+    command = [sys.executable, "-I", "-S", str(watchdog), str(os.getpid()), "--watch", *stand_ins.command("fail", "7")]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 7

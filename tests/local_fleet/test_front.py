@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from ha_rag.http.body_limit import MAX_BODY_BYTES
 from ha_rag.http.connection import ConnectionLimits
 from ha_rag.local_fleet.front import Front, FrontConfig, named_replica
-from ha_rag.local_fleet.replicas import Replica, check
+from ha_rag.local_fleet.upstreams import Upstream, check
 from tests.local_fleet.replica_stand_in import StandIn, hangs_up, serving, stays_silent
 from tests.ports import free_port
 
@@ -24,7 +24,7 @@ QUESTION = b'{"question": "How does a circuit recover?"}'
 
 
 @asynccontextmanager
-async def front_of(*stand_ins: StandIn, extra: tuple[Replica, ...] = ()) -> AsyncIterator[TestServer]:
+async def front_of(*stand_ins: StandIn, extra: tuple[Upstream, ...] = ()) -> AsyncIterator[TestServer]:
     async with AsyncExitStack() as stack:
         for stand_in in stand_ins:
             await stand_in.server.start_server()
@@ -79,7 +79,7 @@ async def test_method_path_query_body_and_status_go_through_untouched(client, on
 
 
 async def test_a_replica_that_refuses_connections_is_passed_over(client, one: StandIn) -> None:
-    gone = Replica(name="gone", url=f"http://127.0.0.1:{free_port()}", ready=True)
+    gone = Upstream(name="gone", url=f"http://127.0.0.1:{free_port()}", ready=True)
     async with front_of(one, extra=(gone,)) as front:
         replies = [await ask(client, front) for _ in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 200]
@@ -188,7 +188,7 @@ async def test_half_an_answer_never_looks_whole(client, one: StandIn) -> None:
 
 
 async def test_without_a_ready_replica_the_client_is_asked_to_come_back(client, one: StandIn) -> None:
-    gone = Replica(name="gone", url=f"http://127.0.0.1:{free_port()}", ready=False)
+    gone = Upstream(name="gone", url=f"http://127.0.0.1:{free_port()}", ready=False)
     async with front_of(extra=(gone,)) as front, client.post(front.make_url("/v1/query"), data=QUESTION) as reply:
         assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
         assert (await reply.json())["error"]["type"] == "no_replica"

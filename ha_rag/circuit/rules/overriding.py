@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ha_rag.circuit.rules.changing import change
 from ha_rag.circuit.rules.ruling import Ruling, Transition
-from ha_rag.circuit.state import Circuit, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, OperatorOverride, OverrideMode
 from ha_rag.circuit.transitions import Trigger
 
 
@@ -22,7 +22,7 @@ def override(
         return Ruling(ended, (*lapsed, event), touched=True)
     trigger = Trigger.FORCED_OPEN if mode is OverrideMode.OPEN else Trigger.FORCED_CLOSED
     changed, event = change(circuit, trigger, now_ms, f"{mode}: {reason}", by)
-    word = Override(mode, reason, by, None if for_ms is None else now_ms + for_ms)
+    word = OperatorOverride(mode, reason, by, None if for_ms is None else now_ms + for_ms)
     told = replace(changed, override=word, would_open_at_ms=0)
     if mode is OverrideMode.OPEN:
         told = replace(told, open_until_ms=now_ms, opened_at_ms=now_ms, opened_by=by)

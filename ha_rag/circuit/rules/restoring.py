@@ -7,7 +7,7 @@ from dataclasses import replace
 from ha_rag.circuit.rules.changing import change
 from ha_rag.circuit.rules.overriding import lapse
 from ha_rag.circuit.rules.ruling import RestorePoint, Ruling, origin
-from ha_rag.circuit.state import Circuit, CircuitState, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, OperatorOverride, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
 
@@ -66,7 +66,7 @@ def missed(circuit: Circuit, terms: Terms, now_ms: int) -> tuple[int, int]:
     return (0, 0) if late else (circuit.missed_after, circuit.missed_before)
 
 
-def _restored(word: Override | None, both_closed: bool, open_ms: int, terms: Terms) -> tuple[Trigger, int]:
+def _restored(word: OperatorOverride | None, both_closed: bool, open_ms: int, terms: Terms) -> tuple[Trigger, int]:
     if word is not None:
         return (Trigger.FORCED_OPEN, 0) if word.mode is OverrideMode.OPEN else (Trigger.FORCED_CLOSED, 0)
     if open_ms == 0 and both_closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride
 
 CLOSED = CircuitState.CLOSED
 
@@ -80,7 +80,7 @@ class RestorePoint:
     open_count: int = 0
     reason: str = ""
     opened_by: str = ""
-    override: Override | None = None
+    override: OperatorOverride | None = None
     changed_at_ms: int = 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
 from ha_rag.ledger.store.keys import is_name
 from ha_rag.ledger.store.ledger import Change, StreamEntry
 
@@ -31,7 +31,7 @@ def snapshot(items: Sequence[str]) -> Snapshot:
     """A snapshot's items in order, the names of its voters last."""
     now, state, epoch, left, opened, reason, by, changed, won, standing, after, before, *more = items[:_FIXED]
     ok, failed, slow, mode, why, who, until = more
-    word = Override(OverrideMode(mode), why, who, int(until) if until else None) if mode else None
+    word = OperatorOverride(OverrideMode(mode), why, who, int(until) if until else None) if mode else None
     return Snapshot(
         now_ms=int(now),
         state=CircuitState(state),

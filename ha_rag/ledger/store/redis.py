@@ -20,7 +20,7 @@ from ha_rag.ledger.store.health import store_health
 from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.ledger.store.pubsub import listen
-from ha_rag.ledger.store.scripts import Scripts
+from ha_rag.ledger.store.scripts import LuaScripts
 from ha_rag.ledger.store.translation import translated
 from ha_rag.messages import Outcome
 
@@ -40,7 +40,7 @@ class RedisLedger:
     ) -> None:
         self._client = client
         self._keys = Keys(namespace)
-        self._scripts = Scripts(client, clock)
+        self._scripts = LuaScripts(client, clock)
         self._silence_s = silence_s
         self.sent: Counter[tuple[str, str]] = Counter()
         """(verb, "ok" | "refused" | "unavailable") -> how many."""

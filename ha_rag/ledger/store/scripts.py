@@ -18,14 +18,14 @@ PRELUDE = ("clock", "circuit", "law", "streak", "counting", "probing", "restorin
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class LuaScript:
     """One verb: its text, and the hash under which Redis keeps it. Immutable, safe across tasks."""
 
     text: str
     sha: str
 
 
-class Scripts:
+class LuaScripts:
     """The verbs, on one client. Safe across tasks."""
 
     def __init__(self, client: Any, clock: str | None = None) -> None:
@@ -53,11 +53,11 @@ def lua(name: str) -> str:
 
 
 @cache
-def scripts(clock: str | None = None) -> dict[str, Script]:
+def scripts(clock: str | None = None) -> dict[str, LuaScript]:
     """All verbs by name. `clock`: Lua that stands in for `prelude/clock.lua` (tests); None: Redis's own."""
     parts = [clock or lua("prelude/clock"), *(lua(f"prelude/{part}") for part in PRELUDE[1:])]
     return {verb: _script("\n".join([*parts, lua(verb)])) for verb in VERBS}
 
 
-def _script(text: str) -> Script:
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+def _script(text: str) -> LuaScript:
+    return LuaScript(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

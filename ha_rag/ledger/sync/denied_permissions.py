@@ -14,8 +14,8 @@ from ha_rag.errors import LedgerRefusedError
 LISTENING = "to be listened to, so changes are heard a poll late"
 TELLING = "to pass on changes, so other replicas hear of them a poll late, or the history lacks them"
 HEARTBEAT = "heartbeats, so this replica is not listed"
-CENSUS = "a look at the other replicas, so nobody warns of those that differ"
-ROLL = "the list of circuits, so only this replica's own are shown"
+OTHER_REPLICAS = "a look at the other replicas, so nobody warns of those that differ"
+CIRCUIT_LIST = "the list of circuits, so only this replica's own are shown"
 
 
 class DeniedPermissions:

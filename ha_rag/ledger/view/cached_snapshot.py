@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ha_rag.circuit.rules import RestorePoint, origin
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
-from ha_rag.circuit.state import CircuitState, Override, OverrideMode
+from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
@@ -81,7 +81,7 @@ class CachedSnapshot:
             return self.closed_at_s
         return now_s - (snapshot.now_ms - snapshot.changed_at_ms) / 1000
 
-    def hold(self, word: Override | None) -> None:
+    def hold(self, word: OperatorOverride | None) -> None:
         """Keeps an operator's word on a circuit of this replica's own; its end is in ms of the local clock."""
         self.snapshot = replace(self.snapshot, override=word)
         until_ms = word.until_ms if word is not None else None
@@ -94,7 +94,7 @@ class CachedSnapshot:
         left_ms = max(0, int((self.open_until_s - now_s) * 1000)) if resting else 0
         return replace(known.belief(), left_ms=left_ms, override=self._word(now_s, ledger_now_ms))
 
-    def _word(self, now_s: float, ledger_now_ms: int) -> Override | None:
+    def _word(self, now_s: float, ledger_now_ms: int) -> OperatorOverride | None:
         word = self.snapshot.override
         if word is None or self.mode(now_s) is None:
             return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Ruling, Tally
 from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
-from ha_rag.circuit.state import Circuit, CircuitState, Counts, Override, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride, OverrideMode
 from ha_rag.circuit.streak import has_net
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
@@ -24,7 +24,7 @@ _ME = "self"
 FAILING_STREAK = 2
 """By so many calls failures must outweigh successes for a replica to vote for opening."""
 
-_SHADOW = Override(OverrideMode.SHADOW, "the fleet's circuit is in shadow mode", _ME)
+_SHADOW = OperatorOverride(OverrideMode.SHADOW, "the fleet's circuit is in shadow mode", _ME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ end
 
 local function refused(answer) return type(answer) == 'table' and answer.err ~= nil end
 
--- Scripts do not roll back: what is told comes after what is written, and a refusal to tell it is only reported:
+-- LuaScripts do not roll back: what is told comes after what is written, and a refusal to tell it is only reported:
 -- '1' where it was refused, '2' where all was told, '0' where there was nothing to tell.
 local function tell(c, flat)
   if not c.touched and #c.events == 0 then return '0' end

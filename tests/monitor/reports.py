@@ -7,7 +7,7 @@ from typing import Any
 
 from ha_rag.breaker.report import CircuitReport, ReplicaReport
 from ha_rag.circuit.state import CircuitState
-from ha_rag.dashboards.reading import Reading
+from ha_rag.monitor.reading import Reading
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 

@@ -1,4 +1,4 @@
-"""Desk: tells incidents, each once for the whole fleet, and that they are over; several at a time as one message.
+"""Notifier: tells incidents, each once for the whole fleet, and that they are over; several at a time as one message.
 
 For each: claim it (`SET NX PX`), see that nobody has told it meanwhile, send, record, release. An alerter that dies in
 the middle loses nothing: its claim ends by itself, and another one tells. Only if it dies after the message has left
@@ -23,7 +23,7 @@ HOUR_MS = 3_600_000
 log = logging.getLogger(__name__)
 
 
-class Desk:
+class Notifier:
     """Used on one event loop. `owner`: this alerter's name. `link`: where people can look, or ""."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """Runs a program that ends when its parent does, even where the parent is killed without a word.
 
-    python -I -S tether.py PARENT_PID [--watch] PROGRAM ARGUMENT...
+    python -I -S parent_watchdog.py PARENT_PID [--watch] PROGRAM ARGUMENT...
 
 On Linux the kernel does it: this process asks for SIGKILL on its parent's death and becomes the program. Elsewhere (or
 with --watch) it stays between the two, passes SIGTERM and SIGINT on, and kills the program once its parent is gone.

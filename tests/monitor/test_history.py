@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from ha_rag.dashboards.past import KEPT, WAITING_S, Past
-from ha_rag.dashboards.reading import Reading
-from tests.dashboards.reports import CLOSED, HALF_OPEN, OPEN, beat, look, report, totals
+from ha_rag.monitor.history import KEPT, WAITING_S, History
+from ha_rag.monitor.reading import Reading
+from tests.monitor.reports import CLOSED, HALF_OPEN, OPEN, beat, look, report, totals
 
 
-def after(*looks: Reading) -> Past:
-    past = Past()
+def after(*looks: Reading) -> History:
+    history = History()
     for reading in looks:
-        past = past.after(reading)
-    return past
+        history = history.after(reading)
+    return history
 
 
 # ---- rates ----------------------------------------------------------------------------------------------------------
 
 
 def test_every_look_a_second_is_a_point() -> None:
-    past = after(*(look(float(n), circuits=(report(failure_rate=n / 10, samples=n),)) for n in range(4)))
-    assert [(rate.at, rate.failure_rate, rate.samples) for rate in past.rates["payments"]] == [
+    history = after(*(look(float(n), circuits=(report(failure_rate=n / 10, samples=n),)) for n in range(4)))
+    assert [(rate.at, rate.failure_rate, rate.samples) for rate in history.rates["payments"]] == [
         (0.0, 0.0, 0), (1.0, 0.1, 1), (2.0, 0.2, 2), (3.0, 0.3, 3),
     ]  # fmt: skip
 
 
 def test_looks_close_together_are_one_point_and_a_change_of_state_is_always_one() -> None:
     states = [CLOSED, CLOSED, CLOSED, CLOSED, OPEN, OPEN]
-    past = after(*(look(n / 10, circuits=(report(state),)) for n, state in enumerate(states)))
-    points = [(rate.at, rate.state) for rate in past.rates["payments"]]
+    history = after(*(look(n / 10, circuits=(report(state),)) for n, state in enumerate(states)))
+    points = [(rate.at, rate.state) for rate in history.rates["payments"]]
     assert points[-1] == (0.5, "open")
     assert [state for _, state in points].count("closed") < 4
 
 
 def test_minutes_are_kept_and_no_more() -> None:
-    past = after(*(look(float(n)) for n in range(KEPT + 50)))
-    assert len(past.rates["payments"]) == KEPT
-    assert past.rates["payments"][-1].at == KEPT + 49
-    assert len(past.traffic) == KEPT
+    history = after(*(look(float(n)) for n in range(KEPT + 50)))
+    assert len(history.rates["payments"]) == KEPT
+    assert history.rates["payments"][-1].at == KEPT + 49
+    assert len(history.traffic) == KEPT
 
 
 def test_a_circuit_that_is_gone_is_forgotten() -> None:
@@ -47,7 +47,7 @@ def test_a_circuit_that_is_gone_is_forgotten() -> None:
 
 
 def test_what_was_answered_between_two_looks_adds_up_over_the_replicas() -> None:
-    past = after(
+    history = after(
         look(0.0, beat("a", totals(10)), beat("b", totals(5, degraded=1, served={"embedder.primary": 5}))),
         look(
             2.0,
@@ -55,30 +55,30 @@ def test_what_was_answered_between_two_looks_adds_up_over_the_replicas() -> None
             beat("b", totals(9, degraded=3, served={"embedder.primary": 7, "embedder.secondary": 2})),
         ),
     )
-    (point,) = past.traffic
+    (point,) = history.traffic
     assert (point.seconds, point.questions, point.degraded) == (2.0, 10, 2)
     assert point.served == {"embedder": {"primary": 8, "secondary": 2}}
 
 
 def test_a_replica_that_comes_is_counted_from_its_next_heartbeat_and_one_that_starts_anew_from_zero() -> None:
-    past = after(
+    history = after(
         look(0.0, beat("a~1", totals(100))),
         look(1.0, beat("a~1", totals(101)), beat("b~1", totals(500))),
         look(2.0, beat("a~2", totals(3)), beat("b~1", totals(502))),
         look(3.0, beat("a~2", totals(4)), beat("b~1", totals(502))),
     )
-    assert [point.questions for point in past.traffic] == [1, 2, 1]
+    assert [point.questions for point in history.traffic] == [1, 2, 1]
 
 
 def test_totals_that_go_down_in_one_incarnation_count_from_zero() -> None:
-    past = after(look(0.0, beat("a", totals(100, degraded=9))), look(1.0, beat("a", totals(4, degraded=1))))
-    assert (past.traffic[0].questions, past.traffic[0].degraded) == (4, 1)
+    history = after(look(0.0, beat("a", totals(100, degraded=9))), look(1.0, beat("a", totals(4, degraded=1))))
+    assert (history.traffic[0].questions, history.traffic[0].degraded) == (4, 1)
 
 
 def test_now_is_the_last_ten_seconds() -> None:
-    past = after(*(look(float(n), beat("a", totals(n * 7))) for n in range(40)))
-    assert past.seconds == 10.0
-    assert past.recent()["a~1"].questions == 70
+    history = after(*(look(float(n), beat("a", totals(n * 7))) for n in range(40)))
+    assert history.seconds == 10.0
+    assert history.recent()["a~1"].questions == 70
 
 
 # ---- who waits for traffic ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Lookout: looks at a fleet again and again on a thread of its own, and has the latest picture for whoever draws it."""
+"""FleetPoller: polls a fleet in a thread of its own and keeps the latest snapshot."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ha_rag.background import BackgroundLoop
 from ha_rag.cli.replica_client import client_of
 from ha_rag.cli.trouble import CommandError
 from ha_rag.clock import SystemClock
-from ha_rag.dashboards.snapshot import FleetSnapshot
 from ha_rag.errors import HaRagError
+from ha_rag.monitor.snapshot import FleetSnapshot
 
 Look = Callable[[], FleetSnapshot]
 REPLICA_SCHEMES = ("http://", "https://")
@@ -25,7 +25,7 @@ LOOK_TIMEOUT_S = 3.0
 _SNAPSHOTS = TypeAdapter(FleetSnapshot)
 
 
-class Lookout:
+class FleetPoller:
     """One thread looks; any other may read. `down_since`: since when no look succeeded, as a time of day, or ""."""
 
     def __init__(self, look: Look, every_s: float) -> None:
@@ -86,17 +86,17 @@ class Lookout:
 
 
 @contextmanager
-def lookout(url: str | None, config: Path | None, every_s: float) -> Iterator[Lookout]:
-    """A lookout on a replica or a front (`url`, or the fleet that runs here), or straight on a Redis."""
+def fleet_poller(url: str | None, config: Path | None, every_s: float) -> Iterator[FleetPoller]:
+    """A fleet_poller on a replica or a front (`url`, or the fleet that runs here), or straight on a Redis."""
     if url is None or url.startswith(REPLICA_SCHEMES):
-        seen = Lookout(_over_http(url), every_s)
+        seen = FleetPoller(_over_http(url), every_s)
         try:
             yield seen
         finally:
             seen.stop()
         return
     with _in_redis(url, config) as look:
-        seen = Lookout(look, every_s)
+        seen = FleetPoller(look, every_s)
         try:
             yield seen
         finally:
@@ -121,7 +121,7 @@ def _over_http(url: str | None) -> Look:
 def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
     from ha_rag.assembly.configuration import load_settings
     from ha_rag.breaker.fleet_observer import FleetObserver
-    from ha_rag.dashboards.watcher import Watcher
+    from ha_rag.monitor.watcher import Watcher
 
     observer = FleetObserver.connect(url, namespace=load_settings(config).namespace, name="watch")
     loop = BackgroundLoop("the command line")

@@ -1,7 +1,7 @@
-"""Past: what a dashboard remembers of earlier looks: rates of each circuit, and what the fleet answered.
+"""History: rates of each circuit and what the fleet answered, over the last minutes.
 
-A fold without a clock: `past.after(reading)` is the next past. Kept for minutes, in memory; a dashboard that starts
-anew begins with an empty one.
+Immutable, and without a clock: `history.after(reading)` is the next history. Kept in memory only; a dashboard that
+restarts begins with an empty one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ha_rag.breaker.report import CircuitReport
-from ha_rag.dashboards.heartbeats import Totals, totals
-from ha_rag.dashboards.reading import Reading
-from ha_rag.dashboards.snapshot import Rate, TrafficPoint
+from ha_rag.monitor.heartbeats import Totals, totals
+from ha_rag.monitor.reading import Reading
+from ha_rag.monitor.snapshot import Rate, TrafficPoint
 from ha_rag.telemetry import histogram
 
 KEPT = 180
@@ -29,7 +29,7 @@ WAITING_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ObservedTotals:
     """The totals of every replica, as they were heard at one moment."""
 
     at: float
@@ -37,25 +37,25 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class History:
     """What is remembered. `quiet_since`: half-open circuits without a probe -> since when. Immutable."""
 
     rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
     traffic: tuple[TrafficPoint, ...] = ()
-    heard: tuple[Heard, ...] = ()
+    heard: tuple[ObservedTotals, ...] = ()
     quiet_since: Mapping[str, float] = field(default_factory=dict)
 
-    def after(self, reading: Reading) -> Past:
+    def after(self, reading: Reading) -> History:
         """What is remembered once this look has been taken."""
         rates = {c.name: _appended(self.rates.get(c.name, ()), _rate(c, reading.at)) for c in reading.circuits}
         quiet = {c.name: self.quiet_since.get(c.name, reading.at) for c in reading.circuits if _quiet(c)}
         if self.heard and reading.at - self.heard[-1].at < STEP_S:
-            return Past(rates, self.traffic, self.heard, quiet)
-        now = Heard(reading.at, {r.incarnation: totals(r) for r in reading.replicas})
+            return History(rates, self.traffic, self.heard, quiet)
+        now = ObservedTotals(reading.at, {r.incarnation: totals(r) for r in reading.replicas})
         traffic = (*self.traffic, _point(self.heard[-1], now))[-KEPT:] if self.heard else ()
         # One older than the window stays: it is where the window begins.
         begins = max((i for i, h in enumerate(self.heard) if now.at - h.at >= NOW_S), default=0)
-        return Past(rates, traffic, (*self.heard[begins:], now), quiet)
+        return History(rates, traffic, (*self.heard[begins:], now), quiet)
 
     def waiting(self, circuit: str, at: float) -> bool:
         """Whether a half-open circuit waits for somebody to ask."""
@@ -99,7 +99,7 @@ def _appended(rates: tuple[Rate, ...], now: Rate) -> tuple[Rate, ...]:
     return (*rates, now)[-KEPT:]
 
 
-def _point(before: Heard, now: Heard) -> TrafficPoint:
+def _point(before: ObservedTotals, now: ObservedTotals) -> TrafficPoint:
     """What all replicas answered between two moments. A replica not heard before is counted from its next heartbeat."""
     more = [last.since(before.totals[name]) for name, last in now.totals.items() if name in before.totals]
     latencies = histogram.added(m.latencies for m in more)

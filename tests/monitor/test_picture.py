@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ha_rag.breaker.report import OverrideReport
-from ha_rag.dashboards.past import Past
-from ha_rag.dashboards.picture import fleet_snapshot
-from ha_rag.dashboards.reading import Reading
-from ha_rag.dashboards.snapshot import FleetSnapshot
-from tests.dashboards.reports import CLOSED, OPEN, beat, look, report, totals
+from ha_rag.monitor.history import History
+from ha_rag.monitor.picture import fleet_snapshot
+from ha_rag.monitor.reading import Reading
+from ha_rag.monitor.snapshot import FleetSnapshot
+from tests.monitor.reports import CLOSED, OPEN, beat, look, report, totals
 
 
 def shown(*looks: Reading) -> FleetSnapshot:
-    past = Past()
+    history = History()
     for reading in looks:
-        past = past.after(reading)
-    return fleet_snapshot(looks[-1], past)
+        history = history.after(reading)
+    return fleet_snapshot(looks[-1], history)
 
 
 def test_a_circuit_is_shown_as_the_fleet_believes_it_with_who_differs() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ha_rag.breaker.report import CircuitReport, OverrideReport, ReplicaReport
 from ha_rag.circuit.state import OverrideMode
-from ha_rag.dashboards.heartbeats import Totals, count, freshness
-from ha_rag.dashboards.past import Past, quantile
-from ha_rag.dashboards.reading import Reading
-from ha_rag.dashboards.snapshot import (
+from ha_rag.monitor.heartbeats import Totals, count, freshness
+from ha_rag.monitor.history import History, quantile
+from ha_rag.monitor.reading import Reading
+from ha_rag.monitor.snapshot import (
     CircuitPicture,
     Differing,
     FleetSnapshot,
@@ -17,23 +17,23 @@ from ha_rag.dashboards.snapshot import (
     ReplicaPicture,
     Traffic,
 )
-from ha_rag.dashboards.warnings import fleet_warnings
+from ha_rag.monitor.warnings import fleet_warnings
 from ha_rag.telemetry import histogram
 
 BADNESS = ("closed", "half_open", "open")
 
 
-def fleet_snapshot(reading: Reading, past: Past) -> FleetSnapshot:
+def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
     """The fleet as `reading` found it. `past`: what is remembered, this reading included."""
-    recent = past.recent()
+    recent = history.recent()
     return FleetSnapshot(
         at=round(reading.at, 3),
         told_by=reading.told_by,
         shared_state=reading.shared_state,
         reason=reading.reason,
-        circuits=tuple(circuit_pictures(reading, past)),
-        replicas=tuple(replica_pictures(reading.replicas, recent, past.seconds, reading.ledger_ms)),
-        traffic=traffic(recent.values(), past),
+        circuits=tuple(circuit_pictures(reading, history)),
+        replicas=tuple(replica_pictures(reading.replicas, recent, history.seconds, reading.ledger_ms)),
+        traffic=traffic(recent.values(), history),
         timeline=reading.timeline,
         redis=reading.redis,
         warnings=(*reading.redis.warnings, *fleet_warnings(reading.replicas)),
@@ -43,21 +43,23 @@ def fleet_snapshot(reading: Reading, past: Past) -> FleetSnapshot:
 # ---- circuits -------------------------------------------------------------------------------------------------------
 
 
-def circuit_pictures(reading: Reading, past: Past) -> Iterable[CircuitPicture]:
+def circuit_pictures(reading: Reading, history: History) -> Iterable[CircuitPicture]:
     """One picture a circuit, by name."""
     elsewhere = _told_by_replicas(reading.replicas)
     for report in sorted(reading.circuits, key=lambda c: c.name):
-        yield _circuit_picture(report, elsewhere.get(report.name, ()), reading, past)
+        yield _circuit_picture(report, elsewhere.get(report.name, ()), reading, history)
 
 
-def _circuit_picture(report: CircuitReport, told: Sequence[Differing], reading: Reading, past: Past) -> CircuitPicture:
+def _circuit_picture(
+    report: CircuitReport, told: Sequence[Differing], reading: Reading, history: History
+) -> CircuitPicture:
     differing = tuple(d for d in told if d.state != report.state or report.scope == "replica")
     worst = max((report.state.value, *(d.state for d in differing)), key=BADNESS.index)
     return CircuitPicture(
         name=report.name,
         scope=report.scope,
         state=worst if report.scope == "replica" else report.state.value,
-        waiting=past.waiting(report.name, reading.at),
+        waiting=history.waiting(report.name, reading.at),
         override=_override(report.override),
         failure_rate=report.failure_rate,
         slow_rate=report.slow_rate,
@@ -70,7 +72,7 @@ def _circuit_picture(report: CircuitReport, told: Sequence[Differing], reading: 
         open_count=report.open_count,
         epoch=report.epoch,
         changed_at=report.changed_at,
-        history=past.rates.get(report.name, ()),
+        history=history.rates.get(report.name, ()),
     )
 
 
@@ -123,17 +125,17 @@ def _replica_picture(replica: ReplicaReport, did: Totals, seconds: float, newest
     )
 
 
-def traffic(recent: Iterable[Totals], past: Past) -> Traffic:
+def traffic(recent: Iterable[Totals], history: History) -> Traffic:
     """What all replicas together answer."""
     did = list(recent)
     questions = sum(d.questions for d in did)
     latencies = histogram.added(d.latencies for d in did)
     return Traffic(
-        per_s=_per_s(questions, past.seconds),
+        per_s=_per_s(questions, history.seconds),
         degraded_share=_share(sum(d.degraded for d in did), questions),
         p50_ms=quantile(latencies, 0.5),
         p99_ms=quantile(latencies, 0.99),
-        history=past.traffic,
+        history=history.traffic,
     )
 
 

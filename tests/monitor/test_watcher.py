@@ -12,14 +12,14 @@ from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import ManualClock, SystemClock
-from ha_rag.dashboards.feed import feed, newer
-from ha_rag.dashboards.snapshot import Rate, TimelineEvent
-from ha_rag.dashboards.watcher import LOOK_S, Watcher
 from ha_rag.errors import ServiceError
 from ha_rag.events import LedgerLost
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.store.timeline import Place
-from tests.dashboards.pictures import circuit, picture
+from ha_rag.monitor.feed import feed, newer
+from ha_rag.monitor.snapshot import Rate, TimelineEvent
+from ha_rag.monitor.watcher import LOOK_S, Watcher
+from tests.monitor.pictures import circuit, picture
 from tests.waiting import until
 
 POLICY = CircuitPolicy(min_samples=3, recovery_timeout_s=60.0)

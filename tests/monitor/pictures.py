@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ha_rag.dashboards.snapshot import (
+from ha_rag.monitor.snapshot import (
     CircuitPicture,
     FleetSnapshot,
     RedisPicture,

@@ -15,7 +15,7 @@ SILENT_CHECKS = 2
 
 
 @dataclass(slots=True, kw_only=True)
-class Replica:
+class Upstream:
     """One replica. `url`: its address without a path. `ready`: whether it answered its last check well."""
 
     name: str
@@ -24,19 +24,19 @@ class Replica:
     silent_checks: int = 0
 
 
-class Replicas:
+class Upstreams:
     """All of them, in a round robin of those that are ready. For one event loop."""
 
-    def __init__(self, replicas: Sequence[Replica]) -> None:
+    def __init__(self, replicas: Sequence[Upstream]) -> None:
         self._replicas = list(replicas)
         self._turn = 0
 
     @property
-    def all(self) -> tuple[Replica, ...]:
+    def all(self) -> tuple[Upstream, ...]:
         """Every one of them, ready or not."""
         return tuple(self._replicas)
 
-    def in_turn(self) -> list[Replica]:
+    def in_turn(self) -> list[Upstream]:
         """Those that are ready, the one whose turn it is first; an empty list where none is. Passes the turn on."""
         ready = [replica for replica in self._replicas if replica.ready]
         if not ready:
@@ -49,13 +49,13 @@ class Replicas:
         """Asks every replica for its readiness again and again, until cancelled."""
         await asyncio.gather(*(self._keep_checking(replica, session) for replica in self._replicas))
 
-    async def _keep_checking(self, replica: Replica, session: aiohttp.ClientSession) -> None:
+    async def _keep_checking(self, replica: Upstream, session: aiohttp.ClientSession) -> None:
         while True:
             await check(replica, session)
             await asyncio.sleep(CHECK_INTERVAL_S)
 
 
-async def check(replica: Replica, session: aiohttp.ClientSession) -> None:
+async def check(replica: Upstream, session: aiohttp.ClientSession) -> None:
     """Asks once; a refusal counts at once, silence only when it goes on."""
     try:
         timeout = aiohttp.ClientTimeout(total=CHECK_TIMEOUT_S)

@@ -52,7 +52,7 @@ class Ending:
         return f"was killed by signal {-self.code}" if self.code < 0 else f"ended with exit code {self.code}"
 
 
-class Lifeline:
+class ProcessSupervisor:
     """One program, kept running from `start` to `stop`. For one event loop.
 
     `on_ending` is told of each end that nobody asked for. `was_ready`: it has served at least once.

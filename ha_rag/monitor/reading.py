@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ha_rag.breaker.report import CircuitReport, ReplicaReport
-from ha_rag.dashboards.snapshot import Freshness, RedisPicture, TimelineEvent
+from ha_rag.monitor.snapshot import Freshness, RedisPicture, TimelineEvent
 
 NO_REDIS = RedisPicture(configured=False, reachable=False)
 

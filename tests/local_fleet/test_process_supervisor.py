@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ha_rag.local_fleet.lifeline import Ending, Lifeline, RestartPolicy
+from ha_rag.local_fleet.process_supervisor import Ending, ProcessSupervisor, RestartPolicy
 from ha_rag.local_fleet.program import Program
 from tests.local_fleet import stand_ins
 from tests.waiting import until
@@ -46,33 +46,33 @@ def program(tmp_path: Path, *words: str) -> Program:
     )
 
 
-async def until_ready(lifeline: Lifeline) -> psutil.Process:
+async def until_ready(supervisor: ProcessSupervisor) -> psutil.Process:
     async with asyncio.timeout(10):
-        await lifeline.was_ready.wait()
-    assert lifeline.child is not None
-    return psutil.Process(lifeline.child.pid)
+        await supervisor.was_ready.wait()
+    assert supervisor.child is not None
+    return psutil.Process(supervisor.child.pid)
 
 
 async def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
     endings = Endings()
-    lifeline = Lifeline(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
-    lifeline.start()
-    first = await until_ready(lifeline)
+    supervisor = ProcessSupervisor(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
+    supervisor.start()
+    first = await until_ready(supervisor)
     first.kill()
     await endings.wait_for(1)
     assert endings.all[0].how == "was killed by signal 9"
-    await until(lambda: lifeline.child is not None and lifeline.child.pid != first.pid)
-    assert await lifeline.stop()
+    await until(lambda: supervisor.child is not None and supervisor.child.pid != first.pid)
+    assert await supervisor.stop()
 
 
 async def test_a_program_that_ends_at_once_again_and_again_is_called_looping_with_its_last_words(
     tmp_path: Path,
 ) -> None:
     endings = Endings()
-    lifeline = Lifeline(program(tmp_path, "fail", "3", "the port is taken"), endings, AT_ONCE)
-    lifeline.start()
+    supervisor = ProcessSupervisor(program(tmp_path, "fail", "3", "the port is taken"), endings, AT_ONCE)
+    supervisor.start()
     await endings.wait_for(3)
-    await lifeline.stop()
+    await supervisor.stop()
     assert [ending.looping for ending in endings.all[:3]] == [False, False, True]
     assert endings.all[2].last_words == ["the port is taken"]
     assert endings.all[2].how == "ended with exit code 3"
@@ -81,29 +81,29 @@ async def test_a_program_that_ends_at_once_again_and_again_is_called_looping_wit
 async def test_a_program_that_lived_long_enough_is_not_looping(tmp_path: Path) -> None:
     endings = Endings()
     patient = RestartPolicy(first_s=0.001, longest_s=0.001, stable_s=0.0)
-    lifeline = Lifeline(program(tmp_path, "fail"), endings, patient)
-    lifeline.start()
+    supervisor = ProcessSupervisor(program(tmp_path, "fail"), endings, patient)
+    supervisor.start()
     await endings.wait_for(4)
-    await lifeline.stop()
+    await supervisor.stop()
     assert not any(ending.looping for ending in endings.all)
 
 
 async def test_stopping_ends_the_process_and_starts_no_other(tmp_path: Path) -> None:
     endings = Endings()
-    lifeline = Lifeline(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
-    lifeline.start()
-    process = await until_ready(lifeline)
-    await lifeline.stop()
+    supervisor = ProcessSupervisor(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
+    supervisor.start()
+    process = await until_ready(supervisor)
+    await supervisor.stop()
     assert not process.is_running()
     assert endings.all == []
 
 
 async def test_stopping_right_after_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    lifeline = Lifeline(program(tmp_path, "say_and_wait"), Endings(), AT_ONCE)
-    lifeline.start()
+    supervisor = ProcessSupervisor(program(tmp_path, "say_and_wait"), Endings(), AT_ONCE)
+    supervisor.start()
     await asyncio.sleep(0)
-    await lifeline.stop()
+    await supervisor.stop()
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 
 

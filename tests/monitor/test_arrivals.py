@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.breaker.report import ReplicaReport
-from ha_rag.dashboards.arrivals import arrivals
+from ha_rag.monitor.arrivals import arrivals
 
 
 def beat(incarnation: str, at_ms: int) -> ReplicaReport:

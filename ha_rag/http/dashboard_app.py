@@ -1,4 +1,4 @@
-"""The dashboard's own application: sees and steers the fleet, and answers no questions."""
+"""The application of `ha-rag dashboard`: shows and controls the fleet, and answers no questions."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.circuits import circuit_routes
 from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
-from ha_rag.http.head import Head
 from ha_rag.http.health import probe_routes
 from ha_rag.http.pages import page_routes
 from ha_rag.http.request_id import RequestId
-from ha_rag.http.service import Overlook
+from ha_rag.http.routing import HeadAsGet
+from ha_rag.http.service import DashboardService
 from ha_rag.http.wire import json_response
 from ha_rag.version import version
 
 
-def build_overlook(overlook: Overlook) -> ASGIApp:
-    """The pages, what feeds them, and the operator's endpoints. Without Redis it shows that, and stays up."""
-    shown = (circuit_routes, fleet_routes, event_routes, probe_routes, page_routes)
-    routers = [routes(overlook) for routes in shown]
-    app: ASGIApp = application([*routers, _health_routes(overlook)], overlook.access)
-    return RequestId(ApiKeys(BodyLimit(Head(app)), overlook.access))
+def build_dashboard_app(service: DashboardService) -> ASGIApp:
+    """The pages, the endpoints that feed them, and the operators' endpoints. Stays up without Redis, and says so."""
+    endpoints = (circuit_routes, fleet_routes, event_routes, probe_routes, page_routes)
+    routers = [routes(service) for routes in endpoints]
+    app: ASGIApp = application([*routers, _health_routes(service)], service.access)
+    return RequestId(ApiKeys(BodyLimit(HeadAsGet(app)), service.access))
 
 
-def _health_routes(overlook: Overlook) -> APIRouter:
+def _health_routes(service: DashboardService) -> APIRouter:
     routes = APIRouter(tags=["health"])
 
     @routes.get("/health", summary="How this dashboard is")
     async def health() -> Response:
         """Always 200: a dashboard without Redis is degraded, and says so on its page too."""
-        return json_response(_health(overlook))
+        return json_response(_health(service))
 
     return routes
 
 
-def _health(overlook: Overlook) -> dict[str, Any]:
-    shared = overlook.circuits.shared_state
+def _health(service: DashboardService) -> dict[str, Any]:
+    shared = service.circuits.shared_state
     reasons = [] if shared == "fresh" else [f"the shared state is {shared}: Redis has not been heard of lately"]
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,
         "shared_state": shared,
-        "replica": overlook.circuits.replica,
+        "replica": service.circuits.replica,
         "version": version(),
-        "draining": overlook.draining,
+        "draining": service.draining,
     }

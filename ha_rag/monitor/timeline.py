@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from ha_rag.breaker.report import replica_name
 from ha_rag.circuit.rules import WOULD_OPEN
 from ha_rag.circuit.transitions import Trigger
-from ha_rag.dashboards.snapshot import TimelineEvent
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, PolicyMismatch, ReplicaNameTaken
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.ledger.store.timeline import Place
+from ha_rag.monitor.snapshot import TimelineEvent
 
 KEPT = 200
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ha_rag.breaker.report import ReplicaReport
-from ha_rag.dashboards.snapshot import TimelineEvent
 from ha_rag.ledger.sync.pace import Pace
+from ha_rag.monitor.snapshot import TimelineEvent
 
 MISSED_BEATS = 2.5
 """Who vanishes with so many heartbeats missed did not say goodbye: a clean stop strikes itself off at once."""

@@ -16,17 +16,17 @@ from typing import Protocol
 from ha_rag.breaker.report import CircuitReport, FleetReport, ReplicaReport
 from ha_rag.cancellation import end
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.dashboards.arrivals import arrivals
-from ha_rag.dashboards.heartbeats import freshness
-from ha_rag.dashboards.past import Past
-from ha_rag.dashboards.picture import fleet_snapshot
-from ha_rag.dashboards.reading import NO_REDIS, Reading
-from ha_rag.dashboards.snapshot import FleetSnapshot, RedisPicture, TimelineEvent
-from ha_rag.dashboards.timeline import Timeline, own_event, shared_event
 from ha_rag.errors import LedgerError
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, Sink
 from ha_rag.ledger.store.ledger import Ledger, StoreHealth
 from ha_rag.ledger.store.timeline import Place, events_after, latest_events
+from ha_rag.monitor.arrivals import arrivals
+from ha_rag.monitor.heartbeats import freshness
+from ha_rag.monitor.history import History
+from ha_rag.monitor.picture import fleet_snapshot
+from ha_rag.monitor.reading import NO_REDIS, Reading
+from ha_rag.monitor.snapshot import FleetSnapshot, RedisPicture, TimelineEvent
+from ha_rag.monitor.timeline import Timeline, own_event, shared_event
 
 LOOK_S = 1.0
 """Between two looks while somebody watches."""
@@ -65,7 +65,7 @@ class Watcher:
     def __init__(self, source: Source, clock: Clock | None = None) -> None:
         self._source = source
         self._clock = clock or SystemClock()
-        self._past = Past()
+        self._history = History()
         self.timeline = Timeline()
         self._replicas: tuple[ReplicaReport, ...] | None = None
         self._blind_until_s = self._clock.monotonic_s()
@@ -74,7 +74,7 @@ class Watcher:
         self._looking = asyncio.Lock()
         self._watching = 0
         self._number = 0
-        self._snapshot = fleet_snapshot(self._reading((), FleetReport((), "local"), NO_REDIS), self._past)
+        self._snapshot = fleet_snapshot(self._reading((), FleetReport((), "local"), NO_REDIS), self._history)
         source.add_sink(self.hear)
 
     @property
@@ -126,9 +126,9 @@ class Watcher:
             await self._read_on([c.name for c in circuits if c.scope == "fleet"])
         self._note_arrivals(fleet, heard=redis.reachable)
         reading = self._reading(circuits, fleet, redis)
-        self._past = self._past.after(reading)
+        self._history = self._history.after(reading)
         async with self._news:
-            self._snapshot = fleet_snapshot(reading, self._past)
+            self._snapshot = fleet_snapshot(reading, self._history)
             self._number += 1
             self._news.notify_all()
         return self._snapshot

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from ha_rag.dashboards.snapshot import FleetSnapshot, TimelineEvent
-from ha_rag.dashboards.watcher import Watcher
 from ha_rag.ledger.store.timeline import Place
+from ha_rag.monitor.snapshot import FleetSnapshot, TimelineEvent
+from ha_rag.monitor.watcher import Watcher
 
 
 @dataclass(frozen=True, slots=True)
