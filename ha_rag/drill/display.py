@@ -16,11 +16,11 @@ from ha_rag.drill.stages import Stage
 SIGNS = {"closed": ("●", "green"), "open": ("■", "bold red"), "half_open": ("◐", "yellow")}
 NO_STATE = ("–", "dim")
 LEGEND = (
-    ("open everywhere", "from the start of the outage until the circuit was open at every replica"),
+    ("open on all", "from the outage until the circuit was open at every replica"),
     ("calls wasted", "calls to the broken service until then"),
     ("probes", "calls to it after that, until it was repaired"),
     ("users waited", "by how much longer than usual their answers took, added up"),
-    ("recovered", "from the repair (or the kill) until every circuit was closed and shared again"),
+    ("recovered", "from repair (or kill) until every circuit was closed and shared"),
 )
 """The columns of the second table, and what they say."""
 
@@ -49,7 +49,7 @@ def _summary(result: StageResult) -> str:
     if result.opened_s is None:
         return "" if result.closed_s is None else f"recovered after {_s(result.closed_s)}"
     wasted = "" if result.wasted is None else f", {result.wasted} calls wasted"
-    return f"open everywhere after {_s(result.opened_s)}{wasted}"
+    return f"open on all after {_s(result.opened_s)}{wasted}"
 
 
 def _questions(progress: Progress) -> RenderableType:
@@ -103,7 +103,7 @@ def _answers(results: Sequence[StageResult]) -> Table:
 
 
 def _detection(results: Sequence[StageResult]) -> Table:
-    heads = ("open\neverywhere", "calls\nwasted", "\nprobes", "users\nwaited", "\nrecovered")
+    heads = ("open\non all", "calls\nwasted", "\nprobes", "users\nwaited", "\nrecovered")
     grid = _plain_table(("", "\nstage", *heads), left=2)
     for result in results:
         grid.add_row(_sign(result), result.title, *detection_cells(result))
