@@ -46,7 +46,7 @@ OF = {
     "mend": (("ha-rag mend", "everything"), ("ha-rag mend embedder.primary", "one service")),
     "check": (("ha-rag check --config ha_rag.toml", "before it goes live"), ("ha-rag check --json", "for programs")),
     "drill": (
-        ("ha-rag drill --fast", "all of it within a minute"),
+        ("ha-rag drill --fast", "every outage, but short ones"),
         ("ha-rag drill --stage killed", "one outage"),
         ("ha-rag drill --html report.html", "and a page that draws it"),
     ),

@@ -1,4 +1,4 @@
-"""What the reader sees: the question's way through the tiers, the answer, and the health of each component."""
+"""What the reader sees: the tiers that a question went through, the answer, and the health of each component."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNS = {"closed": "*", "open": "#", "half_open": "~"}
 
 
 def path(answer: Answer, replica: int = 0) -> RenderableType:
-    """Who was asked, what became of it, and the answer. `replica`: said where there are several."""
+    """The tiers that were tried, with their outcomes, and the answer. `replica`: shown unless 0."""
     parts = [Text(f"  Question{f' to replica {replica}' if replica else ''}: {answer.question}", "bold")]
     for stage, served in answer.served_by.items():
         tried = [_tried(a) for a in answer.attempts if a.circuit.startswith(f"{stage}.") and a.outcome != Outcome.OK]
@@ -31,9 +31,9 @@ def _tried(attempt: Attempt) -> str:
     name = attempt.circuit.partition(".")[2]
     match attempt.outcome:
         case Outcome.REJECTED:
-            return f"{name} (not asked: its circuit is open)"
+            return f"{name} (skipped: circuit open)"
         case Outcome.INVALID:
-            return f"{name} (has not got it)"
+            return f"{name} (not in the cache)"
         case outcome:
             return f"{name} ({outcome})"
 
@@ -55,5 +55,5 @@ def health(statuses: Mapping[str, ComponentStatus]) -> Padding:
 
 
 def worded(state: str) -> str:
-    """A state as it is written: half-open."""
+    """A state as written in text: half-open."""
     return state.replace("_", "-")
