@@ -1,4 +1,4 @@
--- CallCounter a batch into a closed circuit, and judging what the window then says.
+-- Counting a batch into a closed circuit, and judging what the window then says.
 local SWEEP_EVERY = 100
 
 local function throttle_ms(asked_ms, terms) return math.min(asked_ms, terms.throttle_max_ms) end
