@@ -67,9 +67,10 @@ class MixedCrew:
         finally:
             self.crew.members = members
 
-    def said(self) -> str:
+    def said(self) -> list[str]:
         """What all processes have written so far: a replica that meets nothing unforeseen writes nothing."""
-        return "\n".join(process.said() for pool in self.pools.values() for process in pool.started)
+        said = [process.said() for pool in self.pools.values() for process in pool.started]
+        return [text for text in said if text]
 
 
 @asynccontextmanager
