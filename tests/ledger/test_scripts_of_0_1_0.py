@@ -161,27 +161,58 @@ async def fail(bench: MixedBench, ledger: Ledger, number: int, times: int, polic
     return (await ledger.record(NAME, policy, batch, 0.0)).snapshot.state
 
 
-async def be_well(bench: MixedBench) -> None:
+async def be_well(bench: MixedBench, ledger: Ledger, number: int = 1) -> None:
     """Reports so many successes that only a streak can open the circuit."""
     epoch = (await bench.read_by_both(STREAKS))[1].epoch
-    await bench.old.record(NAME, STREAKS, Batch("b", 1, (Tally(epoch, bench.now_ms, Counts(200)),)), 0.0)
+    replica = "old" if ledger is bench.old else "new"
+    await ledger.record(NAME, STREAKS, Batch(replica, number, (Tally(epoch, bench.now_ms, Counts(200)),)), 0.0)
 
 
 async def test_a_streak_ends_where_the_old_version_changes_the_circuit(mixed: MixedBench) -> None:
-    await be_well(mixed)
+    await be_well(mixed, mixed.new)
     assert await fail(mixed, mixed.new, 1, 13, STREAKS) == "closed"
     await mixed.old.override(NAME, STREAKS, OverrideMode.SHADOW, "why", "kim", None)
     await mixed.old.override(NAME, STREAKS, None, "why", "kim", None)
-    await be_well(mixed)
+    await be_well(mixed, mixed.new)
     assert await fail(mixed, mixed.new, 1, 13, STREAKS) == "closed"
     assert await fail(mixed, mixed.new, 2, 1, STREAKS) == "open"
 
 
-async def test_a_streak_goes_on_over_reports_of_the_old_version(mixed: MixedBench) -> None:
-    await be_well(mixed)
-    assert await fail(mixed, mixed.new, 1, 13, STREAKS) == "closed"
-    assert await fail(mixed, mixed.old, 2, 5, STREAKS) == "closed"
-    assert await fail(mixed, mixed.new, 3, 1, STREAKS) == "open"
+async def test_no_streak_opens_the_circuit_while_the_old_version_reports_calls(mixed: MixedBench) -> None:
+    """Its successes are in no streak, so that one replica's failures would look like those of the whole fleet."""
+    for number in range(1, 41):
+        await be_well(mixed, mixed.old, number)
+        assert await fail(mixed, mixed.new, number, 2, STREAKS) == "closed"
+        await mixed.advance(50)
+
+
+async def test_streaks_open_the_circuit_once_the_old_version_has_reported_nothing_for_a_window(
+    mixed: MixedBench,
+) -> None:
+    await be_well(mixed, mixed.old)
+    await mixed.advance(STREAKS.window_ms - 1)
+    await be_well(mixed, mixed.new)
+    assert await fail(mixed, mixed.new, 1, 20, STREAKS) == "closed"
+    await mixed.advance(1)
+    assert await fail(mixed, mixed.new, 2, 1, STREAKS) == "open"
+
+
+async def test_either_version_takes_a_batch_that_the_other_counted_for_a_repetition(mixed: MixedBench) -> None:
+    for number, (first, second) in enumerate([(mixed.new, mixed.old), (mixed.old, mixed.new)], 1):
+        assert await fail(mixed, first, number, 1, POLICY) == "closed"
+        assert await fail(mixed, second, number, 1, POLICY) == "closed"
+    assert (await mixed.read_by_both(POLICY))[1].counts.failed == 2
+
+
+@pytest.mark.parametrize("sweeper", ["old", "new"])
+async def test_either_version_forgets_the_batches_of_the_gone(mixed: MixedBench, sweeper: str) -> None:
+    await mixed.new.record(NAME, POLICY, Batch("gone-new", 1), 0.0)
+    await mixed.old.record(NAME, POLICY, Batch("gone-old", 1), 0.0)
+    await mixed.advance(1999)
+    await mixed.new.record(NAME, POLICY, Batch("living", 99), 0.0)
+    await mixed.advance(1)
+    await getattr(mixed, sweeper).record(NAME, POLICY, Batch("living", 100), 0.0)
+    assert await mixed.client.hkeys(f"{mixed.namespace}:{{{NAME}}}:batches") == ["living"]
 
 
 async def recover(bench: MixedBench, *probers: Ledger) -> None:
