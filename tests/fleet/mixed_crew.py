@@ -80,12 +80,15 @@ async def mixed_crew(
     versions: Sequence[Version],
     policy: dict[str, Any] | None = None,
     names: Sequence[str] | None = None,
+    *,
+    wires: bool = False,
 ) -> AsyncIterator[MixedCrew]:
     """A crew of those versions. Afterwards nobody has gone back an epoch or written an error."""
     processes: list[Process] = []
     for version in versions:
         processes += pools[version].take(1)
-    crew_of = yard.crew(len(versions), processes=processes, names=names, policy={**SHARED_POLICY, **(policy or {})})
+    policy = {**SHARED_POLICY, **(policy or {})}
+    crew_of = yard.crew(len(versions), processes=processes, names=names, policy=policy, wires=wires)
     async with crew_of as crew:
         mixed = MixedCrew(crew, yard, pools, list(versions))
         said_before = mixed.said()

@@ -187,6 +187,26 @@ async def test_a_circuit_that_a_streak_opens_is_open_for_the_old_version_too(
         await probe_and_close(mixed, mixed.all_of("old"))
 
 
+async def test_a_new_replica_that_alone_cannot_reach_the_service_opens_for_itself_only(
+    crew_of_versions: CrewOfVersions,
+) -> None:
+    """The successes of the old replicas are in no streak, so its failures are one by themselves."""
+    async with crew_of_versions("old", "old", "new", wires=True) as mixed:
+        crew, sick = mixed.crew, mixed.first("new")
+        assert sick.to_provider is not None
+        await crew.load(40)
+        await asyncio.sleep(1.0)
+        await sick.to_provider.set(refusing=True)
+        await sick.to_provider.cut()
+        await crew.until("open", within_s=5.0, members=[sick])
+        await asyncio.sleep(1.0)
+        assert (await sick.sees())["overlaid"]
+        records = await crew.unload()
+        assert await crew.changes() == []
+        outcomes = [record["outcome"] for record in records if record["replica"] != sick.name]
+        assert set(outcomes) == {"ok"}
+
+
 @pytest.mark.parametrize("versions", MIXED)
 async def test_a_redis_that_lost_its_memory_is_restored_by_both_versions(
     versions: tuple[Version, ...], crew_of_versions: CrewOfVersions
