@@ -13,6 +13,7 @@ import pytest
 
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary
+from tests.version_0_1_0 import Version010, unpack
 
 _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
 
@@ -97,6 +98,12 @@ def any_redis_url(request: pytest.FixtureRequest) -> str:
         return url
     server: RedisProcess = request.getfixturevalue("redis_server")
     return server.url
+
+
+@pytest.fixture(scope="session")
+def version_0_1_0(tmp_path_factory: pytest.TempPathFactory) -> Version010:
+    """ha_rag 0.1.0, unpacked; a test that takes it is skipped in a shallow clone."""
+    return unpack(tmp_path_factory.mktemp("version_0_1_0"))
 
 
 @pytest.fixture

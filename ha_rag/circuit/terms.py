@@ -8,7 +8,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.streak import NEED
 
 FIELDS_OF_0_1_0 = 13
-"""Replicas of 0.1.0 report terms without `blip_ms`."""
+"""Heartbeats hold terms as 0.1.0 has them, without `blip_ms`."""
 
 NEVER = 2.0
 """A threshold that no rate reaches: the slow-call rate where `slow_call_s` is 0."""

@@ -1,4 +1,4 @@
--- CallCounter a batch into a closed circuit, and judging what the window then says.
+-- Counting a batch into a closed circuit, and judging what the window then says.
 local SWEEP_EVERY = 100
 
 local function throttle_ms(asked_ms, terms) return math.min(asked_ms, terms.throttle_max_ms) end
@@ -54,7 +54,8 @@ local function forget_old_votes(c, now)
   end
 end
 
--- What a replica counted a window ago cannot be counted again: its outcomes are too old by now.
+-- What a replica counted a window ago cannot be counted again: its outcomes are too old by now. Kept as
+-- "<number>:s:<at_ms>", by replicas of 0.1.0 as "<number>:<at_ms>".
 local function remember_batch(c, terms, now, b)
   if b.number % SWEEP_EVERY == 0 then
     for replica, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
@@ -62,7 +63,7 @@ local function remember_batch(c, terms, now, b)
       if at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
     end
   end
-  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':' .. whole(now))
+  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':s:' .. whole(now))
   queue_end(c, c.keys.batches, 2 * terms.window_ms)
 end
 
