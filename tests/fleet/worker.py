@@ -196,7 +196,7 @@ class Worker:
         waits = Waits()
         waits.watch()
         record: dict[str, Any] = {"begun_s": time.monotonic(), "sent_s": None}
-        task = asyncio.ensure_future(self._breaker.call(self._fetch, record, waits))
+        task = asyncio.ensure_future(self._guarded(record, waits))
         if cancel_after_s is not None:
             asyncio.get_running_loop().call_later(cancel_after_s, task.cancel)
         try:
@@ -212,6 +212,10 @@ class Worker:
         waits.look_away()
         record["waited_s"] = waits.so_far_s
         return record
+
+    async def _guarded(self, record: dict[str, Any], waits: Waits) -> None:
+        record["met"] = self._breaker.state
+        await self._breaker.call(self._fetch, record, waits)
 
     async def _fetch(self, record: dict[str, Any], waits: Waits) -> None:
         record["sent_s"] = time.monotonic()
