@@ -1,4 +1,4 @@
-"""The diagrams of docs/, drawn from the code: the states of a circuit, and the tiers of each stage.
+"""The diagrams of docs/, drawn from the code: the states of a circuit, one outage, and the tiers of each stage.
 
 python -m ha_rag.learn.diagram docs/images
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.transitions import arrows
+from ha_rag.learn import outage
 from ha_rag.learn.lab import CIRCUITS, Switch, strategy
 from ha_rag.strategy.last_resort import NAMES
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -75,6 +76,7 @@ def tiers(of: FallbackStrategy) -> str:
 def drawings() -> Iterator[tuple[str, str]]:
     """File name and content of each diagram."""
     yield "states.svg", states()
+    yield "outage.svg", _svg(outage.WIDTH, outage.HEIGHT, outage.TITLE, outage.parts())
     yield "tiers.svg", tiers(strategy({circuit: Switch() for circuit in CIRCUITS}))
 
 
