@@ -1,4 +1,4 @@
-"""What holds after any history of verbs, in any order, from any number of replicas, under two policies at once."""
+"""Invariants after any sequence of verbs, from several replicas, under two policies at once."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ replicas = st.sampled_from("abc")
 outcomes = st.sampled_from([o for o in Outcome if o not in (Outcome.REJECTED, Outcome.SKIPPED)])
 counts = st.builds(Counts, st.integers(0, 3), st.integers(0, 3), st.integers(0, 2))
 ages = st.sampled_from([0, 0, 50, 950, 1500, -40])
-"""Of a result, when it is reported; below 0: by a clock that is ahead."""
+"""The age of an outcome when it is reported; below 0: from a clock that is ahead."""
 
 
 @dataclass
 class Epoch:
-    """What was reported in one epoch of a ledger that forgot nothing meanwhile.
+    """What was reported in one epoch of a ledger that lost nothing meanwhile.
 
-    `counted`: under which terms, when it ended, and how often. `voters`: replica -> until when it sees the failures.
-    `numbers`: replica -> that of its last batch.
+    `counted`: terms, end and counts of each tally. `voters`: replica -> when its vote expires. `numbers`: replica ->
+    the number of its last batch.
     """
 
     counted: list[tuple[Terms, int, Counts]] = field(default_factory=list)
     voters: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def take(self, batch: Batch, epoch: int, policy: Terms, now: int) -> None:
+    def add(self, batch: Batch, epoch: int, policy: Terms, now: int) -> None:
         self.numbers[batch.replica] = batch.number
         for tally in batch.tallies:
             at = min(tally.at_ms, now)
@@ -65,12 +65,12 @@ class Epoch:
         return sum((some for _, at, some in self.counted if at > now - policy.window_ms), Counts())
 
     def at_least(self, policy: Terms, now: int) -> Counts:
-        """Without what may lie in a bucket that has left the window, the policy's own or the reporter's."""
-        sure = [
+        """Without outcomes that may be in a bucket outside the window, by the reader's policy or the reporter's."""
+        certain = [
             some for under, at, some in self.counted
             if at - under.bucket_ms >= now - min(policy.window_ms, under.window_ms)
         ]  # fmt: skip
-        return sum(sure, Counts())
+        return sum(certain, Counts())
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -83,12 +83,12 @@ class AnyHistory(RuleBasedStateMachine):
         self.sent: list[Batch] = []
         self.granted = dict(start.leases)
         self.missed: dict[int, tuple[int, int, int]] = {}
-        """Epoch that was taught -> between which epochs something is missing, and when it was taught."""
-        self.beliefs = [RestorePoint(CLOSED, 0), read(start, T, self.now).restore_point()]
+        """Epoch that was restored -> between which epochs something is missing, and when it was restored."""
+        self.points = [RestorePoint(CLOSED, 0), read(start, T, self.now).restore_point()]
 
-    def take(self, decision: Decision, *, refusable: bool = False) -> Decision:
+    def _apply(self, decision: Decision, *, refusable: bool = False) -> Decision:
         before, after = self.circuit, decision.circuit
-        self._events_tell_the_whole_story(before, decision)
+        self._check_events(before, decision)
         if refusable and not (decision.events or decision.granted or decision.publish):
             assert after is before
         if after.epoch != before.epoch:
@@ -100,11 +100,11 @@ class AnyHistory(RuleBasedStateMachine):
         if before.state is not HALF_OPEN and after.state is HALF_OPEN:
             assert decision.granted
         self.circuit = after
-        self.beliefs.append(read(after, T, self.now).restore_point())
+        self.points.append(read(after, T, self.now).restore_point())
         return decision
 
     @staticmethod
-    def _events_tell_the_whole_story(before: Circuit, decision: Decision) -> None:
+    def _check_events(before: Circuit, decision: Decision) -> None:
         state, epoch = before.state, before.epoch
         for event in decision.events:
             assert (event.before, event.previous_epoch) == (state, epoch)
@@ -123,21 +123,29 @@ class AnyHistory(RuleBasedStateMachine):
     # ---- reports ----------------------------------------------------------------------------------------------------
 
     @rule(policy=policies, by=replicas, some=counts, age=ages, failing=st.sampled_from([True, True, False]),
-          late=st.none() | counts, asked=st.sampled_from([0, 0, 0, 800]),
+          late=st.none() | counts, requested=st.sampled_from([0, 0, 0, 800]),
           which=st.sampled_from([-1, -1, -1, -2, 0]))  # fmt: skip
     def report(
-        self, policy: Terms, by: str, some: Counts, age: int, failing: bool, late: Counts | None, asked: int, which: int
+        self,
+        policy: Terms,
+        by: str,
+        some: Counts,
+        age: int,
+        failing: bool,
+        late: Counts | None,
+        requested: int,
+        which: int,
     ) -> None:
-        """`late`: what calls of the epoch before ended in, in the same batch."""
+        """`late`: outcomes of the previous epoch in the same batch."""
         self.number += 1
         epoch, at = self._epoch(which), self.now - age
         tallies = [Tally(epoch, at, some)] + ([Tally(self._epoch(-2), at, late)] if late else [])
-        self.sent.append(Batch(by, self.number, tuple(tallies), failing, asked, epoch, at))
+        self.sent.append(Batch(by, self.number, tuple(tallies), failing, requested, epoch, at))
         self._record(policy, self.sent[-1])
 
     @precondition(lambda self: self.sent)
     @rule(policy=policies, which=st.integers(1, 5))
-    def a_batch_comes_again(self, policy: Terms, which: int) -> None:
+    def a_batch_is_repeated(self, policy: Terms, which: int) -> None:
         self._record(policy, self.sent[-min(which, len(self.sent))])
 
     def _epoch(self, which: int) -> int:
@@ -145,122 +153,120 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _record(self, policy: Terms, batch: Batch) -> None:
         before, reported = self.circuit, self.reported
-        seen = batch.number <= reported.numbers.get(batch.replica, 0)
-        if self._counts() and not seen:
-            reported.take(batch, before.epoch, policy, self.now)
-        decision = self.take(rules.record(before, policy, self.now, batch))
-        if not self._has_lapsed(before):
-            assert not (seen and decision.events)
+        is_repeated = batch.number <= reported.numbers.get(batch.replica, 0)
+        if self._counts() and not is_repeated:
+            reported.add(batch, before.epoch, policy, self.now)
+        decision = self._apply(rules.record(before, policy, self.now, batch))
+        if not self._override_expired(before):
+            assert not (is_repeated and decision.events)
             assert before.state is CLOSED or decision.circuit is before
         if any(event.trigger in (Trigger.THRESHOLD, Trigger.STREAK) for event in decision.events):
-            assert self.now >= before.judges_from_ms, "opened while it should only count"
-            seeing = [name for name, until in reported.voters.items() if until > self.now]
-            assert policy.quorum == 1 or len(seeing) >= policy.quorum, f"opened for all by {seeing}"
-        elif self._counts() and not seen and self.circuit.override is None:
+            assert self.now >= before.judges_from_ms, "opened during the hold"
+            voters = [name for name, until in reported.voters.items() if until > self.now]
+            assert policy.quorum == 1 or len(voters) >= policy.quorum, f"opened with votes of {voters} only"
+        elif self._counts() and not is_repeated and self.circuit.override is None:
             found = read(self.circuit, policy, self.now)
-            bad = policy.reached(found.counts.failure_rate, found.counts.slow_rate)
-            bad = bad and self.now >= before.judges_from_ms
-            seen_by_enough = policy.quorum == 1 or len(found.voters) >= policy.quorum
-            assert not (found.counts.samples >= policy.min_samples and bad and seen_by_enough), f"closed after {found}"
+            reaches = policy.reached(found.counts.failure_rate, found.counts.slow_rate)
+            reaches = reaches and self.now >= before.judges_from_ms
+            has_quorum = policy.quorum == 1 or len(found.voters) >= policy.quorum
+            assert not (found.counts.samples >= policy.min_samples and reaches and has_quorum), f"closed after {found}"
 
     def _counts(self) -> bool:
-        """Whether a report counts now."""
-        word = self.circuit.override
-        disabled = word is not None and word.mode is OverrideMode.DISABLED
-        return self.circuit.state is CLOSED and not disabled and not self._has_lapsed(self.circuit)
+        """Whether the circuit counts a report now."""
+        override = self.circuit.override
+        disabled = override is not None and override.mode is OverrideMode.DISABLED
+        return self.circuit.state is CLOSED and not disabled and not self._override_expired(self.circuit)
 
-    def _has_lapsed(self, circuit: Circuit) -> bool:
-        """Whether an operator's word has ended, and the next verb that writes makes an epoch of it."""
+    def _override_expired(self, circuit: Circuit) -> bool:
+        """Whether an override has expired, which the next verb that writes records as a new epoch."""
         return circuit.override is not None and circuit.override.expired(self.now)
 
     @invariant()
-    def what_is_counted_is_what_this_epoch_reported_within_the_window(self) -> None:
+    def the_window_holds_what_this_epoch_reported(self) -> None:
         for policy in POLICIES:
             found = read(self.circuit, policy, self.now).counts
             least, most = self.reported.at_least(policy, self.now), self.reported.at_most(policy, self.now)
-            assert _within(least, found, most), f"{found} counted, of at least {least} and at most {most}"
+            assert _within(least, found, most), f"{found} counted; expected between {least} and {most}"
 
     # ---- probes -----------------------------------------------------------------------------------------------------
 
     @rule(policy=policies, by=replicas)
-    def ask_for_a_probe(self, policy: Any, by: str) -> None:
+    def request_a_lease(self, policy: Any, by: str) -> None:
         token = f"t{len(self.granted)}"
-        decision = self.take(rules.lease(self.circuit, policy, self.now, by, 0, token), refusable=True)
+        decision = self._apply(rules.lease(self.circuit, policy, self.now, by, 0, token), refusable=True)
         if decision.granted:
             self.granted[token] = decision.circuit.leases[token]
-            assert len(self._standing()) <= policy.probes
+            assert len(self._active_leases()) <= policy.probes
 
-    @rule(policy=policies, by=replicas, which=st.integers(0, 3), outcome=outcomes, asked=st.sampled_from([1, 800]))
-    def end_a_probe(self, policy: Terms, by: str, which: int, outcome: Outcome, asked: int) -> None:
+    @rule(policy=policies, by=replicas, which=st.integers(0, 3), outcome=outcomes, requested=st.sampled_from([1, 800]))
+    def end_a_probe(self, policy: Terms, by: str, which: int, outcome: Outcome, requested: int) -> None:
         self._settle(
-            policy, by, list(self.granted)[-1 - which] if which < len(self.granted) else "forged", outcome, asked
+            policy, by, list(self.granted)[-1 - which] if which < len(self.granted) else "forged", outcome, requested
         )
 
-    @precondition(lambda self: self._standing())
-    @rule(policy=policies, by=replicas, outcome=outcomes, asked=st.sampled_from([1, 800]))
-    def a_probe_that_stands_ends(self, policy: Terms, by: str, outcome: Outcome, asked: int) -> None:
-        self._settle(policy, by, self._standing()[0], outcome, asked)
+    @precondition(lambda self: self._active_leases())
+    @rule(policy=policies, by=replicas, outcome=outcomes, requested=st.sampled_from([1, 800]))
+    def end_an_active_probe(self, policy: Terms, by: str, outcome: Outcome, requested: int) -> None:
+        self._settle(policy, by, self._active_leases()[0], outcome, requested)
 
-    def _standing(self) -> list[str]:
+    def _active_leases(self) -> list[str]:
         return [token for token, held in self.circuit.leases.items() if held.is_active(self.now)]
 
-    def _settle(self, policy: Terms, by: str, token: str, outcome: Outcome, asked: int) -> None:
+    def _settle(self, policy: Terms, by: str, token: str, outcome: Outcome, requested: int) -> None:
         held, before = self.circuit.leases.get(token), self.circuit
-        decision = self.take(rules.settle(before, policy, self.now, by, token, outcome, asked), refusable=True)
+        decision = self._apply(rules.settle(before, policy, self.now, by, token, outcome, requested), refusable=True)
         counts = held is not None and held.epoch == before.epoch and held.until_ms > self.now
-        if not self._has_lapsed(before) and (not counts or outcome is Outcome.CANCELLED):
+        if not self._override_expired(before) and (not counts or outcome is Outcome.CANCELLED):
             assert not decision.events
             assert replace(decision.circuit, leases=before.leases) == before
         if outcome is Outcome.INVALID:
-            assert decision == rules.settle(before, policy, self.now, by, token, Outcome.OK, asked)
+            assert decision == rules.settle(before, policy, self.now, by, token, Outcome.OK, requested)
 
-    # ---- operators, and what is taught ------------------------------------------------------------------------------
+    # ---- overrides and restores -------------------------------------------------------------------------------------
 
     @rule(mode=st.sampled_from([*OverrideMode, *4 * [None]]), for_ms=st.sampled_from([None, 100, 100, 700]))
-    def an_operator_speaks(self, mode: Any, for_ms: int | None) -> None:
-        self.take(rules.override(self.circuit, self.now, mode, "why", "kim", for_ms))
+    def set_or_end_an_override(self, mode: Any, for_ms: int | None) -> None:
+        self._apply(rules.override(self.circuit, self.now, mode, "why", "kim", for_ms))
 
     @rule(policy=policies, which=st.integers(1, 4), stale=st.booleans())
-    def the_ledger_forgets_and_is_taught(self, policy: Terms, which: int, stale: bool) -> None:
+    def lose_and_restore_the_ledger(self, policy: Terms, which: int, stale: bool) -> None:
         if not stale:
             self.circuit, self.reported = Circuit(), Epoch()
             self.epochs.append(0)
-        there, before = self.beliefs[-min(which, len(self.beliefs))], self.circuit
+        there, before = self.points[-min(which, len(self.points))], self.circuit
         here = read(before, policy, self.now).restore_point()
-        decision = self.take(rules.restore(before, policy, self.now, "a", there), refusable=True)
+        decision = self._apply(rules.restore(before, policy, self.now, "a", there), refusable=True)
         tied = before.epoch == there.epoch and rules.origin(before) != rules.origin(there)
         behind = before.epoch < there.epoch
         assert bool(decision.events) == (behind or tied or self._misses(before.epoch, there.epoch, policy))
         if decision.events:
-            taught = decision.circuit.epoch
-            until = taught if behind or tied else self.missed[before.epoch][1]
-            self.missed[taught] = there.epoch, until, self.now
+            restored = decision.circuit.epoch
+            until = restored if behind or tied else self.missed[before.epoch][1]
+            self.missed[restored] = there.epoch, until, self.now
             assert decision.circuit.epoch > max(there.epoch, before.epoch)
             assert decision.circuit.open_count == max(there.open_count, before.open_count)
-            self._taught_what_both_sides_knew(decision.circuit, here, there, policy)
+            self._check_restored(decision.circuit, here, there, policy)
 
     def _misses(self, epoch: int, known: int, policy: Terms) -> bool:
-        """Whether the ledger's epoch was just taught by those who had not heard what another one knows."""
+        """Whether the ledger's epoch was just restored without the transition `known`."""
         after, until, at = self.missed.get(epoch, (0, 0, 0))
         return after < known < until and self.now < at + policy.lease_ms
 
-    def _taught_what_both_sides_knew(
-        self, taught: Circuit, here: RestorePoint, there: RestorePoint, policy: Terms
-    ) -> None:
-        """Nothing closes without a probe, and no rest is cut short."""
-        if taught.override is not None:
-            assert taught.override in (here.override, there.override)
-            assert (taught.state is OPEN) == (taught.override.mode is OverrideMode.OPEN)
+    def _check_restored(self, restored: Circuit, here: RestorePoint, there: RestorePoint, policy: Terms) -> None:
+        """Nothing closes without a probe, and no open duration is shortened."""
+        if restored.override is not None:
+            assert restored.override in (here.override, there.override)
+            assert (restored.state is OPEN) == (restored.override.mode is OverrideMode.OPEN)
         elif here.state is there.state is CLOSED:
-            assert taught.state is CLOSED
+            assert restored.state is CLOSED
         else:
             open_ms = max(side.left_ms for side in (here, there)) or policy.lease_ms
-            assert (taught.state, taught.open_until_ms) == (OPEN, self.now + open_ms)
+            assert (restored.state, restored.open_until_ms) == (OPEN, self.now + open_ms)
 
-    # ---- whatever happened ------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     @invariant()
-    def reading_changes_nothing_and_never_fails(self) -> None:
+    def snapshots_are_consistent(self) -> None:
         for policy in POLICIES:
             found = read(self.circuit, policy, self.now)
             assert found.epoch == self.circuit.epoch
@@ -269,7 +275,7 @@ class AnyHistory(RuleBasedStateMachine):
             assert (found.left_ms != 0) == (found.state is OPEN)
 
     @invariant()
-    def a_circuit_that_rests_has_an_end_unless_an_operator_gave_it_none(self) -> None:
+    def an_open_circuit_has_an_end_unless_overridden(self) -> None:
         if self.circuit.state is OPEN and self.circuit.override is None:
             assert self.circuit.open_until_ms - self.now <= T.open_max_ms
 
@@ -279,4 +285,4 @@ def _within(least: Counts, found: Counts, most: Counts) -> bool:
 
 
 AnyHistory.TestCase.settings = deep(250, stateful_step_count=40)
-TestWhateverHappens = AnyHistory.TestCase
+TestProperties = AnyHistory.TestCase
