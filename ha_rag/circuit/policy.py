@@ -81,7 +81,7 @@ class CircuitPolicy:
             (
                 self.probe_timeout_s is not None and self.probe_timeout_s > self.recovery_timeout_s,
                 f"probe_timeout_s = {self.probe_timeout_s}: must be at most recovery_timeout_s "
-                f"({self.recovery_timeout_s:g}), so that a probe ends before the next open period does",
+                f"({self.recovery_timeout_s:g}), so that no probe outlasts it",
             ),
         ]
 

@@ -122,7 +122,7 @@ def test_the_maximum_open_duration_is_at_least_the_first() -> None:
 def test_a_probe_may_not_last_longer_than_the_open_duration() -> None:
     assert CircuitPolicy(recovery_timeout_s=5, probe_timeout_s=5).probe_timeout_s == 5
     assert refusal(recovery_timeout_s=5, probe_timeout_s=6) == (
-        "probe_timeout_s = 6: must be at most recovery_timeout_s (5), so that a probe ends before the next open period does",
+        "probe_timeout_s = 6: must be at most recovery_timeout_s (5), so that no probe outlasts it",
     )
 
 

@@ -105,7 +105,7 @@ def test_a_successful_probe_of_another_replica_ends_that_wait() -> None:
     ids=[
         "closed",
         "open",
-        "open duration over",
+        "open time over",
         "probing",
         "lease expired",
         "forced",

@@ -83,7 +83,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.sent: list[Batch] = []
         self.granted = dict(start.leases)
         self.missed: dict[int, tuple[int, int, int]] = {}
-        """Epoch that was restored -> between which epochs something is missing, and when it was restored."""
+        """Epoch after a restore -> the epochs between which transitions are missing, and the time of the restore."""
         self.points = [RestorePoint(CLOSED, 0), read(start, T, self.now).restore_point()]
 
     def _apply(self, decision: Decision, *, refusable: bool = False) -> Decision:

@@ -189,7 +189,7 @@ def test_an_expired_override_ends_in_a_tie_too() -> None:
     assert [event.trigger for event in decision.events] == ["override ended", "ledger restored, resting"]
 
 
-# ---- a second restore ------------------------------------------------------------------------------------------------
+# ---- a second restore -----------------------------------------------------------------------------------------------
 
 
 STALE, LATER = NOW - 2000, NOW - 1000
@@ -197,19 +197,15 @@ STALE, LATER = NOW - 2000, NOW - 1000
 
 
 def lagging(**more: object) -> Circuit:
-    """What an empty ledger was restored at NOW by a replica that had missed something."""
+    """An empty ledger, restored at NOW by a replica that had missed a transition."""
     return restore(Circuit(), RestorePoint(CLOSED, STALE, **more)).circuit  # type: ignore[arg-type]  # as above
 
 
 def test_a_replica_adds_an_opening_that_the_first_restore_lacked() -> None:
     decision = restore(lagging(), RestorePoint(OPEN, LATER, left_ms=400, open_count=3, opened_by="b"), now=NOW + 100)
     restored = decision.circuit
-    assert (restored.state, restored.open_until_ms, restored.open_count, restored.opened_by) == (
-        OPEN,
-        NOW + 500,
-        3,
-        "b",
-    )
+    assert (restored.state, restored.open_until_ms) == (OPEN, NOW + 500)
+    assert (restored.open_count, restored.opened_by) == (3, "b")
     assert restored.epoch > lagging().epoch
     assert [event.trigger for event in decision.events] == ["ledger restored, resting"]
 
@@ -253,7 +249,7 @@ def test_after_a_second_restore_only_a_higher_epoch_adds() -> None:
 
 
 def test_snapshots_of_earlier_restores_add_nothing() -> None:
-    """Or two replicas, each of which had restored something, would go on teaching for ever."""
+    """Otherwise two replicas that both restored the ledger would go on restoring it forever."""
     first = lagging()
     second = restore(first, RestorePoint(OPEN, LATER, left_ms=400)).circuit
     third = restore(second, RestorePoint(OPEN, LATER + 1, left_ms=400)).circuit

@@ -121,9 +121,8 @@ def test_a_restore_point_holds_what_was_read() -> None:
     override = OperatorOverride(OverrideMode.SHADOW, "why", "kim")
     known = Snapshot(NOW, OPEN, 7, 400, 2, "3 of 3 failed", "b")
     assert known.restore_point() == RestorePoint(OPEN, 7, 400, 2, "3 of 3 failed", "b")
-    assert replace(known, override=override).restore_point() == RestorePoint(
-        OPEN, 7, 0, 2, "3 of 3 failed", "b", override
-    )
+    overridden = replace(known, override=override)
+    assert overridden.restore_point() == RestorePoint(OPEN, 7, 0, 2, "3 of 3 failed", "b", override)
 
 
 @pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
@@ -132,7 +131,7 @@ def test_only_an_open_restore_point_has_time_remaining(state: CircuitState) -> N
 
 
 def test_a_circuit_that_closed_early_is_restored_as_closed() -> None:
-    """A good probe under a shorter lease than the rest may close it early; the ledger then forgets, and is restored."""
+    """A probe with a lease shorter than the open duration may close the circuit early; then the ledger loses it."""
     closed = Circuit(state=CLOSED, epoch=5, open_until_ms=NOW + 400)
     restored = rules.restore(closed, T, NOW, "a", RestorePoint(CLOSED, 7)).circuit
     assert restored.state is CLOSED
