@@ -54,5 +54,5 @@ class Capacity:
             self.arriving -= not at_work
 
     def _full(self) -> Problem:
-        message = f"this replica is at work on {self.max_concurrent} requests, which is as many as it takes; ask again"
+        message = f"this replica is at work on {self.max_concurrent} requests, which is its limit; try again"
         return Problem(503, "overloaded", message, headers=retry_after(1))

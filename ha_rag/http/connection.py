@@ -203,11 +203,11 @@ _WORDS = {
 
 
 def _no_http() -> Problem:
-    return Problem(400, "bad_request", "this is not HTTP/1.1, or breaks its rules; nothing of it was done")
+    return Problem(400, "bad_request", "this is not valid HTTP/1.1; nothing was done")
 
 
 def _crowded(most: int) -> Problem:
-    message = f"this replica has {most} connections open, which is as many as it takes; ask again"
+    message = f"this replica has {most} connections open, which is its limit; try again"
     return Problem(503, "overloaded", message, headers=retry_after(1))
 
 

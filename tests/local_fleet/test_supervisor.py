@@ -93,7 +93,7 @@ async def test_a_fleet_starts_answers_and_ends_without_leaving_anything(plan: Fl
     assert {told[1] for _, told in answers} == {"redis://127.0.0.1:1/0"}
     assert descendants() <= before
     assert f"http://localhost:{plan.port}" in fleet.said
-    assert "All of it has ended." in fleet.said
+    assert "Everything has stopped." in fleet.said
 
 
 async def test_replicas_hear_their_names_and_have_ports_of_their_own(plan: FleetPlan) -> None:
@@ -199,7 +199,7 @@ async def test_a_taken_port_is_named_before_anything_is_started(plan: FleetPlan)
         with pytest.raises(ConfigurationError) as caught:
             await run_fleet(plan)
     assert caught.value.problems == (
-        f"port {plan.port + 2} for rag-2: another program listens there already; "
+        f"port {plan.port + 2} for rag-2: another program is listening there; "
         "the replicas' ports follow the front's: choose another with --port",
     )
     assert descendants() <= before
