@@ -47,7 +47,7 @@ class Refused:
 
 
 class Gate:
-    """One circuit's admission.
+    """Admission to one circuit.
 
     `passing`: the epochs under which calls are admitted without further checks; None: `admit` decides each call.
     `refusing_until_s`: every call before this moment (monotonic) is refused without further checks.

@@ -33,7 +33,7 @@ class _FleetWait:
 
 
 class LocalTrip:
-    """The local breaker, and since when it applies. Times in monotonic seconds.
+    """The local breaker, and whether it applies. Times in monotonic seconds.
 
     `hold_s`: after the fleet's circuit has recovered, it counts outcomes but does not trip for this long.
     """
@@ -107,16 +107,16 @@ class LocalTrip:
         return decision
 
     def await_fleet(self, now_s: float, batch: int) -> None:
-        """Applies once the fleet has evaluated the batch of that number, or after `FLEET_WAIT_S`."""
+        """Delays the local trip until the fleet has evaluated batch number `batch`, at most `FLEET_WAIT_S`."""
         self._awaited = _FleetWait(now_s + FLEET_WAIT_S, batch)
 
     def batch_evaluated(self, batch: int) -> None:
-        """The fleet has evaluated that batch, and stays closed."""
+        """The fleet has evaluated batch number `batch` and stays closed: ends the wait for it."""
         if self._awaited is not None and batch >= self._awaited.batch:
             self._awaited = None
 
     def stop_waiting(self) -> None:
-        """Applies from now on: the fleet cannot decide."""
+        """Applies the local trip without waiting, since the fleet cannot decide."""
         self._awaited = None
 
     def lacks_samples(self, now_s: float) -> bool:
@@ -124,7 +124,7 @@ class LocalTrip:
         return self.is_closed and self.breaker.lacks_samples(ms(now_s))
 
     def reset(self, closed_at_s: float = -math.inf) -> None:
-        """The fleet's circuit applies again. `closed_at_s`: when probes closed it; no trip for `hold_s` after."""
+        """Resets the local breaker. `closed_at_s`: when probes closed the fleet's circuit; no trip for `hold_s` after."""
         self.breaker.reset(0 if closed_at_s == -math.inf else ms(closed_at_s + self.hold_s))
         self._awaited = None
 
