@@ -124,7 +124,7 @@ class LocalTrip:
         return self.is_closed and self.breaker.lacks_samples(ms(now_s))
 
     def reset(self, closed_at_s: float = -math.inf) -> None:
-        """Resets the local breaker. `closed_at_s`: when probes closed the fleet's circuit; no trip for `hold_s` after."""
+        """Resets the local breaker. `closed_at_s`: when probes closed the fleet's; no trip for `hold_s` after."""
         self.breaker.reset(0 if closed_at_s == -math.inf else ms(closed_at_s + self.hold_s))
         self._awaited = None
 
