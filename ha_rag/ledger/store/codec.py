@@ -42,7 +42,7 @@ def snapshot(items: Sequence[str]) -> Snapshot:
         opened_by=by,
         changed_at_ms=int(changed),
         probe_successes=int(won),
-        standing_ms=int(standing),
+        slot_wait_ms=int(standing),
         missed=(int(after), int(before)),
         counts=Counts(int(ok), int(failed), int(slow)),
         voters=tuple(items[_FIXED:]),

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.reply import Reply
-from ha_rag.circuit.rules import Batch, RestorePoint, Ruling, Transition
+from ha_rag.circuit.rules import Batch, Decision, RestorePoint, Transition
 from ha_rag.circuit.snapshot import read, wait_ms
 from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.terms import Terms
@@ -132,14 +132,14 @@ class MemoryLedger:
     def _living(self, now: int) -> list[Heartbeat]:
         return [beat for beat, until in self._beats.values() if until > now]
 
-    def _rule(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Ruling]) -> Reply:
+    def _rule(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Decision]) -> Reply:
         with self._lock:
             now = self._clock.unix_ms()
             before = self._circuits.get(name, Circuit())
             ruling = verb(before, now)
             after = self._circuits[name] = ruling.circuit
             self._events[name].extend(self._event(name, now, t) for t in ruling.events)
-            tells = ruling.touched or bool(ruling.events)
+            tells = ruling.publish or bool(ruling.events)
             wait = wait_ms(after, terms, now, replica)
             reply = Reply(read(after, terms, now), ruling.granted, wait, published=tells)
             if tells:
