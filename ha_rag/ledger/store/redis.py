@@ -166,7 +166,7 @@ class RedisLedger:
             self.sent[verb, result] += 1
 
     async def _drop_idle_connections(self) -> None:
-        """Closes idle connections to a server that is not the master any more, so that the next call finds the master."""
+        """Closes idle connections to a server that is no longer the master; the next call then finds the new one."""
         if isinstance(self._client, Redis):
             with translated():
                 await self._client.connection_pool.disconnect(inuse_connections=False)
