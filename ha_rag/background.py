@@ -40,7 +40,7 @@ class BackgroundLoop:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_awaited(before), loop).result()
+        asyncio.run_coroutine_threadsafe(_await(before), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -54,7 +54,7 @@ class BackgroundLoop:
             return self._loop
 
 
-async def _awaited(before: Callable[[], Awaitable[None]]) -> None:
+async def _await(before: Callable[[], Awaitable[None]]) -> None:
     await before()
 
 

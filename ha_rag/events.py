@@ -152,7 +152,7 @@ class Sink(Protocol):
         ...
 
 
-def announce(sinks: Iterable[Sink], event: Event) -> None:
+def notify(sinks: Iterable[Sink], event: Event) -> None:
     """Tells every sink. A sink that raises is logged, and stops neither the others nor the question."""
     for sink in sinks:
         try:

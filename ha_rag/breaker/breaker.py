@@ -116,7 +116,7 @@ class CircuitBreaker:
         return self._considered(now)
 
     def _considered(self, now: float) -> Admission:
-        answer = self._gate.consider()
+        answer = self._gate.admit()
         if self._view.has_unpublished:
             self._link.tell(self._view)
         if isinstance(answer, Epochs):

@@ -9,7 +9,7 @@ from ha_rag.breaker.freshness import freshness, worst
 from ha_rag.breaker.local_events import own_event
 from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.clock import Clock
-from ha_rag.events import Sink, announce
+from ha_rag.events import Sink, notify
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.view.probe_lease import Grant
@@ -71,7 +71,7 @@ class FleetLink:
             for transition in ruling.events:
                 at_ms = self.clock.unix_ms()
                 event = own_event(transition, circuit=view.name, replica=self.replica, at_ms=at_ms)
-                announce(self.sinks, event)
+                notify(self.sinks, event)
 
     async def tidy_own(self) -> None:
         """Keeps the circuits of this process alone up to date, as the sync does with shared ones. Never ends."""
@@ -79,7 +79,7 @@ class FleetLink:
             await asyncio.sleep(TIDY_S)
             for view in self.views.all():
                 if view.scope == "replica":
-                    view.tidy()
+                    view.tick()
                     self.tell(view)
 
     # ---- how fresh the beliefs are; memory reads --------------------------------------------------------------------
@@ -96,5 +96,5 @@ class FleetLink:
     @property
     def heard_ago_s(self) -> float | None:
         """Age of the oldest belief on a shared circuit, in seconds; None where nothing is shared."""
-        heard = [view.heard_s for view in self.views.shared()]
+        heard = [view.confirmed_s for view in self.views.shared()]
         return self.clock.monotonic_s() - min(heard) if heard and self.sync is not None else None

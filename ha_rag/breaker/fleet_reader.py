@@ -24,7 +24,7 @@ from ha_rag.breaker.single_flight import SingleFlight
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerUnavailableError
-from ha_rag.events import announce
+from ha_rag.events import notify
 from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, OTHER_REPLICAS
@@ -117,7 +117,7 @@ class FleetReader:
             except LedgerError:
                 continue
             for event in drift.noticed(replicas, self._clock.unix_ms()):
-                announce(self._link.sinks, event)
+                notify(self._link.sinks, event)
 
 
 async def _beats(sync: Sync) -> list[Heartbeat]:

@@ -43,7 +43,7 @@ def terms_told(report: ReplicaReport) -> dict[str, Terms]:
     """The terms, other than the default ones, by which a replica reads its circuits. Nonsense is left out."""
     told = report.told.get("terms")
     items = told.items() if isinstance(told, dict) else ()
-    read = {str(name): Terms.of_wire(numbers) for name, numbers in items}
+    read = {str(name): Terms.from_wire(numbers) for name, numbers in items}
     return {name: terms for name, terms in read.items() if terms is not None}
 
 

@@ -9,7 +9,7 @@ from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 
-VOTERS_TOLD = 100
+MAX_VOTERS_NAMED = 100
 """So many of the replicas that see the failures are named, at most: each change carries them to every replica."""
 
 UNKNOWN = -1
@@ -21,10 +21,10 @@ class Snapshot:
     """A circuit at one moment of the ledger's clock. Every reply and every pushed message carries one. Immutable.
 
     `state`: as it reads now; an open circuit whose rest is over reads as half-open. `left_ms`: what is left of the
-    rest, or of a forced open; -1 where that has no end; 0 otherwise. `standing_ms`: until the first of the standing
+    rest, or of a forced open; -1 where that has no end; 0 otherwise. `slot_wait_ms`: until the first of the standing
     probes must have ended, where all places are taken; 0 otherwise. `missed`: of a ledger that was just taught,
     the epochs between which something is missing; (0, 0) otherwise. `voters`: replicas that see the failures, by name,
-    the first `VOTERS_TOLD`.
+    the first `MAX_VOTERS_NAMED`.
     `override.until_ms` counts from `now_ms`, in the ledger's time.
     """
 
@@ -37,13 +37,13 @@ class Snapshot:
     opened_by: str = ""
     changed_at_ms: int = 0
     probe_successes: int = 0
-    standing_ms: int = 0
+    slot_wait_ms: int = 0
     missed: tuple[int, int] = (0, 0)
     counts: Counts = Counts()
     voters: tuple[str, ...] = ()
     override: OperatorOverride | None = None
 
-    def belief(self) -> RestorePoint:
+    def restore_point(self) -> RestorePoint:
         """What a replica that heard this would teach a ledger that forgot it."""
         left_ms = self.left_ms if self.state is CircuitState.OPEN and self.override is None else 0
         return RestorePoint(
@@ -54,7 +54,7 @@ class Snapshot:
 
 def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:
     """The circuit as it reads at `now_ms`."""
-    word = circuit.override if circuit.override and not circuit.override.over(now_ms) else None
+    word = circuit.override if circuit.override and not circuit.override.expired(now_ms) else None
     state = _state(circuit, now_ms)
     calm = circuit.state is CircuitState.CLOSED and now_ms - circuit.changed_at_ms >= terms.window_ms
     return Snapshot(
@@ -67,7 +67,7 @@ def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:
         opened_by=circuit.opened_by,
         changed_at_ms=circuit.changed_at_ms,
         probe_successes=circuit.probe_successes,
-        standing_ms=_standing_ms(circuit, terms, now_ms),
+        slot_wait_ms=_standing_ms(circuit, terms, now_ms),
         missed=missed(circuit, terms, now_ms),
         counts=total(circuit.window, now_ms, terms),
         voters=_voters(circuit, now_ms),
@@ -77,7 +77,7 @@ def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:
 
 def _voters(circuit: Circuit, now_ms: int) -> tuple[str, ...]:
     seeing = sorted(name for name, until in circuit.voters.items() if until > now_ms and name[0] != "!")
-    return tuple(seeing[:VOTERS_TOLD])
+    return tuple(seeing[:MAX_VOTERS_NAMED])
 
 
 def _state(circuit: Circuit, now_ms: int) -> CircuitState:
@@ -96,7 +96,7 @@ def _left_ms(circuit: Circuit, state: CircuitState, now_ms: int) -> int:
 
 
 def _standing_ms(circuit: Circuit, terms: Terms, now_ms: int) -> int:
-    standing = [held.until_ms for held in circuit.leases.values() if held.stands(now_ms)]
+    standing = [held.until_ms for held in circuit.leases.values() if held.is_active(now_ms)]
     return min(standing) - now_ms if len(standing) >= terms.probes else 0
 
 

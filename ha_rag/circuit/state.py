@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ha_rag.circuit.streak import NONE, Streak
+from ha_rag.circuit.streak import EMPTY, Streak
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -43,7 +43,7 @@ class OperatorOverride:
     by: str
     until_ms: int | None = None
 
-    def over(self, now_ms: int) -> bool:
+    def expired(self, now_ms: int) -> bool:
         """Whether its time is up."""
         return self.until_ms is not None and now_ms >= self.until_ms
 
@@ -85,13 +85,13 @@ class Lease:
     until_ms: int
     epoch: int
 
-    def stands(self, now_ms: int) -> bool:
+    def is_active(self, now_ms: int) -> bool:
         """Whether its probe may be under way."""
         return self.epoch > 0 and self.until_ms > now_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class LastBatch:
     """The last batch of a replica that was counted: its number, and when."""
 
     number: int
@@ -126,12 +126,12 @@ class Circuit:
     would_open_at_ms: int = 0
     missed_after: int = 0
     missed_before: int = 0
-    streak: Streak = NONE
-    slow_streak: Streak = NONE
+    streak: Streak = EMPTY
+    slow_streak: Streak = EMPTY
     slowest_probe_ms: int = 0
     judges_from_ms: int = 0
     window: Mapping[tuple[int, int], Counts] = field(default_factory=lambda: NOTHING)
     voters: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    batches: Mapping[str, Counted] = field(default_factory=lambda: NOTHING)
+    batches: Mapping[str, LastBatch] = field(default_factory=lambda: NOTHING)
     leases: Mapping[str, Lease] = field(default_factory=lambda: NOTHING)
     override: OperatorOverride | None = None

@@ -1,7 +1,7 @@
 """The streak: how a circuit notices a service that has died before old successes have left the window.
 
 Page's CUSUM with a minimum duration. Each failure adds evidence, each success takes away twice what the threshold gives
-it, and the circuit opens once the failures outweigh the successes by `NEED` calls and have done so for `blip_ms`.
+it, and the circuit opens once the failures outweigh the successes by `MIN_NET_FAILURES` calls and have done so for `blip_ms`.
 Three numbers, whatever the traffic; a healthy service keeps them at 0, so it costs the ledger nothing.
 
     rate needed   on average a streak grows only above a failure rate of 2t / (1 + t): 67 % for t = 0.5
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NEED = 14
+MIN_NET_FAILURES = 14
 """Calls by which failures must outweigh successes (more where `min_samples` is more)."""
 
 WEIGHT = 2
@@ -32,7 +32,7 @@ class Streak:
     since_ms: int = 0
 
 
-NONE = Streak()
+EMPTY = Streak()
 
 
 def grown(streak: Streak, now_ms: int, bad: int, good: int, threshold: float, window_ms: int) -> Streak:
@@ -43,7 +43,7 @@ def grown(streak: Streak, now_ms: int, bad: int, good: int, threshold: float, wi
     if streak.bad == 0 or now_ms - streak.since_ms >= window_ms:
         streak = Streak(since_ms=now_ms)
     after = Streak(max(0, streak.bad + bad), streak.good + good, streak.since_ms)
-    return after if _outweighs(after.bad, after.good, threshold) else NONE
+    return after if _outweighs(after.bad, after.good, threshold) else EMPTY
 
 
 def opens(streak: Streak, now_ms: int, bad: int, good: int, threshold: float, need: int, blip_ms: int) -> bool:
@@ -52,10 +52,10 @@ def opens(streak: Streak, now_ms: int, bad: int, good: int, threshold: float, ne
     It must be long enough in calls (`need`) and in time (`blip_ms`), and this report must have made it longer.
     """
     rising = _outweighs(bad, good, threshold)
-    return rising and has_net(streak, need, threshold) and now_ms - streak.since_ms >= blip_ms
+    return rising and has_net_failures(streak, need, threshold) and now_ms - streak.since_ms >= blip_ms
 
 
-def has_net(streak: Streak, failures: int, threshold: float) -> bool:
+def has_net_failures(streak: Streak, failures: int, threshold: float) -> bool:
     """Whether failures outweigh successes by at least so many: a replica that sees them votes for opening."""
     return streak.bad >= failures and not _outweighs(failures - streak.bad, -streak.good, threshold)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.streak import NEED
+from ha_rag.circuit.streak import MIN_NET_FAILURES
 
 FIELDS_OF_0_1_0 = 13
 """Replicas of 0.1.0 report terms without `blip_ms`."""
@@ -64,7 +64,7 @@ class Terms:
         return tuple(getattr(self, name) for name in _ORDER)
 
     @classmethod
-    def of_wire(cls, numbers: object) -> Terms | None:
+    def from_wire(cls, numbers: object) -> Terms | None:
         """The terms of `wire`'s numbers; None where these are nothing of the kind."""
         if not isinstance(numbers, list | tuple) or len(numbers) not in (len(_ORDER), FIELDS_OF_0_1_0):
             return None
@@ -77,9 +77,9 @@ class Terms:
         return self.blip_ms < self.window_ms
 
     @property
-    def streak_need(self) -> int:
+    def min_net_failures(self) -> int:
         """Calls by which failures must outweigh successes to open the circuit."""
-        return max(NEED, self.min_samples)
+        return max(MIN_NET_FAILURES, self.min_samples)
 
     def reached(self, failure_rate: float, slow_rate: float) -> bool:
         """Whether either rate is at or above its threshold."""

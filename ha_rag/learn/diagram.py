@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ha_rag.circuit.state import CircuitState
-from ha_rag.circuit.transitions import arrows
+from ha_rag.circuit.transitions import automatic_changes
 from ha_rag.learn.lab import CIRCUITS, Switch, strategy
 from ha_rag.strategy.last_resort import NAMES
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -45,7 +45,7 @@ WAYS = {
 def states() -> str:
     """The states of a circuit and what makes it change, as SVG. KeyError: the table has a way that is not drawn yet."""
     parts = [_box(*STATES[state], state.replace("_", "-"), str(state)) for state in STATES]
-    ordered = sorted(arrows(), key=lambda arrow: (arrow[0], arrow[2]))
+    ordered = sorted(automatic_changes(), key=lambda arrow: (arrow[0], arrow[2]))
     for ends, triggers in groupby(ordered, key=lambda arrow: (arrow[0], arrow[2])):
         line, (x, y) = WAYS[ends]
         parts += [f'<path d="{line}"/>', *_lines(x, y, [str(trigger) for _, trigger, _ in triggers])]

@@ -364,7 +364,7 @@ def test_a_synchronous_call_waits_for_the_word_on_its_probe() -> None:
         with pytest.raises(CircuitOpenError):
             breaker.call_sync(str.upper, "x")
         heard.clear()
-        breaker._view.spread(0.0)  # of two milliseconds, in a fleet of one
+        breaker._view.set_spread(0.0)  # of two milliseconds, in a fleet of one
         asyncio.run(ledger.override("svc", terms, None, "enough", "me", None))
         assert heard.wait(10)
         assert breaker.call_sync(str.upper, "x") == "X"

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ha_rag.circuit.latency import (
-    DOUBLES_S,
+    DOUBLING_S,
     FLOOR_S,
-    KEPT,
-    WARM,
+    MAX_CALLS,
+    MIN_CALLS,
     RecentLatency,
-    followed,
+    next_reference_s,
     percentile,
     slow_after,
 )  # fmt: skip
@@ -30,7 +30,7 @@ def seen(latencies: list[float], timeout_s: float | None = None, *, seconds: int
 
 
 def test_before_a_hundred_good_calls_nothing_is_overdue_and_nothing_slow() -> None:
-    latency = seen([0.05] * (WARM - 1))
+    latency = seen([0.05] * (MIN_CALLS - 1))
     assert (latency.overdue_after_s, latency.slow_after_s) == (math.inf, math.inf)
 
 
@@ -40,21 +40,21 @@ def test_a_call_is_overdue_after_three_times_the_99th_percentile() -> None:
 
 
 def test_nothing_that_takes_less_than_a_quarter_of_a_second_is_overdue_or_slow() -> None:
-    latency = seen([0.001] * WARM)
+    latency = seen([0.001] * MIN_CALLS)
     assert (latency.overdue_after_s, latency.slow_after_s) == (FLOOR_S, FLOOR_S)
 
 
 def test_half_of_the_timeout_is_slow_for_a_service_that_usually_takes_less() -> None:
-    assert seen([1.0] * WARM, timeout_s=4.0).slow_after_s == 2.0
-    assert seen([1.0] * WARM, timeout_s=None).slow_after_s == pytest.approx(3.0)
+    assert seen([1.0] * MIN_CALLS, timeout_s=4.0).slow_after_s == 2.0
+    assert seen([1.0] * MIN_CALLS, timeout_s=None).slow_after_s == pytest.approx(3.0)
 
 
 def test_what_a_service_usually_takes_is_never_slow_however_near_to_its_timeout() -> None:
-    assert seen([3.5] * WARM, timeout_s=4.0).slow_after_s == pytest.approx(3.5)
+    assert seen([3.5] * MIN_CALLS, timeout_s=4.0).slow_after_s == pytest.approx(3.5)
 
 
 def test_a_brownout_does_not_become_normal_while_it_lasts() -> None:
-    latency = seen([0.05] * WARM)
+    latency = seen([0.05] * MIN_CALLS)
     for second in range(1, 60):
         latency.seconds.extend([2.0 + second / 1e6] * 40)
         latency.refresh(float(second))
@@ -63,24 +63,24 @@ def test_a_brownout_does_not_become_normal_while_it_lasts() -> None:
 
 
 def test_a_service_that_has_become_slower_for_good_is_followed_within_minutes() -> None:
-    assert followed(0.2, 0.4, DOUBLES_S) == pytest.approx(0.4)
-    assert followed(0.2, 0.8, DOUBLES_S) == pytest.approx(0.4)
+    assert next_reference_s(0.2, 0.4, DOUBLING_S) == pytest.approx(0.4)
+    assert next_reference_s(0.2, 0.8, DOUBLING_S) == pytest.approx(0.4)
 
 
 def test_a_service_that_has_become_faster_is_followed_at_once() -> None:
-    assert followed(0.8, 0.1, 1.0) == 0.1
+    assert next_reference_s(0.8, 0.1, 1.0) == 0.1
 
 
 def test_a_quiet_hour_does_not_make_anything_normal() -> None:
-    latency = seen([0.05] * WARM)
+    latency = seen([0.05] * MIN_CALLS)
     before = latency.slow_after_s
-    latency.seconds.extend([5.0] * KEPT)
+    latency.seconds.extend([5.0] * MAX_CALLS)
     latency.refresh(3600.0)
     assert latency.slow_after_s == pytest.approx(before, rel=0.01)
 
 
 def test_without_new_calls_nothing_is_worked_out_again() -> None:
-    latency = seen([0.05] * WARM)
+    latency = seen([0.05] * MIN_CALLS)
     latency.overdue_after_s = 7.0
     latency.refresh(100.0)
     assert latency.overdue_after_s == 7.0

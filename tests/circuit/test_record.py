@@ -12,7 +12,7 @@ from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
 from ha_rag.circuit.window import total
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, NOW, OPEN, T, half_open, opened, pause_requested, report, settle, terms
+from tests.circuit.circuits import CLOSED, NOW, OPEN, T, half_open, opened, pause_requested, report, settle, terms
 
 
 def counted(circuit: Circuit, now: int = NOW) -> Counts:
@@ -21,9 +21,9 @@ def counted(circuit: Circuit, now: int = NOW) -> Counts:
 
 @pytest.mark.parametrize("circuit", [opened(), half_open()], ids=["open", "half_open"])
 def test_a_circuit_that_is_not_closed_counts_nothing_and_stays_as_it_is(circuit: Circuit) -> None:
-    ruling = report(circuit, failed=9, now=NOW + 600)
-    assert ruling.circuit is circuit
-    assert not ruling.events
+    decision = report(circuit, failed=9, now=NOW + 600)
+    assert decision.circuit is circuit
+    assert not decision.events
 
 
 def test_outcomes_of_the_current_epoch_are_added_to_the_window() -> None:
@@ -74,9 +74,9 @@ def test_too_few_samples_open_nothing_whatever_their_rate() -> None:
 
 
 def test_a_failure_rate_at_its_threshold_opens() -> None:
-    ruling = report(Circuit(), ok=2, failed=2)
-    assert ruling.circuit.state is OPEN
-    assert [(e.before, e.after, e.counts) for e in ruling.events] == [(CLOSED, OPEN, Counts(2, 2))]
+    decision = report(Circuit(), ok=2, failed=2)
+    assert decision.circuit.state is OPEN
+    assert [(e.before, e.after, e.counts) for e in decision.events] == [(CLOSED, OPEN, Counts(2, 2))]
 
 
 def test_a_failure_rate_below_its_threshold_does_not() -> None:
@@ -165,8 +165,8 @@ def test_a_rest_reported_late_is_shorter_by_the_time_since_it_was_asked_for() ->
 
 
 def test_a_replica_that_slept_through_the_rest_it_reports_opens_nothing() -> None:
-    ruling = pause_requested(Circuit(), 700, at=NOW - 30_000)
-    assert (ruling.circuit.state, dict(ruling.circuit.voters)) == (CLOSED, {})
+    decision = pause_requested(Circuit(), 700, at=NOW - 30_000)
+    assert (decision.circuit.state, dict(decision.circuit.voters)) == (CLOSED, {})
 
 
 def test_with_a_quorum_of_two_a_second_replica_must_have_been_asked_for_a_rest() -> None:
@@ -211,9 +211,9 @@ def test_shadow_says_once_for_each_rest_that_it_would_have_opened() -> None:
     circuit = rules.override(Circuit(), NOW, OverrideMode.SHADOW, "why", "kim").circuit
     said = []
     for ms in (0, 100, 499, 500, 600):
-        ruling = report(circuit, failed=3, now=NOW + ms)
-        circuit = ruling.circuit
-        said += [(ms, e.trigger, e.previous_epoch == e.epoch) for e in ruling.events]
+        decision = report(circuit, failed=3, now=NOW + ms)
+        circuit = decision.circuit
+        said += [(ms, e.trigger, e.previous_epoch == e.epoch) for e in decision.events]
     assert said == [(0, rules.WOULD_OPEN, True), (500, rules.WOULD_OPEN, True)]
 
 

@@ -7,17 +7,29 @@ from dataclasses import replace
 import pytest
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import RestorePoint, Ruling
+from ha_rag.circuit.rules import Decision, RestorePoint
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, CircuitState, OperatorOverride, OverrideMode
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, lease, opened, report, standing
+from tests.circuit.circuits import (
+    CLOSED,
+    HALF_OPEN,
+    NOW,
+    OPEN,
+    OPEN_UNTIL,
+    T,
+    active_leases,
+    half_open,
+    lease,
+    opened,
+    report,
+)
 
 AHEAD = NOW + 1_000_000
 """An epoch that no circuit here has."""
 
 
-def restore(circuit: Circuit, belief: RestorePoint, *, now: int = NOW) -> Ruling:
+def restore(circuit: Circuit, belief: RestorePoint, *, now: int = NOW) -> Decision:
     return rules.restore(circuit, T, now, "a", belief)
 
 
@@ -60,14 +72,14 @@ def test_of_two_rests_the_longer_one_counts() -> None:
 def test_half_open_or_rested_on_either_side_comes_back_as_open_for_one_lease(
     circuit: Circuit, state: CircuitState
 ) -> None:
-    taught = restore(circuit, believing(state), now=REST_OVER)
-    assert (taught.circuit.state, taught.circuit.open_until_ms) == (OPEN, REST_OVER + T.lease_ms)
-    assert not lease(taught.circuit, now=REST_OVER + T.lease_ms - 1).granted
+    taught = restore(circuit, believing(state), now=OPEN_UNTIL)
+    assert (taught.circuit.state, taught.circuit.open_until_ms) == (OPEN, OPEN_UNTIL + T.lease_ms)
+    assert not lease(taught.circuit, now=OPEN_UNTIL + T.lease_ms - 1).granted
 
 
 def test_only_where_both_sides_are_closed_it_is_closed() -> None:
-    ruling = restore(Circuit(), believing(CLOSED))
-    assert (ruling.circuit.state, [e.trigger for e in ruling.events]) == (CLOSED, ["ledger restored"])
+    decision = restore(Circuit(), believing(CLOSED))
+    assert (decision.circuit.state, [e.trigger for e in decision.events]) == (CLOSED, ["ledger restored"])
 
 
 def test_an_operators_word_comes_back_with_its_deadline() -> None:
@@ -95,9 +107,9 @@ def test_a_word_that_was_taken_back_does_not_rise_from_a_stale_copy() -> None:
 
 
 def test_leases_of_before_the_loss_count_for_nothing_after_it() -> None:
-    taught = restore(half_open(), believing(HALF_OPEN), now=REST_OVER + 1).circuit
-    late = rules.settle(taught, T, REST_OVER + 2, "a", "t", Outcome.OK)
-    assert standing(late.circuit) == {}
+    taught = restore(half_open(), believing(HALF_OPEN), now=OPEN_UNTIL + 1).circuit
+    late = rules.settle(taught, T, OPEN_UNTIL + 2, "a", "t", Outcome.OK)
+    assert active_leases(late.circuit) == {}
     assert replace(late.circuit, leases=taught.leases) == taught
 
 
@@ -117,7 +129,7 @@ def closed() -> Circuit:
 @pytest.mark.parametrize("ms", [0, 499, 500, 5000])
 @pytest.mark.parametrize("circuit", [opened(), half_open(), closed(), Circuit()])
 def test_what_a_ledger_said_itself_is_no_tie_however_late_it_is_taught(circuit: Circuit, ms: int) -> None:
-    said = read(circuit, T, max(NOW, circuit.changed_at_ms)).belief()
+    said = read(circuit, T, max(NOW, circuit.changed_at_ms)).restore_point()
     assert restore(circuit, said, now=max(NOW, circuit.changed_at_ms) + ms).circuit is circuit
 
 
@@ -138,8 +150,8 @@ def test_of_two_openings_in_one_epoch_the_longer_rest_counts() -> None:
 
 
 def test_a_tie_of_half_open_and_closed_is_open_for_one_lease() -> None:
-    taught = restore(half_open(), tied(half_open(), CLOSED), now=REST_OVER).circuit
-    assert (taught.state, taught.open_until_ms) == (OPEN, REST_OVER + T.lease_ms)
+    taught = restore(half_open(), tied(half_open(), CLOSED), now=OPEN_UNTIL).circuit
+    assert (taught.state, taught.open_until_ms) == (OPEN, OPEN_UNTIL + T.lease_ms)
 
 
 def test_two_closings_in_one_epoch_begin_anew_with_an_empty_window() -> None:
@@ -153,7 +165,7 @@ def test_teaching_ends_the_tie_for_everybody() -> None:
     beliefs = [tied(closed(), OPEN, left_ms=400), tied(closed(), HALF_OPEN), tied(closed(), CLOSED, reason="other")]
     for first in beliefs:
         taught = restore(closed(), first).circuit
-        for later in [*beliefs, read(closed(), T, NOW).belief()]:
+        for later in [*beliefs, read(closed(), T, NOW).restore_point()]:
             assert restore(taught, later).circuit is taught
 
 
@@ -168,9 +180,13 @@ def test_in_a_tie_the_ledgers_own_word_comes_first_and_the_replicas_where_it_has
 
 def test_in_a_tie_too_a_word_whose_time_is_up_ends() -> None:
     shadowed = rules.override(Circuit(), NOW, OverrideMode.SHADOW, "why", "kim", 700).circuit
-    ruling = restore(shadowed, tied(shadowed, OPEN, reason="3 of 3 failed", left_ms=100), now=NOW + 700)
-    assert (ruling.circuit.state, ruling.circuit.override, ruling.circuit.open_until_ms) == (OPEN, None, NOW + 800)
-    assert [event.trigger for event in ruling.events] == ["override ended", "ledger restored, resting"]
+    decision = restore(shadowed, tied(shadowed, OPEN, reason="3 of 3 failed", left_ms=100), now=NOW + 700)
+    assert (decision.circuit.state, decision.circuit.override, decision.circuit.open_until_ms) == (
+        OPEN,
+        None,
+        NOW + 800,
+    )
+    assert [event.trigger for event in decision.events] == ["override ended", "ledger restored, resting"]
 
 
 # ---- the first teacher knew less ------------------------------------------------------------------------------------
@@ -186,11 +202,11 @@ def lagging(**more: object) -> Circuit:
 
 
 def test_a_rest_that_the_first_teacher_had_not_heard_of_is_taught_by_whoever_had() -> None:
-    ruling = restore(lagging(), RestorePoint(OPEN, LATER, left_ms=400, open_count=3, opened_by="b"), now=NOW + 100)
-    taught = ruling.circuit
+    decision = restore(lagging(), RestorePoint(OPEN, LATER, left_ms=400, open_count=3, opened_by="b"), now=NOW + 100)
+    taught = decision.circuit
     assert (taught.state, taught.open_until_ms, taught.open_count, taught.opened_by) == (OPEN, NOW + 500, 3, "b")
     assert taught.epoch > lagging().epoch
-    assert [event.trigger for event in ruling.events] == ["ledger restored, resting"]
+    assert [event.trigger for event in decision.events] == ["ledger restored, resting"]
 
 
 def test_so_is_a_probe_that_the_first_teacher_had_not_heard_of_by_one_lease_of_rest() -> None:
@@ -237,7 +253,7 @@ def test_those_who_believe_what_came_of_the_lessons_have_nothing_to_add_to_later
     second = restore(first, RestorePoint(OPEN, LATER, left_ms=400)).circuit
     third = restore(second, RestorePoint(OPEN, LATER + 1, left_ms=400)).circuit
     for known in (first, second):
-        assert restore(third, read(known, T, NOW).belief()).circuit is third
+        assert restore(third, read(known, T, NOW).restore_point()).circuit is third
 
 
 def test_a_snapshot_tells_between_which_epochs_something_is_missing_for_one_lease() -> None:

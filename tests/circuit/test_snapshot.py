@@ -10,7 +10,7 @@ from ha_rag.circuit import rules
 from ha_rag.circuit.rules import RestorePoint
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot, read, wait_ms
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease, OperatorOverride, OverrideMode
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, opened, report, terms
+from tests.circuit.circuits import CLOSED, HALF_OPEN, NOW, OPEN, OPEN_UNTIL, T, half_open, opened, report, terms
 
 
 def forced(mode: OverrideMode, for_ms: int | None = None) -> Circuit:
@@ -53,7 +53,7 @@ def test_a_rest_that_is_over_reads_as_half_open(after_ms: int, state: CircuitSta
 
 def test_only_what_is_open_has_a_rest() -> None:
     assert read(replace(Circuit(), open_until_ms=NOW + 500), T, NOW).left_ms == 0
-    assert read(replace(half_open(), open_until_ms=REST_OVER + 500), T, REST_OVER).left_ms == 0
+    assert read(replace(half_open(), open_until_ms=OPEN_UNTIL + 500), T, OPEN_UNTIL).left_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_what_has_left_the_window_is_not_counted() -> None:
 def test_standing_tells_when_a_place_must_be_free_where_all_are_taken() -> None:
     two_more = {"spent": Lease(NOW + 100, 0), "over": Lease(NOW, 7)}
     two = replace(half_open(), leases={"t": Lease(NOW + 300, 7), "u": Lease(NOW + 200, 7), **two_more})
-    assert read(two, terms(probes=1), NOW).standing_ms == 200
-    assert read(two, terms(probes=2), NOW).standing_ms == 200
-    assert read(two, terms(probes=3), NOW).standing_ms == 0
+    assert read(two, terms(probes=1), NOW).slot_wait_ms == 200
+    assert read(two, terms(probes=2), NOW).slot_wait_ms == 200
+    assert read(two, terms(probes=3), NOW).slot_wait_ms == 0
 
 
 def test_a_replica_waits_as_the_law_says_and_minus_one_stands_for_nobody_knows() -> None:
     assert wait_ms(opened(), T, NOW + 100, "a") == 400
-    assert wait_ms(half_open(), T, REST_OVER, "b") == 300
-    assert wait_ms(replace(half_open(), lost_by="a", lost_at_ms=REST_OVER), T, REST_OVER, "a") == 600
+    assert wait_ms(half_open(), T, OPEN_UNTIL, "b") == 300
+    assert wait_ms(replace(half_open(), lost_by="a", lost_at_ms=OPEN_UNTIL), T, OPEN_UNTIL, "a") == 600
     assert wait_ms(Circuit(), T, NOW, "a") == UNKNOWN
     assert wait_ms(forced(OverrideMode.OPEN), T, NOW, "a") == UNKNOWN
 
@@ -120,13 +120,13 @@ def test_a_replica_waits_as_the_law_says_and_minus_one_stands_for_nobody_knows()
 def test_a_replica_teaches_what_it_read() -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "why", "kim")
     known = Snapshot(NOW, OPEN, 7, 400, 2, "3 of 3 failed", "b")
-    assert known.belief() == RestorePoint(OPEN, 7, 400, 2, "3 of 3 failed", "b")
-    assert replace(known, override=word).belief() == RestorePoint(OPEN, 7, 0, 2, "3 of 3 failed", "b", word)
+    assert known.restore_point() == RestorePoint(OPEN, 7, 400, 2, "3 of 3 failed", "b")
+    assert replace(known, override=word).restore_point() == RestorePoint(OPEN, 7, 0, 2, "3 of 3 failed", "b", word)
 
 
 @pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
 def test_a_rest_is_taught_of_what_is_open_only(state: CircuitState) -> None:
-    assert Snapshot(NOW, state, 7, left_ms=400).belief().left_ms == 0
+    assert Snapshot(NOW, state, 7, left_ms=400).restore_point().left_ms == 0
 
 
 def test_a_closed_circuit_whose_old_rest_still_runs_is_taught_back_as_closed() -> None:
@@ -144,5 +144,5 @@ def test_a_circuit_that_an_operator_holds_has_no_rest_of_its_own_to_bring_back()
 
 @pytest.mark.parametrize("state", [CLOSED, HALF_OPEN])
 def test_a_belief_that_is_not_open_brings_no_rest_with_it(state: CircuitState) -> None:
-    taught = rules.restore(opened(), T, REST_OVER, "a", RestorePoint(state, REST_OVER, 9000)).circuit
-    assert (taught.state, taught.open_until_ms - REST_OVER) == (OPEN, T.lease_ms)
+    taught = rules.restore(opened(), T, OPEN_UNTIL, "a", RestorePoint(state, OPEN_UNTIL, 9000)).circuit
+    assert (taught.state, taught.open_until_ms - OPEN_UNTIL) == (OPEN, T.lease_ms)

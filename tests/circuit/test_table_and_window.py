@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState, Counts
 from ha_rag.circuit.terms import NEVER, Terms
-from ha_rag.circuit.transitions import TABLE, Trigger, arrows
+from ha_rag.circuit.transitions import TABLE, Trigger, automatic_changes
 from ha_rag.circuit.window import added, live, pruned, total
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, T, terms
+from tests.circuit.circuits import CLOSED, HALF_OPEN, NOW, OPEN, T, terms
 
 
 def test_a_closed_circuit_opens_half_open_comes_only_from_open_and_closed_only_from_half_open() -> None:
     by_calls = {
-        Trigger.THRESHOLD, Trigger.THROTTLED, Trigger.PROBE_GRANTED, Trigger.PROBE_LOST, Trigger.PROBES_WON,
+        Trigger.THRESHOLD, Trigger.THROTTLED, Trigger.PROBE_GRANTED, Trigger.PROBE_FAILED, Trigger.PROBES_SUCCEEDED,
     }  # fmt: skip
     assert {(before, after) for (before, trigger), after in TABLE.items() if trigger in by_calls} == {
         (CLOSED, OPEN), (OPEN, HALF_OPEN), (HALF_OPEN, OPEN), (HALF_OPEN, CLOSED),
@@ -33,9 +33,9 @@ def test_a_ledger_that_is_taught_closes_nothing_that_was_not_closed() -> None:
 
 
 def test_the_arrows_of_the_diagram_are_what_a_circuit_does_by_itself() -> None:
-    drawn = list(arrows())
+    drawn = list(automatic_changes())
     assert (CLOSED, Trigger.THRESHOLD, OPEN) in drawn
-    assert (HALF_OPEN, Trigger.PROBES_WON, CLOSED) in drawn
+    assert (HALF_OPEN, Trigger.PROBES_SUCCEEDED, CLOSED) in drawn
     assert not [trigger for _, trigger, _ in drawn if "forced" in trigger or "restored" in trigger]
 
 

@@ -10,7 +10,7 @@ import pytest
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts
 from ha_rag.circuit.terms import NEVER, Terms
-from tests.circuit.law import T
+from tests.circuit.circuits import T
 
 
 def test_every_time_becomes_whole_milliseconds() -> None:
@@ -47,13 +47,13 @@ def test_a_call_without_a_timeout_probes_for_as_long_as_the_policy_says() -> Non
 
 def test_terms_come_back_from_the_wire_as_they_went() -> None:
     assert T.wire() == astuple(T)
-    assert Terms.of_wire(T.wire()) == T
-    assert Terms.of_wire(list(T.wire())) == T
+    assert Terms.from_wire(T.wire()) == T
+    assert Terms.from_wire(list(T.wire())) == T
 
 
 @pytest.mark.parametrize("edge", [{"quorum": 0}, {"bucket_ms": 1}, {"window_ms": 2**53 - 1}])
 def test_what_is_possible_at_all_is_taken(edge: dict[str, int]) -> None:
-    assert Terms.of_wire(replace(T, **edge).wire()) == replace(T, **edge)
+    assert Terms.from_wire(replace(T, **edge).wire()) == replace(T, **edge)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_is_possible_at_all_is_taken(edge: dict[str, int]) -> None:
     ids=repr,
 )
 def test_what_is_nothing_of_the_kind_is_not_taken(numbers: object) -> None:
-    assert Terms.of_wire(numbers) is None
+    assert Terms.from_wire(numbers) is None
 
 
 @pytest.mark.parametrize(

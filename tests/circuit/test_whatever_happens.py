@@ -9,17 +9,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import WOULD_OPEN, Batch, RestorePoint, Ruling, Tally
+from ha_rag.circuit.rules import WOULD_OPEN, Batch, Decision, RestorePoint, Tally
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
 from ha_rag.messages import Outcome
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, REST_OVER, T, half_open, terms
+from tests.circuit.circuits import CLOSED, HALF_OPEN, NOW, OPEN, OPEN_UNTIL, T, half_open, terms
 from tests.depth import deep
 
 POLICIES = (T, terms(quorum=2, probes=2, bucket_ms=200, window_ms=2000, probe_successes=1, slow_threshold=0.5))
-CAN_CLOSE = {Trigger.PROBES_WON, Trigger.FORCED_CLOSED, Trigger.OVERRIDE_ENDED, Trigger.RESTORED_CLOSED, WOULD_OPEN}
+CAN_CLOSE = {
+    Trigger.PROBES_SUCCEEDED,
+    Trigger.FORCED_CLOSED,
+    Trigger.OVERRIDE_ENDED,
+    Trigger.RESTORED_CLOSED,
+    WOULD_OPEN,
+}
 
 policies = st.sampled_from(POLICIES)
 replicas = st.sampled_from("abc")
@@ -70,7 +76,7 @@ class Epoch:
 class AnyHistory(RuleBasedStateMachine):
     @initialize(start=st.sampled_from([Circuit(), half_open(), half_open(POLICIES[1])]))
     def begin(self, start: Circuit) -> None:
-        self.now, self.circuit = REST_OVER if start.epoch else NOW, start
+        self.now, self.circuit = OPEN_UNTIL if start.epoch else NOW, start
         self.number = rules.SWEEP_EVERY - 5
         self.epochs = [0, start.epoch]
         self.reported = Epoch()
@@ -78,29 +84,29 @@ class AnyHistory(RuleBasedStateMachine):
         self.granted = dict(start.leases)
         self.missed: dict[int, tuple[int, int, int]] = {}
         """Epoch that was taught -> between which epochs something is missing, and when it was taught."""
-        self.beliefs = [RestorePoint(CLOSED, 0), read(start, T, self.now).belief()]
+        self.beliefs = [RestorePoint(CLOSED, 0), read(start, T, self.now).restore_point()]
 
-    def take(self, ruling: Ruling, *, refusable: bool = False) -> Ruling:
-        before, after = self.circuit, ruling.circuit
-        self._events_tell_the_whole_story(before, ruling)
-        if refusable and not (ruling.events or ruling.granted or ruling.touched):
+    def take(self, decision: Decision, *, refusable: bool = False) -> Decision:
+        before, after = self.circuit, decision.circuit
+        self._events_tell_the_whole_story(before, decision)
+        if refusable and not (decision.events or decision.granted or decision.publish):
             assert after is before
         if after.epoch != before.epoch:
             assert after.epoch >= self.now
-            assert not after.window or ruling.events[-1].after is CLOSED
+            assert not after.window or decision.events[-1].after is CLOSED
             assert (after.probe_successes, after.probe_slow) == (0, 0)
             self.reported = Epoch()
             self.epochs.append(after.epoch)
         if before.state is not HALF_OPEN and after.state is HALF_OPEN:
-            assert ruling.granted
+            assert decision.granted
         self.circuit = after
-        self.beliefs.append(read(after, T, self.now).belief())
-        return ruling
+        self.beliefs.append(read(after, T, self.now).restore_point())
+        return decision
 
     @staticmethod
-    def _events_tell_the_whole_story(before: Circuit, ruling: Ruling) -> None:
+    def _events_tell_the_whole_story(before: Circuit, decision: Decision) -> None:
         state, epoch = before.state, before.epoch
-        for event in ruling.events:
+        for event in decision.events:
             assert (event.before, event.previous_epoch) == (state, epoch)
             if event.trigger != WOULD_OPEN:
                 assert event.epoch > epoch
@@ -108,7 +114,7 @@ class AnyHistory(RuleBasedStateMachine):
             if event.after is CLOSED:
                 assert event.trigger in CAN_CLOSE
             state, epoch = event.after, event.epoch
-        assert (state, epoch) == (ruling.circuit.state, ruling.circuit.epoch)
+        assert (state, epoch) == (decision.circuit.state, decision.circuit.epoch)
 
     @rule(ms=st.sampled_from([1, 99, 100, 299, 300, 301, 500, 501, 1000, 2500]))
     def time_passes(self, ms: int) -> None:
@@ -142,11 +148,11 @@ class AnyHistory(RuleBasedStateMachine):
         seen = batch.number <= reported.numbers.get(batch.replica, 0)
         if self._counts() and not seen:
             reported.take(batch, before.epoch, policy, self.now)
-        ruling = self.take(rules.record(before, policy, self.now, batch))
+        decision = self.take(rules.record(before, policy, self.now, batch))
         if not self._has_lapsed(before):
-            assert not (seen and ruling.events)
-            assert before.state is CLOSED or ruling.circuit is before
-        if any(event.trigger in (Trigger.THRESHOLD, Trigger.STREAK) for event in ruling.events):
+            assert not (seen and decision.events)
+            assert before.state is CLOSED or decision.circuit is before
+        if any(event.trigger in (Trigger.THRESHOLD, Trigger.STREAK) for event in decision.events):
             assert self.now >= before.judges_from_ms, "opened while it should only count"
             seeing = [name for name, until in reported.voters.items() if until > self.now]
             assert policy.quorum == 1 or len(seeing) >= policy.quorum, f"opened for all by {seeing}"
@@ -165,7 +171,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def _has_lapsed(self, circuit: Circuit) -> bool:
         """Whether an operator's word has ended, and the next verb that writes makes an epoch of it."""
-        return circuit.override is not None and circuit.override.over(self.now)
+        return circuit.override is not None and circuit.override.expired(self.now)
 
     @invariant()
     def what_is_counted_is_what_this_epoch_reported_within_the_window(self) -> None:
@@ -179,9 +185,9 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(policy=policies, by=replicas)
     def ask_for_a_probe(self, policy: Any, by: str) -> None:
         token = f"t{len(self.granted)}"
-        ruling = self.take(rules.lease(self.circuit, policy, self.now, by, 0, token), refusable=True)
-        if ruling.granted:
-            self.granted[token] = ruling.circuit.leases[token]
+        decision = self.take(rules.lease(self.circuit, policy, self.now, by, 0, token), refusable=True)
+        if decision.granted:
+            self.granted[token] = decision.circuit.leases[token]
             assert len(self._standing()) <= policy.probes
 
     @rule(policy=policies, by=replicas, which=st.integers(0, 3), outcome=outcomes, asked=st.sampled_from([1, 800]))
@@ -196,17 +202,17 @@ class AnyHistory(RuleBasedStateMachine):
         self._settle(policy, by, self._standing()[0], outcome, asked)
 
     def _standing(self) -> list[str]:
-        return [token for token, held in self.circuit.leases.items() if held.stands(self.now)]
+        return [token for token, held in self.circuit.leases.items() if held.is_active(self.now)]
 
     def _settle(self, policy: Terms, by: str, token: str, outcome: Outcome, asked: int) -> None:
         held, before = self.circuit.leases.get(token), self.circuit
-        ruling = self.take(rules.settle(before, policy, self.now, by, token, outcome, asked), refusable=True)
+        decision = self.take(rules.settle(before, policy, self.now, by, token, outcome, asked), refusable=True)
         counts = held is not None and held.epoch == before.epoch and held.until_ms > self.now
         if not self._has_lapsed(before) and (not counts or outcome is Outcome.CANCELLED):
-            assert not ruling.events
-            assert replace(ruling.circuit, leases=before.leases) == before
+            assert not decision.events
+            assert replace(decision.circuit, leases=before.leases) == before
         if outcome is Outcome.INVALID:
-            assert ruling == rules.settle(before, policy, self.now, by, token, Outcome.OK, asked)
+            assert decision == rules.settle(before, policy, self.now, by, token, Outcome.OK, asked)
 
     # ---- operators, and what is taught ------------------------------------------------------------------------------
 
@@ -220,18 +226,18 @@ class AnyHistory(RuleBasedStateMachine):
             self.circuit, self.reported = Circuit(), Epoch()
             self.epochs.append(0)
         there, before = self.beliefs[-min(which, len(self.beliefs))], self.circuit
-        here = read(before, policy, self.now).belief()
-        ruling = self.take(rules.restore(before, policy, self.now, "a", there), refusable=True)
+        here = read(before, policy, self.now).restore_point()
+        decision = self.take(rules.restore(before, policy, self.now, "a", there), refusable=True)
         tied = before.epoch == there.epoch and rules.origin(before) != rules.origin(there)
         behind = before.epoch < there.epoch
-        assert bool(ruling.events) == (behind or tied or self._misses(before.epoch, there.epoch, policy))
-        if ruling.events:
-            taught = ruling.circuit.epoch
+        assert bool(decision.events) == (behind or tied or self._misses(before.epoch, there.epoch, policy))
+        if decision.events:
+            taught = decision.circuit.epoch
             until = taught if behind or tied else self.missed[before.epoch][1]
             self.missed[taught] = there.epoch, until, self.now
-            assert ruling.circuit.epoch > max(there.epoch, before.epoch)
-            assert ruling.circuit.open_count == max(there.open_count, before.open_count)
-            self._taught_what_both_sides_knew(ruling.circuit, here, there, policy)
+            assert decision.circuit.epoch > max(there.epoch, before.epoch)
+            assert decision.circuit.open_count == max(there.open_count, before.open_count)
+            self._taught_what_both_sides_knew(decision.circuit, here, there, policy)
 
     def _misses(self, epoch: int, known: int, policy: Terms) -> bool:
         """Whether the ledger's epoch was just taught by those who had not heard what another one knows."""
@@ -259,7 +265,7 @@ class AnyHistory(RuleBasedStateMachine):
             found = read(self.circuit, policy, self.now)
             assert found.epoch == self.circuit.epoch
             assert found.left_ms >= -1
-            assert found.standing_ms >= 0
+            assert found.slot_wait_ms >= 0
             assert (found.left_ms != 0) == (found.state is OPEN)
 
     @invariant()

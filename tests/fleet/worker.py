@@ -167,7 +167,7 @@ class Worker:
         assert self._circuits is not None
         view, breaker = self._breaker._view, self._breaker
         return {
-            "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch, "away": view.away,
+            "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch, "away": view.ledger_unreachable,
             "overlaid": view.is_tripped_locally(), "freshness": breaker.shared_state, "reason": view.fleet.reason,
             "open_count": view.fleet.open_count, "opened_by": view.fleet.opened_by, "left_ms": view.fleet.left_ms,
             "voters": list(view.fleet.voters), "failed": view.fleet.counts.failed,

@@ -89,19 +89,19 @@ def test_a_part_of_the_ledger_that_is_silent_twice_in_a_row_is_away_for_its_circ
 ) -> None:
     line.contact.taken(line.view, line.reply())
     line.contact.not_taken(line.view, ShardUnavailableError("no route"))
-    assert (line.view.away, line.contact.may_try(line.view)) == (False, True)
+    assert (line.view.ledger_unreachable, line.contact.may_try(line.view)) == (False, True)
     for _ in range(3):
         line.contact.not_taken(line.view, ShardUnavailableError("no route"))
-        assert (line.view.away, line.contact.may_try(line.view)) == (True, False)
+        assert (line.view.ledger_unreachable, line.contact.may_try(line.view)) == (True, False)
     assert line.contact.link.up
     assert [(e.reason, e.circuit) for e in line.events if isinstance(e, LedgerLost)] == [("no route", "svc")]
     line.contact.read(line.view, line.reply())
-    assert (line.view.away, line.contact.may_try(line.view)) == (False, True)
+    assert (line.view.ledger_unreachable, line.contact.may_try(line.view)) == (False, True)
 
 
 def test_a_part_that_is_silent_now_and_then_loses_nothing(line: Line) -> None:
     for _ in range(3):
         line.contact.not_taken(line.view, ShardUnavailableError("too slow"))
         line.contact.read(line.view, line.reply())
-    assert not line.view.away
+    assert not line.view.ledger_unreachable
     assert not line.events

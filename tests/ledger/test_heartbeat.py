@@ -94,7 +94,7 @@ def test_among_how_many_it_lives_sets_the_pace_of_all_it_asks() -> None:
         beating.ledger.replicas_alive = 700
         await beating.pulse.beat()
         assert beating.contact.pace == Pace(replicas=700, circuits=3)
-        assert [view._leases.spread() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
+        assert [view._leases.jitter_s() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
 
     in_virtual_time(scenario)
 

@@ -96,4 +96,4 @@ async def test_a_lesson_that_is_refused_is_told_and_may_be_given_again(lesson: L
         await lesson.teaching.restore(lesson.view)
     assert len(lesson.ledger.lessons) == 2
     assert lesson.contact.is_refused(lesson.view)
-    assert lesson.view.away
+    assert lesson.view.ledger_unreachable

@@ -170,12 +170,12 @@ def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it
         away = []
         for post.ledger.silent in ("b", "b", ""):
             await post.watching.look_at_all()
-            away.append((post.a.away, post.b.away))
+            away.append((post.a.ledger_unreachable, post.b.ledger_unreachable))
         assert away == [(False, False), (False, True), (False, False)]
         post.ledger.error = ShardUnavailableError("no route")
         for _ in range(2):
             await post.watching.look_at(post.b)
-        assert (post.a.away, post.b.away, post.contact.link.up) == (False, True, True)
+        assert (post.a.ledger_unreachable, post.b.ledger_unreachable, post.contact.link.up) == (False, True, True)
 
     in_virtual_time(scenario)
 

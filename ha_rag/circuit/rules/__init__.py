@@ -16,17 +16,17 @@ after a failover. A result is counted only in the epoch that admitted it (gobrea
 """
 
 from ha_rag.circuit.rules.counting import SWEEP_EVERY, record
+from ha_rag.circuit.rules.model import WOULD_OPEN, Batch, Decision, RestorePoint, Tally, Transition, origin
 from ha_rag.circuit.rules.overriding import override
 from ha_rag.circuit.rules.probing import lease, lease_wait_ms, settle
 from ha_rag.circuit.rules.restoring import missed, restore
-from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, RestorePoint, Ruling, Tally, Transition, origin
 
 __all__ = [
     "SWEEP_EVERY",
     "WOULD_OPEN",
     "Batch",
+    "Decision",
     "RestorePoint",
-    "Ruling",
     "Tally",
     "Transition",
     "lease",

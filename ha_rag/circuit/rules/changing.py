@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ha_rag.circuit.rules.ruling import Ruling, Transition
+from ha_rag.circuit.rules.model import Decision, Transition
 from ha_rag.circuit.state import NOTHING, Circuit, CircuitState, Counts
-from ha_rag.circuit.streak import NONE
+from ha_rag.circuit.streak import EMPTY
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
 
@@ -31,8 +31,8 @@ def change(
         probe_slow=0,
         missed_after=0,
         missed_before=0,
-        streak=NONE,
-        slow_streak=NONE,
+        streak=EMPTY,
+        slow_streak=EMPTY,
         slowest_probe_ms=0,
         judges_from_ms=0,
         window=NOTHING,
@@ -52,12 +52,12 @@ def trip(
     by: str,
     terms: Terms,
     counts: Counts = Counts(),
-) -> Ruling:
+) -> Decision:
     """Opens it, for `open_ms`. `step`: by how much this makes its next rest longer; 0 where a service asked for one."""
     openings = recent_openings(circuit, now_ms, terms) + step
     changed, event = change(circuit, trigger, now_ms, reason, by, counts=counts)
     opened = replace(changed, opened_at_ms=now_ms, open_until_ms=now_ms + open_ms, open_count=openings, opened_by=by)
-    return Ruling(opened, (event,), touched=True)
+    return Decision(opened, (event,), publish=True)
 
 
 def recent_openings(circuit: Circuit, now_ms: int, terms: Terms) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ha_rag.circuit.rules.changing import capped_open_ms, next_open_ms, trip
-from ha_rag.circuit.rules.overriding import lapse
-from ha_rag.circuit.rules.ruling import WOULD_OPEN, Batch, Ruling, Transition
-from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, OverrideMode
+from ha_rag.circuit.rules.model import WOULD_OPEN, Batch, Decision, Transition
+from ha_rag.circuit.rules.overriding import expire_override
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, LastBatch, OverrideMode
 from ha_rag.circuit.streak import Streak, grown, opens
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
@@ -20,18 +20,18 @@ SWEEP_EVERY = 100
 """With every so manieth batch of a replica, those that are gone are forgotten."""
 
 
-def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float = 0.0) -> Ruling:
+def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float = 0.0) -> Decision:
     """Counts a batch and judges. Only a closed circuit counts, and only outcomes of its own epoch, once."""
-    circuit, lapsed = lapse(circuit, now_ms)
+    circuit, expired = expire_override(circuit, now_ms)
     mode = circuit.override.mode if circuit.override else None
     counted = circuit.batches.get(batch.replica)
     is_old = counted is not None and batch.number <= counted.number
     if circuit.state is not CLOSED or mode is OverrideMode.DISABLED or is_old:
-        return Ruling(circuit, lapsed)
+        return Decision(circuit, expired)
     circuit = _counted(circuit, terms, now_ms, batch)
     circuit, streak = _streaks(circuit, terms, now_ms, batch)
-    ruling = _judged(circuit, terms, now_ms, batch, jitter, mode, streak)
-    return replace(ruling, events=lapsed + ruling.events)
+    decision = _judged(circuit, terms, now_ms, batch, jitter, mode, streak)
+    return replace(decision, events=expired + decision.events)
 
 
 def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circuit:
@@ -74,17 +74,17 @@ def _streak(
     before: Streak, terms: Terms, now_ms: int, bad: int, good: int, threshold: float, how: str
 ) -> tuple[Streak, str]:
     streak = grown(before, now_ms, bad, good, threshold, terms.window_ms)
-    if not opens(streak, now_ms, bad, good, threshold, terms.streak_need, terms.blip_ms):
+    if not opens(streak, now_ms, bad, good, threshold, terms.min_net_failures, terms.blip_ms):
         return streak, ""
     seconds = (now_ms - streak.since_ms) / 1000
     return streak, f"{streak.bad} of {streak.bad + streak.good} calls {how} within {seconds:.1f} s"
 
 
-def _remembered(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, Counted]:
+def _remembered(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, LastBatch]:
     """Who reported what last. Now and then the gone are forgotten: what they might repeat is too old to count."""
     since_ms = now_ms - 2 * terms.window_ms if batch.number % SWEEP_EVERY == 0 else -1
     kept = {replica: counted for replica, counted in circuit.batches.items() if counted.at_ms > since_ms}
-    return {**kept, batch.replica: Counted(batch.number, now_ms)}
+    return {**kept, batch.replica: LastBatch(batch.number, now_ms)}
 
 
 def _vote(voters: dict[str, int], name: str, until_ms: int | None) -> None:
@@ -119,11 +119,11 @@ class _Opening:
 
 def _judged(
     circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float, mode: OverrideMode | None, streak: str
-) -> Ruling:
+) -> Decision:
     counts = total(circuit.window, now_ms, terms)
     opening = _requested(circuit, terms, now_ms, batch) or _reached(circuit, terms, now_ms, counts, jitter, streak)
     if opening is None or mode is OverrideMode.CLOSED:
-        return Ruling(circuit)
+        return Decision(circuit)
     if mode is OverrideMode.SHADOW:
         return _would_open(circuit, now_ms, opening.open_ms, opening.reason, batch.replica, counts)
     return trip(
@@ -154,9 +154,9 @@ def _reached(
     return _Opening(Trigger.STREAK, open_ms, 1, streak) if streak else None
 
 
-def _would_open(circuit: Circuit, now_ms: int, open_ms: int, reason: str, by: str, counts: Counts) -> Ruling:
+def _would_open(circuit: Circuit, now_ms: int, open_ms: int, reason: str, by: str, counts: Counts) -> Decision:
     """Shadow mode says so once for each rest it would have taken."""
     if now_ms < circuit.would_open_at_ms:
-        return Ruling(circuit)
+        return Decision(circuit)
     event = Transition(circuit.epoch, circuit.epoch, CLOSED, CLOSED, WOULD_OPEN, reason, by, counts)
-    return Ruling(replace(circuit, would_open_at_ms=now_ms + open_ms), (event,))
+    return Decision(replace(circuit, would_open_at_ms=now_ms + open_ms), (event,))

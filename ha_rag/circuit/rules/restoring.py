@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ha_rag.circuit.rules.changing import change
-from ha_rag.circuit.rules.overriding import lapse
-from ha_rag.circuit.rules.ruling import RestorePoint, Ruling, origin
+from ha_rag.circuit.rules.model import Decision, RestorePoint, origin
+from ha_rag.circuit.rules.overriding import expire_override
 from ha_rag.circuit.state import Circuit, CircuitState, OperatorOverride, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
@@ -14,7 +14,7 @@ from ha_rag.circuit.transitions import Trigger
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
-def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: RestorePoint) -> Ruling:
+def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: RestorePoint) -> Decision:
     """Restores a ledger that is behind what a replica had from it; does nothing to one that is not.
 
     One that gave the replica's epoch to another transition (a tie) has lost its memory as well: what either side knows
@@ -32,9 +32,9 @@ def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: R
     after, before = missed(circuit, terms, now_ms)
     adds = after < belief.epoch < before
     if circuit.epoch >= belief.epoch and not tied and not adds:
-        return Ruling(circuit)
-    circuit, lapsed = lapse(circuit, now_ms)
-    word = None if belief.override is None or belief.override.over(now_ms) else belief.override
+        return Decision(circuit)
+    circuit, expired = expire_override(circuit, now_ms)
+    word = None if belief.override is None or belief.override.expired(now_ms) else belief.override
     if tied:
         word = circuit.override or word
     both_closed = circuit.state is CLOSED and belief.state is CLOSED
@@ -53,7 +53,7 @@ def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: R
         opened_at_ms=now_ms if opened else circuit.opened_at_ms,
         open_until_ms=now_ms + open_ms if opened else circuit.open_until_ms,
     )
-    return Ruling(taught, (*lapsed, event), touched=True)
+    return Decision(taught, (*expired, event), publish=True)
 
 
 def missed(circuit: Circuit, terms: Terms, now_ms: int) -> tuple[int, int]:

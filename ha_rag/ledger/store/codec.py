@@ -29,7 +29,7 @@ def reply(items: Sequence[Any]) -> Reply:
 
 def snapshot(items: Sequence[str]) -> Snapshot:
     """Decodes a snapshot's items; the voters' names come last."""
-    now, state, epoch, left, opened, reason, by, changed, successes, standing, after, before, *more = items[:_FIXED]
+    now, state, epoch, left, opened, reason, by, changed, successes, slot_wait, after, before, *more = items[:_FIXED]
     ok, failed, slow, mode, override_reason, override_by, until = more
     override = None
     if mode:
@@ -45,7 +45,7 @@ def snapshot(items: Sequence[str]) -> Snapshot:
         opened_by=by,
         changed_at_ms=int(changed),
         probe_successes=int(successes),
-        standing_ms=int(standing),
+        slot_wait_ms=int(slot_wait),
         missed=(int(after), int(before)),
         counts=Counts(int(ok), int(failed), int(slow)),
         voters=tuple(items[_FIXED:]),

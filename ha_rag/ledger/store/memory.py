@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.reply import Reply
-from ha_rag.circuit.rules import Batch, RestorePoint, Ruling, Transition
+from ha_rag.circuit.rules import Batch, Decision, RestorePoint, Transition
 from ha_rag.circuit.snapshot import read, wait_ms
 from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.terms import Terms
@@ -132,16 +132,16 @@ class MemoryLedger:
     def _live(self, now: int) -> list[Heartbeat]:
         return [beat for beat, until in self._beats.values() if until > now]
 
-    def _apply(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Ruling]) -> Reply:
+    def _apply(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Decision]) -> Reply:
         with self._lock:
             now = self._clock.unix_ms()
             before = self._circuits.get(name, Circuit())
-            ruling = verb(before, now)
-            after = self._circuits[name] = ruling.circuit
-            self._events[name].extend(self._event(name, now, t) for t in ruling.events)
-            publishes = ruling.touched or bool(ruling.events)
+            decision = verb(before, now)
+            after = self._circuits[name] = decision.circuit
+            self._events[name].extend(self._event(name, now, t) for t in decision.events)
+            publishes = decision.publish or bool(decision.events)
             wait = wait_ms(after, terms, now, replica)
-            reply = Reply(read(after, terms, now), ruling.granted, wait, published=publishes)
+            reply = Reply(read(after, terms, now), decision.granted, wait, published=publishes)
             if publishes:
                 self._push(Change(name, before.epoch, reply.snapshot))
         return reply

@@ -68,13 +68,13 @@ class Contact:
         """A read was answered: the ledger is there, but it need not take verbs."""
         self.answered(reply.snapshot.now_ms)
         self._silences.pop(view.name, None)
-        self.heard(view, view.hear(reply.snapshot))
-        view.set_away(view.name in self._refused_s)
+        self.heard(view, view.apply_reply(reply.snapshot))
+        view.set_ledger_unreachable(view.name in self._refused_s)
 
     def heard(self, view: View, heard: Reconciliation) -> None:
         """The ledger's word on a circuit has reached its view."""
         self.publisher.heard(view.name, heard)
-        if heard.forgot:
+        if heard.needs_restore:
             self._forgot(view)
 
     def taken(self, view: View, reply: Reply) -> None:
@@ -98,7 +98,7 @@ class Contact:
         if view.name not in self._refused_s:
             self.publisher.lost(str(error), circuit=view.name)
         self._refused_s[view.name] = self.now_s()
-        view.set_away(True)
+        view.set_ledger_unreachable(True)
 
     def silent(self, view: View, reason: str) -> None:
         """The part of the ledger that holds this circuit did not answer: twice in a row loses it, as with the whole."""
@@ -106,7 +106,7 @@ class Contact:
         if times == LOST_AFTER:
             self.publisher.lost(reason, circuit=view.name)
         if times >= LOST_AFTER:
-            view.set_away(True)
+            view.set_ledger_unreachable(True)
 
     def answered(self, ledger_ms: int | None) -> None:
         """The ledger is there; what its clock showed, if it told."""
@@ -120,7 +120,7 @@ class Contact:
             return
         self.publisher.lost(str(error))
         for view in self._views.shared():
-            view.set_away(True)
+            view.set_ledger_unreachable(True)
 
     # ---- refusals ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
-from ha_rag.events import CircuitChanged, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged, Sink, announce
+from ha_rag.events import CircuitChanged, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged, Sink, notify
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.ledger.view.view import View
 
@@ -26,16 +26,16 @@ class EventPublisher:
     def lost(self, reason: str, circuit: str = "") -> None:
         """The ledger is away, for one circuit or for all."""
         event = LedgerLost(at_ms=self._clock.unix_ms(), replica=self._replica, reason=reason, circuit=circuit)
-        announce(self._sinks, event)
+        notify(self._sinks, event)
 
     def back(self, away_s: float) -> None:
         """The ledger is heard again."""
-        announce(self._sinks, LedgerBack(at_ms=self._clock.unix_ms(), replica=self._replica, away_s=away_s))
+        notify(self._sinks, LedgerBack(at_ms=self._clock.unix_ms(), replica=self._replica, away_s=away_s))
 
     def limited(self, what: str, reason: str) -> None:
         """The ledger refuses a part of the work."""
         event = LedgerLimited(at_ms=self._clock.unix_ms(), replica=self._replica, what=what, reason=reason)
-        announce(self._sinks, event)
+        notify(self._sinks, event)
 
     def heard(self, circuit: str, heard: Reconciliation) -> None:
         """The fleet's belief of a circuit changed."""
@@ -43,10 +43,10 @@ class EventPublisher:
         if before is None or after is None:
             return
         if before.override != after.override:
-            announce(self._sinks, _override_changed(circuit, after))
+            notify(self._sinks, _override_changed(circuit, after))
         if before.state is CLOSED and after.state is CLOSED:
             return
-        announce(
+        notify(
             self._sinks,
             CircuitChanged(
                 at_ms=after.changed_at_ms,
@@ -68,7 +68,7 @@ class EventPublisher:
             return
         self._overlaid ^= {view.name}
         own = view.local()
-        announce(
+        notify(
             self._sinks,
             CircuitChanged(
                 at_ms=self._clock.unix_ms(),

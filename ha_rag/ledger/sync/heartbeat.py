@@ -60,7 +60,7 @@ class HeartbeatSender:
             raise
         contact.pace = Pace(max(1, replicas), max(1, self._busy()))
         for view in self._views.all():
-            view.spread(contact.pace.spread_s)
+            view.set_spread(contact.pace.spread_s)
         if not names:  # nothing is polled then: a beat that is taken is all there is to know the link by
             contact.answered(None)
 

@@ -52,7 +52,7 @@ class Reporting:
         """Reports what there is, where the interval is over."""
         due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
         due = due_s <= self._contact.now_s()
-        if due and view.has_news and self._contact.link.up and view.name not in self._under_way:
+        if due and view.has_report and self._contact.link.up and view.name not in self._under_way:
             self._background.run(self.report(view))
 
     def _interval_s(self, view: View) -> float:
@@ -92,10 +92,10 @@ class Reporting:
             del self._under_way[view.name]
             ended.set()
             self._reported_s[view] = self._contact.now_s()
-        view.batch_taken(batch)
+        view.batch_acknowledged(batch)
         self._contact.taken(view, reply)
         if batch.failing and reply.snapshot.state is CircuitState.CLOSED:
-            view.judged(batch)
+            view.batch_evaluated(batch)
         if view.name in self._again:
             self._again.discard(view.name)
             self._at_once(view)

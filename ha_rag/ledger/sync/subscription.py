@@ -35,9 +35,9 @@ class Subscription:
             self._contact.limits.taken(LISTENING)
             await self.look_at_all()
         elif (view := self._views.get(change.circuit)) is not None:
-            heard = view.hear_message(change.snapshot, change.previous_epoch)
+            heard = view.apply_message(change.snapshot, change.previous_epoch)
             self._contact.heard(view, heard)
-            if heard.gap:
+            if heard.needs_read:
                 self._background.run(self.look_at(view))
 
     async def poll(self) -> None:

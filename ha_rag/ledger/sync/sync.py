@@ -128,14 +128,14 @@ class Sync:
         """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
         for view in self._views.shared():
             view.lease_answered(None, "", self._contact.now_s())
-            view.set_away(True)
+            view.set_ledger_unreachable(True)
 
     # ---- what calls and operators want of it ------------------------------------------------------------------------
 
     def add(self, view: View) -> None:
         """Keeps one more view in step. Safe from any thread."""
         self._views.add(view)
-        view.spread(self.pace.spread_s)
+        view.set_spread(self.pace.spread_s)
         self._background.soon(lambda: self._background.run(self._subscription.look_at(view)))
 
     def report_soon(self, view: View) -> None:

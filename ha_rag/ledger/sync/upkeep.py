@@ -32,7 +32,7 @@ class Upkeep:
             self._look_after(view)
 
     def _look_after(self, view: View) -> None:
-        if view.tidy():
+        if view.tick():
             self._reporting.soon(view)
         self._contact.publisher.overlay(view)
         self._probing.mend(view)

@@ -24,7 +24,7 @@ class CachedSnapshot:
 
     def __init__(self) -> None:
         self.snapshot = Snapshot(now_ms=0)
-        self.heard_s = -math.inf
+        self.confirmed_s = -math.inf
         self.open_until_s = 0.0
         self.override_until_s = math.inf
         self.closed_at_s = -math.inf
@@ -50,15 +50,19 @@ class CachedSnapshot:
 
     def contradicts(self, snapshot: Snapshot) -> bool:
         """Whether it gives the epoch that is believed to another transition: then it tells of another history."""
-        return snapshot.epoch == self.epoch and origin(snapshot.belief()) != origin(self.snapshot.belief())
+        return snapshot.epoch == self.epoch and origin(snapshot.restore_point()) != origin(
+            self.snapshot.restore_point()
+        )
 
-    def knows_more(self, snapshot: Snapshot) -> bool:
+    def adds_to(self, snapshot: Snapshot) -> bool:
         """Whether what is believed here is missing in a ledger that has just been taught.
 
         Of two circuits that are simply closed neither adds anything to the other.
         """
         after, before = snapshot.missed
-        return after < self.epoch < before and not (_simply_closed(self.snapshot) and _simply_closed(snapshot))
+        return after < self.epoch < before and not (
+            _closed_without_override(self.snapshot) and _closed_without_override(snapshot)
+        )
 
     def adopt(self, snapshot: Snapshot, now_s: float) -> None:
         """Believes `snapshot` from now on."""
@@ -81,18 +85,18 @@ class CachedSnapshot:
             return self.closed_at_s
         return now_s - (snapshot.now_ms - snapshot.changed_at_ms) / 1000
 
-    def hold(self, word: OperatorOverride | None) -> None:
+    def set_override(self, word: OperatorOverride | None) -> None:
         """Keeps an operator's word on a circuit of this replica's own; its end is in ms of the local clock."""
         self.snapshot = replace(self.snapshot, override=word)
         until_ms = word.until_ms if word is not None else None
         self.override_until_s = math.inf if until_ms is None else until_ms / 1000
 
-    def to_restore(self, now_s: float, ledger_now_ms: int) -> RestorePoint:
+    def restore_point(self, now_s: float, ledger_now_ms: int) -> RestorePoint:
         """What a ledger that forgot it should be taught, whose clock shows `ledger_now_ms`."""
         known = self.snapshot
         resting = known.state is OPEN and known.override is None
         left_ms = max(0, int((self.open_until_s - now_s) * 1000)) if resting else 0
-        return replace(known.belief(), left_ms=left_ms, override=self._word(now_s, ledger_now_ms))
+        return replace(known.restore_point(), left_ms=left_ms, override=self._word(now_s, ledger_now_ms))
 
     def _word(self, now_s: float, ledger_now_ms: int) -> OperatorOverride | None:
         word = self.snapshot.override
@@ -102,5 +106,5 @@ class CachedSnapshot:
         return replace(word, until_ms=None if left_s == math.inf else ledger_now_ms + int(left_s * 1000))
 
 
-def _simply_closed(known: Snapshot) -> bool:
+def _closed_without_override(known: Snapshot) -> bool:
     return known.state is CLOSED and known.override is None

@@ -19,7 +19,7 @@ class CallCounter:
 
     def __init__(self, effective: EffectiveState, policy: CircuitPolicy, replica: str) -> None:
         self.epochs = Epochs(0, 0)
-        self.tallies = Tallies(policy.bucket_ms / 1000, policy.window_s, reported=not effective.own)
+        self.tallies = Tallies(policy.bucket_ms / 1000, policy.window_s, reported=not effective.replica_only)
         self._outbox = Outbox(replica, policy.window_s)
         self._effective = effective
         self._throttle_max_s = policy.throttle_max_s
@@ -33,22 +33,22 @@ class CallCounter:
         if not self._effective.counts(epochs, now_s):
             return False
         asked_ms = max(1, round(min(asked_s, self._throttle_max_s) * 1000))
-        if not self._effective.own and epochs.fleet_epoch == self._effective.fleet.epoch:
+        if not self._effective.replica_only and epochs.fleet_epoch == self._effective.fleet.epoch:
             self._outbox.pause_requested(RequestedPause(asked_ms, epochs.fleet_epoch, now_s))
         if epochs.local_epoch == self._effective.local_trip.epoch:
-            self.judge(now_s, asked_ms)
+            self.evaluate(now_s, asked_ms)
         return True
 
-    def judge(self, now_s: float, throttled_ms: int = 0) -> None:
+    def evaluate(self, now_s: float, throttled_ms: int = 0) -> None:
         """Lets the replica's own law see what was counted since it last looked."""
         tallies = self.tallies.take_for_local(self._effective.local_trip.epoch, now_s)
-        self._effective.judge(now_s, tallies, throttled_ms, self._outbox.next_number)
+        self._effective.evaluate(now_s, tallies, throttled_ms, self._outbox.next_number)
 
-    def keep_up(self) -> bool:
+    def refresh_epochs(self) -> bool:
         """Begins new epochs where one has ended. Returns whether it did."""
-        if self._effective.is_of_now(self.epochs):
+        if self._effective.are_current(self.epochs):
             return False
-        self.tallies.put_aside()
+        self.tallies.close_cell()
         self.epochs = self._effective.epochs()
         return True
 
@@ -62,11 +62,11 @@ class CallCounter:
         tallies = self.tallies.take_for_fleet(self._effective.fleet.epoch, now_s, ledger_now_ms)
         return self._outbox.batch(tallies, self._effective.local_trip.breaker.failing(ms(now_s)), now_s, ledger_now_ms)
 
-    def taken(self, batch: Batch) -> None:
+    def acknowledged(self, batch: Batch) -> None:
         """The ledger has seen this batch."""
-        self._outbox.taken(batch)
+        self._outbox.acknowledged(batch)
 
     @property
-    def has_news(self) -> bool:
+    def has_report(self) -> bool:
         """Whether there is anything to report."""
-        return self._outbox.waiting or self.tallies.waiting
+        return self._outbox.has_pending or self.tallies.has_pending

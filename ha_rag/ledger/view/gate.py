@@ -49,7 +49,7 @@ class Refused:
 class Gate:
     """One circuit, as calls meet it.
 
-    `passing`: the epochs under which calls pass without further checks; None: `consider` decides each call.
+    `passing`: the epochs under which calls pass without further checks; None: `admit` decides each call.
     `refusing_until_s`: every call before this moment (monotonic) is refused without further checks.
     `lock`: guards every part given here; whoever changes one of them holds it and calls `refresh`.
     """
@@ -90,13 +90,13 @@ class Gate:
 
     # ---- admission --------------------------------------------------------------------------------------------------
 
-    def consider(self) -> Epochs | Grant | Refused:
+    def admit(self) -> Epochs | Grant | Refused:
         """Decides one call in full. Hands out a waiting grant."""
         with self.lock:
             now = self._now()
             if self._lacks_samples or self._policy.shed:
-                self.judge(now)
-            state, until_s = self._effective.meets(now)
+                self.evaluate(now)
+            state, until_s = self._effective.state_for_call(now)
             if state is HALF_OPEN:
                 return self._probe(now)
             self.refresh(now)
@@ -121,7 +121,7 @@ class Gate:
     def state(self) -> CircuitState:
         """What a call would meet now."""
         with self.lock:
-            return self._effective.meets(self._now())[0]
+            return self._effective.state_for_call(self._now())[0]
 
     def wait_for_answer(self, timeout_s: float) -> bool:
         """Blocks the calling thread while a lease request is under way; returns whether none is any more."""
@@ -154,7 +154,7 @@ class Gate:
             if cell is not None:
                 cell.ok += 1
                 cell.overdue -= late
-            self.look_for_overdue(now)
+            self.count_overdue(now)
         return OK
 
     def _succeeded_slowly(self, epochs: Epochs, now: float, elapsed_s: float, number: int) -> Outcome:
@@ -166,7 +166,7 @@ class Gate:
                 cell.ok += 1
                 cell.slow += 1
                 cell.overdue -= late
-                self.judge(now)
+                self.evaluate(now)
         return Outcome.SLOW
 
     def failed(self, epochs: Epochs, started_s: float, number: int = ENDED) -> bool:
@@ -181,7 +181,7 @@ class Gate:
             cell.overdue -= late
             if not self._is_auto:  # by itself a failure is no sign that answers have become slower
                 cell.slow += now - started_s > self._slow_s
-            self.judge(now)
+            self.evaluate(now)
             return True
 
     def throttled(self, epochs: Epochs, requested_s: float, number: int = ENDED) -> bool:
@@ -210,22 +210,22 @@ class Gate:
 
     # ---- for whoever holds the lock ---------------------------------------------------------------------------------
 
-    def judge(self, now_s: float) -> None:
+    def evaluate(self, now_s: float) -> None:
         """Lets the local breaker judge what was counted since it last looked."""
-        self._counter.judge(now_s)
+        self._counter.evaluate(now_s)
         self.refresh(now_s)
 
     def refresh(self, now_s: float) -> None:
         """Works out again which calls need no further checks."""
-        if self._counter.keep_up():
+        if self._counter.refresh_epochs():
             self._in_flight.begin_epoch(now_s)
-        state, until_s = self._effective.meets(now_s)
+        state, until_s = self._effective.state_for_call(now_s)
         self._lacks_samples = self._local_trip.lacks_samples(now_s)
-        checks = self._lacks_samples or self._local_trip.awaits_verdict(now_s) or self._shedding.applies(now_s)
+        checks = self._lacks_samples or self._local_trip.awaits_fleet(now_s) or self._shedding.applies(now_s)
         self.passing = self._counter.epochs if state is CLOSED and not checks else None
         self.refusing_until_s = until_s if state is OPEN else -math.inf
 
-    def look_for_overdue(self, now_s: float) -> bool:
+    def count_overdue(self, now_s: float) -> bool:
         """Counts calls that have become overdue. Returns whether there are any, which should be reported at once.
 
         None while this process itself stood still: then no call could have ended.
@@ -244,11 +244,11 @@ class Gate:
         if cell is None:
             return False
         cell.overdue += change
-        self.judge(now_s)
+        self.evaluate(now_s)
         return change > 0
 
 
-def never(_: float) -> bool:
+def never_stalled(_: float) -> bool:
     """This process has not stood still, as far as is known."""
     return False
 

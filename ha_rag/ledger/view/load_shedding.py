@@ -43,5 +43,5 @@ class LoadShedding:
     def _counts(self, now_s: float) -> Counts:
         """The fleet's, while it is heard of."""
         effective = self._effective
-        alone = effective.away or effective.own
+        alone = effective.ledger_unreachable or effective.replica_only
         return effective.local_trip.read(now_s).counts if alone else effective.fleet.snapshot.counts

@@ -21,7 +21,7 @@ class RequestedPause:
 
     @property
     def until_s(self) -> float:
-        """When the rest is over."""
+        """When the pause is over."""
         return self.at_s + self.ms / 1000
 
 
@@ -34,7 +34,7 @@ class Outbox:
         self._number = 0
         self._sent: Batch | None = None
         self._sent_s = 0.0
-        self._rest: RequestedPause | None = None
+        self._pause: RequestedPause | None = None
 
     @property
     def next_number(self) -> int:
@@ -42,15 +42,15 @@ class Outbox:
         return self._number + 1
 
     @property
-    def waiting(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether there is a batch to send again, or a rest to tell of."""
-        return self._sent is not None or self._rest is not None
+        return self._sent is not None or self._pause is not None
 
-    def pause_requested(self, rest: RequestedPause) -> None:
+    def pause_requested(self, pause: RequestedPause) -> None:
         """Notes a rest; of two in one epoch the one that lasts longer."""
-        known = self._rest
-        if known is None or known.epoch != rest.epoch or known.until_s < rest.until_s:
-            self._rest = rest
+        known = self._pause
+        if known is None or known.epoch != pause.epoch or known.until_s < pause.until_s:
+            self._pause = pause
 
     def unacknowledged(self, now_s: float) -> Batch | None:
         """The batch to be sent again."""
@@ -60,8 +60,8 @@ class Outbox:
 
     def batch(self, tallies: tuple[Tally, ...], failing: bool, now_s: float, ledger_now_ms: int) -> Batch | None:
         """A new batch, or None where there is nothing to report. `ledger_now_ms`: what the ledger's clock shows."""
-        rest, self._rest = self._rest, None
-        if not tallies and rest is None:
+        pause, self._pause = self._pause, None
+        if not tallies and pause is None:
             return None
         self._number += 1
         self._sent_s = now_s
@@ -70,13 +70,13 @@ class Outbox:
             self._number,
             tallies,
             failing,
-            throttled_ms=rest.ms if rest else 0,
-            throttled_epoch=rest.epoch if rest else 0,
-            throttled_at_ms=ledger_now_ms - int((now_s - rest.at_s) * 1000) if rest else 0,
+            throttled_ms=pause.ms if pause else 0,
+            throttled_epoch=pause.epoch if pause else 0,
+            throttled_at_ms=ledger_now_ms - int((now_s - pause.at_s) * 1000) if pause else 0,
         )
         return self._sent
 
-    def taken(self, batch: Batch) -> None:
+    def acknowledged(self, batch: Batch) -> None:
         """The ledger has seen this batch."""
         if self._sent is batch:
             self._sent = None

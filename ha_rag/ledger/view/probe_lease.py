@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import UNKNOWN
 
-ASK_AGAIN_S = 1.0
+RETRY_S = 1.0
 """When to ask again where the ledger cannot know: it is closed, forced open, or has forgotten."""
 
-WORTH_S = 0.25
+MIN_RENEWAL_S = 0.25
 """A fresh grant that would not be wanted for longer than this is not worth the asking."""
 
 MARGIN_SHARE, MARGIN_S = 0.1, 0.5
 """What a probe leaves unused of its lease, whichever is less, so that its word arrives before the lease has ended."""
 
-IMPOSED_SHORT_S = 1.0
+DEFAULT_TIMEOUT_SLACK_S = 1.0
 """By how much the time imposed on a call without a timeout may fall short of its lease; by half at most."""
 
 
@@ -58,7 +58,9 @@ class ProbeLease:
         self.answered = threading.Event()
         self.answered.set()
         self._lease_s = lease_s
-        self._needs_s = _needs_s(max(lease_s - IMPOSED_SHORT_S, lease_s / 2) if timeout_s is None else timeout_s)
+        self._required_s = _required_s(
+            max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
+        )
         self._wanted_until_s = -math.inf
         self._draw = draw
         self._grant: Grant | None = None
@@ -87,15 +89,15 @@ class ProbeLease:
         if reply is not None and reply.granted:
             # Counted from before it was asked for: no clock of another machine is compared with this one.
             until_s = asked_s + self._lease_s
-            grant = Grant(token, until_s, reply.snapshot.epoch, False, until_s - self._needs_s)
+            grant = Grant(token, until_s, reply.snapshot.epoch, False, until_s - self._required_s)
             unused, self._grant = self._grant, grant
         else:
             wait_ms = 0 if reply is None else reply.wait_ms
-            self.after_s = now_s + (ASK_AGAIN_S if wait_ms == UNKNOWN else wait_ms / 1000) + self.spread()
+            self.after_s = now_s + (RETRY_S if wait_ms == UNKNOWN else wait_ms / 1000) + self.jitter_s()
         self.answered.set()
         return unused
 
-    def spread(self) -> float:
+    def jitter_s(self) -> float:
         """A little chance, so that a large fleet does not ask as one."""
         return self._draw() * self.spread_s
 
@@ -105,7 +107,7 @@ class ProbeLease:
 
     def begin_renewal(self, now_s: float) -> bool:
         """Whether to exchange a grant that has grown old for a fresh one; if so, the request counts as under way."""
-        return now_s < self._wanted_until_s - WORTH_S and self.begin(math.inf)
+        return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(math.inf)
 
     def _is_good(self, now_s: float, epoch: int) -> bool:
         grant = self._grant
@@ -122,6 +124,6 @@ def margin_s(left_s: float) -> float:
     return min(MARGIN_SHARE * left_s, MARGIN_S)
 
 
-def _needs_s(call_s: float) -> float:
+def _required_s(call_s: float) -> float:
     """Seconds that must be left of a lease for a call of `call_s` seconds and the margin behind it."""
     return min(call_s / (1 - MARGIN_SHARE), call_s + MARGIN_S)

@@ -28,8 +28,8 @@ class Reconciliation:
 
     before: Snapshot | None = None
     after: Snapshot | None = None
-    forgot: bool = False
-    gap: bool = False
+    needs_restore: bool = False
+    needs_read: bool = False
 
 
 NOTHING_NEW = Reconciliation()
@@ -38,9 +38,9 @@ NOTHING_NEW = Reconciliation()
 def with_reply(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, now_s: float) -> Reconciliation:
     """Takes an answer of the ledger."""
     before = effective.fleet.snapshot
-    if snapshot.epoch < before.epoch or effective.fleet.contradicts(snapshot) or effective.fleet.knows_more(snapshot):
-        return Reconciliation(forgot=True)
-    effective.fleet.heard_s = now_s
+    if snapshot.epoch < before.epoch or effective.fleet.contradicts(snapshot) or effective.fleet.adds_to(snapshot):
+        return Reconciliation(needs_restore=True)
+    effective.fleet.confirmed_s = now_s
     if effective.fleet.is_late(snapshot):
         return NOTHING_NEW
     _adopt(effective, leases, snapshot, now_s)
@@ -52,26 +52,26 @@ def with_message(
 ) -> Reconciliation:
     """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
     before = effective.fleet.snapshot
-    if effective.fleet.contradicts(snapshot) or effective.fleet.knows_more(snapshot):
-        return Reconciliation(gap=True)
+    if effective.fleet.contradicts(snapshot) or effective.fleet.adds_to(snapshot):
+        return Reconciliation(needs_read=True)
     if snapshot.epoch <= before.epoch:
         if snapshot.epoch == before.epoch == previous_epoch:
-            leases.after_s = _probe_from_s(snapshot, now_s) + leases.spread()
+            leases.after_s = _probe_from_s(snapshot, now_s) + leases.jitter_s()
         return NOTHING_NEW
-    effective.fleet.heard_s = now_s
+    effective.fleet.confirmed_s = now_s
     _adopt(effective, leases, snapshot, now_s)
-    return Reconciliation(before, snapshot, gap=previous_epoch != before.epoch)
+    return Reconciliation(before, snapshot, needs_read=previous_epoch != before.epoch)
 
 
 def _adopt(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, now_s: float) -> None:
     new = snapshot.epoch > effective.fleet.epoch
     effective.fleet.adopt(snapshot, now_s)
-    after_s = _probe_from_s(snapshot, now_s) + leases.spread()
+    after_s = _probe_from_s(snapshot, now_s) + leases.jitter_s()
     if new:
         leases.after_s = after_s
         # A transition empties every window; only what the replica itself rests from outlasts a fleet that closes.
-        if snapshot.state is not CLOSED or snapshot.override is not None or effective.local_trip.calm:
-            effective.local_trip.forget(effective.fleet.closed_at_s)
+        if snapshot.state is not CLOSED or snapshot.override is not None or effective.local_trip.is_closed:
+            effective.local_trip.reset(effective.fleet.closed_at_s)
     elif snapshot.state is HALF_OPEN:
         # A settled probe is pushed to all; whom the message did not reach learns it here.
         leases.after_s = min(leases.after_s, after_s)
@@ -79,4 +79,4 @@ def _adopt(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, no
 
 def _probe_from_s(snapshot: Snapshot, now_s: float) -> float:
     """When a probe could be had, as far as a snapshot tells."""
-    return now_s + max(snapshot.left_ms, snapshot.standing_ms, 0) / 1000
+    return now_s + max(snapshot.left_ms, snapshot.slot_wait_ms, 0) / 1000

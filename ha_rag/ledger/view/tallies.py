@@ -1,7 +1,7 @@
 """Tallies: outcomes counted in memory until they go to the ledger and to the local breaker.
 
 A call's end adds one to the current cell. A cell ends with its epochs or its time bucket and is merged with the pending
-cell of the same epochs and bucket, so however many calls there are and however long the ledger is away, a window holds
+cell of the same epochs and bucket, so however many calls there are and however long the ledger is unreachable, a window holds
 a dozen cells. Not locked: the view holds the lock.
 """
 
@@ -97,7 +97,7 @@ class Tallies:
         """The cell for that epochs and time; one that was begun for another is shelved."""
         if self.cell is not None and self.cell.epochs is epochs and now_s < self.cell.end_s:
             return self.cell
-        self.put_aside()
+        self.close_cell()
         self.for_fleet.trim(now_s)
         self.for_local.trim(now_s)
         self.cell = Cell(epochs, now_s, self._end_s(now_s))
@@ -108,7 +108,7 @@ class Tallies:
         end_s = (now_s // self._cell_s + 1) * self._cell_s
         return end_s if end_s > now_s else now_s + self._cell_s
 
-    def put_aside(self) -> None:
+    def close_cell(self) -> None:
         """Ends the cell at hand."""
         cell, self.cell = self.cell, None
         if cell is not None and not cell.is_empty:
@@ -118,7 +118,7 @@ class Tallies:
 
     def take_for_local(self, epoch: int, now_s: float) -> list[Tally]:
         """What the replica's own law has not seen, stamped in its own ms."""
-        self.put_aside()
+        self.close_cell()
         cells = self.for_local.take(now_s)
         return [
             Tally(epoch, int(c.start_s * 1000), c.counts, c.overdue) for c in cells if c.epochs.local_epoch == epoch
@@ -126,7 +126,7 @@ class Tallies:
 
     def take_for_fleet(self, epoch: int, now_s: float, ledger_now_ms: int) -> tuple[Tally, ...]:
         """What the ledger has not been sent, stamped in its time; what other epochs admitted is dropped here."""
-        self.put_aside()
+        self.close_cell()
         return tuple(
             Tally(epoch, ledger_now_ms - int((now_s - c.start_s) * 1000), c.counts, c.overdue)
             for c in self.for_fleet.take(now_s)
@@ -134,7 +134,7 @@ class Tallies:
         )
 
     @property
-    def waiting(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether there is anything that the ledger has not been sent."""
         cell = self.cell
         return self._reported and (bool(self.for_fleet) or (cell is not None and not cell.is_empty))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
-from ha_rag.circuit.rules import Batch, RestorePoint, Ruling
+from ha_rag.circuit.rules import Batch, Decision, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, OverrideMode
 from ha_rag.circuit.terms import Terms
@@ -20,7 +20,7 @@ from ha_rag.clock import Clock
 from ha_rag.ledger.view import reconcile
 from ha_rag.ledger.view.call_counter import CallCounter
 from ha_rag.ledger.view.effective_state import EffectiveState
-from ha_rag.ledger.view.gate import Gate, never
+from ha_rag.ledger.view.gate import Gate, never_stalled
 from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
@@ -47,7 +47,7 @@ class View:
         scope: Scope = "fleet",
         timeout_s: float | None = None,
         draw: Callable[[], float] = random.random,
-        stalled: Callable[[float], bool] = never,
+        stalled: Callable[[float], bool] = never_stalled,
     ) -> None:
         self.name = name
         self.policy = policy
@@ -56,7 +56,7 @@ class View:
         self.terms = Terms.of(policy, timeout_s)
         own = scope == "replica"
         local = LocalBreaker(self.terms, by=replica, probes=policy.probes if own else 1, draw=draw)
-        self._effective = EffectiveState(local, own=own)
+        self._effective = EffectiveState(local, replica_only=own)
         self._local_trip = self._effective.local_trip
         self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
         self._counter = CallCounter(self._effective, policy, replica)
@@ -69,7 +69,7 @@ class View:
 
     # ---- what the ledger says ---------------------------------------------------------------------------------------
 
-    def hear(self, snapshot: Snapshot) -> Reconciliation:
+    def apply_reply(self, snapshot: Snapshot) -> Reconciliation:
         """Takes a reply's snapshot. A lower epoch than one already known is never adopted."""
         with self._lock:
             now = self._now()
@@ -77,7 +77,7 @@ class View:
             self.gate.refresh(now)
             return result
 
-    def hear_message(self, snapshot: Snapshot, previous_epoch: int) -> Reconciliation:
+    def apply_message(self, snapshot: Snapshot, previous_epoch: int) -> Reconciliation:
         """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
         with self._lock:
             now = self._now()
@@ -85,23 +85,23 @@ class View:
             self.gate.refresh(now)
             return result
 
-    def judged(self, batch: Batch) -> None:
+    def batch_evaluated(self, batch: Batch) -> None:
         """The fleet has judged what this replica reported, and stays closed: a local trip applies from now on."""
         with self._lock:
-            self._local_trip.judged(batch.number)
+            self._local_trip.batch_evaluated(batch.number)
             self.gate.refresh(self._now())
 
-    def set_away(self, away: bool) -> bool:
+    def set_ledger_unreachable(self, ledger_unreachable: bool) -> bool:
         """Notes whether the ledger takes no verbs for this circuit. Returns whether that is a change."""
         with self._lock:
             now = self._now()
-            changed = self._effective.set_away(now, away)
+            changed = self._effective.set_ledger_unreachable(now, ledger_unreachable)
             self.gate.refresh(now)
             return changed
 
     # ---- probe leases -----------------------------------------------------------------------------------------------
 
-    def spread(self, over_s: float) -> None:
+    def set_spread(self, over_s: float) -> None:
         """Over how many seconds replicas spread requests that they would all make at once; grows with the fleet."""
         self._leases.spread_s = over_s
 
@@ -140,20 +140,20 @@ class View:
         with self._lock:
             return self._counter.batch(ledger_now_ms, self._now())
 
-    def batch_taken(self, batch: Batch) -> None:
+    def batch_acknowledged(self, batch: Batch) -> None:
         """The ledger has acknowledged this batch."""
         with self._lock:
-            self._counter.taken(batch)
+            self._counter.acknowledged(batch)
 
     @property
-    def has_news(self) -> bool:
+    def has_report(self) -> bool:
         """Whether there is anything to report."""
-        return self._counter.has_news
+        return self._counter.has_report
 
     def restore_point(self, ledger_now_ms: int) -> RestorePoint:
         """What a ledger that lost this circuit is restored from. `ledger_now_ms`: what the ledger's clock shows."""
         with self._lock:
-            return self._effective.fleet.to_restore(self._now(), ledger_now_ms)
+            return self._effective.fleet.restore_point(self._now(), ledger_now_ms)
 
     # ---- what this replica decides for itself -----------------------------------------------------------------------
 
@@ -173,25 +173,25 @@ class View:
 
     @property
     def has_unpublished(self) -> bool:
-        """Whether the local breaker made rulings that have not been published yet."""
+        """Whether the local breaker made decisions that have not been published yet."""
         return bool(self._effective.unpublished)
 
-    def take_unpublished(self) -> list[Ruling]:
-        """Those rulings, each returned once."""
+    def take_unpublished(self) -> list[Decision]:
+        """Those decisions, each returned once."""
         with self._lock:
-            rulings, self._effective.unpublished = self._effective.unpublished, []
-            return rulings
+            decisions, self._effective.unpublished = self._effective.unpublished, []
+            return decisions
 
-    def tidy(self) -> bool:
+    def tick(self) -> bool:
         """Applies what time alone changes: an open time, a ramp or an override that ended, calls that are overdue.
 
         Returns whether calls have become overdue, and should be reported at once.
         """
         with self._lock:
             now = self._now()
-            late = self.gate.look_for_overdue(now)
+            late = self.gate.count_overdue(now)
             if self._local_trip.has_streak:
-                self.gate.judge(now)  # successes end a streak, but only while they are recent
+                self.gate.evaluate(now)  # successes end a streak, but only while they are recent
             self.gate.refresh(now)
             return late
 
@@ -205,13 +205,13 @@ class View:
         """The local breaker's circuit as it reads now, in ms of its own clock, with everything counted so far."""
         with self._lock:
             now = self._now()
-            self.gate.judge(now)
+            self.gate.evaluate(now)
             return self._local_trip.read(now)
 
     @property
-    def away(self) -> bool:
+    def ledger_unreachable(self) -> bool:
         """Whether the ledger takes no verbs for this circuit, so that the replica decides alone."""
-        return self._effective.away
+        return self._effective.ledger_unreachable
 
     @property
     def fleet(self) -> Snapshot:
@@ -219,9 +219,9 @@ class View:
         return self._effective.fleet.snapshot
 
     @property
-    def heard_s(self) -> float:
+    def confirmed_s(self) -> float:
         """When that was last confirmed (monotonic); minus infinity: never."""
-        return self._effective.fleet.heard_s
+        return self._effective.fleet.confirmed_s
 
     def is_tripped_locally(self) -> bool:
         """Whether this replica refuses calls by itself that the fleet would admit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ha_rag.circuit import rules
-from ha_rag.circuit.rules import Batch, Ruling, Tally
+from ha_rag.circuit.rules import Batch, Decision, Tally
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease
 from ha_rag.circuit.terms import Terms
 from ha_rag.messages import Outcome
@@ -31,7 +31,7 @@ def report(
     circuit: Circuit, ok: int = 0, failed: int = 0, slow: int = 0, *, now: int = NOW, at: int | None = None,
     by: str = "a", number: int | None = None, epoch: int | None = None, failing: bool = False, under: Terms = T,
     jitter: float = 0.0, overdue: int = 0,
-) -> Ruling:  # fmt: skip
+) -> Decision:  # fmt: skip
     """One batch with one tally, by default of the current epoch, of now, and new."""
     counted = circuit.batches.get(by)
     number = number if number is not None else (counted.number + 1 if counted else 1)
@@ -43,7 +43,7 @@ def report(
 def pause_requested(
     circuit: Circuit, ms: int, *, now: int = NOW, by: str = "a", at: int = 0, epoch: int | None = None,
     under: Terms = T,
-) -> Ruling:  # fmt: skip
+) -> Decision:  # fmt: skip
     counted = circuit.batches.get(by)
     batch = Batch(
         by, counted.number + 1 if counted else 1, throttled_ms=ms,
@@ -52,12 +52,12 @@ def pause_requested(
     return rules.record(circuit, under, now, batch)
 
 
-def lease(circuit: Circuit, *, now: int, by: str = "a", token: str = "", known: int = 0, under: Terms = T) -> Ruling:
+def lease(circuit: Circuit, *, now: int, by: str = "a", token: str = "", known: int = 0, under: Terms = T) -> Decision:
     """`token`: one that was never used, unless told."""
     return rules.lease(circuit, under, now, by, known, token or "t" * (1 + len(circuit.leases)))
 
 
-def standing(circuit: Circuit) -> dict[str, Lease]:
+def active_leases(circuit: Circuit) -> dict[str, Lease]:
     """The leases whose probes have not ended."""
     return {token: held for token, held in circuit.leases.items() if held.epoch}
 
@@ -65,9 +65,9 @@ def standing(circuit: Circuit) -> dict[str, Lease]:
 def settle(
     circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "", asked_ms: int = 0,
     under: Terms = T, jitter: float = 0.0, took_ms: int = 0,
-) -> Ruling:  # fmt: skip
+) -> Decision:  # fmt: skip
     """`token`: that of the only lease that stands, unless told."""
-    held = token or next(iter(standing(circuit)), "t")
+    held = token or next(iter(active_leases(circuit)), "t")
     return rules.settle(circuit, under, now, by, held, outcome, asked_ms, jitter, took_ms)
 
 
@@ -80,11 +80,11 @@ def opened(under: Terms = T) -> Circuit:
     return circuit
 
 
-REST_OVER = NOW + 500
+OPEN_UNTIL = NOW + 500
 
 
 def half_open(under: Terms = T) -> Circuit:
-    """Half-open since REST_OVER, with a lease `t` held by `a`."""
-    ruling = lease(opened(under), now=REST_OVER, under=under)
-    assert ruling.granted
-    return ruling.circuit
+    """Half-open since OPEN_UNTIL, with a lease `t` held by `a`."""
+    decision = lease(opened(under), now=OPEN_UNTIL, under=under)
+    assert decision.granted
+    return decision.circuit

@@ -1,4 +1,4 @@
-"""What the law is given and what it answers: reports and beliefs on one side, rulings and their events on the other."""
+"""What the law is given and what it answers: reports and beliefs on one side, decisions and their events on the other."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What a verb made of a circuit. `events`: in order, oldest first. `touched`: others should look again."""
+class Decision:
+    """What a verb made of a circuit. `events`: in order, oldest first. `publish`: others should look again."""
 
     circuit: Circuit
     events: tuple[Transition, ...] = ()
     granted: bool = False
-    touched: bool = False
+    publish: bool = False
 
 
 @dataclass(frozen=True, slots=True)
