@@ -43,13 +43,13 @@ class FleetLink:
     def ask(self, view: View) -> asyncio.Future[None] | None:
         """Requests a probe lease from the ledger, in the background."""
         if self.sync is not None:
-            return self.sync.ask(view)
+            return self.sync.request_lease(view)
         view.lease_answered(None, "", self.clock.monotonic_s())
         return None
 
     def asked(self, view: View) -> asyncio.Future[None] | None:
         """The pending probe lease request, if any."""
-        return self.sync.asked(view) if self.sync is not None else None
+        return self.sync.pending_lease_request(view) if self.sync is not None else None
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int, took_ms: int) -> None:
         """Settles the lease of a probe that ended."""

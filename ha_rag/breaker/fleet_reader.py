@@ -67,7 +67,7 @@ class FleetReader:
         if sync is None:
             return {}
         try:
-            with sync.limits.trying(CIRCUIT_LIST):
+            with sync.denied_permissions.checked(CIRCUIT_LIST):
                 known = await sync.ledger.known_circuits()
             names = {*known, *(view.name for view in self._views.shared())}
             replies = await sync.read({name: self._terms(name) for name in names})
@@ -121,5 +121,5 @@ class FleetReader:
 
 
 async def _beats(sync: Sync) -> list[Heartbeat]:
-    with sync.limits.trying(OTHER_REPLICAS):
+    with sync.denied_permissions.checked(OTHER_REPLICAS):
         return await sync.ledger.replicas()
