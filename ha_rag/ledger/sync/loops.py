@@ -14,7 +14,7 @@ Step = Callable[[], Awaitable[None]]
 
 
 async def run_forever(step: Step, retry_s: Callable[[], float]) -> None:
-    """Step after round; after one that went wrong, `retry_s()` seconds later."""
+    """Runs `step` repeatedly; after a failure it waits `retry_s()` seconds. Runs until cancelled."""
     while True:
         if not await run_once(step):
             await asyncio.sleep(retry_s())

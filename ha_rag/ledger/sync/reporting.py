@@ -26,7 +26,7 @@ class Reporting:
     def __init__(self, session: LedgerSession, background: BackgroundTasks) -> None:
         self._session = session
         self._background = background
-        self._bursts: dict[str, TokenBucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._reported_s: dict[View, float] = {}
         self._scheduled: set[str] = set()
         self._in_flight: dict[str, asyncio.Event] = {}
@@ -44,7 +44,7 @@ class Reporting:
             self._again.add(view.name)
             return
         slower = self._session.pace.report_s(BURST_S) / BURST_S
-        if self._bursts.setdefault(view.name, TokenBucket()).take(self._session.now_s(), slower):
+        if self._buckets.setdefault(view.name, TokenBucket()).take(self._session.now_s(), slower):
             self._scheduled.add(view.name)
             self._background.run(self.report(view))
 

@@ -16,7 +16,7 @@ from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.ledger import Ledger
-from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+from ha_rag.ledger.sync.backgsteptasks import BackgroundTasks
 from ha_rag.ledger.sync.denied_permissions import DeniedPermissions
 from ha_rag.ledger.sync.heartbeat import HeartbeatSender
 from ha_rag.ledger.sync.link import Link
@@ -96,11 +96,11 @@ class Sync:
         self._background.open()
         await run_once(self._heartbeat.beat)
         await run_once(self._subscription.read_all)
-        for round_ in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
-            self._background.run(run_forever(round_, self._session.retry_s))
+        for step in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
+            self._background.run(run_forever(step, self._session.retry_s))
 
     async def stop(self) -> None:
-        """Sends the last reports, returns leases and removes the replica from the list. Takes STOP_S at most."""
+        """Sends the last reports, returns leases and removes the replica from the list. Never fails."""
         if not self._background.close():
             return
         try:
