@@ -17,7 +17,7 @@ from functools import partial
 from benchmarks.simulated_calls import Call
 from ha_rag.circuit import rules
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.rules import Batch, Ruling, Tally
+from ha_rag.circuit.rules import Batch, Decision, Tally
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, CircuitState, Counts
 from ha_rag.circuit.terms import Terms
@@ -117,7 +117,7 @@ class VirtualFleet:
 
     def _begin(self, call: Call) -> None:
         one = self._replicas[call.replica]
-        admitted = one.gate.passing or one.gate.consider()
+        admitted = one.gate.passing or one.gate.admit()
         if isinstance(admitted, Refused):
             return
         self.sent.append(call)
@@ -138,9 +138,9 @@ class VirtualFleet:
         """A replica's upkeep. It comes a little late each time, as a timer does."""
         now_s = self.clock.now_s
         self._at(now_s + TIDY_S + 0.001, partial(self._tick, one))
-        if one.view.tidy():
+        if one.view.tick():
             self._report_soon(one)
-        elif one.view.has_news and now_s - one.reported_s >= one.view.policy.flush_interval_s:
+        elif one.view.has_report and now_s - one.reported_s >= one.view.policy.flush_interval_s:
             self._report(one)
         self.local_trips += one.has_newly_tripped()
 
@@ -157,13 +157,13 @@ class VirtualFleet:
             return
         one.reported_s = self.clock.now_s
         ruling = rules.record(self.circuit, self.terms, now_ms, batch)
-        one.view.batch_taken(batch)
+        one.view.batch_acknowledged(batch)
         self._take(ruling)
-        one.view.hear(read(self.circuit, self.terms, now_ms))
+        one.view.apply_reply(read(self.circuit, self.terms, now_ms))
         if batch.failing and self.circuit.state is CLOSED:
-            one.view.judged(batch)
+            one.view.batch_evaluated(batch)
 
-    def _take(self, ruling: Ruling) -> None:
+    def _take(self, ruling: Decision) -> None:
         self.circuit = ruling.circuit
         for event in ruling.events:
             if event.after is OPEN:
@@ -175,7 +175,7 @@ class VirtualFleet:
     def _tell_all(self) -> None:
         snapshot = read(self.circuit, self.terms, self._ledger_ms())
         for one in self._replicas:
-            one.view.hear(snapshot)
+            one.view.apply_reply(snapshot)
 
     def _ledger_ms(self) -> int:
         return EPOCH_MS + round(self.clock.now_s * 1000)
@@ -188,7 +188,7 @@ class _Replica:
         self, name: str, policy: CircuitPolicy, clock: ManualClock, timeout_s: float, draw: Callable[[], float]
     ) -> None:
         self.view = View("service", policy, replica=name, clock=clock, timeout_s=timeout_s, draw=draw)
-        self.view.set_away(False)
+        self.view.set_ledger_unreachable(False)
         self.gate = self.view.gate
         self.burst = Burst()
         self.reported_s = 0.0

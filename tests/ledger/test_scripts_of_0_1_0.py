@@ -95,7 +95,7 @@ class MixedBench(RedisBench):
     def circuit(self, _: str) -> Circuit:
         """What is known of the circuit from its last snapshot."""
         last = self.last
-        standing = {"a probe": Lease(last.now_ms + last.standing_ms, last.epoch)} if last.standing_ms else {}
+        standing = {"a probe": Lease(last.now_ms + last.slot_wait_ms, last.epoch)} if last.slot_wait_ms else {}
         return Circuit(
             state=last.state, epoch=last.epoch, changed_at_ms=last.changed_at_ms, leases=standing,
             open_until_ms=last.now_ms + last.left_ms, override=last.override,
