@@ -41,7 +41,7 @@ def test_the_same_name_is_the_same_breaker() -> None:
 def test_a_second_policy_for_one_name_is_refused() -> None:
     registry = CircuitRegistry.connect(replica="r1")
     registry.breaker("svc", POLICY)
-    with pytest.raises(ConfigurationError, match="already has another policy"):
+    with pytest.raises(ConfigurationError, match="already has a different policy"):
         registry.breaker("svc", CircuitPolicy(min_samples=99))
 
 
