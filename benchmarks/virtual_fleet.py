@@ -22,8 +22,8 @@ from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, CircuitState, Counts
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import ManualClock
-from ha_rag.ledger.sync.pace import Burst
-from ha_rag.ledger.sync.upkeep import TIDY_S
+from ha_rag.ledger.sync.pace import TokenBucket
+from ha_rag.ledger.sync.upkeep import TICK_S
 from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
@@ -69,7 +69,7 @@ class VirtualFleet:
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._number = itertools.count()
         for n, one in enumerate(self._replicas):
-            self._at(n * TIDY_S / replicas, partial(self._tick, one))
+            self._at(n * TICK_S / replicas, partial(self._tick, one))
 
     @property
     def terms(self) -> Terms:
@@ -90,8 +90,8 @@ class VirtualFleet:
         for n in range(terms.probe_successes):
             token = f"probe {now_ms} {n}"
             self.circuit = rules.lease(self.circuit, terms, now_ms, replica, 0, token).circuit
-            ruling = rules.settle(self.circuit, terms, now_ms, replica, token, Outcome.OK, took_ms=50)
-            self.circuit = ruling.circuit
+            decision = rules.settle(self.circuit, terms, now_ms, replica, token, Outcome.OK, took_ms=50)
+            self.circuit = decision.circuit
         if not self._hold:
             self.circuit = replace(self.circuit, judges_from_ms=0)
         self._tell_all()
@@ -137,7 +137,7 @@ class VirtualFleet:
     def _tick(self, one: _Replica) -> None:
         """A replica's upkeep. It comes a little late each time, as a timer does."""
         now_s = self.clock.now_s
-        self._at(now_s + TIDY_S + 0.001, partial(self._tick, one))
+        self._at(now_s + TICK_S + 0.001, partial(self._tick, one))
         if one.view.tick():
             self._report_soon(one)
         elif one.view.has_report and now_s - one.reported_s >= one.view.policy.flush_interval_s:
@@ -156,16 +156,16 @@ class VirtualFleet:
         if batch is None:
             return
         one.reported_s = self.clock.now_s
-        ruling = rules.record(self.circuit, self.terms, now_ms, batch)
+        decision = rules.record(self.circuit, self.terms, now_ms, batch)
         one.view.batch_acknowledged(batch)
-        self._take(ruling)
+        self._take(decision)
         one.view.apply_reply(read(self.circuit, self.terms, now_ms))
         if batch.failing and self.circuit.state is CLOSED:
             one.view.batch_evaluated(batch)
 
-    def _take(self, ruling: Decision) -> None:
-        self.circuit = ruling.circuit
-        for event in ruling.events:
+    def _take(self, decision: Decision) -> None:
+        self.circuit = decision.circuit
+        for event in decision.events:
             if event.after is OPEN:
                 self.openings.append(Opening(self.clock.now_s, event.reason))
                 rest_s = (self.circuit.open_until_ms - self._ledger_ms()) / 1000
@@ -190,7 +190,7 @@ class _Replica:
         self.view = View("service", policy, replica=name, clock=clock, timeout_s=timeout_s, draw=draw)
         self.view.set_ledger_unreachable(False)
         self.gate = self.view.gate
-        self.burst = Burst()
+        self.burst = TokenBucket()
         self.reported_s = 0.0
         self._tripped = False
 

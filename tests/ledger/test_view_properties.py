@@ -434,6 +434,6 @@ def _named(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_whatever_a_view_hears_it_does_what_it_should(start: str) -> None:
+def test_a_view_behaves_as_specified_for_any_sequence_of_messages(start: str) -> None:
     machine = type(f"From_{start}", (WhateverAViewHears,), {"start": start})
     run_state_machine_as_test(machine, settings=deep(50, stateful_step_count=40))

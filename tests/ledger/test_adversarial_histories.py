@@ -81,7 +81,7 @@ def fleet(bench: Bench) -> Fleet:
     return Fleet(bench)
 
 
-async def test_results_of_before_a_transition_open_nothing_after_it(fleet: Fleet) -> None:
+async def test_outcomes_from_before_a_transition_open_nothing_after_it(fleet: Fleet) -> None:
     """Without emptying the window at each transition."""
     await fleet.opened()
     await fleet.bench.advance(REST)
@@ -93,7 +93,7 @@ async def test_results_of_before_a_transition_open_nothing_after_it(fleet: Fleet
     assert (await fleet.flush(1, failed=1, epoch=0)).snapshot.state is CLOSED
 
 
-async def test_a_probe_of_an_earlier_half_open_decides_nothing(fleet: Fleet) -> None:
+async def test_a_probe_from_an_earlier_half_open_period_decides_nothing(fleet: Fleet) -> None:
     """Without the fence: both replicas probe; the first one's end closes, the second one's comes after it."""
     fleet.terms = TWO_PROBES
     await fleet.opened()
@@ -105,7 +105,7 @@ async def test_a_probe_of_an_earlier_half_open_decides_nothing(fleet: Fleet) -> 
     assert (after.state, after.epoch) == (CLOSED, closed.epoch)
 
 
-async def test_half_open_is_not_entered_by_asking_alone(fleet: Fleet) -> None:
+async def test_a_lease_request_alone_does_not_make_the_circuit_half_open(fleet: Fleet) -> None:
     """Without the grant: the rest is over, all places are taken, and a lease that is refused would mint an epoch."""
     await fleet.opened()
     await fleet.bench.advance(REST)
@@ -121,7 +121,7 @@ async def test_half_open_is_not_entered_by_asking_alone(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("rested", [False, True])
-async def test_a_report_neither_prolongs_an_open_circuit_nor_ends_its_probing(fleet: Fleet, *, rested: bool) -> None:
+async def test_a_report_neither_extends_an_open_circuit_nor_ends_its_probing(fleet: Fleet, *, rested: bool) -> None:
     """Without judging only what is closed."""
     epoch = await fleet.opened()
     if rested:
@@ -131,7 +131,7 @@ async def test_a_report_neither_prolongs_an_open_circuit_nor_ends_its_probing(fl
     assert (await fleet.flush(1, failed=9, epoch=epoch)).snapshot == before
 
 
-async def test_one_epoch_never_names_two_transitions_across_a_flush(fleet: Fleet) -> None:
+async def test_two_transitions_never_share_an_epoch_across_a_flush(fleet: Fleet) -> None:
     """Without something beside a counter: Redis forgets, counts up again, and reaches an epoch that somebody holds."""
     await fleet.flush(0, failed=1)
     first = (await fleet.flush(0, ok=1)).snapshot
@@ -142,7 +142,7 @@ async def test_one_epoch_never_names_two_transitions_across_a_flush(fleet: Fleet
     assert second.epoch > first.epoch
 
 
-async def test_an_epoch_that_names_two_transitions_in_the_same_millisecond_is_left_behind_by_whoever_knows_both(
+async def test_two_transitions_of_one_epoch_in_the_same_millisecond_are_replaced_by_a_replica_that_knows_both(
     fleet: Fleet,
 ) -> None:
     """The same, where the clock does not help: the tie lasts until a replica that heard of the other one teaches."""
@@ -156,7 +156,9 @@ async def test_an_epoch_that_names_two_transitions_in_the_same_millisecond_is_le
     assert (await fleet.restore(1, second)).snapshot == taught
 
 
-async def test_a_redis_that_fell_back_to_an_older_copy_grants_nothing_to_who_knows_more(fleet: Fleet) -> None:
+async def test_a_redis_that_fell_back_to_an_older_copy_grants_no_lease_to_a_replica_with_a_newer_epoch(
+    fleet: Fleet,
+) -> None:
     """Without the asker's epoch: a lease from a copy that had missed the last failed probe."""
     copied = await fleet.opened()
     await fleet.bench.copy()
@@ -172,7 +174,7 @@ async def test_a_redis_that_fell_back_to_an_older_copy_grants_nothing_to_who_kno
     assert taught.epoch > known.epoch
 
 
-async def test_teaching_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet) -> None:
+async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet) -> None:
     """Without the lesson's caution: half-open comes back open for one lease, whoever teaches."""
     await fleet.opened()
     await fleet.bench.advance(REST)
@@ -184,7 +186,7 @@ async def test_teaching_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet)
     assert (late.state, late.epoch) == (OPEN, taught.epoch)
 
 
-async def test_the_next_probe_begins_only_when_the_one_before_has_ended(fleet: Fleet) -> None:
+async def test_the_next_probe_begins_only_after_the_previous_one_has_ended(fleet: Fleet) -> None:
     """Without a probe's bound: the ledger's share of it is that a lease stands for its whole life and no longer."""
     await fleet.opened()
     await fleet.bench.advance(REST)
@@ -196,7 +198,7 @@ async def test_the_next_probe_begins_only_when_the_one_before_has_ended(fleet: F
     assert (await fleet.lease(1, "u")).granted
 
 
-async def test_after_a_flush_during_a_probe_the_circuit_rests_longer_than_that_probe_lasts(fleet: Fleet) -> None:
+async def test_after_a_flush_during_a_probe_the_circuit_stays_open_longer_than_the_probe_lasts(fleet: Fleet) -> None:
     """Without a rest of at least one lease, whatever the policy says: two probes at the service at once."""
     policy = CircuitPolicy(min_samples=2, probe_successes=1, recovery_timeout_s=0.2)
     fleet.terms, lease_ms = Terms.of(policy, timeout_s=2.0), 3000
@@ -215,7 +217,7 @@ async def test_after_a_flush_during_a_probe_the_circuit_rests_longer_than_that_p
 @pytest.mark.parametrize(
     ("outcome", "open_ms", "ghost_ms"), [(Outcome.FAILED, 2 * REST, 0), (Outcome.THROTTLED, 50, LEASE - 50)]
 )
-async def test_a_lease_that_a_failover_brings_back_holds_its_place_for_its_life_and_no_longer(
+async def test_a_lease_that_a_failover_brings_back_holds_its_slot_until_it_expires_and_no_longer(
     outcome: Outcome, open_ms: int, ghost_ms: int, fleet: Fleet
 ) -> None:
     """The copy has the grant and missed the probe's end: nobody probes any more, and nobody gives the place back."""
@@ -237,14 +239,14 @@ async def test_a_lease_that_a_failover_brings_back_holds_its_place_for_its_life_
     assert (await fleet.settle(1, "u", Outcome.OK)).snapshot.state is CLOSED
 
 
-async def test_a_result_older_than_the_window_is_not_new(fleet: Fleet) -> None:
+async def test_an_outcome_older_than_the_window_is_not_counted_as_new(fleet: Fleet) -> None:
     """Without stamps: a replica that was paused reports what it saw long ago."""
     await fleet.bench.advance(30_000)
     late = (await fleet.flush(2, failed=9, age=T.window_ms)).snapshot
     assert (late.state, late.counts) == (CLOSED, Counts())
 
 
-async def test_a_batch_whose_answer_was_lost_is_counted_once(fleet: Fleet) -> None:
+async def test_a_batch_whose_reply_was_lost_is_counted_once(fleet: Fleet) -> None:
     """Without numbers: it is sent again, or delivered again late."""
     await fleet.flush(1, ok=1)
     assert (await fleet.again(1, ok=1)).snapshot.counts == Counts(1)
@@ -253,7 +255,7 @@ async def test_a_batch_whose_answer_was_lost_is_counted_once(fleet: Fleet) -> No
     assert (await fleet.again(1, ok=1)).snapshot.counts == Counts(2)
 
 
-async def test_a_grant_that_is_taken_up_late_settles_while_its_lease_lasts(fleet: Fleet) -> None:
+async def test_a_grant_that_is_used_late_can_be_settled_while_its_lease_lasts(fleet: Fleet) -> None:
     """Without parking: the ledger's share is that a late answer costs nothing but time."""
     await fleet.opened()
     await fleet.bench.advance(REST)
@@ -294,7 +296,7 @@ async def probing(member: Member) -> Call:
 
 
 @pytest.mark.real_redis
-def test_a_probe_that_hangs_has_ended_before_another_one_is_granted(lua: Make) -> None:
+def test_a_hanging_probe_has_ended_before_another_one_is_granted(lua: Make) -> None:
     """Without a probe's bound, or with one from when the grant arrived: a slow wire, and two probes at the service."""
     lease_s, one_way_s = 0.8, 0.12
     with SimulatedFleet(2, replace(QUICK, probe_timeout_s=lease_s), ledger=lua) as fleet:
@@ -317,7 +319,7 @@ def test_a_probe_that_hangs_has_ended_before_another_one_is_granted(lua: Make) -
 
 
 @pytest.mark.real_redis
-def test_with_a_ledger_slower_than_any_call_waits_for_it_the_circuit_closes(lua: Make) -> None:
+def test_the_circuit_closes_even_if_the_ledger_is_slower_than_any_call_waits_for_it(lua: Make) -> None:
     """Without parking a grant that comes late for the next call: no call ever gets one, and the circuit stays open."""
     with SimulatedFleet(2, ledger=lua) as fleet:
 
@@ -334,7 +336,7 @@ def test_with_a_ledger_slower_than_any_call_waits_for_it_the_circuit_closes(lua:
 
 
 @pytest.mark.real_redis
-def test_a_probe_whose_grant_was_lost_may_meet_another_one_until_it_ends_and_no_longer(lua: Make) -> None:
+def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_it_lasts(lua: Make) -> None:
     """The one exception to a rest of one lease: after a flush, a service asks for a shorter one."""
     with SimulatedFleet(2, replace(QUICK, probe_successes=1), ledger=lua) as fleet:
         a, b = fleet.members

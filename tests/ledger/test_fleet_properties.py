@@ -21,7 +21,7 @@ from tests.redis_servers import RedisProcess
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_whatever_happens_what_must_hold_holds(opening: str) -> None:
+def test_the_invariants_hold_for_any_sequence_of_faults(opening: str) -> None:
     machine = type(f"After_{opening}", (WhateverHappens,), {"opening": opening})
     run_state_machine_as_test(machine, settings=deep(15, stateful_step_count=20))
 
@@ -37,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
 
 @pytest.mark.real_redis
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_whatever_happens_to_the_real_scripts_what_must_hold_holds(opening: str, client: redis.Redis) -> None:
+def test_the_invariants_hold_with_the_real_scripts_too(opening: str, client: redis.Redis) -> None:
     ledger = {"opening": opening, "ledger": staticmethod(lambda clock: InLua(clock, client))}
     run_state_machine_as_test(
         type(f"LuaAfter_{opening}", (WhateverHappens,), ledger), settings=deep(6, stateful_step_count=20)

@@ -18,7 +18,7 @@ from tests.ledger.simulated_fleet import OPEN, QUICK, SVC, Fleet
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_probe_asked_for_without_a_call_is_heard_of_by_all(seed: int) -> None:
+def test_a_probe_requested_without_a_call_is_seen_by_all_replicas(seed: int) -> None:
     """A replica whose verbs were refused asks for a probe, to see whether they are taken again: the circuit may step.
 
     One in five of the moments that chance chooses fell between that step and the message that tells of it.
@@ -33,7 +33,7 @@ def test_a_probe_asked_for_without_a_call_is_heard_of_by_all(seed: int) -> None:
         fleet.run(Recovery(fleet, "slow").closes())
 
 
-def test_a_closing_that_was_given_the_epoch_of_an_opening_ends_no_rest_and_the_fleet_is_one_again() -> None:
+def test_a_closing_with_the_epoch_of_an_opening_ends_no_open_duration_and_the_fleet_agrees_again() -> None:
     """Random steps after that opening of a fleet seldom leave it the time that it takes to show."""
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(two_transitions_share_an_epoch(fleet))
@@ -47,7 +47,9 @@ def test_a_closing_that_was_given_the_epoch_of_an_opening_ends_no_rest_and_the_f
         fleet.run(Recovery(fleet, "up").closes_from_here())
 
 
-def test_who_teaches_first_and_missed_the_opening_ends_no_rest_and_the_fleet_is_one_again() -> None:
+def test_a_first_restore_by_a_replica_that_missed_the_opening_ends_no_open_duration_and_the_fleet_agrees_again() -> (
+    None
+):
     with Fleet(3, replace(QUICK, recovery_timeout_s=3.0, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(taught_by_one_that_missed_the_opening(fleet))
         lesson, knowing = fleet.ledger.circuit(SVC), fleet.members[1:]

@@ -26,7 +26,7 @@ async def taught(bench: Bench, belief: RestorePoint) -> Snapshot:
     return (await bench.ledger.restore(NAME, terms(), "a", belief)).snapshot
 
 
-async def test_the_longer_of_two_rests_that_still_run_counts_whoever_knows_of_it(bench: Bench) -> None:
+async def test_the_longer_of_two_running_open_durations_wins_on_either_side(bench: Bench) -> None:
     epoch = await opened(bench)
     await bench.advance(100)
     known = await taught(bench, RestorePoint(OPEN, epoch + 10, 50))
@@ -34,14 +34,14 @@ async def test_the_longer_of_two_rests_that_still_run_counts_whoever_knows_of_it
     assert (await taught(bench, RestorePoint(OPEN, known.epoch + 10, 450))).left_ms == 450
 
 
-async def test_where_the_ledgers_own_rest_is_over_nobody_probes_before_one_lease_is(bench: Bench) -> None:
+async def test_when_the_ledgers_open_duration_is_over_no_probe_is_granted_for_one_lease(bench: Bench) -> None:
     epoch = await opened(bench)
     await bench.advance(500)
     known = await taught(bench, RestorePoint(CLOSED, epoch + 1000))
     assert (known.state, known.left_ms) == (OPEN, 300)
 
 
-async def test_a_word_that_has_ended_since_the_copy_was_made_does_not_come_back(bench: Bench) -> None:
+async def test_an_override_that_expired_after_the_copy_was_made_is_not_restored(bench: Bench) -> None:
     await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
     await bench.copy()
     ended = await bench.ledger.override(NAME, terms(), None, "done", "kim", None)
@@ -51,7 +51,7 @@ async def test_a_word_that_has_ended_since_the_copy_was_made_does_not_come_back(
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot == known
 
 
-async def test_a_forced_open_that_is_taught_holds_until_its_end_and_then_wants_a_probe(bench: Bench) -> None:
+async def test_a_restored_forced_open_holds_until_its_end_and_then_needs_a_probe(bench: Bench) -> None:
     word = OperatorOverride(OverrideMode.OPEN, "why", "kim", bench.now_ms + 100)
     known = await taught(bench, RestorePoint(CLOSED, bench.now_ms, override=word))
     assert (known.state, known.left_ms, known.override) == (OPEN, 100, word)
@@ -59,7 +59,7 @@ async def test_a_forced_open_that_is_taught_holds_until_its_end_and_then_wants_a
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.state is HALF_OPEN
 
 
-async def test_a_word_whose_time_is_up_in_that_very_millisecond_is_not_taught(bench: Bench) -> None:
+async def test_an_override_that_expires_in_the_same_millisecond_is_not_restored(bench: Bench) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms)
     known = await taught(bench, RestorePoint(OPEN, bench.now_ms, 0, override=word))
     assert (known.state, known.left_ms, known.override) == (OPEN, 300, None)
@@ -77,7 +77,9 @@ async def taught_by_one_that_lagged(bench: Bench) -> tuple[RestorePoint, Snapsho
     return replace(resting.restore_point(), left_ms=400), known
 
 
-async def test_who_teaches_first_and_knows_less_ends_no_rest_of_which_another_replica_had_heard(bench: Bench) -> None:
+async def test_a_first_restore_from_an_outdated_replica_does_not_end_an_open_duration_known_to_another(
+    bench: Bench,
+) -> None:
     resting, lesson = await taught_by_one_that_lagged(bench)
     await bench.advance(200)
     known = await taught(bench, replace(resting, left_ms=200))
@@ -88,7 +90,7 @@ async def test_who_teaches_first_and_knows_less_ends_no_rest_of_which_another_re
     assert again == known
 
 
-async def test_a_lease_after_the_first_lesson_nothing_is_added_to_it(bench: Bench) -> None:
+async def test_one_lease_after_the_first_restore_nothing_is_added_to_it(bench: Bench) -> None:
     resting, lesson = await taught_by_one_that_lagged(bench)
     await bench.advance(terms().lease_ms - 1)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.missed == lesson.missed
@@ -97,7 +99,7 @@ async def test_a_lease_after_the_first_lesson_nothing_is_added_to_it(bench: Benc
     assert (known.state, known.epoch, known.missed) == (CLOSED, lesson.epoch, (0, 0))
 
 
-async def test_a_circuit_that_has_gone_on_since_the_lesson_is_taught_no_more(bench: Bench) -> None:
+async def test_a_circuit_that_changed_after_a_restore_is_not_restored_again(bench: Bench) -> None:
     resting, lesson = await taught_by_one_that_lagged(bench)
     batch = Batch("b", 1, (Tally(lesson.epoch, bench.now_ms, Counts(0, 3)),), failing=True)
     opened_anew = (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot
@@ -106,7 +108,9 @@ async def test_a_circuit_that_has_gone_on_since_the_lesson_is_taught_no_more(ben
 
 
 @pytest.mark.parametrize("fact", [{"changed_at_ms": 7}, {"reason": "another"}, {"opened_by": "another"}])
-async def test_one_fact_alone_tells_two_transitions_of_one_epoch_apart(bench: Bench, fact: dict[str, Any]) -> None:
+async def test_a_difference_in_one_field_makes_two_transitions_of_one_epoch_conflict(
+    bench: Bench, fact: dict[str, Any]
+) -> None:
     epoch = await opened(bench)
     same = (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.restore_point()
     assert (await taught(bench, same)).epoch == epoch

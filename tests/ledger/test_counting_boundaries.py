@@ -21,12 +21,12 @@ async def report(
     return await bench.ledger.record(NAME, under, batch, 0.0)
 
 
-async def test_one_failure_opens_a_circuit_that_asks_for_no_more_than_one_sample(bench: Bench) -> None:
+async def test_one_failure_opens_a_circuit_that_needs_one_sample(bench: Bench) -> None:
     assert (await report(bench, Counts(0, 1), under=terms(min_samples=1))).snapshot.state is OPEN
 
 
 @pytest.mark.parametrize(("slow", "state"), [(1, CLOSED), (2, OPEN)])
-async def test_slow_answers_open_it_once_their_share_reaches_the_threshold(
+async def test_slow_calls_open_the_circuit_once_their_share_reaches_the_threshold(
     bench: Bench, slow: int, state: CircuitState
 ) -> None:
     assert (await report(bench, Counts(4, 0, slow), under=terms(slow_threshold=0.5))).snapshot.state is state
@@ -45,7 +45,7 @@ async def test_a_replica_counts_towards_the_quorum_for_one_window_after_its_last
     assert last.snapshot.state is state
 
 
-async def test_rests_that_enough_replicas_were_asked_for_open_it_for_as_long_as_the_last_asks(bench: Bench) -> None:
+async def test_throttling_seen_by_a_quorum_opens_the_circuit_for_the_last_requested_duration(bench: Bench) -> None:
     """`throttled_at_ms` 0: the service asked just now."""
     under = terms(quorum=2)
     for by, state in (("a", CLOSED), ("b", OPEN)):
@@ -55,7 +55,7 @@ async def test_rests_that_enough_replicas_were_asked_for_open_it_for_as_long_as_
     assert asked.snapshot.left_ms == 700
 
 
-async def test_a_batch_that_comes_again_is_not_counted_for_as_long_as_its_outcomes_could_be(bench: Bench) -> None:
+async def test_a_duplicate_batch_is_not_counted_while_its_outcomes_are_in_the_window(bench: Bench) -> None:
     batch = Batch("b", 7, (Tally(0, bench.now_ms, Counts(1, 0)),))
     await bench.ledger.record(NAME, terms(), batch, 0.0)
     await bench.advance(500)
@@ -64,7 +64,7 @@ async def test_a_batch_that_comes_again_is_not_counted_for_as_long_as_its_outcom
     assert again.snapshot.counts == Counts(2, 0)
 
 
-async def test_a_replica_with_a_short_window_takes_nothing_from_one_with_a_long_window(bench: Bench) -> None:
+async def test_a_replica_with_a_short_window_removes_nothing_from_one_with_a_long_window(bench: Bench) -> None:
     """Side by side in a rolling deploy."""
     long = terms(window_ms=4000, bucket_ms=400, min_samples=9)
     await report(bench, Counts(0, 2), under=long, by="a")
@@ -73,7 +73,7 @@ async def test_a_replica_with_a_short_window_takes_nothing_from_one_with_a_long_
     assert (await bench.ledger.read({NAME: long}))[NAME].snapshot.counts == Counts(1, 2)
 
 
-async def test_shadow_tells_again_as_soon_as_the_rest_that_it_would_have_taken_is_over(bench: Bench) -> None:
+async def test_shadow_mode_reports_again_after_the_open_duration_it_would_have_had(bench: Bench) -> None:
     said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
     told = []
     for number, wait_ms in ((1, 499), (2, 1), (3, 0)):
@@ -84,24 +84,24 @@ async def test_shadow_tells_again_as_soon_as_the_rest_that_it_would_have_taken_i
     assert told == [1, 1, 2]
 
 
-async def test_a_rest_that_was_asked_for_in_another_epoch_opens_nothing(bench: Bench) -> None:
+async def test_throttling_from_another_epoch_does_not_open_the_circuit(bench: Bench) -> None:
     asked = await bench.ledger.record(NAME, terms(), Batch("a", 1, throttled_ms=700, throttled_epoch=7), 0.0)
     assert asked.snapshot.state is CLOSED
 
 
-async def test_a_rest_that_was_asked_for_makes_no_later_one_longer(bench: Bench) -> None:
+async def test_throttling_does_not_extend_later_open_durations(bench: Bench) -> None:
     asked = await bench.ledger.record(NAME, terms(), Batch("a", 1, throttled_ms=700), 0.0)
     assert (asked.snapshot.state, asked.snapshot.open_count) == (OPEN, 0)
 
 
-async def test_a_replica_that_reports_only_what_is_too_old_does_not_count_towards_the_quorum(bench: Bench) -> None:
+async def test_a_replica_that_reports_only_expired_outcomes_does_not_count_towards_the_quorum(bench: Bench) -> None:
     under = terms(quorum=2)
     old = Batch("a", 1, (Tally(0, bench.now_ms - under.window_ms - under.bucket_ms, Counts(0, 3)),), failing=True)
     assert (await bench.ledger.record(NAME, under, old, 0.0)).snapshot.voters == ()
     assert (await report(bench, Counts(0, 3), under=under, by="b", failing=True)).snapshot.state is CLOSED
 
 
-async def test_a_replica_whose_calls_go_well_again_counts_towards_the_quorum_no_longer(bench: Bench) -> None:
+async def test_a_replica_whose_calls_succeed_again_no_longer_counts_towards_the_quorum(bench: Bench) -> None:
     under = terms(quorum=2)
     assert (await report(bench, Counts(0, 3), under=under, failing=True)).snapshot.voters == ("a",)
     assert (await report(bench, Counts(1, 0), under=under, number=2)).snapshot.voters == ()
@@ -109,7 +109,7 @@ async def test_a_replica_whose_calls_go_well_again_counts_towards_the_quorum_no_
     assert (opens.snapshot.state, opens.snapshot.voters) == (CLOSED, ("b",))
 
 
-async def test_who_sees_failures_is_told_for_one_window_after_the_last_failing_report(bench: Bench) -> None:
+async def test_a_replica_that_sees_failures_is_named_for_one_window_after_its_last_failing_report(bench: Bench) -> None:
     under = terms(quorum=3)
     await report(bench, Counts(0, 1), under=under, by="a", failing=True)
     await bench.advance(600)
@@ -121,6 +121,6 @@ async def test_who_sees_failures_is_told_for_one_window_after_the_last_failing_r
     assert told == [("a", "b"), ("b",)]
 
 
-async def test_a_replica_that_was_asked_for_a_rest_is_not_told_as_one_that_sees_failures(bench: Bench) -> None:
+async def test_a_throttled_replica_is_not_named_among_those_that_see_failures(bench: Bench) -> None:
     asked = await bench.ledger.record(NAME, terms(quorum=2), Batch("a", 1, throttled_ms=700), 0.0)
     assert asked.snapshot.voters == ()

@@ -26,7 +26,9 @@ async def both_agree(bench: RedisBench, drawn: tuple[list[str], list[tuple[Any, 
 @pytest.mark.real_redis
 @deep(100)
 @given(drawn=histories)
-async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[[str], Any], drawn: Any) -> None:
+async def test_the_memory_ledger_and_a_real_redis_agree_on_random_histories(
+    client_of: Callable[[str], Any], drawn: Any
+) -> None:
     client = client_of("redis RESP2")
     try:
         await both_agree(RedisBench(client), drawn)
@@ -36,5 +38,7 @@ async def test_memory_and_a_real_redis_agree_on_any_history(client_of: Callable[
 
 @deep(25)
 @given(drawn=histories)
-async def test_memory_and_fakeredis_agree_on_any_history(client_of: Callable[[str], Any], drawn: Any) -> None:
+async def test_the_memory_ledger_and_fakeredis_agree_on_random_histories(
+    client_of: Callable[[str], Any], drawn: Any
+) -> None:
     await both_agree(RedisBench(client_of("fakeredis")), drawn)

@@ -19,7 +19,7 @@ async def probing(bench: Bench) -> None:
     assert (await bench.ledger.lease(NAME, terms(), "a", 0, "t")).granted
 
 
-async def test_a_lease_is_over_in_the_very_millisecond_of_its_end_while_another_stands(bench: Bench) -> None:
+async def test_a_lease_expires_in_the_exact_millisecond_while_another_is_still_running(bench: Bench) -> None:
     await probing(bench)
     await bench.advance(100)
     assert (await bench.ledger.lease(NAME, terms(probes=2), "b", 0, "later")).granted
@@ -28,7 +28,7 @@ async def test_a_lease_is_over_in_the_very_millisecond_of_its_end_while_another_
     assert reply.snapshot.state is CircuitState.HALF_OPEN
 
 
-async def test_a_probe_that_ends_after_an_operators_time_was_up_ends_that_word(bench: Bench) -> None:
+async def test_a_probe_that_ends_after_an_override_expired_ends_that_override(bench: Bench) -> None:
     await probing(bench)
     said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", 100)
     await bench.advance(100)
@@ -37,7 +37,7 @@ async def test_a_probe_that_ends_after_an_operators_time_was_up_ends_that_word(b
     assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "its time is up")
 
 
-async def test_a_new_word_lets_shadow_tell_again_within_the_rest_that_it_would_have_taken(bench: Bench) -> None:
+async def test_a_new_override_lets_shadow_mode_report_again_within_the_open_duration(bench: Bench) -> None:
     told = []
     for number in (1, 2):
         said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
@@ -47,7 +47,7 @@ async def test_a_new_word_lets_shadow_tell_again_within_the_rest_that_it_would_h
     assert told == [1, 2]
 
 
-async def test_a_word_that_is_taught_stands_as_it_was_given(bench: Bench) -> None:
+async def test_a_restored_override_is_stored_as_it_was_set(bench: Bench) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
     belief = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
     assert (await bench.ledger.restore(NAME, terms(), "a", belief)).snapshot.override == word
@@ -55,14 +55,14 @@ async def test_a_word_that_is_taught_stands_as_it_was_given(bench: Bench) -> Non
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
 
 
-async def test_teaching_ends_a_word_whose_time_was_up_and_tells_of_it(bench: Bench) -> None:
+async def test_a_restore_ends_an_expired_override_and_publishes_its_end(bench: Bench) -> None:
     await bench.ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", 100)
     await bench.advance(100)
     await bench.ledger.restore(NAME, terms(), "a", RestorePoint(CircuitState.CLOSED, bench.now_ms + 50))
     assert "its time is up" in [event.reason for event in await bench.ledger.events(NAME)]
 
 
-async def test_every_circuit_is_read_by_the_terms_that_are_asked_with(bench: Bench) -> None:
+async def test_every_circuit_is_read_under_the_terms_sent_with_it(bench: Bench) -> None:
     batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(2, 0)),))
     for name in ("one", "two"):
         await bench.ledger.record(name, terms(), batch, 0.0)
@@ -71,14 +71,14 @@ async def test_every_circuit_is_read_by_the_terms_that_are_asked_with(bench: Ben
     assert [found[name].snapshot.counts for name in ("one", "two")] == [Counts(2, 0), Counts()]
 
 
-async def test_a_rest_of_no_time_is_over_at_once(bench: Bench) -> None:
+async def test_an_open_duration_of_zero_is_over_at_once(bench: Bench) -> None:
     await probing(bench)
     ended = await bench.ledger.settle(NAME, terms(), "a", "t", Outcome.THROTTLED, 0, 0.0)
     assert (ended.snapshot.state, ended.snapshot.left_ms) == (CircuitState.HALF_OPEN, 0)
     assert (await bench.ledger.lease(NAME, terms(), "b", 0, "later")).granted
 
 
-async def test_a_new_word_ends_in_its_own_time_and_not_in_that_of_the_word_before(bench: Bench) -> None:
+async def test_a_new_override_expires_at_its_own_time_and_not_at_the_previous_overrides(bench: Bench) -> None:
     for for_ms in (1000, 100):
         await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", for_ms)
     await bench.advance(100)
@@ -98,7 +98,7 @@ async def test_a_new_word_ends_in_its_own_time_and_not_in_that_of_the_word_befor
         ("ok slow ok slow slow", CircuitState.OPEN),
     ],
 )
-async def test_probes_open_the_circuit_again_once_too_many_of_them_were_slow(
+async def test_probes_reopen_the_circuit_once_too_many_of_them_were_slow(
     bench: Bench, probes: str, state: CircuitState
 ) -> None:
     """Three of five are too many, which reaches the threshold without exceeding it."""
@@ -112,7 +112,7 @@ async def test_probes_open_the_circuit_again_once_too_many_of_them_were_slow(
 
 
 @pytest.mark.parametrize(("later_ms", "state"), [(599, CircuitState.OPEN), (600, CircuitState.HALF_OPEN)])
-async def test_a_failed_probe_counts_towards_the_quorum_for_four_lease_lives(
+async def test_a_failed_probe_counts_towards_the_quorum_for_four_lease_durations(
     bench: Bench, later_ms: int, state: CircuitState
 ) -> None:
     policy = terms(quorum=3, window_ms=1000, lease_ms=300)
@@ -125,7 +125,7 @@ async def test_a_failed_probe_counts_towards_the_quorum_for_four_lease_lives(
     assert ended.snapshot.state is state
 
 
-async def test_who_waits_for_a_place_waits_for_the_first_of_the_probes_that_stand(bench: Bench) -> None:
+async def test_a_replica_that_waits_for_a_probe_waits_for_the_first_running_probe_to_end(bench: Bench) -> None:
     policy = terms(probes=2)
     await probing(bench)
     await bench.advance(100)
@@ -136,7 +136,9 @@ async def test_who_waits_for_a_place_waits_for_the_first_of_the_probes_that_stan
     assert (await bench.ledger.lease(NAME, policy, "c", 0, "now")).granted
 
 
-async def test_openings_are_forgiven_in_the_very_millisecond_in_which_a_whole_window_has_passed(bench: Bench) -> None:
+async def test_the_open_count_is_reset_in_the_exact_millisecond_in_which_a_whole_window_has_passed(
+    bench: Bench,
+) -> None:
     policy = terms(probe_successes=1)
     await probing(bench)
     closed = await bench.ledger.settle(NAME, policy, "a", "t", Outcome.OK, 0, 0.0)

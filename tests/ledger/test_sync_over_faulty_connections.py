@@ -67,7 +67,7 @@ async def opened(member: Member) -> None:
 # ---- reports --------------------------------------------------------------------------------------------------------
 
 
-def test_successes_wait_for_the_interval_and_leave_in_one_batch(fleet: Fleet, a: Member) -> None:
+def test_successes_wait_for_the_interval_and_are_sent_in_one_batch(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         before = a.wire.sent.count("record")
         await calls(a, ok=100)
@@ -79,7 +79,7 @@ def test_successes_wait_for_the_interval_and_leave_in_one_batch(fleet: Fleet, a:
     fleet.run(scenario())
 
 
-def test_a_failure_leaves_at_once(fleet: Fleet, a: Member) -> None:
+def test_a_failure_is_sent_at_once(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await calls(a, failed=1)
         await asyncio.sleep(0.005)
@@ -88,7 +88,7 @@ def test_a_failure_leaves_at_once(fleet: Fleet, a: Member) -> None:
     fleet.run(scenario())
 
 
-def test_failures_while_a_report_is_under_way_leave_right_after_it(fleet: Fleet, a: Member) -> None:
+def test_failures_during_a_report_are_sent_right_after_it(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.delay_s = 0.02
         await calls(a, ok=20, failed=1)
@@ -102,7 +102,7 @@ def test_failures_while_a_report_is_under_way_leave_right_after_it(fleet: Fleet,
 
 
 @pytest.mark.parametrize("mishap", ["record>", "record<"])
-def test_a_batch_whose_request_or_answer_is_lost_is_counted_once(fleet: Fleet, a: Member, mishap: str) -> None:
+def test_a_batch_whose_request_or_reply_is_lost_is_counted_once(fleet: Fleet, a: Member, mishap: str) -> None:
     async def scenario() -> None:
         a.wire.lose.append(mishap)
         await calls(a, ok=7)
@@ -113,7 +113,7 @@ def test_a_batch_whose_request_or_answer_is_lost_is_counted_once(fleet: Fleet, a
     fleet.run(scenario())
 
 
-def test_a_batch_that_comes_twice_is_counted_once(fleet: Fleet, a: Member) -> None:
+def test_a_batch_that_arrives_twice_is_counted_once(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.twice.append("record")
         await calls(a, ok=7)
@@ -124,7 +124,9 @@ def test_a_batch_that_comes_twice_is_counted_once(fleet: Fleet, a: Member) -> No
     fleet.run(scenario())
 
 
-def test_a_batch_that_overtakes_the_one_before_it_is_counted_and_that_one_never(fleet: Fleet, a: Member) -> None:
+def test_a_batch_that_overtakes_the_previous_one_is_counted_and_the_previous_one_never_is(
+    fleet: Fleet, a: Member
+) -> None:
     async def scenario() -> None:
         a.wire.delay_s = 0.3  # longer than anybody waits: every request arrives after it was given up
         await calls(a, ok=7)
@@ -148,14 +150,14 @@ def test_failures_spread_over_replicas_that_each_saw_too_few_open_the_circuit(fl
     fleet.run(scenario())
 
 
-def test_a_fleet_that_opens_spares_the_replica_that_tripped_an_overlay_of_its_own(fleet: Fleet, a: Member) -> None:
+def test_a_fleet_that_opens_replaces_a_replicas_local_trip(fleet: Fleet, a: Member) -> None:
     fleet.run(opened(a))
     fleet.run(asyncio.sleep(0.5))
     assert not a.view.is_tripped_locally()
     assert [e.scope for e in a.events if isinstance(e, CircuitChanged)] == ["fleet"]
 
 
-def test_a_replica_that_alone_sees_failures_refuses_by_itself_and_says_so(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_replica_that_alone_sees_failures_trips_locally_and_publishes_it(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await calls(b, ok=100)
         await asyncio.sleep(0.3)
@@ -177,12 +179,12 @@ def test_a_replica_that_alone_sees_failures_refuses_by_itself_and_says_so(fleet:
 # ---- messages and polls ---------------------------------------------------------------------------------------------
 
 
-def test_a_change_is_pushed_to_everybody(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_change_is_pushed_to_all_replicas(fleet: Fleet, a: Member, b: Member) -> None:
     fleet.run(opened(a))
     assert b.state is OPEN
 
 
-def test_a_message_that_is_lost_is_made_up_for_by_the_next_poll(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_lost_message_is_made_up_for_by_the_next_poll(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         b.wire.lose.append("message")
         await opened(a)
@@ -208,13 +210,15 @@ def test_a_message_after_a_gap_is_followed_by_a_read(fleet: Fleet, a: Member, b:
     fleet.run(scenario())
 
 
-def test_a_message_that_comes_twice_is_told_of_once(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_message_that_arrives_twice_is_published_once(fleet: Fleet, a: Member, b: Member) -> None:
     b.wire.twice.append("message")
     fleet.run(opened(a))
     assert [e.to_state for e in b.events if isinstance(e, CircuitChanged)] == ["open"]
 
 
-def test_who_listens_again_after_a_cut_reads_at_once_what_was_missed(fleet: Fleet, a: Member, b: Member) -> None:
+def test_after_a_disconnect_a_new_subscription_reads_at_once_what_was_missed(
+    fleet: Fleet, a: Member, b: Member
+) -> None:
     async def scenario() -> None:
         b.wire.cut()
         await opened(a)
@@ -226,7 +230,7 @@ def test_who_listens_again_after_a_cut_reads_at_once_what_was_missed(fleet: Flee
     fleet.run(scenario())
 
 
-def test_an_override_is_told_of_as_one(fleet: Fleet, a: Member, b: Member) -> None:
+def test_an_override_is_published_as_an_override(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await a.registry.override(SVC, OverrideMode.DISABLED, reason="test", by="me")
         await a.registry.end_override(SVC, by="me")
@@ -240,7 +244,7 @@ def test_an_override_is_told_of_as_one(fleet: Fleet, a: Member, b: Member) -> No
 # ---- probes ---------------------------------------------------------------------------------------------------------
 
 
-def test_one_probe_at_a_time_for_the_whole_fleet(fleet: Fleet, a: Member) -> None:
+def test_only_one_probe_runs_at_a_time_in_the_whole_fleet(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -252,7 +256,7 @@ def test_one_probe_at_a_time_for_the_whole_fleet(fleet: Fleet, a: Member) -> Non
     fleet.run(scenario())
 
 
-def test_whoever_was_refused_asks_again_when_the_probe_is_settled_and_not_before(fleet: Fleet, b: Member) -> None:
+def test_a_refused_replica_requests_again_after_the_probe_is_settled_and_not_before(fleet: Fleet, b: Member) -> None:
     async def scenario() -> None:
         a = fleet.members[0]
         await opened(a)
@@ -276,7 +280,7 @@ def test_whoever_was_refused_asks_again_when_the_probe_is_settled_and_not_before
     fleet.run(scenario())
 
 
-def test_with_a_ledger_a_tenth_of_a_second_away_circuits_still_close(fleet: Fleet, a: Member) -> None:
+def test_with_a_ledger_latency_of_a_tenth_of_a_second_circuits_still_close(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         for member in fleet.members:
             member.wire.delay_s = 0.05
@@ -288,7 +292,7 @@ def test_with_a_ledger_a_tenth_of_a_second_away_circuits_still_close(fleet: Flee
     fleet.run(scenario())
 
 
-def test_a_grant_that_comes_too_late_for_its_asker_serves_the_next_call(fleet: Fleet, a: Member) -> None:
+def test_a_grant_that_comes_too_late_for_its_call_serves_the_next_call(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         a.wire.delay_s = 0.05
@@ -304,7 +308,7 @@ def test_a_grant_that_comes_too_late_for_its_asker_serves_the_next_call(fleet: F
     fleet.run(scenario())
 
 
-def test_a_grant_that_nobody_uses_is_given_back_after_half_its_life(fleet: Fleet, a: Member, b: Member) -> None:
+def test_an_unused_grant_is_returned_after_half_its_lease(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         a.wire.delay_s = 0.05
@@ -318,7 +322,7 @@ def test_a_grant_that_nobody_uses_is_given_back_after_half_its_life(fleet: Fleet
     fleet.run(scenario())
 
 
-def test_a_rest_that_a_probe_was_asked_for_is_the_whole_fleets(fleet: Fleet, a: Member, b: Member) -> None:
+def test_throttling_seen_by_a_probe_opens_the_circuit_for_the_whole_fleet(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -332,7 +336,7 @@ def test_a_rest_that_a_probe_was_asked_for_is_the_whole_fleets(fleet: Fleet, a: 
 
 
 @pytest.mark.parametrize("error", [LedgerRefusedError("READONLY no"), LedgerUnavailableError("nothing heard")])
-def test_a_replica_whose_probes_word_is_not_taken_goes_on_alone(
+def test_a_replica_whose_probe_outcome_is_refused_goes_on_locally(
     fleet: Fleet, a: Member, error: LedgerRefusedError | LedgerUnavailableError
 ) -> None:
     async def scenario() -> None:
@@ -353,7 +357,7 @@ def test_a_replica_whose_probes_word_is_not_taken_goes_on_alone(
 
 
 @pytest.mark.parametrize("mishap", ["settle>", "settle<"])
-def test_the_word_of_a_probe_survives_a_lost_packet(fleet: Fleet, a: Member, mishap: str) -> None:
+def test_a_probes_outcome_survives_a_lost_packet(fleet: Fleet, a: Member, mishap: str) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -365,7 +369,7 @@ def test_the_word_of_a_probe_survives_a_lost_packet(fleet: Fleet, a: Member, mis
     fleet.run(scenario())
 
 
-def test_the_word_of_a_probe_survives_a_failover_within_its_lease(fleet: Fleet, a: Member) -> None:
+def test_a_probes_outcome_survives_a_failover_within_its_lease(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -381,7 +385,7 @@ def test_the_word_of_a_probe_survives_a_failover_within_its_lease(fleet: Fleet, 
     fleet.run(scenario())
 
 
-def test_the_word_of_a_probe_that_ends_while_its_replica_says_goodbye_is_heard(fleet: Fleet, a: Member) -> None:
+def test_the_outcome_of_a_probe_that_ends_while_its_replica_stops_is_received(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -397,7 +401,7 @@ def test_the_word_of_a_probe_that_ends_while_its_replica_says_goodbye_is_heard(f
     fleet.run(scenario())
 
 
-def test_a_grant_whose_answer_was_lost_leaves_its_place_to_the_next_at_once(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_grant_whose_reply_was_lost_frees_its_slot_at_once(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -412,7 +416,7 @@ def test_a_grant_whose_answer_was_lost_leaves_its_place_to_the_next_at_once(flee
     fleet.run(scenario())
 
 
-def test_a_prober_that_dies_holds_nobody_up_for_longer_than_its_lease(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_crashed_prober_blocks_nobody_for_longer_than_its_lease(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -425,7 +429,7 @@ def test_a_prober_that_dies_holds_nobody_up_for_longer_than_its_lease(fleet: Fle
     fleet.run(scenario())
 
 
-def test_a_prober_that_stops_gives_its_grant_back_at_once(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_stopping_prober_returns_its_grant_at_once(fleet: Fleet, a: Member, b: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         a.wire.delay_s = 0.05
@@ -439,7 +443,7 @@ def test_a_prober_that_stops_gives_its_grant_back_at_once(fleet: Fleet, a: Membe
     fleet.run(scenario())
 
 
-def test_the_word_of_a_probe_that_ended_just_before_a_stop_still_leaves(fleet: Fleet, a: Member) -> None:
+def test_the_outcome_of_a_probe_that_ended_just_before_a_stop_is_still_sent(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(2.1)
@@ -459,7 +463,7 @@ def test_the_word_of_a_probe_that_ended_just_before_a_stop_still_leaves(fleet: F
 # ---- the ledger forgets ---------------------------------------------------------------------------------------------
 
 
-def test_an_operators_word_is_taught_with_its_end(fleet: Fleet, a: Member) -> None:
+def test_an_override_is_restored_with_its_end(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await a.registry.override(SVC, OverrideMode.OPEN, reason="test", by="me", for_s=60)
         said = fleet.ledger.circuit(SVC).override
@@ -474,7 +478,7 @@ def test_an_operators_word_is_taught_with_its_end(fleet: Fleet, a: Member) -> No
     fleet.run(scenario())
 
 
-def test_a_ledger_that_refuses_verbs_is_tried_once_a_second(fleet: Fleet, a: Member) -> None:
+def test_a_ledger_that_refuses_verbs_is_retried_once_a_second(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.readonly = True
         await calls(a, failed=1)
@@ -487,7 +491,9 @@ def test_a_ledger_that_refuses_verbs_is_tried_once_a_second(fleet: Fleet, a: Mem
     fleet.run(scenario())
 
 
-def test_a_flushed_ledger_is_taught_and_nobody_believes_less_than_before(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_flushed_ledger_is_restored_and_no_replica_falls_back_to_an_older_state(
+    fleet: Fleet, a: Member, b: Member
+) -> None:
     async def scenario() -> None:
         await opened(a)
         epoch = a.view.fleet.epoch
@@ -500,7 +506,7 @@ def test_a_flushed_ledger_is_taught_and_nobody_believes_less_than_before(fleet: 
     fleet.run(scenario())
 
 
-def test_a_half_open_circuit_that_was_flushed_comes_back_resting_and_is_closed_by_probes_alone(
+def test_a_flushed_half_open_circuit_comes_back_as_open_and_is_closed_only_by_probes(
     fleet: Fleet, a: Member, b: Member
 ) -> None:
     async def scenario() -> None:
@@ -516,7 +522,7 @@ def test_a_half_open_circuit_that_was_flushed_comes_back_resting_and_is_closed_b
     fleet.run(scenario())
 
 
-def test_what_a_replica_held_for_longer_than_the_window_is_not_counted_as_new(fleet: Fleet, a: Member) -> None:
+def test_outcomes_held_longer_than_the_window_are_not_counted_as_new(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.freeze()
         await calls(a, ok=3, failed=1)
@@ -530,7 +536,9 @@ def test_what_a_replica_held_for_longer_than_the_window_is_not_counted_as_new(fl
     fleet.run(scenario())
 
 
-def test_a_ledger_that_forgot_grants_nothing_to_one_who_knows(fleet: Fleet, a: Member, b: Member) -> None:
+def test_a_ledger_that_lost_its_data_grants_no_lease_to_a_replica_with_a_newer_epoch(
+    fleet: Fleet, a: Member, b: Member
+) -> None:
     async def scenario() -> None:
         await opened(a)
         await asyncio.sleep(1.0)
@@ -548,7 +556,7 @@ def test_a_ledger_that_forgot_grants_nothing_to_one_who_knows(fleet: Fleet, a: M
 # ---- the ledger refuses, and goes away ------------------------------------------------------------------------------
 
 
-def test_a_ledger_that_only_reads_leaves_the_replica_to_itself(fleet: Fleet, a: Member) -> None:
+def test_with_a_read_only_ledger_the_replica_decides_locally(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.readonly = True
         await calls(a, failed=1)
@@ -566,7 +574,7 @@ def test_a_ledger_that_only_reads_leaves_the_replica_to_itself(fleet: Fleet, a: 
     fleet.run(scenario())
 
 
-def test_a_ledger_that_refuses_verbs_is_asked_for_no_probe_before_the_rest_is_over(
+def test_a_ledger_that_refuses_verbs_gets_no_lease_request_before_the_open_duration_is_over(
     fleet: Fleet, a: Member, b: Member
 ) -> None:
     async def scenario() -> None:
@@ -585,7 +593,7 @@ def test_a_ledger_that_refuses_verbs_is_asked_for_no_probe_before_the_rest_is_ov
     fleet.run(scenario())
 
 
-def test_while_a_ledger_only_reads_the_replica_probes_and_closes_by_itself(fleet: Fleet, a: Member) -> None:
+def test_with_a_read_only_ledger_the_replica_probes_and_closes_locally(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         for member in fleet.members:
@@ -595,7 +603,9 @@ def test_while_a_ledger_only_reads_the_replica_probes_and_closes_by_itself(fleet
     fleet.run(scenario())
 
 
-def test_two_failures_in_a_row_make_the_replica_local_and_one_answer_fresh_again(fleet: Fleet, a: Member) -> None:
+def test_two_failures_in_a_row_make_the_replica_local_and_one_reply_makes_it_fresh_again(
+    fleet: Fleet, a: Member
+) -> None:
     async def scenario() -> None:
         began_ms = fleet.clock.unix_ms()
         a.wire.cut()
@@ -614,7 +624,7 @@ def test_two_failures_in_a_row_make_the_replica_local_and_one_answer_fresh_again
     fleet.run(scenario())
 
 
-def test_a_frozen_ledger_makes_beliefs_stale_before_it_is_lost(fleet: Fleet, a: Member) -> None:
+def test_a_frozen_ledger_makes_the_cached_state_stale_before_it_is_lost(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.failing["read"] = LedgerUnavailableError("slow")
         a.wire.failing["beat"] = LedgerRefusedError("LOADING")
@@ -628,7 +638,7 @@ def test_a_frozen_ledger_makes_beliefs_stale_before_it_is_lost(fleet: Fleet, a: 
     fleet.run(scenario())
 
 
-def test_while_the_ledger_is_away_no_call_waits_and_none_is_lost(fleet: Fleet, a: Member) -> None:
+def test_while_the_ledger_is_unreachable_no_call_waits_and_none_is_lost(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.freeze()
         began_s = fleet.now_s
@@ -639,7 +649,7 @@ def test_while_the_ledger_is_away_no_call_waits_and_none_is_lost(fleet: Fleet, a
     fleet.run(scenario())
 
 
-def test_while_the_ledger_is_away_for_hours_nothing_piles_up(fleet: Fleet, a: Member) -> None:
+def test_while_the_ledger_is_unreachable_for_hours_memory_use_stays_bounded(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.cut()
         sync = a.registry._sync
@@ -659,7 +669,7 @@ def test_while_the_ledger_is_away_for_hours_nothing_piles_up(fleet: Fleet, a: Me
 # ---- starting and stopping ------------------------------------------------------------------------------------------
 
 
-def test_a_replica_starts_without_a_ledger_says_so_and_joins_it_later(fleet: Fleet) -> None:
+def test_a_replica_starts_without_a_ledger_reports_it_and_joins_it_later(fleet: Fleet) -> None:
     async def scenario() -> None:
         wire = Wire(fleet.ledger)
         wire.cut()
@@ -675,7 +685,7 @@ def test_a_replica_starts_without_a_ledger_says_so_and_joins_it_later(fleet: Fle
     fleet.run(scenario())
 
 
-def test_a_replica_that_starts_knows_an_open_circuit_before_its_first_call(fleet: Fleet, a: Member) -> None:
+def test_a_starting_replica_knows_an_open_circuit_before_its_first_call(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         late = await fleet.join("late")
@@ -684,7 +694,7 @@ def test_a_replica_that_starts_knows_an_open_circuit_before_its_first_call(fleet
     fleet.run(scenario())
 
 
-def test_a_circuit_added_later_is_looked_at_at_once(fleet: Fleet, a: Member) -> None:
+def test_a_circuit_added_later_is_read_at_once(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         b = fleet.members[1]
         other = b.registry.breaker("other", CALM)
@@ -701,7 +711,7 @@ def test_a_circuit_added_later_is_looked_at_at_once(fleet: Fleet, a: Member) -> 
     fleet.run(scenario())
 
 
-def test_a_circuit_whose_first_look_failed_does_not_stay_local(fleet: Fleet, a: Member) -> None:
+def test_a_circuit_whose_first_read_failed_does_not_stay_local(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         a.wire.lose.append("read>")
         other = a.registry.breaker("other", CALM)
@@ -713,7 +723,7 @@ def test_a_circuit_whose_first_look_failed_does_not_stay_local(fleet: Fleet, a: 
     fleet.run(scenario())
 
 
-def test_a_stop_sends_what_was_counted_and_takes_the_replica_off_the_list(fleet: Fleet, a: Member) -> None:
+def test_a_stop_sends_what_was_counted_and_removes_the_replica_from_the_list(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await calls(a, ok=7)
         fleet.members.remove(a)
@@ -725,7 +735,7 @@ def test_a_stop_sends_what_was_counted_and_takes_the_replica_off_the_list(fleet:
     fleet.run(scenario())
 
 
-def test_a_stop_does_not_wait_for_a_ledger_that_is_frozen(fleet: Fleet, a: Member) -> None:
+def test_a_stop_does_not_wait_for_a_frozen_ledger(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await calls(a, ok=7)
         a.wire.freeze()
@@ -737,7 +747,7 @@ def test_a_stop_does_not_wait_for_a_ledger_that_is_frozen(fleet: Fleet, a: Membe
     fleet.run(scenario())
 
 
-def test_a_breaker_whose_registry_was_left_goes_on_alone(fleet: Fleet, a: Member) -> None:
+def test_a_breaker_whose_registry_was_left_goes_on_locally(fleet: Fleet, a: Member) -> None:
     async def scenario() -> None:
         await opened(a)
         fleet.members.remove(a)
@@ -755,9 +765,7 @@ def test_a_breaker_whose_registry_was_left_goes_on_alone(fleet: Fleet, a: Member
 
 @pytest.mark.provokes_errors
 @pytest.mark.parametrize("verb", ["read", "beat", "record"])
-def test_an_error_that_nobody_foresaw_ends_no_loop(
-    fleet: Fleet, a: Member, verb: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unexpected_error_ends_no_loop(fleet: Fleet, a: Member, verb: str, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         a.wire.failing[verb] = RuntimeError("what is this?")
         await calls(a, ok=3)
@@ -788,7 +796,7 @@ def test_a_heartbeat_body_that_fails_ends_no_loop(fleet: Fleet, a: Member, caplo
     assert "not JSON serializable" in caplog.text
 
 
-def test_a_registry_without_circuits_knows_whether_its_ledger_is_there(fleet: Fleet) -> None:
+def test_a_registry_without_circuits_knows_whether_its_ledger_is_reachable(fleet: Fleet) -> None:
     async def scenario() -> None:
         wire = Wire(MemoryLedger(fleet.clock))
         async with CircuitRegistry(lambda: wire, replica="idle", clock=fleet.clock) as registry:
@@ -803,7 +811,7 @@ def test_a_registry_without_circuits_knows_whether_its_ledger_is_there(fleet: Fl
     fleet.run(scenario())
 
 
-def test_half_open_is_reached_by_a_call_never_by_time_alone(fleet: Fleet, a: Member) -> None:
+def test_half_open_is_reached_by_a_call_and_never_by_time_alone(fleet: Fleet, a: Member) -> None:
     fleet.run(opened(a))
     fleet.run(asyncio.sleep(30))
     assert fleet.ledger.circuit(SVC).state is OPEN

@@ -32,7 +32,7 @@ def fail(member: Member, times: int) -> None:
         permit.failed()
 
 
-def test_failures_of_one_moment_are_one_report(fleet: Fleet) -> None:
+def test_failures_at_the_same_moment_make_one_report(fleet: Fleet) -> None:
     async def scenario() -> None:
         (member,) = fleet.members
         fail(member, 50)
@@ -42,7 +42,7 @@ def test_failures_of_one_moment_are_one_report(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_failures_that_come_one_by_one_are_told_at_once_ten_times(fleet: Fleet) -> None:
+def test_failures_that_come_one_by_one_are_reported_at_once_up_to_ten_times(fleet: Fleet) -> None:
     async def scenario() -> None:
         (member,) = fleet.members
         for reported in range(1, 11):
@@ -53,7 +53,7 @@ def test_failures_that_come_one_by_one_are_told_at_once_ten_times(fleet: Fleet) 
     fleet.run(scenario())
 
 
-def test_circuits_that_rest_take_no_share_of_what_redis_can_bear(fleet: Fleet) -> None:
+def test_inactive_circuits_take_no_share_of_the_report_limit(fleet: Fleet) -> None:
     async def scenario() -> None:
         (member,) = fleet.members
         for number in range(40):
@@ -67,7 +67,7 @@ def test_circuits_that_rest_take_no_share_of_what_redis_can_bear(fleet: Fleet) -
 
 
 @pytest.mark.parametrize(("replicas", "least", "most"), [(1, 120, 600), (3000, 6, 20)])
-def test_in_a_minute_without_redis_a_replica_tries_the_less_often_the_larger_the_fleet(
+def test_during_a_minute_without_redis_a_replica_retries_less_often_in_a_larger_fleet(
     fleet: Fleet, replicas: int, least: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> None:
@@ -104,7 +104,7 @@ class OfAThousand(InMemory):
         return ALL
 
 
-def test_half_open_under_full_traffic_a_thousand_replicas_stay_within_the_fleets_budget() -> None:
+def test_half_open_under_full_traffic_a_thousand_replicas_stay_within_the_fleets_limit() -> None:
     with Fleet(SOME, RESTING, ledger=OfAThousand) as fleet:
         fleet.run(open_for_all(fleet))
         seconds = [fleet.run(a_second_of_traffic(fleet)) for _ in range(10)]
