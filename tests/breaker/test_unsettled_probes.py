@@ -1,4 +1,4 @@
-"""A probe whose call nobody can end, such as a synchronous one that hangs, has timed out all the same."""
+"""A probe whose call cannot be cancelled, such as a hanging synchronous one, still times out."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def member(fleet: Fleet) -> Member:
 
 
 async def probed(member: Member) -> Permit:
-    """Opens the circuit, waits its rest out, and begins a probe as a synchronous call does: nothing bounds it.
+    """Opens the circuit, waits until it is half-open, and starts a probe without a time limit, like a synchronous call.
 
-    It ends too late, unless its permit is told something before.
+    It ends after its lease, unless the test settles its permit earlier.
     """
     while member.state is CLOSED:
         await member.call(DOWN)
@@ -43,7 +43,7 @@ async def probed(member: Member) -> Permit:
     return permit
 
 
-def test_a_probe_of_which_nothing_is_heard_opens_the_circuit_again_for_longer(fleet: Fleet, member: Member) -> None:
+def test_an_unsettled_probe_opens_the_circuit_again_for_longer(fleet: Fleet, member: Member) -> None:
     async def scenario() -> None:
         await probed(member)
         await asyncio.sleep(0.9 * LEASE_S)
@@ -58,7 +58,7 @@ def test_a_probe_of_which_nothing_is_heard_opens_the_circuit_again_for_longer(fl
     fleet.run(scenario())
 
 
-def test_without_redis_too(fleet: Fleet, member: Member) -> None:
+def test_an_unsettled_probe_opens_the_circuit_again_without_redis(fleet: Fleet, member: Member) -> None:
     async def scenario() -> None:
         member.wire.cut()
         await asyncio.sleep(5)
@@ -70,7 +70,7 @@ def test_without_redis_too(fleet: Fleet, member: Member) -> None:
     fleet.run(scenario())
 
 
-def test_what_a_probe_said_in_time_stands(fleet: Fleet, member: Member) -> None:
+def test_a_probe_settled_in_time_is_not_changed_later(fleet: Fleet, member: Member) -> None:
     async def scenario() -> None:
         (await probed(member)).ok()
         while member.state is not CLOSED:
@@ -83,7 +83,7 @@ def test_what_a_probe_said_in_time_stands(fleet: Fleet, member: Member) -> None:
     fleet.run(scenario())
 
 
-async def test_a_probe_that_is_cancelled_before_its_first_step_leaves_its_place_to_the_next() -> None:
+async def test_a_probe_cancelled_before_its_first_step_frees_its_lease() -> None:
     one = OneBreaker()
     one.half_opens()
     call = asyncio.create_task(one.breaker.call(fine))

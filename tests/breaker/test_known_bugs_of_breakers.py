@@ -1,4 +1,4 @@
-"""What breakers in the field do wrong, each seen in one that is in use, is tested for here to go right.
+"""Known bugs of other circuit breakers that ours must not have. Each was found in a project that is in use.
 
 One process, or several replicas over one ledger, in virtual time. The projects: pybreaker, purgatory, gobreaker,
 interlock-cb, stoplight, powertools, Polly, LiteLLM.
@@ -36,7 +36,7 @@ FOUR = CircuitPolicy(
     min_samples=4, window_s=10.0, recovery_timeout_s=2.0, recovery_timeout_max_s=8.0, probe_timeout_s=2.0,
     probe_successes=4,
 )  # fmt: skip
-"""Four samples open it, four good probes close it; a lease lasts 2 s."""
+"""Four samples open it, four successful probes close it; a lease lasts 2 s."""
 
 
 @pytest.fixture
@@ -62,77 +62,77 @@ async def half_opened(fleet: Fleet) -> None:
 async def probing(member: Member) -> Call:
     call = None
     async with asyncio.timeout(10):
-        while call is None:  # a fleet spreads its requests over some milliseconds
+        while call is None:  # a fleet spreads its lease requests over some milliseconds
             call = await member.begin()
             await asyncio.sleep(0.001)
     assert call.probe
     return call
 
 
-# ---- a lock, or the store, in the way of a call ---------------------------------------------------------------------
+# ---- calls that wait for a lock or for the store --------------------------------------------------------------------
 
 
 def test_eight_threads_do_not_wait_for_each_other() -> None:
-    """pybreaker holds its lock while the guarded function runs; gobreaker a mutex of the whole fleet."""
+    """pybreaker holds its lock while the guarded function runs; gobreaker holds a mutex for the whole fleet."""
     breaker = OneBreaker().breaker
-    everybody_is_inside = threading.Barrier(8, timeout=10)
-    threads = [threading.Thread(target=breaker.call_sync, args=(everybody_is_inside.wait,)) for _ in range(8)]
+    all_inside = threading.Barrier(8, timeout=10)
+    threads = [threading.Thread(target=breaker.call_sync, args=(all_inside.wait,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not everybody_is_inside.broken
+    assert not all_inside.broken
 
 
-def test_eight_replicas_are_inside_a_call_at_once() -> None:
-    """gobreaker: its mutex lies in Redis, and the whole fleet does one call at a time."""
+def test_eight_replicas_call_at_once() -> None:
+    """gobreaker: its mutex is in Redis, so the whole fleet makes one call at a time."""
     fleet = Fleet(8, FOUR)
 
     async def scenario() -> None:
-        everybody_is_inside = asyncio.Barrier(8)
+        all_inside = asyncio.Barrier(8)
         async with asyncio.timeout(1):
-            await asyncio.gather(*(m.breaker.call(everybody_is_inside.wait) for m in fleet.members))
+            await asyncio.gather(*(m.breaker.call(all_inside.wait) for m in fleet.members))
 
     with fleet:
         fleet.run(scenario())
 
 
 async def a_second_of_calls(member: Member) -> tuple[set[str], Counter[str]]:
-    """What became of a thousand calls, and what was sent to the store meanwhile."""
+    """The outcomes of a thousand calls, and the commands sent to the store meanwhile."""
     before = Counter(member.wire.sent)
-    ended = set()
+    outcomes = set()
     for _ in range(1000):
-        ended.add(await member.call())
+        outcomes.add(await member.call())
         await asyncio.sleep(0.001)
-    return ended, Counter(member.wire.sent) - before
+    return outcomes, Counter(member.wire.sent) - before
 
 
 BESIDE_CALLS = {"beat", "replicas"}
-"""What a replica says and asks once a second, whether or not anybody calls."""
+"""Commands that a replica sends periodically, independent of calls."""
 
 
-def test_closed_and_open_cost_no_word_with_the_store(fleet: Fleet) -> None:
-    """pybreaker: two commands for each call; gobreaker: four even for a refusal."""
+def test_closed_and_open_circuits_send_no_commands_per_call(fleet: Fleet) -> None:
+    """pybreaker: two commands per call; gobreaker: four, even for a refusal."""
 
     async def scenario() -> None:
         a = fleet.members[0]
-        ended, sent = await a_second_of_calls(a)
-        assert ended == {"ok"}
+        outcomes, sent = await a_second_of_calls(a)
+        assert outcomes == {"ok"}
         assert sent["record"] <= 10
         assert sent["read"] <= 2
         assert sent.keys() - {"record", "read"} <= BESIDE_CALLS
         await asyncio.sleep(10.5)
         await opened(fleet)
-        ended, sent = await a_second_of_calls(a)
-        assert ended == {"refused"}
+        outcomes, sent = await a_second_of_calls(a)
+        assert outcomes == {"refused"}
         assert sent["read"] <= 2
         assert sent.keys() - {"read"} <= BESIDE_CALLS
 
     fleet.run(scenario())
 
 
-def test_a_trip_costs_one_word_with_the_store_and_a_good_probe_two(fleet: Fleet) -> None:
-    """pybreaker: eight commands for the one, eleven for the other."""
+def test_a_trip_takes_one_command_and_a_successful_probe_two(fleet: Fleet) -> None:
+    """pybreaker: eight commands for a trip, eleven for a successful probe."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -153,10 +153,10 @@ def test_a_trip_costs_one_word_with_the_store_and_a_good_probe_two(fleet: Fleet)
 
 
 async def _called(breaker: CircuitBreaker, fn: Callable[[], str]) -> str:
-    async def asked() -> str:
+    async def work() -> str:
         return fn()
 
-    return await breaker.call(asked)
+    return await breaker.call(work)
 
 
 async def _inside_a_block(breaker: CircuitBreaker, fn: Callable[[], str]) -> str:
@@ -177,7 +177,7 @@ def fails() -> str:
     raise ServiceError("down", status=500)
 
 
-async def _with_the_store_gone(fleet: Fleet, a: Member) -> None:
+async def _without_the_store(fleet: Fleet, a: Member) -> None:
     a.wire.cut()
 
 
@@ -186,15 +186,15 @@ async def _half_open(fleet: Fleet, a: Member, error: LedgerError) -> None:
     a.wire.failing["settle"] = error
 
 
-TROUBLES: dict[str, Callable[[Fleet, Member], Awaitable[None]]] = {
-    "closed, gone": _with_the_store_gone,
+STORE_FAILURES: dict[str, Callable[[Fleet, Member], Awaitable[None]]] = {
+    "closed, gone": _without_the_store,
     "half-open, not answering": lambda fleet, a: _half_open(fleet, a, LedgerUnavailableError("no answer")),
     "half-open, refusing": lambda fleet, a: _half_open(fleet, a, LedgerRefusedError("READONLY")),
 }
 
 
-async def let_pass(way: str, member: Member, fn: Callable[[], str]) -> str:
-    """Asks until it is let pass: half-open, the store has to grant a probe first."""
+async def call_until_admitted(way: str, member: Member, fn: Callable[[], str]) -> str:
+    """Calls until admitted: while half-open, the store must first grant a probe."""
     until_s = member.fleet.now_s + 1.0
     while member.fleet.now_s < until_s:
         try:
@@ -202,19 +202,19 @@ async def let_pass(way: str, member: Member, fn: Callable[[], str]) -> str:
         except CircuitOpenError:
             pass
         await asyncio.sleep(0.001)
-    raise AssertionError("never let pass")
+    raise AssertionError("never admitted")
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_an_error_of_the_store_never_takes_the_place_of_the_services_own(trouble: str, way: str, fleet: Fleet) -> None:
-    """purgatory: its Redis's ConnectionError, raised where the block is left, replaces what the service said."""
+@pytest.mark.parametrize("trouble", STORE_FAILURES)
+def test_a_store_error_never_replaces_the_services_error(trouble: str, way: str, fleet: Fleet) -> None:
+    """purgatory: a ConnectionError of Redis at the end of the block replaces the service's error."""
 
     async def scenario() -> None:
         a = fleet.members[0]
-        await TROUBLES[trouble](fleet, a)
+        await STORE_FAILURES[trouble](fleet, a)
         with pytest.raises(ServiceError) as raised:
-            await let_pass(way, a, fails)
+            await call_until_admitted(way, a, fails)
         assert raised.value.__cause__ is None
         assert raised.value.__context__ is None
         await asyncio.sleep(1)
@@ -223,21 +223,21 @@ def test_an_error_of_the_store_never_takes_the_place_of_the_services_own(trouble
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_an_error_of_the_store_never_takes_the_place_of_an_answer(trouble: str, way: str, fleet: Fleet) -> None:
-    """gobreaker: what the call brought comes back with the lock's error, as a failure."""
+@pytest.mark.parametrize("trouble", STORE_FAILURES)
+def test_a_store_error_never_replaces_a_result(trouble: str, way: str, fleet: Fleet) -> None:
+    """gobreaker: the call's result is returned together with the lock's error, as a failure."""
 
     async def scenario() -> None:
         a = fleet.members[0]
-        await TROUBLES[trouble](fleet, a)
-        assert await let_pass(way, a, lambda: "fine") == "fine"
+        await STORE_FAILURES[trouble](fleet, a)
+        assert await call_until_admitted(way, a, lambda: "fine") == "fine"
         await asyncio.sleep(1)
 
     fleet.run(scenario())
 
 
-def test_a_store_that_is_gone_fails_no_call_of_a_healthy_service(fleet: Fleet) -> None:
-    """gobreaker and purgatory: Redis away, and nothing is called any more."""
+def test_no_call_of_a_healthy_service_fails_while_the_store_is_unreachable(fleet: Fleet) -> None:
+    """gobreaker and purgatory: while Redis is unreachable, no call is made."""
 
     async def scenario() -> None:
         for member in fleet.members:
@@ -250,7 +250,7 @@ def test_a_store_that_is_gone_fails_no_call_of_a_healthy_service(fleet: Fleet) -
 
 
 def test_a_process_starts_while_its_store_is_down(fleet: Fleet) -> None:
-    """pybreaker: the constructor raises, and the process does not start."""
+    """pybreaker: the constructor raises, so the process does not start."""
 
     async def scenario() -> None:
         wire = Wire(fleet.ledger)
@@ -261,14 +261,14 @@ def test_a_process_starts_while_its_store_is_down(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_a_registry_of_an_address_where_nobody_listens_is_made_and_used() -> None:
-    """The same, up to the client of Redis."""
+def test_a_registry_whose_address_refuses_connections_is_usable() -> None:
+    """The same with the real Redis client."""
     breaker = CircuitRegistry.connect("redis://127.0.0.1:1/0", replica="r1").breaker("svc")
     breaker.call_sync(str.upper, "x")
 
 
 def test_an_open_circuit_stays_open_when_the_store_is_lost(fleet: Fleet) -> None:
-    """pybreaker, powertools: the store gone, an open circuit counts as closed, and all calls hit the dead service."""
+    """pybreaker, powertools: without the store an open circuit counts as closed, so calls reach the dead service."""
 
     async def scenario() -> None:
         await opened(fleet)
@@ -284,8 +284,8 @@ def test_an_open_circuit_stays_open_when_the_store_is_lost(fleet: Fleet) -> None
     fleet.run(scenario())
 
 
-def test_an_open_circuit_that_a_flush_took_out_of_the_store_stays_open(fleet: Fleet) -> None:
-    """pybreaker, purgatory, stoplight, faulty: what is not there counts as closed."""
+def test_an_open_circuit_stays_open_after_the_store_is_flushed(fleet: Fleet) -> None:
+    """pybreaker, purgatory, stoplight, faulty: a missing key counts as closed."""
 
     async def scenario() -> None:
         await opened(fleet)
@@ -293,13 +293,13 @@ def test_an_open_circuit_that_a_flush_took_out_of_the_store_stays_open(fleet: Fl
         for _ in range(18):
             assert [await m.call() for m in fleet.members] == ["refused"] * 4
             await asyncio.sleep(0.1)
-        assert fleet.ledger.circuit(SVC).state is OPEN, "whoever remembers has told it"
+        assert fleet.ledger.circuit(SVC).state is OPEN, "a replica has restored it"
 
     fleet.run(scenario())
 
 
-def test_a_replica_that_opened_alone_rests_to_the_end_when_the_store_is_back(fleet: Fleet) -> None:
-    """interlock takes over what the store says, whatever it has seen itself meanwhile."""
+def test_a_circuit_opened_locally_stays_open_after_the_store_returns(fleet: Fleet) -> None:
+    """interlock adopts the store's state, ignoring what it has seen itself meanwhile."""
 
     async def scenario() -> None:
         a, *healthy = fleet.members
@@ -320,8 +320,8 @@ def test_a_replica_that_opened_alone_rests_to_the_end_when_the_store_is_back(fle
     fleet.run(scenario())
 
 
-def test_without_its_store_a_replica_still_opens(fleet: Fleet) -> None:
-    """stoplight: protection was switched off while Redis was away."""
+def test_a_replica_still_opens_its_circuit_without_the_store(fleet: Fleet) -> None:
+    """stoplight: protection was disabled while Redis was unreachable."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -350,8 +350,8 @@ def test_sixteen_replicas_send_one_probe() -> None:
         fleet.run(scenario())
 
 
-def test_good_probes_of_different_replicas_add_up(fleet: Fleet) -> None:
-    """pybreaker: a replica that merely notices a change sets the count back, and the circuit never closes."""
+def test_successful_probes_of_different_replicas_add_up(fleet: Fleet) -> None:
+    """pybreaker: a replica that merely notices a change resets the count, so the circuit never closes."""
 
     async def scenario() -> None:
         await half_opened(fleet)
@@ -365,7 +365,7 @@ def test_good_probes_of_different_replicas_add_up(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_who_only_looks_writes_nothing(fleet: Fleet) -> None:
+def test_a_replica_that_only_observes_writes_nothing(fleet: Fleet) -> None:
     """pybreaker: every replica that observes a transition writes to the store."""
 
     async def scenario() -> None:
@@ -373,13 +373,13 @@ def test_who_only_looks_writes_nothing(fleet: Fleet) -> None:
         for _ in range(4):
             await a.call(DOWN)
         await asyncio.sleep(0.05)
-        opened_so = fleet.ledger.circuit(SVC)
+        opened_circuit = fleet.ledger.circuit(SVC)
         await asyncio.sleep(5)
         for member in others:
             await member.registry.circuits()
             assert member.state is HALF_OPEN
             assert set(member.wire.sent) <= {"read", "circuits", *BESIDE_CALLS}
-        assert fleet.ledger.circuit(SVC) == opened_so
+        assert fleet.ledger.circuit(SVC) == opened_circuit
 
     fleet.run(scenario())
 
@@ -406,8 +406,8 @@ def test_a_late_success_does_not_close_a_circuit_that_opened_again() -> None:
         fleet.run(scenario())
 
 
-def test_a_late_failure_does_not_prolong_a_rest(fleet: Fleet) -> None:
-    """Polly says in its source why: the call began before the circuit opened."""
+def test_a_late_failure_does_not_prolong_the_open_duration(fleet: Fleet) -> None:
+    """Polly gives the reason in its source: the call began before the circuit opened."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -424,12 +424,12 @@ def test_a_late_failure_does_not_prolong_a_rest(fleet: Fleet) -> None:
 
 
 def test_cancelled_probes_do_not_hold_a_healthy_circuit_half_open(fleet: Fleet) -> None:
-    """interlock: a cancelled probe never returns its slot, and every refused call keeps the key alive: for ever."""
+    """interlock: a cancelled probe never returns its slot, and every refused call extends the key's life."""
 
     async def scenario() -> None:
         await half_opened(fleet)
         a, *others = fleet.members
-        cancelled, until_s = 0, fleet.now_s + 1.0  # a lease lasts 2 s: each place is given back
+        cancelled, until_s = 0, fleet.now_s + 1.0  # a lease lasts 2 s, so each must be returned
         while fleet.now_s < until_s and cancelled < 3:
             permit = (await a.breaker.admit_soon()).permit
             if permit is not None:
@@ -444,14 +444,14 @@ def test_cancelled_probes_do_not_hold_a_healthy_circuit_half_open(fleet: Fleet) 
     fleet.run(scenario())
 
 
-def test_a_refused_request_for_a_probe_keeps_nothing_alive(fleet: Fleet) -> None:
-    """interlock renews its key's life also when it grants nothing."""
+def test_a_refused_probe_request_changes_nothing_in_the_store(fleet: Fleet) -> None:
+    """interlock extends its key's life even when it grants nothing."""
 
     async def scenario() -> None:
         await half_opened(fleet)
         a, *others = fleet.members
         for member in others:
-            member.wire.lose.append("message")  # of the grant: who has heard of it does not even ask
+            member.wire.lose.append("message")  # the grant's: a replica that received it would not even ask
         await probing(a)
         before = fleet.ledger.circuit(SVC)
         for _ in range(30):
@@ -463,8 +463,8 @@ def test_a_refused_request_for_a_probe_keeps_nothing_alive(fleet: Fleet) -> None
     fleet.run(scenario())
 
 
-def test_a_prober_that_is_killed_does_not_lock_the_circuit(fleet: Fleet) -> None:
-    """LiteLLM: the owner of half-open in Redis never expired; resilience4j, Hystrix, Sentinel: stuck half-open."""
+def test_a_killed_prober_does_not_block_the_circuit(fleet: Fleet) -> None:
+    """LiteLLM: the probe's owner key in Redis never expired; resilience4j, Hystrix, Sentinel: stuck half-open."""
 
     async def scenario() -> None:
         await half_opened(fleet)
@@ -476,8 +476,8 @@ def test_a_prober_that_is_killed_does_not_lock_the_circuit(fleet: Fleet) -> None
     fleet.run(scenario())
 
 
-def test_a_prober_that_is_killed_holds_its_place_for_a_call_and_not_for_a_rest() -> None:
-    """powertools: the lease lasts as long as the rest."""
+def test_a_killed_prober_holds_its_lease_for_a_calls_time_and_not_for_the_open_duration() -> None:
+    """powertools: the lease lasts as long as the open duration."""
     fleet = Fleet(2, replace(FOUR, recovery_timeout_s=60.0, recovery_timeout_max_s=60.0, probe_timeout_s=None), 1.0)
 
     async def scenario() -> None:
@@ -492,8 +492,8 @@ def test_a_prober_that_is_killed_holds_its_place_for_a_call_and_not_for_a_rest()
         fleet.run(scenario())
 
 
-def test_whoever_settled_the_last_probe_may_die_before_the_circuit_is_closed(fleet: Fleet) -> None:
-    """interlock: count and close are two steps, and between them the deciding replica may die."""
+def test_settling_the_last_probe_closes_the_circuit_even_if_the_replica_dies(fleet: Fleet) -> None:
+    """interlock: counting and closing are two steps, and the replica may die between them."""
 
     async def scenario() -> None:
         await half_opened(fleet)
@@ -515,7 +515,7 @@ def test_whoever_settled_the_last_probe_may_die_before_the_circuit_is_closed(fle
 
 
 def test_failures_spread_over_eight_replicas_open_the_circuit() -> None:
-    """interlock, powertools: each process counts alone, and nobody saw enough."""
+    """interlock, powertools: each process counts alone, and none sees enough failures."""
     fleet = Fleet(8, CircuitPolicy(min_samples=8))
 
     async def scenario() -> None:
@@ -529,7 +529,7 @@ def test_failures_spread_over_eight_replicas_open_the_circuit() -> None:
 
 
 def test_successes_of_others_do_not_hide_the_replica_that_fails_every_time(fleet: Fleet) -> None:
-    """pybreaker: any success anywhere sets the fleet's count to 0, so that one sick replica never stops."""
+    """pybreaker: any success of any replica resets the fleet's count, so one failing replica never opens."""
 
     async def scenario() -> None:
         a, *healthy = fleet.members
@@ -548,8 +548,8 @@ def test_successes_of_others_do_not_hide_the_replica_that_fails_every_time(fleet
     fleet.run(scenario())
 
 
-def test_twenty_failures_at_once_open_a_circuit_of_four() -> None:
-    """purgatory compares with the count read before the call: twenty at once, and still closed."""
+def test_twenty_concurrent_failures_open_a_circuit_that_needs_four() -> None:
+    """purgatory compares with the count read before the call: after twenty at once it is still closed."""
     one = OneBreaker()
     permits = [one.permit() for _ in range(20)]
     for permit in permits:
@@ -568,8 +568,8 @@ HANGING: dict[str, Callable[[CircuitBreaker], Coroutine[Any, Any, object]]] = {
 
 
 @pytest.mark.parametrize("way", HANGING)
-async def test_a_client_that_hangs_up_opens_nothing(way: str) -> None:
-    """purgatory, Polly: a cancellation counts, as a failure or as a success."""
+async def test_cancelled_calls_do_not_open_the_circuit(way: str) -> None:
+    """purgatory, Polly: a cancellation counts as a failure or as a success."""
     one = OneBreaker(CircuitPolicy(min_samples=1))
     for _ in range(5):
         task = asyncio.create_task(HANGING[way](one.breaker))
@@ -580,8 +580,8 @@ async def test_a_client_that_hangs_up_opens_nothing(way: str) -> None:
     assert one.counts == Counts()
 
 
-async def test_a_client_that_hangs_up_closes_nothing() -> None:
-    """The same while half-open: the place is given back, and nothing is decided."""
+async def test_a_cancelled_probe_does_not_close_the_circuit() -> None:
+    """The same while half-open: the lease is returned, and nothing is decided."""
     one = OneBreaker()
     one.half_opens()
     one.permit().cancelled()
@@ -589,11 +589,11 @@ async def test_a_client_that_hangs_up_closes_nothing() -> None:
     assert one.permit().probe
 
 
-# ---- what a replica is told -----------------------------------------------------------------------------------------
+# ---- what replicas share --------------------------------------------------------------------------------------------
 
 
-def test_every_replica_can_say_when_to_come_back(fleet: Fleet) -> None:
-    """interlock: `retry_after` is always None where the state is shared."""
+def test_every_replica_knows_when_to_retry(fleet: Fleet) -> None:
+    """interlock: `retry_after` is always None with shared state."""
 
     async def scenario() -> None:
         await opened(fleet)
@@ -603,8 +603,8 @@ def test_every_replica_can_say_when_to_come_back(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_rests_grow_for_the_whole_fleet(fleet: Fleet) -> None:
-    """interlock: no growing rest where the state is shared."""
+def test_open_durations_grow_for_the_whole_fleet(fleet: Fleet) -> None:
+    """interlock: no growing open duration with shared state."""
 
     async def scenario() -> None:
         await half_opened(fleet)
@@ -616,8 +616,8 @@ def test_rests_grow_for_the_whole_fleet(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_a_rest_that_one_replica_was_asked_for_is_everybodys(fleet: Fleet) -> None:
-    """resilience4j, failsafe-go: heard by one process only."""
+def test_throttling_of_one_replica_opens_the_circuit_of_all(fleet: Fleet) -> None:
+    """resilience4j, failsafe-go: known to one process only."""
 
     async def scenario() -> None:
         a, b = fleet.members[:2]
@@ -629,8 +629,8 @@ def test_a_rest_that_one_replica_was_asked_for_is_everybodys(fleet: Fleet) -> No
 
 
 @pytest.mark.parametrize("mode", OverrideMode)
-def test_a_word_of_an_operator_is_everybodys(mode: OverrideMode, fleet: Fleet) -> None:
-    """interlock, resilience4j: forced open, or disabled, in one process, while the others go on as before."""
+def test_an_override_applies_to_every_replica(mode: OverrideMode, fleet: Fleet) -> None:
+    """interlock, resilience4j: forced open or disabled in one process only."""
 
     async def scenario() -> None:
         await fleet.members[0].registry.override(SVC, mode, reason="deploy", by="me", for_s=60)
@@ -657,8 +657,8 @@ def test_a_trip_reaches_the_others_at_once_not_with_their_next_poll(fleet: Fleet
     fleet.run(scenario())
 
 
-def test_a_breaker_that_was_kept_still_hears_the_news(fleet: Fleet) -> None:
-    """purgatory: a breaker object that is used again never looks at Redis again."""
+def test_a_long_lived_breaker_object_is_updated(fleet: Fleet) -> None:
+    """purgatory: a breaker object that is reused never reads Redis again."""
 
     async def scenario() -> None:
         kept = fleet.members[3].breaker
@@ -673,7 +673,7 @@ def test_a_breaker_that_was_kept_still_hears_the_news(fleet: Fleet) -> None:
 
 
 def test_two_breakers_do_not_share_one_state(fleet: Fleet) -> None:
-    """pybreaker: the name is no part of the key."""
+    """pybreaker: the name is not part of the key."""
 
     async def scenario() -> None:
         other = fleet.members[0].registry.breaker("other", FOUR)
@@ -683,8 +683,8 @@ def test_two_breakers_do_not_share_one_state(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_a_new_policy_counts_from_the_next_call_on() -> None:
-    """purgatory freezes the threshold, and the rest, of whoever came first in Redis."""
+def test_a_new_policy_applies_from_the_next_call() -> None:
+    """purgatory keeps the threshold and the open duration of the first process that wrote them to Redis."""
     fleet = Fleet(1, CircuitPolicy(min_samples=5, recovery_timeout_s=2.0))
 
     async def scenario() -> None:
@@ -703,8 +703,8 @@ def test_a_new_policy_counts_from_the_next_call_on() -> None:
         fleet.run(scenario())
 
 
-def test_a_fallback_that_is_open_without_a_time_is_no_recursion(fleet: Fleet) -> None:
-    """pybreaker: forced open with its store gone, every call ended in a RecursionError."""
+def test_an_override_without_expiry_is_obeyed_while_the_store_is_unreachable(fleet: Fleet) -> None:
+    """pybreaker: forced open without its store, every call ended in a RecursionError."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -718,7 +718,7 @@ def test_a_fallback_that_is_open_without_a_time_is_no_recursion(fleet: Fleet) ->
 
 
 def test_a_stale_replica_overwrites_nothing(fleet: Fleet) -> None:
-    """powertools: an unconditional put of a replica that slept overwrites what the others found out meanwhile."""
+    """powertools: an unconditional put by a replica that was paused overwrites newer state."""
 
     async def scenario() -> None:
         a, b = fleet.members[:2]
@@ -742,8 +742,8 @@ def test_a_stale_replica_overwrites_nothing(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-async def test_an_error_of_the_ledger_is_never_raised_to_the_caller_of_a_guarded_function() -> None:
-    """It has a class of its own, and operators alone meet it."""
+async def test_a_ledger_error_is_never_raised_to_the_caller_of_a_guarded_function() -> None:
+    """It has its own class, which only operators see."""
     fleet_error = LedgerUnavailableError("gone")
     one = OneBreaker()
     assert not isinstance(fleet_error, ServiceError)

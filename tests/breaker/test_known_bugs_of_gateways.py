@@ -1,4 +1,4 @@
-"""More of what is wrong in the field, in breakers and in gateways; docs/testing.md has the whole list.
+"""Known bugs of other breakers and of LLM gateways that ours must not have; docs/testing.md has the full list.
 
 One process, or several replicas over one ledger, in virtual time. The projects: pybreaker, gobreaker, LiteLLM, Portkey.
 """
@@ -18,7 +18,7 @@ from ha_rag.errors import LedgerUnavailableError
 from ha_rag.events import CircuitChanged, Event, OverrideChanged
 from ha_rag.strategy import FallbackStrategy, Tier
 from ha_rag.system import HighAvailabilityRAG
-from tests.breaker.test_failings_of_peers import DOWN, FOUR, half_opened, opened, probing
+from tests.breaker.test_known_bugs_of_breakers import DOWN, FOUR, half_opened, opened, probing
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, SVC, Fleet
 from tests.strategy.scripted import Scripted
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
@@ -31,17 +31,17 @@ def fleet() -> Iterator[Fleet]:
         yield fleet
 
 
-def test_whoever_is_told_of_an_opening_finds_it_in_the_store(fleet: Fleet) -> None:
-    """pybreaker tells its listeners first, and then writes."""
+def test_an_announced_opening_is_already_in_the_store(fleet: Fleet) -> None:
+    """pybreaker calls its listeners before it writes to the store."""
     found = []
 
-    def look(event: Event) -> None:
+    def read_store(event: Event) -> None:
         if isinstance(event, CircuitChanged) and event.scope == "fleet":
             found.append((event.to_state, fleet.ledger.circuit(SVC).state))
 
     async def scenario() -> None:
         for member in fleet.members:
-            member.registry.add_sink(look)
+            member.registry.add_sink(read_store)
         await opened(fleet)
         assert found == [(OPEN, OPEN)] * 4
 
@@ -49,18 +49,18 @@ def test_whoever_is_told_of_an_opening_finds_it_in_the_store(fleet: Fleet) -> No
 
 
 @pytest.mark.parametrize("mode", OverrideMode)
-def test_whoever_is_told_of_an_operators_word_finds_it_in_the_store(mode: OverrideMode, fleet: Fleet) -> None:
-    """pybreaker's `open()` assigns the state first, which tells its listeners, and then writes it to Redis."""
+def test_an_announced_override_is_already_in_the_store(mode: OverrideMode, fleet: Fleet) -> None:
+    """pybreaker's `open()` sets the state, which calls its listeners, before it writes to Redis."""
     found = []
 
-    def look(event: Event) -> None:
+    def read_store(event: Event) -> None:
         if isinstance(event, OverrideChanged):
-            word = fleet.ledger.circuit(SVC).override
-            found.append((event.mode, word and word.mode))
+            override = fleet.ledger.circuit(SVC).override
+            found.append((event.mode, override and override.mode))
 
     async def scenario() -> None:
         for member in fleet.members:
-            member.registry.add_sink(look)
+            member.registry.add_sink(read_store)
         await fleet.members[0].registry.override(SVC, mode, reason="deploy", by="me")
         await asyncio.sleep(0.05)
         assert found == [(mode, mode)] * 4
@@ -71,8 +71,8 @@ def test_whoever_is_told_of_an_operators_word_finds_it_in_the_store(mode: Overri
     fleet.run(scenario())
 
 
-def test_a_word_that_the_store_did_not_take_is_told_of_to_nobody(fleet: Fleet) -> None:
-    """The same where Redis is gone: pybreaker's listeners have heard of an opening that nobody will ever find."""
+def test_an_override_that_the_store_rejects_is_not_announced(fleet: Fleet) -> None:
+    """Without Redis, pybreaker's listeners are told of an opening that is never stored."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -86,8 +86,8 @@ def test_a_word_that_the_store_did_not_take_is_told_of_to_nobody(fleet: Fleet) -
     fleet.run(scenario())
 
 
-def test_a_call_of_any_length_is_answered_whatever_the_store_does_meanwhile(fleet: Fleet) -> None:
-    """gobreaker holds a lock of five seconds while the call runs; a longer one ends in the lock's error."""
+def test_a_call_of_any_length_succeeds_even_if_the_store_fails_meanwhile(fleet: Fleet) -> None:
+    """gobreaker holds a five-second lock while the call runs; a longer call ends in the lock's error."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -103,8 +103,8 @@ def test_a_call_of_any_length_is_answered_whatever_the_store_does_meanwhile(flee
     fleet.run(scenario())
 
 
-def test_a_store_that_lost_its_keys_fails_no_call(fleet: Fleet) -> None:
-    """gobreaker: only the constructor writes the key; lost once, every call fails until the process is restarted."""
+def test_no_call_fails_because_the_store_lost_its_keys(fleet: Fleet) -> None:
+    """gobreaker: only the constructor writes the key; once it is lost, every call fails until a restart."""
 
     async def scenario() -> None:
         for _ in range(3):
@@ -116,27 +116,27 @@ def test_a_store_that_lost_its_keys_fails_no_call(fleet: Fleet) -> None:
     fleet.run(scenario())
 
 
-def test_a_failed_call_that_nobody_foresaw_is_counted(fleet: Fleet) -> None:
-    """gobreaker: where the guarded function panics, its failure is not stored."""
+def test_a_call_that_fails_with_an_unexpected_error_is_counted(fleet: Fleet) -> None:
+    """gobreaker: if the guarded function panics, its failure is not stored."""
 
-    class UnforeseenError(Exception): ...
+    class UnexpectedError(Exception): ...
 
     async def scenario() -> None:
         for member in fleet.members:
-            assert await member.call(UnforeseenError()) == "failed"
+            assert await member.call(UnexpectedError()) == "failed"
         await asyncio.sleep(0.05)
         assert {m.state for m in fleet.members} == {OPEN}
 
     fleet.run(scenario())
 
 
-def test_a_circuit_that_is_closed_by_hand_is_closed_for_all_at_once(fleet: Fleet) -> None:
-    """LiteLLM: who has the cooldown in memory goes on refusing until its own time is up, whatever was deleted."""
+def test_a_circuit_closed_by_an_override_is_closed_for_all_at_once(fleet: Fleet) -> None:
+    """LiteLLM: a process with the cooldown in memory keeps refusing until it expires, even if deleted in Redis."""
 
     async def scenario() -> None:
         await opened(fleet)
         a = fleet.members[0]
-        await a.registry.override(SVC, "closed", reason="well again", by="me")
+        await a.registry.override(SVC, "closed", reason="recovered", by="me")
         await a.registry.end_override(SVC, by="me")
         await asyncio.sleep(0.01)
         assert {m.state for m in fleet.members} == {CLOSED}
@@ -145,8 +145,8 @@ def test_a_circuit_that_is_closed_by_hand_is_closed_for_all_at_once(fleet: Fleet
     fleet.run(scenario())
 
 
-def test_a_longer_rest_takes_the_place_of_a_shorter_one_in_every_memory(fleet: Fleet) -> None:
-    """LiteLLM writes the new deadline over the old one, and its memory keeps the first, shorter one."""
+def test_a_later_override_replaces_the_open_duration_in_every_replica(fleet: Fleet) -> None:
+    """LiteLLM overwrites the deadline in Redis, but its memory keeps the first, shorter one."""
 
     async def scenario() -> None:
         a, *others = fleet.members
@@ -159,8 +159,8 @@ def test_a_longer_rest_takes_the_place_of_a_shorter_one_in_every_memory(fleet: F
     fleet.run(scenario())
 
 
-def test_who_joins_in_the_middle_of_a_rest_rests_for_what_is_left_of_it(fleet: Fleet) -> None:
-    """LiteLLM kept what it had copied from Redis for ten minutes, however little of the cooldown was left."""
+def test_a_replica_that_joins_while_open_refuses_only_for_the_remaining_time(fleet: Fleet) -> None:
+    """LiteLLM cached the cooldown from Redis for ten minutes, even if less of it was left."""
 
     async def scenario() -> None:
         await opened(fleet)
@@ -173,8 +173,8 @@ def test_who_joins_in_the_middle_of_a_rest_rests_for_what_is_left_of_it(fleet: F
     fleet.run(scenario())
 
 
-def test_failures_are_remembered_for_the_window_and_not_for_the_length_of_a_rest() -> None:
-    """LiteLLM: the count of failures ends with the cooldown's own time, so a short rest forgets slow trouble."""
+def test_failures_are_counted_over_the_window_and_not_over_the_open_duration() -> None:
+    """LiteLLM: the failure count expires with the cooldown time, so a short cooldown forgets infrequent failures."""
     fleet = Fleet(2, CircuitPolicy(min_samples=4, window_s=120.0, recovery_timeout_s=1.0))
 
     async def scenario() -> None:
@@ -188,8 +188,8 @@ def test_failures_are_remembered_for_the_window_and_not_for_the_length_of_a_rest
         fleet.run(scenario())
 
 
-def test_the_end_of_a_rest_lets_in_one_call_of_the_fleet_and_not_all_of_them(fleet: Fleet) -> None:
-    """LiteLLM, Portkey: the cooldown ends, and everybody's full traffic meets the service in the same moment."""
+def test_when_the_open_duration_ends_the_fleet_sends_one_call(fleet: Fleet) -> None:
+    """LiteLLM, Portkey: when the cooldown ends, the full traffic of all processes reaches the service at once."""
 
     async def scenario() -> None:
         await half_opened(fleet)
@@ -199,8 +199,8 @@ def test_the_end_of_a_rest_lets_in_one_call_of_the_fleet_and_not_all_of_them(fle
     fleet.run(scenario())
 
 
-def test_one_good_answer_clears_what_failed_before(fleet: Fleet) -> None:
-    """LiteLLM: no success ever clears a cooldown or the count that leads to one."""
+def test_closing_clears_earlier_failures(fleet: Fleet) -> None:
+    """LiteLLM: no success clears a cooldown or the failure count."""
 
     async def scenario() -> None:
         await half_opened(fleet)
@@ -212,13 +212,15 @@ def test_one_good_answer_clears_what_failed_before(fleet: Fleet) -> None:
         for member in fleet.members[:3]:
             assert await member.call(DOWN) == "failed"
         await asyncio.sleep(0.2)
-        assert {m.state for m in fleet.members} == {CLOSED}, "three of four are too few, whatever was before"
+        assert {m.state for m in fleet.members} == {CLOSED}, (
+            "three of four failures are too few, and earlier ones no longer count"
+        )
 
     fleet.run(scenario())
 
 
-def test_more_good_probes_than_may_run_at_once_close_the_circuit() -> None:
-    """resilient-llm-gateway counts probes and never counts down: more successes than probes, and it stalls."""
+def test_a_circuit_closes_after_more_probes_than_may_run_at_once() -> None:
+    """resilient-llm-gateway never decrements its count of probes: it stalls if it needs more successes than probes."""
     fleet = Fleet(2, CircuitPolicy(min_samples=4, recovery_timeout_s=2.0, probe_timeout_s=2.0, probe_successes=10))
 
     async def scenario() -> None:
@@ -232,10 +234,8 @@ def test_more_good_probes_than_may_run_at_once_close_the_circuit() -> None:
         fleet.run(scenario())
 
 
-def test_an_open_circuit_logs_no_line_for_each_call_that_it_refuses(
-    fleet: Fleet, caplog: pytest.LogCaptureFixture
-) -> None:
-    """LiteLLM logged a traceback for each request while open: one core a replica, for a minute."""
+def test_an_open_circuit_does_not_log_each_refused_call(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
+    """LiteLLM logged a traceback for each request while open, which used one core per replica for a minute."""
 
     async def scenario() -> None:
         await opened(fleet)
@@ -248,10 +248,10 @@ def test_an_open_circuit_logs_no_line_for_each_call_that_it_refuses(
     fleet.run(scenario())
 
 
-def test_a_store_that_is_away_is_told_of_once_and_not_for_each_call(
+def test_an_unreachable_store_is_announced_once_and_not_for_each_call(
     fleet: Fleet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The same of its Redis."""
+    """LiteLLM logs each failed access to Redis too."""
 
     async def scenario() -> None:
         a = fleet.members[0]
@@ -266,11 +266,11 @@ def test_a_store_that_is_away_is_told_of_once_and_not_for_each_call(
     fleet.run(scenario())
 
 
-# ---- several targets behind one another -----------------------------------------------------------------------------
+# ---- several targets in a chain -------------------------------------------------------------------------------------
 
 
 def targets(*circuits: str) -> tuple[HighAvailabilityRAG, list[Scripted]]:
-    """A system whose embedders are these, each of them down."""
+    """A system with these embedders, all of them down."""
     policy = CircuitPolicy(min_samples=4, recovery_timeout_s=10.0)
     embedders = [Scripted((DOWN,)) for _ in circuits]
     strategy = FallbackStrategy(
@@ -282,8 +282,8 @@ def targets(*circuits: str) -> tuple[HighAvailabilityRAG, list[Scripted]]:
     return HighAvailabilityRAG(strategy, CircuitRegistry.connect(clock=clock), clock=clock), embedders
 
 
-def test_a_target_that_serves_as_a_fallback_only_is_spared_like_the_first() -> None:
-    """LiteLLM never cooled down those to which it had fallen back."""
+def test_a_fallback_target_opens_like_the_first() -> None:
+    """LiteLLM never put fallback targets into cooldown."""
 
     async def scenario() -> list[int]:
         rag, embedders = targets("first", "second")
@@ -295,8 +295,8 @@ def test_a_target_that_serves_as_a_fallback_only_is_spared_like_the_first() -> N
     assert in_virtual_time(scenario) == [4, 4]
 
 
-def test_with_every_target_open_none_of_them_is_called_and_the_question_is_answered() -> None:
-    """Portkey passes the breaker by where all targets are open: full traffic to what is down."""
+def test_with_every_target_open_none_is_called_and_the_question_is_answered() -> None:
+    """Portkey bypasses the breaker if all targets are open, and sends full traffic to services that are down."""
 
     async def scenario() -> None:
         rag, embedders = targets("first", "second", "third")

@@ -1,4 +1,4 @@
-"""Half-open, a call may wait a moment for the ledger's word on whether it is the probe."""
+"""While half-open, a call may wait briefly for the ledger to grant it the probe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ha_rag.clock import ManualClock
 from ha_rag.ledger.store.memory import MemoryLedger
 
 
-async def test_a_call_that_asked_in_passing_can_still_wait_for_the_answer():
+async def test_admit_soon_waits_for_a_lease_request_that_admit_started():
     clock = ManualClock()
     ledger = MemoryLedger(clock)
     changed = asyncio.Event()
@@ -21,8 +21,8 @@ async def test_a_call_that_asked_in_passing_can_still_wait_for_the_answer():
         await changed.wait()
         clock.advance(11.0)
 
-        in_passing = breaker.admit()
-        assert not in_passing.permitted
+        refused = breaker.admit()
+        assert not refused.permitted
         waited = await breaker.admit_soon()
         assert waited.permit is not None
         assert waited.probe

@@ -1,4 +1,4 @@
-"""With Redis 100 ms away no question waits for the grant of a probe: it comes when the question has gone on."""
+"""With a 100 ms round trip to Redis no question waits for a probe lease: it arrives after the question moved on."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tests.strategy.virtual_time import LoopClock, in_virtual_time
 POLICY = CircuitPolicy(min_samples=3, recovery_timeout_s=2.0, probe_successes=2)
 DOWN = ServiceError("down", status=500)
 TIMEOUT_S = 2.0
-WELL_S = 0.95 * TIMEOUT_S
-"""How long the service takes when it is well."""
+HEALTHY_S = 0.95 * TIMEOUT_S
+"""How long the service takes when it is healthy."""
 
-Ask = Callable[["House"], Awaitable[str]]
+Ask = Callable[["Harness"], Awaitable[str]]
 
 
-class FarAway(MemoryLedger):
+class SlowLedger(MemoryLedger):
     async def lease(self, *asked: Any) -> Reply:
         await asyncio.sleep(0.1)
         return await super().lease(*asked)
 
 
 class Slow(Scripted):
-    """A generator that takes its time: before the answer, or before each of three pieces."""
+    """A slow generator: it waits before the answer, or before each of three pieces."""
 
     behaviour: Any = DOWN
 
@@ -47,7 +47,7 @@ class Slow(Scripted):
             await asyncio.Event().wait()
         if self.behaviour is not None:
             raise self.behaviour
-        await asyncio.sleep(WELL_S)
+        await asyncio.sleep(HEALTHY_S)
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
         await self._behave()
@@ -59,8 +59,8 @@ class Slow(Scripted):
             yield piece
 
 
-class House:
-    """One question's house around a generator whose circuit is half-open."""
+class Harness:
+    """A RAG whose generator's circuit is half-open."""
 
     def __init__(self, circuits: CircuitRegistry, clock: LoopClock) -> None:
         self.generator = Slow()
@@ -76,7 +76,7 @@ class House:
         answer = await self.rag.query("How?")
         return str(next(a.outcome for a in answer.attempts if a.circuit == "generator.primary"))
 
-    async def hurried(self) -> str:
+    async def short_deadline(self) -> str:
         answer = await self.rag.query("How?", timeout_s=0.05)
         return str(next(a.outcome for a in answer.attempts if a.circuit == "generator.primary"))
 
@@ -87,66 +87,66 @@ class House:
 
 
 @asynccontextmanager
-async def half_open() -> AsyncIterator[House]:
+async def half_open() -> AsyncIterator[Harness]:
     clock = LoopClock()
-    ledger = FarAway(clock)
+    ledger = SlowLedger(clock)
     async with CircuitRegistry(lambda: ledger, replica="r1", clock=clock) as circuits:
-        house = House(circuits, clock)
-        while house.state == "closed":
-            await house.query()
+        harness = Harness(circuits, clock)
+        while harness.state == "closed":
+            await harness.query()
             await asyncio.sleep(0.2)
         await asyncio.sleep(TIMEOUT_S + 1.2)
-        assert house.state == "half_open"
-        house.generator.calls.clear()
-        yield house
-        await house.rag.aclose()
+        assert harness.state == "half_open"
+        harness.generator.calls.clear()
+        yield harness
+        await harness.rag.aclose()
 
 
-@pytest.mark.parametrize("ask", [House.query, House.hurried, House.stream])
-def test_questions_that_come_seldom_close_the_circuit_of_a_slow_but_healthy_service(ask: Ask) -> None:
-    """None of them waits for the probe that it set off."""
+@pytest.mark.parametrize("ask", [Harness.query, Harness.short_deadline, Harness.stream])
+def test_rare_questions_close_the_circuit_of_a_slow_but_healthy_service(ask: Ask) -> None:
+    """No question waits for the probe that it starts."""
 
     async def scenario() -> None:
-        async with half_open() as house:
-            house.generator.behaviour = None
+        async with half_open() as harness:
+            harness.generator.behaviour = None
             for _ in range(POLICY.probe_successes):
-                assert await ask(house) == "rejected"
+                assert await ask(harness) == "rejected"
                 await asyncio.sleep(60.0)
-            assert house.state == "closed"
+            assert harness.state == "closed"
 
     in_virtual_time(scenario)
 
 
-def test_a_service_that_hangs_is_left_alone_again_after_one_timeout() -> None:
+def test_a_hanging_service_is_not_called_again_after_one_timeout() -> None:
     async def scenario() -> None:
-        async with half_open() as house:
-            house.generator.behaviour = HANGS
-            await house.query()
+        async with half_open() as harness:
+            harness.generator.behaviour = HANGS
+            await harness.query()
             await asyncio.sleep(TIMEOUT_S + 0.2)
-            assert house.state == "open"
-            assert len(house.generator.calls) == 1
+            assert harness.state == "open"
+            assert len(harness.generator.calls) == 1
 
     in_virtual_time(scenario)
 
 
-def test_of_many_questions_one_leaves_its_probe_behind() -> None:
+def test_many_questions_start_only_one_probe() -> None:
     async def scenario() -> None:
-        async with half_open() as house:
-            house.generator.behaviour = None
-            assert set(await asyncio.gather(*(house.query() for _ in range(20)))) == {"rejected"}
+        async with half_open() as harness:
+            harness.generator.behaviour = None
+            assert set(await asyncio.gather(*(harness.query() for _ in range(20)))) == {"rejected"}
             await asyncio.sleep(0.1)
-            assert len(house.generator.calls) == len(house.rag._pipeline.probes) == 1
+            assert len(harness.generator.calls) == len(harness.rag._pipeline.probes) == 1
 
     in_virtual_time(scenario)
 
 
-def test_a_replica_that_stops_while_a_grant_is_on_its_way_probes_no_more() -> None:
+def test_a_replica_that_stops_before_its_lease_arrives_sends_no_probe() -> None:
     async def scenario() -> None:
-        async with half_open() as house:
-            await house.query()
-            await house.rag.aclose(bound_s=0.01)
+        async with half_open() as harness:
+            await harness.query()
+            await harness.rag.aclose(bound_s=0.01)
             await asyncio.sleep(1.0)
-            assert house.generator.calls == []
-            assert len(house.rag._pipeline.probes) == 0
+            assert harness.generator.calls == []
+            assert len(harness.rag._pipeline.probes) == 0
 
     in_virtual_time(scenario)

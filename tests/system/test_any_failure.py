@@ -1,4 +1,4 @@
-"""Whatever fails, hangs or is refused: an answer within the deadline, and attempts that tell the truth."""
+"""Whatever fails, hangs or is refused: an answer within the deadline, and correct attempts."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ RAISED = {"down": "failed", "throttled": "throttled", "invalid": "invalid", "lat
 CIRCUITS = ("closed", "open", "half_open", "probing")
 
 tiers = st.lists(st.tuples(st.sampled_from(sorted(FAILURES)), st.sampled_from(CIRCUITS)), max_size=3)
-houses = st.fixed_dictionaries(dict.fromkeys(STAGES, tiers))
+stage_plans = st.fixed_dictionaries(dict.fromkeys(STAGES, tiers))
 
 
-def built(house: dict[str, list[tuple[str, str]]]) -> Bench:
+def build(plan: dict[str, list[tuple[str, str]]]) -> Bench:
     components: dict[str, Any] = {
-        f"{stage}s": [Scripted((FAILURES[behaviour],)) for behaviour, _ in listed] for stage, listed in house.items()
+        f"{stage}s": [Scripted((FAILURES[behaviour],)) for behaviour, _ in listed] for stage, listed in plan.items()
     }
     bench = Bench(**components)
-    for stage, listed in house.items():
+    for stage, listed in plan.items():
         for n, (_, circuit) in enumerate(listed, 1):
             breaker = bench.circuits[f"{stage}.t{n}"]
             breaker.probing = circuit == "probing"
@@ -61,7 +61,7 @@ def check_stage(stage: str, listed: list[tuple[str, str]], answer: Answer, bench
         if attempt.outcome is Outcome.REJECTED:
             assert circuit in {"open", "half_open"}
         elif sent and circuit == "closed":
-            assert breaker.told == [attempt.outcome]
+            assert breaker.reported == [attempt.outcome]
         if sent and behaviour == "well":
             assert attempt.outcome is Outcome.OK
         elif sent and behaviour == "hangs":
@@ -71,23 +71,23 @@ def check_stage(stage: str, listed: list[tuple[str, str]], answer: Answer, bench
 
 
 @settings(max_examples=150, deadline=None)
-@given(house=houses, timeout_s=st.floats(0.01, 30.0))
-def test_an_answer_arrives_within_the_deadline_and_its_attempts_are_true(
-    house: dict[str, list[tuple[str, str]]], timeout_s: float
+@given(plan=stage_plans, timeout_s=st.floats(0.01, 30.0))
+def test_an_answer_arrives_within_the_deadline_and_its_attempts_are_correct(
+    plan: dict[str, list[tuple[str, str]]], timeout_s: float
 ) -> None:
-    bench = built(house)
+    bench = build(plan)
     answer = in_virtual_time(lambda: bench.rag.query("How?", timeout_s=timeout_s))
     assert answer.text
     assert answer.ms <= 1000 * timeout_s + 0.01
     assert set(answer.served_by) == set(STAGES)
-    for stage, listed in house.items():
+    for stage, listed in plan.items():
         check_stage(stage, listed, answer, bench)
         first = "t1" if listed else LAST[stage]
         assert (stage in answer.degraded_stages) == (answer.served_by[stage] != first)
 
 
 @pytest.mark.parametrize("timeout_s", [0.01, 0.3])
-def test_tiny_deadlines_vote_for_nothing_a_thousand_times_over(timeout_s: float) -> None:
+def test_calls_cut_short_by_a_thousand_short_deadlines_are_not_counted(timeout_s: float) -> None:
     bench = Bench(embedders=[Scripted((HANGS,))])
 
     async def scenario() -> None:
@@ -95,17 +95,17 @@ def test_tiny_deadlines_vote_for_nothing_a_thousand_times_over(timeout_s: float)
             await bench.rag.query("How?", timeout_s=timeout_s)
 
     in_virtual_time(scenario)
-    assert bench.circuits["embedder.t1"].told == [Outcome.CANCELLED] * 1000
+    assert bench.circuits["embedder.t1"].reported == [Outcome.CANCELLED] * 1000
 
 
 @settings(max_examples=150, deadline=None)
-@given(house=houses, leaves_after_s=st.floats(0.0, 8.0), streams=st.booleans())
-def test_a_caller_may_leave_at_any_moment_and_every_permit_is_settled_once(
-    house: dict[str, list[tuple[str, str]]], leaves_after_s: float, streams: bool
+@given(plan=stage_plans, cancel_after_s=st.floats(0.0, 8.0), streams=st.booleans())
+def test_cancelling_at_any_moment_settles_every_permit_once(
+    plan: dict[str, list[tuple[str, str]]], cancel_after_s: float, streams: bool
 ) -> None:
-    bench = built(house)
+    bench = build(plan)
 
-    async def asked() -> None:
+    async def work() -> None:
         if streams:
             async for _ in bench.rag.stream("How?"):
                 pass
@@ -113,8 +113,8 @@ def test_a_caller_may_leave_at_any_moment_and_every_permit_is_settled_once(
             await bench.rag.query("How?")
 
     async def scenario() -> None:
-        task = asyncio.create_task(asked())
-        await asyncio.wait({task}, timeout=leaves_after_s)
+        task = asyncio.create_task(work())
+        await asyncio.wait({task}, timeout=cancel_after_s)
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled() or task.exception() is None
@@ -122,4 +122,4 @@ def test_a_caller_may_leave_at_any_moment_and_every_permit_is_settled_once(
 
     in_virtual_time(scenario)
     for breaker in bench.circuits.breakers.values():
-        assert [len(recorder.told) for recorder in breaker.recorders] == [1] * len(breaker.recorders)
+        assert [len(recorder.reported) for recorder in breaker.recorders] == [1] * len(breaker.recorders)

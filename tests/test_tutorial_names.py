@@ -1,4 +1,4 @@
-"""The names that the teaching material uses: they work at once, in memory, and fail on a script."""
+"""The names used in tutorials: they work without setup, in memory, and fail as scripted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_a_question_is_answered_from_a_few_documents_in_memory() -> None:
 
 
 @pytest.mark.parametrize("stage", ["embedder", "retriever", "generator"])
-async def test_where_the_first_tier_fails_the_second_answers_and_the_answer_says_so(stage: str) -> None:
+async def test_if_the_first_tier_fails_the_second_answers_and_the_answer_says_so(stage: str) -> None:
     async with rag_of(**{stage: Script.always()}) as rag:
         answer = await rag.query(QUESTION)
     assert answer.served_by[ComponentType(stage)] == "secondary"
@@ -95,7 +95,7 @@ def test_a_program_without_an_event_loop_asks_with_query_sync() -> None:
         rag.close()
 
 
-async def test_the_systems_health_counts_calls_and_failures_of_each_component() -> None:
+async def test_system_health_counts_calls_and_failures_of_each_component() -> None:
     async with rag_of(embedder=Script.failing(first=1)) as rag:
         await rag.query(QUESTION)
         await rag.query(QUESTION)
@@ -108,7 +108,7 @@ async def test_the_systems_health_counts_calls_and_failures_of_each_component() 
     assert "failed on purpose" in status.last_error
 
 
-async def test_primary_embeddings_are_normalised_numpy_vectors_of_their_own_space() -> None:
+async def test_embeddings_are_normalised_numpy_vectors_in_their_embedders_space() -> None:
     first, second = await PrimaryEmbedder().embed(QUESTION), await SecondaryEmbedder().embed(QUESTION)
     assert first.vector.shape == (256,)
     assert np.linalg.norm(first.vector) == pytest.approx(1.0)
@@ -131,26 +131,26 @@ async def test_the_reduced_retriever_gives_at_most_two_passages(top_k: int, expe
 
 
 @pytest.mark.parametrize("embedder", [PrimaryEmbedder(), SecondaryEmbedder()])
-async def test_a_lessons_documents_are_found_by_meaning_in_both_embedders_spaces(
+async def test_documents_are_found_by_vector_in_both_embedders_spaces(
     embedder: PrimaryEmbedder | SecondaryEmbedder,
 ) -> None:
     retriever = PrimaryRetriever(list(DOCUMENTS.values()))
-    found = await retriever.retrieve("", await embedder.embed(QUESTION), 1)  # no words to search by
+    found = await retriever.retrieve("", await embedder.embed(QUESTION), 1)  # an empty question, so no keyword search
     assert [passage.document for passage in found] == ["document-1"]
 
 
-async def test_a_vector_of_another_space_is_never_searched_with() -> None:
+async def test_a_vector_of_another_space_is_never_used_for_search() -> None:
     alien = Embedding((await PrimaryEmbedder().embed(QUESTION)).vector, PrimaryEmbedder(128).space)
     assert await PrimaryRetriever(DOCUMENTS).retrieve("", alien, 3) == []
 
 
 @pytest.mark.parametrize("documents", [{}, [], "one text", {"a": " "}])
-def test_a_lesson_without_documents_is_refused(documents: dict[str, str]) -> None:
+def test_a_retriever_without_documents_is_refused(documents: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="documents"):
         PrimaryRetriever(documents)
 
 
-def test_a_lesson_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retriever_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     retriever = PrimaryRetriever(DOCUMENTS)
     assert len(list(tmp_path.iterdir())) == 1
@@ -187,9 +187,9 @@ async def test_the_example_shows_a_fallback_an_open_circuit_and_its_recovery() -
         sys.executable, "-W", "error", str(EXAMPLE), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     out, err = await process.communicate()
-    told = [line.split("embedder: ")[1].split() for line in out.decode().splitlines() if "embedder: " in line]
+    rows = [line.split("embedder: ")[1].split() for line in out.decode().splitlines() if "embedder: " in line]
     assert (process.returncode, err) == (0, b"")
-    assert told == [
+    assert rows == [
         ["secondary", "failed", "circuit:", "closed"],
         ["secondary", "failed", "circuit:", "closed"],
         ["secondary", "failed", "circuit:", "open"],
