@@ -12,7 +12,7 @@ from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.monitor.snapshot import FleetSnapshot, Override, RedisPicture
-from tests.monitor.pictures import NOW, circuit, degraded, happened, opening, picture, replica
+from tests.monitor.pictures import NOW, circuit, degraded, opening, picture, replica, timeline_event
 
 POLICY = AlertPolicy()
 OPENED = StreamEntry(
@@ -39,14 +39,14 @@ def ended(incident: Incident, snapshot: FleetSnapshot, watch: Watch | None = Non
     return over(incident, snapshot, (watch or Watch()).after(snapshot, POLICY), POLICY)
 
 
-def test_a_calm_fleet_is_worth_no_alert():
+def test_a_healthy_fleet_has_no_incidents():
     assert kinds(picture()) == []
 
 
 # ---- openings ---
 
 
-def test_an_opening_is_an_incident_that_says_what_was_seen_and_by_whom():
+def test_an_opening_is_an_incident_with_counts_and_replica():
     assert (
         Incident(
             key="open:embedder.primary",
@@ -70,11 +70,11 @@ def test_an_opening_is_an_incident_that_says_what_was_seen_and_by_whom():
     ],
     ids=["a failed probe", "no change", "a closing", "by hand"],
 )
-def test_no_other_event_is_an_opening(event):
+def test_other_events_are_not_openings(event):
     assert opened(event) is None
 
 
-def test_an_opening_is_over_once_the_circuit_has_closed_or_nobody_asks_it():
+def test_an_opening_is_resolved_once_the_circuit_is_closed_or_without_traffic():
     assert ended(TOLD, picture(circuits=(OPEN,))) == ""
     assert ended(TOLD, picture(circuits=(circuit(state="half_open"),))) == ""
     assert ended(TOLD, picture(circuits=(circuit(state="half_open", waiting=True),))) == "it waits for traffic"
@@ -82,7 +82,7 @@ def test_an_opening_is_over_once_the_circuit_has_closed_or_nobody_asks_it():
     assert ended(TOLD, picture(circuits=())) == "nobody uses it any more"
 
 
-def test_a_circuit_that_stays_open_is_told_again_as_critical():
+def test_a_circuit_that_stays_open_is_a_critical_incident():
     young = replace(TOLD, since_ms=round(1000 * (NOW - 59)))
     old = replace(TOLD, since_ms=round(1000 * (NOW - 60)))
 
@@ -94,7 +94,7 @@ def test_a_circuit_that_stays_open_is_told_again_as_critical():
     assert ended(told, picture()) == "it has closed"
 
 
-def test_a_half_open_circuit_that_waits_for_traffic_or_is_in_an_operators_hand_is_not_told_again():
+def test_a_waiting_or_overridden_circuit_is_no_long_open_incident():
     old = replace(TOLD, since_ms=0)
     forced = Override(mode="open", reason="maintenance", by="op", ends_in_s=None)
 
@@ -102,7 +102,7 @@ def test_a_half_open_circuit_that_waits_for_traffic_or_is_in_an_operators_hand_i
     assert kinds(picture(circuits=(replace(OPEN, override=forced),)), told=(old,)) == []
 
 
-def test_many_openings_in_a_short_time_are_flapping_and_then_no_news_one_by_one():
+def test_many_openings_are_flapping_and_replace_single_openings():
     often = tuple(opening(NOW - 10 * n) for n in range(3))
 
     assert kinds(picture(timeline=often[:2])) == []
@@ -118,8 +118,8 @@ def test_many_openings_in_a_short_time_are_flapping_and_then_no_news_one_by_one(
 # ---- replicas ---
 
 
-def test_a_replica_that_is_lost_is_an_incident_until_one_of_its_name_is_back():
-    lost = happened("replica_lost", NOW - 5, by="b", reason="no heartbeat for 6 s")
+def test_a_lost_replica_is_an_incident_until_its_name_is_back():
+    lost = timeline_event("replica_lost", NOW - 5, by="b", reason="no heartbeat for 6 s")
 
     (incident,) = standing(picture(timeline=(lost,)), Watch(), POLICY, {})
 
@@ -129,9 +129,9 @@ def test_a_replica_that_is_lost_is_an_incident_until_one_of_its_name_is_back():
     assert ended(incident, picture(at=NOW + 3600)) == "it has not come back"
 
 
-def test_a_replica_that_stopped_cleanly_or_has_come_back_since_is_none():
+def test_a_replica_that_stopped_cleanly_or_is_back_is_no_incident():
     lost, back, left = (
-        happened(kind, at, by="b")
+        timeline_event(kind, at, by="b")
         for kind, at in [("replica_lost", NOW - 30), ("replica_joined", NOW - 20), ("replica_left", NOW - 10)]
     )
 
@@ -143,7 +143,7 @@ def test_a_replica_that_stopped_cleanly_or_has_come_back_since_is_none():
 # ---- answers and Redis ---
 
 
-def test_degraded_answers_are_told_once_they_have_lasted():
+def test_degraded_answers_are_an_incident_once_they_have_lasted():
     watch = Watch().after(picture(at=NOW - 60, traffic=degraded(0.5)), POLICY)
 
     assert kinds(picture(at=NOW - 1, traffic=degraded(0.9)), watch) == []
@@ -152,14 +152,14 @@ def test_degraded_answers_are_told_once_they_have_lasted():
     assert kinds(picture(traffic=degraded(0.9, per_s=0.0)), watch) == []
 
 
-def test_a_moment_of_whole_answers_starts_the_time_anew():
+def test_a_moment_without_degraded_answers_restarts_the_time():
     watch = Watch().after(picture(at=NOW - 60, traffic=degraded(0.9)), POLICY)
     watch = watch.after(picture(at=NOW - 30), POLICY)
 
     assert kinds(picture(traffic=degraded(0.9)), watch) == []
 
 
-def test_redis_is_told_of_once_it_has_been_away_for_a_while():
+def test_redis_is_an_incident_once_it_was_unreachable_for_a_while():
     away = RedisPicture(configured=True, reachable=False, problem="refused")
     watch = Watch().after(picture(at=NOW - 5, redis=away), POLICY)
 
@@ -170,7 +170,7 @@ def test_redis_is_told_of_once_it_has_been_away_for_a_while():
     assert ended(incident, picture(), watch) == "it is heard again"
 
 
-def test_an_incident_comes_back_from_the_store_as_it_was_and_nonsense_is_left_out():
+def test_an_incident_survives_serialization_and_invalid_input_is_ignored():
     assert Incident.of_wire(TOLD.wire()) == TOLD
     assert [Incident.of_wire(text) for text in ("", "[]", "{}", '{"key": 1, "no": 2}')] == [None] * 4
 
@@ -184,6 +184,6 @@ def test_an_incident_comes_back_from_the_store_as_it_was_and_nonsense_is_left_ou
         ({"group_s": -1}, "group_s = -1: must be between 0 and 86400"),
     ],
 )
-def test_an_impossible_policy_is_refused_by_name(facts, message):
+def test_an_invalid_policy_is_refused_with_its_field(facts, message):
     with pytest.raises(ConfigurationError, match=message):
         AlertPolicy(**facts)

@@ -30,7 +30,7 @@ async def shaped(request: pytest.FixtureRequest, chromium: Browser) -> AsyncIter
     await context.close()
 
 
-async def test_in_the_middle_of_an_outage_everybody_can_read_it(shaped: Reader, fleet: Fleet):
+async def test_the_page_is_accessible_during_an_outage(shaped: Reader, fleet: Fleet):
     await fleet.provider.fail("embeddings")
     for _ in range(3):
         await fleet.replicas[0].ask()

@@ -16,7 +16,7 @@ CIRCUIT = "embedder.primary"
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-async def test_it_says_so_and_recovers_when_the_server_is_back(
+async def test_the_page_shows_a_lost_connection_and_reconnects(
     reader: Reader, fleet: Fleet, dashboard: Server, how: str
 ):
     verdict = reader.page.get_by_role("status")

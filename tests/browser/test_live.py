@@ -15,7 +15,7 @@ CIRCUIT = "embedder.primary"
 AT_MOST_S = 1.0
 
 
-async def test_a_page_of_a_fleet_that_is_well_says_so_and_complains_of_nothing(reader: Reader, fleet: Fleet):
+async def test_the_page_of_a_healthy_fleet_says_so_without_console_errors(reader: Reader, fleet: Fleet):
     await reader.open(fleet.replicas[0].url)
 
     await reader.until_says(reader.page.get_by_role("status"), "All circuits closed")
@@ -28,9 +28,7 @@ async def test_a_page_of_a_fleet_that_is_well_says_so_and_complains_of_nothing(r
     assert reader.asked == {fleet.replicas[0].url}
 
 
-async def test_a_circuit_that_an_outage_opens_turns_red_within_a_second_and_names_who_saw_it(
-    reader: Reader, fleet: Fleet
-):
+async def test_an_opened_circuit_turns_red_within_a_second_and_names_the_replica(reader: Reader, fleet: Fleet):
     struck, other = fleet.replicas
     await reader.open(other.url)
     turned = await reader.watch(CIRCUIT, "open")

@@ -30,7 +30,7 @@ async def nothing_ran(reader: Reader) -> bool:
     return await reader.page.evaluate("() => window.hacked") is None and not reader.complaints
 
 
-async def test_an_order_given_on_one_replicas_page_reaches_another_replicas_calls(reader: Reader, fleet: Fleet):
+async def test_an_override_set_on_one_replicas_page_applies_to_another_replica(reader: Reader, fleet: Fleet):
     one, other = fleet.replicas
     await reader.open(one.url)
 
@@ -49,7 +49,7 @@ async def test_an_order_given_on_one_replicas_page_reaches_another_replicas_call
     assert (await other.circuit(CIRCUIT))["override"] is None
 
 
-async def test_a_question_and_a_document_with_a_script_in_them_stay_text(reader: Reader, fleet: Fleet):
+async def test_scripts_in_questions_and_documents_stay_text(reader: Reader, fleet: Fleet):
     replica = fleet.replicas[0]
     async with aiohttp.ClientSession() as session:
         document = {"id": "hostile", "text": f"Quokkas hop. {HOSTILE} </textarea><h1>Quokkas</h1>"}
@@ -67,7 +67,7 @@ async def test_a_question_and_a_document_with_a_script_in_them_stay_text(reader:
                 assert reply.status == 200
 
 
-async def test_the_path_of_an_answer_shows_who_stepped_in(reader: Reader, fleet: Fleet):
+async def test_the_path_of_an_answer_shows_the_fallback(reader: Reader, fleet: Fleet):
     await fleet.provider.fail("embeddings")
     await reader.open(fleet.replicas[0].url)
     answer = await reader.ask("How does a circuit recover?")
@@ -75,7 +75,7 @@ async def test_the_path_of_an_answer_shows_who_stepped_in(reader: Reader, fleet:
     assert "secondary" in (await answer.locator("svg.path").get_attribute("aria-label") or "")
 
 
-async def test_all_of_it_works_with_the_keyboard_and_the_focus_stays_while_pictures_come(reader: Reader, fleet: Fleet):
+async def test_the_page_works_with_the_keyboard_and_updates_keep_the_focus(reader: Reader, fleet: Fleet):
     page = reader.page
     await reader.open(fleet.replicas[0].url)
     await page.keyboard.press("Tab")
@@ -121,7 +121,7 @@ def secrets() -> dict[str, str]:
     return {"HA_RAG_API_KEYS": "sesame", "HA_RAG_ADMIN_TOKEN": "operators-only"}
 
 
-async def test_a_server_with_secrets_asks_for_its_key_and_for_the_operators_token(
+async def test_a_server_with_secrets_asks_for_its_key_and_for_the_operator_token(
     reader: Reader, fleet: Fleet, dashboard: Server, secrets: dict[str, str]
 ):
     page = reader.page
