@@ -1,4 +1,4 @@
-"""Messages go to whom they are meant for, over real sockets, and a failure is told without the address."""
+"""Delivery over real sockets: redirects are not followed, and failures are logged without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ha_rag.alerting.delivery import AppriseDelivery
 from ha_rag.errors import ConfigurationError
 from tests.components.canned import canned_service, raw_service, reply
 
-pytestmark = pytest.mark.filterwarnings("ignore:'.*' is deprecated:DeprecationWarning")  # by apprise's many plug-ins
+pytestmark = pytest.mark.filterwarnings("ignore:'.*' is deprecated:DeprecationWarning")  # from apprise's plug-ins
 TOKEN = "T0ken-of-a-receiver"
 
 

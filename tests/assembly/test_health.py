@@ -75,7 +75,7 @@ async def test_without_redis_and_services_a_replica_is_degraded_but_ready(tmp_pa
 
     assert ready.status == 200
     assert (told["status"], told["shared_state"]) == ("degraded", "local")
-    assert "the shared state is local: Redis has not been heard of lately" in told["reasons"]
+    assert "the shared state is local: Redis is unreachable" in told["reasons"]
 
 
 async def test_a_replica_is_not_ready_until_its_index_can_be_read(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The terminal view, from its rendered text."""
+"""The rendered text of the terminal view."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ha_rag.dashboards.plain_text import harmless
-from ha_rag.dashboards.terminal import Room, draw
+from ha_rag.dashboards.plain_text import sanitized
+from ha_rag.dashboards.terminal import Viewport, draw
 from ha_rag.monitor.snapshot import Differing, Override, Rate, RedisPicture, State, TrafficPoint
 from tests.monitor.pictures import CALM, circuit, opening, picture, replica, timeline_event
 
@@ -23,7 +23,7 @@ def rendered(shown, width: int = 120, *, colour: bool = False, height: int = 60,
     console = Console(
         file=out, width=width, height=height, force_terminal=colour, color_system="standard" if colour else None
     )
-    console.print(draw(shown, Room(width=width, height=height, plain=plain), **more))
+    console.print(draw(shown, Viewport(width=width, height=height, plain=plain), **more))
     return out.getvalue()
 
 
@@ -69,11 +69,11 @@ def test_a_half_open_circuit_without_traffic_is_shown_as_waiting():
 
 
 def test_overrides_and_differing_replicas_are_shown():
-    word = Override(mode="open", reason="maintenance", by="mia", ends_in_s=None)
+    override = Override(mode="open", reason="maintenance", by="mia", ends_in_s=None)
     differing = (Differing(replica="rag-3", state="half_open"),)
-    text = rendered(picture(circuits=(replace(OPEN, override=word, differing=differing),)), 200)
+    text = rendered(picture(circuits=(replace(OPEN, override=override, differing=differing),)), 200)
 
-    assert "(open by hand)" in text
+    assert "(override: open)" in text
     assert "maintenance (mia); seen by rag-2; rag-3: half-open there" in text
 
 
@@ -128,7 +128,7 @@ def test_traffic_is_shown_by_tier_and_redis_with_its_problem():
     text = rendered(shown)
 
     assert "5.0/s, 75% degraded, p50 2.0 ms, p99 9.0 ms; generator: primary 25%, extractive 75%" in text
-    assert "■ Redis: not reachable (Connection refused)" in text
+    assert "■ Redis: unreachable (Connection refused)" in text
 
 
 def test_events_are_shown_newest_first_with_cause():
@@ -144,7 +144,7 @@ def test_events_are_shown_newest_first_with_cause():
     assert lines == [
         "replica rag-2 is lost  no heartbeat for 6 s",
         "c: half-open -> closed  2 good probes; by rag-1",
-        "Redis is not heard  refused",
+        "Redis is unreachable  refused",
     ]
 
 
@@ -166,18 +166,18 @@ def test_untrusted_text_cannot_send_control_sequences_or_markup():
 
 @given(st.text())
 def test_sanitized_text_stays_on_one_line(text):
-    shown = harmless(text)
+    shown = sanitized(text)
     assert len(shown) <= 300
     assert all(c.isprintable() or c == " " for c in shown if c.isascii())
 
 
 @pytest.mark.parametrize("width", range(76, 140, 4))
 def test_a_long_history_does_not_truncate_names_or_states(width):
-    """A fleet that had run for half a minute lost the ends of its circuits' names at 80 columns."""
-    long_ago = tuple(rate(0.5) for _ in range(120))
+    """Regression: after half a minute of history, names were truncated at 80 columns."""
+    history = tuple(rate(0.5) for _ in range(120))
     names = ["embedder.primary", "generator.extractive", "retriever.lexical"]
-    waits = circuit(name="embedder.secondary", history=long_ago, state="half_open", waiting=True)
-    closed = tuple(circuit(name=name, history=long_ago) for name in names)
+    waits = circuit(name="embedder.secondary", history=history, state="half_open", waiting=True)
+    closed = tuple(circuit(name=name, history=history) for name in names)
     for circuits in [closed, (*closed, waits)]:
         shown = rendered(picture(circuits=circuits), width=width)
         assert all(f"{circuit.name} " in shown for circuit in circuits)
@@ -188,8 +188,10 @@ def test_a_long_history_does_not_truncate_names_or_states(width):
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_a_long_reason_does_not_truncate_names_or_states(width):
-    said = circuit(name="generator.extractive", state="half_open", waiting=True, reason="why " * 100, voters=("rag-1",))
-    shown = rendered(picture(circuits=(said, circuit(name="retriever.secondary"))), width=width)
+    waiting = circuit(
+        name="generator.extractive", state="half_open", waiting=True, reason="why " * 100, voters=("rag-1",)
+    )
+    shown = rendered(picture(circuits=(waiting, circuit(name="retriever.secondary"))), width=width)
     line = next(line for line in shown.splitlines() if line.startswith("generator.extractive"))
     assert "waiting for traffic" in line
     assert len(line) <= width
