@@ -1,4 +1,4 @@
-"""A phone, a dark room, and who cannot see the screen."""
+"""Accessibility and layout: light and dark theme, phone, screen readers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
-from tests.browser.reader import Reader
+from tests.browser.dashboard_page import DashboardPage
 from tests.fleet.processes import Fleet
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,22 +24,24 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 @pytest_asyncio.fixture(loop_scope="session", params=SHAPES)
-async def shaped(request: pytest.FixtureRequest, chromium: Browser) -> AsyncIterator[Reader]:
+async def shaped(request: pytest.FixtureRequest, chromium: Browser) -> AsyncIterator[DashboardPage]:
     context = await chromium.new_context(**SHAPES[request.param])
-    yield Reader(await context.new_page())
+    yield DashboardPage(await context.new_page())
     await context.close()
 
 
-async def test_in_the_middle_of_an_outage_everybody_can_read_it(shaped: Reader, fleet: Fleet):
+async def test_the_page_is_accessible_during_an_outage(shaped: DashboardPage, fleet: Fleet):
     await fleet.provider.fail("embeddings")
     for _ in range(3):
         await fleet.replicas[0].ask()
     await shaped.open(fleet.replicas[0].url)
-    await shaped.until_says(shaped.circuit(CIRCUIT), "open")
+    await shaped.until_text(shaped.circuit(CIRCUIT), "open")
     await shaped.ask("How does a circuit recover?")
 
     assert not await shaped.scrolls_sideways()
-    found = await Axe().run(shaped.page)
-    grave = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"][:300]) for one in grave] == []
-    assert shaped.complaints == []
+    report = await Axe().run(shaped.page)
+    violations = [each for each in report.response["violations"] if each["impact"] in ("serious", "critical")]
+    assert [
+        (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"][:300]) for each in violations
+    ] == []
+    assert shaped.problems == []

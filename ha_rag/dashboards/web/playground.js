@@ -1,20 +1,20 @@
-// The playground: a question, its answer with citations, and the way it took.
+// The playground: a question, its answer with citations, and the path through the tiers.
 
 import { cell, element, one } from "./dom.js";
-import { authorized } from "./link.js";
+import { authorized } from "./stream.js";
 import { drawPath } from "./path.js";
-import { ms } from "./words.js";
+import { ms } from "./format.js";
 
-export function makePlayground(onKeyWanted) {
+export function makePlayground(onKeyRequired) {
   const form = one("#ask form");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = one("button", form);
     button.disabled = true;
     try {
-      show(await ask(onKeyWanted));
-    } catch (problem) {
-      showTrouble(problem.message);
+      show(await ask(onKeyRequired));
+    } catch (error) {
+      showError(error.message);
     }
     one("#ask article").hidden = false;
     button.disabled = false;
@@ -24,26 +24,26 @@ export function makePlayground(onKeyWanted) {
   });
 }
 
-async function ask(onKeyWanted) {
+async function ask(onKeyRequired) {
   const body = JSON.stringify({ question: one("#question").value, top_k: Number(one("#top-k").value) });
   const reply = await fetch("/v1/query", { method: "POST", headers: { "Content-Type": "application/json", ...authorized() }, body });
-  if (reply.status === 401) onKeyWanted();
-  if (reply.status === 404) throw new Error("This dashboard takes no questions itself: ask a replica, or the address in front of them.");
-  const told = await reply.json();
-  if (!reply.ok) throw new Error(told.error.message);
-  return told;
+  if (reply.status === 401) onKeyRequired();
+  if (reply.status === 404) throw new Error("This dashboard does not answer questions. Open the page of a replica or of the front.");
+  const content = await reply.json();
+  if (!reply.ok) throw new Error(content.error.message);
+  return content;
 }
 
-// The first words of a passage, without Markdown's marks; the whole of it opens below.
-const beginning = (text) => text.replace(/^#{1,6} .*$/m, "").replace(/[#`*|]/g, " ").replace(/\s+/g, " ").trim();
+// The beginning of a passage without Markdown; the full text opens below.
+const excerpt = (text) => text.replace(/^#{1,6} .*$/m, "").replace(/[#`*|]/g, " ").replace(/\s+/g, " ").trim();
 
 function show(answer) {
   const article = one("#ask article");
   const text = one(".text", article);
   text.className = "text";
   text.textContent = answer.answer;
-  const how = answer.degraded ? `degraded: ${answer.degraded_stages.join(", ")}` : "in full";
-  one(".served", article).textContent = `${how}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`;
+  const quality = answer.degraded ? `degraded: ${answer.degraded_stages.join(", ")}` : "not degraded";
+  one(".served", article).textContent = `${quality}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`;
   drawPath(one(".path", article), answer);
   one(".citations", article).replaceChildren(...answer.citations.map(citation));
   one("details tbody", article).replaceChildren(
@@ -52,11 +52,11 @@ function show(answer) {
 }
 
 function citation({ n, document: name, text }) {
-  const summary = element("summary", { text: name }, element("span", { text: beginning(text), cls: "beginning" }));
+  const summary = element("summary", { text: name }, element("span", { text: excerpt(text), cls: "excerpt" }));
   return element("li", { value: n }, element("details", {}, summary, element("p", { text, cls: "passage" })));
 }
 
-function showTrouble(message) {
+function showError(message) {
   const article = one("#ask article");
   const text = one(".text", article);
   text.className = "text error";

@@ -1,4 +1,4 @@
-"""Who came and who went between two looks at the heartbeats."""
+"""Which replicas joined and left between two polls."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ha_rag.ledger.sync.pace import Pace
 from ha_rag.monitor.snapshot import TimelineEvent
 
 MISSED_BEATS = 2.5
-"""Who vanishes with so many heartbeats missed did not say goodbye: a clean stop strikes itself off at once."""
+"""A replica that is gone after missing this many heartbeats was lost: a clean stop removes its heartbeat at once."""
 
 
-def arrivals(
+def membership_events(
     before: Sequence[ReplicaReport], now: Sequence[ReplicaReport], now_ms: int, at: float
 ) -> Iterable[TimelineEvent]:
-    """What to tell of. `now_ms`: the ledger's clock at the second look; `at`: this process's, in seconds."""
+    """Events for the changes from `before` to `now`. `now_ms`: the ledger's clock; `at`: our clock, in seconds."""
     missed_s = MISSED_BEATS * Pace(max(1, len(before))).beat_s
-    known, living = {r.incarnation for r in before}, {r.incarnation for r in now}
+    known, alive = {r.incarnation for r in before}, {r.incarnation for r in now}
     for replica in now:
         if replica.incarnation not in known:
             yield TimelineEvent(id="", at=at, kind="replica_joined", by=replica.name, reason="joined the fleet")
     for replica in before:
-        if replica.incarnation in living:
+        if replica.incarnation in alive:
             continue
         silent_s = (now_ms - replica.at_ms) / 1000
         if silent_s > missed_s:

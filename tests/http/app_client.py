@@ -1,4 +1,4 @@
-"""A client that calls the application without a socket, and stand-ins for the floors below."""
+"""A client that calls the ASGI application without a socket, and stubs for the packages below HTTP."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Reply:
 
     @property
     def error(self) -> tuple[str, str, str | None]:
-        """Type, message and param of an error, whose form is checked on the way."""
+        """Type, message and param of an error; asserts its form."""
         assert set(self.json) == {"error"}
         assert set(self.json["error"]) == {"type", "message", "param"}
         return self.json["error"]["type"], self.json["error"]["message"], self.json["error"]["param"]
 
 
-class Street:
-    """Calls `app` as a browser or a program at `peer` would."""
+class AppClient:
+    """Calls `app` as a client at the address `peer`."""
 
     def __init__(self, app: ASGIApp, peer: str = "127.0.0.1") -> None:
         self.app = app
@@ -60,9 +60,9 @@ class Street:
         query: Mapping[str, str] | None = None,
         pairs: Sequence[tuple[str, str]] = (),
     ) -> Reply:
-        """`body`: bytes as they are, anything else as JSON. `chunks`: a body in pieces, of no announced length.
+        """`body`: bytes as they are, anything else as JSON. `chunks`: a chunked body, without a Content-Length.
 
-        `pairs`: headers that may come more than once, instead of the usual ones of that name.
+        `pairs`: headers that may be repeated; they replace the default ones of that name.
         """
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"host": "127.0.0.1:8000", "content-type": "application/json", **(headers or {})}
@@ -80,10 +80,10 @@ class Street:
         async def send(message: Message) -> None:
             out.append(message)
 
-        asked = self._scope(method, path, sent) | {"query_string": urlencode(query or {}).encode()}
-        once = [(name, value) for name, value in asked["headers"] if name.decode() not in dict(pairs)]
-        asked["headers"] = [*once, *((name.encode(), value.encode("latin-1")) for name, value in pairs)]
-        await self.app(asked, receive, send)
+        scope = self._scope(method, path, sent) | {"query_string": urlencode(query or {}).encode()}
+        once = [(name, value) for name, value in scope["headers"] if name.decode() not in dict(pairs)]
+        scope["headers"] = [*once, *((name.encode(), value.encode("latin-1")) for name, value in pairs)]
+        await self.app(scope, receive, send)
         out = [message for message in out if message["type"].startswith("http.response")]
         started = {name.decode(): value.decode() for name, value in out[0]["headers"]}
         return Reply(out[0]["status"], started, b"".join(message.get("body", b"") for message in out[1:]))
@@ -116,24 +116,24 @@ ANSWER = Answer(
 
 @dataclass
 class StubRag:
-    """Answers with ANSWER, or as `does` does."""
+    """Answers with ANSWER, after running `action`. `breaks`: streams end with an error."""
 
-    does: Callable[[], Any] | None = None
+    action: Callable[[], Any] | None = None
     breaks: bool = False
-    asked: list[tuple[str, int, float | None]] = field(default_factory=list)
+    queries: list[tuple[str, int, float | None]] = field(default_factory=list)
     health: dict[str, ComponentStatus] = field(default_factory=dict)
 
     async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None) -> Answer:
-        self.asked.append((question, top_k, timeout_s))
-        if self.does is not None:
-            await self.does()
+        self.queries.append((question, top_k, timeout_s))
+        if self.action is not None:
+            await self.action()
         return replace(ANSWER, question=question)
 
     async def stream(
         self, question: str, top_k: int = 3, timeout_s: float | None = None
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
-        if self.does is not None:
-            await self.does()
+        if self.action is not None:
+            await self.action()
         yield AnswerStarted("a1", ANSWER.served_by, ())
         for piece in ("By a ", "probe [1]."):
             yield AnswerPiece(piece)
@@ -143,13 +143,13 @@ class StubRag:
         return self.health
 
 
-def report(name: str, **facts: Any) -> CircuitReport:
+def report(name: str, **fields: Any) -> CircuitReport:
     calm = CircuitReport(name, CircuitState.CLOSED, None, 0, 0.0, 0.0, 0, None, "", "", (), 0, None, "fleet")
-    return replace(calm, **facts)
+    return replace(calm, **fields)
 
 
 class StubCircuits:
-    """Two circuits, whose overrides are remembered."""
+    """Two circuits; keeps overrides."""
 
     replica = "rag-1"
     ledger = None
@@ -171,14 +171,14 @@ class StubCircuits:
     async def end_override(self, name: str, *, by: str) -> CircuitReport:
         return self._set(name, None)
 
-    def _set(self, name: str, word: OverrideReport | None) -> CircuitReport:
+    def _set(self, name: str, override: OverrideReport | None) -> CircuitReport:
         if name not in self.reports:
             raise UnknownCircuitError(name, tuple(self.reports))
-        self.reports[name] = replace(self.reports[name], override=word)
+        self.reports[name] = replace(self.reports[name], override=override)
         return self.reports[name]
 
     def add_sink(self, sink: Sink) -> None:
-        """Nothing happens here."""
+        """Ignores the sink: no events happen here."""
 
     async def fleet(self) -> FleetReport:
         return FleetReport(self.beats, self.shared_state)
@@ -186,36 +186,36 @@ class StubCircuits:
 
 @dataclass
 class StubDocuments:
-    """Holds texts in a dict; `fails` is raised by every change."""
+    """Keeps texts in a dict; every change raises `error` if set."""
 
-    held: dict[str, str] = field(default_factory=dict)
-    fails: Exception | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+    error: Exception | None = None
     problem: str | None = None
     readable: bool = True
 
     async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
-        if self.fails:
-            raise self.fails
+        if self.error:
+            raise self.error
         name = document or "text-1"
-        replaced = name in self.held
-        self.held[name] = text
+        replaced = name in self.texts
+        self.texts[name] = text
         return Indexed(document=name, passages=1, replaced=replaced)
 
     async def delete(self, document: str) -> bool:
-        if self.fails:
-            raise self.fails
-        return self.held.pop(document, None) is not None
+        if self.error:
+            raise self.error
+        return self.texts.pop(document, None) is not None
 
     def loaded(self) -> bool:
         return self.readable
 
     def status(self) -> dict[str, Any]:
-        return {"documents": len(self.held), "passages": 0, "spaces": {}, "problem": self.problem}
+        return {"documents": len(self.texts), "passages": 0, "spaces": {}, "problem": self.problem}
 
 
 @dataclass
-class House:
-    """An application over stand-ins, and the stand-ins."""
+class StubReplica:
+    """A replica's application over stubs, and the stubs."""
 
     rag: StubRag = field(default_factory=StubRag)
     circuits: StubCircuits = field(default_factory=StubCircuits)
@@ -233,5 +233,5 @@ class House:
         )
         self.app = build_app(self.service)
 
-    def street(self, peer: str = "127.0.0.1") -> Street:
-        return Street(self.app, peer)
+    def client(self, peer: str = "127.0.0.1") -> AppClient:
+        return AppClient(self.app, peer)

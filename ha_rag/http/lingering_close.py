@@ -1,4 +1,4 @@
-"""Hanging up on a client such that it hears the last answer, and has to hang up itself before long."""
+"""Lingering close of a connection."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 LINGER_S = 2.0
-"""How long a client that still sends has to stop, once it has its answer."""
+"""How long a client that is still sending may continue after its answer."""
 
 
-class HangingUp:
-    """A connection's transport, with another `close`. For one event loop.
+class LingeringClose:
+    """Wraps a transport; `close` lingers. For one event loop.
 
-    A socket that is closed while bytes wait in it resets the connection, and the client may lose the answer with it
-    (RFC 9112, 9.6). So as long as `is_sending` says that more of a request is to come, only the answering half is
-    closed, and the other one after `LINGER_S`, or when the client has closed it. A client that does not take its last
-    answer is not waited for longer than `unread_s`.
+    Closing a socket with unread input resets the connection, and the client may lose the answer (RFC 9112, 9.6). So
+    while `is_sending` reports that more of a request is to come, `close` shuts down the write side only; the read side
+    follows after `LINGER_S`, or when the client closes it. A client that does not read its last answer is aborted after
+    `unread_s`.
     """
 
     def __init__(self, transport: asyncio.Transport, unread_s: float, is_sending: Callable[[], bool]) -> None:
@@ -31,11 +31,11 @@ class HangingUp:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether no more is to be said."""
+        """Whether `close` was called or the transport is closing."""
         return self._closing or self._transport.is_closing()
 
     def close(self) -> None:
-        """Ends the connection as described above."""
+        """Closes the connection as described above."""
         if self.is_closing():
             return
         self._closing = True
@@ -49,8 +49,8 @@ class HangingUp:
             self._transport.close()
             self._timer = loop.call_later(self._unread_s, self._transport.abort)
 
-    def ended(self) -> None:
-        """The connection is gone."""
+    def connection_lost(self) -> None:
+        """The connection has ended."""
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()

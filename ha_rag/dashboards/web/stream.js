@@ -1,42 +1,42 @@
-// What the server tells, live: server-sent events read with fetch, since an EventSource can carry no key.
-// It comes back by itself, further and further apart, and goes on after the last event that it has heard.
+// The live event stream, read with fetch because EventSource cannot send an API key. Reconnects with backoff, and
+// continues after the last event received.
 
 const KEY = "ha_rag key";
-const LONGEST_WAIT_MS = 10_000;
-const SILENCE_MS = 5_000; // the server speaks every second
+const MAX_BACKOFF_MS = 10_000;
+const SILENCE_MS = 5_000; // the server sends something every second
 
 export const key = { get: () => sessionStorage.getItem(KEY), set: (value) => sessionStorage.setItem(KEY, value) };
 export const authorized = (token = key.get()) => (token ? { Authorization: `Bearer ${token}` } : {});
 
-export async function listen({ onEvent, onFleet, onUp, onDown, onKeyWanted }) {
+export async function listen({ onEvent, onFleet, onUp, onDown, onKeyRequired }) {
   let lastId = "";
   for (let failures = 0; ; failures += 1) {
     try {
-      const heard = (kind, id, data) => {
+      const onMessage = (kind, id, data) => {
         failures = 0;
         lastId = id || lastId;
         onUp();
         if (kind === "fleet") onFleet(data);
         else onEvent(data);
       };
-      await readOnce(lastId, heard, onKeyWanted);
+      await readOnce(lastId, onMessage, onKeyRequired);
       onDown();
     } catch {
       onDown();
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(LONGEST_WAIT_MS, 500 * 2 ** failures)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(MAX_BACKOFF_MS, 500 * 2 ** failures)));
   }
 }
 
-async function readOnce(lastId, heard, onKeyWanted) {
-  const giveUp = new AbortController();
-  let silence = setTimeout(() => giveUp.abort(), SILENCE_MS);
+async function readOnce(lastId, onMessage, onKeyRequired) {
+  const aborter = new AbortController();
+  let timeout = setTimeout(() => aborter.abort(), SILENCE_MS);
   const headers = { Accept: "text/event-stream", ...authorized(), ...(lastId ? { "Last-Event-ID": lastId } : {}) };
   try {
-    const reply = await fetch("/v1/events?fleet=true", { headers, signal: giveUp.signal, cache: "no-store" });
+    const reply = await fetch("/v1/events?fleet=true", { headers, signal: aborter.signal, cache: "no-store" });
     if (reply.status === 401) {
-      clearTimeout(silence);
-      await onKeyWanted();
+      clearTimeout(timeout);
+      await onKeyRequired();
       return;
     }
     if (!reply.ok) throw new Error(String(reply.status));
@@ -45,20 +45,20 @@ async function readOnce(lastId, heard, onKeyWanted) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      clearTimeout(silence);
-      silence = setTimeout(() => giveUp.abort(), SILENCE_MS);
+      clearTimeout(timeout);
+      timeout = setTimeout(() => aborter.abort(), SILENCE_MS);
       const messages = (text + value).split("\n\n");
       text = messages.pop();
-      messages.forEach((message) => told(message, heard));
+      messages.forEach((message) => dispatch(message, onMessage));
     }
   } finally {
-    clearTimeout(silence);
+    clearTimeout(timeout);
   }
 }
 
-function told(message, heard) {
+function dispatch(message, onMessage) {
   const fields = Object.fromEntries(
     message.split("\n").filter((line) => /^(event|id|data):/.test(line)).map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
   );
-  if (fields.data) heard(fields.event ?? "message", fields.id, JSON.parse(fields.data));
+  if (fields.data) onMessage(fields.event ?? "message", fields.id, JSON.parse(fields.data));
 }

@@ -1,4 +1,4 @@
-"""The dashboard as a process of its own, with the secrets that a test wants; may be killed and started again."""
+"""The dashboard as a separate process; can be killed and restarted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.fleet.processes import Process, until_ready
 from tests.ports import free_port
 
 
-class Server(Process):
-    """`python -m workers.dashboard` over the Redis of a fleet. Its port outlives a restart."""
+class DashboardProcess(Process):
+    """`python -m workers.dashboard` on the Redis of a fleet. It keeps its port over restarts."""
 
     def __init__(self, folder: Path, redis_url: str, secrets: Mapping[str, str] = {}) -> None:
         port = free_port()
@@ -23,13 +23,13 @@ class Server(Process):
         command = [sys.executable, "-m", "workers.dashboard", "--port", str(port), "--config", str(config)]
         super().__init__("dashboard", command, folder, {"HA_RAG_REPLICA": "dashboard", **secrets})
 
-    def keeping(self, secrets: Mapping[str, str]) -> Server:
-        """It, with these secrets in its environment from the next start on."""
+    def with_secrets(self, secrets: Mapping[str, str]) -> DashboardProcess:
+        """Sets these secrets in its environment for the next start."""
         self._environment |= secrets
         return self
 
-    async def started(self) -> Server:
-        """It, once it serves."""
+    async def started(self) -> DashboardProcess:
+        """Starts it, and waits until it serves."""
         self.start()
         await until_ready(self._serves, self)
         return self
