@@ -83,7 +83,7 @@ class Alerter:
 
     async def _done(self, events: Sequence[StreamEntry]) -> None:
         for event in events:
-            await self._store.done(event)
+            await self._store.acknowledge(event)
             self._held.pop((event.circuit, event.id), None)
 
     async def _tell_of_redis(self, snapshot: FleetSnapshot) -> None:

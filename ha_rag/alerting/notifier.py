@@ -38,13 +38,13 @@ class Notifier:
 
     async def told(self) -> dict[str, Incident]:
         """Incidents that were told and are not over. Raises LedgerError."""
-        kept = {key: Incident.of_wire(text) for key, text in (await self._store.told()).items()}
+        kept = {key: Incident.of_wire(text) for key, text in (await self._store.open_incidents()).items()}
         return {key: incident for key, incident in kept.items() if incident is not None}
 
     async def tell(self, incidents: Sequence[Incident]) -> bool:
         """Tells those that nobody else tells or has told. Whether all of them have been told. Raises LedgerError."""
         mine = await self._claimed(incidents)
-        told = await self._store.told()
+        told = await self._store.open_incidents()
         news = [incident for incident in mine if incident.key not in told]
         sent = not news or await self._send("PROBLEM", news)
         for incident in mine:
@@ -58,7 +58,7 @@ class Notifier:
         """Tells that these are over, and why. Raises LedgerError."""
         why = dict(ended)
         mine = await self._claimed(list(why))
-        told = await self._store.told()
+        told = await self._store.open_incidents()
         news = [incident for incident in mine if incident.key in told]
         sent = not news or await self._send("RESOLVED", [_ended(incident, why[incident]) for incident in news])
         for incident in mine:

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES, checked_question
+from ha_rag.strategy.question import MAX_QUESTION_CHARS, MAX_TOP_K, checked_question
 
 
 def _asked(text: str) -> str:
@@ -31,7 +31,7 @@ QuestionText = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=LONGEST_QUESTION,
+        max_length=MAX_QUESTION_CHARS,
         examples=["How does a circuit recover?"],
         json_schema_extra={"pattern": r"[^\s\x00-\x1f\x7f-\x9f]"},
     ),
@@ -39,7 +39,7 @@ QuestionText = Annotated[
 ]
 TopK = Annotated[
     int,
-    Field(ge=1, le=MOST_PASSAGES, description="How many passages to answer from."),
+    Field(ge=1, le=MAX_TOP_K, description="How many passages to answer from."),
     BeforeValidator(_whole),
 ]
 TimeoutS = Annotated[

@@ -1,4 +1,4 @@
-"""The diagrams of docs/, drawn from the code: the states of a circuit, and the tiers of each stage.
+"""The diagrams of docs/, drawn from the code: the states of a circuit, one outage, and the tiers of each stage.
 
 python -m ha_rag.learn.diagram docs/images
 """
@@ -12,7 +12,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ha_rag.circuit.state import CircuitState
-from ha_rag.circuit.transitions import arrows
+from ha_rag.circuit.transitions import automatic_changes
+from ha_rag.learn import outage
 from ha_rag.learn.lab import CIRCUITS, Switch, strategy
 from ha_rag.strategy.last_resort import NAMES
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -45,7 +46,7 @@ ARROWS = {
 def states() -> str:
     """The states of a circuit and their transitions, as SVG. Raises KeyError for a transition without an arrow here."""
     parts = [_box(*STATES[state], state.replace("_", "-"), str(state)) for state in STATES]
-    ordered = sorted(arrows(), key=lambda arrow: (arrow[0], arrow[2]))
+    ordered = sorted(automatic_changes(), key=lambda arrow: (arrow[0], arrow[2]))
     for ends, triggers in groupby(ordered, key=lambda arrow: (arrow[0], arrow[2])):
         line, (x, y) = ARROWS[ends]
         parts += [f'<path d="{line}"/>', *_lines(x, y, [str(trigger) for _, trigger, _ in triggers])]
@@ -75,6 +76,7 @@ def tiers(of: FallbackStrategy) -> str:
 def drawings() -> Iterator[tuple[str, str]]:
     """File name and content of each diagram."""
     yield "states.svg", states()
+    yield "outage.svg", _svg(outage.WIDTH, outage.HEIGHT, outage.TITLE, outage.parts())
     yield "tiers.svg", tiers(strategy({circuit: Switch() for circuit in CIRCUITS}))
 
 

@@ -29,6 +29,8 @@ class Child:
         """Starts `program`. Raises OSError where it cannot be started."""
         _rotate(program.log)
         with program.log.open("ab") as log:
+            # Before the start: the position is shared with the child, which may have written and ended afterwards.
+            log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *ends_with_parent(program.command),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -38,7 +40,7 @@ class Child:
                 # A process group of its own: Ctrl-C reaches only this process, which stops the fleet in order.
                 start_new_session=True,
             )
-            return cls(program, process, log.tell())
+            return cls(program, process, log_start)
 
     @property
     def pid(self) -> int:

@@ -34,7 +34,7 @@ class OneBreaker:
         """What was counted so far, in the window and on the way to it."""
         view = self.breaker._view
         with view._lock:
-            view.gate.judge(self.clock.now_s)
+            view.gate.evaluate(self.clock.now_s)
         return view.local().counts
 
     def permit(self) -> Permit:

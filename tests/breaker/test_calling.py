@@ -133,7 +133,7 @@ async def test_a_probe_that_hangs_is_ended_within_its_bound_and_opens(one: OneBr
     permit.bound_s = 0.01
     ended = await DetachedProbes().run(permit, hangs)
     with pytest.raises(TimeoutError, match="no reply within"):
-        ended.result()
+        ended.value()
     assert one.breaker.state is OPEN
 
 

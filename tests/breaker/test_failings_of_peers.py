@@ -313,7 +313,7 @@ def test_a_replica_that_opened_alone_rests_to_the_end_when_the_store_is_back(fle
         for _ in range(17):
             assert [await m.call() for m in fleet.members] == ["refused", "ok", "ok", "ok"]
             await asyncio.sleep(0.1)
-        assert not a.view.away
+        assert not a.view.ledger_unreachable
         await asyncio.sleep(0.2)
         assert (await probing(a)).local
 

@@ -163,7 +163,7 @@ def told_by(*pushed: Change, read: Snapshot | None = None) -> list[tuple[str, st
     for change in pushed:
         if read is not None and change is pushed[-1]:
             observer._known["svc"] = read
-        observer._hear(change)
+        observer._receive(change)
     return [(e.from_state, e.to_state) for e in heard if isinstance(e, CircuitChanged)]
 
 
@@ -192,7 +192,7 @@ def test_a_change_that_no_message_told_is_what_the_next_one_began_from():
 def test_a_late_message_takes_nothing_back():
     observer = FleetObserver(MemoryLedger(), "eye")
     for change in (CLOSES, OPENS):
-        observer._hear(change)
+        observer._receive(change)
     assert observer._known["svc"] == CLOSES.snapshot
 
 

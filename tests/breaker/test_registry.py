@@ -41,7 +41,7 @@ def test_the_same_name_is_the_same_breaker() -> None:
 def test_a_second_policy_for_one_name_is_refused() -> None:
     registry = CircuitRegistry.connect(replica="r1")
     registry.breaker("svc", POLICY)
-    with pytest.raises(ConfigurationError, match="already has another policy"):
+    with pytest.raises(ConfigurationError, match="already has a different policy"):
         registry.breaker("svc", CircuitPolicy(min_samples=99))
 
 
@@ -364,7 +364,7 @@ def test_a_synchronous_call_waits_for_the_word_on_its_probe() -> None:
         with pytest.raises(CircuitOpenError):
             breaker.call_sync(str.upper, "x")
         heard.clear()
-        breaker._view.spread(0.0)  # of two milliseconds, in a fleet of one
+        breaker._view.set_spread(0.0)  # of two milliseconds, in a fleet of one
         asyncio.run(ledger.override("svc", terms, None, "enough", "me", None))
         assert heard.wait(10)
         assert breaker.call_sync(str.upper, "x") == "X"

@@ -48,7 +48,7 @@ class Payments:
 
 @contextmanager
 def running(*words: str, redis: str, payments: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m words`, over that Redis and that payment service. Ended by SIGTERM."""
+    """`python -m words`, over that Redis and that payment service. CallResult by SIGTERM."""
     process = subprocess.Popen(
         [sys.executable, "-m", *words], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, "REDIS_URL": redis, "PAYMENTS_URL": payments},

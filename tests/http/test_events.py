@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-NO_PLACE = "is no place in the timeline: give an event's id as it was told"
+NO_PLACE = "is not an event id: use the id of an event you received"
 
 
 @pytest.mark.parametrize("place", ["now", "1-1", "-1-1@a", "1-1@", "1-1@a b", "٣-1@a", "1" * 17 + "-1@a", "1-1@a\n"])

@@ -38,10 +38,10 @@ def reasons(events: list[StreamEntry]) -> list[str]:
 async def test_an_incident_is_known_to_all_until_it_is_over(store: RedisAlertStore, redis_bench: RedisBench) -> None:
     await store.record("svc open", "one")
     await store.record("svc2 open", "two")
-    assert await another(redis_bench).told() == {"svc open": "one", "svc2 open": "two"}
+    assert await another(redis_bench).open_incidents() == {"svc open": "one", "svc2 open": "two"}
     assert 0 < await redis_bench.client.pttl(store._keys.alerts) <= KEPT_MS
     await store.forget("svc open")
-    assert await store.told() == {"svc2 open": "two"}
+    assert await store.open_incidents() == {"svc2 open": "two"}
 
 
 async def test_one_alerter_tells_an_incident_for_as_long_as_it_said(
@@ -93,7 +93,7 @@ async def test_what_an_alerter_took_and_did_not_finish_is_taken_over(
     await store.take([NAME], "a", NEVER)
     await happens(redis_bench, "done", "left")
     done, _ = await store.take([NAME], "a", NEVER)
-    await store.done(done)
+    await store.acknowledge(done)
     await happens(redis_bench, "fresh")
     assert reasons(await another(redis_bench).take([NAME], "b", AT_ONCE)) == ["left", "fresh"]
 

@@ -20,7 +20,7 @@ async def test_an_error_that_nobody_foresaw_is_logged_with_its_traceback(caplog:
     await asyncio.wait({background.run(fails())})
     await asyncio.sleep(0)
     (said,) = caplog.records
-    assert said.message == "a part of the sync with the ledger ended in an error"
+    assert said.message == "a background task of the ledger sync failed"
     assert said.exc_info is not None
     assert str(said.exc_info[1]) == "what is this?"
     assert len(background) == 0

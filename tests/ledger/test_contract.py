@@ -93,7 +93,7 @@ async def test_an_open_circuit_grants_nothing_and_says_how_long_to_wait(hands: H
 async def test_half_open_grants_one_probe_and_tells_the_others_when_it_must_have_ended(hands: Hands) -> None:
     assert (await hands.probing()).granted
     refused = await hands.lease("t2", by="b")
-    assert (refused.granted, refused.wait_ms, refused.snapshot.standing_ms) == (False, 300, 300)
+    assert (refused.granted, refused.wait_ms, refused.snapshot.slot_wait_ms) == (False, 300, 300)
 
 
 async def test_enough_good_probes_close_the_circuit(hands: Hands) -> None:
@@ -145,7 +145,7 @@ async def test_a_ledger_that_forgot_is_taught_and_the_epoch_goes_on(hands: Hands
     await hands.bench.forget()
     await hands.bench.advance(100)
     assert (await hands.read()).snapshot.epoch == 0
-    taught = (await hands.ledger.restore(NAME, hands.terms, "a", believed.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", believed.restore_point())).snapshot
     assert (taught.state, taught.left_ms, taught.open_count) == (OPEN, 500, 1)
     assert taught.epoch > believed.epoch
 
@@ -174,7 +174,7 @@ async def test_a_hundred_of_those_that_see_the_failures_are_named_and_all_of_the
 
 async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
     opened = (await hands.report(failed=3)).snapshot
-    for late in (RestorePoint(CLOSED, opened.epoch - 1), opened.belief()):
+    for late in (RestorePoint(CLOSED, opened.epoch - 1), opened.restore_point()):
         assert (await hands.ledger.restore(NAME, hands.terms, "a", late)).snapshot == opened
 
 
@@ -188,10 +188,10 @@ async def test_an_epoch_that_names_two_transitions_is_brought_to_an_end_by_whoev
     await bench.fall_back()
     won = (await hands.settle(Outcome.OK)).snapshot
     assert (lost.state, won.state, won.epoch) == (OPEN, CLOSED, lost.epoch)
-    taught = (await hands.ledger.restore(NAME, hands.terms, "a", lost.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", lost.restore_point())).snapshot
     assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
     for late in (lost, won):
-        assert (await hands.ledger.restore(NAME, hands.terms, "b", late.belief())).snapshot == taught
+        assert (await hands.ledger.restore(NAME, hands.terms, "b", late.restore_point())).snapshot == taught
 
 
 async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> None:
@@ -201,7 +201,7 @@ async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> 
     won = (await hands.settle(Outcome.OK)).snapshot
     await bench.fall_back()
     lost = (await hands.settle(Outcome.FAILED)).snapshot
-    taught = (await hands.ledger.restore(NAME, hands.terms, "a", won.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", won.restore_point())).snapshot
     assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
 
 
@@ -211,7 +211,7 @@ async def test_in_a_tie_the_ledgers_own_word_stands(hands: Hands) -> None:
     await hands.bench.fall_back()
     spoken = (await hands.override(OverrideMode.SHADOW, 700)).snapshot
     assert spoken.epoch == opened.epoch
-    taught = (await hands.ledger.restore(NAME, hands.terms, "a", opened.belief())).snapshot
+    taught = (await hands.ledger.restore(NAME, hands.terms, "a", opened.restore_point())).snapshot
     assert (taught.state, taught.override, taught.epoch) == (CLOSED, spoken.override, opened.epoch + 1)
     assert (await hands.read()).snapshot == taught
 
@@ -221,9 +221,9 @@ async def test_what_reads_as_half_open_by_now_is_no_tie(hands: Hands) -> None:
     await hands.bench.advance(500)
     known = (await hands.read()).snapshot
     assert known.state is HALF_OPEN
-    assert (await hands.ledger.restore(NAME, hands.terms, "a", opened.belief())).snapshot == known
+    assert (await hands.ledger.restore(NAME, hands.terms, "a", opened.restore_point())).snapshot == known
     await hands.bench.advance(1000)
-    assert (await hands.ledger.restore(NAME, hands.terms, "a", known.belief())).snapshot.epoch == known.epoch
+    assert (await hands.ledger.restore(NAME, hands.terms, "a", known.restore_point())).snapshot.epoch == known.epoch
 
 
 async def test_a_probe_whose_request_and_outcome_come_twice_is_counted_once(hands: Hands) -> None:
@@ -331,7 +331,7 @@ async def test_a_probe_that_ends_without_a_transition_is_pushed_under_the_same_e
         told = await asyncio.wait_for(anext(changes), 5)
     assert told is not None
     assert told.previous_epoch == told.snapshot.epoch == half_open.epoch
-    assert told.snapshot.standing_ms == 0
+    assert told.snapshot.slot_wait_ms == 0
 
 
 async def test_replicas_say_that_they_live_and_leave(bench: Bench) -> None:

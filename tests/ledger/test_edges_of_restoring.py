@@ -46,7 +46,7 @@ async def test_a_word_that_has_ended_since_the_copy_was_made_does_not_come_back(
     await bench.copy()
     ended = await bench.ledger.override(NAME, terms(), None, "done", "kim", None)
     await bench.fall_back()
-    known = await taught(bench, ended.snapshot.belief())
+    known = await taught(bench, ended.snapshot.restore_point())
     assert (known.state, known.override) == (CLOSED, None)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot == known
 
@@ -74,7 +74,7 @@ async def taught_by_one_that_lagged(bench: Bench) -> tuple[RestorePoint, Snapsho
     await bench.forget()
     known = await taught(bench, RestorePoint(CLOSED, resting.epoch - 1))
     assert (known.state, known.missed) == (CLOSED, (resting.epoch - 1, known.epoch))
-    return replace(resting.belief(), left_ms=400), known
+    return replace(resting.restore_point(), left_ms=400), known
 
 
 async def test_who_teaches_first_and_knows_less_ends_no_rest_of_which_another_replica_had_heard(bench: Bench) -> None:
@@ -108,6 +108,6 @@ async def test_a_circuit_that_has_gone_on_since_the_lesson_is_taught_no_more(ben
 @pytest.mark.parametrize("fact", [{"changed_at_ms": 7}, {"reason": "another"}, {"opened_by": "another"}])
 async def test_one_fact_alone_tells_two_transitions_of_one_epoch_apart(bench: Bench, fact: dict[str, Any]) -> None:
     epoch = await opened(bench)
-    same = (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.belief()
+    same = (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.restore_point()
     assert (await taught(bench, same)).epoch == epoch
     assert (await taught(bench, replace(same, **fact))).epoch > epoch

@@ -131,7 +131,7 @@ async def test_who_waits_for_a_place_waits_for_the_first_of_the_probes_that_stan
     await bench.advance(100)
     assert (await bench.ledger.lease(NAME, policy, "b", 0, "later")).granted
     refused = await bench.ledger.lease(NAME, policy, "c", 0, "none")
-    assert (refused.granted, refused.wait_ms, refused.snapshot.standing_ms) == (False, 200, 200)
+    assert (refused.granted, refused.wait_ms, refused.snapshot.slot_wait_ms) == (False, 200, 200)
     await bench.advance(200)
     assert (await bench.ledger.lease(NAME, policy, "c", 0, "now")).granted
 

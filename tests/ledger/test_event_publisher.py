@@ -40,7 +40,7 @@ def told() -> Told:
 
 
 def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_author(told: Told) -> None:
-    told.publisher.heard("svc", Reconciliation(BEFORE, AFTER))
+    told.publisher.circuit_changed("svc", Reconciliation(BEFORE, AFTER))
     opened = CircuitChanged(
         at_ms=AT_MS - 2, replica="r1", circuit="svc", previous_epoch=5, epoch=7, from_state="closed", to_state="open",
         reason="3 of 3 failed", by="b",
@@ -49,8 +49,8 @@ def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_aut
 
 
 def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
-    told.publisher.heard("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
-    told.publisher.heard(
+    told.publisher.circuit_changed("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
+    told.publisher.circuit_changed(
         "svc", Reconciliation(replace(AFTER, state=HALF_OPEN, epoch=8), replace(AFTER, state=CLOSED, epoch=9))
     )
     assert [(e.from_state, e.to_state, e.by) for e in told.events if isinstance(e, CircuitChanged)] == [
@@ -64,7 +64,7 @@ def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
     [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
 )
 def test_where_nothing_has_changed_nothing_is_told(told: Told, heard: Reconciliation) -> None:
-    told.publisher.heard("svc", heard)
+    told.publisher.circuit_changed("svc", heard)
     assert told.events == []
 
 
@@ -72,8 +72,8 @@ def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
     said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
     ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
-    told.publisher.heard("svc", Reconciliation(BEFORE, said))
-    told.publisher.heard("svc", Reconciliation(said, ended))
+    told.publisher.circuit_changed("svc", Reconciliation(BEFORE, said))
+    told.publisher.circuit_changed("svc", Reconciliation(said, ended))
     assert told.events == [
         OverrideChanged(
             at_ms=AT_MS - 2, circuit="svc", mode=OverrideMode.SHADOW, epoch=7, reason="maintenance", by="kim",
@@ -89,7 +89,7 @@ def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(t
     view.fails(4)
     view.clock.advance(0.2)
     for _ in range(3):
-        told.publisher.overlay(view)
+        told.publisher.local_trip_changed(view)
     opened = CircuitChanged(
         at_ms=told.now_ms, replica="r1", circuit="svc", scope="replica", previous_epoch=5, epoch=5,
         from_state="closed", to_state="open", reason="4 of 4 failed, 0 slow", by="r1",
@@ -97,7 +97,7 @@ def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(t
     assert told.events == [opened]
     view.hears(OPEN, 7, left_ms=1000)
     for _ in range(3):
-        told.publisher.overlay(view)
+        told.publisher.local_trip_changed(view)
     ended = told.events[1:]
     assert [(e.from_state, e.to_state, e.scope) for e in ended if isinstance(e, CircuitChanged)] == [
         ("open", "closed", "replica")
@@ -105,11 +105,11 @@ def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(t
 
 
 def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
-    told.publisher.lost("nobody answers")
-    told.publisher.lost("READONLY", circuit="svc")
+    told.publisher.ledger_lost("nobody answers")
+    told.publisher.ledger_lost("READONLY", circuit="svc")
     told.clock.advance(2)
-    told.publisher.back(1.5)
-    told.publisher.limited("heartbeats", "NOPERM")
+    told.publisher.ledger_back(1.5)
+    told.publisher.ledger_limited("heartbeats", "NOPERM")
     then_ms = told.now_ms - 2000
     assert told.events == [
         LedgerLost(at_ms=then_ms, replica="r1", reason="nobody answers"),
@@ -121,22 +121,22 @@ def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
 
 def test_a_limit_is_told_once_for_as_long_as_it_lasts() -> None:
     heard: list[tuple[str, str]] = []
-    limits = DeniedPermissions(lambda what, why: heard.append((what, why)))
+    denied = DeniedPermissions(lambda what, why: heard.append((what, why)))
     for _ in range(2):
-        with pytest.raises(LedgerRefusedError), limits.trying(HEARTBEAT):
+        with pytest.raises(LedgerRefusedError), denied.checked(HEARTBEAT):
             raise LedgerRefusedError("NOPERM no set")
-    limits.refused(CIRCUIT_LIST, "NOPERM no zadd")
-    assert list(limits.standing) == [HEARTBEAT, CIRCUIT_LIST]
-    with limits.trying(HEARTBEAT):
+    denied.denied(CIRCUIT_LIST, "NOPERM no zadd")
+    assert list(denied.current) == [HEARTBEAT, CIRCUIT_LIST]
+    with denied.checked(HEARTBEAT):
         pass
-    assert list(limits.standing) == [CIRCUIT_LIST]
-    limits.refused(HEARTBEAT, "NOPERM again")
+    assert list(denied.current) == [CIRCUIT_LIST]
+    denied.denied(HEARTBEAT, "NOPERM again")
     assert heard == [(HEARTBEAT, "NOPERM no set"), (CIRCUIT_LIST, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
 
 
 @pytest.mark.parametrize("error", [LedgerRefusedError("OOM no memory"), LedgerUnavailableError("nothing heard")])
 def test_only_a_right_that_is_missing_is_a_limit(error: LedgerRefusedError | LedgerUnavailableError) -> None:
-    limits = DeniedPermissions(lambda what, why: pytest.fail(f"{what}: {why}"))
-    with pytest.raises(type(error)), limits.trying(HEARTBEAT):
+    denied = DeniedPermissions(lambda what, why: pytest.fail(f"{what}: {why}"))
+    with pytest.raises(type(error)), denied.checked(HEARTBEAT):
         raise error
-    assert list(limits.standing) == []
+    assert list(denied.current) == []

@@ -69,7 +69,7 @@ async def test_no_limit_of_memory_is_no_limit_of_zero() -> None:
          "Redis may evict circuits: maxmemory-policy is allkeys-lru; set it to noeviction"),
         ({"used_memory": 960}, "Redis uses 96% of its memory and will soon refuse writes; raise maxmemory"),
         ({"role": "slave"},
-         "this Redis is a copy, which takes no writes; point redis_url at its master or at the sentinels"),
+         "this Redis is a read-only replica; point redis_url at its master or at the sentinels"),
         ({"rdb_last_bgsave_status": "err"},
          "Redis could not save its last snapshot to disk, and may refuse writes (MISCONF)"),
     ],

@@ -14,10 +14,10 @@ from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
 from ha_rag.events import Event
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.denied_permissions import HEARTBEAT
 from ha_rag.ledger.sync.heartbeat import LIFE_BEATS, HeartbeatSender
 from ha_rag.ledger.sync.pace import Pace
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
@@ -54,11 +54,13 @@ class Beating:
         self.own = View("disk", CircuitPolicy(), replica="r1", clock=clock, scope="replica", draw=lambda: 1.0)
         for view in (*self.shared, self.own):
             views.add(view)
-        self.contact = Contact(
-            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        self.session = LedgerSession(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], restore=lambda view: None
         )
         self.background.open()
-        self.pulse = HeartbeatSender(self.contact, self.background, views, body=lambda: '{"load": 1}', busy=lambda: 3)
+        self.pulse = HeartbeatSender(
+            self.session, self.background, views, body=lambda: '{"load": 1}', active_circuits=lambda: 3
+        )
 
 
 def test_a_beat_says_who_lives_what_it_shares_and_how_long_the_word_counts() -> None:
@@ -66,7 +68,7 @@ def test_a_beat_says_who_lives_what_it_shares_and_how_long_the_word_counts() -> 
         beating = Beating("a", "b")
         await beating.pulse.beat()
         assert beating.ledger.said == [("r1", '{"load": 1}', ("a", "b"), 1000 * LIFE_BEATS)]
-        beating.contact.pace = Pace(replicas=2000)
+        beating.session.pace = Pace(replicas=2000)
         await beating.pulse.beat()
         assert beating.ledger.said[-1][-1] == 4000 * LIFE_BEATS
 
@@ -93,8 +95,8 @@ def test_among_how_many_it_lives_sets_the_pace_of_all_it_asks() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 700
         await beating.pulse.beat()
-        assert beating.contact.pace == Pace(replicas=700, circuits=3)
-        assert [view._leases.spread() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
+        assert beating.session.pace == Pace(replicas=700, circuits=3)
+        assert [view._leases.jitter_s() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
 
     in_virtual_time(scenario)
 
@@ -103,9 +105,9 @@ def test_a_ledger_that_counts_nobody_counts_for_one() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 0
-        beating.pulse._busy = lambda: 0
+        beating.pulse._active_circuits = lambda: 0
         await beating.pulse.beat()
-        assert beating.contact.pace == Pace(replicas=1, circuits=1)
+        assert beating.session.pace == Pace(replicas=1, circuits=1)
 
     in_virtual_time(scenario)
 
@@ -115,7 +117,7 @@ def test_a_beat_tells_that_the_ledger_is_there_where_no_circuit_is_asked_for(nam
     async def scenario() -> None:
         beating = Beating(*names)
         await beating.pulse.beat()
-        assert beating.contact.link.up is up
+        assert beating.session.link.up is up
 
     in_virtual_time(scenario)
 
@@ -126,7 +128,7 @@ def test_a_beat_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
         beating.ledger.error = LedgerUnavailableError("nobody answers")
         with pytest.raises(LedgerUnavailableError):
             await beating.pulse.beat()
-        assert beating.contact.link.reason == "nobody answers"
+        assert beating.session.link.reason == "nobody answers"
 
     in_virtual_time(scenario)
 
@@ -134,16 +136,16 @@ def test_a_beat_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
 def test_a_right_to_beat_that_is_missing_is_named_and_loses_no_ledger() -> None:
     async def scenario() -> None:
         beating = Beating("a")
-        beating.contact.answered(1)
+        beating.session.on_available(1)
         beating.ledger.error = LedgerRefusedError("NOPERM no ZADD")
         for _ in range(3):
             with pytest.raises(LedgerRefusedError):
                 await beating.pulse.beat()
-        assert list(beating.contact.limits.standing) == [HEARTBEAT]
-        assert beating.contact.link.up
+        assert list(beating.session.denied_permissions.current) == [HEARTBEAT]
+        assert beating.session.link.up
         beating.ledger.error = None
         await beating.pulse.beat()
-        assert not beating.contact.limits.standing
+        assert not beating.session.denied_permissions.current
 
     in_virtual_time(scenario)
 

@@ -60,7 +60,7 @@ class Fleet:
         return await self.ledger.settle(NAME, self.terms, f"r{replica}", token, outcome, asked_ms, 0.0)
 
     async def restore(self, replica: int, believed: Snapshot) -> Reply:
-        return await self.ledger.restore(NAME, self.terms, f"r{replica}", believed.belief())
+        return await self.ledger.restore(NAME, self.terms, f"r{replica}", believed.restore_point())
 
     async def read(self) -> Reply:
         return (await self.ledger.read({NAME: self.terms}))[NAME]

@@ -22,7 +22,7 @@ def just_closed(policy: CircuitPolicy, lot: float, counts: Counts = Counts(), ag
 
 
 def passes(view: OneView) -> bool:
-    return not isinstance(view.gate.consider(), Refused)
+    return not isinstance(view.gate.admit(), Refused)
 
 
 @pytest.mark.parametrize(("lot", "in_time"), [(0.0999, True), (0.1, False), (0.9, False)])
@@ -98,7 +98,7 @@ def test_a_call_that_is_held_back_is_told_that_the_circuit_is_closed() -> None:
 def test_after_the_ramp_all_pass_without_a_thought() -> None:
     view = just_closed(CircuitPolicy(ramp_s=8), 0.999)
     view.clock.advance(8.1)
-    view.tidy()
+    view.tick()
     assert view.gate.passing is not None
 
 

@@ -102,7 +102,7 @@ def test_every_lua_file_is_part_of_a_script() -> None:
 
 
 def test_the_lua_names_the_terms_in_the_order_in_which_they_are_sent() -> None:
-    listed = re.search(r"local TERMS = \{(.*?)\}", lua("prelude/law"), flags=re.DOTALL)
+    listed = re.search(r"local TERMS = \{(.*?)\}", lua("prelude/rules"), flags=re.DOTALL)
     assert listed is not None
     assert tuple(re.findall(r"'(\w+)'", listed[1])) == type(TERMS).__slots__
 
@@ -114,7 +114,7 @@ def test_the_lua_names_the_keys_in_the_order_in_which_they_are_sent() -> None:
 
 
 def test_the_lua_leads_every_trigger_where_the_transition_table_does() -> None:
-    listed = re.search(r"local LEADS_TO = \{(.*?)\}", lua("prelude/law"), flags=re.DOTALL)
+    listed = re.search(r"local LEADS_TO = \{(.*?)\}", lua("prelude/rules"), flags=re.DOTALL)
     assert listed is not None
     in_lua = dict(re.findall(r"\['([^']+)'\] = '(\w+)'", listed[1]))
     assert in_lua == {trigger.value: after.value for (_, trigger), after in TABLE.items()}

@@ -10,7 +10,7 @@ from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.outcome import classify
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.recorder import Recorder
-from ha_rag.circuit.latency import WARM
+from ha_rag.circuit.latency import MIN_CALLS
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.view.in_flight import InFlight
@@ -27,11 +27,11 @@ class Calls:
         self.view = OneView(policy, scope="replica", timeout_s=8.0, stalled=lambda _: self.stalled)
         self.clock = self.view.clock
         self.recorder = Recorder(self.view, FleetLink("r1", self.clock, ()), classify)
-        for _ in range(WARM if warm else 0):
+        for _ in range(MIN_CALLS if warm else 0):
             permit = self.begins()
             self.clock.advance(0.01)
             permit.ok()
-        self.view.tidy()
+        self.view.tick()
 
     def begins(self) -> Permit:
         epochs = self.view.admitted()
@@ -49,7 +49,7 @@ class Calls:
     @property
     def overdue(self) -> int:
         """As the local breaker has counted them."""
-        self.view.tidy()
+        self.view.tick()
         return self.view._local_trip.breaker.circuit.streak.bad
 
 
@@ -58,7 +58,7 @@ def test_calls_that_hang_open_the_circuit_long_before_their_timeout() -> None:
     permits = []
     while calls.view.state() is CLOSED:
         permits += calls.hang(1)
-        calls.view.tidy()
+        calls.view.tick()
     assert len(permits) <= 24  # at 20 calls a second: overdue after 0.25 s, and a blip of half a second
     assert "calls failed or hung within" in calls.view.local().reason
 
@@ -67,11 +67,11 @@ def test_calls_that_were_overdue_and_succeed_open_nothing() -> None:
     calls = Calls(CircuitPolicy(slow_call_s=0))
     for _ in range(10):
         permits = calls.hang(13, every_s=0.03)
-        calls.view.tidy()
+        calls.view.tick()
         calls.clock.advance(0.3)
         for permit in permits:
             permit.ok()
-        calls.view.tidy()
+        calls.view.tick()
     assert calls.view.state() is CLOSED
     assert calls.overdue == 0
 

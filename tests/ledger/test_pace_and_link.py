@@ -6,7 +6,7 @@ import pytest
 
 from ha_rag.clock import ManualClock
 from ha_rag.ledger.sync.link import Link
-from ha_rag.ledger.sync.pace import Burst, Pace
+from ha_rag.ledger.sync.pace import Pace, TokenBucket
 
 
 @pytest.mark.parametrize("replicas", [1, 10, 100, 3000, 30_000])
@@ -28,7 +28,7 @@ def test_a_replica_by_itself_keeps_the_intervals_of_the_policy() -> None:
 
 
 def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> None:
-    burst = Burst()
+    burst = TokenBucket()
     assert sum(burst.take(0.0) for _ in range(50)) == 10
     assert sum(burst.take(1.0) for _ in range(50)) == 10
     assert sum(burst.take(1.05) for _ in range(50)) == 0
@@ -36,7 +36,7 @@ def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> No
 
 
 def test_in_a_large_fleet_an_outage_does_not_begin_with_ten_reports_of_each_replica() -> None:
-    burst = Burst()
+    burst = TokenBucket()
     assert sum(burst.take(0.0, slower=30.0) for _ in range(50)) == 1
     assert sum(burst.take(1.0, slower=30.0) for _ in range(50)) == 0
     assert sum(burst.take(3.1, slower=30.0) for _ in range(50)) == 1
@@ -53,7 +53,7 @@ def test_two_failures_in_a_row_lose_the_link_and_one_answer_brings_it_back() -> 
 
 def test_a_link_tells_what_was_heard_last_instead_of_an_answer() -> None:
     link = Link(ManualClock())
-    assert link.reason == "not heard yet"
+    assert link.reason == "no reply yet"
     link.failed("nobody answers")
     assert link.reason == "nobody answers"
 
@@ -88,14 +88,14 @@ def test_the_ledgers_time_runs_on_from_when_it_was_told() -> None:
 
 
 def test_a_bucket_fills_with_time_to_its_size_and_no_further() -> None:
-    burst = Burst(size=4.0, per_s=2.0)
+    burst = TokenBucket(size=4.0, per_s=2.0)
     assert sum(burst.take(5000.0) for _ in range(9)) == 4
     assert [burst.take(5000.4), burst.take(5000.5), burst.take(5000.5)] == [False, True, False]
     assert sum(burst.take(6000.0) for _ in range(9)) == 4
 
 
 def test_in_a_large_fleet_a_bucket_shrinks_and_fills_more_slowly() -> None:
-    burst = Burst(size=4.0, per_s=2.0)
+    burst = TokenBucket(size=4.0, per_s=2.0)
     assert sum(burst.take(0.0, slower=2.0) for _ in range(9)) == 2
     assert [burst.take(0.9, slower=2.0), burst.take(1.0, slower=2.0), burst.take(1.0, slower=2.0)] == [
         False, True, False,

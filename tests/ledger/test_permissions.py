@@ -26,7 +26,7 @@ from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.permissions import ALERTER_COMMANDS, COMMANDS, HELPFUL_COMMANDS, acl_rules, samples
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.store.scripts import PRELUDE, VERBS, lua
-from ha_rag.ledger.sync.denied_permissions import TELLING
+from ha_rag.ledger.sync.denied_permissions import PUBLISHING
 from tests.ledger.documented import alerter_rules, replica_rules
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
@@ -264,9 +264,9 @@ async def test_what_a_missing_right_costs_is_told_once_and_no_more_when_it_is_me
         for mode in ("open", "closed", "open"):
             await life.a.registry.override(SERVICE, mode, reason="test", by="kim")
         assert [(event.kind, event.what) for event in life.a.complaints if isinstance(event, LedgerLimited)] == [
-            ("LedgerLimited", TELLING)
+            ("LedgerLimited", PUBLISHING)
         ]
-        assert list(life.a.registry.limits) == [TELLING]
+        assert list(life.a.registry.limits) == [PUBLISHING]
         admin.execute_command("ACL", "SETUSER", "app", "+publish")
         await life.a.registry.override(SERVICE, "closed", reason="test", by="kim")
         assert list(life.a.registry.limits) == []

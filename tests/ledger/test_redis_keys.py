@@ -189,7 +189,7 @@ REFUSALS = {
     "a read": lambda h: h.read(),
     "a lease that is refused": lambda h: h.lease("other", by="b"),
     "a foreign token": lambda h: h.settle(Outcome.OK, "foreign"),
-    "a lesson that is not news": lambda h: h.ledger.restore(NAME, h.terms, "a", (h.known).belief()),
+    "a lesson that is not news": lambda h: h.ledger.restore(NAME, h.terms, "a", (h.known).restore_point()),
     "outcomes of an open circuit": lambda h: h.report(failed=5),
     "the end of no override": lambda h: h.override(None),
 }
@@ -264,7 +264,7 @@ async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(
     hands: Hands, redis_bench: RedisBench
 ) -> None:
     await hands.override(OverrideMode.SHADOW)
-    belief = replace((await hands.read()).snapshot, override=None).belief()
+    belief = replace((await hands.read()).snapshot, override=None).restore_point()
     await hands.ledger.restore(NAME, hands.terms, "a", replace(belief, epoch=belief.epoch + 10))
     assert not await redis_bench.client.exists(key(redis_bench, "open"), key(redis_bench, "override"))
 

@@ -75,7 +75,7 @@ async def test_after_the_script_cache_was_flushed_the_next_call_of_every_verb_wo
         await ledger.lease(NAME, TERMS, "a", 0, "t")
         await ledger.settle(NAME, TERMS, "a", "t", Outcome.OK, 0, 0.0)
         reply = await ledger.override(NAME, TERMS, OverrideMode.SHADOW, "why", "kim", None)
-        await ledger.restore(NAME, TERMS, "a", reply.snapshot.belief())
+        await ledger.restore(NAME, TERMS, "a", reply.snapshot.restore_point())
         admin.script_flush()
 
 
@@ -155,7 +155,7 @@ async def test_after_flushall_the_ledger_reads_empty_and_takes_what_it_is_taught
     opened = (await fail(ledger)).snapshot
     admin.flushall()
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
-    taught = (await ledger.restore(NAME, TERMS, "a", opened.belief())).snapshot
+    taught = (await ledger.restore(NAME, TERMS, "a", opened.restore_point())).snapshot
     assert (taught.state, taught.epoch > opened.epoch) == ("open", True)
 
 
@@ -321,8 +321,8 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_s
         for _ in range(QUICK.min_samples):
             await a.call(DOWN)
         await asyncio.sleep(0.2)
-        assert (a.state, a.view.away) == (OPEN, True)
-        assert (b.state, b.view.away) == (CLOSED, False)
+        assert (a.state, a.view.ledger_unreachable) == (OPEN, True)
+        assert (b.state, b.view.ledger_unreachable) == (CLOSED, False)
         await asyncio.sleep(QUICK.recovery_timeout_s)
         assert a.state is HALF_OPEN
         await probes_alone(a, QUICK.probe_successes)
@@ -330,7 +330,7 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_s
         assert fleet.ledger.circuit(SVC).epoch == 0
         read_only_from_now_on(fleet, readonly=False)
         await fleet.traffic(1.3)
-        assert not a.view.away
+        assert not a.view.ledger_unreachable
         await shared_again(fleet)
 
     fleet.run(scenario())
@@ -347,10 +347,10 @@ def test_a_circuit_that_opened_before_redis_refused_is_closed_by_each_alone_and_
         read_only_from_now_on(fleet)
         await fleet.closes(within_s=1.0)
         assert fleet.ledger.circuit(SVC).state is OPEN
-        assert all(m.view.away for m in fleet.members)
+        assert all(m.view.ledger_unreachable for m in fleet.members)
         read_only_from_now_on(fleet, readonly=False)
         await fleet.traffic(3.0)
-        assert not any(m.view.away for m in fleet.members)
+        assert not any(m.view.ledger_unreachable for m in fleet.members)
         assert fleet.ledger.circuit(SVC).state is CLOSED
         await shared_again(fleet)
 

@@ -13,8 +13,8 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerRefusedError
 from ha_rag.events import Event
 from ha_rag.ledger.store.memory import MemoryLedger
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.restoring import Restoring
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.views import Views
 from tests.ledger.views import OPEN, OneView
 
@@ -46,15 +46,15 @@ class Lesson:
         self.events: list[Event] = []
         views = Views()
         views.add(self.view)
-        self.contact = Contact(
-            self.ledger, "r1~1", self.view.clock, views=views, sinks=[self.events.append], forgot=lambda _: None
+        self.session = LedgerSession(
+            self.ledger, "r1~1", self.view.clock, views=views, sinks=[self.events.append], restore=lambda _: None
         )
-        self.teaching = Restoring(self.contact)
+        self.teaching = Restoring(self.session)
         self.view.hears(OPEN, 5, left_ms=3000, reason="3 of 4 failed")
 
     async def begins(self) -> None:
         """The replica has heard the ledger's clock."""
-        self.contact.answered(await self.ledger.now_ms())
+        self.session.on_available(await self.ledger.now_ms())
 
 
 @pytest.fixture
@@ -95,5 +95,5 @@ async def test_a_lesson_that_is_refused_is_told_and_may_be_given_again(lesson: L
     for _ in range(2):
         await lesson.teaching.restore(lesson.view)
     assert len(lesson.ledger.lessons) == 2
-    assert lesson.contact.is_refused(lesson.view)
-    assert lesson.view.away
+    assert lesson.session.is_refused(lesson.view)
+    assert lesson.view.ledger_unreachable

@@ -19,9 +19,9 @@ from ha_rag.events import CircuitChanged, Event
 from ha_rag.ledger.store.ledger import Change
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
-from ha_rag.ledger.sync.denied_permissions import LISTENING
+from ha_rag.ledger.sync.denied_permissions import SUBSCRIBING
 from ha_rag.ledger.sync.pace import READS_PER_S, RETRY_S, Pace
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.sync.subscription import Subscription
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
@@ -72,14 +72,14 @@ class Post:
         self.disk = View("disk", POLICY, replica="r1", clock=clock, scope="replica")
         for view in (self.a, self.b, self.disk):
             views.add(view)
-        self.contact = Contact(
-            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        self.session = LedgerSession(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], restore=lambda view: None
         )
         self.background.open()
-        self.watching = Subscription(self.contact, self.background, views)
+        self.watching = Subscription(self.session, self.background, views)
 
     async def listen(self) -> None:
-        with pytest.raises(LedgerUnavailableError, match="stopped telling"):
+        with pytest.raises(LedgerUnavailableError, match="subscription to changes ended"):
             await self.watching.listen()
 
     async def intervals(self, polls: int = 50) -> list[float]:
@@ -98,8 +98,8 @@ def opened(epoch: int) -> Snapshot:
 def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
     async def scenario() -> None:
         post = Post()
-        post.contact.answered(1)
-        post.contact.pace = Pace(replicas=1000)
+        post.session.on_available(1)
+        post.session.pace = Pace(replicas=1000)
         waits = await post.intervals()
         assert all(1.8 <= wait <= 2.2 for wait in waits)
         assert max(waits) - min(waits) > 0.2
@@ -122,7 +122,7 @@ def test_a_lost_ledger_is_looked_for_sooner() -> None:
 def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can_bear(replicas: int) -> None:
     async def scenario() -> None:
         post = Post()
-        post.contact.pace = Pace(replicas)
+        post.session.pace = Pace(replicas)
         post.ledger.error = LedgerUnavailableError("too slow")
         waits = await post.intervals(400)
         assert replicas * len(waits) / sum(waits) <= 1.1 * READS_PER_S
@@ -134,9 +134,9 @@ def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can
 def test_every_shared_circuit_is_looked_at_at_once_and_no_other() -> None:
     async def scenario() -> None:
         post = Post()
-        await post.watching.look_at_all()
-        await post.watching.look_at(post.disk)
-        await post.watching.look_at(post.b)
+        await post.watching.read_all()
+        await post.watching.read_one(post.disk)
+        await post.watching.read_one(post.b)
         assert post.ledger.asked == [("a", "b"), ("b",)]
 
     in_virtual_time(scenario)
@@ -146,9 +146,9 @@ def test_what_a_look_finds_is_believed() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.words = {"b": opened(7)}
-        await post.watching.look_at_all()
+        await post.watching.read_all()
         assert (post.a.fleet.epoch, post.b.fleet.epoch) == (0, 7)
-        assert post.contact.link.up
+        assert post.session.link.up
 
     in_virtual_time(scenario)
 
@@ -157,8 +157,8 @@ def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerUnavailableError("nobody answers")
-        await post.watching.look_at_all()
-        assert (post.contact.link.up, post.contact.link.reason) == (False, "nobody answers")
+        await post.watching.read_all()
+        assert (post.session.link.up, post.session.link.reason) == (False, "nobody answers")
 
     in_virtual_time(scenario)
 
@@ -166,16 +166,16 @@ def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
 def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it_answers() -> None:
     async def scenario() -> None:
         post = Post()
-        await post.watching.look_at_all()
+        await post.watching.read_all()
         away = []
         for post.ledger.silent in ("b", "b", ""):
-            await post.watching.look_at_all()
-            away.append((post.a.away, post.b.away))
+            await post.watching.read_all()
+            away.append((post.a.ledger_unreachable, post.b.ledger_unreachable))
         assert away == [(False, False), (False, True), (False, False)]
         post.ledger.error = ShardUnavailableError("no route")
         for _ in range(2):
-            await post.watching.look_at(post.b)
-        assert (post.a.away, post.b.away, post.contact.link.up) == (False, True, True)
+            await post.watching.read_one(post.b)
+        assert (post.a.ledger_unreachable, post.b.ledger_unreachable, post.session.link.up) == (False, True, True)
 
     in_virtual_time(scenario)
 
@@ -193,7 +193,7 @@ def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
 def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() -> None:
     async def scenario() -> None:
         post = Post()
-        await post.watching.look_at_all()
+        await post.watching.read_all()
         post.ledger.pushed = [Change("b", 0, opened(7)), Change("z", 0, opened(8))]
         await post.listen()
         assert post.b.fleet.epoch == 7
@@ -222,10 +222,10 @@ def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
         post.ledger.error = LedgerRefusedError("NOPERM no SUBSCRIBE")
         with pytest.raises(LedgerRefusedError):
             await post.watching.listen()
-        assert list(post.contact.limits.standing) == [LISTENING]
+        assert list(post.session.denied_permissions.current) == [SUBSCRIBING]
         post.ledger.error = None
-        await post.watching._hear(None)  # now listening
-        assert not post.contact.limits.standing
+        await post.watching._receive(None)  # now listening
+        assert not post.session.denied_permissions.current
 
     in_virtual_time(scenario)
 
@@ -241,8 +241,8 @@ async def test_why_a_circuit_could_not_be_read_is_told(
     error: LedgerError, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post, heard = Post(), list[str]()
-    monkeypatch.setattr(post.contact, "silent", lambda view, reason: heard.append(f"silent: {reason}"))
-    monkeypatch.setattr(post.contact, "lost", lambda error: heard.append(f"lost: {error}"))
+    monkeypatch.setattr(post.session, "on_shard_unavailable", lambda view, reason: heard.append(f"silent: {reason}"))
+    monkeypatch.setattr(post.session, "on_unavailable", lambda error: heard.append(f"lost: {error}"))
     post.ledger.error = error
-    await post.watching.look_at(post.a)
+    await post.watching.read_one(post.a)
     assert heard == [told]

@@ -73,7 +73,7 @@ def test_in_a_minute_without_redis_a_replica_tries_the_less_often_the_larger_the
     async def scenario() -> None:
         (member,) = fleet.members
         assert member.registry._sync is not None
-        member.registry._sync._contact.pace = Pace(replicas)
+        member.registry._sync._session.pace = Pace(replicas)
         member.wire.cut()
         await asyncio.sleep(10)
         changes = member.wire.changes

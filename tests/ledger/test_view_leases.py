@@ -155,7 +155,7 @@ def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back(view:
 def test_a_grant_while_the_replica_is_alone_is_not_used_but_given_back(view: OneView) -> None:
     view.refused()
     view.granted(6)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     assert view.probes().local
     view.clock.advance(5.1)
     assert view.stale_grant() is not None
@@ -175,7 +175,7 @@ def test_a_refusal_tells_when_to_ask_again_and_nothing_is_asked_before(view: One
 
 def test_a_large_fleet_spreads_what_all_were_told_to_wait_for() -> None:
     view = OneView(draw=lambda: 0.5)
-    view.spread(4.0)
+    view.set_spread(4.0)
     view.hears(HALF_OPEN, 5)
     view.clock.advance(4)
     assert view.refused().ask
@@ -192,14 +192,14 @@ def test_where_the_ledger_cannot_know_it_is_asked_again_in_a_second(view: OneVie
 def test_a_settle_that_is_pushed_ends_the_waiting(view: OneView) -> None:
     view.refused()
     view.denied(9000)
-    view.hear_message(view.said(HALF_OPEN, 5), 5)
+    view.apply_message(view.said(HALF_OPEN, 5), 5)
     assert view.refused().ask
 
 
 def test_a_settle_that_is_pushed_while_all_places_are_taken_does_not(view: OneView) -> None:
     view.refused()
     view.denied(9000)
-    view.hear_message(view.said(HALF_OPEN, 5, standing_ms=2000), 5)
+    view.apply_message(view.said(HALF_OPEN, 5, slot_wait_ms=2000), 5)
     assert view.refused().retry_after_s == pytest.approx(2.0)
 
 
@@ -207,24 +207,24 @@ def test_whom_the_message_did_not_reach_the_next_poll_tells(view: OneView) -> No
     view.refused()
     view.denied(9000)
     view.clock.advance(1)
-    view.hears(HALF_OPEN, 5, standing_ms=8000)
+    view.hears(HALF_OPEN, 5, slot_wait_ms=8000)
     assert not view.refused().ask
-    view.hears(HALF_OPEN, 5, standing_ms=0)
+    view.hears(HALF_OPEN, 5, slot_wait_ms=0)
     assert view.refused().ask
 
 
 def test_a_lease_given_back_while_the_circuit_rests_does_not_make_all_ask_at_its_end() -> None:
     view = OneView(draw=lambda: 0.5)
-    view.spread(4.0)
+    view.set_spread(4.0)
     view.hears(OPEN, 5, left_ms=3000)
-    view.hear_message(view.said(OPEN, 5, left_ms=3000), 5)
+    view.apply_message(view.said(OPEN, 5, left_ms=3000), 5)
     view.clock.advance(3.1)
     assert not view.refused().ask
 
 
 def test_after_a_new_transition_the_standing_probes_deadline_is_known_without_asking() -> None:
     view = OneView()
-    view.hear_message(view.said(HALF_OPEN, 6, standing_ms=8000), 0)
+    view.apply_message(view.said(HALF_OPEN, 6, slot_wait_ms=8000), 0)
     assert view.refused().retry_after_s == pytest.approx(8.0)
 
 
@@ -238,7 +238,7 @@ def test_a_large_fleet_spreads_what_all_want_to_ask() -> None:
     asked = set()
     for share in (0.0, 0.25, 0.5, 0.75):
         view = OneView(draw=lambda share=share: share)
-        view.spread(4.0)
+        view.set_spread(4.0)
         view.hears(HALF_OPEN, 5)
         asked.add(view.refused().retry_after_s)
     assert asked == {0.0, 1.0, 2.0, 3.0}

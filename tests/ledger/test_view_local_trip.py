@@ -37,7 +37,7 @@ def test_a_fleet_that_has_judged_the_report_and_stays_closed_is_not_waited_for()
     batch = view.batch(view.ledger_ms)
     assert batch is not None
     assert batch.failing
-    view.judged(batch)
+    view.batch_evaluated(batch)
     assert view.refused().state is OPEN
 
 
@@ -53,10 +53,10 @@ def test_where_only_samples_are_missing_the_call_behind_a_success_is_looked_at()
 
 def test_whether_the_ledger_takes_verbs_is_news_once_and_for_a_circuit_of_the_fleet_only() -> None:
     view = OneView()
-    assert [view.set_away(away) for away in (True, True, False, False)] == [True, False, True, False]
+    assert [view.set_ledger_unreachable(away) for away in (True, True, False, False)] == [True, False, True, False]
     own = OneView(scope="replica")
-    assert not own.set_away(True)
-    assert not own.away
+    assert not own.set_ledger_unreachable(True)
+    assert not own.ledger_unreachable
 
 
 def test_when_an_operators_word_has_ended_the_replica_opens_by_itself_again() -> None:
@@ -75,7 +75,7 @@ def test_a_judgement_of_an_earlier_report_is_not_the_one_that_is_waited_for() ->
     early = view.batch(view.ledger_ms)
     assert early is not None
     view.fails(1)
-    view.judged(early)
+    view.batch_evaluated(early)
     view.admitted()
 
 
@@ -193,14 +193,14 @@ def test_alone_there_is_nobody_to_wait_for() -> None:
 def test_a_ledger_that_goes_away_while_its_word_is_awaited_is_awaited_no_longer() -> None:
     view = OneView()
     view.fails(4)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     assert view.refused().state is OPEN
 
 
 def test_a_known_open_stays_open_to_its_end_and_then_this_replica_probes_alone() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, open_count=1)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     view.clock.advance(2.9)
     assert view.refused().state is OPEN
     view.clock.advance(0.2)
@@ -212,7 +212,7 @@ def test_a_known_open_stays_open_to_its_end_and_then_this_replica_probes_alone()
 def test_alone_a_good_probe_closes_and_a_failed_one_opens_for_longer() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5, open_count=1)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     view.settle_locally(view.probes(), Outcome.FAILED)
     assert view.refused().retry_after_s == pytest.approx(20, abs=2.1)
     view.clock.advance(22)
@@ -223,17 +223,17 @@ def test_alone_a_good_probe_closes_and_a_failed_one_opens_for_longer() -> None:
 def test_what_was_closed_alone_is_probed_again_once_the_ledger_is_back() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     view.settle_locally(view.probes(), Outcome.OK)
     assert view.state() is CLOSED
-    view.set_away(False)
+    view.set_ledger_unreachable(False)
     assert view.refused().ask
 
 
 def test_an_overlay_that_rests_when_the_ledger_returns_runs_to_its_end() -> None:
     view = OneView(away=True)
     view.fails(4)
-    view.set_away(False)
+    view.set_ledger_unreachable(False)
     view.hears(CLOSED, 0)
     assert view.refused().state is OPEN
     view.clock.advance(10.1)
@@ -243,7 +243,7 @@ def test_an_overlay_that_rests_when_the_ledger_returns_runs_to_its_end() -> None
 def test_an_operators_word_stands_while_the_ledger_is_away_and_ends_in_time() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=5000, override=view.word(OverrideMode.OPEN, 5000))
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     view.clock.advance(4.9)
     assert view.refused().state is OPEN
     view.clock.advance(0.2)
@@ -253,19 +253,19 @@ def test_an_operators_word_stands_while_the_ledger_is_away_and_ends_in_time() ->
 def test_a_flickering_ledger_does_not_make_a_lone_replica_probe_twice_at_once() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     view.probes()
-    view.set_away(False)
-    view.set_away(True)
+    view.set_ledger_unreachable(False)
+    view.set_ledger_unreachable(True)
     assert view.refused().state is HALF_OPEN
 
 
 def test_a_late_word_of_a_probe_made_alone_changes_nothing_once_the_fleet_has_spoken() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     grant = view.probes()
-    view.set_away(False)
+    view.set_ledger_unreachable(False)
     view.hears(OPEN, 7, left_ms=3000)
     view.settle_locally(grant, Outcome.OK)
     assert view.refused().state is OPEN
@@ -330,7 +330,7 @@ def test_a_circuit_that_is_taken_over_tells_why_the_fleet_opened_it_and_who_goes
     view = OneView()
     view.hears(OPEN, 5, left_ms=1000, reason="3 of 3 failed", open_count=2)
     view.clock.advance(1.1)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     assert view.state() is HALF_OPEN
     own = view.local()
     assert (own.reason, own.opened_by, own.open_count) == ("3 of 3 failed", "r1", 2)
@@ -357,7 +357,7 @@ def test_a_rest_that_was_asked_for_in_an_epoch_that_is_over_does_not_count() -> 
 def test_a_rest_asked_of_a_replicas_own_circuit_waits_for_no_ledger() -> None:
     view = OneView(scope="replica")
     assert view.gate.throttled(view.admitted(), 5.0)
-    assert not view.has_news
+    assert not view.has_report
 
 
 @pytest.mark.parametrize(("took_s", "slow"), [(0.5, 0), (1.0, 0), (1.5, 1)])
@@ -372,10 +372,10 @@ def test_what_was_taken_over_and_failed_again_rests_to_its_end_when_the_ledger_i
     view = OneView()
     view.hears(OPEN, 5, left_ms=1000)
     view.clock.advance(1.1)
-    view.set_away(True)
+    view.set_ledger_unreachable(True)
     view.settle_locally(view.probes(), Outcome.FAILED)
     assert view.refused().state is OPEN
-    view.set_away(False)
+    view.set_ledger_unreachable(False)
     view.hears(HALF_OPEN, 5)
     assert view.refused().state is OPEN
 
@@ -383,8 +383,8 @@ def test_what_was_taken_over_and_failed_again_rests_to_its_end_when_the_ledger_i
 def test_a_ledger_that_was_away_for_a_moment_costs_no_count() -> None:
     view = OneView()
     view.fails(3)
-    view.set_away(True)
-    view.set_away(False)
+    view.set_ledger_unreachable(True)
+    view.set_ledger_unreachable(False)
     assert view.local().counts == Counts(0, 3)
     view.fails(1)
     view.clock.advance(0.11)
@@ -459,7 +459,7 @@ def test_a_call_from_before_its_own_opening_counts_for_the_fleet_and_not_for_the
 def failing(view: OneView) -> bool:
     batch = view.batch(view.ledger_ms)
     assert batch is not None
-    view.batch_taken(batch)
+    view.batch_acknowledged(batch)
     return batch.failing
 
 

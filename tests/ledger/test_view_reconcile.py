@@ -21,7 +21,7 @@ def test_a_new_view_passes_calls_before_anything_was_worked_out() -> None:
 
 def test_a_view_that_was_never_told_anything_is_alone() -> None:
     view = OneView(away=True)
-    assert view.away
+    assert view.ledger_unreachable
     assert view.state() is CLOSED
 
 
@@ -47,8 +47,8 @@ def test_what_the_ledgers_clock_shows_does_not_matter() -> None:
 def test_a_lower_epoch_is_never_believed_and_says_that_the_ledger_forgot() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
-    heard = view.hear(view.said(CLOSED, 0))
-    assert heard.forgot
+    heard = view.apply_reply(view.said(CLOSED, 0))
+    assert heard.needs_restore
     assert view.state() is OPEN
     assert view.fleet.epoch == 5
 
@@ -56,10 +56,10 @@ def test_a_lower_epoch_is_never_believed_and_says_that_the_ledger_forgot() -> No
 def test_what_a_forgetful_ledger_says_confirms_nothing() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    heard_s = view.heard_s
+    heard_s = view.confirmed_s
     view.clock.advance(1)
-    view.hear(view.said(CLOSED, 0))
-    assert view.heard_s == heard_s
+    view.apply_reply(view.said(CLOSED, 0))
+    assert view.confirmed_s == heard_s
 
 
 def test_an_answer_of_the_same_epoch_replaces_the_rest() -> None:
@@ -74,7 +74,7 @@ def test_an_answer_that_a_newer_one_has_overtaken_changes_nothing() -> None:
     late = view.said(CLOSED, 5, counts=Counts(1, 1))
     view.clock.advance(0.2)
     view.hears(CLOSED, 5, counts=Counts(9, 1))
-    view.hear(late)
+    view.apply_reply(late)
     assert view.fleet.counts == Counts(9, 1)
 
 
@@ -90,8 +90,8 @@ def test_a_ledger_whose_clock_was_set_back_is_still_heard() -> None:
 
 def test_a_message_that_follows_what_is_known_is_believed() -> None:
     view = OneView()
-    heard = view.hear_message(view.said(OPEN, 5, left_ms=3000), 0)
-    assert not heard.gap
+    heard = view.apply_message(view.said(OPEN, 5, left_ms=3000), 0)
+    assert not heard.needs_read
     assert heard.after is not None
     assert view.state() is OPEN
 
@@ -99,8 +99,8 @@ def test_a_message_that_follows_what_is_known_is_believed() -> None:
 def test_a_message_after_a_gap_is_believed_and_asks_for_a_read() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    heard = view.hear_message(view.said(OPEN, 9, left_ms=3000), 7)
-    assert heard.gap
+    heard = view.apply_message(view.said(OPEN, 9, left_ms=3000), 7)
+    assert heard.needs_read
     assert view.state() is OPEN
 
 
@@ -108,16 +108,16 @@ def test_a_message_after_a_gap_is_believed_and_asks_for_a_read() -> None:
 def test_a_message_that_is_late_or_comes_twice_is_dropped(state: CircuitState, epoch: int) -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    heard = view.hear_message(view.said(state, epoch, left_ms=3000), 3)
+    heard = view.apply_message(view.said(state, epoch, left_ms=3000), 3)
     assert heard.after is None
-    assert not heard.gap
+    assert not heard.needs_read
     assert view.state() is CLOSED
 
 
 def test_the_message_of_a_transition_already_known_sets_off_no_request() -> None:
     view = OneView()
-    view.hears(HALF_OPEN, 6, standing_ms=4000)
-    view.hear_message(view.said(HALF_OPEN, 6, standing_ms=4000), 5)
+    view.hears(HALF_OPEN, 6, slot_wait_ms=4000)
+    view.apply_message(view.said(HALF_OPEN, 6, slot_wait_ms=4000), 5)
     assert not view.refused().ask
 
 
@@ -128,12 +128,12 @@ def test_the_message_of_a_transition_already_known_sets_off_no_request() -> None
 def test_an_answer_of_the_same_epoch_with_another_state_ends_no_rest(state: CircuitState) -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, reason="3 of 3 failed")
-    heard_s = view.heard_s
+    heard_s = view.confirmed_s
     view.clock.advance(0.2)
-    heard = view.hear(view.said(state, 5, left_ms=500 if state is OPEN else 0, reason="another history"))
-    assert (heard.forgot, heard.before, heard.after) == (True, None, None)
+    heard = view.apply_reply(view.said(state, 5, left_ms=500 if state is OPEN else 0, reason="another history"))
+    assert (heard.needs_restore, heard.before, heard.after) == (True, None, None)
     assert view.refused().retry_after_s == pytest.approx(2.8)
-    assert view.heard_s == heard_s
+    assert view.confirmed_s == heard_s
     view.clock.advance(2.9)
     assert view.state() is HALF_OPEN
 
@@ -145,21 +145,21 @@ def test_whatever_contradicts_the_transition_of_an_epoch_says_that_the_ledger_fo
 ) -> None:
     view = OneView()
     view.hears(state, 5, left_ms=3000 if state is OPEN else 0)
-    assert view.hear(view.said(state, 5, left_ms=9000 if state is OPEN else 0, **fact)).forgot
-    assert not view.hear(view.said(state, 5, left_ms=2000 if state is OPEN else 0)).forgot
+    assert view.apply_reply(view.said(state, 5, left_ms=9000 if state is OPEN else 0, **fact)).needs_restore
+    assert not view.apply_reply(view.said(state, 5, left_ms=2000 if state is OPEN else 0)).needs_restore
 
 
 def test_an_open_circuit_that_reads_as_half_open_contradicts_nothing() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
-    assert not view.hear(view.said(HALF_OPEN, 5)).forgot
+    assert not view.apply_reply(view.said(HALF_OPEN, 5)).needs_restore
     assert view.state() is HALF_OPEN
 
 
 def test_a_closed_circuit_is_not_opened_by_another_history_before_the_ledger_is_taught() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    assert view.hear(view.said(OPEN, 5, left_ms=3000)).forgot
+    assert view.apply_reply(view.said(OPEN, 5, left_ms=3000)).needs_restore
     assert view.state() is CLOSED
     view.hears(OPEN, 6, left_ms=3000)
     assert view.state() is OPEN
@@ -169,25 +169,25 @@ def test_a_closed_circuit_is_not_opened_by_another_history_before_the_ledger_is_
 def test_a_message_that_contradicts_the_epoch_that_is_believed_asks_for_a_read(previous: int) -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
-    heard_s, asks_s = view.heard_s, view._leases.after_s
+    heard_s, asks_s = view.confirmed_s, view._leases.after_s
     view.clock.advance(0.2)
-    heard = view.hear_message(view.said(CLOSED, 5), previous)
-    assert (heard.gap, heard.forgot, heard.after) == (True, False, None)
+    heard = view.apply_message(view.said(CLOSED, 5), previous)
+    assert (heard.needs_read, heard.needs_restore, heard.after) == (True, False, None)
     assert view.refused().retry_after_s == pytest.approx(2.8)
-    assert (view.heard_s, view._leases.after_s) == (heard_s, asks_s)
+    assert (view.confirmed_s, view._leases.after_s) == (heard_s, asks_s)
 
 
 @pytest.mark.parametrize("state", [OPEN, HALF_OPEN])
 def test_a_ledger_taught_by_one_that_knew_less_is_not_believed_but_taught(state: CircuitState) -> None:
     view = OneView()
     view.hears(state, 5, left_ms=3000 if state is OPEN else 0)
-    heard_s = view.heard_s
+    heard_s = view.confirmed_s
     view.clock.advance(0.2)
-    heard = view.hear(view.said(CLOSED, 9, missed=(4, 9)))
-    assert (heard.forgot, heard.before, heard.after) == (True, None, None)
-    heard = view.hear_message(view.said(CLOSED, 9, missed=(4, 9)), 0)
-    assert (heard.gap, heard.before, heard.after) == (True, None, None)
-    assert (view.state(), view.fleet.epoch, view.heard_s) == (state, 5, heard_s)
+    heard = view.apply_reply(view.said(CLOSED, 9, missed=(4, 9)))
+    assert (heard.needs_restore, heard.before, heard.after) == (True, None, None)
+    heard = view.apply_message(view.said(CLOSED, 9, missed=(4, 9)), 0)
+    assert (heard.needs_read, heard.before, heard.after) == (True, None, None)
+    assert (view.state(), view.fleet.epoch, view.confirmed_s) == (state, 5, heard_s)
     view.hears(OPEN, 10, left_ms=2800, missed=(5, 9))
     assert (view.state(), view.fleet.epoch) == (OPEN, 10)
 
@@ -198,24 +198,24 @@ def test_a_ledger_that_nobody_taught_or_that_misses_nothing_of_what_is_believed_
 ) -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
-    assert not view.hear(view.said(CLOSED, 9, missed=missed)).forgot
+    assert not view.apply_reply(view.said(CLOSED, 9, missed=missed)).needs_restore
     assert view.state() is CLOSED
 
 
 def test_of_two_circuits_that_are_simply_closed_neither_adds_to_the_other() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    assert not view.hear(view.said(CLOSED, 9, missed=(4, 9))).forgot
+    assert not view.apply_reply(view.said(CLOSED, 9, missed=(4, 9))).needs_restore
     assert view.fleet.epoch == 9
 
 
 def test_a_word_that_was_taken_back_before_the_ledger_forgot_is_taken_back_again_and_one_that_stood_stands() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
-    assert view.hear(view.said(CLOSED, 9, missed=(4, 9), override=view.word(OverrideMode.SHADOW))).forgot
+    assert view.apply_reply(view.said(CLOSED, 9, missed=(4, 9), override=view.word(OverrideMode.SHADOW))).needs_restore
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
-    assert view.hear(view.said(CLOSED, 9, missed=(4, 9))).forgot
+    assert view.apply_reply(view.said(CLOSED, 9, missed=(4, 9))).needs_restore
 
 
 def test_a_view_teaches_when_its_epoch_began_so_that_a_tie_is_seen() -> None:
@@ -250,7 +250,7 @@ def test_other_words_let_everything_pass_whatever_the_own_calls_say(mode: Overri
     view.fails(20)
     view.clock.advance(1)
     assert view.state() is CLOSED
-    view.tidy()
+    view.tick()
     assert view.gate.passing is not None
 
 

@@ -18,7 +18,7 @@ def reported(view: OneView) -> Batch:
     """The next batch, taken by the ledger."""
     batch = view.batch(view.ledger_ms)
     assert batch is not None
-    view.batch_taken(batch)
+    view.batch_acknowledged(batch)
     return batch
 
 
@@ -32,7 +32,7 @@ def test_what_was_counted_is_reported_once() -> None:
     view.fails(1)
     assert counts(reported(view)) == Counts(3, 1)
     assert view.batch(view.ledger_ms) is None
-    assert not view.has_news
+    assert not view.has_report
 
 
 def test_batches_are_numbered_in_order() -> None:
@@ -52,7 +52,7 @@ def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> None:
     view.clock.advance(1)
     assert view.batch(view.ledger_ms) is first
     assert first is not None
-    view.batch_taken(first)
+    view.batch_acknowledged(first)
     assert counts(reported(view)) == Counts(5, 0)
 
 
@@ -169,7 +169,7 @@ def test_in_a_long_window_too() -> None:
 def test_a_circuit_of_the_replicas_own_keeps_nothing_for_a_ledger() -> None:
     view = OneView(scope="replica")
     view.goes_well(10)
-    assert not view.has_news
+    assert not view.has_report
     assert view.batch(view.ledger_ms) is None
 
 
@@ -201,7 +201,7 @@ def test_many_threads_lose_no_count() -> None:
     total = Counts()
     while any(thread.is_alive() for thread in threads):
         if (batch := view.batch(view.ledger_ms)) is not None:
-            view.batch_taken(batch)
+            view.batch_acknowledged(batch)
             total += counts(batch)
     for thread in threads:
         thread.join()

@@ -70,14 +70,14 @@ class Transition:
     missed: tuple[int, int] = (0, 0)
     missed_until_ms: float = 0
 
-    def word_at(self, now: float, ledger_ms: int, standing_ms: int) -> Word:
+    def word_at(self, now: float, ledger_ms: int, slot_wait_ms: int) -> Word:
         """As it reads at that moment."""
         left_ms = max(0.0, self.until_ms - now) if self.state == "open" else 0.0
         word_ms = None if self.word_until_ms is None else int(self.word_until_ms - now)
         word = self.word if word_ms is None or word_ms > 0 else ""
         state = "half_open" if self.state == "open" and left_ms == 0 else self.state
         return Word(
-            self.epoch, state, self.origin, ledger_ms, -1 if left_ms == NEVER else int(left_ms), standing_ms,
+            self.epoch, state, self.origin, ledger_ms, -1 if left_ms == NEVER else int(left_ms), slot_wait_ms,
             self.open_count, word, word_ms if word else None, self.missed if now < self.missed_until_ms else (0, 0),
         )  # fmt: skip
 
@@ -94,7 +94,7 @@ def snapshot_of(word: Word) -> Snapshot:
         state=CircuitState(word.state),
         epoch=word.epoch,
         left_ms=int(word.left_ms),
-        standing_ms=word.standing_ms,
+        slot_wait_ms=word.slot_wait_ms,
         missed=word.missed,
         open_count=word.open_count,
         changed_at_ms=word.origin if word.origin > 0 and differs == 0 else 0,
@@ -182,28 +182,28 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def ledger_ms(self) -> int:
         return REDIS_MS + int(self.now - self.began) + self.ahead_ms
 
-    def says(self, standing_ms: int = 0) -> Word:
-        return self.ledger.word_at(self.now - self.began, self.ledger_ms, standing_ms)
+    def says(self, slot_wait_ms: int = 0) -> Word:
+        return self.ledger.word_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
 
     # ---- what the ledger says ---------------------------------------------------------------------------------------
 
     def answers(self, word: Word) -> None:
-        heard, expected = self.view.hear(snapshot_of(word)), self.oracle.answered(word)
+        heard, expected = self.view.apply_reply(snapshot_of(word)), self.oracle.answered(word)
         self._took(word, heard, expected == "new")
-        assert heard.forgot == (expected == "forgot"), f"{expected!r}, and it heard {heard}"
-        assert not heard.gap
+        assert heard.needs_restore == (expected == "forgot"), f"{expected!r}, and it heard {heard}"
+        assert not heard.needs_read
 
     def tells(self, word: Word, previous: int) -> None:
-        heard, expected = self.view.hear_message(snapshot_of(word), previous), self.oracle.told(word, previous)
+        heard, expected = self.view.apply_message(snapshot_of(word), previous), self.oracle.told(word, previous)
         self._took(word, heard, expected.startswith("new"))
-        assert heard.gap == ("gap" in expected), f"{expected!r}, and it heard {heard}"
-        assert not heard.forgot
+        assert heard.needs_read == ("gap" in expected), f"{expected!r}, and it heard {heard}"
+        assert not heard.needs_restore
 
     def _took(self, word: Word, heard: Reconciliation, new: bool) -> None:
         assert (heard.after == snapshot_of(word)) == new
         assert (heard.before is not None) == new
-        if heard.forgot or heard.gap:
-            event("forgot" if heard.forgot else "gap")
+        if heard.needs_restore or heard.needs_read:
+            event("forgot" if heard.needs_restore else "gap")
         self.oracle.look()
 
     @rule(state=STATES, left=LEFT, step=st.integers(1, 3), tie=st.booleans(), alike=st.booleans(), word=WORDS,
@@ -241,14 +241,14 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.ledger = self.past[which % len(self.past)]
         self.ahead_ms += ahead_ms
 
-    @rule(standing_ms=st.sampled_from([0, 0, 500]))
-    def the_ledger_is_read(self, standing_ms: int) -> None:
-        self.answers(self.says(standing_ms))
+    @rule(slot_wait_ms=st.sampled_from([0, 0, 500]))
+    def the_ledger_is_read(self, slot_wait_ms: int) -> None:
+        self.answers(self.says(slot_wait_ms))
 
-    @rule(standing_ms=st.sampled_from([0, 500]), message=st.booleans())
-    def the_ledger_says_something_that_arrives_later(self, standing_ms: int, message: bool) -> None:
+    @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans())
+    def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool) -> None:
         """A message without a transition: a probe was settled, and a place is free."""
-        self.post.append((self.says(standing_ms), self.ledger.epoch if message else None))
+        self.post.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
 
     @precondition(lambda self: self.post)
     @rule(which=PICK, again=st.booleans())
@@ -265,7 +265,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def the_ledger_takes_verbs_no_more_or_again(self) -> None:
         away = not self.oracle.away
         for _ in range(2):
-            assert self.view.set_away(away) == self.oracle.goes_away(away)
+            assert self.view.set_ledger_unreachable(away) == self.oracle.goes_away(away)
 
     # ---- leases -----------------------------------------------------------------------------------------------------
 
@@ -303,7 +303,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
             return self.view.gate.passing
         if self.view.clock.now_s < self.view.gate.refusing_until_s:
             return Refused(CircuitState.OPEN, self.view.gate.refusing_until_s - self.view.clock.now_s)
-        return self.view.gate.consider()
+        return self.view.gate.admit()
 
     @rule(times=st.integers(1, 3), ends=st.sampled_from(["", "well", "badly", "badly"]))
     def calls_come(self, times: int, ends: str) -> None:
@@ -358,7 +358,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         assert {tally.epoch for tally in batch.tallies} == {self.oracle.believed.epoch}
         assert sum((tally.counts for tally in batch.tallies), Counts()) == Counts(ok, failed)
         assert batch.failing == self.oracle.own.failing()
-        self.view.batch_taken(batch)
+        self.view.batch_acknowledged(batch)
         self.oracle.batches, self.oracle.unreported = batch.number, [0, 0]
         self.reported.append(batch)
 
@@ -366,7 +366,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
     @rule(which=PICK)
     def the_fleet_judges_and_stays_closed(self, which: int) -> None:
         batch = self.reported.pop(which % len(self.reported))
-        self.view.judged(batch)
+        self.view.batch_evaluated(batch)
         self.oracle.judged(batch.number)
 
     # ---- time, and what must hold -----------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def time_passes(self, ms: int, tidies: bool) -> None:
         self.view.clock.advance(ms / 1000)
         if tidies:
-            self.view.tidy()
+            self.view.tick()
             self.oracle.look()
 
     @invariant()
@@ -384,8 +384,8 @@ class WhateverAViewHears(RuleBasedStateMachine):
             return
         view, oracle = self.view, self.oracle
         assert view.fleet == (snapshot_of(oracle.believed) if oracle.heard_ms > -NEVER else Snapshot(0))
-        assert view.heard_s * 1000 == oracle.heard_ms + self.began
-        assert view.away == oracle.away
+        assert view.confirmed_s * 1000 == oracle.heard_ms + self.began
+        assert view.ledger_unreachable == oracle.away
         assert view._leases.after_s * 1000 == oracle.ask_after_ms + self.began
         self._no_epoch_goes_down_and_no_rest_is_cut_short()
         self._it_would_teach_what_it_believes()
@@ -419,7 +419,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         state, _ = self.oracle.meets()
         assert self.view.state() == state
         assert self.view.is_tripped_locally() == self._is_overlaid()
-        assert self.view.has_news or not any(self.oracle.unreported)
+        assert self.view.has_report or not any(self.oracle.unreported)
 
     def _is_overlaid(self) -> bool:
         oracle = self.oracle

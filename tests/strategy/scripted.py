@@ -35,7 +35,7 @@ class ScriptedRecorder(Recorder):
     def verdict(self, error: BaseException) -> Verdict:
         return classify(error)
 
-    def of_an_answer(self, started_s: float) -> Verdict:
+    def answer_verdict(self, started_s: float) -> Verdict:
         return Verdict(Outcome.SLOW if self.slow else Outcome.OK)
 
     def begun(self, epochs: Epochs, number: int) -> float:
@@ -45,7 +45,7 @@ class ScriptedRecorder(Recorder):
         return started_s
 
     def succeeded(self, epochs: Epochs, started_s: float, number: int) -> Outcome:
-        return self._told(self.of_an_answer(started_s))
+        return self._told(self.answer_verdict(started_s))
 
     def record(self, epochs: Epochs, started_s: float, number: int, verdict: Verdict) -> Outcome:
         return self._told(verdict)

@@ -92,7 +92,7 @@ def test_a_refusing_circuit_is_passed_over_with_its_state_and_why() -> None:
     served = in_virtual_time(bench.run)
     rejected = served.attempts[0]
     assert (rejected.outcome, rejected.state, rejected.ms) == (Outcome.REJECTED, "open", 0.0)
-    assert "asks again in 3.0 s" in rejected.reason
+    assert "retry in 3.0 s" in rejected.reason
     assert served.by == "second"
     assert first.calls == []
 
@@ -160,7 +160,7 @@ def test_a_time_limit_noticed_late_since_this_process_was_busy_is_no_vote() -> N
     bench = Bench(Scripted((busy_and_then_waiting,)), Scripted(), timeout_s=1.0)
     served = in_virtual_time(bench.run)
     assert outcomes(served) == [("first", "cancelled"), ("second", "ok")]
-    assert "busy" in served.attempts[0].reason
+    assert "blocked" in served.attempts[0].reason
 
 
 class TestCallersThatLeave:
@@ -261,7 +261,7 @@ class TestProbes:
         async def scenario() -> None:
             served = await bench.run(allowed_s=0.5)
             assert outcomes(served) == [("first", "cancelled"), ("second", "ok")]
-            assert "goes on by itself" in served.attempts[0].reason
+            assert "continues in the background" in served.attempts[0].reason
             assert len(bench.probes) == 1
             assert component.released is not None
             component.released.set()

@@ -50,9 +50,9 @@ def test_retrievers_are_ranked_by_what_each_makes_of_the_embedder() -> None:
 
 
 def test_what_served_is_judged_beside_the_best_there_is() -> None:
-    assert CRANFIELD.judged(("zero", "words"), ("primary", "hybrid")) == Quality(0.37, 0.38, "ndcg@10")
-    assert CRANFIELD.judged(("unmeasured", "words"), ("primary", "hybrid")) is None
-    assert CRANFIELD.judged(("zero", "words"), None) is None
+    assert CRANFIELD.expected_quality(("zero", "words"), ("primary", "hybrid")) == Quality(0.37, 0.38, "ndcg@10")
+    assert CRANFIELD.expected_quality(("unmeasured", "words"), ("primary", "hybrid")) is None
+    assert CRANFIELD.expected_quality(("zero", "words"), None) is None
 
 
 def test_the_table_survives_json() -> None:

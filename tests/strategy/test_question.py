@@ -16,11 +16,11 @@ from ha_rag.strategy.question import checked_question, checked_timeout_s, checke
         ("", "must not be empty"),
         (" \t\n", "must not be empty"),
         ("\x00\x01\x1b", "must not be empty"),
-        ("x" * 8_001, "8,001 characters, at most 8,000"),
+        ("x" * 8_001, "8,001 characters; at most 8,000"),
         ("half a pair \ud800", "not valid Unicode"),
-        (b"bytes", "must be a text, not bytes"),
-        (None, "must be a text, not NoneType"),
-        (["a"], "must be a text, not list"),
+        (b"bytes", "must be a string, not bytes"),
+        (None, "must be a string, not NoneType"),
+        (["a"], "must be a string, not list"),
     ],
 )
 def test_what_is_no_question_is_refused(question: object, rule: str) -> None:

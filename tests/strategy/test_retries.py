@@ -26,7 +26,7 @@ from ha_rag.messages import ComponentType, Embedding, Outcome
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.last_resort import plain_sentence, zero_like
-from ha_rag.strategy.retries import LONGEST_PAUSE_S, SAVED_S, RetryBudget, pause_s
+from ha_rag.strategy.retries import BURST_S, MAX_PAUSE_S, RetryBudget, pause_s
 from ha_rag.strategy.streaming import FirstPiece
 from ha_rag.strategy.tier import Tier
 from tests.strategy.scripted import HANGS, Scripted, ScriptedCircuits, ScriptedStream
@@ -192,7 +192,7 @@ def test_within_any_time_there_are_no_more_retries_than_the_budget_promises(shar
         budget.called(now_s)
         calls += 1
         retries += asks and budget.take(now_s)
-    assert retries <= share * calls + per_s * (now_s + SAVED_S) + 1e-6
+    assert retries <= share * calls + per_s * (now_s + BURST_S) + 1e-6
 
 
 def test_a_budget_that_nobody_draws_on_does_not_grow_without_end() -> None:
@@ -205,7 +205,7 @@ def test_a_budget_that_nobody_draws_on_does_not_grow_without_end() -> None:
 def test_callers_do_not_come_back_together_nor_after_too_long() -> None:
     pauses = [pause_s(retry) for retry in (1, 2, 5, 10) for _ in range(50)]
     assert len(set(pauses)) > 100
-    assert 0 <= min(pauses) <= max(pauses) <= LONGEST_PAUSE_S
+    assert 0 <= min(pauses) <= max(pauses) <= MAX_PAUSE_S
 
 
 @pytest.mark.parametrize(

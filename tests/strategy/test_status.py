@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.messages import ComponentType, Outcome
-from ha_rag.strategy.status import REMEMBERED, CallStats, ComponentStatus
+from ha_rag.strategy.status import LATENCIES_KEPT, CallStats, ComponentStatus
 
 
 def status(calls: int = 0, failures: int = 0) -> ComponentStatus:
@@ -36,12 +36,12 @@ def test_failures_timeouts_and_throttling_are_failures_the_rest_is_not() -> None
 def test_mean_and_p99_come_from_the_latest_calls() -> None:
     tally = CallStats()
     assert tally.latency_ms() == (0.0, 0.0)
-    for _ in range(REMEMBERED):
+    for _ in range(LATENCIES_KEPT):
         tally.note(Outcome.OK, 9.0)
-    for n in range(REMEMBERED):
+    for n in range(LATENCIES_KEPT):
         tally.note(Outcome.OK, 1.0 if n == 0 else 0.01)
     mean_ms, p99_ms = tally.latency_ms()
-    assert mean_ms == pytest.approx((1000 + 255 * 10) / REMEMBERED)
+    assert mean_ms == pytest.approx((1000 + 255 * 10) / LATENCIES_KEPT)
     assert p99_ms == pytest.approx(10.0)
 
 

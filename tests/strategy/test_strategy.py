@@ -74,8 +74,8 @@ def test_no_tiers_at_all_leave_the_last_resorts() -> None:
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        ({"embedders": [Tier("a", Scripted()), Tier("a", Scripted())]}, "'a': is there twice"),
-        ({"embedders": [Tier("zero", Scripted())]}, "'zero': that is what the last resort is called"),
+        ({"embedders": [Tier("a", Scripted()), Tier("a", Scripted())]}, "'a': used twice"),
+        ({"embedders": [Tier("zero", Scripted())]}, "'zero': reserved for the last resort"),
         ({"retrievers": [object()]}, "object has no method `retrieve`"),
         ({"generators": ["gpt-4o"]}, "str has no method `generate`"),
         ({"embedders": [Scripted(dimension=0)]}, "`dimension` must be"),

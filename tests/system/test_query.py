@@ -125,7 +125,7 @@ class TestVectorSpaces:
         wrong = Embedding(np.ones(9, np.float32), SPACE)
         answer = asked(Bench(embedders=[Scripted((wrong,)), Scripted()]))
         assert told(answer)[0] == ("embedder.t1", "failed")
-        assert "9 numbers" in answer.attempts[0].reason
+        assert "9 dimensions" in answer.attempts[0].reason
 
 
 class TestBadInput:

@@ -21,7 +21,7 @@ from ha_rag.events import (
     WouldOpen,
 )
 from ha_rag.messages import Attempt, Outcome
-from ha_rag.telemetry.logs import ConsoleLines, JsonLines, in_words, log_event
+from ha_rag.telemetry.logs import ConsoleLines, JsonLines, describe, log_event
 
 OPENED = CircuitChanged(
     at_ms=0, replica="rag-2", circuit="embedder.primary", previous_epoch=1, epoch=2, from_state="closed",
@@ -59,25 +59,28 @@ async def in_a_task_of_its_own(work, *args):
         (OPENED, "circuit embedder.primary: closed -> open (4 of 5 failed), by rag-1"),
         (
             OverrideChanged(at_ms=0, circuit="e.p", mode="open", reason="deploy", by="ann"),
-            "circuit e.p: open by hand (deploy), by ann",
+            "circuit e.p: override open (deploy), by ann",
         ),
         (OverrideChanged(at_ms=0, circuit="e.p", mode=None, by="ann"), "circuit e.p: override ended, by ann"),
         (OverrideChanged(at_ms=0, circuit="e.p", mode=None), "circuit e.p: override ended"),
-        (LedgerLost(at_ms=0, reason="connection refused"), "Redis is not heard: connection refused; going on alone"),
-        (LedgerBack(at_ms=0, away_s=2.345), "Redis is heard again after 2.3 s"),
+        (
+            LedgerLost(at_ms=0, reason="connection refused"),
+            "Redis is unreachable: connection refused; deciding locally",
+        ),
+        (LedgerBack(at_ms=0, away_s=2.345), "Redis is reachable again after 2.3 s"),
         (
             PolicyMismatch(at_ms=0, circuit="e.p", others=("rag-2",)),
-            "other rules for circuit e.p at rag-2: fine while a deploy rolls",
+            "circuit e.p has a different policy at rag-2: expected only during a rolling deploy",
         ),
         (
             ReplicaNameTaken(at_ms=0, replica="rag-1", others=("rag-1~2",)),
-            "another replica is called rag-1 too; give each its own HA_RAG_REPLICA",
+            "another replica is also named rag-1; give each replica its own HA_RAG_REPLICA",
         ),
         (WouldOpen(at_ms=0, circuit="e.p", samples=5), "WouldOpen: circuit = e.p, samples = 5"),
     ],
 )
 def test_an_event_is_a_sentence(event, words):
-    assert in_words(event) == words
+    assert describe(event) == words
 
 
 def test_a_circuit_that_opens_is_a_warning_and_one_that_closes_is_not(caplog):

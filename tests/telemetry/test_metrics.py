@@ -96,7 +96,7 @@ def test_states_are_read_when_somebody_asks_and_are_those_that_calls_meet():
         replace(CALM, name="d", here=Here(CircuitState.OPEN, "overlay")),
     ]
     metrics = Metrics()
-    metrics.reads(
+    metrics.add_gauges(
         Gauges(
             circuits=lambda: reports,
             shared_state=lambda: "stale",

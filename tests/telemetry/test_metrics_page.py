@@ -26,7 +26,7 @@ def told() -> dict[str, tuple[str, frozenset[str]]]:
     metrics(CircuitChanged(at_ms=1, circuit="c", previous_epoch=0, epoch=1, from_state="closed", to_state="open"))
     metrics(TierFellBack(at_ms=1, answer="a", stage="s", first="p", served_by="q", attempts=(REFUSED,)))
     metrics.requested("/v1/query", 200, 0.1)
-    metrics.reads(
+    metrics.add_gauges(
         Gauges(
             circuits=lambda: [replace(CALM, override=OverrideReport("open", "maintenance", "op", None))],
             shared_state=lambda: "fresh",

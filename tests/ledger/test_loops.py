@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from ha_rag.errors import LedgerUnavailableError
-from ha_rag.ledger.sync.rounds import forever
+from ha_rag.ledger.sync.loops import run_forever
 from tests.strategy.virtual_time import in_virtual_time
 
 
@@ -17,7 +17,7 @@ from tests.strategy.virtual_time import in_virtual_time
     ("error", "level", "logged"),
     [
         (LedgerUnavailableError("nobody answers"), logging.DEBUG, "the ledger: nobody answers"),
-        (ZeroDivisionError("nobody foresaw this"), logging.ERROR, "a round of the sync with the ledger failed"),
+        (ZeroDivisionError("nobody foresaw this"), logging.ERROR, "a step of the ledger sync failed"),
     ],
 )
 def test_a_round_that_went_wrong_is_logged_and_tried_again_after_a_pause(
@@ -34,11 +34,11 @@ def test_a_round_that_went_wrong_is_logged_and_tried_again_after_a_pause(
 
     async def scenario() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await forever(fails, lambda: 2.0)
+            await run_forever(fails, lambda: 2.0)
 
     in_virtual_time(scenario)
     assert [at_s - began_s[0] for at_s in began_s] == pytest.approx([0.0, 2.0, 4.0])
-    said = [record for record in caplog.records if record.name == "ha_rag.ledger.sync.rounds"]
+    said = [record for record in caplog.records if record.name == "ha_rag.ledger.sync.loops"]
     assert [(record.levelno, record.message) for record in said] == [(level, logged)] * 2
 
 
@@ -52,7 +52,7 @@ def test_a_round_that_went_well_is_followed_by_the_next_at_once() -> None:
 
     async def scenario() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await forever(goes_well, lambda: 2.0)
+            await run_forever(goes_well, lambda: 2.0)
 
     in_virtual_time(scenario)
     assert len(set(rounds)) == 1

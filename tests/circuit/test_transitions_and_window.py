@@ -1,4 +1,4 @@
-"""The transition table and its diagram, the rolling window, and the terms on the wire."""
+"""The transition table, the rolling window, and terms."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from hypothesis import strategies as st
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState, Counts
 from ha_rag.circuit.terms import NEVER, Terms
-from ha_rag.circuit.transitions import TABLE, Trigger, arrows
+from ha_rag.circuit.transitions import TABLE, Trigger, automatic_changes
 from ha_rag.circuit.window import added, live, pruned, total
-from tests.circuit.law import CLOSED, HALF_OPEN, NOW, OPEN, T, terms
+from tests.circuit.circuits import CLOSED, HALF_OPEN, NOW, OPEN, T, terms
 
 
-def test_a_closed_circuit_opens_half_open_comes_only_from_open_and_closed_only_from_half_open() -> None:
+def test_calls_cause_only_the_four_transitions_of_a_circuit_breaker() -> None:
     by_calls = {
-        Trigger.THRESHOLD, Trigger.THROTTLED, Trigger.PROBE_GRANTED, Trigger.PROBE_LOST, Trigger.PROBES_WON,
+        Trigger.THRESHOLD, Trigger.THROTTLED, Trigger.PROBE_GRANTED, Trigger.PROBE_FAILED, Trigger.PROBES_SUCCEEDED,
     }  # fmt: skip
     assert {(before, after) for (before, trigger), after in TABLE.items() if trigger in by_calls} == {
         (CLOSED, OPEN), (OPEN, HALF_OPEN), (HALF_OPEN, OPEN), (HALF_OPEN, CLOSED),
     }  # fmt: skip
 
 
-def test_every_trigger_leads_to_one_state_wherever_it_fires() -> None:
+def test_every_trigger_leads_to_one_state() -> None:
     for trigger in Trigger:
         assert len({after for (_, fired), after in TABLE.items() if fired is trigger}) == 1
 
 
-def test_a_ledger_that_is_taught_closes_nothing_that_was_not_closed() -> None:
+def test_a_restore_closes_only_a_closed_circuit() -> None:
     assert [before for before, trigger in TABLE if trigger is Trigger.RESTORED_CLOSED] == [CLOSED]
 
 
-def test_the_arrows_of_the_diagram_are_what_a_circuit_does_by_itself() -> None:
-    drawn = list(arrows())
-    assert (CLOSED, Trigger.THRESHOLD, OPEN) in drawn
-    assert (HALF_OPEN, Trigger.PROBES_WON, CLOSED) in drawn
-    assert not [trigger for _, trigger, _ in drawn if "forced" in trigger or "restored" in trigger]
+def test_the_diagram_shows_no_transitions_of_operators_or_restores() -> None:
+    shown = list(automatic_changes())
+    assert (CLOSED, Trigger.THRESHOLD, OPEN) in shown
+    assert (HALF_OPEN, Trigger.PROBES_SUCCEEDED, CLOSED) in shown
+    assert not [trigger for _, trigger, _ in shown if "forced" in trigger or "restored" in trigger]
 
 
 stamps = st.integers(NOW - 3000, NOW + 3000)
 
 
 @given(st.lists(st.tuples(stamps, st.integers(0, 3), st.integers(0, 3))))
-def test_what_is_in_the_window_is_what_was_stamped_within_it(outcomes: list[tuple[int, int, int]]) -> None:
+def test_the_window_holds_exactly_the_outcomes_stamped_within_it(outcomes: list[tuple[int, int, int]]) -> None:
     window: dict[tuple[int, int], Counts] = {}
     expected = Counts()
     for at, ok, failed in outcomes:
@@ -64,11 +64,11 @@ def test_an_outcome_leaves_the_window_within_one_bucket_of_its_age(age: int) -> 
     assert seen == (1 if age <= T.window_ms - T.bucket_ms else 0 if age >= T.window_ms else seen)
 
 
-def test_a_stranger_with_other_buckets_adds_to_one_window_and_deletes_only_what_is_twice_too_old() -> None:
+def test_policies_with_different_buckets_share_a_window() -> None:
     wide = terms(window_ms=2000, bucket_ms=200)
-    theirs = added({}, NOW, Counts(1), NOW, wide)
-    assert theirs is not None
-    both = added(theirs, NOW, Counts(0, 1), NOW, T)
+    wide_only = added({}, NOW, Counts(1), NOW, wide)
+    assert wide_only is not None
+    both = added(wide_only, NOW, Counts(0, 1), NOW, T)
     assert both is not None
     assert total(both, NOW, T) == total(both, NOW, wide) == Counts(1, 1)
     assert list(pruned(both, NOW + 1000, T)) == [(200, NOW // 200)]
@@ -80,7 +80,7 @@ def test_a_bucket_is_live_while_its_start_lies_within_the_window() -> None:
     assert not live((100, 10), 2000, 1000)
 
 
-def test_terms_take_a_policy_in_whole_milliseconds() -> None:
+def test_terms_are_numbers_in_whole_milliseconds() -> None:
     found = Terms.of(CircuitPolicy(window_s=2.5, recovery_timeout_s=1.0), timeout_s=0.25)
     assert (found.window_ms, found.bucket_ms, found.lease_ms) == (2500, 250, 1250)
     assert all(isinstance(value, int | float) for value in found.wire())
@@ -96,7 +96,7 @@ def test_terms_take_a_policy_in_whole_milliseconds() -> None:
         (CircuitPolicy(probe_timeout_s=3.0), None, 10_000, 3000),
     ],
 )
-def test_no_rest_is_shorter_than_a_probe_may_last(
+def test_no_open_duration_is_shorter_than_a_lease(
     policy: CircuitPolicy, timeout_s: float | None, open_ms: int, lease_ms: int
 ) -> None:
     found = Terms.of(policy, timeout_s)
@@ -104,12 +104,12 @@ def test_no_rest_is_shorter_than_a_probe_may_last(
     assert found.open_max_ms >= found.open_ms
 
 
-def test_the_slow_rate_is_never_reached_where_it_is_off() -> None:
+def test_the_slow_threshold_is_never_reached_if_it_is_off() -> None:
     assert Terms.of(CircuitPolicy(slow_call_s=0), 1.0).slow_threshold == NEVER
     assert not Terms.of(CircuitPolicy(slow_call_s=0), 1.0).reached(0.0, 1.0)
     assert Terms.of(CircuitPolicy(), 1.0).reached(0.0, 0.5)
     assert Terms.of(CircuitPolicy(slow_call_s=1.0), 1.0).reached(0.0, 0.5)
 
 
-def test_states_are_named_as_users_see_them() -> None:
+def test_states_have_their_wire_names() -> None:
     assert [str(state) for state in CircuitState] == ["closed", "open", "half_open"]
