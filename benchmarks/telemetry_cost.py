@@ -24,7 +24,7 @@ from pathlib import Path
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.replica import build_replica
 from ha_rag.telemetry.logs import JsonLines
-from tests.http.street import Street
+from tests.http.app_client import AppClient
 
 ROUNDS, QUESTIONS = 9, 300
 QUESTION = {"question": "How does a circuit recover?"}
@@ -45,11 +45,11 @@ server.serve_forever()
 """
 
 
-async def cost_us(street: Street) -> float:
+async def cost_us(client: AppClient) -> float:
     """CPU time of this process per question, in microseconds."""
     began_s = time.process_time()
     for _ in range(QUESTIONS):
-        await street.call("POST", "/v1/query", QUESTION)
+        await client.call("POST", "/v1/query", QUESTION)
     return (time.process_time() - began_s) / QUESTIONS * 1e6
 
 
@@ -57,23 +57,23 @@ async def measure(collector: str) -> Mapping[str, list[float]]:
     """Kind of telemetry -> CPU times per question, one for each round."""
     settings = load_settings(None, variables={"HA_RAG_REPLICA": "rag-1"})
     async with AsyncExitStack() as stack:
-        streets = {}
+        clients = {}
         for name, variables in {
             "plain": {},
             "every trace": {ENDPOINT: collector},
             "one trace in a hundred": {ENDPOINT: collector, SAMPLER: "parentbased_traceidratio", SHARE: "0.01"},
         }.items():
             os.environ.update(variables)
-            streets[name] = Street((await stack.enter_async_context(build_replica(settings).running())).app)
+            clients[name] = AppClient((await stack.enter_async_context(build_replica(settings).running())).app)
         took: dict[str, list[float]] = {"nothing": [], "a line in the log": []}
-        took |= {f"a line and {name}": [] for name in list(streets)[1:]}
+        took |= {f"a line and {name}": [] for name in list(clients)[1:]}
         for _ in range(ROUNDS):
             logging.disable(logging.CRITICAL)
-            took["nothing"].append(await cost_us(streets["plain"]))
+            took["nothing"].append(await cost_us(clients["plain"]))
             logging.disable(logging.NOTSET)
-            took["a line in the log"].append(await cost_us(streets["plain"]))
-            for name in list(streets)[1:]:
-                took[f"a line and {name}"].append(await cost_us(streets[name]))
+            took["a line in the log"].append(await cost_us(clients["plain"]))
+            for name in list(clients)[1:]:
+                took[f"a line and {name}"].append(await cost_us(clients[name]))
     return took
 
 

@@ -9,7 +9,7 @@ from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.deadline import Deadline
-from ha_rag.events import QuestionAnswered, Sink, TierFellBack, announce
+from ha_rag.events import QuestionAnswered, Sink, TierFellBack, notify
 from ha_rag.messages import Answer, Citation, ComponentType, Embedding, Generation, Passage
 from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.inquiry import Inquiry
@@ -206,7 +206,7 @@ class HighAvailabilityRAG:
                 served_by=answer.served_by[stage],
                 attempts=tuple(inquiry.attempts[stage]),
             )
-            announce(self._sinks, fell_back)
+            notify(self._sinks, fell_back)
         answered = QuestionAnswered(
             at_ms=now_ms,
             replica=self.replica,
@@ -218,7 +218,7 @@ class HighAvailabilityRAG:
             broken=broken,
             attempts=answer.attempts,
         )
-        announce(self._sinks, answered)
+        notify(self._sinks, answered)
 
 
 def citations(passages: Sequence[Passage], cited: Iterable[int]) -> tuple[Citation, ...]:

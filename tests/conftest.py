@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_port
-from tests.redis_servers import RedisProcess, fake_redis, redis_binary
+from tests.redis_servers import RedisProcess, fake_redis, redis_binary, redis_version
+from tests.version_0_1_0 import Version010, unpack
 
+NO_REDIS = "none on the PATH, virtual environments aside (apt-get install redis-server)"
 _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
 
 
@@ -21,6 +23,11 @@ def pytest_configure() -> None:
     # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    binary = redis_binary()
+    return f"redis-server: {binary} ({redis_version(binary)})" if binary else f"redis-server: {NO_REDIS}"
 
 
 def pytest_collection_finish() -> None:
@@ -51,7 +58,7 @@ def require_redis_binary() -> str:
     """The redis-server to test with. Without one the test is skipped, or fails in CI."""
     binary = redis_binary()
     if binary is None:
-        reason = "no redis-server on the PATH (apt-get install redis-server)"
+        reason = f"redis-server: {NO_REDIS}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)  # the tests with the stand-in still run; CI has the real server
@@ -97,6 +104,12 @@ def any_redis_url(request: pytest.FixtureRequest) -> str:
         return url
     server: RedisProcess = request.getfixturevalue("redis_server")
     return server.url
+
+
+@pytest.fixture(scope="session")
+def version_0_1_0(tmp_path_factory: pytest.TempPathFactory) -> Version010:
+    """ha_rag 0.1.0, unpacked; a test that takes it is skipped in a shallow clone."""
+    return unpack(tmp_path_factory.mktemp("version_0_1_0"))
 
 
 @pytest.fixture

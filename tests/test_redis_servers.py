@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import redis
 
-from tests.redis_servers import RedisProcess
+from tests.redis_servers import RedisProcess, redis_binary
+
+
+def program(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    file = folder / "redis-server"
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.fixture
+def in_a_venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A virtual environment's redis-server, whose folder alone is the PATH."""
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("")
+    file = program(tmp_path / "venv" / "bin")
+    monkeypatch.setenv("PATH", str(file.parent))
+    monkeypatch.delenv("REDIS_SERVER", raising=False)
+    return file
+
+
+def test_the_systems_server_is_found_behind_an_activated_environments(
+    in_a_venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = program(tmp_path / "usr" / "bin")
+    monkeypatch.setenv("PATH", f"{in_a_venv.parent}{os.pathsep}{system.parent}")
+    assert redis_binary() == str(system)
+
+
+def test_where_only_an_environment_has_a_server_there_is_none(in_a_venv: Path) -> None:
+    assert redis_binary() is None
+
+
+def test_a_server_that_is_named_is_taken_wherever_it_is(in_a_venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_SERVER", str(in_a_venv))
+    assert redis_binary() == str(in_a_venv)
 
 
 def test_any_redis_answers_and_runs_lua(any_redis_url: str) -> None:

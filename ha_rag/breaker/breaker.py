@@ -116,7 +116,7 @@ class CircuitBreaker:
         return self._admit_checked(now)
 
     def _admit_checked(self, now: float) -> Admission:
-        answer = self._gate.consider()
+        answer = self._gate.admit()
         if self._view.has_unpublished:
             self._link.publish_rulings(self._view)
         if isinstance(answer, Epochs):
@@ -175,7 +175,7 @@ class CircuitBreaker:
         return result
 
     execute = call
-    """The teaching material's name for `call`."""
+    """Alias of `call`, used in tutorials."""
 
     async def _call_checked(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         permit = _permit_of(await self.admit_soon())

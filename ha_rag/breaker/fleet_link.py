@@ -9,7 +9,7 @@ from ha_rag.breaker.freshness import freshness, worst
 from ha_rag.breaker.local_events import local_event
 from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.clock import Clock
-from ha_rag.events import Sink, announce
+from ha_rag.events import Sink, notify
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.view.probe_lease import Grant
@@ -43,13 +43,13 @@ class FleetLink:
     def ask(self, view: View) -> asyncio.Future[None] | None:
         """Requests a probe lease from the ledger, in the background."""
         if self.sync is not None:
-            return self.sync.ask(view)
+            return self.sync.request_lease(view)
         view.lease_answered(None, "", self.clock.monotonic_s())
         return None
 
     def asked(self, view: View) -> asyncio.Future[None] | None:
         """The pending probe lease request, if any."""
-        return self.sync.asked(view) if self.sync is not None else None
+        return self.sync.pending_lease_request(view) if self.sync is not None else None
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int, took_ms: int) -> None:
         """Settles the lease of a probe that ended."""
@@ -71,7 +71,7 @@ class FleetLink:
             for transition in ruling.events:
                 at_ms = self.clock.unix_ms()
                 event = local_event(transition, circuit=view.name, replica=self.replica, at_ms=at_ms)
-                announce(self.sinks, event)
+                notify(self.sinks, event)
 
     async def tidy_local(self) -> None:
         """Updates the circuits local to this process, as the sync does for shared ones. Runs until cancelled."""
@@ -79,7 +79,7 @@ class FleetLink:
             await asyncio.sleep(TIDY_S)
             for view in self.views.all():
                 if view.scope == "replica":
-                    view.tidy()
+                    view.tick()
                     self.publish_rulings(view)
 
     # ---- freshness of the cached state; memory reads ----------------------------------------------------------------
@@ -96,5 +96,5 @@ class FleetLink:
     @property
     def heard_ago_s(self) -> float | None:
         """Age of the oldest cached state of a shared circuit, in seconds; None if nothing is shared."""
-        heard = [view.heard_s for view in self.views.shared()]
-        return self.clock.monotonic_s() - min(heard) if heard and self.sync is not None else None
+        confirmed = [view.confirmed_s for view in self.views.shared()]
+        return self.clock.monotonic_s() - min(confirmed) if confirmed and self.sync is not None else None

@@ -32,7 +32,7 @@ from ha_rag.ledger.store.ledger import Change, Heartbeat, Ledger
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.sync.link import Link
-from ha_rag.ledger.sync.rounds import forever
+from ha_rag.ledger.sync.loops import run_forever
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.sharing import Freshness
 
@@ -121,8 +121,8 @@ class FleetObserver:
 
     def _update_terms(self, beats: Iterable[Heartbeat]) -> None:
         """Takes each circuit's terms (window, number of probes) from the heartbeats."""
-        told = (item for beat in beats for item in terms_told(replica_report(beat)).items())
-        self._terms = dict(told)
+        terms = (item for beat in beats for item in terms_told(replica_report(beat)).items())
+        self._terms = dict(terms)
 
     def _terms_of(self, circuit: str) -> Terms:
         return self._terms.get(circuit) or Terms.of(CircuitPolicy())
@@ -151,7 +151,7 @@ class FleetObserver:
     # ---- lifecycle --------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._subscription = asyncio.create_task(forever(self._subscribe, lambda: random.uniform(*RETRY_S)))
+        self._subscription = asyncio.create_task(run_forever(self._subscribe, lambda: random.uniform(*RETRY_S)))
         return self
 
     async def __aexit__(
@@ -184,13 +184,13 @@ class FleetObserver:
         if known is not None and known.epoch < after.epoch:
             published = known
         self._published[name] = after
-        self._publisher.heard(name, Reconciliation(published or Snapshot(now_ms=after.now_ms), after))
+        self._publisher.circuit_changed(name, Reconciliation(published or Snapshot(now_ms=after.now_ms), after))
 
     def _link_up(self) -> None:
         away_s = self._link.answered(None)
         if away_s is not None:
-            self._publisher.back(away_s)
+            self._publisher.ledger_back(away_s)
 
     def _link_down(self, error: LedgerError) -> None:
         if self._link.failed(str(error)):
-            self._publisher.lost(str(error))
+            self._publisher.ledger_lost(str(error))

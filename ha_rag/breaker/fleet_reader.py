@@ -24,7 +24,7 @@ from ha_rag.breaker.single_flight import SingleFlight
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerUnavailableError
-from ha_rag.events import announce
+from ha_rag.events import notify
 from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, OTHER_REPLICAS
@@ -67,7 +67,7 @@ class FleetReader:
         if sync is None:
             return {}
         try:
-            with sync.limits.trying(CIRCUIT_LIST):
+            with sync.denied_permissions.checked(CIRCUIT_LIST):
                 known = await sync.ledger.known_circuits()
             names = {*known, *(view.name for view in self._views.shared())}
             replies = await sync.read({name: self._terms(name) for name in names})
@@ -117,9 +117,9 @@ class FleetReader:
             except LedgerError:
                 continue
             for event in drift.noticed(replicas, self._clock.unix_ms()):
-                announce(self._link.sinks, event)
+                notify(self._link.sinks, event)
 
 
 async def _beats(sync: Sync) -> list[Heartbeat]:
-    with sync.limits.trying(OTHER_REPLICAS):
+    with sync.denied_permissions.checked(OTHER_REPLICAS):
         return await sync.ledger.replicas()

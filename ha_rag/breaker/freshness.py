@@ -20,9 +20,9 @@ def freshness(view: View, sync: Sync | None, now_s: float) -> Freshness:
         return Freshness.LOCAL
     if view.scope == "replica":
         return _of_link(sync)
-    if view.away:
+    if view.ledger_unreachable:
         return Freshness.LOCAL
-    return Freshness.FRESH if now_s - view.heard_s <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
+    return Freshness.FRESH if now_s - view.confirmed_s <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
 
 
 def worst(shared: Iterable[View], sync: Sync | None, now_s: float) -> Freshness:

@@ -153,7 +153,7 @@ class CircuitRegistry:
     @property
     def limits(self) -> tuple[str, ...]:
         """What Redis refuses this replica, each as a phrase that completes "Redis refuses ...". A memory read."""
-        return self._sync.limits.standing if self._sync is not None else ()
+        return self._sync.denied_permissions.current if self._sync is not None else ()
 
     @property
     def ledger(self) -> Ledger | None:

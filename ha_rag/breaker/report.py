@@ -107,7 +107,7 @@ def circuit_report(
         changed_at=(snapshot.changed_at_ms + offset_ms) / 1000 if snapshot.changed_at_ms else None,
         scope=scope,
         here=here,
-        probing=snapshot.standing_ms > 0,
+        probing=snapshot.slot_wait_ms > 0,
     )
 
 
@@ -126,7 +126,7 @@ def view_report(view: View, now_s: float, unix_ms: int) -> CircuitReport:
     if view.scope == "replica":
         own = view.local()
         return circuit_report(view.name, "replica", own, offset_ms=unix_ms - own.now_ms)
-    elapsed_s = now_s - view.heard_s if view.heard_s > -math.inf else 0.0
+    elapsed_s = now_s - view.confirmed_s if view.confirmed_s > -math.inf else 0.0
     return circuit_report(view.name, "fleet", view.fleet, elapsed_s=elapsed_s, here=here(view))
 
 
@@ -135,7 +135,7 @@ def here(view: View) -> Here | None:
     if view.scope == "replica":
         return None
     if view.is_tripped_locally():
-        return Here(view.state(), "local" if view.away else "overlay")
+        return Here(view.state(), "local" if view.ledger_unreachable else "overlay")
     return None
 
 

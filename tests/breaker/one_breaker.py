@@ -34,7 +34,7 @@ class OneBreaker:
         """Everything counted so far, including what has not reached the window yet."""
         view = self.breaker._view
         with view._lock:
-            view.gate.judge(self.clock.now_s)
+            view.gate.evaluate(self.clock.now_s)
         return view.local().counts
 
     def permit(self) -> Permit:

@@ -313,7 +313,7 @@ def test_a_circuit_opened_locally_stays_open_after_the_store_returns(fleet: Flee
         for _ in range(17):
             assert [await m.call() for m in fleet.members] == ["refused", "ok", "ok", "ok"]
             await asyncio.sleep(0.1)
-        assert not a.view.away
+        assert not a.view.ledger_unreachable
         await asyncio.sleep(0.2)
         assert (await probing(a)).local
 

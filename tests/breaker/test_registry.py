@@ -364,7 +364,7 @@ def test_a_synchronous_call_waits_for_its_probe_lease() -> None:
         with pytest.raises(CircuitOpenError):
             breaker.call_sync(str.upper, "x")
         received.clear()
-        breaker._view.spread(0.0)  # two milliseconds by default in a fleet of one
+        breaker._view.set_spread(0.0)  # two milliseconds by default in a fleet of one
         asyncio.run(ledger.override("svc", terms, None, "enough", "me", None))
         assert received.wait(10)
         assert breaker.call_sync(str.upper, "x") == "X"
