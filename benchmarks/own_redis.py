@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+
+from tests.redis_servers import redis_binary
 
 
 def free_port() -> int:
@@ -21,7 +22,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def own_redis() -> Iterator[str]:
     """The URL of a redis-server that lives as long as the block."""
-    program = shutil.which("redis-server")
+    program = redis_binary()
     if program is None:
         sys.exit("this benchmark needs redis-server on the PATH (Debian: apt-get install redis-server)")
     port = free_port()

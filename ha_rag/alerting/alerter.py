@@ -90,7 +90,7 @@ class Alerter:
 
     async def _acknowledge(self, events: Sequence[StreamEntry]) -> None:
         for event in events:
-            await self._store.done(event)
+            await self._store.acknowledge(event)
             self._pending.pop((event.circuit, event.id), None)
 
     async def _report_redis(self, snapshot: FleetSnapshot) -> None:

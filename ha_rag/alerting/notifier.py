@@ -38,13 +38,13 @@ class Notifier:
 
     async def active(self) -> dict[str, Incident]:
         """Incidents that are reported and not resolved. Raises LedgerError."""
-        stored = {key: Incident.from_wire(text) for key, text in (await self._store.told()).items()}
+        stored = {key: Incident.from_wire(text) for key, text in (await self._store.open_incidents()).items()}
         return {key: incident for key, incident in stored.items() if incident is not None}
 
     async def report(self, incidents: Sequence[Incident]) -> bool:
         """Reports those that no other alerter reports or has reported. Whether all were sent. Raises LedgerError."""
         claimed = await self._claim(incidents)
-        active = await self._store.told()
+        active = await self._store.open_incidents()
         new = [incident for incident in claimed if incident.key not in active]
         sent = not new or await self._send("PROBLEM", new)
         for incident in claimed:
@@ -58,7 +58,7 @@ class Notifier:
         """Reports that these are resolved, and why. Raises LedgerError."""
         why = dict(resolved)
         claimed = await self._claim(list(why))
-        active = await self._store.told()
+        active = await self._store.open_incidents()
         open_ = [incident for incident in claimed if incident.key in active]
         sent = not open_ or await self._send("RESOLVED", [_with_text(incident, why[incident]) for incident in open_])
         for incident in claimed:

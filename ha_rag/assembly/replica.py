@@ -101,7 +101,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         shares_state=settings.redis_url is not None,
     )
     app = build_app(service)
-    metrics.reads(gauges(circuits, service))
+    metrics.add_gauges(gauges(circuits, service))
     circuits.told = lambda: {"version": version(), **workload.told(), **_load(service)}
     return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=app)
 

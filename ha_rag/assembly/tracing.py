@@ -33,7 +33,7 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
     if tracing.exporter is None:
         return None
     try:
-        from ha_rag.telemetry.exporting import flushed, tracer_provider
+        from ha_rag.telemetry.exporting import shut_down, tracer_provider
         from ha_rag.telemetry.traces import Traces
     except ModuleNotFoundError as error:
         log.warning(
@@ -44,7 +44,7 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
     provider = tracer_provider(tracing.exporter, settings.replica, hidden)
 
     def flush() -> None:
-        if not flushed(provider):
+        if not shut_down(provider):
             log.warning("the last spans could not be sent in time; is the collector reachable?")
 
     return Traces(provider.get_tracer("ha_rag"), services(settings), content=tracing.content, flush=flush)

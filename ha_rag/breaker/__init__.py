@@ -1,1 +1,1 @@
-"""The guard: admit, permit, outcome. It knows no RAG."""
+"""The circuit breaker: admission, permits and outcomes. Independent of the RAG pipeline."""

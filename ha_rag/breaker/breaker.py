@@ -1,12 +1,12 @@
-"""CircuitBreaker: guards any call. It knows no RAG, waits for no store, and holds no lock while the call runs.
+"""CircuitBreaker: guards any call. It does no I/O on the call path and holds no lock while the call runs.
 
-    admission = breaker.admit()            # a value, at once
-    async with breaker: ...                # or CircuitOpenError
+    admission = breaker.admit()            # a permit or a refusal, at once
+    async with breaker: ...                # raises CircuitOpenError if refused
     await breaker.call(fetch, url)         # the same, around one function
     @breaker                               # the same, around every call of a function
 
-Closed and open cost a memory read. Half-open, `call` and `async with` wait up to 50 ms to hear whether this call
-may be the probe. Safe across tasks and threads; one object serves all of them.
+While the circuit is closed or open, admission is a memory read. While it is half-open, `call` and `async with` wait
+up to 50 ms to learn whether this call may be the probe. Safe across tasks and threads; one object serves all of them.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ OK = Outcome.OK
 HALF_OPEN = CircuitState.HALF_OPEN
 
 PROBE_WAIT_S = 0.05
-"""How long a call waits to hear whether it may be the probe."""
+"""How long a call waits to learn whether it may be the probe."""
 
 
 class CircuitBreaker:
     """Guards the calls of one circuit in this process. Made by `CircuitRegistry.breaker`.
 
-    `timeout_s`: the guarded calls' own timeout, which the caller enforces; None: they have none. It sets how long a
-    probe may last, and when a caller who leaves counts as a timeout.
+    `timeout_s`: the timeout that the caller enforces on the guarded calls; None: none. It sets how long a probe may
+    take, and how long a cancelled call must have waited to count as a timeout.
     """
 
     def __init__(self, link: FleetLink, view: View, classify: Classify) -> None:
         self._link = link
         self._view = view
         self._gate = view.gate
-        # Taken apart, since a method call would cost a tenth of a guarded call.
+        # Bound here because a method call would cost a tenth of a guarded call.
         self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
         self._recorder = Recorder(view, link, classify)
         self._probes = DetachedProbes()
@@ -75,33 +75,33 @@ class CircuitBreaker:
 
     @property
     def policy(self) -> CircuitPolicy:
-        """The circuit's rules."""
+        """The circuit's policy."""
         return self._view.policy
 
     @property
     def scope(self) -> Scope:
-        """Whose circuit this is."""
+        """Either "fleet" (shared by all replicas) or "replica" (local to this process)."""
         return self._view.scope
 
     @property
     def timeout_s(self) -> float | None:
-        """The guarded calls' own timeout in seconds."""
+        """Timeout of the guarded calls in seconds, None if they have none."""
         return self._view.timeout_s
 
     @property
     def state(self) -> CircuitState:
-        """What a call would meet now. A memory read."""
+        """The state that a call would find now. A memory read."""
         return self._view.state()
 
     @property
     def shared_state(self) -> Freshness:
-        """How current the fleet's circuit is here: "fresh", "stale" or "local"."""
+        """How current the cached shared state is: "fresh", "stale" or "local"."""
         return self._link.freshness(self._view)
 
-    # ---- asking -----------------------------------------------------------------------------------------------------
+    # ---- admission --------------------------------------------------------------------------------------------------
 
     def admit(self) -> Admission:
-        """May I call? Never waits, does no I/O, raises nothing."""
+        """A permit to call, or a refusal. Never waits, does no I/O, raises nothing."""
         epochs = self._gate.passing
         if epochs is not None:
             now = self._now()
@@ -109,28 +109,28 @@ class CircuitBreaker:
         now = self._now()
         until_s = self._gate.refusing_until_s
         if now < until_s:
-            # One refusal serves the whole open time, so that refusing stays cheap while a service is down.
+            # One refusal object serves the whole open duration, so that refusing stays cheap while a service is down.
             if self._refusal.until_s != until_s:
                 self._refusal = Refusal(self._view.name, CircuitState.OPEN, until_s, self._now)
             return self._refusal
-        return self._considered(now)
+        return self._admit_checked(now)
 
-    def _considered(self, now: float) -> Admission:
-        answer = self._gate.consider()
+    def _admit_checked(self, now: float) -> Admission:
+        answer = self._gate.admit()
         if self._view.has_unpublished:
-            self._link.tell(self._view)
+            self._link.publish_rulings(self._view)
         if isinstance(answer, Epochs):
             return Permit(self._recorder, answer, now, self._gate.begin(now))
         if isinstance(answer, Grant):
             probe = Probe(self._recorder, answer, now)
-            self._link.background.later(probe.due_s, probe.timed_out)  # nobody can end a synchronous call
+            self._link.background.later(probe.due_s, probe.timed_out)  # a synchronous call cannot be cancelled
             return probe
         asked = self._link.ask(self._view) if answer.ask else self._link.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
         return Refusal(self._view.name, answer.state, until_s, self._now, asked)
 
     async def admit_soon(self) -> Admission:
-        """Like `admit`, but half-open it waits up to 50 ms to hear whether this call may be the probe."""
+        """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe."""
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.asked is not None:
             await asyncio.wait({admission.asked}, timeout=PROBE_WAIT_S)
@@ -138,7 +138,7 @@ class CircuitBreaker:
         return admission
 
     def _admit_waiting(self) -> Admission:
-        """`admit_soon` for a synchronous program: its thread waits."""
+        """`admit_soon` for synchronous code: blocks the thread."""
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
             self._gate.wait_for_answer(PROBE_WAIT_S)
@@ -152,14 +152,14 @@ class CircuitBreaker:
     @overload
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Calls `fn` if the circuit admits it, and counts how it ends. Raises CircuitOpenError, or what `fn` raises.
+        """Calls `fn` if the circuit admits it, and counts the outcome. Raises CircuitOpenError, or what `fn` raises.
 
-        A probe runs in a task of its own to its own end, within its lease; a caller who leaves does not end it.
+        A probe runs in its own task, within its lease; cancelling the caller does not cancel it.
         """
         gate = self._gate
         epochs = gate.passing
         if epochs is None:
-            return await self._call_slowly(fn, *args, **kwargs)
+            return await self._call_checked(fn, *args, **kwargs)
         started_s = self._now()
         number = self._next_number()
         self._waiting[number] = started_s
@@ -171,56 +171,56 @@ class CircuitBreaker:
             Permit(self._recorder, epochs, started_s, number).raised(error)
             raise
         if gate.succeeded(epochs, started_s, number) is not OK:
-            self._link.learned(self._view)
+            self._link.report_soon(self._view)
         return result
 
     execute = call
     """The teaching material's name for `call`."""
 
-    async def _call_slowly(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        permit = _permit(await self.admit_soon())
-        work = functools.partial(_called, fn, args, kwargs)
-        ended = await (self._probes.run(permit, work) if permit.probe else execute(permit, work))
-        return ended.result()
+    async def _call_checked(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        permit = _permit_of(await self.admit_soon())
+        work = functools.partial(_invoke, fn, args, kwargs)
+        result = await (self._probes.run(permit, work) if permit.probe else execute(permit, work))
+        return result.value()
 
     def call_sync(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`call` for a synchronous program. Raises CircuitOpenError, or what `fn` raises."""
+        """`call` for synchronous code. Raises CircuitOpenError, or what `fn` raises."""
         with self:
             return fn(*args, **kwargs)
 
     async def __aenter__(self) -> Permit:
-        permit = _permit(await self.admit_soon())
+        permit = _permit_of(await self.admit_soon())
         if isinstance(permit, Probe):
             permit.limit = asyncio.timeout(permit.bound_s)
             await permit.limit.__aenter__()
-        return self._entered(permit)
+        return self._push(permit)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        permit = self._leaving()
+        permit = self._pop()
         if isinstance(permit, Probe) and permit.limit is not None:
             try:
                 await permit.limit.__aexit__(kind, error, trace)
             except TimeoutError:
                 permit.timed_out()
                 raise
-        _leave(permit, error)
+        _settle(permit, error)
 
     def __enter__(self) -> Permit:
-        return self._entered(_permit(self._admit_waiting()))
+        return self._push(_permit_of(self._admit_waiting()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _leave(self._leaving(), error)
+        _settle(self._pop(), error)
 
-    def _entered(self, permit: Permit) -> Permit:
+    def _push(self, permit: Permit) -> Permit:
         self._permits.set((*self._permits.get(), permit))
         return permit
 
-    def _leaving(self) -> Permit | None:
-        """The permit of the innermost block; None where it is left in another context than it was entered in."""
+    def _pop(self) -> Permit | None:
+        """The permit of the innermost block; None if the block exits in a different context than it was entered in."""
         permits = self._permits.get()
         self._permits.set(permits[:-1])
         return permits[-1] if permits else None
@@ -230,11 +230,11 @@ class CircuitBreaker:
     @overload
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Guards every call of a function, async or not. Raises ConfigurationError for a generator: nothing has
-        happened yet when it returns, so the loop that reads it should stand in an `async with`.
+        """Guards every call of a function, async or not. Raises ConfigurationError for a generator function: its call
+        returns before any work is done, so wrap the loop that reads it in `async with` instead.
         """
         if isasyncgenfunction(fn) or isgeneratorfunction(fn):
-            raise ConfigurationError(f"{fn.__qualname__} is a generator: guard the loop that reads it instead")
+            raise ConfigurationError(f"{fn.__qualname__} is a generator function: guard the loop that reads it instead")
         if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):
 
             @functools.wraps(fn)
@@ -250,12 +250,12 @@ class CircuitBreaker:
         return guarded_sync
 
 
-async def _called(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+async def _invoke(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     result = fn(*args, **kwargs)
     return await result if isawaitable(result) else result
 
 
-def _leave(permit: Permit | None, error: BaseException | None) -> None:
+def _settle(permit: Permit | None, error: BaseException | None) -> None:
     if permit is None:
         return
     if error is None:
@@ -264,7 +264,7 @@ def _leave(permit: Permit | None, error: BaseException | None) -> None:
         permit.raised(error)
 
 
-def _permit(admission: Admission) -> Permit:
+def _permit_of(admission: Admission) -> Permit:
     if isinstance(admission, Refusal):
         raise admission.error()
     return admission

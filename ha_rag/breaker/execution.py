@@ -1,6 +1,6 @@
 """Execution: runs one guarded call within its time limit and settles its permit, however the call ends.
 
-The one place where that happens: `CircuitBreaker.call`, probes and the tiers of a pipeline all come here.
+Used by `CircuitBreaker.call`, by probes and by the tiers of a pipeline.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Generic, TypeVar
 
 from ha_rag.breaker.loop_lag import TOLERATED_S
 from ha_rag.breaker.permit import Permit
-from ha_rag.breaker.time_limit import TimeIsUpError, within
+from ha_rag.breaker.time_limit import TimeLimitExceededError, within
 from ha_rag.errors import ServiceError
 from ha_rag.messages import Outcome
 
 T = TypeVar("T")
 
-LONGEST_REASON = 300
+MAX_REASON_CHARS = 300
 
 Note = Callable[[Outcome, float, str], object]
-"""Hears of every call that was sent: its outcome, seconds, and the reason if it failed."""
+"""Called after every call that was sent: its outcome, duration in seconds, and the reason if it failed."""
 
 
 @dataclass(slots=True, eq=False)
-class Ended(Generic[T]):
-    """How a call ended: with `replies` (one reply, or none where it failed), and why."""
+class CallResult(Generic[T]):
+    """How a call ended. `replies`: its reply, or empty if it failed; `reason`: why it failed."""
 
     outcome: Outcome
     elapsed_s: float
@@ -34,15 +34,15 @@ class Ended(Generic[T]):
     replies: tuple[T, ...] = ()
     error: BaseException | None = None
 
-    def result(self) -> T:
-        """The reply. Raises what the call raised, or TimeoutError where its time was up."""
+    def value(self) -> T:
+        """The reply. Raises what the call raised, or TimeoutError if it timed out."""
         if self.replies:
             return self.replies[0]
         raise self.error or TimeoutError(self.reason)
 
     @property
-    def may_pass(self) -> bool:
-        """Whether the same call may succeed a moment later: a lost connection or a 5xx, no refusal or throttling."""
+    def is_transient(self) -> bool:
+        """Whether a retry may succeed: after a lost connection or a 5xx, but not after a refusal or throttling."""
         if self.outcome is not Outcome.FAILED:
             return False
         if isinstance(self.error, ServiceError):
@@ -50,8 +50,8 @@ class Ended(Generic[T]):
         return isinstance(self.error, ConnectionError)
 
 
-def _nobody(outcome: Outcome, elapsed_s: float, reason: str) -> None:
-    """Notes nothing."""
+def _ignore(outcome: Outcome, elapsed_s: float, reason: str) -> None:
+    """The default `note`."""
 
 
 async def execute(
@@ -61,56 +61,58 @@ async def execute(
     *,
     full: bool = True,
     keep_open: bool = False,
-    note: Note = _nobody,
-) -> Ended[T]:
+    note: Note = _ignore,
+) -> CallResult[T]:
     """Awaits `work()` for at most `limit_s` seconds and settles `permit`. Raises only the caller's own cancellation.
 
-    `full`: whether that is all the time the service is entitled to; if not, running out of it is the caller's doing and
-    counts for nothing. `keep_open`: a reply leaves the permit unsettled, since more is to come (a stream).
+    `full`: whether `limit_s` is the call's full timeout; if not, exceeding it is not counted against the service.
+    `keep_open`: a reply leaves the permit unsettled, because more pieces follow (a stream).
     """
     now = permit.recorder.now
     started_s = now()
-    ended: Ended[T]
+    result: CallResult[T]
     try:
         reply = await within(limit_s, work())
-    except TimeIsUpError as up:
-        ended = _out_of_time(permit, up, now() - started_s, full=full)
+    except TimeLimitExceededError as up:
+        result = _out_of_time(permit, up, now() - started_s, full=full)
     except Exception as error:
-        ended = Ended(permit.raised(error), now() - started_s, reason(error), error=error)
+        result = CallResult(permit.raised(error), now() - started_s, reason(error), error=error)
     except asyncio.CancelledError as error:
         waited_s = now() - started_s
         if _is_cancelled():
-            note(permit.abandoned(started_s), waited_s, f"the caller left after {waited_s:.3f} s")
+            note(permit.abandoned(started_s), waited_s, f"cancelled by the caller after {waited_s:.3f} s")
             raise
-        ended = Ended(permit.failed(error), waited_s, "it cancelled itself", error=error)
+        result = CallResult(permit.failed(error), waited_s, "the call cancelled itself", error=error)
     except BaseException:
-        permit.cancelled()  # the process is ending, which says nothing about the service
+        permit.cancelled()  # the process is exiting, which says nothing about the service
         raise
     else:
         elapsed_s = now() - started_s
         if keep_open:
-            return Ended(Outcome.OK, elapsed_s, "", (reply,))
-        ended = Ended(permit.ok(), elapsed_s, "", (reply,))
-    note(ended.outcome, ended.elapsed_s, ended.reason)
-    return ended
+            return CallResult(Outcome.OK, elapsed_s, "", (reply,))
+        result = CallResult(permit.ok(), elapsed_s, "", (reply,))
+    note(result.outcome, result.elapsed_s, result.reason)
+    return result
 
 
 def reason(error: BaseException) -> str:
     """An error as one line of limited length, for an attempt's `reason`."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
+    return text if len(text) <= MAX_REASON_CHARS else text[: MAX_REASON_CHARS - 1] + "…"
 
 
 def _is_cancelled() -> bool:
-    """Whether the running task was asked to end, as opposed to something inside it having been cancelled."""
+    """Whether the running task itself was cancelled, rather than something that it awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-def _out_of_time(permit: Permit, up: TimeIsUpError, elapsed_s: float, *, full: bool) -> Ended[T]:
+def _out_of_time(permit: Permit, up: TimeLimitExceededError, elapsed_s: float, *, full: bool) -> CallResult[T]:
     if up.late_s > TOLERATED_S:
-        return Ended(permit.cancelled(), elapsed_s, f"this process was busy for {up.late_s:.2f} s")
+        return CallResult(
+            permit.cancelled(), elapsed_s, f"the event loop of this process was blocked for {up.late_s:.2f} s"
+        )
     if not full:
-        why = f"cut short after {elapsed_s:.3f} s by a deadline before its own time was up"
-        return Ended(permit.cancelled(), elapsed_s, why)
-    return Ended(permit.timed_out(), elapsed_s, f"no reply within {elapsed_s:.3f} s")
+        why = f"cut short after {elapsed_s:.3f} s by the question's deadline, before the tier's own timeout"
+        return CallResult(permit.cancelled(), elapsed_s, why)
+    return CallResult(permit.timed_out(), elapsed_s, f"no reply within {elapsed_s:.3f} s")

@@ -1,9 +1,9 @@
-"""Observer: sees and steers a fleet without being one of its replicas: a dashboard, an alerter, a terminal.
+"""FleetObserver: reads and overrides a fleet's circuits without being a replica. For dashboards, alerters, the CLI.
 
-    async with Observer.connect("redis://localhost:6379/0", namespace="shop", name="dashboard") as fleet:
+    async with FleetObserver.connect("redis://localhost:6379/0", namespace="shop", name="dashboard") as fleet:
         for circuit in await fleet.circuits(): ...
 
-It counts nothing, votes for nothing, asks for no probe and sends no heartbeat, so nobody takes it for a replica.
+It reports no calls, does not vote, requests no probes and sends no heartbeat, so it is not counted as a replica.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from ha_rag.ledger.store.ledger import Change, Heartbeat, Ledger
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.sync.link import Link
-from ha_rag.ledger.sync.rounds import forever
+from ha_rag.ledger.sync.loops import run_forever
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.sharing import Freshness
 
 RETRY_S = (0.2, 1.0)
-"""Between two tries to listen, at random."""
+"""Range of the random delay before subscribing again."""
 
 
 class FleetObserver:
-    """What one process sees of a fleet that it is no part of. For one event loop.
+    """A fleet as seen by a process that is not one of its replicas. For one event loop.
 
-    `name`: what it is called where it speaks as an operator. Sinks hear of changes within milliseconds (pushed).
+    `name`: the name it uses in events and overrides. Changes are pushed to sinks within milliseconds.
     """
 
     def __init__(self, ledger: Ledger, name: str, *, clock: Clock | None = None, sinks: Iterable[Sink] = ()) -> None:
@@ -55,21 +55,21 @@ class FleetObserver:
         self._link = Link(self._clock)
         self._terms: dict[str, Terms] = {}
         self._known: dict[str, Snapshot] = {}
-        self._told: dict[str, Snapshot] = {}
-        """Circuit -> the last change that was told. What is read meanwhile may be ahead of what is pushed."""
-        self._listening: asyncio.Task[None] | None = None
-        self._joined = SingleFlight(self._read_circuits)
+        self._published: dict[str, Snapshot] = {}
+        """Circuit -> the last change published. `_known` may be ahead of it: it also holds polled snapshots."""
+        self._subscription: asyncio.Task[None] | None = None
+        self._shared_read = SingleFlight(self._read_circuits)
 
     @classmethod
     def connect(
         cls, url: str, *, namespace: str = "ha_rag", name: str = "observer", sinks: Iterable[Sink] = ()
     ) -> Self:
-        """An observer of the fleet at `url`. Nothing is contacted before it is asked. Raises ConfigurationError."""
+        """An observer of the fleet at `url`. Connects on first use. Raises ConfigurationError."""
         return cls(RedisLedger(connect(url), namespace), name, sinks=sinks)
 
     @property
     def ledger(self) -> Ledger | None:
-        """The shared ledger, to be read only."""
+        """The shared ledger. For reading only."""
         return self._ledger
 
     @property
@@ -79,67 +79,67 @@ class FleetObserver:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What Redis refuses it; an observer finds out when it is asked for that."""
+        """Always empty: an observer does not track which commands Redis refuses."""
         return ()
 
     def add_sink(self, sink: Sink) -> None:
-        """Tells one more listener of every change from now on."""
+        """Sends every later change to `sink` too."""
         self._sinks.append(sink)
 
-    # ---- seeing -----------------------------------------------------------------------------------------------------
+    # ---- reading ----------------------------------------------------------------------------------------------------
 
     async def circuits(self) -> tuple[CircuitReport, ...]:
-        """The fleet's belief of every circuit; what was last read where the ledger is away.
+        """Every circuit of the fleet; as last read while the ledger is unreachable.
 
-        All who ask at once share one read, which began after they asked.
+        Concurrent callers share one read, which starts after they called.
         """
-        return await self._joined()
+        return await self._shared_read()
 
     async def _read_circuits(self) -> tuple[CircuitReport, ...]:
         try:
             names = await self._ledger.known_circuits()
             replies = await self._ledger.read({name: self._terms_of(name) for name in names}) if names else {}
         except LedgerError as error:
-            self._lost(error)
+            self._link_down(error)
         else:
-            self._heard()
+            self._link_up()
             known = self._known | {name: reply.snapshot for name, reply in replies.items()}
             self._known = {name: known[name] for name in names if name in known}
         return tuple(circuit_report(name, "fleet", snapshot) for name, snapshot in sorted(self._known.items()))
 
     async def fleet(self) -> FleetReport:
-        """Every living replica, from its last heartbeat; none where the ledger is away."""
+        """Every live replica, from its last heartbeat; none while the ledger is unreachable."""
         try:
             beats, now_ms = await asyncio.gather(self._ledger.replicas(), self._ledger.now_ms())
         except LedgerError as error:
-            self._lost(error)
+            self._link_down(error)
             return FleetReport((), "local", str(error))
-        self._heard()
-        self._learn_terms(beats)
+        self._link_up()
+        self._update_terms(beats)
         ordered = tuple(sorted(map(replica_report, beats), key=lambda r: r.incarnation))
         return FleetReport(ordered, self.shared_state, now_ms=now_ms)
 
-    def _learn_terms(self, beats: Iterable[Heartbeat]) -> None:
-        """Replicas tell by which rules they read a circuit: how long its window is, and how many may probe."""
+    def _update_terms(self, beats: Iterable[Heartbeat]) -> None:
+        """Takes each circuit's terms (window, number of probes) from the heartbeats."""
         told = (item for beat in beats for item in terms_told(replica_report(beat)).items())
         self._terms = dict(told)
 
     def _terms_of(self, circuit: str) -> Terms:
         return self._terms.get(circuit) or Terms.of(CircuitPolicy())
 
-    # ---- steering ---------------------------------------------------------------------------------------------------
+    # ---- overrides --------------------------------------------------------------------------------------------------
 
     async def override(
         self, name: str, mode: OverrideMode | str, *, reason: str, by: str, for_s: float | None = None
     ) -> CircuitReport:
-        """An operator's word, for every replica. Raises UnknownCircuitError, ConfigurationError and LedgerError."""
-        return await self._overridden(name, checked_mode(mode), reason, by, checked_for_ms(for_s))
+        """Overrides a circuit in every replica. Raises UnknownCircuitError, ConfigurationError and LedgerError."""
+        return await self._override(name, checked_mode(mode), reason, by, checked_for_ms(for_s))
 
     async def end_override(self, name: str, *, by: str, reason: str = "ended by hand") -> CircuitReport:
-        """Gives a circuit back to the law. Raises as `override` does."""
-        return await self._overridden(name, None, reason, by, None)
+        """Ends a circuit's override. Raises the same errors as `override`."""
+        return await self._override(name, None, reason, by, None)
 
-    async def _overridden(
+    async def _override(
         self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> CircuitReport:
         known = await self._ledger.known_circuits()
@@ -148,49 +148,49 @@ class FleetObserver:
         reply = await self._ledger.override(name, self._terms_of(name), mode, reason, by, for_ms)
         return circuit_report(name, "fleet", reply.snapshot)
 
-    # ---- life -------------------------------------------------------------------------------------------------------
+    # ---- lifecycle --------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._listening = asyncio.create_task(forever(self._listen, lambda: random.uniform(*RETRY_S)))
+        self._subscription = asyncio.create_task(run_forever(self._subscribe, lambda: random.uniform(*RETRY_S)))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            await end(listening)
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await end(subscription)
         await self._ledger.aclose()
 
-    async def _listen(self) -> None:
+    async def _subscribe(self) -> None:
         try:
             async for change in self._ledger.changes():
-                self._hear(change)
+                self._receive(change)
         except LedgerError as error:
-            self._lost(error)
+            self._link_down(error)
             raise
-        raise LedgerUnavailableError("the ledger stopped telling of changes")
+        raise LedgerUnavailableError("the subscription to changes ended")
 
-    def _hear(self, change: Change | None) -> None:
-        self._heard()
+    def _receive(self, change: Change | None) -> None:
+        self._link_up()
         if change is None:
             return
-        name, told, known = change.circuit, self._told.get(change.circuit), self._known.get(change.circuit)
-        after = change.snapshot
+        name, after = change.circuit, change.snapshot
+        published, known = self._published.get(name), self._known.get(name)
         if known is None or after.epoch >= known.epoch:
             self._known[name] = after
-        if change.previous_epoch == after.epoch or (told is not None and after.epoch <= told.epoch):
-            return  # nothing but counts, or late
+        if change.previous_epoch == after.epoch or (published is not None and after.epoch <= published.epoch):
+            return  # only the counts changed, or the message is late
         if known is not None and known.epoch < after.epoch:
-            told = known
-        self._told[name] = after
-        self._publisher.heard(name, Reconciliation(told or Snapshot(now_ms=after.now_ms), after))
+            published = known
+        self._published[name] = after
+        self._publisher.circuit_changed(name, Reconciliation(published or Snapshot(now_ms=after.now_ms), after))
 
-    def _heard(self) -> None:
+    def _link_up(self) -> None:
         away_s = self._link.answered(None)
         if away_s is not None:
-            self._publisher.back(away_s)
+            self._publisher.ledger_back(away_s)
 
-    def _lost(self, error: LedgerError) -> None:
+    def _link_down(self, error: LedgerError) -> None:
         if self._link.failed(str(error)):
-            self._publisher.lost(str(error))
+            self._publisher.ledger_lost(str(error))

@@ -1,4 +1,4 @@
-"""Freshness: how much of the fleet's belief is in what a replica goes by: "fresh", "stale" or "local". Memory reads."""
+"""How current a replica's cached state is: "fresh", "stale" or "local". Memory reads."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness
 
 FRESH_POLLS = 2.5
-"""A belief is fresh while it was heard within this many polls."""
+"""Cached state is fresh if it was confirmed within this many poll intervals."""
 
 _WORST = list(Freshness)
 
 
 def freshness(view: View, sync: Sync | None, now_s: float) -> Freshness:
-    """Of one circuit's belief; a circuit of this process alone is as fresh as its link."""
+    """Freshness of one circuit. A circuit local to this process is as fresh as the link to the ledger."""
     if sync is None:
         return Freshness.LOCAL
     if view.scope == "replica":
         return _of_link(sync)
-    if view.away:
+    if view.ledger_unreachable:
         return Freshness.LOCAL
-    return Freshness.FRESH if now_s - view.heard_s <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
+    return Freshness.FRESH if now_s - view.confirmed_s <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
 
 
 def worst(shared: Iterable[View], sync: Sync | None, now_s: float) -> Freshness:
-    """Of the worst of the shared beliefs; where nothing is shared, as fresh as the link."""
+    """The worst freshness of the shared circuits; that of the link if nothing is shared."""
     if sync is None:
         return Freshness.LOCAL
     return max((freshness(view, sync, now_s) for view in shared), key=_WORST.index, default=_of_link(sync))

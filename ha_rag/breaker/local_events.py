@@ -1,4 +1,4 @@
-"""What a replica's own law ruled, as events for those who listen."""
+"""Events for the transitions of circuits that belong to one replica."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from ha_rag.circuit.rules import WOULD_OPEN, Transition
 from ha_rag.events import CircuitChanged, Event, WouldOpen
 
 
-def own_event(transition: Transition, *, circuit: str, replica: str, at_ms: int) -> Event:
-    """One transition of a circuit that belongs to `replica` alone; `at_ms`: Unix time."""
+def local_event(transition: Transition, *, circuit: str, replica: str, at_ms: int) -> Event:
+    """The event for one transition of a circuit local to `replica`. `at_ms`: Unix time."""
     t, counts = transition, transition.counts
     if t.trigger == WOULD_OPEN:
         return WouldOpen(

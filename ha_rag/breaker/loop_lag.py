@@ -1,4 +1,4 @@
-"""Lag: whether this process's own event loop stood still, so that a late answer is not held against the service."""
+"""LoopLag: whether this process's event loop was blocked, so that a late reply is not counted against the service."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ha_rag.clock import Clock
 
 TICK_S = 0.05
 TOLERATED_S = 0.1
-"""A loop that runs its callbacks more than this late makes its own timeouts worthless as evidence."""
+"""If callbacks run later than this, timeouts say nothing about the service."""
 
 
 class LoopLag:
-    """Watches one event loop. `watch` runs on it; `since` may be asked from any thread."""
+    """Measures the lag of one event loop. `watch` runs on it; `since` may be called from any thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -21,7 +21,7 @@ class LoopLag:
         self._due_s = math.inf
 
     async def watch(self) -> None:
-        """Never ends; cancel it."""
+        """Runs until cancelled."""
         try:
             while True:
                 self._due_s = self._clock.monotonic_s() + TICK_S
@@ -35,6 +35,6 @@ class LoopLag:
             self._last_lag_s = now_s
 
     def since(self, started_s: float) -> bool:
-        """Whether the loop stood still at some time since then, including just now."""
+        """Whether the loop was blocked at any time since `started_s` (monotonic), including now."""
         now_s = self._clock.monotonic_s()
         return self._last_lag_s >= started_s or now_s - self._due_s > TOLERATED_S

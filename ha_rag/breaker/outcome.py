@@ -1,4 +1,4 @@
-"""From an exception to an outcome: what counts against a service, what asks for a rest, and what counts for nothing."""
+"""Maps exceptions to outcomes: what counts against a service, what is throttling, and what does not count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ha_rag.messages import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a call ended. `throttled_s`: the rest that the service asked for, in seconds, where it did."""
+    """How a call ended. `throttled_s`: the pause that the service asked for in seconds, 0 if none."""
 
     outcome: Outcome
     throttled_s: float = 0.0
@@ -27,16 +27,16 @@ CANCELLED = Verdict(Outcome.CANCELLED)
 
 
 def classify(error: BaseException) -> Verdict:
-    """What an exception says of the service that was called. The default; give your own to `registry.breaker`.
+    """The default classifier; pass your own to `registry.breaker`.
 
-    A refused request says nothing against the service; neither does cancellation, nor the refusal of another circuit
-    inside the call. An exception with a positive `retry_after_s` asks for a rest. Everything else failed.
+    An invalid request does not count against the service, nor does cancellation, nor a CircuitOpenError from another
+    circuit inside the call. An exception with a positive `retry_after_s` is throttling. Anything else is a failure.
     """
     if not isinstance(error, Exception) or isinstance(error, asyncio.CancelledError | CircuitOpenError):
         return CANCELLED
     if isinstance(error, InvalidRequestError):
         return INVALID
-    asked_s = getattr(error, "retry_after_s", None)
-    if isinstance(asked_s, int | float) and asked_s > 0:
-        return Verdict(Outcome.THROTTLED, float(asked_s))
+    retry_after_s = getattr(error, "retry_after_s", None)
+    if isinstance(retry_after_s, int | float) and retry_after_s > 0:
+        return Verdict(Outcome.THROTTLED, float(retry_after_s))
     return TIMEOUT if isinstance(error, TimeoutError) else FAILED

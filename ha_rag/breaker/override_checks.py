@@ -1,4 +1,4 @@
-"""An operator's word, checked where it is first given."""
+"""Validates the arguments of an override."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.errors import ConfigurationError
 
-LONGEST_S = 30 * 86_400
+MAX_S = 30 * 86_400
 
 
 def checked_mode(mode: OverrideMode | str) -> OverrideMode:
-    """The mode of that name. Raises ConfigurationError."""
+    """`mode` as an OverrideMode. Raises ConfigurationError."""
     try:
         return OverrideMode(mode)
     except ValueError:
@@ -19,9 +19,11 @@ def checked_mode(mode: OverrideMode | str) -> OverrideMode:
 
 
 def checked_for_ms(for_s: float | None) -> int | None:
-    """Milliseconds until the word ends by itself; None: until it is ended. Raises ConfigurationError."""
+    """Milliseconds until the override expires; None: never. Raises ConfigurationError."""
     if for_s is None:
         return None
-    if not (math.isfinite(for_s) and 0 < for_s <= LONGEST_S):
-        raise ConfigurationError(f"for_s = {for_s!r}: must be above 0 and at most 30 days in seconds")
+    if not (math.isfinite(for_s) and 0 < for_s <= MAX_S):
+        raise ConfigurationError(
+            f"for_s = {for_s!r}: must be a number of seconds above 0 and at most 2,592,000 (30 days)"
+        )
     return round(for_s * 1000)

@@ -1,7 +1,7 @@
-"""Permit and refusal: the two answers to "may I call?". Values, so that a refusal costs no exception.
+"""Permit and Refusal: the two kinds of admission. They are values, so that a refusal need not raise an exception.
 
-A permit carries the epochs that admitted the call; its holder reports once how the call ended. A result from another
-epoch counts for nothing, so neither a late success nor a late failure changes anything after a transition.
+A permit carries the epochs that admitted the call; its holder reports the outcome once. An outcome from an earlier
+epoch is ignored, so neither a late success nor a late failure changes anything after a transition.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ha_rag.messages import Outcome
 
 
 class Refusal:
-    """No: nothing may be sent now.
+    """The call is refused.
 
-    `until_s`: when asking again makes sense (monotonic; infinity: unknown). `asked`: done when the ledger has answered
-    the request for a probe that is under way; None where there is none.
+    `until_s`: when to retry (monotonic; infinity: unknown). `asked`: done when the ledger has answered the pending
+    probe lease request; None if there is none.
     """
 
     __slots__ = ("_now", "asked", "circuit", "state", "until_s")
@@ -48,7 +48,7 @@ class Refusal:
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds until asking again makes sense, None where unknown."""
+        """Seconds until a retry makes sense, None if unknown."""
         return None if self.until_s == math.inf else max(0.0, self.until_s - self._now())
 
     def error(self) -> CircuitOpenError:
@@ -57,10 +57,10 @@ class Refusal:
 
 
 class Permit:
-    """Yes: one call. Report once how it ended; later reports are ignored. Safe to settle from another thread.
+    """Permits one call. Report its outcome once; later reports are ignored. Safe to settle from another thread.
 
-    `started_s`: when it was given (monotonic). `probe`: whether this call decides if the circuit closes or opens again;
-    it should run to its own end even if its caller leaves. `bound_s`: seconds it may take, None where unbounded.
+    `started_s`: when it was issued (monotonic). `probe`: whether this call decides if the circuit closes or reopens; a
+    probe should run to completion even if its caller is cancelled. `bound_s`: time limit in seconds, None if unlimited.
     """
 
     __slots__ = ("_begun_s", "_done", "_epochs", "_number", "recorder", "started_s")
@@ -86,11 +86,11 @@ class Permit:
 
     @property
     def permit(self) -> Permit:
-        """Itself: an admission that permits is the permit."""
+        """Itself, so that `admission.permit` works for both kinds of admission."""
         return self
 
     def ok(self) -> Outcome:
-        """The call was answered. Returns OK, or SLOW where that took too long."""
+        """The call succeeded. Returns OK, or SLOW if it took too long."""
         if self._done:
             return Outcome.OK
         self._done = True
@@ -100,39 +100,39 @@ class Permit:
         return self.recorder.succeeded(self._epochs, started_s, self._number)
 
     def begun(self) -> None:
-        """A stream has begun: from now on the call is not overdue, and with `slow_call_s = "auto"` not slow."""
+        """A stream has begun: the call is no longer overdue, and with `slow_call_s = "auto"` it cannot become slow."""
         if self._begun_s is None and not self._done:
             self._begun_s = self.recorder.begun(self._epochs, self._number)
 
     def failed(self, error: BaseException | None = None) -> Outcome:
-        """The call failed, whatever `error` is; `raised` has it classified."""
+        """The call failed, whatever `error` is; use `raised` to classify the error."""
         return self._end(FAILED)
 
     def timed_out(self) -> Outcome:
-        """The call's full time passed. Counts for nothing where this process itself stood still meanwhile."""
+        """The call timed out. Does not count if this process's event loop was blocked meanwhile."""
         return self._end(TIMEOUT)
 
     def throttled(self, retry_after_s: float) -> Outcome:
-        """The service asked not to be called for so many seconds; 0 or less counts as a failure."""
+        """The service asked for a pause of `retry_after_s` seconds; 0 or less counts as a failure."""
         return self._end(Verdict(Outcome.THROTTLED, retry_after_s) if retry_after_s > 0 else FAILED)
 
     def invalid(self) -> Outcome:
-        """The service refused this request for its content."""
+        """The service rejected this request as invalid. Does not count."""
         return self._end(INVALID)
 
     def cancelled(self) -> Outcome:
-        """The call was given up for reasons that are not the service's: counts for nothing."""
+        """The call was cancelled for reasons unrelated to the service. Does not count."""
         return self._end(CANCELLED)
 
     def abandoned(self, since_s: float | None = None) -> Outcome:
-        """The caller left: after more than half of the call's timeout that is a timeout, before it nothing.
+        """The caller gave up. A timeout if it waited longer than half of the call's timeout; else it does not count.
 
-        `since_s`: since when the caller waited (monotonic); None: since the permit was given.
+        `since_s`: when it began to wait (monotonic); None: when the permit was issued.
         """
-        return self._end(self.recorder.of_a_caller_that_left(self.started_s if since_s is None else since_s))
+        return self._end(self.recorder.abandoned_verdict(self.started_s if since_s is None else since_s))
 
     def raised(self, error: BaseException) -> Outcome:
-        """The call raised; the breaker's `classify` says what that means."""
+        """The call raised `error`; the breaker's `classify` maps it to an outcome."""
         if isinstance(error, asyncio.CancelledError):
             return self.abandoned()
         return self._end(self.recorder.verdict(error))
@@ -148,10 +148,10 @@ class Permit:
 
 
 class Probe(Permit):
-    """A permit that decides: the circuit is half-open, and this call shows whether the service is back.
+    """The permit of a probe: the circuit is half-open, and this call shows whether the service has recovered.
 
-    `due_s`: seconds after which a probe that reported nothing has timed out. That leaves those who end it at its bound
-    the time to report it, and the report the time to arrive.
+    `due_s`: seconds after which an unsettled probe has timed out. It is later than `bound_s`, so that a call that is
+    stopped at its bound can still be settled, and earlier than the lease's end, so that the report arrives in time.
     """
 
     __slots__ = ("_grant", "bound_s", "due_s", "limit")
@@ -169,10 +169,10 @@ class Probe(Permit):
         self.limit: asyncio.Timeout | None = None
 
     def ok(self) -> Outcome:
-        return self._end(self.recorder.of_an_answer(self.recorder.effective_start_s(self.started_s, self._begun_s)))
+        return self._end(self.recorder.answer_verdict(self.recorder.effective_start_s(self.started_s, self._begun_s)))
 
     def abandoned(self, since_s: float | None = None) -> Outcome:
-        """A probe has no caller to leave it: only this process cancels it, when it stops. Counts for nothing."""
+        """A probe is cancelled only when this process stops. Does not count."""
         return self.cancelled()
 
     def _recorded(self, verdict: Verdict) -> Outcome:
@@ -180,4 +180,4 @@ class Probe(Permit):
 
 
 Admission = Permit | Refusal
-"""The answer to "may I call?": look at `permitted`, then use `permit`, or read `retry_after_s`."""
+"""Check `permitted`, then use `permit` or read `retry_after_s`."""

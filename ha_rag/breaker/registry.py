@@ -1,10 +1,10 @@
-"""CircuitRegistry: all circuits of one process, by name, and their common link to the fleet.
+"""CircuitRegistry: all circuits of one process, by name, and their shared link to the fleet.
 
     async with CircuitRegistry.connect("redis://localhost:6379/0", namespace="shop", replica="a") as circuits:
         payments = circuits.breaker("payments", CircuitPolicy(min_samples=5))
 
-Without a URL the process judges alone, under the same law. A synchronous program says `with` instead of `async with`:
-the sync then runs on one background thread. Reading is safe from any thread and any task.
+Without a URL the process decides alone, by the same rules. A synchronous program uses `with` instead of `async with`;
+the sync then runs on a background thread. Reading is safe from any thread and any task.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from ha_rag.sharing import Freshness, Scope
 
 
 class CircuitRegistry:
-    """The circuits of one process. Make it with `connect`; enter it to join the fleet, leave it to say goodbye.
+    """The circuits of one process. Create it with `connect`; entering it joins the fleet, exiting it leaves.
 
-    `replica`: this process's name. `incarnation`: name and a random part, so that two of one name stay two.
+    `replica`: this process's name. `incarnation`: the name and a random part, unique even if two replicas share a name.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class CircuitRegistry:
         self.replica = checked_name("replica", replica or default_name())
         self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
         self.told: Callable[[], Mapping[str, Any]] = dict
-        """What else the heartbeat should carry; set by whoever knows more of this process than its circuits."""
+        """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger
         self._link = FleetLink(self.replica, self.clock, sinks)
         self._fleet_reader = FleetReader(self._link, self.incarnation, self._body)
         self._views = self._link.views
         self._breakers: dict[str, CircuitBreaker] = {}
         self._lock = threading.Lock()
-        self._watching: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._thread: BackgroundLoop | None = None
 
     @classmethod
@@ -78,14 +78,14 @@ class CircuitRegistry:
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
     ) -> Self:
-        """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster), or alone for None.
+        """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster); None: no Redis.
 
-        Nothing is contacted before it is entered, and a Redis that cannot be reached is no error: the replica starts
-        alone and joins later. Raises ConfigurationError for a URL, namespace or name that cannot be used.
+        Connects when entered. An unreachable Redis is not an error: the replica starts alone and joins later.
+        Raises ConfigurationError for an invalid URL, namespace or name.
         """
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
-        parse(url), Keys(namespace)  # what cannot be used is said here, not when the first call comes
+        parse(url), Keys(namespace)  # raises now rather than when the registry is entered
         return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
 
     # ---- breakers ---------------------------------------------------------------------------------------------------
@@ -99,11 +99,11 @@ class CircuitRegistry:
         timeout_s: float | None = None,
         classify: Classify = classify,
     ) -> CircuitBreaker:
-        """The breaker of that name; made on first use, the same object ever after.
+        """The breaker of that name, created on first use; later calls return the same object.
 
-        `scope`: "fleet" for what guards a service, "replica" for what guards something inside this process.
-        `timeout_s`: the guarded calls' own timeout. `classify`: what an exception says of the service.
-        Raises ConfigurationError for a name that cannot be used, or a second policy for one name.
+        `scope`: "fleet" to guard a service that all replicas call, "replica" to guard something inside this process.
+        `timeout_s`: timeout of the guarded calls. `classify`: maps an exception to a verdict.
+        Raises ConfigurationError for an invalid name, or for a different policy than the existing breaker's.
         """
         with self._lock:
             known = self._breakers.get(name)
@@ -129,68 +129,68 @@ class CircuitRegistry:
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> tuple[CircuitReport, ...]:
-        """Every circuit of this process as it believes it now. A memory read."""
+        """Every circuit of this process, from its cached state. A memory read."""
         return self._fleet_reader.snapshot()
 
     async def circuits(self) -> tuple[CircuitReport, ...]:
-        """The fleet's belief of every circuit, the same from each replica; this one's own where the ledger is away."""
+        """Every circuit of the fleet; this replica's cached state while the ledger is unreachable."""
         return await self._fleet_reader.circuits()
 
     async def fleet(self) -> FleetReport:
-        """Every living replica, from its last heartbeat; only this one where the ledger is away."""
+        """Every live replica, from its last heartbeat; only this one while the ledger is unreachable."""
         return await self._fleet_reader.fleet()
 
     @property
     def shared_state(self) -> Freshness:
-        """How fresh the worst of the shared beliefs is: "fresh", "stale" or "local". A memory read."""
+        """The worst freshness of the shared circuits: "fresh", "stale" or "local". A memory read."""
         return self._link.shared_state
 
     @property
     def heard_ago_s(self) -> float | None:
-        """Age of the oldest belief on a shared circuit, in seconds; None where nothing is shared. A memory read."""
+        """Age of the oldest cached state of a shared circuit, in seconds; None if nothing is shared. A memory read."""
         return self._link.heard_ago_s
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What Redis refuses this replica, each in words that begin where "Redis refuses" ends. A memory read."""
-        return self._sync.limits.standing if self._sync is not None else ()
+        """What Redis refuses this replica, each as a phrase that completes "Redis refuses ...". A memory read."""
+        return self._sync.denied_permissions.current if self._sync is not None else ()
 
     @property
     def ledger(self) -> Ledger | None:
-        """The shared ledger, to be read only; None where this process is alone, or has not been entered."""
+        """The shared ledger, for reading only; None without Redis or before the registry is entered."""
         return self._sync.ledger if self._sync is not None else None
 
-    # ---- operators --------------------------------------------------------------------------------------------------
+    # ---- overrides --------------------------------------------------------------------------------------------------
 
     async def override(
         self, name: str, mode: OverrideMode | str, *, reason: str, by: str, for_s: float | None = None
     ) -> CircuitReport:
-        """An operator's word, for every replica. `for_s`: seconds until it ends by itself, None: until ended.
+        """Overrides a circuit in every replica. `for_s`: seconds until the override expires, None: never.
 
-        Raises UnknownCircuitError, ConfigurationError for a bad mode or time, LedgerError where Redis cannot be told:
-        for a shared circuit also before the registry is entered.
+        Raises UnknownCircuitError, ConfigurationError for an invalid mode or duration, and LedgerError if Redis cannot
+        be reached or, for a shared circuit, the registry has not been entered.
         """
-        return await self._overridden(name, checked_mode(mode), reason, by, checked_for_ms(for_s))
+        return await self._override(name, checked_mode(mode), reason, by, checked_for_ms(for_s))
 
     async def end_override(self, name: str, *, by: str, reason: str = "ended by hand") -> CircuitReport:
-        """Gives a circuit back to the law. Raises as `override` does."""
-        return await self._overridden(name, None, reason, by, None)
+        """Ends a circuit's override. Raises the same errors as `override`."""
+        return await self._override(name, None, reason, by, None)
 
-    async def _overridden(
+    async def _override(
         self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> CircuitReport:
         view, sync = await self._known(name), self._sync
         if view.scope == "fleet" and sync is None:
-            raise LedgerUnavailableError(f"circuit {name!r} is the fleet's: enter the registry to join it")
+            raise LedgerUnavailableError(f"circuit {name!r} is shared with the fleet: enter the registry first")
         if sync is None or view.scope == "replica":
             view.override_locally(mode, reason, by, for_ms)
-            self._link.tell(view)
+            self._link.publish_rulings(view)
             return view_report(view, self.clock.monotonic_s(), self.clock.unix_ms())
         reply = await sync.override(view, lambda ledger: ledger.override(name, view.terms, mode, reason, by, for_ms))
         return circuit_report(name, "fleet", reply.snapshot, here=here(view))
 
     async def _known(self, name: str) -> View:
-        """The view of a circuit; a passing one of a circuit that only others use, so that its policy stays theirs."""
+        """The view of a circuit; a temporary one for a circuit used only by other replicas, whose policy then stays."""
         view = self._views.get(name)
         if view is not None:
             return view
@@ -199,16 +199,16 @@ class CircuitRegistry:
             raise UnknownCircuitError(name, tuple(sorted(reports)))
         return View(name, CircuitPolicy(), replica=self.incarnation, clock=self.clock)
 
-    # ---- telling ----------------------------------------------------------------------------------------------------
+    # ---- events and heartbeats --------------------------------------------------------------------------------------
 
     def add_sink(self, sink: Sink) -> None:
-        """Tells one more listener of every event from now on."""
+        """Sends every later event to `sink` too."""
         self._link.sinks.append(sink)
 
     def _body(self) -> str:
         return body(self.replica, self.shared_state, self._views.all(), {"limits": self.limits, **self.told()})
 
-    # ---- life -------------------------------------------------------------------------------------------------------
+    # ---- lifecycle --------------------------------------------------------------------------------------------------
 
     @property
     def _sync(self) -> Sync | None:
@@ -216,7 +216,7 @@ class CircuitRegistry:
 
     async def __aenter__(self) -> Self:
         self._link.background.open()
-        self._watching += map(asyncio.ensure_future, (self._link.lag.watch(), self._link.tidy_own()))
+        self._tasks += map(asyncio.ensure_future, (self._link.lag.watch(), self._link.tidy_local()))
         if self._ledger is not None:
             sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body)
             with self._lock:
@@ -224,7 +224,7 @@ class CircuitRegistry:
                     sync.add(view)
                 self._link.sync = sync
             await sync.start()
-            self._watching.append(asyncio.ensure_future(self._fleet_reader.look_around(sync)))
+            self._tasks.append(asyncio.ensure_future(self._fleet_reader.watch_for_drift(sync)))
         return self
 
     async def __aexit__(
@@ -235,13 +235,13 @@ class CircuitRegistry:
             if sync is not None:
                 await sync.stop()
         finally:
-            self._link.sync = None  # not before: probes that end meanwhile have a word to say
+            self._link.sync = None  # not earlier: probes that end while the sync stops still report through it
             self._link.background.close()
-            await self._stop_watching()
+            await self._end_tasks()
 
-    async def _stop_watching(self) -> None:
-        watching, self._watching = self._watching, []
-        await end(*watching)
+    async def _end_tasks(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        await end(*tasks)
 
     def __enter__(self) -> Self:
         self._thread = BackgroundLoop("`async with`")
@@ -258,5 +258,5 @@ class CircuitRegistry:
 def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:
     if policy is not None and policy != known.policy:
         raise ConfigurationError(
-            f"circuit {known.name!r} already has another policy; a circuit has one in each process"
+            f"circuit {known.name!r} already has a different policy; use one policy per circuit in a process"
         )

@@ -1,4 +1,4 @@
-"""Reports: what operators and dashboards read of circuits and replicas. Frozen values, made on request."""
+"""Reports on circuits and replicas, for operators and dashboards. Frozen values, made on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ha_rag.sharing import Scope
 
 @dataclass(frozen=True, slots=True)
 class OverrideReport:
-    """An operator's word. `left_s`: seconds until it ends by itself, or None."""
+    """An override in force. `left_s`: seconds until it expires, None: never."""
 
     mode: str
     reason: str
@@ -26,7 +26,10 @@ class OverrideReport:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where one replica differs from the fleet. `why`: "overlay" (its own calls fail) or "local" (it is alone)."""
+    """The state in this replica, where it differs from the fleet's.
+
+    `why`: "overlay" (its own calls fail) or "local" (it cannot reach the ledger).
+    """
 
     state: CircuitState
     why: Literal["overlay", "local"]
@@ -34,10 +37,10 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class CircuitReport:
-    """One circuit. Rates are shares of `samples`, the outcomes in the window; `recovers_in_s`: what is left of a rest.
+    """One circuit. Rates are shares of `samples`, the outcomes in the window.
 
-    `changed_at`: Unix seconds of the last transition, None where there was none. `voters`: replicas that see failures.
-    `probing`: half-open, and as many probes as may be are under way.
+    `recovers_in_s`: seconds left of the open duration. `changed_at`: Unix seconds of the last transition, None if there
+    was none. `voters`: replicas that see failures. `probing`: half-open, with all permitted probes in flight.
     """
 
     name: str
@@ -60,7 +63,7 @@ class CircuitReport:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaReport:
-    """What one incarnation last said of itself. `at_ms`: when, by the ledger's clock; `told`: all that it said."""
+    """The last heartbeat of one incarnation. `at_ms`: its time by the ledger's clock; `told`: its fields."""
 
     incarnation: str
     name: str
@@ -70,9 +73,9 @@ class ReplicaReport:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """All living replicas, as this one hears of them. `ledger`: "fresh", "stale" or "local", and why if not fresh.
+    """All live replicas. `shared_state`: "fresh", "stale" or "local"; `reason`: why it is not fresh, or "".
 
-    `now_ms`: the ledger's clock when they were read, by which heartbeats age; 0 where it was not heard.
+    `now_ms`: the ledger's clock at the time of the read, for the age of heartbeats; 0 if unknown.
     """
 
     replicas: tuple[ReplicaReport, ...]
@@ -84,10 +87,10 @@ class FleetReport:
 def circuit_report(
     name: str, scope: Scope, snapshot: Snapshot, *, elapsed_s: float = 0.0, offset_ms: int = 0, here: Here | None = None
 ) -> CircuitReport:
-    """The report of a snapshot heard `elapsed_s` seconds ago. `offset_ms`: from its clock's ms to Unix ms."""
+    """The report of a snapshot received `elapsed_s` seconds ago. `offset_ms`: from its clock's ms to Unix ms."""
     left_s = snapshot.left_ms / 1000 - elapsed_s
-    resting = snapshot.state is CircuitState.OPEN
-    over = resting and snapshot.left_ms >= 0 and left_s <= 0
+    is_open = snapshot.state is CircuitState.OPEN
+    over = is_open and snapshot.left_ms >= 0 and left_s <= 0
     return CircuitReport(
         name=name,
         state=CircuitState.HALF_OPEN if over else snapshot.state,
@@ -96,7 +99,7 @@ def circuit_report(
         failure_rate=round(snapshot.counts.failure_rate, 4),
         slow_rate=round(snapshot.counts.slow_rate, 4),
         samples=snapshot.counts.samples,
-        recovers_in_s=max(0.0, round(left_s, 3)) if resting and snapshot.left_ms >= 0 else None,
+        recovers_in_s=max(0.0, round(left_s, 3)) if is_open and snapshot.left_ms >= 0 else None,
         reason=snapshot.reason,
         opened_by=replica_name(snapshot.opened_by),
         voters=tuple(sorted({replica_name(voter) for voter in snapshot.voters})),
@@ -104,40 +107,40 @@ def circuit_report(
         changed_at=(snapshot.changed_at_ms + offset_ms) / 1000 if snapshot.changed_at_ms else None,
         scope=scope,
         here=here,
-        probing=snapshot.standing_ms > 0,
+        probing=snapshot.slot_wait_ms > 0,
     )
 
 
 def _override_report(snapshot: Snapshot, elapsed_s: float) -> OverrideReport | None:
-    word = snapshot.override
-    if word is None:
+    override = snapshot.override
+    if override is None:
         return None
-    left_s = None if word.until_ms is None else (word.until_ms - snapshot.now_ms) / 1000 - elapsed_s
+    left_s = None if override.until_ms is None else (override.until_ms - snapshot.now_ms) / 1000 - elapsed_s
     if left_s is not None and left_s <= 0:
         return None
-    return OverrideReport(word.mode, word.reason, word.by, None if left_s is None else round(left_s, 3))
+    return OverrideReport(override.mode, override.reason, override.by, None if left_s is None else round(left_s, 3))
 
 
 def view_report(view: View, now_s: float, unix_ms: int) -> CircuitReport:
-    """A circuit as this replica believes it."""
+    """The report of a circuit from this replica's cached state."""
     if view.scope == "replica":
         own = view.local()
         return circuit_report(view.name, "replica", own, offset_ms=unix_ms - own.now_ms)
-    elapsed_s = now_s - view.heard_s if view.heard_s > -math.inf else 0.0
+    elapsed_s = now_s - view.confirmed_s if view.confirmed_s > -math.inf else 0.0
     return circuit_report(view.name, "fleet", view.fleet, elapsed_s=elapsed_s, here=here(view))
 
 
 def here(view: View) -> Here | None:
-    """Where this replica differs from what the fleet believes, if it does."""
+    """The state in this replica, if it differs from the fleet's."""
     if view.scope == "replica":
         return None
     if view.is_tripped_locally():
-        return Here(view.state(), "local" if view.away else "overlay")
+        return Here(view.state(), "local" if view.ledger_unreachable else "overlay")
     return None
 
 
 def replica_report(beat: Heartbeat) -> ReplicaReport:
-    """One heartbeat, read. A body that is no JSON object tells nothing, and breaks nothing."""
+    """A heartbeat as a report. A body that is not a JSON object is ignored."""
     try:
         told = json.loads(beat.body) if beat.body else {}
     except ValueError:
@@ -147,5 +150,5 @@ def replica_report(beat: Heartbeat) -> ReplicaReport:
 
 
 def replica_name(incarnation: str) -> str:
-    """The name that people gave a replica; an incarnation is that name, "~" and something random."""
+    """The replica's name: an incarnation is the name, "~" and a random part."""
     return incarnation.partition("~")[0]

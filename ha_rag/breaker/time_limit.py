@@ -1,7 +1,7 @@
-"""A time limit that costs nothing where nothing is waited for.
+"""A time limit that costs nothing if the work never waits.
 
-`asyncio.timeout` sets and cancels a timer, 10 us on the machine this was measured on, even around a component that
-answers from memory. Here the component's first step runs before any timer is set: most in-process tiers end there.
+`asyncio.timeout` sets and cancels a timer (measured: 10 us), even around a component that answers from memory. Here the
+first step of the work runs before any timer is set; most in-process tiers complete in it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 
-class TimeIsUpError(Exception):
-    """The limit passed. `late_s`: how much later than asked the event loop noticed."""
+class TimeLimitExceededError(Exception):
+    """The time limit was exceeded. `late_s`: how late the event loop noticed."""
 
     def __init__(self, late_s: float) -> None:
-        super().__init__("time is up")
+        super().__init__("time limit exceeded")
         self.late_s = late_s
 
 
 async def within(limit_s: float | None, work: Awaitable[T]) -> T:
-    """What `work` returns or raises within `limit_s` seconds (None: unlimited); else it is cancelled: TimeIsUpError."""
+    """Awaits `work` for at most `limit_s` seconds (None: unlimited).
+
+    Raises TimeLimitExceededError, after cancelling the work, if it takes longer.
+    """
     if limit_s is None:
         return await work
     steps = work.__await__()
@@ -36,16 +39,16 @@ async def within(limit_s: float | None, work: Awaitable[T]) -> T:
     limit = asyncio.timeout_at(due_s)
     try:
         async with limit:
-            return cast("T", await _the_rest(steps, waits_for))
+            return cast("T", await _resume(steps, waits_for))
     except TimeoutError:
         if not limit.expired():
             raise
-    raise TimeIsUpError(loop.time() - due_s)
+    raise TimeLimitExceededError(loop.time() - due_s)
 
 
 @coroutine
-def _the_rest(steps: Generator[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
-    """Goes on with a coroutine whose first step has been taken: `yield from`, but from the middle."""
+def _resume(steps: Generator[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
+    """Resumes a coroutine after its first step: `yield from`, but from the middle."""
     step: Callable[[Any], Any]
     while True:
         try:
@@ -53,7 +56,7 @@ def _the_rest(steps: Generator[Any, Any, Any], waits_for: Any) -> Generator[Any,
         except GeneratorExit:
             steps.close()
             raise
-        except BaseException as thrown:  # a cancellation, mostly: the work decides what becomes of it
+        except BaseException as thrown:  # usually a cancellation, which the work may handle
             step, value = steps.throw, thrown
         else:
             step, value = steps.send, sent

@@ -1,7 +1,7 @@
-"""The transition table: every way in which a circuit changes, and the diagram drawn from it.
+"""The transition table: every transition of a circuit.
 
-This is the whole graph. The rules decide *whether* a trigger fires; this table alone decides where it leads, so the
-table, the diagram in the documents and the behaviour cannot drift apart.
+The rules decide *whether* a trigger fires; only this table decides which state follows. The diagram in the docs is
+drawn from it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Trigger(enum.StrEnum):
     STREAK = "streak"
     THROTTLED = "service asked for a rest"
     PROBE_GRANTED = "probe granted"
-    PROBE_LOST = "probe failed"
-    PROBES_WON = "probes succeeded"
+    PROBE_FAILED = "probe failed"
+    PROBES_SUCCEEDED = "probes succeeded"
     FORCED_OPEN = "forced open"
     FORCED_CLOSED = "overridden"
-    FORCE_ENDED = "forced open ended"
+    FORCED_OPEN_ENDED = "forced open ended"
     OVERRIDE_ENDED = "override ended"
     RESTORED_OPEN = "ledger restored, resting"
     RESTORED_CLOSED = "ledger restored"
@@ -38,11 +38,11 @@ TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
     (CLOSED, Trigger.STREAK): OPEN,
     (CLOSED, Trigger.THROTTLED): OPEN,
     (OPEN, Trigger.PROBE_GRANTED): HALF_OPEN,
-    (HALF_OPEN, Trigger.PROBE_LOST): OPEN,
+    (HALF_OPEN, Trigger.PROBE_FAILED): OPEN,
     (HALF_OPEN, Trigger.THROTTLED): OPEN,
-    (HALF_OPEN, Trigger.PROBES_WON): CLOSED,
-    # The rest after a forced open is over at once: the circuit stays open, and the next call may probe.
-    (OPEN, Trigger.FORCE_ENDED): OPEN,
+    (HALF_OPEN, Trigger.PROBES_SUCCEEDED): CLOSED,
+    # The open duration ends with the forced open: the circuit stays open, and the next call may probe.
+    (OPEN, Trigger.FORCED_OPEN_ENDED): OPEN,
     (CLOSED, Trigger.OVERRIDE_ENDED): CLOSED,
     **{(state, Trigger.FORCED_OPEN): OPEN for state in _ANY},
     **{(state, Trigger.FORCED_CLOSED): CLOSED for state in _ANY},
@@ -50,11 +50,11 @@ TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
     (CLOSED, Trigger.RESTORED_CLOSED): CLOSED,
 }
 
-_OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCE_ENDED, Trigger.OVERRIDE_ENDED}
+_OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED}
 
 
-def arrows() -> Iterator[tuple[CircuitState, Trigger, CircuitState]]:
-    """What a circuit does by itself: the table without what operators do, and what a lost ledger makes of it."""
+def automatic_changes() -> Iterator[tuple[CircuitState, Trigger, CircuitState]]:
+    """The transitions that calls and time cause: without those of operators and of restoring."""
     for (state, trigger), to in TABLE.items():
         if trigger not in _OPERATOR and trigger not in (Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED):
             yield state, trigger, to

@@ -12,7 +12,7 @@ from ha_rag.clock import SystemClock
 from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.problems import problem_of
 from ha_rag.http.service import Service
-from ha_rag.telemetry.logs import log_unanswered
+from ha_rag.telemetry.logs import log_failed_question
 from ha_rag.telemetry.metrics import CONTENT_TYPE
 
 Requested = Callable[[str, int, float], None]
@@ -75,4 +75,4 @@ class RequestCounter:
             path, duration_s = self.labels.of(scope["path"]), now_s() - started_s
             self.requested(path, status, duration_s)
             if path in QUESTIONS and status not in (500, 503) and not (complete and status == 200):
-                log_unanswered(path, CLIENT_CLOSED_REQUEST if status == 200 else status, duration_s)
+                log_failed_question(path, CLIENT_CLOSED_REQUEST if status == 200 else status, duration_s)

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES, checked_question
+from ha_rag.strategy.question import MAX_QUESTION_CHARS, MAX_TOP_K, checked_question
 
 
 def _valid_question(text: str) -> str:
@@ -30,7 +30,7 @@ QuestionText = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=LONGEST_QUESTION,
+        max_length=MAX_QUESTION_CHARS,
         examples=["How does a circuit recover?"],
         json_schema_extra={"pattern": r"[^\s\x00-\x1f\x7f-\x9f]"},
     ),
@@ -38,7 +38,7 @@ QuestionText = Annotated[
 ]
 TopK = Annotated[
     int,
-    Field(ge=1, le=MOST_PASSAGES, description="Number of passages to answer from."),
+    Field(ge=1, le=MAX_TOP_K, description="Number of passages to answer from."),
     BeforeValidator(_integral),
 ]
 TimeoutS = Annotated[

@@ -15,7 +15,7 @@ from ha_rag.monitor.snapshot import TimelineEvent
 
 KEPT = 200
 
-_MANUAL = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCE_ENDED, Trigger.OVERRIDE_ENDED}
+_MANUAL = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED}
 
 
 class Timeline:

@@ -1,4 +1,4 @@
-"""Tiers in order, one deadline, and a record of why each was passed over."""
+"""Fallback chains: tiers in order, one deadline, and a record of every attempt."""
 
 from ha_rag.strategy.quality import QualityTable
 from ha_rag.strategy.status import ComponentStatus

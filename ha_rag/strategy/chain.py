@@ -1,4 +1,4 @@
-"""One chain: its tiers are asked in order until one answers; the last resort always does."""
+"""Chain: calls its tiers in order until one answers; the last resort always does."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ha_rag.breaker.breaker import PROBE_WAIT_S
-from ha_rag.breaker.execution import Ended
+from ha_rag.breaker.execution import CallResult
 from ha_rag.breaker.permit import Admission, Permit, Refusal
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType, Outcome
 from ha_rag.strategy.exchange import Exchange
-from ha_rag.strategy.observing import NOBODY, PipelineObserver
+from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
 from ha_rag.strategy.retries import Retries, pause_s
 from ha_rag.strategy.tier import C, GuardedTier
 from ha_rag.strategy.time_share import TimeShare
@@ -34,9 +34,9 @@ class Served(Generic[T]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain(Generic[C]):
-    """The tiers of one component type, best first, and the last resort behind them (`last`, called `last_name`).
+    """The tiers of one component type, best first, and the last resort (`last`, named `last_name`).
 
-    `observer` is told of each stage and attempt. Safe across tasks of one event loop.
+    `observer` is called for each stage and attempt. Safe across tasks of one event loop.
     """
 
     kind: ComponentType
@@ -44,7 +44,7 @@ class Chain(Generic[C]):
     last: C
     last_name: str
     probes: DetachedProbes
-    observer: PipelineObserver = NOBODY
+    observer: PipelineObserver = NO_OBSERVER
     needs_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class Chain(Generic[C]):
 
     @property
     def names(self) -> list[str]:
-        """All names in order, the last resort's included."""
+        """All names in order, including the last resort's."""
         return [*(tier.name for tier in self.tiers), self.last_name]
 
     async def run(
@@ -62,12 +62,12 @@ class Chain(Generic[C]):
         later_s: float = 0.0,
         tiers: Sequence[GuardedTier[C]] | None = None,
     ) -> Served[T]:
-        """Asks tier after tier. `later_s`: seconds that later stages need. `tiers`: another order or choice."""
+        """Calls tier after tier. `later_s`: seconds that later stages need. `tiers`: a different order or selection."""
         with self.observer.stage(self.kind) as stage:
             attempts: list[Attempt] = []
             share = TimeShare(deadline, later_s + self.needs_s)
             for tier in self.tiers if tiers is None else tiers:
-                share.turn_of(tier)
+                share.release_share(tier)
                 ended = await self._try(exchange, tier, share, attempts)
                 if ended is not None and ended.replies:
                     served = Served(ended.replies[0], tier.name, attempts)
@@ -79,8 +79,8 @@ class Chain(Generic[C]):
 
     async def _try(
         self, exchange: Exchange[C, T], tier: GuardedTier[C], share: TimeShare, attempts: list[Attempt]
-    ) -> Ended[T] | None:
-        """How asking one tier ended; None where it was not asked."""
+    ) -> CallResult[T] | None:
+        """Calls one tier. Returns None if it was not called."""
         limit_s = share.limit_s(tier)
         if limit_s <= 0:
             attempts.append(skipped(tier, "no time left"))
@@ -99,7 +99,7 @@ class Chain(Generic[C]):
 
     async def _ask(
         self, exchange: Exchange[C, T], tier: GuardedTier[C], permit: Permit, limit_s: float, attempts: list[Attempt]
-    ) -> Ended[T]:
+    ) -> CallResult[T]:
         with self.observer.attempt(tier.circuit, permit.state) as seen:
             ended = await exchange.ask(tier, permit, limit_s, seen)
         attempts.append(attempt(ended, tier.circuit, permit.state))
@@ -113,15 +113,15 @@ class Chain(Generic[C]):
         permit: Permit,
         share: TimeShare,
         attempts: list[Attempt],
-    ) -> Ended[T]:
-        """Asks, and retries what may pass as far as the budget allows; each retry is a call and a vote of its own."""
+    ) -> CallResult[T]:
+        """Calls a tier, and retries transient failures within the budget. Each retry counts as a call of its own."""
         now_s = share.deadline.clock.monotonic_s
         retries.budget.called(now_s())
         ended = await self._ask(exchange, tier, permit, share.limit_s(tier), attempts)
-        for retry in range(1, retries.most + 1):
+        for retry in range(1, retries.max_per_call + 1):
             pause = pause_s(retry)
             enough = share.limit_s(tier) - pause >= tier.needs_s
-            if not (ended.may_pass and enough and tier.is_closed() and retries.budget.take(now_s())):
+            if not (ended.is_transient and enough and tier.is_closed() and retries.budget.take(now_s())):
                 break
             await asyncio.sleep(pause)
             if not tier.is_closed():
@@ -135,12 +135,12 @@ class Chain(Generic[C]):
     async def _last_resort(self, exchange: Exchange[C, T], deadline: Deadline, attempts: list[Attempt]) -> Served[T]:
         started_s = deadline.clock.monotonic_s()
         reply = await exchange.ask_last(self.last)
-        ended: Ended[T] = Ended(Outcome.OK, deadline.clock.monotonic_s() - started_s)
+        ended: CallResult[T] = CallResult(Outcome.OK, deadline.clock.monotonic_s() - started_s)
         no_circuit = attempt(ended, f"{self.kind}.{self.last_name}", state="")
         return Served(reply, self.last_name, [*attempts, no_circuit])
 
     def _probe_later(self, exchange: Exchange[C, T], tier: GuardedTier[C], refused: Refusal) -> None:
-        """Uses a grant that comes too late for the question: the next question may be a long time away."""
+        """Uses a grant that arrives too late for this question, because the next one may be a long time away."""
 
         def start() -> None:
             permit = tier.breaker.admit().permit
@@ -151,13 +151,13 @@ class Chain(Generic[C]):
             self.probes.start_later(tier.circuit, refused.asked, start)
 
 
-def attempt(ended: Ended[T], circuit: str, state: str) -> Attempt:
-    """The line that a call gets among an answer's attempts."""
+def attempt(ended: CallResult[T], circuit: str, state: str) -> Attempt:
+    """A call as an entry of an answer's attempts."""
     return Attempt(circuit, ended.outcome, round(1000 * ended.elapsed_s, 3), state, ended.reason)
 
 
 def skipped(tier: GuardedTier[C], why: str) -> Attempt:
-    """The attempt that was not made, for reasons that are not its circuit's."""
+    """The entry for a tier that was not called, for reasons other than its circuit."""
     return Attempt(tier.circuit, Outcome.SKIPPED, 0.0, tier.breaker.state, why)
 
 
@@ -167,6 +167,6 @@ def _may_wait(refused: Refusal, limit_s: float) -> bool:
 
 def _refused(tier: GuardedTier[C], refusal: Admission) -> Attempt:
     tier.stats.rejected += 1
-    wait = "" if refusal.retry_after_s is None else f"; asks again in {refusal.retry_after_s:.1f} s"
+    wait = "" if refusal.retry_after_s is None else f"; retry in {refusal.retry_after_s:.1f} s"
     why = f"the circuit is {refusal.state.replace('_', '-')}{wait}"
     return Attempt(tier.circuit, Outcome.REJECTED, 0.0, refusal.state, why)

@@ -1,4 +1,4 @@
-"""What a tier needs of its circuit. `ha_rag.breaker` provides it; anything of this shape will do."""
+"""Protocols for the breakers that tiers use. `ha_rag.breaker` implements them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from ha_rag.sharing import Freshness, Scope
 
 
 class Breaker(Protocol):
-    """The guard of one component."""
+    """Guards one component."""
 
     @property
     def state(self) -> CircuitState:
-        """What a call would meet now: a memory read."""
+        """The state that a call would find now. A memory read."""
         ...
 
     @property
     def shared_state(self) -> Freshness:
-        """How current the fleet's circuit is here: "fresh", "stale" or "local"."""
+        """How current the cached shared state is: "fresh", "stale" or "local"."""
         ...
 
     def admit(self) -> Admission:
-        """Never waits."""
+        """A permit to call, or a refusal. Never waits."""
         ...
 
     async def admit_soon(self) -> Admission:
-        """Like `admit`, but where the circuit is half-open it waits up to 50 ms for a probe's grant."""
+        """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe."""
         ...
 
 
 class BreakerSource(Protocol):
-    """Where breakers come from. One name, one breaker."""
+    """Creates breakers: one per name."""
 
     @property
     def replica(self) -> str: ...

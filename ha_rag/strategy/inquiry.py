@@ -1,4 +1,4 @@
-"""One question on its way through the house: how much time it has left, and what has happened to it so far."""
+"""Inquiry: one question in progress, with its deadline and the record of its stages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from ha_rag.breaker.execution import Ended
+from ha_rag.breaker.execution import CallResult
 from ha_rag.clock import Clock
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Inquiry:
-    """A question, and the record of its stages. Belongs to one task."""
+    """A question and the record of its stages. Belongs to one task."""
 
     question: str
     top_k: int
@@ -31,21 +31,21 @@ class Inquiry:
 
     @classmethod
     def of(cls, question: object, top_k: object, timeout_s: object, clock: Clock) -> Inquiry:
-        """A question that has just been asked. Raises ConfigurationError."""
+        """A new question, validated. Raises ConfigurationError."""
         text, k, allowed_s = checked_question(question), checked_top_k(top_k), checked_timeout_s(timeout_s)
         started_s = clock.monotonic_s()
         return cls(text, k, Deadline(started_s + allowed_s, clock), started_s)
 
     def note(self, stage: ComponentType, served: Served[T]) -> T:
-        """Writes a stage down, and hands on its reply."""
+        """Records a stage and returns its reply."""
         self.served_by[stage.value] = served.by
         self.attempts[stage.value] = served.attempts
         return served.reply
 
-    def mend_last(self, stage: ComponentType, ended: Ended[T]) -> None:
-        """Rewrites the end of a stage's last attempt: a stream knows how it ended only when it has."""
+    def amend_last(self, stage: ComponentType, result: CallResult[T]) -> None:
+        """Replaces the result of a stage's last attempt: the result of a stream is known only when it ends."""
         last = self.attempts[stage][-1]
-        self.attempts[stage][-1] = attempt(ended, last.circuit, last.state)
+        self.attempts[stage][-1] = attempt(result, last.circuit, last.state)
 
     @property
     def all_attempts(self) -> tuple[Attempt, ...]:
@@ -54,5 +54,5 @@ class Inquiry:
 
     @property
     def ms(self) -> float:
-        """How long it has taken so far."""
+        """Time taken so far, in ms."""
         return round(1000 * (self.deadline.clock.monotonic_s() - self.started_s), 3)

@@ -1,4 +1,4 @@
-"""What answers when every tier of a chain is out: no circuit, no waiting, nothing that can fail."""
+"""Last resorts: what answers when every tier of a chain failed. They need no circuit, do not wait and cannot fail."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ NAMES: Final = {ComponentType.EMBEDDER: "zero", ComponentType.RETRIEVER: "none",
 
 
 class NoPassages:
-    """Finds nothing, whatever is asked."""
+    """Always finds nothing."""
 
     async def retrieve(self, question: str, embedding: Embedding, top_k: int) -> list[Passage]:
         return []
 
 
 def zero_like(embedders: Sequence[Embedder]) -> Embedder:
-    """The zero vector, as wide as the first embedder's. It lives in no space, so retrievers search by words."""
+    """An embedder of zero vectors with the first embedder's dimension. They have no space: retrievers use keywords."""
     return ZeroEmbedder(embedders[0].dimension if embedders else 1)
 
 
 def no_passages() -> Retriever:
-    """No passages."""
+    """A retriever that finds nothing."""
     return NoPassages()
 
 
 def plain_sentence() -> Generator:
-    """A sentence that says what happened, and lists the passages found."""
+    """A generator of a plain sentence that lists the passages found."""
     return PlainGenerator()

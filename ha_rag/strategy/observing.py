@@ -1,4 +1,4 @@
-"""Observing a question's stages and attempts: tracing, if it is switched on; by default nobody does."""
+"""Observer protocols for a question's stages and attempts. Tracing implements them; the default does nothing."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from typing import Protocol
 from ha_rag.messages import Attempt, Outcome
 
 
-class AttemptSeen(Protocol):
-    """One call to a tier, as the observer sees it."""
+class AttemptObserver(Protocol):
+    """Observes one call to a tier."""
 
     def ended(self, outcome: Outcome, reason: str) -> None:
-        """How it ended. Only the first word on it counts; without one, it was cancelled."""
+        """The call ended. Only the first report counts; without one, the call was cancelled."""
         ...
 
-    def goes_on(self) -> None:
-        """The call outlives its block: a stream has begun, and `ended` will be said later."""
+    def continues(self) -> None:
+        """The call outlives its block: a stream has begun, and `ended` will be called later."""
         ...
 
 
-class StageSeen(Protocol):
-    """One stage of a question, as the observer sees it."""
+class StageObserver(Protocol):
+    """Observes one stage of a question."""
 
     def served(self, by: str, attempts: list[Attempt]) -> None:
-        """Which tier served it, and every attempt on the way, those that were not sent included."""
+        """The tier that served the stage, and all attempts, including those that were not sent."""
         ...
 
 
 class PipelineObserver(Protocol):
-    """Observes. Called in the middle of a question, so it must be quick, must not wait and must not raise."""
+    """Observes questions. Called on the request path: it must be quick, must not wait and must not raise."""
 
     def asked(self, question: str) -> None:
-        """A question has been taken. Its text is personal: nothing may be kept of it unless somebody said so."""
+        """A question was accepted. Its text is personal data: keep none of it unless the operator allowed that."""
         ...
 
-    def stage(self, stage: str) -> AbstractContextManager[StageSeen]:
-        """A stage, for as long as the block lasts."""
+    def stage(self, stage: str) -> AbstractContextManager[StageObserver]:
+        """A stage; it lasts as long as the block."""
         ...
 
-    def attempt(self, circuit: str, state: str) -> AbstractContextManager[AttemptSeen]:
-        """A call that is sent; services called in the block are told to be part of it."""
+    def attempt(self, circuit: str, state: str) -> AbstractContextManager[AttemptObserver]:
+        """A call that is sent; requests to services within the block belong to it."""
         ...
 
 
-class _Nobody:
-    """Observes nothing, at the price of a method call. One object serves every stage and attempt."""
+class _NullObserver:
+    """Does nothing, at the cost of a method call. One object serves every stage and attempt."""
 
-    def __enter__(self) -> _Nobody:
+    def __enter__(self) -> _NullObserver:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,17 +55,17 @@ class _Nobody:
 
     def asked(self, question: str) -> None: ...
 
-    def stage(self, stage: str) -> _Nobody:
+    def stage(self, stage: str) -> _NullObserver:
         return self
 
-    def attempt(self, circuit: str, state: str) -> _Nobody:
+    def attempt(self, circuit: str, state: str) -> _NullObserver:
         return self
 
     def served(self, by: str, attempts: list[Attempt]) -> None: ...
 
     def ended(self, outcome: Outcome, reason: str) -> None: ...
 
-    def goes_on(self) -> None: ...
+    def continues(self) -> None: ...
 
 
-NOBODY = _Nobody()
+NO_OBSERVER = _NullObserver()

@@ -1,7 +1,7 @@
-"""A generator's pieces under guard: each within the time limit, and the permit settled by how the whole stream ended.
+"""Guarded streams: each piece within the time limit, and the permit settled when the whole stream ends.
 
-Only waiting for the generator counts as its time: a reader that is slow to take the pieces is no fault of the service.
-A probe must be settled before its lease ends, while its answer may take longer: an answer under way by then is good.
+Only time spent waiting for the generator counts: a slow reader is not the service's fault. A probe must be settled
+before its lease ends, but its stream may take longer: a stream that is still producing pieces by then is a success.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from ha_rag.breaker.execution import Ended, execute, reason
+from ha_rag.breaker.execution import CallResult, execute, reason
 from ha_rag.breaker.permit import Permit
-from ha_rag.breaker.time_limit import TimeIsUpError, within
+from ha_rag.breaker.time_limit import TimeLimitExceededError, within
 from ha_rag.errors import MalformedReplyError
 from ha_rag.strategy.exchange import still_probing
 from ha_rag.strategy.tier import C, GuardedTier
 
 
 class Pieces(Protocol):
-    """Pieces to come."""
+    """The remaining pieces of a stream."""
 
-    async def next(self, limit_s: float) -> str | Ended[str]:
-        """The next piece, waited for at most `limit_s` seconds; or how the stream ended."""
+    async def next(self, limit_s: float) -> str | CallResult[str]:
+        """The next piece, within `limit_s` seconds, or the result of the stream once it ended."""
         ...
 
     async def aclose(self) -> None:
-        """Gives up what is left."""
+        """Discards the remaining pieces."""
         ...
 
 
 class GuardedPieces:
-    """The pieces of one tier, straight from it. Belongs to one task at a time."""
+    """The pieces of one tier, read directly. Belongs to one task at a time."""
 
     def __init__(self, tier: GuardedTier[C], pieces: AsyncGenerator[str], permit: Permit) -> None:
         self._tier = tier
@@ -42,8 +42,8 @@ class GuardedPieces:
         self._begun = False
         self._settled = False
 
-    async def next(self, limit_s: float) -> str | Ended[str]:
-        """The next piece, or how the stream ended; the permit is settled then."""
+    async def next(self, limit_s: float) -> str | CallResult[str]:
+        """The next piece, or the result of the stream; the permit is settled when it ends."""
         now = self._permit.recorder.now
         started_s = self._waiting_since_s = now()
         try:
@@ -61,7 +61,7 @@ class GuardedPieces:
         self._waited_s += now() - started_s
         if not ended.replies:
             self._settled = True
-            return Ended(ended.outcome, self._waited_s, ended.reason, error=ended.error)
+            return CallResult(ended.outcome, self._waited_s, ended.reason, error=ended.error)
         piece = ended.replies[0]
         if piece is None:
             return self._finished()
@@ -70,25 +70,25 @@ class GuardedPieces:
         return piece
 
     def settle_so_far(self) -> None:
-        """Settles a probe that is due while its stream goes on: good, if the stream has begun.
+        """Settles a probe whose lease is about to end during its stream: a success if the stream has begun.
 
-        One that has been silent for more than half of its timeout is late, as if its caller had left.
+        It is a timeout if the last piece is more than half of the timeout ago, as for a cancelled call.
         """
         if not self._begun or self._settled:
             return
-        if self._permit.recorder.is_patient(self._waiting_since_s):
+        if self._permit.recorder.waited_too_long(self._waiting_since_s):
             self._permit.timed_out()
         else:
             self._permit.ok()
 
     async def aclose(self) -> None:
-        """Closes the stream. If it had not ended, that counts for nothing."""
+        """Closes the stream. If it had not ended, the call does not count."""
         if not self._settled:
             self._settled = True
-            self._tier.stats.note(self._permit.cancelled(), self._waited_s, "the reader left")
+            self._tier.stats.note(self._permit.cancelled(), self._waited_s, "the reader closed the stream")
         await self._pieces.aclose()
 
-    def _finished(self) -> Ended[str]:
+    def _finished(self) -> CallResult[str]:
         self._settled = True
         why = ""
         if self._begun:
@@ -97,20 +97,20 @@ class GuardedPieces:
             empty = MalformedReplyError("the answer is empty")
             outcome, why = self._permit.raised(empty), reason(empty)
         self._tier.stats.note(outcome, self._waited_s, why)
-        return Ended(outcome, self._waited_s, why)
+        return CallResult(outcome, self._waited_s, why)
 
 
 class ProbedPieces:
-    """The pieces of a probe, which goes on by itself when its reader has left: `pump` is its task."""
+    """The pieces of a probe, which continues even if its reader is gone: `pump` runs in its own task."""
 
     def __init__(self, tier: GuardedTier[C]) -> None:
         self._tier = tier
-        self._arrived: asyncio.Queue[str | Ended[str]] = asyncio.Queue()
+        self._arrived: asyncio.Queue[str | CallResult[str]] = asyncio.Queue()
 
     async def pump(self, pieces: GuardedPieces, bound_s: float | None) -> None:
-        """Takes all the pieces, each within the tier's timeout, the first within `bound_s` seconds as well.
+        """Reads all pieces, each within the tier's timeout and the first within `bound_s` seconds.
 
-        After `bound_s` the probe is settled by how the stream does so far; the rest is like any other answer's.
+        After `bound_s` the probe is settled by the stream's progress; the remaining pieces are read like any other's.
         """
         timeout_s = self._tier.timeout_s
         bound_s = timeout_s if bound_s is None else bound_s
@@ -118,19 +118,19 @@ class ProbedPieces:
         try:
             piece = await pieces.next(min(timeout_s, bound_s))
             self._arrived.put_nowait(piece)
-            while not isinstance(piece, Ended):
+            while not isinstance(piece, CallResult):
                 piece = await pieces.next(timeout_s)
                 self._arrived.put_nowait(piece)
         finally:
             due.cancel()
             await pieces.aclose()
 
-    async def next(self, limit_s: float) -> str | Ended[str]:
-        """The next piece that the probe brought."""
+    async def next(self, limit_s: float) -> str | CallResult[str]:
+        """The next piece that the probe received."""
         try:
             return await within(limit_s, self._arrived.get())
-        except TimeIsUpError:
+        except TimeLimitExceededError:
             return still_probing(limit_s, full=limit_s >= self._tier.timeout_s)
 
     async def aclose(self) -> None:
-        """Nothing to give up: the probe goes on."""
+        """Does nothing: the probe continues."""

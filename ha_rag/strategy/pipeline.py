@@ -1,4 +1,4 @@
-"""The three chains with their circuits: embed, retrieve, generate, each served by whoever can."""
+"""Pipeline: the chains of embedders, retrievers and generators with their circuits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
-from ha_rag.strategy.observing import NOBODY, PipelineObserver
+from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
 from ha_rag.strategy.quality import Plan, QualityTable
 from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages
 from ha_rag.strategy.streaming import FirstPiece, OpenStream
@@ -30,7 +30,7 @@ NONE = NAMES[ComponentType.RETRIEVER]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pipeline:
-    """A strategy's chains, guarded. `table`: measured quality, or None. `preferred`: who serves when all is well.
+    """A strategy's chains, guarded. `table`: measured quality, or None. `preferred`: stage -> the tier used normally.
 
     Each stage answers within `deadline` and never fails. Safe across tasks of one event loop.
     """
@@ -54,9 +54,9 @@ class Pipeline:
         circuits: BreakerSource,
         table: QualityTable | None,
         by_quality: bool,
-        observer: PipelineObserver = NOBODY,
+        observer: PipelineObserver = NO_OBSERVER,
     ) -> Pipeline:
-        """Gives every tier its circuit, and every chain its last resort."""
+        """Creates the chains, with a circuit for every tier and a last resort for every chain."""
         probes = DetachedProbes()
         last_embedder = zero_like([tier.component for tier in embedders])
         chains = (
@@ -73,11 +73,11 @@ class Pipeline:
 
     @property
     def tiers(self) -> tuple[AnyTier, ...]:
-        """Every tier that has a circuit, in the order in which a question meets them."""
+        """Every tier that has a circuit: embedders, retrievers, generators."""
         return (*self.embedders.tiers, *self.retrievers.tiers, *self.generators.tiers)
 
     async def embed(self, text: str, deadline: Deadline, later_s: float = 0.0) -> Served[Embedding]:
-        """The text's embedding, in the space of whoever made it. `later_s`: seconds that later stages need."""
+        """The text's embedding, in the space of the tier that made it. `later_s`: seconds that later stages need."""
 
         async def ask(embedder: Embedder) -> Embedding:
             return usable_embedding(await embedder.embed(text))
@@ -85,9 +85,9 @@ class Pipeline:
         exchange = SingleReply(ask, self.probes)
         if not self.by_quality:
             return await self.embedders.run(exchange, deadline, later_s)
-        tiers, passed_over = self._embedders_by_quality()
+        tiers, skipped_attempts = self._embedders_by_quality()
         served = await self.embedders.run(exchange, deadline, later_s, tiers)
-        served.attempts[:0] = passed_over
+        served.attempts[:0] = skipped_attempts
         return served
 
     async def retrieve(
@@ -99,9 +99,9 @@ class Pipeline:
         deadline: Deadline,
         later_s: float = 0.0,
     ) -> Served[list[Passage]]:
-        """At most `top_k` passages. The embedding goes to each retriever as it is: each knows which spaces it holds.
+        """At most `top_k` passages. Every retriever gets the embedding as it is: each knows which spaces it indexes.
 
-        `embedder`: the name of the tier that made the embedding, where it is known: the best retriever depends on it.
+        `embedder`: the name of the tier that made the embedding, if known; the ranking of retrievers depends on it.
         """
 
         async def ask(retriever: Retriever) -> list[Passage]:
@@ -119,26 +119,28 @@ class Pipeline:
         return await self.generators.run(SingleReply(ask, self.probes), deadline)
 
     async def open_stream(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[OpenStream]:
-        """An answer that has begun: its first piece is there, and with it the tier that writes it."""
+        """A streamed answer whose first piece has arrived, so the tier that generates it is fixed."""
         return await self.generators.run(FirstPiece(question, passages, self.probes), deadline)
 
     def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
-        """The stages that were served by another tier than the preferred one."""
+        """The stages not served by their preferred tier."""
         return tuple(stage for stage, tier in served_by.items() if tier != self.preferred[stage])
 
-    def judged(self, served_by: dict[str, str]) -> Quality | None:
-        """The measured quality of what served, beside the best there is; None without figures."""
+    def expected_quality(self, served_by: dict[str, str]) -> Quality | None:
+        """The measured quality of the plan that served and of the best plan; None without figures."""
         if self.table is None:
             return None
-        return self.table.judged((served_by[ComponentType.EMBEDDER], served_by[ComponentType.RETRIEVER]), self.best)
+        return self.table.expected_quality(
+            (served_by[ComponentType.EMBEDDER], served_by[ComponentType.RETRIEVER]), self.best
+        )
 
     def shared_state(self, attempts: Iterable[Attempt]) -> str:
-        """How well the circuits that these attempts met are known: the worst of them."""
+        """The worst freshness of the circuits of these attempts."""
         states = {self.breakers[a.circuit].shared_state for a in attempts if a.circuit in self.breakers}
         return next((state for state in ("local", "stale") if state in states), "fresh" if states else "local")
 
     def _embedders_by_quality(self) -> tuple[list[GuardedTier[Embedder]], list[Attempt]]:
-        """The embedders worth asking, best plan first; and the attempts not made, since words alone promise more."""
+        """The embedders to call, best plan first, and skipped attempts for those that keyword search alone beats."""
         if self.table is None:
             return list(self.embedders.tiers), []
         up = [*_up(self.retrievers.tiers), NONE]
@@ -148,8 +150,8 @@ class Pipeline:
         if self.table.best_plan([ZERO], up) is None:
             zero_at = len(ranked)
         worse = [by_name[name] for name in ranked[zero_at:] if name != ZERO]
-        passed_over = [skipped(tier, "searching by words alone promises more") for tier in worse]
-        return [by_name[name] for name in ranked[:zero_at] if name != ZERO], passed_over
+        skipped_attempts = [skipped(tier, "keyword search alone has the better measured quality") for tier in worse]
+        return [by_name[name] for name in ranked[:zero_at] if name != ZERO], skipped_attempts
 
     def _retrievers_by_quality(self, embedder: str) -> list[GuardedTier[Retriever]]:
         by_name = {tier.name: tier for tier in self.retrievers.tiers}
@@ -170,5 +172,5 @@ def _chain(
 
 
 def _up(tiers: Iterable[GuardedTier[C]]) -> list[str]:
-    """Those worth asking: a half-open circuit wants a probe, so it counts as up."""
+    """The tiers that are up. A half-open circuit counts as up, because it needs a probe."""
     return [tier.name for tier in tiers if tier.breaker.state is not CircuitState.OPEN]

@@ -1,4 +1,4 @@
-"""What may be asked. Everything behind this file may rely on it."""
+"""Validation of questions and their parameters."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import unicodedata
 
 from ha_rag.errors import ConfigurationError
 
-LONGEST_QUESTION = 8_000
-MOST_PASSAGES = 50
+MAX_QUESTION_CHARS = 8_000
+MAX_TOP_K = 50
 DEFAULT_TOP_K = 3
 
 _KEPT = frozenset("\t\n\r")
 
 
 def checked_question(question: object) -> str:
-    """The question, its control characters replaced by spaces, and stripped.
+    """The question, stripped, with control characters replaced by spaces.
 
-    Raises ConfigurationError where it is no text, empty, longer than 8,000 characters, or not valid Unicode. HTML is
-    text like any other here: whoever shows it must escape it.
+    Raises ConfigurationError if it is not a string, empty, longer than 8,000 characters, or not valid Unicode. HTML is
+    not escaped: escape it where it is displayed.
     """
     if not isinstance(question, str):
-        raise ConfigurationError(f"question: must be a text, not {type(question).__name__}")
-    if len(question) > LONGEST_QUESTION:
+        raise ConfigurationError(f"question: must be a string, not {type(question).__name__}")
+    if len(question) > MAX_QUESTION_CHARS:
         raise ConfigurationError(
-            f"question: has {len(question):,} characters, at most {LONGEST_QUESTION:,} are allowed"
+            f"question: has {len(question):,} characters; at most {MAX_QUESTION_CHARS:,} are allowed"
         )
     if not question.isprintable():
-        question = "".join(_tame(character) for character in question)
+        question = "".join(_clean(character) for character in question)
     question = question.strip()
     if not question:
         raise ConfigurationError("question: must not be empty")
@@ -36,8 +36,8 @@ def checked_question(question: object) -> str:
 
 def checked_top_k(top_k: object) -> int:
     """The number of passages, 1 to 50. Raises ConfigurationError."""
-    if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= MOST_PASSAGES:
-        raise ConfigurationError(f"top_k = {top_k!r}: must be a whole number from 1 to {MOST_PASSAGES}")
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or not 1 <= top_k <= MAX_TOP_K:
+        raise ConfigurationError(f"top_k = {top_k!r}: must be a whole number from 1 to {MAX_TOP_K}")
     return top_k
 
 
@@ -48,8 +48,8 @@ def checked_timeout_s(timeout_s: object) -> float:
     return float(timeout_s)
 
 
-def _tame(character: str) -> str:
+def _clean(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cs":
-        raise ConfigurationError("question: is not valid Unicode text (it holds half a surrogate pair)")
+        raise ConfigurationError("question: is not valid Unicode text (it contains an unpaired surrogate)")
     return " " if category == "Cc" and character not in _KEPT else character

@@ -1,9 +1,8 @@
-"""Retries: another try at the same tier, as far as a budget allows, so that a struggling service is not asked more.
+"""Retries of the same tier, within a budget, so that retries do not overload a struggling service.
 
-A service that fails a fifth of its calls answers most of those that are asked again; one that fails them all would be
-asked twice as often, just when it can least bear it. So retries are at most a share of the calls (M. Brooker, "Fixing
-retries with token buckets and circuit breakers", 2022; Finagle's RetryBudget; Google's SRE book, ch. 21 and 22), and
-there are none where the circuit is not closed.
+If a service fails a fifth of its calls, most retries succeed; if it fails all of them, retries only double its load.
+So a budget limits retries to a share of the calls (M. Brooker, "Fixing retries with token buckets and circuit
+breakers", 2022; Finagle's RetryBudget; Google's SRE book, ch. 21 and 22), and they stop unless the circuit is closed.
 """
 
 from __future__ import annotations
@@ -12,33 +11,33 @@ import random
 
 from ha_rag.circuit.policy import CircuitPolicy
 
-SAVED_S = 10.0
-"""A budget that nobody draws on saves up what so many seconds bring in, and no more."""
+BURST_S = 10.0
+"""An unused budget accumulates at most the tokens of this many seconds."""
 
 FIRST_PAUSE_S = 0.05
-LONGEST_PAUSE_S = 1.0
+MAX_PAUSE_S = 1.0
 
 
 class RetryBudget:
-    """Tokens: each call brings `share` of one, each second `per_s`; a retry costs one. For one event loop.
+    """A token bucket: each call adds `share` tokens, each second `per_s`; a retry takes one. For one event loop.
 
-    Within any time of T seconds there are at most share * calls + per_s * (T + 10 s) retries.
+    In any period of T seconds there are at most share * calls + per_s * (T + 10 s) retries.
     """
 
     def __init__(self, share: float, per_s: float) -> None:
         self._share = share
         self._per_s = per_s
-        self._most = max(1.0, SAVED_S * per_s)
-        self._tokens = min(self._most, per_s)
+        self._capacity = max(1.0, BURST_S * per_s)
+        self._tokens = min(self._capacity, per_s)
         self._at_s: float | None = None
 
     def called(self, now_s: float) -> None:
-        """A call that is no retry."""
+        """Adds tokens for a call that is not a retry."""
         self._refill(now_s)
-        self._tokens = min(self._most, self._tokens + self._share)
+        self._tokens = min(self._capacity, self._tokens + self._share)
 
     def take(self, now_s: float) -> bool:
-        """Whether there may be a retry now, which is then paid for."""
+        """Takes a token for a retry. Returns whether there was one."""
         self._refill(now_s)
         if self._tokens < 1:
             return False
@@ -47,23 +46,23 @@ class RetryBudget:
 
     def _refill(self, now_s: float) -> None:
         if self._at_s is not None:
-            self._tokens = min(self._most, self._tokens + self._per_s * max(0.0, now_s - self._at_s))
+            self._tokens = min(self._capacity, self._tokens + self._per_s * max(0.0, now_s - self._at_s))
         self._at_s = now_s
 
 
 class Retries:
-    """One tier's retries: at most `most` of one call, as long as the budget lasts. For one event loop."""
+    """One tier's retries: at most `max_per_call` for each call, within the budget. For one event loop."""
 
     def __init__(self, policy: CircuitPolicy) -> None:
-        self.most = policy.retries
+        self.max_per_call = policy.retries
         self.budget = RetryBudget(policy.retry_budget, policy.retry_budget_per_s)
 
     @classmethod
     def of(cls, policy: CircuitPolicy) -> Retries | None:
-        """None where the policy asks for none."""
+        """The policy's retries; None if it has none."""
         return cls(policy) if policy.retries else None
 
 
 def pause_s(retry: int) -> float:
-    """Seconds to wait before retry number `retry`, from 1: "full jitter", so that callers do not come back together."""
-    return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (retry - 1)))
+    """Seconds to wait before retry number `retry` (from 1), with full jitter so that callers do not retry in step."""
+    return random.uniform(0, min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (retry - 1)))

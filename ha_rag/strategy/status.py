@@ -1,4 +1,4 @@
-"""How a component has done so far: a tally that costs next to nothing to keep, and the status it gives when asked."""
+"""Statistics of a component's calls, and the ComponentStatus made from them on request."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from ha_rag.messages import ComponentType, Outcome
 
-REMEMBERED = 256
-"""Latencies kept for each component: enough for a p99, and a fixed amount of memory."""
+LATENCIES_KEPT = 256
+"""Latencies kept per component: enough for a p99, in a fixed amount of memory."""
 
 _FAILURES = frozenset({Outcome.FAILED, Outcome.TIMEOUT, Outcome.THROTTLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentStatus:
-    """One component, as this process has seen it since it started. Immutable.
+    """One component's statistics since this process started. Immutable.
 
-    `circuit`: its circuit's name. `state`: what a call would meet: "closed", "open" or "half_open". `shared_state`: how
-    well the fleet's belief is known. `calls`: attempts that were sent, however they ended; `failures`: those that
-    failed, ran out of time or were throttled; `rejected`: refused by the circuit, not sent. `mean_ms`, `p99_ms`: of the
-    last 256 calls that ended by themselves; 0 before there are any. `last_error`: the last failure's text, or "".
+    `circuit`: its circuit's name. `state`: "closed", "open" or "half_open". `shared_state`: how current the cached
+    shared state is: "fresh", "stale" or "local". `calls`: attempts that were sent; `failures`: those that failed, timed
+    out or were throttled; `rejected`: refused by the circuit, so not sent. `mean_ms`, `p99_ms`: latency of the last 256
+    calls that were not cancelled; 0 before there are any. `last_error`: the last failure's text, or "".
     """
 
     circuit: str
@@ -35,12 +35,12 @@ class ComponentStatus:
     last_error: str = ""
 
     def get_failure_rate(self) -> float:
-        """The share of calls that failed, from 0 to 1; 0 where there were none."""
+        """The share of calls that failed, from 0 to 1; 0 if there were none."""
         return self.failures / self.calls if self.calls else 0.0
 
 
 class CallStats:
-    """Counts one component's attempts. One event loop writes; reading from elsewhere gives a slightly old picture."""
+    """Counts one component's attempts. One event loop writes; other threads may read slightly old values."""
 
     __slots__ = ("_latencies_s", "calls", "failures", "last_error", "rejected")
 
@@ -52,19 +52,19 @@ class CallStats:
         self._latencies_s: list[float] = []
 
     def note(self, outcome: Outcome, elapsed_s: float, reason: str = "") -> None:
-        """Takes note of a call that was sent and ended `elapsed_s` later."""
+        """Counts a call that ended after `elapsed_s` seconds."""
         if outcome is not Outcome.CANCELLED:
-            if len(self._latencies_s) < REMEMBERED:
+            if len(self._latencies_s) < LATENCIES_KEPT:
                 self._latencies_s.append(elapsed_s)
             else:
-                self._latencies_s[self.calls % REMEMBERED] = elapsed_s
+                self._latencies_s[self.calls % LATENCIES_KEPT] = elapsed_s
         self.calls += 1
         if outcome in _FAILURES:
             self.failures += 1
             self.last_error = reason
 
     def latency_ms(self) -> tuple[float, float]:
-        """The mean and the 99th percentile of the latencies kept, in ms; zeros where there are none."""
+        """Mean and 99th percentile of the kept latencies, in ms; zeros if there are none."""
         known = sorted(self._latencies_s)
         if not known:
             return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""FallbackStrategy: for each type of component, its tiers in order, and which of them to ask first."""
+"""FallbackStrategy: the tiers of each component type, and the order in which they are called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ha_rag.interfaces import Embedder, Generator, Retriever
 from ha_rag.messages import ComponentType
 from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.last_resort import NAMES
-from ha_rag.strategy.observing import NOBODY, PipelineObserver
+from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
 from ha_rag.strategy.pipeline import Pipeline
 from ha_rag.strategy.quality import Choose, QualityTable
 from ha_rag.strategy.tier import Tier
@@ -24,15 +24,15 @@ _METHOD = {ComponentType.EMBEDDER: "embed", ComponentType.RETRIEVER: "retrieve",
 
 
 class FallbackStrategy:
-    """Maps each ComponentType to its tiers, in order of preference. Immutable; needs no circuits yet.
+    """Maps each ComponentType to its tiers, in order of preference. Immutable; circuits are created by `guarded`.
 
-    `embedders`, `retrievers`, `generators`: components, or `Tier`s where a name, a timeout or a circuit's rules are to
-    be set. A plain component is named by its own `name`, or by its place: primary, secondary, tertiary, tier4 ...
-    Behind each list stands a last resort that needs no circuit and cannot fail: the zero vector ("zero", as wide as the
-    first embedder's), no passages ("none"), and a plain sentence that lists what was found ("plain").
+    `embedders`, `retrievers`, `generators`: components, or `Tier`s to set a name, a timeout or a policy. A plain
+    component is named by its `name` attribute, or by its position: primary, secondary, tertiary, tier4 ...
+    Each list ends in a last resort that needs no circuit and cannot fail: the zero vector ("zero", with the first
+    embedder's dimension), no passages ("none"), and a plain sentence that lists the passages ("plain").
 
-    `quality`: measured figures. `choose`: "order" asks the tiers as listed; "quality" asks the best measured plan whose
-    circuits admit it first. None: by quality where there are figures, else in order.
+    `quality`: measured figures. `choose`: "order" calls the tiers as listed; "quality" first calls the best measured
+    plan whose circuits admit it. None: by quality if there are figures, else in order.
 
     `fallback_chains`: ComponentType -> its tiers. Raises ConfigurationError.
     """
@@ -56,7 +56,7 @@ class FallbackStrategy:
 
     @property
     def fallback_chains(self) -> Mapping[ComponentType, tuple[Tier[Embedder] | Tier[Retriever] | Tier[Generator], ...]]:
-        """ComponentType -> its tiers, the preferred one first."""
+        """ComponentType -> its tiers, in order of preference."""
         return MappingProxyType(
             {
                 ComponentType.EMBEDDER: self.embedders,
@@ -65,14 +65,14 @@ class FallbackStrategy:
             }
         )
 
-    def guarded(self, circuits: BreakerSource, observer: PipelineObserver = NOBODY) -> Pipeline:
-        """The three chains with their circuits: what runs. `observer` is told of each stage."""
+    def guarded(self, circuits: BreakerSource, observer: PipelineObserver = NO_OBSERVER) -> Pipeline:
+        """The runnable pipeline: the three chains with their circuits. `observer` is called for each stage."""
         chains = (self.embedders, self.retrievers, self.generators)
         return Pipeline.of(*chains, circuits, self.quality, self.by_quality, observer)
 
 
 def _tiers(kind: ComponentType, given: Sequence[C | Tier[C]]) -> tuple[Tier[C], ...]:
-    """The tiers of one type, each with a name of its own."""
+    """The tiers of one type, each with a unique name."""
     tiers: list[Tier[C]] = []
     taken = {tier.name for tier in given if isinstance(tier, Tier)} | {NAMES[kind]}
     for item, place in zip(given, count(1), strict=False):
@@ -84,7 +84,7 @@ def _tiers(kind: ComponentType, given: Sequence[C | Tier[C]]) -> tuple[Tier[C], 
 
 
 def _name(component: object, place: int, taken: set[str]) -> str:
-    """The component's own name, unless another tier has it; else its place in the list."""
+    """The component's own name, unless another tier has it; else one made from its position."""
     own = getattr(component, "name", None)
     if isinstance(own, str) and own not in taken:
         return own
@@ -93,11 +93,13 @@ def _name(component: object, place: int, taken: set[str]) -> str:
 
 def _check(kind: ComponentType, tier: Tier[C], before: Sequence[Tier[C]]) -> None:
     if tier.name == NAMES[kind]:
-        raise ConfigurationError(f"{kind} name = {tier.name!r}: that is what the last resort is called; take another")
+        raise ConfigurationError(f"{kind} name = {tier.name!r}: reserved for the last resort; choose another name")
     if any(tier.name == other.name for other in before):
-        raise ConfigurationError(f"{kind} name = {tier.name!r}: is there twice; every tier needs a name of its own")
+        raise ConfigurationError(f"{kind} name = {tier.name!r}: used twice; every tier of a type needs a unique name")
     if kind is ComponentType.EMBEDDER and not _is_width(getattr(tier.component, "dimension", None)):
-        raise ConfigurationError(f"{kind} {tier.name!r}: `dimension` must be the width of its vectors, 1 or more")
+        raise ConfigurationError(
+            f"{kind} {tier.name!r}: `dimension` must be the number of dimensions of its vectors, 1 or more"
+        )
     method = _METHOD[kind]
     if not callable(getattr(tier.component, method, None)):
         raise ConfigurationError(f"{kind} {tier.name!r}: {type(tier.component).__name__} has no method `{method}`")

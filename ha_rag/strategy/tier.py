@@ -1,4 +1,4 @@
-"""A tier: one component in its place in a chain, first as the user describes it, then with its circuit."""
+"""Tier: one component of a chain as the user configures it. GuardedTier: the same with its circuit."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ C_co = TypeVar("C_co", covariant=True)
 
 DEFAULT_TIMEOUT_S = {ComponentType.EMBEDDER: 1.0, ComponentType.RETRIEVER: 1.0, ComponentType.GENERATOR: 8.0}
 NEEDED_SHARE = 0.1
-"""What must be left for a tier that comes later, as a share of its timeout: enough to answer when it is well."""
+"""Time reserved for each later tier, as a share of its timeout: enough for a healthy component to answer."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Tier(Generic[C_co]):
-    """A component, its name, and how it is to be guarded. Immutable; its circuit is called `<type>.<name>`.
+    """A component, its name, and how it is guarded. Immutable; its circuit is named `<type>.<name>`.
 
-    `name`: letters, digits, "_" and "-". `timeout_s`: seconds it may take (default: 1 for embedders and retrievers, 8
-    for generators). `policy`: its circuit's rules. `scope`: "fleet" for a service that all replicas call, "replica" for
-    what lives inside this process, so that one replica's broken disk does not close everybody's; None: "replica" where
-    the component says `in_process = True`, else "fleet". Raises ConfigurationError.
+    `name`: letters, digits, "_" and "-". `timeout_s`: time limit in seconds (default: 1 for embedders and retrievers, 8
+    for generators). `policy`: its circuit's policy. `scope`: "fleet" for a service that all replicas call, "replica"
+    for a component inside this process, so that one replica's failing disk does not open the circuit of the others;
+    None: "replica" if the component has `in_process = True`, else "fleet". Raises ConfigurationError.
     """
 
     name: str
@@ -84,7 +84,7 @@ class GuardedTier(Generic[C_co]):
 
     @property
     def needs_s(self) -> float:
-        """Seconds that the tiers before it must leave to it."""
+        """Seconds that earlier tiers must leave for it."""
         return self.timeout_s * NEEDED_SHARE
 
     def is_closed(self) -> bool:
@@ -92,7 +92,7 @@ class GuardedTier(Generic[C_co]):
         return self.breaker.state is CircuitState.CLOSED
 
     def status(self) -> ComponentStatus:
-        """How it has done so far: a memory read."""
+        """Its statistics so far. A memory read."""
         mean_ms, p99_ms = self.stats.latency_ms()
         return ComponentStatus(
             circuit=self.circuit,

@@ -1,4 +1,4 @@
-"""How long each tier of a chain may take, given what the tiers and stages after it need."""
+"""TimeShare: each tier's time limit, given what later tiers and stages need."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from ha_rag.deadline import Deadline
 from ha_rag.strategy.tier import C, GuardedTier
 
-MOST_RESERVED = 0.5
-"""At most this share of what is left is kept for later tiers, however many there are."""
+MAX_RESERVED_SHARE = 0.5
+"""At most this share of the remaining time is reserved for later tiers."""
 
 
 @dataclass(slots=True, eq=False)
 class TimeShare:
-    """One question's time as one chain spends it. `reserved_s`: seconds kept for what comes later."""
+    """How one chain spends a question's time. `reserved_s`: seconds reserved for later tiers and stages."""
 
     deadline: Deadline
     reserved_s: float
 
-    def turn_of(self, tier: GuardedTier[C]) -> None:
-        """It is this tier's turn: nothing is kept for it any longer."""
+    def release_share(self, tier: GuardedTier[C]) -> None:
+        """Ends the reservation for a tier whose turn it is."""
         self.reserved_s -= tier.needs_s
 
     def limit_s(self, tier: GuardedTier[C]) -> float:
-        """Seconds that the tier may take: its timeout, or less where what is left must serve later tiers too."""
+        """The tier's time limit in seconds: its timeout, or less if later tiers need the remaining time."""
         left_s = self.deadline.left_s()
-        return min(tier.timeout_s, left_s - min(self.reserved_s, MOST_RESERVED * left_s))
+        return min(tier.timeout_s, left_s - min(self.reserved_s, MAX_RESERVED_SHARE * left_s))

@@ -1,1 +1,1 @@
-"""Who listens to events and tells of them: the log today, metrics and traces beside it."""
+"""Telemetry: logs, metrics and traces."""

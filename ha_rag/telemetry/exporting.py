@@ -1,7 +1,7 @@
-"""Where spans go: OpenTelemetry's own batches and exporters, set up so that no answer ever waits for them.
+"""Export of spans: OpenTelemetry's batch processor and exporters, set up so that no answer waits for them.
 
-Spans are queued in memory and sent by a thread; a collector that is away, slow or hanging costs spans once the queue is
-full (OTEL_BSP_MAX_QUEUE_SIZE), and nothing else. At the end what is queued is sent, for a few seconds at most.
+Spans are queued in memory and sent by a thread. If the collector is unreachable or slow, spans are dropped once the
+queue is full (OTEL_BSP_MAX_QUEUE_SIZE). On shutdown queued spans are sent, for a few seconds at most.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from ha_rag.version import version
 
 FLUSH_S = 3.0
-"""A process that is told to end waits no longer than this for its last spans to be taken."""
+"""Longest wait for the last spans to be sent on shutdown."""
 
-SHORTEST_SECRET = 8
-"""A header's shorter words (a tenant's name, "Bearer") are no secrets, and stand in many a sentence."""
+MIN_SECRET_CHARS = 8
+"""Shorter words of a header (a tenant's name, "Bearer") are not secrets and may occur in ordinary text."""
 
-_EXPORTERS_LOG = logging.getLogger(OTLPSpanExporter.__module__)
+_EXPORTER_LOG = logging.getLogger(OTLPSpanExporter.__module__)
 
 
-class _Striking(logging.Filter):
-    """Strikes secrets out of a line: a collector that refuses a token may repeat it, and its words are logged."""
+class _SecretFilter(logging.Filter):
+    """Redacts secrets from log lines: a collector that rejects a token may repeat it in its error, which is logged."""
 
     def __init__(self, hidden: Sequence[str]) -> None:
         super().__init__()
-        words = [word for text in hidden for word in text.split() if len(word) >= SHORTEST_SECRET]
+        words = [word for text in hidden for word in text.split() if len(word) >= MIN_SECRET_CHARS]
         self._hidden = sorted(words, key=len, reverse=True)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -43,24 +43,23 @@ class _Striking(logging.Filter):
 
 
 def tracer_provider(exporter: str, replica: str, hidden: Sequence[str] = ()) -> TracerProvider:
-    """Makes tracers; the rest (endpoint, headers, sampler, limits) comes from `OTEL_*`.
+    """A tracer provider. Endpoint, headers, sampler and limits come from `OTEL_*` variables.
 
-    `exporter`: "otlp" (over HTTP) or "console". `replica`: tells instances of the service apart. `hidden`: what
-    the log must not hold. What the environment says of the service (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) beats
-    what we say.
+    `exporter`: "otlp" (over HTTP) or "console". `replica`: the service instance's id. `hidden`: texts to redact from
+    the log. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over our resource attributes.
     """
-    _EXPORTERS_LOG.addFilter(_Striking(hidden))
-    said = OTELResourceDetector().detect().attributes
+    _EXPORTER_LOG.addFilter(_SecretFilter(hidden))
+    configured = OTELResourceDetector().detect().attributes
     ours = {"service.name": "ha_rag", "service.version": version(), "service.instance.id": replica}
-    resource = Resource.create({name: value for name, value in ours.items() if name not in said})
-    # Without an exit handler of its own: `flushed` ends it, within a time that is bounded.
+    resource = Resource.create({name: value for name, value in ours.items() if name not in configured})
+    # No exit handler of its own: `shut_down` stops it within a bounded time.
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(_exporter(exporter)))
     return provider
 
 
-def flushed(provider: TracerProvider) -> bool:
-    """Sends what is queued and ends it; whether that was done within `FLUSH_S`."""
+def shut_down(provider: TracerProvider) -> bool:
+    """Sends the queued spans and shuts down. Returns whether that finished within `FLUSH_S`."""
     ending = threading.Thread(target=provider.shutdown, name="ha_rag-traces", daemon=True)
     ending.start()
     ending.join(FLUSH_S)

@@ -1,6 +1,6 @@
-"""Latencies as counts in buckets that grow by a quarter: small enough for a heartbeat, and they add up over a fleet.
+"""Latency histogram whose buckets grow by 25 %: small enough for a heartbeat, and additive over a fleet.
 
-A quantile read from them is at most a quarter off (HdrHistogram's idea, with far fewer buckets).
+The error of a quantile is at most 25 % (the idea of HdrHistogram, with far fewer buckets).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TypeVar
 GROWTH = 1.25
 SMALLEST_MS = 0.25
 BUCKETS = 64
-"""From 0.25 ms to 0.25 * 1.25^63 ms, which is more than five minutes."""
+"""Covers 0.25 ms to 0.25 * 1.25^63 ms, which is more than five minutes."""
 
 K = TypeVar("K")
 
 Counts = Mapping[int, int]
-"""Bucket -> how many. Buckets without any are left out."""
+"""Bucket -> count. Empty buckets are left out."""
 
 
 def bucket(ms: float) -> int:
@@ -28,12 +28,12 @@ def bucket(ms: float) -> int:
 
 
 def upper_ms(number: int) -> float:
-    """The longest latency of a bucket."""
+    """The upper bound of a bucket, in ms."""
     return SMALLEST_MS * GROWTH**number
 
 
 def quantile_ms(counts: Counts, share: float) -> float | None:
-    """The latency that `share` of all stayed below, to a quarter; None where there are none."""
+    """The upper bound of the bucket that holds the quantile `share` (0 to 1), in ms; None if there are no counts."""
     total = sum(counts.values())
     if not total:
         return None
@@ -46,7 +46,7 @@ def quantile_ms(counts: Counts, share: float) -> float | None:
 
 
 def added(many: Iterable[Counts]) -> dict[int, int]:
-    """All of them together."""
+    """The sum of several histograms."""
     total: dict[int, int] = {}
     for counts in many:
         for number, count in counts.items():
@@ -55,5 +55,5 @@ def added(many: Iterable[Counts]) -> dict[int, int]:
 
 
 def since(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]:
-    """What came to `before` to make `after`."""
+    """The counts added between `before` and `after`."""
     return {name: more for name, count in after.items() if (more := count - before.get(name, 0)) > 0}

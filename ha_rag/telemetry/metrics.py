@@ -1,10 +1,10 @@
-"""/metrics: what one replica has done, in Prometheus's text form. Names and units as its guide wants them.
+"""/metrics: one replica's metrics in Prometheus's text format, named by its conventions.
 
-Labels have few values each: stages, tiers, circuits, outcomes and causes come from the configuration and from
-enumerations, never from a question. Counters go up as events are told; what can be read at any time (states,
-freshness, requests at work) is read when somebody asks.
+Labels have few values: stages, tiers, circuits, outcomes and causes come from the configuration and from enumerations,
+never from a question. Counters are updated by events; gauges (states, freshness, requests in flight) are read when
+scraped.
 
-Source: https://prometheus.io/docs/practices/naming/ (base units, `_total`, no label without a bound).
+Source: https://prometheus.io/docs/practices/naming/ (base units, `_total`, bounded labels).
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ _NOT_SENT = (Outcome.REJECTED, Outcome.SKIPPED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
-    """What is read when somebody asks. Every function must be a memory read.
+    """Functions that are read on each scrape. Each must be a memory read.
 
-    `heard_ago_s`: age of the oldest belief about a shared circuit; None where nothing is shared.
-    `commands`: verb, how it ended, and how many were sent to the ledger.
+    `heard_ago_s`: age of the oldest cached state of a shared circuit in seconds; None if nothing is shared.
+    `at_work`: requests in flight; `arriving`: requests whose body is being received.
+    `commands`: (verb, result, number sent to the ledger).
     """
 
     circuits: Callable[[], Iterable[CircuitReport]]
@@ -48,23 +49,23 @@ class Gauges:
 
 
 class Metrics:
-    """One replica's metrics: a sink of events, and `text()` for whoever scrapes. Safe across threads."""
+    """One replica's metrics: an event sink, and `text()` to scrape. Safe across threads."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._questions = self._counter("questions", "Questions answered.", "degraded")
-        self._broken = self._counter("broken_streams", "Streamed answers that broke off after their first piece.")
-        self._question_s = self._histogram("question_seconds", "How long a whole question took.")
-        self._stage_s = self._histogram("attempt_seconds", "How long one attempt at a tier took.", "stage", "tier")
-        self._attempts = self._counter("attempts", "Attempts at a tier, by how they ended.", "circuit", "outcome")
-        self._degraded = self._counter("degraded_answers", "Stages that a lesser tier served.", "stage", "cause")
-        self._changes = self._counter("circuit_transitions", "Changes of a circuit's state heard.", "circuit", "to")
-        self._lost = self._counter("redis_lost", "How often the shared store was no longer heard.")
+        self._broken = self._counter("broken_streams", "Streamed answers that failed after their first piece.")
+        self._question_s = self._histogram("question_seconds", "Duration of a question.")
+        self._stage_s = self._histogram("attempt_seconds", "Duration of an attempt at a tier.", "stage", "tier")
+        self._attempts = self._counter("attempts", "Attempts at a tier, by outcome.", "circuit", "outcome")
+        self._degraded = self._counter("degraded_answers", "Stages not served by the preferred tier.", "stage", "cause")
+        self._changes = self._counter("circuit_transitions", "State changes of a circuit.", "circuit", "to")
+        self._lost = self._counter("redis_lost", "Times the shared store became unreachable.")
         self._requests = self._counter("requests", "HTTP requests answered.", "path", "status")
-        self._request_s = self._histogram("request_seconds", "Until an HTTP request was answered in full.", "path")
+        self._request_s = self._histogram("request_seconds", "Time until an HTTP request was answered in full.", "path")
 
     def __call__(self, event: Event, /) -> None:
-        """Takes note of one event."""
+        """Counts an event."""
         match event:
             case QuestionAnswered():
                 self._answered(event)
@@ -75,17 +76,17 @@ class Metrics:
             case LedgerLost(circuit=""):
                 self._lost.inc()
 
-    def reads(self, gauges: Gauges) -> None:
-        """From now on, also reads these when somebody asks."""
-        self._registry.register(_Readings(gauges))
+    def add_gauges(self, gauges: Gauges) -> None:
+        """Includes these gauges in every later scrape."""
+        self._registry.register(_GaugeCollector(gauges))
 
     def requested(self, path: str, status: int, took_s: float) -> None:
-        """Takes note of an HTTP request. `path`: an endpoint's own, with its parameters' names."""
+        """Counts an HTTP request. `path`: the endpoint's path template, such as `/circuits/{name}`."""
         self._requests.labels(path, str(status)).inc()
         self._request_s.labels(path).observe(took_s)
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it (`CONTENT_TYPE`)."""
+        """All metrics in Prometheus's text format (`CONTENT_TYPE`)."""
         return generate_latest(self._registry)
 
     def _answered(self, event: QuestionAnswered) -> None:
@@ -99,65 +100,69 @@ class Metrics:
                 stage, _, tier = attempt.circuit.partition(".")
                 self._stage_s.labels(stage, tier).observe(attempt.ms / 1000)
 
-    def _counter(self, name: str, says: str, *labels: str) -> Counter:
-        return Counter(f"ha_rag_{name}", says, labels, registry=self._registry)
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(f"ha_rag_{name}", help_text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, says: str, *labels: str) -> Histogram:
-        return Histogram(f"ha_rag_{name}", says, labels, buckets=BUCKETS_S, registry=self._registry)
+    def _histogram(self, name: str, help_text: str, *labels: str) -> Histogram:
+        return Histogram(f"ha_rag_{name}", help_text, labels, buckets=BUCKETS_S, registry=self._registry)
 
 
 def _cause(attempts: tuple[Attempt, ...]) -> str:
-    """Why the first tier did not serve: how its attempt ended; "order" where another one was asked before it."""
+    """Why the preferred tier did not serve: its attempt's outcome; "order" if another tier was called before it."""
     return attempts[0].outcome.value if attempts and attempts[0].outcome is not Outcome.OK else "order"
 
 
-class _Readings(Collector):
+class _GaugeCollector(Collector):
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        """What is so now."""
+        """The current values."""
         yield from _circuits(self._gauges.circuits())
         shared = self._gauges.shared_state()
         yield _gauge(
-            "shared_state", "1 for how fresh the shared state is.", ("state",),
+            "shared_state", "1 for the current freshness of the shared state.", ("state",),
             (((state,), float(state == shared)) for state in ("fresh", "stale", "local")),
         )  # fmt: skip
         heard_ago_s = self._gauges.heard_ago_s()
         if heard_ago_s is not None:
-            yield _gauge("sync_lag_seconds", "Age of the oldest belief on a shared circuit.", (), [((), heard_ago_s)])
-        yield _gauge("in_flight_requests", "Requests at work.", (), [((), float(self._gauges.at_work()))])
+            yield _gauge(
+                "sync_lag_seconds", "Age of the oldest cached state of a shared circuit.", (), [((), heard_ago_s)]
+            )
+        yield _gauge("in_flight_requests", "Requests in flight.", (), [((), float(self._gauges.at_work()))])
         queued = float(self._gauges.arriving())
-        # There is no other queue: beyond the most that are taken, a request is refused at once.
-        yield _gauge("queued_requests", "Requests whose body is still arriving.", (), [((), queued)])
-        yield _gauge("max_in_flight_requests", "As many as are taken.", (), [((), float(self._gauges.max_concurrent))])
+        # There is no other queue: requests above the limit are refused at once.
+        yield _gauge("queued_requests", "Requests whose body is being received.", (), [((), queued)])
+        yield _gauge(
+            "max_in_flight_requests", "Limit of requests in flight.", (), [((), float(self._gauges.max_concurrent))]
+        )
         yield _commands(self._gauges.commands())
 
 
 def _circuits(reports: Iterable[CircuitReport]) -> Iterator[Metric]:
     circuits = [((report.name,), report) for report in reports]
-    named = ("circuit",)
-    states = [(name, float(STATE_NUMBERS[_met(report)])) for name, report in circuits]
-    yield _gauge("circuit_state", "0 closed, 1 open, 2 half-open.", named, states)
+    labels = ("circuit",)
+    states = [(name, float(STATE_NUMBERS[_local_state(report)])) for name, report in circuits]
+    yield _gauge("circuit_state", "0 closed, 1 open, 2 half-open.", labels, states)
     failed = [(name, report.failure_rate) for name, report in circuits]
-    yield _gauge("circuit_failure_ratio", "Share of failures in the window.", named, failed)
+    yield _gauge("circuit_failure_ratio", "Share of failures in the window.", labels, failed)
     slow = [(name, report.slow_rate) for name, report in circuits]
-    yield _gauge("circuit_slow_ratio", "Share of slow calls in the window.", named, slow)
+    yield _gauge("circuit_slow_ratio", "Share of slow calls in the window.", labels, slow)
     calls = [(name, float(report.samples)) for name, report in circuits]
-    yield _gauge("circuit_window_calls", "Calls in the window.", named, calls)
-    words = [((*name, report.override.mode), 1.0) for name, report in circuits if report.override is not None]
-    yield _gauge("circuit_override", "1 while an operator's word holds.", ("circuit", "mode"), words)
+    yield _gauge("circuit_window_calls", "Calls in the window.", labels, calls)
+    overrides = [((*name, report.override.mode), 1.0) for name, report in circuits if report.override is not None]
+    yield _gauge("circuit_override", "1 while an override is in force.", ("circuit", "mode"), overrides)
 
 
-def _met(report: CircuitReport) -> str:
-    """The state that this replica's calls meet."""
+def _local_state(report: CircuitReport) -> str:
+    """The circuit's state in this replica."""
     return (report.here.state if report.here is not None else report.state).value
 
 
 def _gauge(
-    name: str, says: str, labels: tuple[str, ...], samples: Iterable[tuple[tuple[str, ...], float]]
+    name: str, help_text: str, labels: tuple[str, ...], samples: Iterable[tuple[tuple[str, ...], float]]
 ) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"ha_rag_{name}", says, labels=labels)
+    family = GaugeMetricFamily(f"ha_rag_{name}", help_text, labels=labels)
     for values, number in samples:
         family.add_metric(values, number)
     return family

@@ -1,8 +1,8 @@
-"""Traces: a span for each request, stage and attempt, through OpenTelemetry (the extra `otel`).
+"""Traces: a span for each request, stage and attempt, with OpenTelemetry (the extra `otel`).
 
-Names and attributes follow the semantic conventions for generative AI and HTTP; what they know nothing of (circuits,
-outcomes, degraded stages) stands under `ha_rag.`. Only this file and `exporting.py` import OpenTelemetry, and only
-where the environment asks for traces.
+Names and attributes follow the semantic conventions for generative AI and HTTP; attributes that these do not cover
+(circuits, outcomes, degraded stages) are prefixed `ha_rag.`. Only this file and `exporting.py` import OpenTelemetry,
+and they are imported only if tracing is enabled.
 
 Sources: https://opentelemetry.io/docs/specs/semconv/gen-ai/ and https://opentelemetry.io/docs/specs/semconv/http/
 """
@@ -34,8 +34,8 @@ _propagator = TraceContextTextMapPropagator()
 class Traces:
     """Makes spans with `tracer`. Safe across tasks.
 
-    `services`: circuit -> attributes of what stands behind it. `content`: whether spans may hold questions' texts.
-    `flush`: sends what has not been sent; called by `close`.
+    `services`: circuit -> attributes of the service it guards. `content`: whether spans may contain questions' texts.
+    `flush`: sends the queued spans; called by `close`.
     """
 
     def __init__(
@@ -53,14 +53,18 @@ class Traces:
 
     @contextmanager
     def request(self, method: str, route: str, headers: Mapping[str, str]) -> Iterator[RequestSpan]:
-        """An HTTP request: part of the caller's trace, where `headers` name one."""
+        """An HTTP request: part of the client's trace, if `headers` name one."""
         known = method if method in METHODS else "_OTHER"
-        told = {"http.request.method": known, "http.route": route, "ha_rag.request.id": headers.get(REQUEST_ID, "")}
+        attributes = {
+            "http.request.method": known,
+            "http.route": route,
+            "ha_rag.request.id": headers.get(REQUEST_ID, ""),
+        }
         name = f"{known if known in METHODS else 'HTTP'} {route}"
         parent = _propagator.extract(headers, Context())
-        span = self._tracer.start_span(name, parent, SpanKind.SERVER, told)
+        span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes)
         try:
-            with _current(span), _carried_on():
+            with _current(span), _propagated():
                 yield RequestSpan(span)
         except Exception as error:
             span.set_attribute("error.type", type(error).__name__)
@@ -70,7 +74,7 @@ class Traces:
             span.end()
 
     def asked(self, question: str) -> None:
-        """The question's text, where somebody said that spans may hold it."""
+        """Adds the question's text, if spans may contain it."""
         if self._content:
             trace.get_current_span().set_attribute("ha_rag.question", question)
 
@@ -86,28 +90,28 @@ class Traces:
 
     @contextmanager
     def attempt(self, circuit: str, state: str) -> Iterator[AttemptSpan]:
-        """A call to a tier. What it sends to a service is part of this span."""
+        """A call to a tier. Its requests to a service are children of this span."""
         attributes = self._services.get(circuit, {})
         kind = SpanKind.CLIENT if "server.address" in attributes else SpanKind.INTERNAL
         span = self._tracer.start_span(
             _name(circuit, attributes), None, kind, {**attributes, **_circuit(circuit), "ha_rag.circuit.state": state}
         )
-        with _current(span), usage_heard() as usage, _carried_on():
+        with _current(span), usage_heard() as usage, _propagated():
             seen = AttemptSpan(span, usage, content=self._content)
             try:
                 yield seen
             finally:
-                seen.left()
+                seen.close()
 
     def not_sent(self, attempt: Attempt, at_ns: int) -> None:
-        """An attempt that took no time, since nothing was sent: refused, skipped, or the last resort."""
+        """A span of no duration for an attempt that sent nothing: refused, skipped, or the last resort."""
         attributes = {**_circuit(attempt.circuit), "ha_rag.outcome": attempt.outcome.value}
         if attempt.state:
             attributes["ha_rag.circuit.state"] = attempt.state
         self._tracer.start_span(attempt.circuit, attributes=attributes, start_time=at_ns).end(at_ns)
 
     def __call__(self, event: Event, /) -> None:
-        """A sink: what became of the question stands on the request's span."""
+        """A sink that adds the answer's attributes to the request's span."""
         if not isinstance(event, QuestionAnswered):
             return
         span = trace.get_current_span()
@@ -123,7 +127,7 @@ class Traces:
         )
 
     def close(self) -> None:
-        """Sends what has not been sent, for as long as `flush` allows."""
+        """Sends the queued spans, for as long as `flush` allows."""
         self._flush()
 
 
@@ -134,7 +138,7 @@ class RequestSpan:
         self._span = span
 
     def replied(self, status: int) -> None:
-        """The status of its reply. By convention only a server's own fault makes its span an error."""
+        """Sets the reply's status. By convention only a server error (5xx) marks the span as an error."""
         self._span.set_attribute("http.response.status_code", status)
         if status >= 500:
             self._span.set_attribute("error.type", str(status))
@@ -150,7 +154,7 @@ class StageSpan:
         self._started_ns = time.time_ns()
 
     def served(self, by: str, attempts: list[Attempt]) -> None:
-        """Who served it; attempts that were not sent get their spans now, at the moment they were passed over."""
+        """Sets the tier that served. Attempts that were not sent get their spans here, timed when they were skipped."""
         self._span.set_attribute("ha_rag.served_by", by)
         at_ns = self._started_ns
         for attempt in attempts:
@@ -160,47 +164,47 @@ class StageSpan:
 
 
 class AttemptSpan:
-    """An attempt's span. It ends with its block; that of a stream, when the stream ends."""
+    """An attempt's span. It ends with its block or, for a stream, when the stream ends."""
 
     def __init__(self, span: Span, usage: Usage, *, content: bool) -> None:
         self._span = span
         self._usage = usage
         self._content = content
-        self._told = self._outlives = False
+        self._has_ended = self._outlives = False
 
     def ended(self, outcome: Outcome, reason: str) -> None:
-        """How it ended."""
-        if self._told:
+        """Sets the outcome; only the first one counts."""
+        if self._has_ended:
             return
-        self._told = True
+        self._has_ended = True
         self._span.set_attribute("ha_rag.outcome", outcome.value)
         self._span.set_attributes(_usage(self._usage))
         if outcome in FAILURES:
             self._span.set_attribute("error.type", _error_type(outcome, reason))
-            # A service's own words may repeat the question.
+            # A service's error text may repeat the question.
             self._span.set_status(Status(StatusCode.ERROR, reason if self._content else None))
         if self._outlives:
             self._span.end()
 
-    def goes_on(self) -> None:
-        """A stream has begun."""
+    def continues(self) -> None:
+        """A stream has begun: the span ends when the stream does."""
         self._outlives = True
 
-    def left(self) -> None:
-        """The block is over."""
+    def close(self) -> None:
+        """The block ended."""
         if not self._outlives:
             self.ended(Outcome.CANCELLED, "")
             self._span.end()
 
 
 def _current(span: Span) -> AbstractContextManager[Span]:
-    """Within it, `span` is the current one. Texts of exceptions stay out of it: they may repeat the question."""
+    """Makes `span` the current span. Exception texts are not recorded: they may repeat the question."""
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
 @contextmanager
-def _carried_on() -> Iterator[None]:
-    """What is sent to services in this block belongs to the span that is current."""
+def _propagated() -> Iterator[None]:
+    """Requests to services within the block belong to the current span."""
     headers: dict[str, str] = dict(carried())
     _propagator.inject(headers)
     with carrying(headers):
@@ -218,16 +222,16 @@ def _circuit(circuit: str) -> dict[str, str]:
 
 
 def _usage(usage: Usage) -> dict[str, str | int | list[str]]:
-    told = {
+    attributes = {
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
         "gen_ai.response.model": usage.model,
         "gen_ai.response.finish_reasons": None if usage.finish_reason is None else [usage.finish_reason],
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _error_type(outcome: Outcome, reason: str) -> str:
-    """The exception's name, with which a reason begins where there was one; else how it ended."""
+    """The exception's name, if the reason begins with one; else the outcome."""
     name, colon, _ = reason.partition(":")
     return name if colon and name.isidentifier() else outcome.value

@@ -1,6 +1,6 @@
-"""Workload: what one replica has answered since it started, as running totals that its heartbeats carry.
+"""Workload: running totals of one replica's answers, carried in its heartbeats.
 
-Totals, not rates: whoever hears two heartbeats knows what happened between them, however many it missed.
+Totals, not rates: the difference of two heartbeats covers everything between them, even if some were missed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ha_rag.telemetry import histogram
 class Workload:
     """A sink that counts answers.
 
-    One event loop writes; `told` may be read from any thread, and is then a moment old.
+    One event loop writes; `told` may be called from any thread and may return slightly old values.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Workload:
         self.latencies: Counter[int] = Counter()
 
     def __call__(self, event: Event, /) -> None:
-        """Takes note of an answer."""
+        """Counts an answer."""
         if not isinstance(event, QuestionAnswered):
             return
         self.questions += 1
@@ -37,7 +37,7 @@ class Workload:
             self.served[f"{stage}.{tier}"] += 1
 
     def told(self) -> dict[str, Any]:
-        """What a heartbeat says of it. `latencies`: bucket -> answers (`histogram`)."""
+        """The heartbeat fields. `latencies`: bucket -> number of answers (see `histogram`)."""
         return {
             "questions": self.questions,
             "degraded": self.degraded,

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
 from ha_rag.drill.configuration import FULL
-from ha_rag.drill.ground import standing_ground
+from ha_rag.drill.fleet import running_fleet
 from ha_rag.simulation.load_stats import QuestionResult
 from ha_rag.simulation.questions import LoadProfile, ask_open
 from tests.browser.conftest import OPTIONS, require_chromium
@@ -29,14 +29,14 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 async def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    async with standing_ground(dict(os.environ), FULL) as ground, async_playwright() as playwright:
+    async with running_fleet(dict(os.environ), FULL) as fleet, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=require_chromium(), args=OPTIONS)
         stop, answers = asyncio.Event(), list[QuestionResult]()
-        stream = LoadProfile(url=ground.url, for_s=300.0)
+        stream = LoadProfile(url=fleet.url, for_s=300.0)
         load = asyncio.create_task(ask_open(stream, 20.0, stop=stop, heard=answers.append))
-        pages = [(name, await _opened(browser, ground.url, shape)) for name, shape in SHAPES.items()]
+        pages = [(name, await _opened(browser, fleet.url, shape)) for name, shape in SHAPES.items()]
         await until(lambda: len(answers) >= BEFORE, within_s=60)
-        await ground.break_("embeddings", mode="error")
+        await fleet.start_fault("embeddings", mode="error")
         await until(lambda: len(answers) >= BEFORE + DURING, within_s=60)
         for name, page in pages:
             await page.evaluate("() => scrollTo(0, 0)")

@@ -29,7 +29,7 @@ EXPRESSIONS = [rule["expr"] for rule in RULES] + [
 def offered() -> dict[str, set[str]]:
     """Sample name -> its labels, of everything that a replica can tell."""
     metrics = Metrics()
-    metrics.reads(
+    metrics.add_gauges(
         Gauges(
             circuits=lambda: [PAYMENTS],
             shared_state=lambda: "fresh",

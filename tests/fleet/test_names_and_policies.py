@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from ha_rag.breaker.fleet_reader import LOOK_AROUND_S
+from ha_rag.breaker.fleet_reader import DRIFT_POLL_S
 from ha_rag.ledger.sync.pace import POLL_S
 from tests.fleet.crew import REST_S, SLACK_S, TIMEOUT_S, Crew, CrewOf, Member
 
-LOOKED_S = 2 * LOOK_AROUND_S + 1
+LOOKED_S = 2 * DRIFT_POLL_S + 1
 """By then everybody has looked around twice."""
 
 

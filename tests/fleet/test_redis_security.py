@@ -161,9 +161,9 @@ async def test_a_fleet_with_just_the_documented_rights_over_tls_does_all_that_a_
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ("-publish", "Redis refuses to pass on changes"),
-        ("-subscribe", "Redis refuses to be listened to"),
-        ("resetchannels", "Redis refuses to be listened to"),
+        ("-publish", "Redis refuses to publish changes"),
+        ("-subscribe", "Redis refuses subscriptions"),
+        ("resetchannels", "Redis refuses subscriptions"),
         ("-zcount", "Redis refuses heartbeats"),
     ],
 )

@@ -157,7 +157,7 @@ async def ask_for_all(session: aiohttp.ClientSession, url: str, hidden: dict[str
                 told.add("GET /v1/events", piece)
 
 
-def look_around(replica: Replica, locked: RedisProcess, hidden: dict[str, str], told: Told) -> None:
+def watch_for_drift(replica: Replica, locked: RedisProcess, hidden: dict[str, str], told: Told) -> None:
     """The log, the arguments of the process and its children, and all that Redis holds."""
     told.add("the log", replica._log.read_bytes())
     process = psutil.Process(replica.pid)
@@ -218,7 +218,7 @@ async def test_no_secret_stands_in_anything_that_a_replica_says_writes_or_is_sta
                 provider.mode = mode
                 await command(replica._environment, told, "check", "--config", str(config))
                 await ask_for_all(session, replica.url, hidden, told)
-            look_around(replica, locked_redis, hidden, told)
+            watch_for_drift(replica, locked_redis, hidden, told)
             assert b"test:" in told.by_place["Redis"], "it shares its circuits"
             # Redis no longer takes the password: what it says to that, the replica passes on.
             change_password(locked_redis.port, hidden["redis_password"])

@@ -17,7 +17,7 @@ from ha_rag.local_fleet.connection import OPTIONS
 from ha_rag.local_fleet.front import FrontConfig
 from ha_rag.settings.file import MAX_FILE_BYTES
 from ha_rag.settings.tables import ServerTable
-from ha_rag.strategy.question import LONGEST_QUESTION, MOST_PASSAGES
+from ha_rag.strategy.question import MAX_QUESTION_CHARS, MAX_TOP_K
 
 TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
 PAGE = " ".join(TEXT.split())
@@ -40,7 +40,7 @@ def test_every_setting_s_default_is_the_code_s():
         f"{MAX_BODY_BYTES // 10**6} MB; {MAX_PARTIAL_BYTES // 10**6} MB of all that are on their way",
         f"on one connection | {MAX_PIPELINED} |",
         f"answered to {SPARE} more",
-        f"{LONGEST_QUESTION:,} characters, {MOST_PASSAGES} passages",
+        f"{MAX_QUESTION_CHARS:,} characters, {MAX_TOP_K} passages",
         f"{DEFAULT_LIMITS.file_bytes // 10**6} MB a file",
         f"{MEMORY_BYTES // 1024**3} GiB of memory and {BASE_S:g} s of computing",
         f"one more for each {BYTES_PER_S // 1000} kB",

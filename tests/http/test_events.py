@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-INVALID_ID = "is no place in the timeline: give an event's id as it was told"
+INVALID_ID = "is not an event id: use the id of an event you received"
 
 
 @pytest.mark.parametrize("event_id", ["now", "1-1", "-1-1@a", "1-1@", "1-1@a b", "٣-1@a", "1" * 17 + "-1@a", "1-1@a\n"])

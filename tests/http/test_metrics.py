@@ -150,7 +150,7 @@ async def test_a_client_that_disconnects_before_the_end_of_the_answer_is_logged(
         labels = EndpointLabels(endpoints(replica.service).every_route())
         await RequestCounter(gives_up, lambda *facts: counted.append(facts[:2]), labels)(scope, nothing, nothing)
 
-    assert caplog.messages[0].startswith("no answer at /v1/chat/completions: its asker left after ")
+    assert caplog.messages[0].startswith("no answer at /v1/chat/completions: the client disconnected after ")
     assert counted == [("/v1/chat/completions", 200 if started else 499)]
 
 

@@ -47,7 +47,7 @@ class Bounds:
 
     def when_the_dust_has_settled_s(self, redis: str) -> float:
         """What was under way has arrived, and no failure is left in a window."""
-        away = any(m.view.away for m in self.fleet.members)
+        away = any(m.view.ledger_unreachable for m in self.fleet.members)
         wait_s = (TRIED_S if away else 0.0) if redis in ("up", "slow") else NOTICED_S
         places_s = max(self._leases_left_s(), self._losers_wait_s())
         return self._rests_left_s() + wait_s + places_s + self._probes_s(redis) + 0.2
@@ -68,7 +68,7 @@ class Bounds:
         """Until all know where they stand: whether the ledger is there, and what it says."""
         noticed_s = 0.0 if all(mode in ("up", "slow") for mode in modes.values()) else NOTICED_S
         heard_s = 0.0 if self._is_quiet() else HEARD_S
-        tried_s = TRIED_S if any(m.view.away for m in self.fleet.members) else 0.0
+        tried_s = TRIED_S if any(m.view.ledger_unreachable for m in self.fleet.members) else 0.0
         return max(noticed_s, heard_s) + tried_s + (HEARD_S if deaf else 0.0)
 
     def _is_quiet(self) -> bool:
@@ -80,7 +80,7 @@ class Bounds:
         same = (known.epoch, known.changed_at_ms, known.reason) == (
             self.circuit.epoch, self.circuit.changed_at_ms, self.circuit.reason,
         )  # fmt: skip
-        return same and not member.view.away
+        return same and not member.view.ledger_unreachable
 
     # ---- rests ------------------------------------------------------------------------------------------------------
 
@@ -122,12 +122,12 @@ class Bounds:
     def _counts_may_open(self) -> bool:
         """Whether failures stand in a window, or are on their way into it, or probes were lost where two must agree."""
         own = any(may_open(circuit) for circuit in self._own_circuits() if circuit.state is CLOSED)
-        waiting = self.circuit.state is CLOSED and any(m.view.has_news for m in self.fleet.members)
+        waiting = self.circuit.state is CLOSED and any(m.view.has_report for m in self.fleet.members)
         return own or waiting or may_open(self.circuit) or bool(self.circuit.voters) or not self._is_quiet()
 
     def _rests_are_asked(self) -> bool:
         outboxes = [m.view._counter._outbox for m in self.fleet.members]
-        waiting = any(box._rest or (box._sent and box._sent.throttled_ms) for box in outboxes)
+        waiting = any(box._pause or (box._sent and box._sent.throttled_ms) for box in outboxes)
         return waiting or any(name.startswith("!") for name in self.circuit.voters)
 
     # ---- leases and probes ------------------------------------------------------------------------------------------

@@ -40,9 +40,9 @@ class Causes:
     def check(self, event: StreamEntry, calls: Ended, probes: Ended) -> None:
         """`calls`, `probes`: of the very epoch that the circuit left."""
         losers = who(probes, "failed", "rest", "slow")
-        if event.trigger == Trigger.PROBES_WON:
+        if event.trigger == Trigger.PROBES_SUCCEEDED:
             assert self._won(total(probes, "ok"), total(probes, "slow")), f"closed after {probes} of this half-open"
-        if event.trigger == Trigger.PROBE_LOST:
+        if event.trigger == Trigger.PROBE_FAILED:
             assert len(losers) >= self.terms.quorum, f"opened again, though {losers} alone lost a probe"
         if event.trigger == Trigger.THROTTLED:
             asked = who(calls, "rest")
@@ -60,7 +60,12 @@ class Causes:
         if event.trigger == Trigger.RESTORED_OPEN:
             rests_ms = [step.after.open_until_ms - step.at_ms for step in self._lessons(event)]
             return max(rests_ms) >= self.terms.lease_ms
-        return event.trigger in (Trigger.THRESHOLD, Trigger.PROBE_GRANTED, Trigger.PROBE_LOST, Trigger.RESTORED_CLOSED)
+        return event.trigger in (
+            Trigger.THRESHOLD,
+            Trigger.PROBE_GRANTED,
+            Trigger.PROBE_FAILED,
+            Trigger.RESTORED_CLOSED,
+        )
 
     def _won(self, ok: int, slow: int) -> bool:
         """Whether enough probes were good, and not too many of them slow."""
@@ -97,7 +102,7 @@ class Causes:
     def _follows(self, lesson: Step) -> bool:
         """Closed only where both sides were; else the longer rest that runs on either side, or that of a lease."""
         assert isinstance(lesson.said, RestorePoint)
-        here, there = read(lesson.before, self.terms, lesson.at_ms).belief(), lesson.said
+        here, there = read(lesson.before, self.terms, lesson.at_ms).restore_point(), lesson.said
         if here.state is there.state is CLOSED:
             return lesson.after.state is CLOSED
         rests_ms = [side.left_ms for side in (here, there) if side.state is OPEN]

@@ -1,5 +1,5 @@
--- Stands in for prelude/clock.lua: time stands still until a test moves it (bench.py).
--- A key's end is kept beside it in the same time; its real time to live only says that it has one.
+-- Replaces prelude/clock.lua: the time changes only when a test changes it (bench.py).
+-- A key's end in that time is stored in a separate hash; its real TTL only marks that it has an end.
 local TESTS = KEYS[1]:match('^(.-):{') .. ':test:'
 
 local function now_ms() return tonumber(redis.call('GET', TESTS .. 'now')) end

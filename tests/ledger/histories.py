@@ -249,7 +249,7 @@ class History:
 
     @staticmethod
     def _restore(policy: Any, replica: str, heard: Snapshot) -> Callable[[Bench], Any]:
-        belief = heard.belief()
+        belief = heard.restore_point()
         return lambda bench: bench.ledger.restore(NAME, policy, replica, belief)
 
     def read(self, policy: Any) -> Callable[[Bench], Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.state import Circuit
-from ha_rag.ledger.view.probe_lease import ASK_AGAIN_S
+from ha_rag.ledger.view.probe_lease import RETRY_S
 from tests.ledger.virtual_ledgers import GlassLedger, InLua
 
 A_SECOND = {"record": 31, "lease": 40, "settle": 40, "read": 40, "restore": 20, "beat": 25}
@@ -71,7 +71,7 @@ class Logbook:
             self.faults.append(f"asked for a probe {self._asks_from_s - now_s:.3f} s before it was told to")
 
     def refused_a_probe(self, reply: Reply, now_s: float) -> None:
-        self._asks_from_s = now_s + (reply.wait_ms / 1000 if reply.wait_ms >= 0 else ASK_AGAIN_S)
+        self._asks_from_s = now_s + (reply.wait_ms / 1000 if reply.wait_ms >= 0 else RETRY_S)
 
     def heard(self) -> None:
         self._asks_from_s = 0.0

@@ -210,7 +210,7 @@ async def alone(fleet: Fleet) -> None:
     for member in fleet.members:
         member.wire.cut()
     await asyncio.sleep(2.5)
-    assert all(m.view.away for m in fleet.members)
+    assert all(m.view.ledger_unreachable for m in fleet.members)
 
 
 async def back_after_alone(fleet: Fleet) -> None:
@@ -225,7 +225,7 @@ async def back_after_alone(fleet: Fleet) -> None:
     member.wire.mend()
     await asyncio.sleep(0.6)
     assert fleet.ledger.circuit(SVC).state is CLOSED
-    assert not member.view.away
+    assert not member.view.ledger_unreachable
     assert member.view.is_tripped_locally()
 
 
@@ -248,7 +248,7 @@ async def only_reading(fleet: Fleet) -> None:
         member.wire.readonly = True
     await asyncio.gather(*(m.call(DOWN) for m in fleet.members))
     await asyncio.sleep(0.2)
-    assert any(m.view.away for m in fleet.members)
+    assert any(m.view.ledger_unreachable for m in fleet.members)
 
 
 async def overridden(fleet: Fleet) -> None:

@@ -157,7 +157,7 @@ class Member:
 
     async def _probe(self, call: Call) -> None:
         try:
-            (await self.breaker._probes.run(call.permit, lambda: self._answered(call))).result()
+            (await self.breaker._probes.run(call.permit, lambda: self._answered(call))).value()
         except (ServiceError, InvalidRequestError, asyncio.CancelledError):
             pass
         except TimeoutError:

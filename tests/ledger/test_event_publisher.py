@@ -39,8 +39,8 @@ def told() -> Told:
     return Told()
 
 
-def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_author(told: Told) -> None:
-    told.publisher.heard("svc", Reconciliation(BEFORE, AFTER))
+def test_a_fleet_transition_is_published_with_its_time_epochs_and_author(told: Told) -> None:
+    told.publisher.circuit_changed("svc", Reconciliation(BEFORE, AFTER))
     opened = CircuitChanged(
         at_ms=AT_MS - 2, replica="r1", circuit="svc", previous_epoch=5, epoch=7, from_state="closed", to_state="open",
         reason="3 of 3 failed", by="b",
@@ -48,9 +48,9 @@ def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_aut
     assert told.events == [opened]
 
 
-def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
-    told.publisher.heard("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
-    told.publisher.heard(
+def test_an_event_names_the_author_only_for_an_opening(told: Told) -> None:
+    told.publisher.circuit_changed("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
+    told.publisher.circuit_changed(
         "svc", Reconciliation(replace(AFTER, state=HALF_OPEN, epoch=8), replace(AFTER, state=CLOSED, epoch=9))
     )
     assert [(e.from_state, e.to_state, e.by) for e in told.events if isinstance(e, CircuitChanged)] == [
@@ -63,17 +63,17 @@ def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
     "heard",
     [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
 )
-def test_where_nothing_has_changed_nothing_is_told(told: Told, heard: Reconciliation) -> None:
-    told.publisher.heard("svc", heard)
+def test_without_a_change_nothing_is_published(told: Told, heard: Reconciliation) -> None:
+    told.publisher.circuit_changed("svc", heard)
     assert told.events == []
 
 
-def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
+def test_an_override_and_its_end_are_published(told: Told) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
     said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
     ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
-    told.publisher.heard("svc", Reconciliation(BEFORE, said))
-    told.publisher.heard("svc", Reconciliation(said, ended))
+    told.publisher.circuit_changed("svc", Reconciliation(BEFORE, said))
+    told.publisher.circuit_changed("svc", Reconciliation(said, ended))
     assert told.events == [
         OverrideChanged(
             at_ms=AT_MS - 2, circuit="svc", mode=OverrideMode.SHADOW, epoch=7, reason="maintenance", by="kim",
@@ -83,13 +83,13 @@ def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
     ]  # fmt: skip
 
 
-def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(told: Told) -> None:
+def test_a_local_trip_is_published_once_and_so_is_its_end(told: Told) -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     view.fails(4)
     view.clock.advance(0.2)
     for _ in range(3):
-        told.publisher.overlay(view)
+        told.publisher.local_trip_changed(view)
     opened = CircuitChanged(
         at_ms=told.now_ms, replica="r1", circuit="svc", scope="replica", previous_epoch=5, epoch=5,
         from_state="closed", to_state="open", reason="4 of 4 failed, 0 slow", by="r1",
@@ -97,19 +97,19 @@ def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(t
     assert told.events == [opened]
     view.hears(OPEN, 7, left_ms=1000)
     for _ in range(3):
-        told.publisher.overlay(view)
+        told.publisher.local_trip_changed(view)
     ended = told.events[1:]
     assert [(e.from_state, e.to_state, e.scope) for e in ended if isinstance(e, CircuitChanged)] == [
         ("open", "closed", "replica")
     ]
 
 
-def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
-    told.publisher.lost("nobody answers")
-    told.publisher.lost("READONLY", circuit="svc")
+def test_an_unreachable_ledger_its_return_and_its_denied_permissions_are_published(told: Told) -> None:
+    told.publisher.ledger_lost("nobody answers")
+    told.publisher.ledger_lost("READONLY", circuit="svc")
     told.clock.advance(2)
-    told.publisher.back(1.5)
-    told.publisher.limited("heartbeats", "NOPERM")
+    told.publisher.ledger_back(1.5)
+    told.publisher.ledger_limited("heartbeats", "NOPERM")
     then_ms = told.now_ms - 2000
     assert told.events == [
         LedgerLost(at_ms=then_ms, replica="r1", reason="nobody answers"),
@@ -119,24 +119,24 @@ def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
     ]
 
 
-def test_a_limit_is_told_once_for_as_long_as_it_lasts() -> None:
+def test_a_denied_permission_is_published_once_while_it_is_denied() -> None:
     heard: list[tuple[str, str]] = []
-    limits = DeniedPermissions(lambda what, why: heard.append((what, why)))
+    denied = DeniedPermissions(lambda what, why: heard.append((what, why)))
     for _ in range(2):
-        with pytest.raises(LedgerRefusedError), limits.trying(HEARTBEAT):
+        with pytest.raises(LedgerRefusedError), denied.checked(HEARTBEAT):
             raise LedgerRefusedError("NOPERM no set")
-    limits.refused(CIRCUIT_LIST, "NOPERM no zadd")
-    assert list(limits.standing) == [HEARTBEAT, CIRCUIT_LIST]
-    with limits.trying(HEARTBEAT):
+    denied.denied(CIRCUIT_LIST, "NOPERM no zadd")
+    assert list(denied.current) == [HEARTBEAT, CIRCUIT_LIST]
+    with denied.checked(HEARTBEAT):
         pass
-    assert list(limits.standing) == [CIRCUIT_LIST]
-    limits.refused(HEARTBEAT, "NOPERM again")
+    assert list(denied.current) == [CIRCUIT_LIST]
+    denied.denied(HEARTBEAT, "NOPERM again")
     assert heard == [(HEARTBEAT, "NOPERM no set"), (CIRCUIT_LIST, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
 
 
 @pytest.mark.parametrize("error", [LedgerRefusedError("OOM no memory"), LedgerUnavailableError("nothing heard")])
-def test_only_a_right_that_is_missing_is_a_limit(error: LedgerRefusedError | LedgerUnavailableError) -> None:
-    limits = DeniedPermissions(lambda what, why: pytest.fail(f"{what}: {why}"))
-    with pytest.raises(type(error)), limits.trying(HEARTBEAT):
+def test_only_a_missing_permission_counts_as_denied(error: LedgerRefusedError | LedgerUnavailableError) -> None:
+    denied = DeniedPermissions(lambda what, why: pytest.fail(f"{what}: {why}"))
+    with pytest.raises(type(error)), denied.checked(HEARTBEAT):
         raise error
-    assert list(limits.standing) == []
+    assert list(denied.current) == []

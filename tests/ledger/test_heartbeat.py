@@ -14,10 +14,10 @@ from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
 from ha_rag.events import Event
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.denied_permissions import HEARTBEAT
 from ha_rag.ledger.sync.heartbeat import LIFE_BEATS, HeartbeatSender
 from ha_rag.ledger.sync.pace import Pace
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
@@ -54,26 +54,28 @@ class Beating:
         self.own = View("disk", CircuitPolicy(), replica="r1", clock=clock, scope="replica", draw=lambda: 1.0)
         for view in (*self.shared, self.own):
             views.add(view)
-        self.contact = Contact(
-            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        self.session = LedgerSession(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], restore=lambda view: None
         )
         self.background.open()
-        self.pulse = HeartbeatSender(self.contact, self.background, views, body=lambda: '{"load": 1}', busy=lambda: 3)
+        self.pulse = HeartbeatSender(
+            self.session, self.background, views, body=lambda: '{"load": 1}', active_circuits=lambda: 3
+        )
 
 
-def test_a_beat_says_who_lives_what_it_shares_and_how_long_the_word_counts() -> None:
+def test_a_heartbeat_names_the_incarnation_its_circuits_and_how_long_it_is_valid() -> None:
     async def scenario() -> None:
         beating = Beating("a", "b")
         await beating.pulse.beat()
         assert beating.ledger.said == [("r1", '{"load": 1}', ("a", "b"), 1000 * LIFE_BEATS)]
-        beating.contact.pace = Pace(replicas=2000)
+        beating.session.pace = Pace(replicas=2000)
         await beating.pulse.beat()
         assert beating.ledger.said[-1][-1] == 4000 * LIFE_BEATS
 
     in_virtual_time(scenario)
 
 
-def test_a_beat_comes_after_each_interval_give_or_take_a_tenth() -> None:
+def test_heartbeats_are_sent_at_the_interval_plus_or_minus_ten_percent() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 1000
@@ -88,67 +90,69 @@ def test_a_beat_comes_after_each_interval_give_or_take_a_tenth() -> None:
     in_virtual_time(scenario)
 
 
-def test_among_how_many_it_lives_sets_the_pace_of_all_it_asks() -> None:
+def test_the_number_of_replicas_sets_the_pace_of_all_requests() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 700
         await beating.pulse.beat()
-        assert beating.contact.pace == Pace(replicas=700, circuits=3)
-        assert [view._leases.spread() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
+        assert beating.session.pace == Pace(replicas=700, circuits=3)
+        assert [view._leases.jitter_s() for view in (*beating.shared, beating.own)] == [1.4, 1.4]
 
     in_virtual_time(scenario)
 
 
-def test_a_ledger_that_counts_nobody_counts_for_one() -> None:
+def test_a_ledger_that_counts_no_replica_counts_as_one_replica() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 0
-        beating.pulse._busy = lambda: 0
+        beating.pulse._active_circuits = lambda: 0
         await beating.pulse.beat()
-        assert beating.contact.pace == Pace(replicas=1, circuits=1)
+        assert beating.session.pace == Pace(replicas=1, circuits=1)
 
     in_virtual_time(scenario)
 
 
 @pytest.mark.parametrize(("names", "up"), [((), True), (("a",), False)])
-def test_a_beat_tells_that_the_ledger_is_there_where_no_circuit_is_asked_for(names: tuple[str, ...], up: bool) -> None:
+def test_a_heartbeat_shows_that_the_ledger_is_reachable_only_without_shared_circuits(
+    names: tuple[str, ...], up: bool
+) -> None:
     async def scenario() -> None:
         beating = Beating(*names)
         await beating.pulse.beat()
-        assert beating.contact.link.up is up
+        assert beating.session.link.up is up
 
     in_virtual_time(scenario)
 
 
-def test_a_beat_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+def test_an_unanswered_heartbeat_counts_as_a_failure_of_the_ledger() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.error = LedgerUnavailableError("nobody answers")
         with pytest.raises(LedgerUnavailableError):
             await beating.pulse.beat()
-        assert beating.contact.link.reason == "nobody answers"
+        assert beating.session.link.reason == "nobody answers"
 
     in_virtual_time(scenario)
 
 
-def test_a_right_to_beat_that_is_missing_is_named_and_loses_no_ledger() -> None:
+def test_a_missing_heartbeat_permission_is_reported_and_does_not_make_the_ledger_unreachable() -> None:
     async def scenario() -> None:
         beating = Beating("a")
-        beating.contact.answered(1)
+        beating.session.on_available(1)
         beating.ledger.error = LedgerRefusedError("NOPERM no ZADD")
         for _ in range(3):
             with pytest.raises(LedgerRefusedError):
                 await beating.pulse.beat()
-        assert list(beating.contact.limits.standing) == [HEARTBEAT]
-        assert beating.contact.link.up
+        assert list(beating.session.denied_permissions.current) == [HEARTBEAT]
+        assert beating.session.link.up
         beating.ledger.error = None
         await beating.pulse.beat()
-        assert not beating.contact.limits.standing
+        assert not beating.session.denied_permissions.current
 
     in_virtual_time(scenario)
 
 
-def test_who_has_left_beats_no_more() -> None:
+def test_a_replica_that_has_left_sends_no_heartbeat() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.background.close()

@@ -45,109 +45,109 @@ def view() -> OneView:
 
 
 def probing(view: OneView, background: BackgroundTasks) -> Probing:
-    contact: Any = SimpleNamespace(now_s=view.clock.monotonic_s)
-    return Probing(contact, background)
+    session: Any = SimpleNamespace(now_s=view.clock.monotonic_s)
+    return Probing(session, background)
 
 
-async def asked_through(contact: Any, view: OneView) -> None:
+async def asked_through(session: Any, view: OneView) -> None:
     """Asks for a probe, and waits for the answer."""
     background = BackgroundTasks()
     background.open()
-    request = Probing(contact, background).ask(view)
+    request = Probing(session, background).request_lease(view)
     assert request is not None
     await request
 
 
-def test_a_thread_leaves_its_request_with_the_loop_and_nobody_asks_again_meanwhile(view: OneView) -> None:
+def test_a_thread_hands_its_request_to_the_loop_and_no_other_call_requests_meanwhile(view: OneView) -> None:
     background = Elsewhere(runs=True)
     assert view.refused().ask
-    assert probing(view, background).ask(view) is None
+    assert probing(view, background).request_lease(view) is None
     assert len(background.asked) == 1
     assert not view.refused().ask
 
 
-def test_where_no_loop_runs_the_next_call_asks_again(view: OneView) -> None:
+def test_without_a_running_loop_the_next_call_requests_again(view: OneView) -> None:
     background = Elsewhere(runs=False)
     assert view.refused().ask
-    assert probing(view, background).ask(view) is None
+    assert probing(view, background).request_lease(view) is None
     assert view.refused().ask
 
 
-async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneView) -> None:
+async def test_only_a_request_that_runs_on_this_loop_can_be_awaited(view: OneView) -> None:
     background = BackgroundTasks()
     background.open()
     asked = probing(view, background)
-    assert asked.asked(view) is None
+    assert asked.pending_request(view) is None
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
-    request = asked.ask(view)
+    request = asked.request_lease(view)
     assert request is not None
-    assert asked.asked(view) is request
+    assert asked.pending_request(view) is request
     never.set_result(None)
     await request
-    assert asked.asked(view) is None
+    assert asked.pending_request(view) is None
 
 
 @pytest.mark.parametrize(("granted", "told"), [(False, "read"), (True, "taken")])
-async def test_only_a_probe_that_is_granted_proves_that_the_ledger_takes_verbs(
+async def test_only_a_granted_lease_proves_that_the_ledger_accepts_verbs(
     view: OneView, granted: bool, told: str
 ) -> None:
     async def lease(*_: object) -> Reply:
         return Reply(view.said(HALF_OPEN, 5), granted, wait_ms=500)
 
     heard: list[str] = []
-    contact: Any = SimpleNamespace(
+    session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
-        read=lambda *_: heard.append("read"), taken=lambda *_: heard.append("taken"),
+        on_read=lambda *_: heard.append("read"), on_accepted=lambda *_: heard.append("taken"),
     )  # fmt: skip
-    await asked_through(contact, view)
+    await asked_through(session, view)
     assert heard == [told]
 
 
-async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneView) -> None:
+async def test_a_call_on_the_loop_can_await_a_request_from_a_thread(view: OneView) -> None:
     background = BackgroundTasks()
     background.open()
     asked = probing(view, background)
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
-    assert await asyncio.to_thread(asked.ask, view) is None
-    request = asked.asked(view)
+    assert await asyncio.to_thread(asked.request_lease, view) is None
+    request = asked.pending_request(view)
     assert request is not None
     never.set_result(None)
     await request
 
 
-def test_a_request_that_was_begun_and_never_made_is_made_by_a_later_call(view: OneView) -> None:
+def test_a_request_that_was_begun_but_never_started_is_started_by_a_later_call(view: OneView) -> None:
     asked = probing(view, Elsewhere(runs=True))
     assert view.refused().ask
-    asked.mend(view)
+    asked.reset_orphaned_request(view)
     assert not view.refused().ask  # a thread may just be about to make it
-    asked.mend(view)
+    asked.reset_orphaned_request(view)
     assert view.refused().ask
 
 
-def test_a_request_that_was_seen_to_be_made_is_not_held_against_the_next_one(view: OneView) -> None:
+def test_a_request_that_was_answered_between_two_checks_is_not_reset(view: OneView) -> None:
     asked = probing(view, Elsewhere(runs=True))
     assert view.refused().ask
-    asked.mend(view)
+    asked.reset_orphaned_request(view)
     view.denied(0)
-    asked.mend(view)
+    asked.reset_orphaned_request(view)
     assert view.refused().ask
-    asked.mend(view)
+    asked.reset_orphaned_request(view)
     assert not view.refused().ask
 
 
-async def test_a_request_that_lasts_is_not_taken_for_one_that_was_never_made(view: OneView) -> None:
+async def test_a_long_running_request_is_not_reset(view: OneView) -> None:
     background = BackgroundTasks()
     background.open()
     asked = probing(view, background)
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
     assert view.refused().ask
-    request = asked.ask(view)
+    request = asked.request_lease(view)
     assert request is not None
     for _ in range(5):
-        asked.mend(view)
+        asked.reset_orphaned_request(view)
     assert not view.refused().ask
     never.set_result(None)
     await request
@@ -157,7 +157,7 @@ async def _until(done: asyncio.Future[None]) -> None:
     await done
 
 
-async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back_at_once(view: OneView) -> None:
+async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view: OneView) -> None:
     settled: list[tuple[str, str, str, Outcome]] = []
 
     async def lease(circuit: str, terms: object, replica: str, epoch: int, token: str) -> Reply:
@@ -178,18 +178,18 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
 
     background = BackgroundTasks()
     background.open()
-    contact: Any = SimpleNamespace(
+    session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s,
         incarnation="r1~1",
         ledger=SimpleNamespace(lease=lease, settle=settle),
-        taken=lambda view, reply: None,
+        on_accepted=lambda view, reply: None,
     )
     view.refused()
     view.granted(6, "t1")
     view.hears(HALF_OPEN, 9)
     assert view.refused().ask
-    asked = Probing(contact, background)
-    request = asked.ask(view)
+    asked = Probing(session, background)
+    request = asked.request_lease(view)
     assert request is not None
     await request
     await asked.all_settled()
@@ -197,35 +197,35 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
     assert view.probes().epoch == 9
 
 
-async def test_a_request_that_the_ledger_refuses_is_told_as_it_was_refused(view: OneView) -> None:
+async def test_a_refused_lease_request_is_passed_on_with_its_error(view: OneView) -> None:
     refusal, told = LedgerRefusedError("OOM no memory"), []
 
     async def lease(*_: object) -> Reply:
         raise refusal
 
-    contact: Any = SimpleNamespace(
+    session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
-        not_taken=lambda _, error: told.append(error),
+        on_failed=lambda _, error: told.append(error),
     )  # fmt: skip
-    await asked_through(contact, view)
+    await asked_through(session, view)
     assert told == [refusal]
 
 
-async def test_a_request_says_who_asks_and_what_he_knows(view: OneView) -> None:
+async def test_a_lease_request_contains_the_replica_and_its_known_epoch(view: OneView) -> None:
     asked: list[tuple[object, ...]] = []
 
     async def lease(*said: object) -> Reply:
         asked.append(said)
         return Reply(view.said(HALF_OPEN, 5), granted=False, wait_ms=500)
 
-    contact: Any = SimpleNamespace(
-        now_s=view.clock.monotonic_s, incarnation="r1~1", ledger=SimpleNamespace(lease=lease), read=lambda *_: None
+    session: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s, incarnation="r1~1", ledger=SimpleNamespace(lease=lease), on_read=lambda *_: None
     )
-    await asked_through(contact, view)
+    await asked_through(session, view)
     assert [said[:4] for said in asked] == [("svc", view.terms, "r1~1", 5)]
 
 
-async def test_a_place_that_may_have_been_taken_is_given_back_for_as_long_as_its_lease_may_stand(
+async def test_a_lease_that_may_have_been_granted_is_returned_until_it_would_have_expired(
     view: OneView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried_s: list[float] = []
@@ -242,20 +242,20 @@ async def test_a_place_that_may_have_been_taken_is_given_back_for_as_long_as_its
 
     began_s, lease_s = view.clock.now_s, view.terms.lease_ms / 1000
     monkeypatch.setattr(probing_module, "asyncio", SimpleNamespace(sleep=sleep, wait=asyncio.wait))
-    contact: Any = SimpleNamespace(
+    session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=no_answer, settle=settle),
-        not_taken=lambda *_: None, retry_s=lambda: lease_s / 4,
+        on_failed=lambda *_: None, retry_s=lambda: lease_s / 4,
     )  # fmt: skip
     background = BackgroundTasks()
     background.open()
-    probes = Probing(contact, background)
+    probes = Probing(session, background)
     await probes._lease(view)
     await probes.all_settled()
     assert tried_s == [began_s, began_s + lease_s / 4, began_s + lease_s / 2, began_s + 3 * lease_s / 4]
 
 
 @pytest.mark.parametrize(("outcome", "waited_s"), [(Outcome.OK, RETRY_S), (Outcome.CANCELLED, (99.0, 99.0))])
-async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the_fleets_pace(
+async def test_a_probes_outcome_is_retried_quickly_and_a_returned_lease_at_the_fleets_pace(
     outcome: Outcome, waited_s: tuple[float, float], view: OneView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -269,18 +269,18 @@ async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the
         slept.append(seconds)
 
     monkeypatch.setattr(probing_module, "asyncio", SimpleNamespace(sleep=sleep))
-    contact: Any = SimpleNamespace(
+    session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(settle=settle), retry_s=lambda: 99.0,
-        not_taken=lambda *_: None, taken=lambda *_: None,
+        on_failed=lambda *_: None, on_accepted=lambda *_: None,
     )  # fmt: skip
     grant = Grant("t1", view.clock.now_s + 1, 5, False, view.clock.now_s + 1)
-    await Probing(contact, BackgroundTasks())._settle(view, grant, outcome)
+    await Probing(session, BackgroundTasks())._settle(view, grant, outcome)
     assert len(slept) == 1
     assert waited_s[0] <= slept[0] <= waited_s[1]
 
 
-async def test_a_thread_is_given_no_request_of_the_loops_to_wait_for(view: OneView) -> None:
+async def test_a_thread_gets_no_request_of_the_loop_to_wait_for(view: OneView) -> None:
     asked = probing(view, Elsewhere(runs=True))
-    asked._asked[view.name] = asyncio.get_running_loop().create_task(_until(asyncio.Future()))
-    assert asked.asked(view) is None
-    asked._asked[view.name].cancel()
+    asked._requests[view.name] = asyncio.get_running_loop().create_task(_until(asyncio.Future()))
+    assert asked.pending_request(view) is None
+    asked._requests[view.name].cancel()

@@ -75,11 +75,11 @@ async def test_after_the_script_cache_was_flushed_the_next_call_of_every_verb_wo
         await ledger.lease(NAME, TERMS, "a", 0, "t")
         await ledger.settle(NAME, TERMS, "a", "t", Outcome.OK, 0, 0.0)
         reply = await ledger.override(NAME, TERMS, OverrideMode.SHADOW, "why", "kim", None)
-        await ledger.restore(NAME, TERMS, "a", reply.snapshot.belief())
+        await ledger.restore(NAME, TERMS, "a", reply.snapshot.restore_point())
         admin.script_flush()
 
 
-async def test_a_script_is_sent_whole_once_and_by_its_hash_from_then_on(
+async def test_a_script_is_sent_in_full_once_and_by_its_hash_after_that(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     client = connect(server.url, timeout_s=2.0)
@@ -104,7 +104,7 @@ class KeepsNothing:
         return await self._client.evalsha(*args)
 
 
-async def test_a_server_that_loses_its_scripts_again_and_again_costs_two_commands_a_call_and_answers_each(
+async def test_a_server_that_keeps_losing_its_scripts_costs_two_commands_per_call_and_answers_each(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     client: Any = connect(server.url, timeout_s=2.0)
@@ -138,7 +138,7 @@ class AnswersNoScript:
         raise NoScriptError("No matching script. Please use EVAL.")
 
 
-async def test_a_server_that_never_keeps_scripts_is_asked_twice_and_no_more(server: RedisProcess) -> None:
+async def test_a_server_that_never_caches_scripts_gets_two_commands_per_call_and_no_more(server: RedisProcess) -> None:
     client: Any = connect(server.url, timeout_s=2.0)
     forgetful: Any = AnswersNoScript(client)
     ledger = RedisLedger(forgetful)
@@ -149,13 +149,13 @@ async def test_a_server_that_never_keeps_scripts_is_asked_twice_and_no_more(serv
     await client.aclose()
 
 
-async def test_after_flushall_the_ledger_reads_empty_and_takes_what_it_is_taught(
+async def test_after_flushall_the_ledger_reads_empty_and_accepts_a_restore(
     ledger: RedisLedger, admin: sync_redis.Redis
 ) -> None:
     opened = (await fail(ledger)).snapshot
     admin.flushall()
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
-    taught = (await ledger.restore(NAME, TERMS, "a", opened.belief())).snapshot
+    taught = (await ledger.restore(NAME, TERMS, "a", opened.restore_point())).snapshot
     assert (taught.state, taught.epoch > opened.epoch) == ("open", True)
 
 
@@ -168,14 +168,14 @@ def read_only(admin: sync_redis.Redis) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("read_only")
-async def test_a_read_only_replica_refuses_with_its_code_and_still_reads(ledger: RedisLedger) -> None:
+async def test_a_read_only_replica_refuses_with_its_error_code_and_still_reads(ledger: RedisLedger) -> None:
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
     with pytest.raises(LedgerRefusedError) as refused:
         await fail(ledger)
     assert refused.value.code == "READONLY"
 
 
-async def test_readonly_lets_the_connection_go_so_that_the_master_is_looked_up_again(
+async def test_after_readonly_the_connection_is_closed_so_that_the_master_is_looked_up_again(
     server: RedisProcess, admin: sync_redis.Redis, read_only: None
 ) -> None:
     client: Any = connect(server.url, timeout_s=2.0)
@@ -202,7 +202,7 @@ def full(admin: sync_redis.Redis) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("full")
-async def test_a_full_redis_refuses_with_its_code_and_nothing_has_happened(
+async def test_a_full_redis_refuses_with_its_error_code_and_changes_nothing(
     ledger: RedisLedger, admin: sync_redis.Redis
 ) -> None:
     with pytest.raises(LedgerRefusedError) as refused:
@@ -220,7 +220,7 @@ def login(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> RedisLe
 @pytest.mark.parametrize(
     "missing", [("&*", "-xadd"), ("&*", "-publish"), ("&*", "-xadd", "-publish"), ("-xadd", "&other"), ("&other",)]
 )
-async def test_a_user_who_may_not_tell_still_opens_the_circuit(
+async def test_a_user_without_permission_to_publish_still_opens_the_circuit(
     missing: tuple[str, ...], server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     ledger = login(server, admin, *missing)
@@ -231,7 +231,7 @@ async def test_a_user_who_may_not_tell_still_opens_the_circuit(
     assert again.snapshot.state == "open"
 
 
-async def test_a_user_who_may_not_run_scripts_is_refused_with_its_code(
+async def test_a_user_without_permission_to_run_scripts_is_refused_with_the_error_code(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     ledger = login(server, admin, "-@scripting")
@@ -242,7 +242,7 @@ async def test_a_user_who_may_not_run_scripts_is_refused_with_its_code(
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
-async def test_a_wrong_password_is_a_refusal_and_not_repeated_in_the_text(
+async def test_a_wrong_password_is_a_refusal_and_is_not_in_the_message(
     password: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all")
@@ -254,14 +254,14 @@ async def test_a_wrong_password_is_a_refusal_and_not_repeated_in_the_text(
     assert "wrong " not in str(refused.value)
 
 
-async def test_a_foreign_value_at_one_of_our_keys_is_a_refusal(ledger: RedisLedger, admin: sync_redis.Redis) -> None:
+async def test_a_foreign_value_in_one_of_our_keys_is_a_refusal(ledger: RedisLedger, admin: sync_redis.Redis) -> None:
     admin.set(f"ha_rag:{{{NAME}}}:window", "not ours")
     with pytest.raises(LedgerRefusedError) as refused:
         await fail(ledger)
     assert refused.value.code == "WRONGTYPE"
 
 
-async def test_a_redis_that_is_gone_or_frozen_is_unavailable(tmp_path: Path, server: RedisProcess) -> None:
+async def test_a_redis_that_is_stopped_or_frozen_is_unavailable(tmp_path: Path, server: RedisProcess) -> None:
     gone = RedisLedger(connect(f"redis://127.0.0.1:{free_port()}/0"))
     with pytest.raises(LedgerUnavailableError):
         await now(gone)
@@ -311,7 +311,7 @@ async def shared_again(fleet: Fleet) -> None:
     assert fleet.ledger.circuit(SVC).state is OPEN
 
 
-def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_shares_again_afterwards(
+def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_locally_and_shares_again_afterwards(
     fleet: Fleet,
 ) -> None:
     a, b = fleet.members
@@ -321,8 +321,8 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_s
         for _ in range(QUICK.min_samples):
             await a.call(DOWN)
         await asyncio.sleep(0.2)
-        assert (a.state, a.view.away) == (OPEN, True)
-        assert (b.state, b.view.away) == (CLOSED, False)
+        assert (a.state, a.view.ledger_unreachable) == (OPEN, True)
+        assert (b.state, b.view.ledger_unreachable) == (CLOSED, False)
         await asyncio.sleep(QUICK.recovery_timeout_s)
         assert a.state is HALF_OPEN
         await probes_alone(a, QUICK.probe_successes)
@@ -330,13 +330,13 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_s
         assert fleet.ledger.circuit(SVC).epoch == 0
         read_only_from_now_on(fleet, readonly=False)
         await fleet.traffic(1.3)
-        assert not a.view.away
+        assert not a.view.ledger_unreachable
         await shared_again(fleet)
 
     fleet.run(scenario())
 
 
-def test_a_circuit_that_opened_before_redis_refused_is_closed_by_each_alone_and_by_probes_of_the_fleet_afterwards(
+def test_a_circuit_that_opened_before_redis_refused_is_closed_locally_by_each_replica_and_by_fleet_probes_afterwards(
     fleet: Fleet,
 ) -> None:
     """Without taking a refused verb for a ledger that is away: no probe is ever granted, and it stays open."""
@@ -347,10 +347,10 @@ def test_a_circuit_that_opened_before_redis_refused_is_closed_by_each_alone_and_
         read_only_from_now_on(fleet)
         await fleet.closes(within_s=1.0)
         assert fleet.ledger.circuit(SVC).state is OPEN
-        assert all(m.view.away for m in fleet.members)
+        assert all(m.view.ledger_unreachable for m in fleet.members)
         read_only_from_now_on(fleet, readonly=False)
         await fleet.traffic(3.0)
-        assert not any(m.view.away for m in fleet.members)
+        assert not any(m.view.ledger_unreachable for m in fleet.members)
         assert fleet.ledger.circuit(SVC).state is CLOSED
         await shared_again(fleet)
 

@@ -13,7 +13,7 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.pace import REPORTS_PER_S, Pace
-from ha_rag.ledger.sync.reporting import BUSY_INTERVALS, BUSY_S, Reporting
+from ha_rag.ledger.sync.reporting import ACTIVE_INTERVALS, ACTIVE_S, Reporting
 from tests.ledger.views import CLOSED, OneView
 
 INTERVAL_S = 2.0
@@ -33,15 +33,15 @@ class Notifier:
         self.background = BackgroundTasks()
         self.background.open()
         self.link = SimpleNamespace(up=True, ledger_now_ms=lambda: self.view.ledger_ms)
-        contact: Any = SimpleNamespace(
+        session: Any = SimpleNamespace(
             now_s=self.view.clock.monotonic_s,
             pace=SimpleNamespace(report_s=lambda flush_s: max(flush_s, interval_s)),
             link=self.link,
             ledger=SimpleNamespace(record=self._record),
-            taken=lambda view, reply: None,
+            on_accepted=lambda view, reply: None,
         )
-        self.contact = contact
-        self.reporting = Reporting(contact, self.background)
+        self.session = session
+        self.reporting = Reporting(session, self.background)
 
     async def _record(self, circuit: str, terms: object, batch: Batch, jitter: float) -> Reply:
         self.sent.append(batch)
@@ -54,7 +54,7 @@ class Notifier:
             await asyncio.sleep(0)
 
     async def due(self) -> None:
-        self.reporting.if_due(self.view)
+        self.reporting.report_if_due(self.view)
         await self.others_run()
 
 
@@ -63,7 +63,7 @@ async def desk() -> Notifier:
     return Notifier()
 
 
-async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks(desk: Notifier) -> None:
+async def test_outcomes_are_reported_once_per_interval_however_often_upkeep_runs(desk: Notifier) -> None:
     for _ in range(40):
         desk.view.goes_well()
         await desk.due()
@@ -72,7 +72,7 @@ async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks
     assert all(0 <= jitter < 1 for jitter in desk.jitters)
 
 
-async def test_at_the_very_end_of_the_interval_it_is_told(desk: Notifier) -> None:
+async def test_a_report_is_due_exactly_at_the_end_of_the_interval(desk: Notifier) -> None:
     desk.view.goes_well()
     await desk.due()
     desk.view.goes_well()
@@ -81,7 +81,7 @@ async def test_at_the_very_end_of_the_interval_it_is_told(desk: Notifier) -> Non
     assert len(desk.sent) == 2
 
 
-async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: Notifier) -> None:
+async def test_nothing_is_reported_without_outcomes_or_without_a_reachable_ledger(desk: Notifier) -> None:
     await desk.due()
     desk.view.goes_well()
     desk.link.up = False
@@ -89,7 +89,7 @@ async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: No
     assert desk.sent == []
 
 
-async def test_while_a_report_is_under_way_no_other_begins(desk: Notifier) -> None:
+async def test_no_report_begins_while_another_one_is_in_flight(desk: Notifier) -> None:
     desk.answer.clear()
     desk.view.goes_well()
     await desk.due()
@@ -104,12 +104,12 @@ async def test_while_a_report_is_under_way_no_other_begins(desk: Notifier) -> No
     assert len(desk.sent) == 2
 
 
-async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_once() -> None:
+async def test_failures_during_a_report_are_reported_once_right_after_it() -> None:
     desk = Notifier(interval_s=0.1)
     desk.answer.clear()
     for _ in range(3):
         desk.view.fails()
-        desk.reporting.soon(desk.view)
+        desk.reporting.report_soon(desk.view)
         await desk.others_run()
     assert len(desk.sent) == 1
     desk.answer.set()
@@ -124,79 +124,81 @@ async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_
 
 @pytest.mark.parametrize("flush_interval_s", [0.1, 2.0])
 @pytest.mark.parametrize(("interval_s", "at_first", "later"), [(0.1, 10, 10), (0.2, 5, 5), (INTERVAL_S, 1, 1)])
-async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet_the_fewer_of_them(
+async def test_failures_are_reported_at_once_up_to_a_limit_that_shrinks_with_the_fleet(
     interval_s: float, at_first: int, later: int, flush_interval_s: float
 ) -> None:
     desk = Notifier(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
     for told in (at_first, at_first + later):
         for _ in range(40):
             desk.view.fails()
-            desk.reporting.soon(desk.view)
+            desk.reporting.report_soon(desk.view)
             await desk.others_run()
         assert len(desk.sent) == told
         desk.view.clock.advance(2.0)
 
 
-async def test_each_circuit_has_a_handful_of_its_own(desk: Notifier) -> None:
+async def test_each_circuit_has_its_own_token_bucket(desk: Notifier) -> None:
     for name in ("one", "two"):
         desk.view.name = name
         desk.view.fails()
-        desk.reporting.soon(desk.view)
+        desk.reporting.report_soon(desk.view)
         await desk.others_run()
     assert len(desk.sent) == 2
 
 
-async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
+async def test_a_circuit_of_scope_replica_is_never_reported() -> None:
     desk = Notifier(scope="replica")
     desk.view.fails()
-    desk.reporting.soon(desk.view)
+    desk.reporting.report_soon(desk.view)
     await desk.others_run()
-    await desk.reporting.report_rest(desk.view)
+    await desk.reporting.report_remaining(desk.view)
     assert desk.sent == []
 
 
-async def test_a_ledger_that_has_judged_and_stays_closed_is_waited_for_no_longer(desk: Notifier) -> None:
+async def test_a_local_trip_does_not_wait_for_a_ledger_that_evaluated_the_report_and_stays_closed(
+    desk: Notifier,
+) -> None:
     desk.view.fails(99)
     desk.view.admitted()  # the fleet's word is awaited
     await desk.reporting.report(desk.view)
     assert desk.view.refused().state != CLOSED
 
 
-async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Notifier) -> None:
-    assert desk.reporting.busy() == 0
+async def test_circuits_are_active_for_a_while_after_their_last_report(desk: Notifier) -> None:
+    assert desk.reporting.active_circuits() == 0
     desk.view.goes_well()
     await desk.due()
-    desk.view.clock.advance(BUSY_INTERVALS * INTERVAL_S)
-    assert desk.reporting.busy() == 1
+    desk.view.clock.advance(ACTIVE_INTERVALS * INTERVAL_S)
+    assert desk.reporting.active_circuits() == 1
     desk.view.clock.advance(0.01)
-    assert desk.reporting.busy() == 0
+    assert desk.reporting.active_circuits() == 0
 
 
-async def test_in_a_small_fleet_for_two_seconds() -> None:
+async def test_circuits_are_active_for_two_seconds_in_a_small_fleet() -> None:
     desk = Notifier(interval_s=0.1)
     desk.view.goes_well()
     await desk.due()
-    desk.view.clock.advance(BUSY_S)
-    assert desk.reporting.busy() == 1
+    desk.view.clock.advance(ACTIVE_S)
+    assert desk.reporting.active_circuits() == 1
     desk.view.clock.advance(0.01)
-    assert desk.reporting.busy() == 0
+    assert desk.reporting.active_circuits() == 0
 
 
 @pytest.mark.parametrize(("replicas", "circuits"), [(300, 10), (1000, 10)])
-async def test_however_many_circuits_are_busy_all_replicas_together_stay_within_the_budget(
+async def test_with_any_number_of_active_circuits_all_replicas_together_stay_within_the_limit(
     desk: Notifier, replicas: int, circuits: int
 ) -> None:
     views, beat_s, seconds = [OneView() for _ in range(circuits)], 0.0, 100
     for number, view in enumerate(views):
         view.name = f"c{number}"
-    desk.contact.pace = Pace(replicas, circuits)
+    desk.session.pace = Pace(replicas, circuits)
     for step in range(10 * seconds):
         for view in (desk.view, *views):
             view.clock.advance(0.1)
         for view in views:
             view.goes_well()
-            desk.reporting.if_due(view)
+            desk.reporting.report_if_due(view)
         await desk.others_run()
-        if step / 10 - beat_s >= desk.contact.pace.beat_s:
-            beat_s, desk.contact.pace = step / 10, Pace(replicas, max(1, desk.reporting.busy()))
+        if step / 10 - beat_s >= desk.session.pace.beat_s:
+            beat_s, desk.session.pace = step / 10, Pace(replicas, max(1, desk.reporting.active_circuits()))
     assert 0.8 * REPORTS_PER_S <= replicas * len(desk.sent) / seconds <= 1.05 * REPORTS_PER_S

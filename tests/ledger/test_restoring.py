@@ -13,8 +13,8 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerRefusedError
 from ha_rag.events import Event
 from ha_rag.ledger.store.memory import MemoryLedger
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.restoring import Restoring
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.views import Views
 from tests.ledger.views import OPEN, OneView
 
@@ -46,15 +46,15 @@ class Lesson:
         self.events: list[Event] = []
         views = Views()
         views.add(self.view)
-        self.contact = Contact(
-            self.ledger, "r1~1", self.view.clock, views=views, sinks=[self.events.append], forgot=lambda _: None
+        self.session = LedgerSession(
+            self.ledger, "r1~1", self.view.clock, views=views, sinks=[self.events.append], restore=lambda _: None
         )
-        self.teaching = Restoring(self.contact)
+        self.teaching = Restoring(self.session)
         self.view.hears(OPEN, 5, left_ms=3000, reason="3 of 4 failed")
 
     async def begins(self) -> None:
         """The replica has heard the ledger's clock."""
-        self.contact.answered(await self.ledger.now_ms())
+        self.session.on_available(await self.ledger.now_ms())
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def lesson() -> Lesson:
     return Lesson()
 
 
-async def test_a_lesson_says_who_teaches_and_what_is_remembered(lesson: Lesson) -> None:
+async def test_a_restore_names_the_replica_and_sends_its_cached_state(lesson: Lesson) -> None:
     await lesson.begins()
     await lesson.teaching.restore(lesson.view)
     ((circuit, terms, replica, belief),) = lesson.ledger.lessons
@@ -71,12 +71,12 @@ async def test_a_lesson_says_who_teaches_and_what_is_remembered(lesson: Lesson) 
     assert lesson.view.fleet.epoch > 5  # the answer was heard
 
 
-async def test_nothing_is_taught_before_the_ledgers_clock_is_known(lesson: Lesson) -> None:
+async def test_nothing_is_restored_before_the_ledgers_time_is_known(lesson: Lesson) -> None:
     await lesson.teaching.restore(lesson.view)
     assert lesson.ledger.lessons == []
 
 
-async def test_one_lesson_is_under_way_at_a_time_and_the_next_may_follow(lesson: Lesson) -> None:
+async def test_one_restore_runs_at_a_time_and_the_next_may_follow(lesson: Lesson) -> None:
     await lesson.begins()
     lesson.ledger.may_answer.clear()
     first = asyncio.create_task(lesson.teaching.restore(lesson.view))
@@ -89,11 +89,11 @@ async def test_one_lesson_is_under_way_at_a_time_and_the_next_may_follow(lesson:
     assert len(lesson.ledger.lessons) == 2
 
 
-async def test_a_lesson_that_is_refused_is_told_and_may_be_given_again(lesson: Lesson) -> None:
+async def test_a_refused_restore_is_reported_and_may_be_repeated(lesson: Lesson) -> None:
     await lesson.begins()
     lesson.ledger.error = LedgerRefusedError("OOM no memory")
     for _ in range(2):
         await lesson.teaching.restore(lesson.view)
     assert len(lesson.ledger.lessons) == 2
-    assert lesson.contact.is_refused(lesson.view)
-    assert lesson.view.away
+    assert lesson.session.is_refused(lesson.view)
+    assert lesson.view.ledger_unreachable

@@ -19,9 +19,9 @@ from ha_rag.events import CircuitChanged, Event
 from ha_rag.ledger.store.ledger import Change
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
-from ha_rag.ledger.sync.denied_permissions import LISTENING
+from ha_rag.ledger.sync.denied_permissions import SUBSCRIBING
 from ha_rag.ledger.sync.pace import READS_PER_S, RETRY_S, Pace
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.sync.subscription import Subscription
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
@@ -72,14 +72,14 @@ class Post:
         self.disk = View("disk", POLICY, replica="r1", clock=clock, scope="replica")
         for view in (self.a, self.b, self.disk):
             views.add(view)
-        self.contact = Contact(
-            self.ledger, "r1", clock, views=views, sinks=[self.events.append], forgot=lambda view: None
+        self.session = LedgerSession(
+            self.ledger, "r1", clock, views=views, sinks=[self.events.append], restore=lambda view: None
         )
         self.background.open()
-        self.watching = Subscription(self.contact, self.background, views)
+        self.watching = Subscription(self.session, self.background, views)
 
     async def listen(self) -> None:
-        with pytest.raises(LedgerUnavailableError, match="stopped telling"):
+        with pytest.raises(LedgerUnavailableError, match="subscription to changes ended"):
             await self.watching.listen()
 
     async def intervals(self, polls: int = 50) -> list[float]:
@@ -95,11 +95,11 @@ def opened(epoch: int) -> Snapshot:
     return Snapshot(1, CircuitState.OPEN, epoch, left_ms=5000)
 
 
-def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
+def test_polls_are_sent_at_the_interval_plus_or_minus_ten_percent() -> None:
     async def scenario() -> None:
         post = Post()
-        post.contact.answered(1)
-        post.contact.pace = Pace(replicas=1000)
+        post.session.on_available(1)
+        post.session.pace = Pace(replicas=1000)
         waits = await post.intervals()
         assert all(1.8 <= wait <= 2.2 for wait in waits)
         assert max(waits) - min(waits) > 0.2
@@ -107,7 +107,7 @@ def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_lost_ledger_is_looked_for_sooner() -> None:
+def test_an_unreachable_ledger_is_polled_more_often() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerUnavailableError("nobody answers")
@@ -119,10 +119,10 @@ def test_a_lost_ledger_is_looked_for_sooner() -> None:
 
 
 @pytest.mark.parametrize("replicas", [200, 1000, 3000])
-def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can_bear(replicas: int) -> None:
+def test_a_large_fleet_polls_an_unreachable_ledger_within_the_fleets_limit(replicas: int) -> None:
     async def scenario() -> None:
         post = Post()
-        post.contact.pace = Pace(replicas)
+        post.session.pace = Pace(replicas)
         post.ledger.error = LedgerUnavailableError("too slow")
         waits = await post.intervals(400)
         assert replicas * len(waits) / sum(waits) <= 1.1 * READS_PER_S
@@ -131,56 +131,56 @@ def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can
     in_virtual_time(scenario)
 
 
-def test_every_shared_circuit_is_looked_at_at_once_and_no_other() -> None:
+def test_every_shared_circuit_is_read_in_one_command_and_no_other() -> None:
     async def scenario() -> None:
         post = Post()
-        await post.watching.look_at_all()
-        await post.watching.look_at(post.disk)
-        await post.watching.look_at(post.b)
+        await post.watching.read_all()
+        await post.watching.read_one(post.disk)
+        await post.watching.read_one(post.b)
         assert post.ledger.asked == [("a", "b"), ("b",)]
 
     in_virtual_time(scenario)
 
 
-def test_what_a_look_finds_is_believed() -> None:
+def test_the_result_of_a_read_is_applied() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.words = {"b": opened(7)}
-        await post.watching.look_at_all()
+        await post.watching.read_all()
         assert (post.a.fleet.epoch, post.b.fleet.epoch) == (0, 7)
-        assert post.contact.link.up
+        assert post.session.link.up
 
     in_virtual_time(scenario)
 
 
-def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+def test_an_unanswered_read_counts_as_a_failure_of_the_ledger() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerUnavailableError("nobody answers")
-        await post.watching.look_at_all()
-        assert (post.contact.link.up, post.contact.link.reason) == (False, "nobody answers")
+        await post.watching.read_all()
+        assert (post.session.link.up, post.session.link.reason) == (False, "nobody answers")
 
     in_virtual_time(scenario)
 
 
-def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it_answers() -> None:
+def test_a_circuit_whose_shard_does_not_answer_is_unreachable_alone_until_it_answers() -> None:
     async def scenario() -> None:
         post = Post()
-        await post.watching.look_at_all()
+        await post.watching.read_all()
         away = []
         for post.ledger.silent in ("b", "b", ""):
-            await post.watching.look_at_all()
-            away.append((post.a.away, post.b.away))
+            await post.watching.read_all()
+            away.append((post.a.ledger_unreachable, post.b.ledger_unreachable))
         assert away == [(False, False), (False, True), (False, False)]
         post.ledger.error = ShardUnavailableError("no route")
         for _ in range(2):
-            await post.watching.look_at(post.b)
-        assert (post.a.away, post.b.away, post.contact.link.up) == (False, True, True)
+            await post.watching.read_one(post.b)
+        assert (post.a.ledger_unreachable, post.b.ledger_unreachable, post.session.link.up) == (False, True, True)
 
     in_virtual_time(scenario)
 
 
-def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
+def test_after_subscribing_all_circuits_are_read_once() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.pushed = [None]
@@ -190,10 +190,10 @@ def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
     in_virtual_time(scenario)
 
 
-def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() -> None:
+def test_a_pushed_change_is_applied_and_published_and_unknown_circuits_are_ignored() -> None:
     async def scenario() -> None:
         post = Post()
-        await post.watching.look_at_all()
+        await post.watching.read_all()
         post.ledger.pushed = [Change("b", 0, opened(7)), Change("z", 0, opened(8))]
         await post.listen()
         assert post.b.fleet.epoch == 7
@@ -203,7 +203,7 @@ def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() ->
     in_virtual_time(scenario)
 
 
-def test_a_push_that_does_not_follow_what_is_known_is_looked_into_at_once() -> None:
+def test_a_pushed_change_after_a_gap_causes_a_read_at_once() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.words = {"b": opened(9)}
@@ -216,16 +216,16 @@ def test_a_push_that_does_not_follow_what_is_known_is_looked_into_at_once() -> N
     in_virtual_time(scenario)
 
 
-def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
+def test_a_missing_subscribe_permission_is_reported_until_it_is_granted() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerRefusedError("NOPERM no SUBSCRIBE")
         with pytest.raises(LedgerRefusedError):
             await post.watching.listen()
-        assert list(post.contact.limits.standing) == [LISTENING]
+        assert list(post.session.denied_permissions.current) == [SUBSCRIBING]
         post.ledger.error = None
-        await post.watching._hear(None)  # now listening
-        assert not post.contact.limits.standing
+        await post.watching._receive(None)  # now listening
+        assert not post.session.denied_permissions.current
 
     in_virtual_time(scenario)
 
@@ -237,12 +237,12 @@ def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
         (LedgerUnavailableError("nobody answers"), "lost: nobody answers"),
     ],
 )
-async def test_why_a_circuit_could_not_be_read_is_told(
+async def test_the_reason_why_a_circuit_could_not_be_read_is_reported(
     error: LedgerError, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post, heard = Post(), list[str]()
-    monkeypatch.setattr(post.contact, "silent", lambda view, reason: heard.append(f"silent: {reason}"))
-    monkeypatch.setattr(post.contact, "lost", lambda error: heard.append(f"lost: {error}"))
+    monkeypatch.setattr(post.session, "on_shard_unavailable", lambda view, reason: heard.append(f"silent: {reason}"))
+    monkeypatch.setattr(post.session, "on_unavailable", lambda error: heard.append(f"lost: {error}"))
     post.ledger.error = error
-    await post.watching.look_at(post.a)
+    await post.watching.read_one(post.a)
     assert heard == [told]

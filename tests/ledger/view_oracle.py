@@ -35,7 +35,7 @@ class Word:
     origin: int
     taken_ms: int
     left_ms: float = 0
-    standing_ms: int = 0
+    slot_wait_ms: int = 0
     open_count: int = 0
     word: str = ""
     word_ms: int | None = None
@@ -189,7 +189,7 @@ class Oracle:
 
     @staticmethod
     def _probe_in_ms(word: Word) -> float:
-        return max(word.left_ms, word.standing_ms, 0)
+        return max(word.left_ms, word.slot_wait_ms, 0)
 
     # ---- what it decides for itself ---------------------------------------------------------------------------------
 

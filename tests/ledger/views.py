@@ -30,7 +30,7 @@ class OneView(View):
         facts = {"replica": "r1", "draw": lambda: 0.0, **facts}
         super().__init__("svc", policy, clock=self.clock, **facts)
         self.began_s = self.clock.now_s
-        self.set_away(away)
+        self.set_ledger_unreachable(away)
 
     @property
     def ledger_ms(self) -> int:
@@ -43,7 +43,7 @@ class OneView(View):
         return Snapshot(state=state, epoch=epoch, **facts)
 
     def hears(self, state: CircuitState, epoch: int, **facts: Any) -> None:
-        self.hear(self.said(state, epoch, **facts))
+        self.apply_reply(self.said(state, epoch, **facts))
 
     def word(self, mode: OverrideMode, for_ms: int | None = None) -> OperatorOverride:
         return OperatorOverride(mode, "because", "me", None if for_ms is None else self.ledger_ms + for_ms)
@@ -54,19 +54,19 @@ class OneView(View):
         """A call that passes."""
         if self.gate.passing is not None:
             return self.gate.passing
-        answer = self.gate.consider()
+        answer = self.gate.admit()
         assert isinstance(answer, Epochs), answer
         return answer
 
     def refused(self) -> Refused:
         """A call that is refused."""
-        answer = self.gate.consider()
+        answer = self.gate.admit()
         assert isinstance(answer, Refused), answer
         return answer
 
     def probes(self) -> Grant:
         """A call that may probe."""
-        answer = self.gate.consider()
+        answer = self.gate.admit()
         assert isinstance(answer, Grant), answer
         return answer
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import redis
 
-from ha_rag.circuit.state import Circuit, CircuitState, Counted, Counts, Lease, OperatorOverride, OverrideMode
+from ha_rag.circuit.state import Circuit, CircuitState, Counts, LastBatch, Lease, OperatorOverride, OverrideMode
 from ha_rag.clock import Clock
 from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.keys import Keys
@@ -183,7 +183,7 @@ class InLua(RedisLedger):
             open_until_ms=int(ends.get(opened, 0)) if rests else 0,
             window={_pair(bucket): Counts(*map(int, packed.split(":"))) for bucket, packed in buckets.items()},
             voters={voter: int(until) for voter, until in votes},
-            batches={replica: Counted(*_pair(packed)) for replica, packed in counted.items()},
+            batches={replica: LastBatch(*_pair(packed.replace(":s:", ":"))) for replica, packed in counted.items()},
             leases={m.partition(":")[2]: Lease(int(until), int(m.partition(":")[0])) for m, until in leases},
             override=_override(fields, word, ends.get(override)),
         )

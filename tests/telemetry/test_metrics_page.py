@@ -1,4 +1,4 @@
-"""docs/watching.md names every metric that is told, with its type and its labels, and none besides."""
+"""docs/watching.md lists every metric with its type and labels, and no others."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "watching.md"
 ROW = re.compile(r"^\| `(ha_rag_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
 
 
-def told() -> dict[str, tuple[str, frozenset[str]]]:
-    """Everything that a replica can tell: name -> type and labels."""
+def exported() -> dict[str, tuple[str, frozenset[str]]]:
+    """Every metric of a replica: name -> type and labels."""
     metrics = Metrics()
     metrics(answered())
     metrics(LedgerLost(at_ms=1, reason="refused"))
     metrics(CircuitChanged(at_ms=1, circuit="c", previous_epoch=0, epoch=1, from_state="closed", to_state="open"))
     metrics(TierFellBack(at_ms=1, answer="a", stage="s", first="p", served_by="q", attempts=(REFUSED,)))
     metrics.requested("/v1/query", 200, 0.1)
-    metrics.reads(
+    metrics.add_gauges(
         Gauges(
             circuits=lambda: [replace(CALM, override=OverrideReport("open", "maintenance", "op", None))],
             shared_state=lambda: "fresh",
@@ -45,8 +45,8 @@ def told() -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-def test_the_page_lists_what_is_told_and_nothing_else():
+def test_the_page_lists_every_metric_and_no_others():
     rows = ROW.findall(PAGE.read_text())
     listed = {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
-    assert listed == told() | {UP: ("gauge", frozenset({"replica"}))}
+    assert listed == exported() | {UP: ("gauge", frozenset({"replica"}))}

@@ -1,25 +1,25 @@
--- override: sets an operator's word, for everybody, or ends it.
+-- override: sets an operator's override for the whole fleet, or ends it.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
 -- ARGV 1-14  terms (terms.py)
---      mode    open, closed, disabled or shadow; empty: end the word that stands
+--      mode    open, closed, disabled or shadow; empty: end the current override
 --      reason  why
 --      by      who
---      for_ms  how long, in ms; empty: until somebody ends it
--- Returns granted, wait_ms, unpublished, snapshot (replies.py)
+--      for_ms  duration in ms; empty: until it is ended
+-- Returns granted, wait_ms, unpublished, snapshot (codec.py)
 -- Called by RedisLedger.override
 local now, terms = now_ms(), terms_at(1)
 local mode, reason, by, for_ms = arg(1), arg(2), arg(3), tonumber(arg(4))
 local c = load(1, now)
-lapse(c, now)
+expire_override(c, now)
 if mode == '' then
   if c.override then end_override(c, now, reason, by) end
-  return done(c, terms, now, by, false)
+  return finish(c, terms, now, by, false)
 end
-change(c, mode == 'open' and 'forced open' or 'overridden', now, mode .. ': ' .. reason, by)
+transition(c, mode == 'open' and 'forced open' or 'overridden', now, mode .. ': ' .. reason, by)
 put_override(c, now, { mode = mode, reason = reason, by = by, until_ms = for_ms and now + for_ms })
 c.would_open_at_ms = 0
 if mode == 'open' then
   c.opened_by = by
-  rest(c, now, for_ms)
+  start_open_time(c, now, for_ms)
 end
-return done(c, terms, now, by, false)
+return finish(c, terms, now, by, false)

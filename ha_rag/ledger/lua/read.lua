@@ -1,7 +1,7 @@
--- read: circuits as they read now. Writes nothing, whatever time it is.
+-- read: the current snapshots of circuits. Never writes.
 -- KEYS 1-8   the first circuit's keys (keys.py PARTS), then the next one's, and so on
 -- ARGV 1-14  the first circuit's terms (terms.py), then the next one's, and so on
--- Returns for each circuit: granted, wait_ms, unpublished, snapshot (replies.py); the first three always 0
+-- Returns for each circuit: granted, wait_ms, unpublished, snapshot (codec.py); the first three always 0
 -- Called by RedisLedger.read
 local now, answers = now_ms(), {}
 for i = 1, #KEYS / #PARTS do

@@ -1,14 +1,14 @@
-"""Address: where a Redis is, read from a URL and checked before anything connects.
+"""Address: parses and checks a Redis URL before anything connects.
 
     redis://[user:password@]host[:port][/db]                    rediss://...           the same over TLS
     unix:///path/to/socket[?db=0]
     redis+sentinel://[user:password@]host[:port],host.../service[/db]     rediss+sentinel://...
     redis+cluster://[user:password@]host[:port],host...                   rediss+cluster://...
 
-Options behind "?": `db`, `username`, `password` (for a socket's path, which has no other place for them), `protocol` (2
-or 3); for sentinels that want a login of their own `sentinel_username`, `sentinel_password`; and, over TLS, redis-py's
-`ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`.
-Nothing else: a timeout given there would quietly replace the one that keeps a dead Redis from stalling its callers.
+Query options: `db`, `username`, `password` (needed with a socket path), `protocol` (2 or 3); for sentinels that require
+authentication `sentinel_username`, `sentinel_password`; and, over TLS, redis-py's `ssl_ca_certs`, `ssl_certfile`,
+`ssl_keyfile`, `ssl_cert_reqs`, `ssl_check_hostname`.
+Other options are refused: a timeout in the URL would override the one that keeps a dead Redis from blocking callers.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """The address that `url` names. Raises ConfigurationError, whose text does not repeat a password."""
+    """Parses `url`. Raises ConfigurationError; its message never contains a password."""
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-    except ValueError:  # whose text repeats what may be a password
+    except ValueError:  # its message may contain a password
         _refuse("must be a Redis address like redis://host:6379/0, with options like ?db=0&protocol=3")
     if parts.scheme not in SCHEMES:
         _refuse("must begin with one of " + ", ".join(f"{scheme}://" for scheme in SCHEMES))
@@ -59,7 +59,7 @@ def parse(url: str) -> Address:
     allowed = (*_OPTIONS, *sentinels, *(_TLS_OPTIONS if tls else ()))
     for name in options:
         if name not in allowed:
-            # What does not read like a name may be half a password whose & was not escaped.
+            # Anything that is not a plain name may be part of a password with an unescaped &.
             which = f"the option {name!r}" if re.fullmatch("[a-z_]{1,30}", name) else "an option"
             _refuse(f"{which} is none of {', '.join(allowed)}")
     return _address(parts, options, tls=tls)
@@ -98,25 +98,25 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        _refuse(f"{text!r} is no host and port ({error})")
+        _refuse(f"{text!r} is not a valid host and port ({error})")
     if not host or parts.path:
         _refuse("must name a host")
     return host, default_port if port is None else port
 
 
 def _path(kind: str, path: str, options: dict[str, str]) -> tuple[str, int]:
-    """The service's name and the database's number."""
+    """The service name and the database number."""
     if kind == "unix":
         if not path.strip("/"):
             _refuse("must name a socket, as in unix:///run/redis.sock")
         return "", _number("db", options.get("db", "0"))
-    rest = [unquote(part) for part in path.split("/") if part]
-    service = rest.pop(0) if kind == "sentinel" and rest else ""
+    parts = [unquote(part) for part in path.split("/") if part]
+    service = parts.pop(0) if kind == "sentinel" and parts else ""
     if kind == "sentinel" and not service:
         _refuse("must name the sentinels' service, as in redis+sentinel://host:26379/mymaster")
-    db = _number("db", options.get("db") or (rest.pop(0) if rest else "0"))
-    if rest:
-        _refuse(f"nothing can follow the database's number, but {'/'.join(rest)!r} does")
+    db = _number("db", options.get("db") or (parts.pop(0) if parts else "0"))
+    if parts:
+        _refuse(f"remove {'/'.join(parts)!r}: nothing can follow the database number")
     if kind == "cluster" and db:
         _refuse("a cluster has only database 0")
     return service, db

@@ -1,11 +1,11 @@
-"""What alerters share in Redis: which incidents have been told, who is telling one just now, and which events wait.
+"""The state that alerters share in Redis: reported incidents, claims on incidents, and pending events.
 
-Three plain tools of Redis, one key each, so that they work on a cluster:
+Single-key commands only, so that they work on a cluster:
 
-- a hash of incidents told and not over yet: key -> JSON;
-- claims, `SET NX PX`: whoever has one tells the incident; it ends by itself if the teller dies;
-- a consumer group on each circuit's event stream: an entry is given to one alerter, and to another one if the first
-  did not acknowledge it in time (XAUTOCLAIM). So no opening is missed, not even with all alerters down.
+- a hash of open incidents that were reported: key -> JSON;
+- claims, `SET NX PX`: the holder sends the incident's message; a claim expires if its holder dies;
+- a consumer group on each circuit's event stream: an entry is delivered to one alerter, and to another one if the first
+  did not acknowledge it in time (XAUTOCLAIM). So no opening is missed, even if all alerters are down for a while.
 """
 
 from __future__ import annotations
@@ -24,56 +24,56 @@ from ha_rag.ledger.store.translation import translated
 
 GROUP = "alerters"
 GONE_MS = 3600 * 1000
-"""A consumer that has not looked for so long has ended."""
+"""A consumer idle for this long is considered gone."""
 
 KEPT_MS = 7 * 24 * 3600 * 1000
-"""Incidents that nobody ended are forgotten after a week without alerters."""
+"""Open incidents expire after a week without alerters."""
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
 class AlertStore(Protocol):
-    """What alerters share. Every method raises LedgerError where Redis is away. Safe across tasks."""
+    """The state that alerters share. Every method raises LedgerError. Safe across tasks."""
 
-    async def told(self) -> dict[str, str]:
-        """Incident key -> as it was recorded."""
+    async def open_incidents(self) -> dict[str, str]:
+        """Incident key -> the text given to `record`."""
         ...
 
     async def record(self, key: str, incident: str) -> None:
-        """The incident has been told."""
+        """Stores an incident that was reported."""
         ...
 
     async def forget(self, key: str) -> None:
-        """The incident is over, and that has been told."""
+        """Removes an incident whose end was reported."""
         ...
 
     async def claim(self, key: str, owner: str, ms: int) -> bool:
-        """Whether `owner` may tell this incident now, for `ms`."""
+        """Whether `owner` now holds the claim on this incident, for `ms`."""
         ...
 
     async def release(self, key: str, owner: str) -> None:
-        """The telling is done, or failed; a claim that has passed to somebody else meanwhile stays theirs."""
+        """Gives up the claim, unless another owner holds it by now."""
         ...
 
     async def sent(self, period: str) -> int:
-        """How many messages have been sent in a period."""
+        """Number of messages sent in a period."""
         ...
 
     async def count_sent(self, period: str, ms: int) -> None:
-        """One more, in a period that may be forgotten after `ms`."""
+        """Counts one message in a period; the count expires after `ms`."""
         ...
 
     async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[StreamEntry]:
-        """Events that no other alerter is at work on, those first whose taker has been silent for `idle_ms`."""
+        """Events for this consumer: first those another consumer left unacknowledged for `idle_ms`, then new ones."""
         ...
 
-    async def done(self, event: StreamEntry) -> None:
-        """The event needs nobody's attention any more."""
+    async def acknowledge(self, event: StreamEntry) -> None:
+        """Acknowledges an event: no alerter gets it again."""
         ...
 
 
 class RedisAlertStore:
-    """AlertStore in Redis. `client` stays its owner's."""
+    """AlertStore in Redis. Does not close `client`."""
 
     def __init__(self, client: Any, namespace: str = "ha_rag") -> None:
         self._client = client
@@ -81,10 +81,10 @@ class RedisAlertStore:
         self._grouped: set[str] = set()
         self._lost: set[str] = set()
 
-    async def told(self) -> dict[str, str]:
+    async def open_incidents(self) -> dict[str, str]:
         with translated():
-            kept = await self._client.hgetall(self._keys.alerts)
-        return {text(key): text(value) for key, value in kept.items()}
+            stored = await self._client.hgetall(self._keys.alerts)
+        return {text(key): text(value) for key, value in stored.items()}
 
     async def record(self, key: str, incident: str) -> None:
         with translated():
@@ -117,16 +117,16 @@ class RedisAlertStore:
         taken = await asyncio.gather(*(self._take(name, consumer, idle_ms) for name in circuits))
         return [event for events in taken for event in events]
 
-    async def done(self, event: StreamEntry) -> None:
+    async def acknowledge(self, event: StreamEntry) -> None:
         with translated():
             await self._client.xack(self._stream(event.circuit), GROUP, event.id)
 
     async def _take(self, circuit: str, consumer: str, idle_ms: int) -> list[StreamEntry]:
         stream = self._stream(circuit)
         with translated():
-            await self._joined(stream, consumer)
+            await self._join_group(stream, consumer)
             try:
-                left = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
+                claimed = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
                 fresh = await self._client.xreadgroup(GROUP, consumer, {stream: ">"}, count=100)
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP"):
@@ -134,13 +134,13 @@ class RedisAlertStore:
                 self._grouped.discard(stream)
                 self._lost.add(stream)
                 return await self._take(circuit, consumer, idle_ms)
-        entries = [*left[1], *_entries(fresh)]
+        entries = [*claimed[1], *_entries(fresh)]
         return [codec.event(circuit, entry_id, entry) for entry_id, entry in entries if entry]
 
-    async def _joined(self, stream: str, consumer: str) -> None:
-        """Makes the group where there is none, and joins it. It begins with what comes now: old outages are no news.
+    async def _join_group(self, stream: str, consumer: str) -> None:
+        """Creates the consumer group if needed, and joins it. A new group skips old entries.
 
-        Where Redis has forgotten the group, it has forgotten the stream before it too: all that is there is new.
+        After Redis lost the group it starts at the beginning: the stream was lost too, so all its entries are new.
         """
         if stream in self._grouped:
             return
@@ -149,23 +149,23 @@ class RedisAlertStore:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
-            await self._strike_off_the_gone(stream)
+            await self._remove_gone_consumers(stream)
         await self._client.xgroup_createconsumer(stream, GROUP, consumer)
         self._grouped.add(stream)
 
-    async def _strike_off_the_gone(self, stream: str) -> None:
-        """Alerters that ended long ago and owe nothing: each start of one adds a name."""
+    async def _remove_gone_consumers(self, stream: str) -> None:
+        """Removes consumers of ended alerters that have no pending entries: each start of an alerter adds a name."""
         for consumer in await self._client.xinfo_consumers(stream, GROUP):
-            told = {text(name): value for name, value in consumer.items()}
-            if not told["pending"] and told["idle"] > GONE_MS:
-                await self._client.xgroup_delconsumer(stream, GROUP, text(told["name"]))
+            fields = {text(name): value for name, value in consumer.items()}
+            if not fields["pending"] and fields["idle"] > GONE_MS:
+                await self._client.xgroup_delconsumer(stream, GROUP, text(fields["name"]))
 
     def _stream(self, circuit: str) -> str:
         return self._keys.circuit(circuit)[-1]
 
 
 def _entries(reply: Any) -> list[Any]:
-    """The entries of one stream; RESP2 answers a list of pairs, RESP3 a map."""
+    """The entries of one stream; RESP2 returns a list of pairs, RESP3 a map."""
     if not reply:
         return []
     if isinstance(reply, dict):

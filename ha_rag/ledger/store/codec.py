@@ -1,4 +1,4 @@
-"""What the scripts answer and publish, made into values. The one place that knows the order of the items."""
+"""Decodes script replies, published messages and stream entries. The only place that knows the order of their items."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from ha_rag.ledger.store.keys import is_name
 from ha_rag.ledger.store.ledger import Change, StreamEntry
 
 _FIXED = 19
-"""Items of a snapshot before the names of its voters."""
+"""Number of snapshot items before the voters' names."""
 
 
 def text(item: Any) -> str:
-    """An item of a reply, whether or not the client decodes replies."""
+    """An item of a reply as str, whether or not the client decodes replies."""
     return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
 
 
 def reply(items: Sequence[Any]) -> Reply:
-    """granted, wait_ms, unpublished, then a snapshot (`lua/prelude/reply.lua`)."""
-    granted, wait_ms, unpublished, *rest = map(text, items)
-    return Reply(snapshot(rest), granted == "1", int(wait_ms), unpublished == "1", unpublished == "2")
+    """Decodes granted, wait_ms, unpublished and the snapshot's items (`lua/prelude/reply.lua`)."""
+    granted, wait_ms, unpublished, *snapshot_items = map(text, items)
+    return Reply(snapshot(snapshot_items), granted == "1", int(wait_ms), unpublished == "1", unpublished == "2")
 
 
 def snapshot(items: Sequence[str]) -> Snapshot:
-    """A snapshot's items in order, the names of its voters last."""
-    now, state, epoch, left, opened, reason, by, changed, won, standing, after, before, *more = items[:_FIXED]
-    ok, failed, slow, mode, why, who, until = more
-    word = OperatorOverride(OverrideMode(mode), why, who, int(until) if until else None) if mode else None
+    """Decodes a snapshot's items; the voters' names come last."""
+    now, state, epoch, left, opened, reason, by, changed, successes, slot_wait, after, before, *more = items[:_FIXED]
+    ok, failed, slow, mode, override_reason, override_by, until = more
+    override = None
+    if mode:
+        until_ms = int(until) if until else None
+        override = OperatorOverride(OverrideMode(mode), override_reason, override_by, until_ms)
     return Snapshot(
         now_ms=int(now),
         state=CircuitState(state),
@@ -41,19 +44,19 @@ def snapshot(items: Sequence[str]) -> Snapshot:
         reason=reason,
         opened_by=by,
         changed_at_ms=int(changed),
-        probe_successes=int(won),
-        standing_ms=int(standing),
+        probe_successes=int(successes),
+        slot_wait_ms=int(slot_wait),
         missed=(int(after), int(before)),
         counts=Counts(int(ok), int(failed), int(slow)),
         voters=tuple(items[_FIXED:]),
-        override=word,
+        override=override,
     )
 
 
 def change(message: str | bytes) -> Change | None:
-    """A pushed message: JSON of the circuit's name, the epoch before, and a snapshot's items, all of them strings.
+    """Decodes a pushed message: a JSON list of strings (circuit name, previous epoch, the snapshot's items).
 
-    None where it is nothing of the kind: anybody may publish, and what is missed that way is polled.
+    Returns None for anything else: other clients may publish on the channel, and polling covers a lost message.
     """
     try:
         name, previous_epoch, *items = _strings(json.loads(message))
@@ -69,19 +72,19 @@ def _strings(items: Any) -> list[str]:
 
 
 def event(circuit: str, entry_id: Any, entry: Mapping[Any, Any]) -> StreamEntry:
-    """An entry of a circuit's stream."""
-    said = {text(name): text(value) for name, value in entry.items()}
+    """Decodes an entry of a circuit's stream."""
+    fields = {text(name): text(value) for name, value in entry.items()}
     return StreamEntry(
         id=text(entry_id),
         circuit=circuit,
-        previous_epoch=int(said["previous_epoch"]),
-        epoch=int(said["epoch"]),
-        before=said["from"],
-        after=said["to"],
-        trigger=said["trigger"],
-        reason=said["reason"],
-        by=said["by"],
-        ok=int(said["ok"]),
-        failed=int(said["failed"]),
-        slow=int(said["slow"]),
+        previous_epoch=int(fields["previous_epoch"]),
+        epoch=int(fields["epoch"]),
+        before=fields["from"],
+        after=fields["to"],
+        trigger=fields["trigger"],
+        reason=fields["reason"],
+        by=fields["by"],
+        ok=int(fields["ok"]),
+        failed=int(fields["failed"]),
+        slow=int(fields["slow"]),
     )

@@ -1,7 +1,7 @@
-"""A redis client under this project's rules: nothing is tried twice, and nothing waits long.
+"""Creates redis-py clients without retries and with short timeouts.
 
-redis-py by itself retries ten times with growing pauses and waits 5 s for an answer, which turns a frozen Redis into
-a frozen caller. Here a command fails after `timeout_s` at the latest; whoever called decides what comes next.
+By default redis-py retries ten times with backoff and waits 5 s for a reply, so a frozen Redis blocks its callers.
+Here a command fails after `timeout_s` at the latest, and the caller decides whether to retry.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def connect(
     url: str, *, timeout_s: float = 0.25, protocol: int | None = None, max_connections: int = 64,
     client_name: str | None = None,
 ) -> Client:  # fmt: skip
-    """A client for the Redis at `url` (its forms: `address.py`). Sends nothing yet.
+    """Creates a client for the Redis at `url` (formats: `address.py`). Sends nothing yet.
 
-    `timeout_s`: for connecting and for each answer. `protocol`: 2 or 3 (RESP); None: the URL's, or redis-py's own
-    choice. `max_connections`: at once (on a cluster: for each node).
-    Raises ConfigurationError. The client belongs to one event loop; `close` ends it.
+    `timeout_s`: for connecting and for each reply. `protocol`: RESP version, 2 or 3; None: the URL's, or redis-py's
+    default. `max_connections`: pool size (on a cluster: for each node).
+    Raises ConfigurationError. The client belongs to one event loop; `close` closes it.
     """
     if protocol not in (None, 2, 3):
         raise ConfigurationError(f"protocol = {protocol!r}: must be 2 or 3")
@@ -43,7 +43,7 @@ def connect(
 
 
 async def close(client: Client) -> None:
-    """Ends a client's connections, those to its sentinels included."""
+    """Closes a client's connections, including those to sentinels."""
     await client.aclose()
     pool = None if isinstance(client, RedisCluster) else client.connection_pool
     if isinstance(pool, SentinelConnectionPool):
@@ -59,7 +59,7 @@ def _options(address: Address, timeout_s: float, protocol: int | None, client_na
         "health_check_interval": 10,
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": True,
-        # A broken character in a reason must not keep a circuit from opening.
+        # Invalid UTF-8 in a reason must not keep a circuit from opening.
         "encoding_errors": "replace",
         **{name: value for name, value in given.items() if value is not None},
         **address.tls_options,
@@ -68,24 +68,24 @@ def _options(address: Address, timeout_s: float, protocol: int | None, client_na
 
 def _single(address: Address, options: dict[str, Any], max_connections: int, timeout_s: float) -> Redis:
     if address.kind == "unix":
-        where: dict[str, Any] = {"connection_class": UnixDomainSocketConnection, "path": address.path}
+        target: dict[str, Any] = {"connection_class": UnixDomainSocketConnection, "path": address.path}
     else:
         host, port = address.hosts[0]
-        where = {"connection_class": SSLConnection if address.tls else Connection, "host": host, "port": port}
+        target = {"connection_class": SSLConnection if address.tls else Connection, "host": host, "port": port}
     return Redis.from_pool(
-        BlockingConnectionPool(max_connections=max_connections, timeout=timeout_s, db=address.db, **where, **options)
+        BlockingConnectionPool(max_connections=max_connections, timeout=timeout_s, db=address.db, **target, **options)
     )
 
 
 def _sentinel(address: Address, options: dict[str, Any], max_connections: int) -> Redis:
-    to_sentinels = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
+    sentinel_options = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
     if address.tls:
-        to_sentinels |= {"ssl": True, **address.tls_options}
+        sentinel_options |= {"ssl": True, **address.tls_options}
         options = {"ssl": True, **options}
     login = {"username": address.sentinel_username, "password": address.sentinel_password}
-    to_sentinels |= {name: value for name, value in login.items() if value is not None}
+    sentinel_options |= {name: value for name, value in login.items() if value is not None}
     hosts = list(address.hosts)
-    manager = Sentinel(hosts, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]  # untyped in redis-py
+    manager = Sentinel(hosts, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]  # untyped in redis-py
     client: Redis = manager.master_for(address.service, db=address.db, max_connections=max_connections, **options)
     return client
 

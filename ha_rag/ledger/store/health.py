@@ -1,4 +1,4 @@
-"""What a Redis says of itself, for people. Nothing in here decides anything."""
+"""Reads a Redis's health from INFO, for display only."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from ha_rag.ledger.store.ledger import StoreHealth
 from ha_rag.ledger.store.translation import translated
 
 NEARLY_FULL = 0.9
-"""Above this share of its memory a store that evicts nothing soon refuses writes."""
+"""Share of maxmemory above which a warning is given: without eviction a full Redis refuses writes."""
 
 
 async def store_health(client: Any) -> StoreHealth:
-    """Asks a Redis. A user who may not ask INFO hears only the round trip. Raises LedgerError where it is away."""
+    """Reads the health of a Redis. Without permission for INFO: only the round trip. Raises LedgerError."""
     now_s = SystemClock().monotonic_s
     began_s = now_s()
     with translated():
         await client.time()
         round_trip_ms = round((now_s() - began_s) * 1000, 3)
         try:
-            told = await client.info()
+            answer = await client.info()
         except ResponseError:
             return StoreHealth(round_trip_ms=round_trip_ms)
-    # A cluster answers node by node; the first stands for all.
-    info = next(iter(told.values()), {}) if told and all(isinstance(v, dict) for v in told.values()) else told
+    # A cluster answers with one map per node; the first node represents all.
+    per_node = answer and all(isinstance(value, dict) for value in answer.values())
+    info = next(iter(answer.values()), {}) if per_node else answer
     return _read(info, round_trip_ms)
 
 
@@ -52,10 +53,10 @@ def _warnings(info: Mapping[str, Any]) -> Iterator[str]:
     if used and limit and used > NEARLY_FULL * limit:
         yield f"Redis uses {used / limit:.0%} of its memory and will soon refuse writes; raise maxmemory"
     if info.get("role") == "slave":
-        yield "this Redis is a copy, which takes no writes; point redis_url at its master or at the sentinels"
+        yield "this Redis is a read-only replica; point redis_url at its master or at the sentinels"
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         yield "Redis could not save its last snapshot to disk, and may refuse writes (MISCONF)"
 
 
-def _whole(told: Any) -> int | None:
-    return int(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

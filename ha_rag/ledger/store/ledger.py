@@ -1,9 +1,9 @@
-"""Ledger: the protocol of what the replicas jointly believe. `MemoryLedger` and `RedisLedger` stand beside it.
+"""Ledger: the interface to the state that the replicas share, implemented by `MemoryLedger` and `RedisLedger`.
 
-Every verb is one atomic step on one circuit and answers with a `Reply`, which carries the circuit's snapshot: asking
-for anything also tells the news. Errors: LedgerUnavailableError where the store did not answer (the verb may or may
-not have happened), ShardUnavailableError where that says nothing of other circuits, LedgerRefusedError where it
-answered with an error (it did not happen). Safe across tasks.
+Every verb is one atomic step on one circuit and returns a `Reply`, which carries the circuit's current snapshot.
+Errors: LedgerUnavailableError when the store did not answer (the verb may or may not have been applied),
+ShardUnavailableError when only the circuit's part of the store did not answer, LedgerRefusedError when the store
+answered with an error (the verb was not applied). Safe across tasks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ha_rag.messages import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A pushed message. `previous_epoch`: the epoch before the change; the snapshot's own where none was minted."""
+    """A pushed message. `previous_epoch`: the epoch before the change; the snapshot's own if the epoch stayed."""
 
     circuit: str
     previous_epoch: int
@@ -31,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
-    """An entry of a circuit's event stream. `id`: its place in the stream, `<ms>-<n>`."""
+    """An entry of a circuit's event stream. `id`: its position in the stream, `<ms>-<n>`."""
 
     id: str
     circuit: str
@@ -49,7 +49,7 @@ class StreamEntry:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a replica says of itself now and then. `body`: JSON text, kept as it is."""
+    """A replica's last heartbeat. `body`: the replica's self-description, JSON text, stored unchanged."""
 
     incarnation: str
     at_ms: int
@@ -58,9 +58,9 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreHealth:
-    """One look at the store, for people. What it does not tell is None or "".
+    """The store's health, for display. What the store does not report is None or "".
 
-    `round_trip_ms`: of one small command, just now.
+    `round_trip_ms`: duration of one small command.
     """
 
     round_trip_ms: float
@@ -74,14 +74,14 @@ class StoreHealth:
 
 
 class Ledger(Protocol):
-    """What the replicas jointly believe about each circuit."""
+    """The shared state of all circuits."""
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
-        """Adds a batch of outcomes, and opens the circuit where they say so."""
+        """Adds a batch of outcomes, and opens the circuit when they reach a threshold."""
         ...
 
     async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
-        """Asks for a probe under `token`."""
+        """Requests a probe lease named `token`."""
         ...
 
     async def settle(
@@ -95,23 +95,23 @@ class Ledger(Protocol):
         jitter: float,
         took_ms: int = 0,
     ) -> Reply:
-        """Ends a probe that took `took_ms`."""
+        """Records the outcome of a probe that took `took_ms`, and ends its lease."""
         ...
 
     async def override(
         self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> Reply:
-        """Sets an operator's word, or ends it (None)."""
+        """Sets an operator's override, or ends it (`mode` None)."""
         ...
 
-    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
-        """Restores what a ledger that lost its memory should know."""
+    async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
+        """Restores a circuit that the ledger lost or has an older version of."""
         ...
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
-        """All these circuits as they read now. Writes nothing.
+        """Reads these circuits without writing.
 
-        Where the store has several parts, those circuits whose part answered; LedgerError where none did.
+        On a cluster: those whose node answered. Raises LedgerError when none did.
         """
         ...
 
@@ -124,33 +124,33 @@ class Ledger(Protocol):
         ...
 
     async def now_ms(self) -> int:
-        """The ledger's clock: Unix ms, by which everything in it is stamped."""
+        """The ledger's clock in Unix ms; all its timestamps come from it."""
         ...
 
     async def health(self) -> StoreHealth:
-        """What the store says of itself."""
+        """The store's own figures and warnings."""
         ...
 
     def changes(self) -> AsyncIterator[Change | None]:
-        """Pushed changes, until the connection is lost (LedgerUnavailableError). First comes None: now listening."""
+        """Yields None once subscribed, then pushed changes. Raises LedgerUnavailableError when the connection fails."""
         ...
 
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
-        """Says that this incarnation lives and uses these circuits. Answers how many incarnations live."""
+        """Sends a heartbeat of `incarnation`, which uses `circuits`. Returns the number of live incarnations."""
         ...
 
     async def leave(self, incarnation: str) -> None:
-        """Takes this incarnation off the list at once."""
+        """Removes this incarnation from the list at once."""
         ...
 
     async def replicas(self) -> list[Heartbeat]:
-        """Every living incarnation's last beat."""
+        """The last heartbeat of every live incarnation."""
         ...
 
     async def known_circuits(self) -> list[str]:
-        """Names of all circuits that some replica used lately."""
+        """Names of all circuits that a replica used recently."""
         ...
 
     async def aclose(self) -> None:
-        """Gives connections back."""
+        """Closes the connections."""
         ...

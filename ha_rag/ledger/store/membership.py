@@ -1,6 +1,4 @@
-"""The roll of replicas and circuits in Redis: who lives, and what is in use. Plain commands, one key each, so that they
-work on a cluster as they do on a single server.
-"""
+"""The lists of live replicas and used circuits in Redis. Plain single-key commands, so that they work on a cluster."""
 
 from __future__ import annotations
 
@@ -15,14 +13,14 @@ from ha_rag.ledger.store.keys import Keys, is_name
 from ha_rag.ledger.store.ledger import Heartbeat
 
 LIVES_KEPT = 10
-"""A replica that missed so many beats' lives is struck off. (Others may beat less often, so one is not enough.)"""
+"""A replica is removed after this many heartbeat lifetimes: one is too few, others may send heartbeats less often."""
 
 CIRCUIT_KEPT_MS = 24 * 3600 * 1000
-"""A circuit that nobody used for so long is no longer listed. Its own keys stay."""
+"""A circuit unused for this long is no longer listed. Its own keys stay."""
 
 
 async def beat(client: Any, keys: Keys, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
-    """Says that `incarnation` lives; answers how many do."""
+    """Stores a heartbeat of `incarnation`; returns the number of live incarnations."""
     now = await now_ms(client)
     await asyncio.gather(
         client.set(keys.replica(incarnation), body, px=life_ms),
@@ -34,19 +32,19 @@ async def beat(client: Any, keys: Keys, incarnation: str, body: str, circuits: S
 
 
 async def leave(client: Any, keys: Keys, incarnation: str) -> None:
-    """Strikes `incarnation` off."""
+    """Removes `incarnation` from the list."""
     await asyncio.gather(client.delete(keys.replica(incarnation)), client.zrem(keys.replicas, incarnation))
 
 
 async def replicas(client: Any, keys: Keys) -> list[Heartbeat]:
-    """What every living incarnation last said."""
+    """The last heartbeat of every live incarnation."""
     names = [(text(name), int(at)) for name, at in await client.zrange(keys.replicas, 0, -1, withscores=True)]
     bodies = await _get_all(client, [keys.replica(name) for name, _ in names])
     return [Heartbeat(name, at, text(body)) for (name, at), body in zip(names, bodies, strict=True) if body is not None]
 
 
 async def circuits(client: Any, keys: Keys) -> list[str]:
-    """Names of the circuits that some replica used within a day. What is no name was put there by somebody else."""
+    """Names of the circuits that a replica used within a day. Skips invalid names: other clients may write the key."""
     since = await now_ms(client) - CIRCUIT_KEPT_MS
     _, names = await asyncio.gather(
         client.zremrangebyscore(keys.circuits, "-inf", since), client.zrangebyscore(keys.circuits, f"({since}", "+inf")
@@ -62,6 +60,6 @@ async def _get_all(client: Any, names: list[str]) -> list[Any]:
 
 
 async def now_ms(client: Any) -> int:
-    """Redis's own clock, in Unix ms."""
+    """Redis's clock in Unix ms."""
     seconds, micros = await client.time()
     return int(seconds) * 1000 + int(micros) // 1000

@@ -1,6 +1,6 @@
-"""MemoryLedger: the law under a lock, in one process. The executable specification of the Lua, and its test twin.
+"""MemoryLedger: a ledger in one process's memory, for tests. It applies the rules that the Lua scripts must match.
 
-Several simulated replicas may share one. Safe across tasks and threads. `clock` tells its time.
+Several simulated replicas may share one. Safe across tasks and threads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from ha_rag.circuit import rules
 from ha_rag.circuit.reply import Reply
-from ha_rag.circuit.rules import Batch, RestorePoint, Ruling, Transition
+from ha_rag.circuit.rules import Batch, Decision, RestorePoint, Transition
 from ha_rag.circuit.snapshot import read, wait_ms
 from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.terms import Terms
@@ -26,7 +26,7 @@ EVENTS_KEPT = 1000
 
 
 class MemoryLedger:
-    """What replicas in one process jointly believe."""
+    """The shared state of replicas in one process. `clock`: the ledger's clock."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -39,10 +39,10 @@ class MemoryLedger:
         self._listeners: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[Change]]] = []
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
-        return self._rule(circuit, terms, batch.replica, lambda c, now: rules.record(c, terms, now, batch, jitter))
+        return self._apply(circuit, terms, batch.replica, lambda c, now: rules.record(c, terms, now, batch, jitter))
 
     async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
-        return self._rule(
+        return self._apply(
             circuit, terms, replica, lambda c, now: rules.lease(c, terms, now, replica, known_epoch, token)
         )
 
@@ -57,7 +57,7 @@ class MemoryLedger:
         jitter: float,
         took_ms: int = 0,
     ) -> Reply:
-        return self._rule(
+        return self._apply(
             circuit,
             terms,
             replica,
@@ -67,18 +67,18 @@ class MemoryLedger:
     async def override(
         self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> Reply:
-        return self._rule(circuit, terms, by, lambda c, now: rules.override(c, now, mode, reason, by, for_ms))
+        return self._apply(circuit, terms, by, lambda c, now: rules.override(c, now, mode, reason, by, for_ms))
 
-    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
-        return self._rule(circuit, terms, replica, lambda c, now: rules.restore(c, terms, now, replica, belief))
+    async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
+        return self._apply(circuit, terms, replica, lambda c, now: rules.restore(c, terms, now, replica, point))
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         now = self._clock.unix_ms()
         return {name: Reply(read(self._circuits.get(name, Circuit()), terms, now)) for name, terms in circuits.items()}
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[StreamEntry]:
-        start = (0, 0) if after == "-" else _place(after)
-        return [e for e in self._events[circuit] if _place(e.id) > start][:limit]
+        start = (0, 0) if after == "-" else _position(after)
+        return [e for e in self._events[circuit] if _position(e.id) > start][:limit]
 
     async def latest(self, circuit: str, limit: int = 100) -> list[StreamEntry]:
         return list(self._events[circuit])[-limit:]
@@ -104,45 +104,45 @@ class MemoryLedger:
         now = self._clock.unix_ms()
         self._beats[incarnation] = (Heartbeat(incarnation, now, body), now + life_ms)
         self._seen.update(circuits)
-        return len(self._living(now))
+        return len(self._live(now))
 
     async def leave(self, incarnation: str) -> None:
         self._beats.pop(incarnation, None)
 
     async def replicas(self) -> list[Heartbeat]:
-        return self._living(self._clock.unix_ms())
+        return self._live(self._clock.unix_ms())
 
     async def known_circuits(self) -> list[str]:
         return sorted(self._seen)
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Nothing to close."""
 
     def forget(self) -> None:
-        """Loses everything, as a flushed Redis does."""
+        """Drops all state, as FLUSHALL does."""
         with self._lock:
             self._circuits.clear()
             self._events.clear()
             self._beats.clear()
 
     def circuit(self, name: str) -> Circuit:
-        """The circuit as it is kept."""
+        """The stored circuit."""
         return self._circuits.get(name, Circuit())
 
-    def _living(self, now: int) -> list[Heartbeat]:
+    def _live(self, now: int) -> list[Heartbeat]:
         return [beat for beat, until in self._beats.values() if until > now]
 
-    def _rule(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Ruling]) -> Reply:
+    def _apply(self, name: str, terms: Terms, replica: str, verb: Callable[[Circuit, int], Decision]) -> Reply:
         with self._lock:
             now = self._clock.unix_ms()
             before = self._circuits.get(name, Circuit())
-            ruling = verb(before, now)
-            after = self._circuits[name] = ruling.circuit
-            self._events[name].extend(self._event(name, now, t) for t in ruling.events)
-            tells = ruling.touched or bool(ruling.events)
+            decision = verb(before, now)
+            after = self._circuits[name] = decision.circuit
+            self._events[name].extend(self._event(name, now, t) for t in decision.events)
+            publishes = decision.publish or bool(decision.events)
             wait = wait_ms(after, terms, now, replica)
-            reply = Reply(read(after, terms, now), ruling.granted, wait, published=tells)
-            if tells:
+            reply = Reply(read(after, terms, now), decision.granted, wait, published=publishes)
+            if publishes:
                 self._push(Change(name, before.epoch, reply.snapshot))
         return reply
 
@@ -167,6 +167,6 @@ class MemoryLedger:
             loop.call_soon_threadsafe(queue.put_nowait, change)
 
 
-def _place(entry_id: str) -> tuple[int, int]:
+def _position(entry_id: str) -> tuple[int, int]:
     ms, _, number = entry_id.partition("-")
     return int(ms), int(number)

@@ -1,7 +1,7 @@
-"""Rights: what a Redis user must be allowed for a replica to do all of its work, and nothing beyond it.
+"""The Redis permissions that a replica and an alerter need, as ACL rules.
 
-A test lives a fleet's whole life with just these, and without each of them in turn; another one reads the Lua for
-commands that are not named here. To connect (AUTH, HELLO, CLIENT SETINFO) takes no right, or can do without.
+Tests run a fleet with exactly these permissions, then without each of them in turn, and check that the Lua calls no
+other command. Connecting (AUTH, HELLO, CLIENT SETINFO) needs no permission, or works without it.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ COMMANDS = (
     "set", "subscribe", "time", "xadd", "xrange", "xrevrange", "zadd", "zcount", "zrange", "zrangebyscore", "zrem",
     "zremrangebyscore",
 )  # fmt: skip
-"""In lower case, as an ACL rule names them."""
+"""In lower case, as in ACL rules."""
 
 HELPFUL_COMMANDS = ("info",)
-"""Nothing depends on these: what Redis says of its memory is shown to people, and warned of."""
+"""Optional: Redis's memory use is only displayed and warned about."""
 
 ALERTER_COMMANDS = ("get", "incrby", "xack", "xautoclaim", "xgroup", "xinfo|consumers", "xreadgroup")
-"""What an alerter does beyond a replica's work."""
+"""What an alerter needs in addition to a replica's commands."""
 
 
 def keys_rule(namespace: str) -> str:
-    """The pattern of all keys of a fleet, as an ACL rule."""
+    """The ACL rule for all keys of a fleet."""
     return f"~{namespace}:*"
 
 
 def channel_rule(namespace: str) -> str:
-    """The channel of a fleet, as an ACL rule."""
+    """The ACL rule for the channel of a fleet."""
     return f"&{Keys(namespace).changes}"
 
 
 def acl_rules(namespace: str) -> str:
-    """What gives a user just the rights that a replica needs; goes behind the password in `ACL SETUSER`."""
+    """The rules that give a user exactly a replica's permissions; they follow the password in `ACL SETUSER`."""
     commands = " ".join(f"+{command}" for command in (*COMMANDS, *HELPFUL_COMMANDS))
     return f"{keys_rule(namespace)} resetchannels {channel_rule(namespace)} -@all {commands}"
 
 
 def samples(keys: Keys, circuit: str) -> Mapping[str, tuple[str | int, ...]]:
-    """For each command of `COMMANDS` arguments that try it on a circuit that is nobody's, and leave nothing behind.
+    """Arguments that try each of `COMMANDS` on an unused circuit and leave no data behind.
 
-    To be run in this order. SUBSCRIBE is not among them: it takes a connection of its own.
+    Run them in this order. SUBSCRIBE is left out: it needs its own connection.
     """
     _, text, names, scores, _, _, _, stream = keys.circuit(circuit)
     return {

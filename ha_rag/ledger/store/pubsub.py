@@ -1,4 +1,4 @@
-"""Listening to pushed changes, on a connection of its own, for as long as that connection provably lives."""
+"""Subscribes to pushed changes on a dedicated connection, and checks that the connection is alive."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ha_rag.ledger.store.translation import translated
 
 
 async def listen(client: Any, channel: str, silence_s: float) -> AsyncIterator[Change | None]:
-    """None once subscribed, then every change told on `channel`.
+    """Yields None once subscribed, then every change published on `channel`.
 
-    Ends with LedgerUnavailableError where the connection is lost, was replaced behind our back, or answers no ping
-    for `silence_s`: whoever listened then cannot know what was missed, and must read.
+    Raises LedgerUnavailableError when the connection is lost, was reopened by the client library, or does not answer
+    a ping within `silence_s`: messages may have been missed, so the caller must read.
     """
     if isinstance(client, RedisCluster):
         with translated():
-            await client.initialize()  # a cluster's pubsub, unlike its commands, does not look for the nodes by itself
+            await client.initialize()  # unlike a command, pubsub on a cluster does not discover the nodes
     pubsub = client.pubsub()
     try:
         with translated():
@@ -43,17 +43,17 @@ async def _subscribed(pubsub: Any, silence_s: float) -> None:
 
 
 async def _messages(pubsub: Any, silence_s: float) -> AsyncIterator[str | bytes]:
-    asked = False
+    pinged = False
     while True:
         message = await _next(pubsub, silence_s)
-        if message is None and asked:
-            raise LedgerUnavailableError(f"the connection that listens is silent for {2 * silence_s:g} s")
-        asked = message is None
+        if message is None and pinged:
+            raise LedgerUnavailableError(f"nothing received on the pub/sub connection for {2 * silence_s:g} s")
+        pinged = message is None
         if message is None:
             with translated():
                 await pubsub.ping("listening")
         elif message["type"] == "subscribe":
-            raise LedgerUnavailableError("the connection that listens was replaced")
+            raise LedgerUnavailableError("the pub/sub connection was reopened")
         elif message["type"] == "message":
             yield message["data"]
 

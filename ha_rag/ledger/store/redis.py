@@ -1,4 +1,4 @@
-"""RedisLedger: what the replicas jointly believe, in Redis. The law runs there, in Lua, on Redis's clock."""
+"""RedisLedger: the shared state in Redis. The transition rules run there as Lua scripts, on Redis's clock."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ from ha_rag.messages import Outcome
 
 
 class RedisLedger:
-    """What the replicas jointly believe, in Redis, under one namespace.
+    """The shared state in Redis, under one namespace.
 
-    `client`: from `connection.connect`; it is the ledger's from then on (`aclose` closes it). `silence_s`: how long
-    the connection that listens may be silent before it is asked whether it lives. `clock`: Lua in place of Redis's
-    own clock (tests).
+    `client`: from `connection.connect`; the ledger owns it, and `aclose` closes it. `silence_s`: idle time after which
+    the pub/sub connection is pinged. `clock`: Lua that replaces Redis's own clock (tests).
 
     Nothing is sent before the first call. Every verb is one round trip. Safe across tasks of one event loop.
     """
@@ -43,7 +42,7 @@ class RedisLedger:
         self._scripts = LuaScripts(client, clock)
         self._silence_s = silence_s
         self.sent: Counter[tuple[str, str]] = Counter()
-        """(verb, "ok" | "refused" | "unavailable") -> how many."""
+        """(verb, "ok" | "refused" | "unavailable") -> number of calls."""
         self._is_cluster = isinstance(client, RedisCluster)
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
@@ -80,20 +79,22 @@ class RedisLedger:
             "override", circuit, terms, mode.value if mode else "", reason, by, "" if for_ms is None else for_ms
         )
 
-    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
-        word = belief.override
-        said = (word.mode.value, word.reason, word.by, _blank(word.until_ms)) if word else ("", "", "", "")
+    async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
+        override = point.override
+        override_args: tuple[Any, ...] = ("", "", "", "")
+        if override:
+            override_args = (override.mode.value, override.reason, override.by, _blank_if_none(override.until_ms))
         return await self._verb(
-            "restore", circuit, terms, replica, belief.state.value, belief.epoch, belief.left_ms, belief.open_count,
-            belief.reason, belief.opened_by, *said, belief.changed_at_ms,
+            "restore", circuit, terms, replica, point.state.value, point.epoch, point.left_ms, point.open_count,
+            point.reason, point.opened_by, *override_args, point.changed_at_ms,
         )  # fmt: skip
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         if not self._is_cluster:
             return await self._read(circuits)
-        parts = (self._read({name: terms}) for name, terms in circuits.items())
-        found = await asyncio.gather(*parts, return_exceptions=True)
-        return _those_that_answered(found)
+        reads = (self._read({name: terms}) for name, terms in circuits.items())
+        results = await asyncio.gather(*reads, return_exceptions=True)
+        return _merge_successful(results)
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[StreamEntry]:
         start = "-" if after == "-" else f"({after}"
@@ -147,37 +148,37 @@ class RedisLedger:
         return {name: codec.reply(items) for name, items in zip(circuits, answers, strict=True)}
 
     async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        ended = "ok"
+        result = "ok"
         try:
             with translated():
                 return await self._scripts.run(verb, keys, args)
         except LedgerRefusedError as error:
-            ended = "refused"
+            result = "refused"
             if error.code == "READONLY":
-                await self._let_go()
+                await self._drop_idle_connections()
             raise
         except LedgerUnavailableError as error:
-            ended = "unavailable"
+            result = "unavailable"
             if self._is_cluster:
                 raise ShardUnavailableError(str(error)) from error
             raise
         finally:
-            self.sent[verb, ended] += 1
+            self.sent[verb, result] += 1
 
-    async def _let_go(self) -> None:
-        """Ends the idle connections to what is no master (any more), so that the next call finds the new one."""
+    async def _drop_idle_connections(self) -> None:
+        """Closes idle connections to a server that is no longer the master; the next call then finds the new one."""
         if isinstance(self._client, Redis):
             with translated():
                 await self._client.connection_pool.disconnect(inuse_connections=False)
 
 
-def _those_that_answered(found: Sequence[dict[str, Reply] | BaseException]) -> dict[str, Reply]:
-    errors = [one for one in found if isinstance(one, BaseException)]
+def _merge_successful(results: Sequence[dict[str, Reply] | BaseException]) -> dict[str, Reply]:
+    errors = [result for result in results if isinstance(result, BaseException)]
     for error in errors:
-        if not isinstance(error, LedgerError) or len(errors) == len(found):
+        if not isinstance(error, LedgerError) or len(errors) == len(results):
             raise error
-    return {name: reply for one in found if isinstance(one, dict) for name, reply in one.items()}
+    return {name: reply for result in results if isinstance(result, dict) for name, reply in result.items()}
 
 
-def _blank(number: int | None) -> int | str:
+def _blank_if_none(number: int | None) -> int | str:
     return "" if number is None else number

@@ -1,4 +1,4 @@
-"""The verbs as Lua scripts: read from the package once, sent whole the first time, called by their hash after that."""
+"""The verbs as Lua scripts: loaded from the package once, sent with EVAL the first time and EVALSHA after that."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from redis.exceptions import NoScriptError
 
 VERBS = ("record", "lease", "settle", "override", "restore", "read")
 
-PRELUDE = ("clock", "circuit", "law", "streak", "counting", "probing", "restoring", "reply")
-"""Parts that every script begins with, in order: each uses only what stands before it."""
+PRELUDE = ("clock", "circuit", "rules", "streak", "counting", "probing", "restoring", "reply")
+"""Files prepended to every script, in this order: each uses only functions of those before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LuaScript:
-    """One verb: its text, and the hash under which Redis keeps it. Immutable, safe across tasks."""
+    """One verb: its text, and the SHA-1 by which Redis caches it. Immutable, safe across tasks."""
 
     text: str
     sha: str
 
 
 class LuaScripts:
-    """The verbs, on one client. Safe across tasks."""
+    """The verbs on one client. Safe across tasks."""
 
     def __init__(self, client: Any, clock: str | None = None) -> None:
         self._client = client
@@ -34,13 +34,13 @@ class LuaScripts:
         self._sent: set[str] = set()
 
     async def run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Runs a verb. Redis's errors come through as they are."""
+        """Runs a verb. Raises redis-py's exceptions unchanged."""
         script = self._scripts[verb]
         if verb in self._sent:
             try:
                 return await self._client.evalsha(script.sha, len(keys), *keys, *args)
             except NoScriptError:
-                # Forgotten (SCRIPT FLUSH, a restart, another node). Should sending fail too, the next call sends again.
+                # Not cached: SCRIPT FLUSH, a restart, another node. If EVAL fails too, the next call uses EVAL again.
                 self._sent.discard(verb)
         answer = await self._client.eval(script.text, len(keys), *keys, *args)
         self._sent.add(verb)
@@ -48,13 +48,13 @@ class LuaScripts:
 
 
 def lua(name: str) -> str:
-    """The text of one Lua file of this package, such as `record` or `prelude/law`."""
+    """The text of one Lua file of this package, such as `record` or `prelude/rules`."""
     return files("ha_rag.ledger").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
 
 @cache
 def scripts(clock: str | None = None) -> dict[str, LuaScript]:
-    """All verbs by name. `clock`: Lua that stands in for `prelude/clock.lua` (tests); None: Redis's own."""
+    """All verbs by name. `clock`: Lua that replaces `prelude/clock.lua` (tests)."""
     parts = [clock or lua("prelude/clock"), *(lua(f"prelude/{part}") for part in PRELUDE[1:])]
     return {verb: _script("\n".join([*parts, lua(verb)])) for verb in VERBS}
 

@@ -1,8 +1,8 @@
-"""One timeline of many streams: every circuit's events in one order, each once, and a place to go on from.
+"""Merges the event streams of all circuits into one ordered timeline with resumable positions.
 
-Each circuit keeps its own stream, since a script may write to one hash tag only. Entries are stamped by Redis, so what
-is older than the moment before the streams were read is complete, and only that is told: a later look can never find
-anything before it. The place of an event, `<ms>-<n>@<circuit>`, is all that a reader has to remember.
+Each circuit has its own stream, because a script may write to one hash tag only. Redis stamps the entries, so the
+streams are complete up to the time just before they were read, and only that part is returned: a later read never
+finds an older event. A reader only has to remember the position of its last event, `<ms>-<n>@<circuit>`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LAST = 2**53
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where an event stands in the timeline: after everything that is smaller."""
+    """The position of an event in the timeline; sorts in timeline order."""
 
     ms: int
     number: int
@@ -32,30 +32,30 @@ class Place:
 
     @classmethod
     def of(cls, event: StreamEntry) -> Place:
-        """An event's place."""
+        """The position of `event`."""
         ms, _, number = event.id.partition("-")
         return cls(int(ms), int(number), event.circuit)
 
     @classmethod
     def parse(cls, text: str) -> Place:
-        """A place as it was told. Raises ConfigurationError for anything else."""
+        """Parses the text form of a position. Raises ConfigurationError for anything else."""
         found = _PLACE.fullmatch(text)
         if found is None:
-            raise ConfigurationError(f"{text[:100]!r} is no place in the timeline: give an event's id as it was told")
+            raise ConfigurationError(f"{text[:100]!r} is not an event id: use the id of an event you received")
         return cls(int(found[1]), int(found[2]), found[3])
 
     def before(self, circuit: str) -> str:
-        """The id in `circuit`'s stream after which this place's successors begin."""
+        """The id in `circuit`'s stream after which the events following this position begin."""
         if circuit <= self.circuit:
             return f"{self.ms}-{self.number}"
-        # Of a later name: an entry with the very same id comes after this place.
+        # Events with equal ids are ordered by circuit name, so a later name's entry with the same id still follows.
         if self.number:
             return f"{self.ms}-{self.number - 1}"
         return f"{self.ms - 1}-{_LAST}" if self.ms else "0-0"
 
 
 async def events_after(ledger: Ledger, circuits: Iterable[str], place: Place, limit: int = 100) -> list[StreamEntry]:
-    """At most `limit` events after `place`, oldest first. Raises what the ledger raises."""
+    """At most `limit` events after `place`, oldest first. Raises LedgerError."""
     names = sorted(circuits)
     complete_to_ms = await ledger.now_ms()
     streams = await asyncio.gather(*(ledger.events(name, place.before(name), limit) for name in names))
@@ -63,14 +63,14 @@ async def events_after(ledger: Ledger, circuits: Iterable[str], place: Place, li
 
 
 async def latest_events(ledger: Ledger, circuits: Iterable[str], limit: int = 100) -> list[StreamEntry]:
-    """The last `limit` events, oldest first. Raises what the ledger raises."""
+    """The last `limit` events, oldest first. Raises LedgerError."""
     complete_to_ms = await ledger.now_ms()
     streams = await asyncio.gather(*(ledger.latest(name, limit) for name in sorted(circuits)))
-    told = (event for stream in streams for event in stream if Place.of(event).ms < complete_to_ms)
-    return sorted(told, key=Place.of)[-limit:]
+    complete = (event for stream in streams for event in stream if Place.of(event).ms < complete_to_ms)
+    return sorted(complete, key=Place.of)[-limit:]
 
 
 def merged(streams: Sequence[Sequence[StreamEntry]], complete_to_ms: int, limit: int) -> list[StreamEntry]:
-    """The first `limit` events of all streams, each of which may be cut off at `limit`: what it lacks comes later."""
+    """The first `limit` events of all streams. Each stream may be cut off after `limit` events: those come later."""
     events = sorted((event for stream in streams for event in stream), key=Place.of)
     return [event for event in events if Place.of(event).ms < complete_to_ms][:limit]

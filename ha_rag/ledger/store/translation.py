@@ -1,4 +1,4 @@
-"""Redis's errors, made into ours: did not answer, or answered with an error."""
+"""Translates redis-py's exceptions to this package's: the server did not answer, or it answered with an error."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (theirs.ClusterCrossSlotError, "CROSSSLOT"),
     (theirs.DataError, "DATA"),
 )
-"""redis-py takes the code off the message of those errors that have a class of their own."""
+"""redis-py strips the error code from the message of errors that have their own class."""
 
-_INSIDE_A_SCRIPT = re.compile(r"@user_script: ?\d+: -?([A-Z]{3,}) ")
-"""Redis before 7 wraps what a command inside a script answered: "ERR Error running script ...: -READONLY You ..."."""
+_SCRIPT_ERROR = re.compile(r"@user_script: ?\d+: -?([A-Z]{3,}) ")
+"""Redis before 7 wraps errors of commands inside a script: "ERR Error running script ...: -READONLY You ..."."""
 
-_SLIPS = (AttributeError,)
-"""Mistakes of redis-py itself: in a cluster, the node to which a slot moves is None as long as it is not known."""
+_REDIS_PY_BUGS = (AttributeError,)
+"""Raised by redis-py itself: in a cluster, the node to which a slot moves is None until it is known."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Lets no exception of redis-py, and no broken socket, out as itself."""
+    """Turns exceptions of redis-py and of the socket into LedgerUnavailableError or LedgerRefusedError."""
     try:
         yield
-    except (theirs.RedisError, theirs.RedisClusterException, OSError, *_SLIPS) as error:
+    except (theirs.RedisError, theirs.RedisClusterException, OSError, *_REDIS_PY_BUGS) as error:
         raise translate(error) from error
 
 
 def translate(error: BaseException) -> LedgerUnavailableError | LedgerRefusedError:
-    """Ours for theirs: LedgerRefusedError where Redis answered with an error, LedgerUnavailableError otherwise."""
+    """Returns LedgerRefusedError if Redis answered with an error, LedgerUnavailableError otherwise."""
     message = str(error) or type(error).__name__
     for kind, code in _CODES:
         if isinstance(error, kind):
             return LedgerRefusedError(f"{getattr(error, 'status_code', None) or code} {message}")
     if isinstance(error, theirs.ResponseError):
         return LedgerRefusedError(_with_code(message))
-    if isinstance(error, _SLIPS):
+    if isinstance(error, _REDIS_PY_BUGS):
         return LedgerUnavailableError(f"redis-py failed: {message}")
     return LedgerUnavailableError(message)
 
 
 def _with_code(message: str) -> str:
-    """The message with its code in front: redis-py takes a plain ERR off, and old servers bury the code."""
-    inside = _INSIDE_A_SCRIPT.search(message)
-    if inside:
-        return f"{inside[1]} {message}"
+    """The message with its error code first: redis-py strips a plain ERR, and old servers put the code further back."""
+    script_error = _SCRIPT_ERROR.search(message)
+    if script_error:
+        return f"{script_error[1]} {message}"
     return message if message.split(" ", 1)[0].isupper() else f"ERR {message}"

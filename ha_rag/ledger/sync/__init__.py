@@ -1,15 +1,19 @@
-"""Sync: keeps the views of one replica and the ledger in step. All of the I/O, none of the law.
+"""Sync: keeps the views of one replica in step with the ledger. All of the I/O, none of the transition rules.
 
-sync.py         starts and stops it all, and takes what calls want
-rounds.py       the four loops, none of which ends over anything that goes wrong in one round
-watching.py     what the ledger says: pushed changes, and the poll behind them
-reporting.py    what calls ended in: a batch for each circuit, now and then, or at once
-probing.py      probes that calls want: asked for, settled, given back
-restoring.py    restores a ledger that lost what a replica remembers
-pulse.py        heartbeats
-upkeep.py       what each circuit wants done every tenth of a second
-contact.py      whether the ledger is there, and what it refuses: what each answer means
-background.py      work in the background of one event loop, wanted from any thread
+sync.py                starts and stops the parts below; the interface for breakers
+loops.py               runs a step again and again, whatever fails
+subscription.py        pushed changes, and polls in case a message is lost
+reporting.py           batches of outcomes
+probing.py             probe leases: requested, settled, returned
+restoring.py           restores circuits that the ledger lost
+heartbeat.py           heartbeats
+upkeep.py              periodic work for each shared circuit
+session.py             handles replies and errors of the ledger
+link.py                whether the ledger is reachable
+pace.py                intervals, which grow with the fleet
+denied_permissions.py  permissions that Redis denies
+event_publisher.py     events for the sinks
+background_tasks.py    tasks on one event loop, started from any thread
 """
 
 from ha_rag.ledger.sync.sync import Sync

@@ -1,4 +1,4 @@
-"""BackgroundTasks: work done in the background of one event loop, for whoever wants it from any thread."""
+"""BackgroundTasks: tasks on one event loop, which can be started from any thread."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 END_S = 0.5
-"""After how long a task that has not ended is cancelled again."""
+"""Seconds after which a task that has not ended is cancelled again."""
 
 
 class BackgroundTasks:
-    """The loop that a replica's sync runs on, and what is under way there. Closed until it is opened on that loop."""
+    """The event loop of a replica's sync, and the tasks running there. Closed until `open` is called on that loop."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -22,26 +22,26 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def open(self) -> None:
-        """Takes background from now on, for the loop that runs here."""
+        """Accepts work from now on, for the running loop."""
         self._loop, self._open = asyncio.get_running_loop(), True
 
     def close(self) -> bool:
-        """Takes none from now on but last words, and on the loop itself. Answers whether it was open."""
+        """Accepts no more work, except `soon(last=True)` and `run`. Returns whether it was open."""
         was, self._open = self._open, False
         return was
 
     @property
     def is_open(self) -> bool:
-        """Whether background are taken."""
+        """Whether work is accepted."""
         return self._open
 
     @property
     def here(self) -> bool:
-        """Whether this is said on the loop itself."""
+        """Whether this is called on the loop itself, while open."""
         return self._open and running_loop() is self._loop
 
     def soon(self, act: Callable[[], object], *, last: bool = False) -> bool:
-        """Does something on the loop; whether there is one. `last`: until all has ended. Safe from any thread."""
+        """Calls `act` on the loop; returns whether it was accepted. `last`: even after `close`. From any thread."""
         loop = self._loop
         if loop is None or not (self._open or last):
             return False
@@ -52,11 +52,11 @@ class BackgroundTasks:
         return True
 
     def later(self, delay_s: float, act: Callable[[], object]) -> bool:
-        """Does something on the loop after so many seconds; whether there is one. Safe from any thread."""
+        """Calls `act` on the loop after `delay_s`; returns whether it was accepted. Safe from any thread."""
         return self.soon(lambda: asyncio.get_running_loop().call_later(delay_s, act))
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Starts a task; only on the loop. What nobody foresaw is logged."""
+        """Starts a task; call it on the loop only. Unexpected errors are logged."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -65,10 +65,10 @@ class BackgroundTasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a part of the sync with the ledger ended in an error", exc_info=error)
+            log.error("a background task of the ledger sync failed", exc_info=error)
 
     async def end(self) -> None:
-        """Cancels until all have ended: seen with a redis client that took a cancellation for its own time limit."""
+        """Cancels all tasks until they have ended: a redis client may mistake a cancellation for its own timeout."""
         self._loop = None
         while self._tasks:
             for task in self._tasks:
@@ -80,7 +80,7 @@ class BackgroundTasks:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop that runs in this thread, if any."""
+    """The event loop running in this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -1,7 +1,7 @@
 """Permissions that Redis denies a replica, apart from the circuits' own verbs.
 
-Circuits work without them, so nobody would notice: a replica that may not subscribe, say, learns of every change one
-poll late.
+Circuits work without them, so a missing one would go unnoticed: a replica that may not subscribe, for example, sees
+every change one poll interval late.
 """
 
 from __future__ import annotations
@@ -11,46 +11,46 @@ from contextlib import contextmanager
 
 from ha_rag.errors import LedgerRefusedError
 
-LISTENING = "to be listened to, so changes are heard a poll late"
-TELLING = "to pass on changes, so other replicas hear of them a poll late, or the history lacks them"
+SUBSCRIBING = "subscriptions, so this replica sees changes one poll interval late"
+PUBLISHING = "to publish changes, so other replicas see them one poll interval late or the event history is incomplete"
 HEARTBEAT = "heartbeats, so this replica is not listed"
-OTHER_REPLICAS = "a look at the other replicas, so nobody warns of those that differ"
-CIRCUIT_LIST = "the list of circuits, so only this replica's own are shown"
+OTHER_REPLICAS = "access to the other replicas' heartbeats, so differing policies go unnoticed"
+CIRCUIT_LIST = "access to the list of circuits, so only this replica's own are shown"
 
 
 class DeniedPermissions:
-    """Tells of each refusal once, for as long as it lasts. Used on one event loop; read from any thread.
+    """The permissions denied now. Updated on one event loop, read from any thread.
 
-    `tell(what, reason)`: hears of what is new.
+    `notify(what, reason)`: called once for each denied permission, and again if it is granted and denied later.
     """
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
-        self._tell = tell
-        self._standing: dict[str, str] = {}
+    def __init__(self, notify: Callable[[str, str], None]) -> None:
+        self._notify = notify
+        self._reasons: dict[str, str] = {}
 
     @property
-    def standing(self) -> tuple[str, ...]:
-        """What is refused now, in words that begin where "Redis refuses" ends."""
-        return tuple(self._standing)
+    def current(self) -> tuple[str, ...]:
+        """What is denied now; each item completes the sentence "Redis refuses ..."."""
+        return tuple(self._reasons)
 
     @contextmanager
-    def trying(self, what: str) -> Iterator[None]:
-        """Notes a right that is missing, or that it is not; the error passes on. Others say enough elsewhere."""
+    def checked(self, what: str) -> Iterator[None]:
+        """Notes whether the block fails with NOPERM. Errors pass through; other errors are handled by the caller."""
         try:
             yield
         except LedgerRefusedError as error:
             if error.code == "NOPERM":
-                self.refused(what, str(error))
+                self.denied(what, str(error))
             raise
-        self.taken(what)
+        self.granted(what)
 
-    def refused(self, what: str, reason: str) -> None:
-        """It is refused."""
-        if what not in self._standing:
-            self._standing = {**self._standing, what: reason}
-            self._tell(what, reason)
+    def denied(self, what: str, reason: str) -> None:
+        """Notes that a permission is denied."""
+        if what not in self._reasons:
+            self._reasons = {**self._reasons, what: reason}
+            self._notify(what, reason)
 
-    def taken(self, what: str) -> None:
-        """It is not refused, or not any more."""
-        if what in self._standing:
-            self._standing = {name: why for name, why in self._standing.items() if name != what}
+    def granted(self, what: str) -> None:
+        """Notes that a permission is granted."""
+        if what in self._reasons:
+            self._reasons = {name: why for name, why in self._reasons.items() if name != what}

@@ -1,4 +1,4 @@
-"""EventPublisher: tells one replica's listeners what its circuits and its link went through, each thing once."""
+"""EventPublisher: sends one replica's circuit and ledger events to its sinks, each once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
-from ha_rag.events import CircuitChanged, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged, Sink, announce
+from ha_rag.events import CircuitChanged, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged, Sink, notify
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.ledger.view.view import View
 
@@ -15,38 +15,38 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
 class EventPublisher:
-    """Used on one event loop. `replica`: the incarnation that speaks."""
+    """Used on one event loop. `replica`: the incarnation named in the events."""
 
     def __init__(self, replica: str, clock: Clock, sinks: Iterable[Sink]) -> None:
         self._replica = replica
         self._clock = clock
         self._sinks = sinks
-        self._overlaid: set[str] = set()
+        self._locally_tripped: set[str] = set()
 
-    def lost(self, reason: str, circuit: str = "") -> None:
-        """The ledger is away, for one circuit or for all."""
+    def ledger_lost(self, reason: str, circuit: str = "") -> None:
+        """The ledger became unreachable, for one circuit or for all."""
         event = LedgerLost(at_ms=self._clock.unix_ms(), replica=self._replica, reason=reason, circuit=circuit)
-        announce(self._sinks, event)
+        notify(self._sinks, event)
 
-    def back(self, away_s: float) -> None:
-        """The ledger is heard again."""
-        announce(self._sinks, LedgerBack(at_ms=self._clock.unix_ms(), replica=self._replica, away_s=away_s))
+    def ledger_back(self, away_s: float) -> None:
+        """The ledger is reachable again."""
+        notify(self._sinks, LedgerBack(at_ms=self._clock.unix_ms(), replica=self._replica, away_s=away_s))
 
-    def limited(self, what: str, reason: str) -> None:
-        """The ledger refuses a part of the work."""
+    def ledger_limited(self, what: str, reason: str) -> None:
+        """Redis denies a permission."""
         event = LedgerLimited(at_ms=self._clock.unix_ms(), replica=self._replica, what=what, reason=reason)
-        announce(self._sinks, event)
+        notify(self._sinks, event)
 
-    def heard(self, circuit: str, heard: Reconciliation) -> None:
-        """The fleet's belief of a circuit changed."""
-        before, after = heard.before, heard.after
+    def circuit_changed(self, circuit: str, result: Reconciliation) -> None:
+        """The fleet's state of a circuit changed."""
+        before, after = result.before, result.after
         if before is None or after is None:
             return
         if before.override != after.override:
-            announce(self._sinks, _override_changed(circuit, after))
+            notify(self._sinks, _override_changed(circuit, after))
         if before.state is CLOSED and after.state is CLOSED:
             return
-        announce(
+        notify(
             self._sinks,
             CircuitChanged(
                 at_ms=after.changed_at_ms,
@@ -61,14 +61,14 @@ class EventPublisher:
             ),
         )
 
-    def overlay(self, view: View) -> None:
-        """A replica that refuses by itself what the fleet lets pass says so, once; and when that has ended."""
-        overlaid = view.is_tripped_locally()
-        if overlaid == (view.name in self._overlaid):
+    def local_trip_changed(self, view: View) -> None:
+        """Publishes when this replica begins or ends refusing calls locally while the fleet's circuit is closed."""
+        tripped = view.is_tripped_locally()
+        if tripped == (view.name in self._locally_tripped):
             return
-        self._overlaid ^= {view.name}
-        own = view.local()
-        announce(
+        self._locally_tripped ^= {view.name}
+        local = view.local()
+        notify(
             self._sinks,
             CircuitChanged(
                 at_ms=self._clock.unix_ms(),
@@ -77,22 +77,22 @@ class EventPublisher:
                 scope="replica",
                 previous_epoch=view.fleet.epoch,
                 epoch=view.fleet.epoch,
-                from_state=CLOSED if overlaid else OPEN,
-                to_state=own.state if overlaid else CLOSED,
-                reason=own.reason,
+                from_state=CLOSED if tripped else OPEN,
+                to_state=local.state if tripped else CLOSED,
+                reason=local.reason,
                 by=self._replica,
             ),
         )
 
 
 def _override_changed(circuit: str, after: Snapshot) -> OverrideChanged:
-    word = after.override
+    override = after.override
     return OverrideChanged(
         at_ms=after.changed_at_ms,
         circuit=circuit,
-        mode=word.mode if word else None,
+        mode=override.mode if override else None,
         epoch=after.epoch,
-        reason=word.reason if word else after.reason,
-        by=word.by if word else "",
-        until_ms=word.until_ms if word else None,
+        reason=override.reason if override else after.reason,
+        by=override.by if override else "",
+        until_ms=override.until_ms if override else None,
     )

@@ -1,4 +1,4 @@
-"""Heartbeats: a replica reports that it is alive, and learns how many replicas share the load on Redis."""
+"""Heartbeats: a replica reports that it is alive, and receives the number of live replicas, which sets its pace."""
 
 from __future__ import annotations
 
@@ -8,63 +8,63 @@ from collections.abc import Callable
 
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.denied_permissions import HEARTBEAT
 from ha_rag.ledger.sync.pace import Pace
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.views import Views
 
 LIFE_BEATS = 5
-"""For so many intervals a heartbeat counts."""
+"""A heartbeat is valid for this many intervals."""
 
 
 class HeartbeatSender:
     """One replica's heartbeats, on one event loop.
 
-    `body`: what it says of itself, as JSON text. `busy`: how many circuits it reports on.
+    `body`: what it says of itself, as JSON text. `active_circuits`.
     """
 
     def __init__(
         self,
-        contact: Contact,
+        session: LedgerSession,
         background: BackgroundTasks,
         views: Views,
         *,
         body: Callable[[], str],
-        busy: Callable[[], int],
+        active_circuits: Callable[[], int],
     ) -> None:
-        self._contact = contact
+        self._session = session
         self._background = background
         self._views = views
         self._body = body
-        self._busy = busy
+        self._active_circuits = active_circuits
         self._beating = asyncio.Lock()
 
     async def round(self) -> None:
-        """Waits for the interval, and beats."""
-        await asyncio.sleep(self._contact.pace.beat_s * random.uniform(0.9, 1.1))
+        """Waits for the heartbeat interval, then sends a heartbeat."""
+        await asyncio.sleep(self._session.pace.beat_s * random.uniform(0.9, 1.1))
         await self.beat()
 
     async def beat(self) -> None:
-        """Says that this replica lives. Raises LedgerError."""
-        contact = self._contact
+        """Sends a heartbeat. Raises LedgerError."""
+        session = self._session
         names = [view.name for view in self._views.shared()]
-        life_ms = int(contact.pace.beat_s * 1000 * LIFE_BEATS)
+        life_ms = int(session.pace.beat_s * 1000 * LIFE_BEATS)
         try:
             async with self._beating:
                 if not self._background.is_open:
                     return
-                with contact.limits.trying(HEARTBEAT):
-                    replicas = await contact.ledger.beat(contact.incarnation, self._body(), names, life_ms)
+                with session.denied_permissions.checked(HEARTBEAT):
+                    replicas = await session.ledger.beat(session.incarnation, self._body(), names, life_ms)
         except LedgerUnavailableError as error:
-            contact.lost(error)
+            session.on_unavailable(error)
             raise
-        contact.pace = Pace(max(1, replicas), max(1, self._busy()))
+        session.pace = Pace(max(1, replicas), max(1, self._active_circuits()))
         for view in self._views.all():
-            view.spread(contact.pace.spread_s)
-        if not names:  # nothing is polled then: a beat that is taken is all there is to know the link by
-            contact.answered(None)
+            view.set_spread(session.pace.spread_s)
+        if not names:  # nothing is polled then, so only heartbeats show that the ledger is reachable
+            session.on_available(None)
 
     async def leave(self) -> None:
-        """Takes the replica off the list."""
-        async with self._beating:  # a beat under way would put the replica on the list again
-            await self._contact.ledger.leave(self._contact.incarnation)
+        """Removes the replica from the list."""
+        async with self._beating:  # a heartbeat in flight would add the replica again
+            await self._session.ledger.leave(self._session.incarnation)

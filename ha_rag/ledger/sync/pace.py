@@ -1,5 +1,5 @@
-"""How often a replica talks to the ledger, so that Redis's load grows neither with requests nor without bound with
-replicas: all of them together stay below a fixed number of scripts a second.
+"""How often a replica talks to the ledger. Intervals grow with the fleet, so that all replicas together stay below a
+fixed number of scripts per second, whatever the number of requests.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ import math
 from dataclasses import dataclass
 
 REPORTS_PER_S = 1000.0
-"""Reports, fleet-wide, once the fleet is large enough to need a limit."""
+"""Fleet-wide limit on reports."""
 
 READS_PER_S = 500.0
-"""Polls, heartbeats, and tries to find a lost ledger again or to listen to it: so many of each, fleet-wide."""
+"""Fleet-wide limit on polls, heartbeats, and attempts to reconnect or subscribe (each)."""
 
 LEASES_PER_S = 500.0
-"""Requests for a probe, fleet-wide and for each circuit."""
+"""Fleet-wide limit on lease requests for each circuit."""
 
 POLL_S = 1.0
 BEAT_S = 1.0
 RETRY_S = (0.05, 0.5)
-"""Between these many seconds, by chance, what went wrong is tried again in a small fleet."""
+"""Bounds of the random retry delay in a small fleet, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Pace:
 
     @property
     def retry_s(self) -> tuple[float, float]:
-        """Between these many seconds, by chance, what went wrong is tried again: a herd that does so as fast as one
-        replica may keeps a ledger down that only was too slow.
+        """Bounds of the random retry delay, in seconds.
+
+        Grows with the fleet: fast retries by many replicas could keep an overloaded Redis from recovering.
         """
         mean_s = self.replicas / READS_PER_S
         return max(RETRY_S[0], 0.5 * mean_s), max(RETRY_S[1], 1.5 * mean_s)
@@ -53,12 +54,12 @@ class Pace:
 
     @property
     def spread_s(self) -> float:
-        """Over how long the replicas spread requests that they would all make at once."""
+        """Seconds over which the replicas spread requests that they would otherwise all send at once."""
         return self.replicas / LEASES_PER_S
 
 
-class Burst:
-    """A bucket of tokens: `size` at once, refilled `per_s` a second. Not locked: used on one event loop."""
+class TokenBucket:
+    """A token bucket: holds `size` tokens, refilled at `per_s` per second. Not locked: used on one event loop."""
 
     def __init__(self, size: float = 10.0, per_s: float = 10.0) -> None:
         self._size = size
@@ -66,7 +67,7 @@ class Burst:
         self._tokens, self._at_s = 0.0, -math.inf
 
     def take(self, now_s: float, slower: float = 1.0) -> bool:
-        """Takes a token if there is one. `slower`: by how much size and refill shrink in a large fleet."""
+        """Takes a token; returns whether there was one. `slower`: divides size and refill rate in a large fleet."""
         refill = (now_s - self._at_s) * self._per_s / slower
         self._tokens, self._at_s = min(max(1.0, self._size / slower), self._tokens + refill), now_s
         if self._tokens < 1:

@@ -1,4 +1,4 @@
-"""Probing: the ledger is asked for the probes that calls want, and told how they ended."""
+"""Probing: requests probe leases from the ledger, and reports how probes ended."""
 
 from __future__ import annotations
 
@@ -10,92 +10,93 @@ from collections.abc import Iterable
 from ha_rag.circuit.reply import Reply
 from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.pace import RETRY_S
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from ha_rag.messages import Outcome
 
 
 class Probing:
-    """One replica's leases. Used on one event loop, but for what says otherwise."""
+    """One replica's probe leases. Used on one event loop, except where noted."""
 
-    def __init__(self, contact: Contact, background: BackgroundTasks) -> None:
-        self._contact = contact
+    def __init__(self, session: LedgerSession, background: BackgroundTasks) -> None:
+        self._session = session
         self._background = background
-        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._requests: dict[str, asyncio.Task[None]] = {}
         self._orphaned: set[str] = set()
-        """Circuits whose request was under way at the last look, without anybody being at work on it."""
+        """Circuits with an open request but no task that runs it, as of the last check."""
         self._settling: set[asyncio.Task[None]] = set()
 
-    # ---- asking -----------------------------------------------------------------------------------------------------
+    # ---- requesting -------------------------------------------------------------------------------------------------
 
-    def ask(self, view: View) -> asyncio.Future[None] | None:
-        """Asks for a probe, once, shielded from whoever asks. A future that is done when the answer is in.
+    def request_lease(self, view: View) -> asyncio.Future[None] | None:
+        """Requests a lease. Returns the task that does so, which a cancelled caller does not cancel.
 
-        Only on the loop itself; None elsewhere, or where there is no loop: the answer then waits for the next call.
+        Returns None when called outside the loop, or without one: the grant then waits for a later call.
         """
         if self._background.here:
-            return self._begin(view)
-        if not self._background.soon(lambda: self._begin(view)):
-            view.lease_answered(None, "", self._contact.now_s())
+            return self._start_request(view)
+        if not self._background.soon(lambda: self._start_request(view)):
+            view.lease_answered(None, "", self._session.now_s())
         return None
 
-    def asked(self, view: View) -> asyncio.Future[None] | None:
-        """The request that is under way, for a call that comes meanwhile; None where there is none."""
-        return self._under_way(view) if self._background.here else None
+    def pending_request(self, view: View) -> asyncio.Future[None] | None:
+        """The running request, if this is called on the loop and there is one."""
+        return self._running_request(view) if self._background.here else None
 
-    def _under_way(self, view: View) -> asyncio.Task[None] | None:
-        task = self._asked.get(view.name)
+    def _running_request(self, view: View) -> asyncio.Task[None] | None:
+        task = self._requests.get(view.name)
         return task if task is not None and not task.done() else None
 
-    def ask_without_caller(self, view: View) -> None:
-        """Asks although no call wants to probe, to see whether the ledger takes verbs again."""
+    def request_lease_without_call(self, view: View) -> None:
+        """Requests a lease without a waiting call, to find out whether the ledger accepts verbs again."""
         if view.begin_lease_request():
-            self._begin(view)
+            self._start_request(view)
 
-    def mend(self, view: View) -> None:
-        """Ends a request that a call began and never made, once two looks have seen it: a signal whose handler raises
-        may strike between the two, and the replica would never ask again.
+    def reset_orphaned_request(self, view: View) -> None:
+        """Ends a request that a call marked as begun but never started, once two checks in a row have seen it.
+
+        A signal handler that raises between the two steps causes this; the replica would never request a lease again.
         """
-        if view.gate.wait_for_answer(0) or self._under_way(view):
+        if view.gate.wait_for_answer(0) or self._running_request(view):
             self._orphaned.discard(view.name)
         elif view.name in self._orphaned:
-            view.lease_answered(None, "", self._contact.now_s())
+            view.lease_answered(None, "", self._session.now_s())
         else:
             self._orphaned.add(view.name)
 
-    def _begin(self, view: View) -> asyncio.Task[None]:
-        task = self._asked[view.name] = self._background.run(self._lease(view))
+    def _start_request(self, view: View) -> asyncio.Task[None]:
+        task = self._requests[view.name] = self._background.run(self._lease(view))
         return task
 
     async def _lease(self, view: View) -> None:
-        contact = self._contact
-        token, asked_s = uuid.uuid4().hex, contact.now_s()
+        session = self._session
+        token, asked_s = uuid.uuid4().hex, session.now_s()
         reply: Reply | None = None
-        perhaps: Grant | None = None
+        possible_grant: Grant | None = None
         try:
-            reply = await contact.ledger.lease(view.name, view.terms, contact.incarnation, view.fleet.epoch, token)
+            reply = await session.ledger.lease(view.name, view.terms, session.incarnation, view.fleet.epoch, token)
             if reply.granted:
-                contact.taken(view, reply)
+                session.on_accepted(view, reply)
             else:
-                contact.read(view, reply)  # a refusal writes nothing: no proof that what must be written is taken
+                session.on_read(view, reply)  # a refused lease writes nothing, so it does not prove that writes work
         except LedgerError as error:
-            contact.not_taken(view, error)
-            if isinstance(error, LedgerUnavailableError):  # granted, it would take a place for a whole lease
-                perhaps = Grant(token, asked_s + view.terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
+            session.on_failed(view, error)
+            if isinstance(error, LedgerUnavailableError):  # it may have been granted, and would block others
+                possible_grant = Grant(token, asked_s + view.terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
         finally:
-            unused = view.lease_answered(reply, token, asked_s) or perhaps
+            unused = view.lease_answered(reply, token, asked_s) or possible_grant
         if unused is not None:
-            self._settle_soon(view, unused, Outcome.CANCELLED)
+            self._start_settling(view, unused, Outcome.CANCELLED)
 
     # ---- settling ---------------------------------------------------------------------------------------------------
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> None:
-        """Ends a probe that the ledger granted, also while the sync says goodbye. Safe from any thread."""
-        self._background.soon(lambda: self._settle_soon(view, grant, outcome, throttled_ms, took_ms), last=True)
+        """Reports a granted probe's outcome, also while the sync stops. Safe from any thread."""
+        self._background.soon(lambda: self._start_settling(view, grant, outcome, throttled_ms, took_ms), last=True)
 
-    def _settle_soon(
+    def _start_settling(
         self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0
     ) -> asyncio.Task[None]:
         task = self._background.run(self._settle(view, grant, outcome, throttled_ms, took_ms))
@@ -106,14 +107,14 @@ class Probing:
     async def _settle(
         self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0
     ) -> None:
-        """Tries until the lease has ended by itself: a probe's word must not be lost to one lost packet or failover."""
-        contact = self._contact
-        while contact.now_s() < grant.until_s:
+        """Retries until the lease expires, so that a lost packet or a failover does not lose a probe's outcome."""
+        session = self._session
+        while session.now_s() < grant.until_s:
             try:
-                reply = await contact.ledger.settle(
+                reply = await session.ledger.settle(
                     view.name,
                     view.terms,
-                    contact.incarnation,
+                    session.incarnation,
                     grant.token,
                     outcome,
                     throttled_ms,
@@ -121,36 +122,36 @@ class Probing:
                     took_ms,
                 )
             except LedgerError as error:
-                contact.not_taken(view, error)
-                # Places that are given back can wait; there may be as many of those as replicas.
-                given_back = outcome is Outcome.CANCELLED
-                await asyncio.sleep(contact.retry_s() if given_back else random.uniform(*RETRY_S))
+                session.on_failed(view, error)
+                # Returned leases can wait: every replica may have one.
+                is_return = outcome is Outcome.CANCELLED
+                await asyncio.sleep(session.retry_s() if is_return else random.uniform(*RETRY_S))
             else:
-                contact.taken(view, reply)
+                session.on_accepted(view, reply)
                 return
 
-    # ---- giving back ------------------------------------------------------------------------------------------------
+    # ---- returning --------------------------------------------------------------------------------------------------
 
     def return_unused(self, view: View) -> None:
-        """Gives back a grant that no call came for in time, and asks for a fresh one if one may still come."""
+        """Returns a grant that no call used in time, and requests a fresh one if a call may still come."""
         if (grant := view.stale_grant()) is None:
             return
-        given_back = self._settle_soon(view, grant, Outcome.CANCELLED)
+        returned = self._start_settling(view, grant, Outcome.CANCELLED)
         if view.begin_renewal():
-            self._asked[view.name] = self._background.run(self._lease_after(given_back, view))
+            self._requests[view.name] = self._background.run(self._lease_after(returned, view))
 
-    async def _lease_after(self, given_back: asyncio.Task[None], view: View) -> None:
-        await asyncio.wait({given_back})
+    async def _lease_after(self, returned: asyncio.Task[None], view: View) -> None:
+        await asyncio.wait({returned})
         if self._background.is_open:
             await self._lease(view)
 
     def return_all(self, views: Iterable[View]) -> None:
-        """Gives back every grant."""
+        """Returns every unused grant."""
         for view in views:
             if (grant := view.drop_grant()) is not None:
-                self._settle_soon(view, grant, Outcome.CANCELLED)
+                self._start_settling(view, grant, Outcome.CANCELLED)
 
     async def all_settled(self) -> None:
-        """Waits until each probe's word has arrived, also those that come meanwhile."""
+        """Waits until all outcomes have been reported, including those added meanwhile."""
         while self._settling:
             await asyncio.wait(self._settling)

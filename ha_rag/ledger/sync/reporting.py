@@ -1,4 +1,4 @@
-"""Reporting: what calls ended in goes to the ledger, in one batch a circuit: now and then, or at once on a failure."""
+"""Reporting: sends outcomes to the ledger, one batch per circuit, at intervals or at once after a failure."""
 
 from __future__ import annotations
 
@@ -9,93 +9,93 @@ import random
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import LedgerError
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
-from ha_rag.ledger.sync.pace import Burst
+from ha_rag.ledger.sync.pace import TokenBucket
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.view import View
 
-BUSY_S, BUSY_INTERVALS = 2.0, 2
-"""A circuit reported on within this time, or so many of its intervals, counts as one that will be reported on again."""
+ACTIVE_S, ACTIVE_INTERVALS = 2.0, 2
+"""A circuit is active if it was reported on within this many seconds, or this many of its intervals."""
 
 BURST_S = 0.1
-"""Between two failures that are told at once, where the fleet is small."""
+"""Seconds between two immediate reports in a small fleet, once the token bucket is empty."""
 
 
 class Reporting:
-    """One replica's reports, one at a time for each circuit. Used on one event loop, but for `soon`."""
+    """One replica's reports, one at a time for each circuit. Used on one event loop, except `report_soon`."""
 
-    def __init__(self, contact: Contact, background: BackgroundTasks) -> None:
-        self._contact = contact
+    def __init__(self, session: LedgerSession, background: BackgroundTasks) -> None:
+        self._session = session
         self._background = background
-        self._bursts: dict[str, Burst] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._reported_s: dict[View, float] = {}
-        self._about_to: set[str] = set()
-        self._under_way: dict[str, asyncio.Event] = {}
-        """Circuit -> what is set when its report has ended."""
+        self._scheduled: set[str] = set()
+        self._in_flight: dict[str, asyncio.Event] = {}
+        """Circuit -> event that is set when its report has ended."""
         self._again: set[str] = set()
 
-    def soon(self, view: View) -> None:
-        """Reports a failure without waiting for the interval, as far as the bucket of 10 allows. From any thread."""
-        self._background.soon(lambda: self._at_once(view))
+    def report_soon(self, view: View) -> None:
+        """Reports without waiting for the interval, within the token bucket's limit. Safe from any thread."""
+        self._background.soon(lambda: self._report_now(view))
 
-    def _at_once(self, view: View) -> None:
-        if view.name in self._about_to:
-            return  # that report has not been put together yet, and will hold this failure too
-        if view.name in self._under_way:
+    def _report_now(self, view: View) -> None:
+        if view.name in self._scheduled:
+            return  # that batch has not been built yet and will include this failure
+        if view.name in self._in_flight:
             self._again.add(view.name)
             return
-        slower = self._contact.pace.report_s(BURST_S) / BURST_S
-        if self._bursts.setdefault(view.name, Burst()).take(self._contact.now_s(), slower):
-            self._about_to.add(view.name)
+        slower = self._session.pace.report_s(BURST_S) / BURST_S
+        if self._buckets.setdefault(view.name, TokenBucket()).take(self._session.now_s(), slower):
+            self._scheduled.add(view.name)
             self._background.run(self.report(view))
 
-    def if_due(self, view: View) -> None:
-        """Reports what there is, where the interval is over."""
+    def report_if_due(self, view: View) -> None:
+        """Reports if the interval has passed and there is something to report."""
         due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
-        due = due_s <= self._contact.now_s()
-        if due and view.has_news and self._contact.link.up and view.name not in self._under_way:
+        due = due_s <= self._session.now_s()
+        if due and view.has_report and self._session.link.up and view.name not in self._in_flight:
             self._background.run(self.report(view))
 
     def _interval_s(self, view: View) -> float:
-        return self._contact.pace.report_s(view.policy.flush_interval_s)
+        return self._session.pace.report_s(view.policy.flush_interval_s)
 
-    def busy(self) -> int:
-        """How many circuits were reported on lately: those that rest cost Redis nothing, and need no share of it."""
-        now_s = self._contact.now_s()
-        return sum(now_s - at_s <= self._busy_s(view) for view, at_s in self._reported_s.items())
+    def active_circuits(self) -> int:
+        """Number of circuits reported on recently; only these share the fleet's limit on reports."""
+        now_s = self._session.now_s()
+        return sum(now_s - at_s <= self._active_for_s(view) for view, at_s in self._reported_s.items())
 
-    def _busy_s(self, view: View) -> float:
-        # Looked back over less than an interval, circuits that only wait for their turn would seem to rest.
-        return max(BUSY_S, BUSY_INTERVALS * self._interval_s(view))
+    def _active_for_s(self, view: View) -> float:
+        # With less than an interval, circuits that only wait for their next report would seem inactive.
+        return max(ACTIVE_S, ACTIVE_INTERVALS * self._interval_s(view))
 
-    async def report_rest(self, view: View) -> None:
-        """Sends all there is, after the report that is under way: what a replica does before it leaves."""
-        if view.name in self._under_way:
-            await self._under_way[view.name].wait()
+    async def report_remaining(self, view: View) -> None:
+        """Sends everything left, after the report in flight; used when a replica stops."""
+        if view.name in self._in_flight:
+            await self._in_flight[view.name].wait()
         await self.report(view)
 
     async def report(self, view: View) -> None:
-        """Sends one batch, if there is anything to report; afterwards what has come up meanwhile."""
-        self._about_to.discard(view.name)
-        ledger_now_ms = self._contact.link.ledger_now_ms()
-        if ledger_now_ms is None or view.name in self._under_way:
+        """Sends one batch, if there is anything to report, then what was requested meanwhile."""
+        self._scheduled.discard(view.name)
+        ledger_now_ms = self._session.link.ledger_now_ms()
+        if ledger_now_ms is None or view.name in self._in_flight:
             return
         batch = view.batch(ledger_now_ms)
         if batch is None:
             return
-        ended = self._under_way[view.name] = asyncio.Event()
+        ended = self._in_flight[view.name] = asyncio.Event()
         try:
-            reply = await self._contact.ledger.record(view.name, view.terms, batch, random.random())
+            reply = await self._session.ledger.record(view.name, view.terms, batch, random.random())
         except LedgerError as error:
-            self._contact.not_taken(view, error)
+            self._session.on_failed(view, error)
             return
         finally:
-            del self._under_way[view.name]
+            del self._in_flight[view.name]
             ended.set()
-            self._reported_s[view] = self._contact.now_s()
-        view.batch_taken(batch)
-        self._contact.taken(view, reply)
+            self._reported_s[view] = self._session.now_s()
+        view.batch_acknowledged(batch)
+        self._session.on_accepted(view, reply)
         if batch.failing and reply.snapshot.state is CircuitState.CLOSED:
-            view.judged(batch)
+            view.batch_evaluated(batch)
         if view.name in self._again:
             self._again.discard(view.name)
-            self._at_once(view)
+            self._report_now(view)

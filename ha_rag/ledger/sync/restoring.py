@@ -1,32 +1,32 @@
-"""Restoring: a ledger that lost its memory is told what a replica remembers of each circuit."""
+"""Restoring: restores circuits in a ledger that lost its data, from this replica's cached state."""
 
 from __future__ import annotations
 
 from ha_rag.errors import LedgerError
-from ha_rag.ledger.sync.contact import Contact
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.view import View
 
 
 class Restoring:
-    """One lesson at a time for each circuit. Used on one event loop."""
+    """Runs at most one restore at a time for each circuit. Used on one event loop."""
 
-    def __init__(self, contact: Contact) -> None:
-        self._contact = contact
+    def __init__(self, session: LedgerSession) -> None:
+        self._session = session
         self._under_way: set[str] = set()
 
     async def restore(self, view: View) -> None:
-        """Tells it; the ledger takes what it does not know better."""
-        contact = self._contact
-        ledger_now_ms = contact.link.ledger_now_ms()
+        """Sends this replica's cached state; the ledger ignores it if its own is newer."""
+        session = self._session
+        ledger_now_ms = session.link.ledger_now_ms()
         if view.name in self._under_way or ledger_now_ms is None:
             return
         self._under_way.add(view.name)
         try:
-            belief = view.restore_point(ledger_now_ms)
-            reply = await contact.ledger.restore(view.name, view.terms, contact.incarnation, belief)
+            point = view.restore_point(ledger_now_ms)
+            reply = await session.ledger.restore(view.name, view.terms, session.incarnation, point)
         except LedgerError as error:
-            contact.not_taken(view, error)
+            session.on_failed(view, error)
         else:
-            contact.taken(view, reply)
+            session.on_accepted(view, reply)
         finally:
             self._under_way.discard(view.name)

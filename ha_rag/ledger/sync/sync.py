@@ -1,8 +1,7 @@
-"""Sync: starts and stops what keeps one replica and the ledger in step, and takes what calls want of it.
+"""Sync: keeps one replica in step with the ledger; starts and stops its parts.
 
-Four loops run on one event loop: listening to pushed changes, polling behind them, upkeep (which reports), and
-beating. Probes are asked for and settled beside them, when calls want it. Calls never wait for any of it, but for the
-few that may be the probe of a half-open circuit.
+Four loops run on one event loop: subscription, poll, upkeep (which reports) and heartbeat. Probe leases are requested
+and settled on demand. Calls never wait for any of this, except those that may become the probe of a half-open circuit.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from ha_rag.errors import LedgerError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.contact import Contact
 from ha_rag.ledger.sync.denied_permissions import DeniedPermissions
 from ha_rag.ledger.sync.heartbeat import HeartbeatSender
 from ha_rag.ledger.sync.link import Link
+from ha_rag.ledger.sync.loops import run_forever, run_once
 from ha_rag.ledger.sync.pace import Pace
 from ha_rag.ledger.sync.probing import Probing
 from ha_rag.ledger.sync.reporting import Reporting
 from ha_rag.ledger.sync.restoring import Restoring
-from ha_rag.ledger.sync.rounds import forever, once
+from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.sync.subscription import Subscription
 from ha_rag.ledger.sync.upkeep import Upkeep
 from ha_rag.ledger.view.probe_lease import Grant
@@ -35,13 +34,13 @@ from ha_rag.ledger.view.views import Views
 from ha_rag.messages import Outcome
 
 STOP_S = 0.5
-"""How long the last reports may take when a replica stops."""
+"""Time limit for the last reports when a replica stops."""
 
 
 class Sync:
-    """The link between one replica's views and the ledger. `start` and `stop` on the loop; the rest from any thread.
+    """Connects one replica's views with the ledger. Call `start` and `stop` on the loop, the rest from any thread.
 
-    `body`: what the replica says of itself in each heartbeat, as JSON text.
+    `body`: returns the replica's self-description for its heartbeats, as JSON text.
     """
 
     def __init__(
@@ -56,50 +55,52 @@ class Sync:
         self.ledger = ledger
         self._views = Views()
         self._background = BackgroundTasks()
-        self._contact = Contact(ledger, incarnation, clock, views=self._views, sinks=sinks, forgot=self._restore_soon)
-        self._subscription = Subscription(self._contact, self._background, self._views)
-        self._reporting = Reporting(self._contact, self._background)
-        self._probing = Probing(self._contact, self._background)
-        self._restoring = Restoring(self._contact)
-        self._upkeep = Upkeep(self._contact, self._views, self._reporting, self._probing)
+        self._session = LedgerSession(
+            ledger, incarnation, clock, views=self._views, sinks=sinks, restore=self._restore_soon
+        )
+        self._subscription = Subscription(self._session, self._background, self._views)
+        self._reporting = Reporting(self._session, self._background)
+        self._probing = Probing(self._session, self._background)
+        self._restoring = Restoring(self._session)
+        self._upkeep = Upkeep(self._session, self._views, self._reporting, self._probing)
         self._heartbeat = HeartbeatSender(
-            self._contact, self._background, self._views, body=body, busy=self._reporting.busy
+            self._session, self._background, self._views, body=body, active_circuits=self._reporting.active_circuits
         )
 
-    # ---- what others may see ----------------------------------------------------------------------------------------
+    # ---- status -----------------------------------------------------------------------------------------------------
 
     @property
     def link(self) -> Link:
-        """Whether the ledger can be reached."""
-        return self._contact.link
+        """Whether the ledger is reachable."""
+        return self._session.link
 
     @property
     def pace(self) -> Pace:
-        """How often this replica talks to it."""
-        return self._contact.pace
+        """The intervals of this replica."""
+        return self._session.pace
 
     @property
-    def limits(self) -> DeniedPermissions:
-        """What the ledger refuses beside the verbs of a circuit."""
-        return self._contact.limits
+    def denied_permissions(self) -> DeniedPermissions:
+        """Permissions that Redis denies, apart from the circuits' verbs."""
+        return self._session.denied_permissions
 
     @property
     def unpublished(self) -> int:
-        """Steps whose event or message the ledger refused to pass on."""
-        return self._contact.unpublished
+        """Number of changes whose event or message Redis refused to publish."""
+        return self._session.unpublished
 
-    # ---- life -------------------------------------------------------------------------------------------------------
+    # ---- lifecycle --------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Looks once, so that the first call already knows, and goes on in the background. Never fails."""
+        """Reads all circuits once, so that the first call sees their state, then starts the loops. Never fails."""
         self._background.open()
-        await once(self._heartbeat.beat)
-        await once(self._subscription.look_at_all)
-        for round_ in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
-            self._background.run(forever(round_, self._contact.retry_s))
+        await run_once(self._heartbeat.beat)
+        await run_once(self._subscription.read_all)
+        for step in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
+            self._background.run(run_forever(step, self._session.retry_s))
 
     async def stop(self) -> None:
-        """Sends what is left, gives probes back, takes the replica off the list. Bounded, never fails."""
+        """Sends the last reports, returns leases and removes the replica from the list. Never fails."""
         if not self._background.close():
             return
         try:
@@ -117,56 +118,56 @@ class Sync:
             return
         shared = self._views.shared()
         self._probing.return_all(shared)
-        if self.link.ledger_now_ms() is None:  # it leaves before it has heard anything: what it counted needs a time
-            await self._subscription.look_at_all()
-        await asyncio.gather(*map(self._reporting.report_rest, shared))
+        if self.link.ledger_now_ms() is None:  # no reply so far, but reports need the ledger's time
+            await self._subscription.read_all()
+        await asyncio.gather(*map(self._reporting.report_remaining, shared))
         with contextlib.suppress(LedgerError):
             await self._heartbeat.leave()
-        await self._probing.all_settled()  # last, since probes may end meanwhile
+        await self._probing.all_settled()  # last, because probes may still end during the steps above
 
     def _detach_views(self) -> None:
-        """Whoever goes on using a breaker after its registry has been left is alone, and knows it."""
+        """Breakers that are used after their registry was left decide locally."""
         for view in self._views.shared():
-            view.lease_answered(None, "", self._contact.now_s())
-            view.set_away(True)
+            view.lease_answered(None, "", self._session.now_s())
+            view.set_ledger_unreachable(True)
 
-    # ---- what calls and operators want of it ------------------------------------------------------------------------
+    # ---- calls and operators ----------------------------------------------------------------------------------------
 
     def add(self, view: View) -> None:
-        """Keeps one more view in step. Safe from any thread."""
+        """Adds a view to keep in step. Safe from any thread."""
         self._views.add(view)
-        view.spread(self.pace.spread_s)
-        self._background.soon(lambda: self._background.run(self._subscription.look_at(view)))
+        view.set_spread(self.pace.spread_s)
+        self._background.soon(lambda: self._background.run(self._subscription.read_one(view)))
 
     def report_soon(self, view: View) -> None:
         """Reports a failure without waiting for the interval."""
-        self._reporting.soon(view)
+        self._reporting.report_soon(view)
 
-    def ask(self, view: View) -> asyncio.Future[None] | None:
-        """Asks for a probe; see `Probing.ask`."""
-        return self._probing.ask(view)
+    def request_lease(self, view: View) -> asyncio.Future[None] | None:
+        """Requests a probe lease; see `Probing.request_lease`."""
+        return self._probing.request_lease(view)
 
-    def asked(self, view: View) -> asyncio.Future[None] | None:
-        """The request for a probe that is under way, for a call that comes meanwhile; None where there is none."""
-        return self._probing.asked(view)
+    def pending_lease_request(self, view: View) -> asyncio.Future[None] | None:
+        """The running lease request, which another call may await; None if there is none."""
+        return self._probing.pending_request(view)
 
     def settle(self, view: View, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> None:
-        """Ends a probe that the ledger granted. Safe from any thread."""
+        """Reports a granted probe's outcome and ends its lease. Safe from any thread."""
         self._probing.settle(view, grant, outcome, throttled_ms, took_ms)
 
     async def read(self, wanted: Mapping[str, Terms]) -> Mapping[str, Reply]:
-        """Reads circuits, also those of others. No replica knows less than it shows: its own views hear it, too."""
+        """Reads circuits, including those this replica does not use; updates its own views with the result."""
         replies = await self.ledger.read(wanted)
         for name, reply in replies.items():
             view = self._views.get(name)
             if view is not None and view.scope == "fleet":
-                self._contact.read(view, reply)
+                self._session.on_read(view, reply)
         return replies
 
     async def override(self, view: View, verb: Callable[[Ledger], Awaitable[Reply]]) -> Reply:
-        """Takes an operator's word to the ledger. Raises LedgerError: nobody may believe what did not happen."""
+        """Sets or ends an operator's override in the ledger. Raises LedgerError if it was not applied."""
         reply = await verb(self.ledger)
-        self._contact.taken(view, reply)
+        self._session.on_accepted(view, reply)
         return reply
 
     def _restore_soon(self, view: View) -> None:

@@ -1,7 +1,7 @@
--- The clock: the only place that asks Redis for the time, or that gives a key an end. Tests put another in its place.
---   now_ms()            ms since 1970 by this Redis
---   left_ms(key)        ms until the key ends; 0 where it is gone, -1 where it has no end
---   end_in(key, ms)     the key ends in ms; 0 or less: at once
+-- The clock: the only file that reads Redis's time or sets a TTL. Tests replace it.
+--   now_ms()            Redis's time, Unix ms
+--   left_ms(key)        the key's TTL in ms; 0 if it does not exist, -1 if it has none
+--   end_in(key, ms)     sets the key's TTL; 0 or less deletes it
 local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

@@ -1,10 +1,10 @@
--- CallCounter a batch into a closed circuit, and judging what the window then says.
+-- Adds a batch to a closed circuit's window, and decides whether the circuit opens.
 local SWEEP_EVERY = 100
 
-local function throttle_ms(asked_ms, terms) return math.min(asked_ms, terms.throttle_max_ms) end
+local function throttle_ms(requested_ms, terms) return math.min(requested_ms, terms.throttle_max_ms) end
 
--- What is left of the rest that the service asked for: the time since then counts.
-local function asked_ms(c, terms, now, b)
+-- Remaining time of the pause that the service asked for (429 or Retry-After), in ms.
+local function throttle_left_ms(c, terms, now, b)
   if b.throttled_ms <= 0 or b.throttled_epoch ~= c.epoch then return 0 end
   local at = b.throttled_at_ms > 0 and math.min(b.throttled_at_ms, now) or now
   return math.max(0, at + throttle_ms(b.throttled_ms, terms) - now)
@@ -16,18 +16,18 @@ local function numbers(first, last)
   return unpack(list)
 end
 
-local function forget_old_buckets(c, terms, now)
+local function prune_buckets(c, terms, now)
   for field, bucket in pairs(c.window) do
     local times = bucket.width == terms.bucket_ms and 1 or 2
-    if not live(bucket, now, terms.window_ms * times) then queue(c, 'HDEL', c.keys.window, field) end
+    if not in_window(bucket, now, terms.window_ms * times) then queue(c, 'HDEL', c.keys.window, field) end
   end
 end
 
--- Whether outcomes stamped `at` were young enough to be added. A stamp from the future is taken as now.
+-- Adds outcomes stamped `at`, unless they are older than the window; returns whether it did. A future stamp counts as now.
 local function add(c, terms, now, at, ok, failed, slow)
   local number = math.floor(math.min(at, now) / terms.bucket_ms)
   local bucket = { width = terms.bucket_ms, number = number, ok = 0, failed = 0, slow = 0 }
-  if not live(bucket, now, terms.window_ms) then return false end
+  if not in_window(bucket, now, terms.window_ms) then return false end
   local field = whole(terms.bucket_ms) .. ':' .. whole(number)
   bucket = c.window[field] or bucket
   bucket.ok, bucket.failed, bucket.slow = bucket.ok + ok, bucket.failed + failed, bucket.slow + slow
@@ -48,13 +48,15 @@ local function vote(c, now, name, until_ms)
   end
 end
 
-local function forget_old_votes(c, now)
+local function prune_votes(c, now)
   for name, until_ms in pairs(c.voters) do
     if until_ms <= now then vote(c, now, name, nil) end
   end
 end
 
--- What a replica counted a window ago cannot be counted again: its outcomes are too old by now.
+-- Remembers the batch number against duplicates. Every SWEEP_EVERY-th batch prunes replicas that stopped reporting: two
+-- windows later their outcomes are too old to be counted again.
+-- Kept as "<number>:s:<at_ms>", by replicas of 0.1.0 as "<number>:<at_ms>".
 local function remember_batch(c, terms, now, b)
   if b.number % SWEEP_EVERY == 0 then
     for replica, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
@@ -62,23 +64,23 @@ local function remember_batch(c, terms, now, b)
       if at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
     end
   end
-  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':' .. whole(now))
+  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':s:' .. whole(now))
   queue_end(c, c.keys.batches, 2 * terms.window_ms)
 end
 
--- What the batch holds of the last bucket, if it was new (else nil); then its tallies, from ARGV[first] on, are in the
--- window and its votes are cast.
+-- Adds the batch's tallies, which begin at ARGV[first], to the window and updates its votes. Returns the outcomes of the
+-- last bucket width, or nil for a duplicate batch.
 local function count_batch(c, terms, now, b, first)
   local seen = redis.call('HGET', c.keys.batches, b.replica)
   if #c.events == 0 and seen and b.number <= tonumber(seen:match('^%d+')) then return nil end
-  forget_old_buckets(c, terms, now)
-  forget_old_votes(c, now)
+  prune_buckets(c, terms, now)
+  prune_votes(c, now)
   local current, recent = false, { any = false, ok = 0, failed = 0, slow = 0, overdue = 0 }
   for i = first, #ARGV, 6 do
     if tonumber(ARGV[i]) == c.epoch then
       local at, ok, failed, slow, overdue = numbers(i + 1, i + 5)
       current = add(c, terms, now, at, ok, failed, slow) or current
-      -- However old, since what was counted once must be taken back once.
+      -- At any age: a call that was added as overdue must be subtracted again.
       recent.overdue = recent.overdue + overdue
       if now - at < terms.bucket_ms then
         recent = { any = true, ok = recent.ok + ok, failed = recent.failed + failed, slow = recent.slow + slow,
@@ -87,31 +89,31 @@ local function count_batch(c, terms, now, b, first)
     end
   end
   if current then vote(c, now, b.replica, b.failing and now + terms.window_ms or nil) end
-  local asked = asked_ms(c, terms, now, b)
-  if asked > 0 then vote(c, now, '!' .. b.replica, now + asked) end
+  local open_for_ms = throttle_left_ms(c, terms, now, b)
+  if open_for_ms > 0 then vote(c, now, '!' .. b.replica, now + open_for_ms) end
   remember_batch(c, terms, now, b)
   return recent
 end
 
--- How many replicas see failures, and how many were asked for a rest (their votes are marked "!").
+-- Number of replicas that see failures, and of those that were throttled (their votes begin with "!").
 local function votes(c)
-  local seen, rested = 0, 0
+  local seen, throttled = 0, 0
   for name in pairs(c.voters) do
-    if name:sub(1, 1) == '!' then rested = rested + 1 else seen = seen + 1 end
+    if name:sub(1, 1) == '!' then throttled = throttled + 1 else seen = seen + 1 end
   end
-  return seen, rested
+  return seen, throttled
 end
 
--- Trigger, open time in ms, step, reason and counts, where the circuit should open; nil where it should not. `streak`: why
--- a streak opens it, or nil.
+-- Returns trigger, open time in ms, open count step, reason and counts if the circuit must open, else nil. `streak`: why a
+-- streak opens it, or nil.
 local function judge(c, terms, now, b, jitter, streak)
-  local counts, seen, rested = total(c, terms, now), votes(c)
-  local asked = asked_ms(c, terms, now, b)
-  if asked > 0 and rested >= terms.quorum then
-    return 'service asked for a rest', asked, 0, ('the service asked for a rest of %.0f ms'):format(asked), counts
+  local counts, seen, throttled = total(c, terms, now), votes(c)
+  local open_for_ms = throttle_left_ms(c, terms, now, b)
+  if open_for_ms > 0 and throttled >= terms.quorum then
+    return 'service asked for a rest', open_for_ms, 0, ('the service asked for a rest of %.0f ms'):format(open_for_ms), counts
   end
   if now < c.judges_from_ms or (terms.quorum > 1 and seen < terms.quorum) then return nil end
-  local samples, open_ms = counts.samples, grown_rest_ms(c, terms, now, jitter)
+  local samples, open_ms = counts.samples, next_open_ms(c, terms, now, jitter)
   if samples > 0 and samples >= terms.min_samples
     and (counts.failed / samples >= terms.failure_threshold or counts.slow / samples >= terms.slow_threshold) then
     local reason = ('%.0f of %.0f failed, %.0f slow'):format(counts.failed, samples, counts.slow)
@@ -120,7 +122,7 @@ local function judge(c, terms, now, b, jitter, streak)
   if streak then return 'streak', open_ms, 1, streak, counts end
 end
 
--- Shadow mode says so once for each rest that it would have taken.
+-- In shadow mode: adds one event for each open time that would have started.
 local function would_open(c, now, open_ms, reason, by, counts)
   if now < c.would_open_at_ms then return end
   c.would_open_at_ms, c.dirty = now + open_ms, true
