@@ -27,7 +27,7 @@ from benchmarks.peer_laws import PEERS, openings
 from benchmarks.reported_calls import ReportedCalls
 from benchmarks.simulated_calls import Call, Fault, Latency, Numbers, calls, lognormal
 from benchmarks.virtual_fleet import OURS, VERSION_0_1_0, VirtualFleet
-from ha_rag.circuit.latency import WARM
+from ha_rag.circuit.latency import MIN_CALLS
 from ha_rag.circuit.transitions import Trigger
 
 FLEETS = {"ha_rag": OURS, "ha_rag 0.1.0": VERSION_0_1_0}
@@ -74,7 +74,7 @@ def outage(seed: int, fault: Fault, rate: float, runs: int) -> dict[str, list[No
     """Each law's answer to the same outages, one for each run."""
     rng = seeded(seed, "outage", fault.title, rate)
     found: dict[str, list[Noticed]] = {law: [] for law in (*FLEETS, *PEERS)}
-    learnt_s = max(FLEET_PAST_S, 1.5 * WARM * REPLICAS / rate)  # the replicas know the usual latency
+    learnt_s = max(FLEET_PAST_S, 1.5 * MIN_CALLS * REPLICAS / rate)  # the replicas know the usual latency
     past_s = max(PAST_S, learnt_s)
     wait_s = 12.0 if rate >= 20 else 60.0 / math.sqrt(rate)
     for _ in range(runs):

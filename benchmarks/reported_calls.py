@@ -17,7 +17,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Circuit, CircuitState, Counts
 from ha_rag.circuit.terms import Terms
-from ha_rag.ledger.sync.pace import Burst
+from ha_rag.ledger.sync.pace import TokenBucket
 
 
 class _Reporter:
@@ -27,7 +27,7 @@ class _Reporter:
         self.name = name
         self.ok = self.failed = self.number = 0
         self.reported_s = 0.0
-        self.burst = Burst()
+        self.burst = TokenBucket()
 
 
 class ReportedCalls:
@@ -61,10 +61,10 @@ class ReportedCalls:
         counts, one.ok, one.failed = Counts(one.ok, one.failed), 0, 0
         one.number, one.reported_s = one.number + 1, now_s
         batch = Batch(one.name, one.number, (Tally(self._circuit.epoch, now_ms, counts),))
-        ruling = rules.record(self._circuit, self._terms, now_ms, batch)
-        self._circuit = ruling.circuit
+        decision = rules.record(self._circuit, self._terms, now_ms, batch)
+        self._circuit = decision.circuit
         if self._circuit.state is not CircuitState.CLOSED:
-            self.triggers.update(event.trigger for event in ruling.events)
+            self.triggers.update(event.trigger for event in decision.events)
             self._rests_until_s = now_s + REST_S
             self._circuit = Circuit()
             for each in self._reporters:

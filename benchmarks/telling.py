@@ -24,7 +24,7 @@ from pathlib import Path
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.replica import build_replica
 from ha_rag.telemetry.logs import JsonLines
-from tests.http.street import Street
+from tests.http.app_client import AppClient
 
 ROUNDS, QUESTIONS = 9, 300
 QUESTION = {"question": "How does a circuit recover?"}
@@ -45,7 +45,7 @@ server.serve_forever()
 """
 
 
-async def cost_us(street: Street) -> float:
+async def cost_us(street: AppClient) -> float:
     """CPU time of this process a question, in microseconds."""
     began_s = time.process_time()
     for _ in range(QUESTIONS):
@@ -64,7 +64,7 @@ async def measured(collector: str) -> Mapping[str, list[float]]:
             "one trace in a hundred": {ENDPOINT: collector, SAMPLER: "parentbased_traceidratio", SHARE: "0.01"},
         }.items():
             os.environ.update(variables)
-            streets[name] = Street((await stack.enter_async_context(build_replica(settings).running())).app)
+            streets[name] = AppClient((await stack.enter_async_context(build_replica(settings).running())).app)
         took: dict[str, list[float]] = {"nothing": [], "a line in the log": []}
         took |= {f"a line and {name}": [] for name in list(streets)[1:]}
         for _ in range(ROUNDS):

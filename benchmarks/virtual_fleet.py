@@ -17,13 +17,13 @@ from functools import partial
 from benchmarks.simulated_calls import Call
 from ha_rag.circuit import rules
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.rules import Batch, Ruling, Tally
+from ha_rag.circuit.rules import Batch, Decision, Tally
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, CircuitState, Counts
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import ManualClock
-from ha_rag.ledger.sync.pace import Burst
-from ha_rag.ledger.sync.upkeep import TIDY_S
+from ha_rag.ledger.sync.pace import TokenBucket
+from ha_rag.ledger.sync.upkeep import TICK_S
 from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
@@ -69,7 +69,7 @@ class VirtualFleet:
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._number = itertools.count()
         for n, one in enumerate(self._replicas):
-            self._at(n * TIDY_S / replicas, partial(self._tick, one))
+            self._at(n * TICK_S / replicas, partial(self._tick, one))
 
     @property
     def terms(self) -> Terms:
@@ -90,8 +90,8 @@ class VirtualFleet:
         for n in range(terms.probe_successes):
             token = f"probe {now_ms} {n}"
             self.circuit = rules.lease(self.circuit, terms, now_ms, replica, 0, token).circuit
-            ruling = rules.settle(self.circuit, terms, now_ms, replica, token, Outcome.OK, took_ms=50)
-            self.circuit = ruling.circuit
+            decision = rules.settle(self.circuit, terms, now_ms, replica, token, Outcome.OK, took_ms=50)
+            self.circuit = decision.circuit
         if not self._hold:
             self.circuit = replace(self.circuit, judges_from_ms=0)
         self._tell_all()
@@ -117,7 +117,7 @@ class VirtualFleet:
 
     def _begin(self, call: Call) -> None:
         one = self._replicas[call.replica]
-        admitted = one.gate.passing or one.gate.consider()
+        admitted = one.gate.passing or one.gate.admit()
         if isinstance(admitted, Refused):
             return
         self.sent.append(call)
@@ -137,10 +137,10 @@ class VirtualFleet:
     def _tick(self, one: _Replica) -> None:
         """A replica's upkeep. It comes a little late each time, as a timer does."""
         now_s = self.clock.now_s
-        self._at(now_s + TIDY_S + 0.001, partial(self._tick, one))
-        if one.view.tidy():
+        self._at(now_s + TICK_S + 0.001, partial(self._tick, one))
+        if one.view.tick():
             self._report_soon(one)
-        elif one.view.has_news and now_s - one.reported_s >= one.view.policy.flush_interval_s:
+        elif one.view.has_report and now_s - one.reported_s >= one.view.policy.flush_interval_s:
             self._report(one)
         self.local_trips += one.has_newly_tripped()
 
@@ -156,16 +156,16 @@ class VirtualFleet:
         if batch is None:
             return
         one.reported_s = self.clock.now_s
-        ruling = rules.record(self.circuit, self.terms, now_ms, batch)
-        one.view.batch_taken(batch)
-        self._take(ruling)
-        one.view.hear(read(self.circuit, self.terms, now_ms))
+        decision = rules.record(self.circuit, self.terms, now_ms, batch)
+        one.view.batch_acknowledged(batch)
+        self._take(decision)
+        one.view.apply_reply(read(self.circuit, self.terms, now_ms))
         if batch.failing and self.circuit.state is CLOSED:
-            one.view.judged(batch)
+            one.view.batch_evaluated(batch)
 
-    def _take(self, ruling: Ruling) -> None:
-        self.circuit = ruling.circuit
-        for event in ruling.events:
+    def _take(self, decision: Decision) -> None:
+        self.circuit = decision.circuit
+        for event in decision.events:
             if event.after is OPEN:
                 self.openings.append(Opening(self.clock.now_s, event.reason))
                 rest_s = (self.circuit.open_until_ms - self._ledger_ms()) / 1000
@@ -175,7 +175,7 @@ class VirtualFleet:
     def _tell_all(self) -> None:
         snapshot = read(self.circuit, self.terms, self._ledger_ms())
         for one in self._replicas:
-            one.view.hear(snapshot)
+            one.view.apply_reply(snapshot)
 
     def _ledger_ms(self) -> int:
         return EPOCH_MS + round(self.clock.now_s * 1000)
@@ -188,9 +188,9 @@ class _Replica:
         self, name: str, policy: CircuitPolicy, clock: ManualClock, timeout_s: float, draw: Callable[[], float]
     ) -> None:
         self.view = View("service", policy, replica=name, clock=clock, timeout_s=timeout_s, draw=draw)
-        self.view.set_away(False)
+        self.view.set_ledger_unreachable(False)
         self.gate = self.view.gate
-        self.burst = Burst()
+        self.burst = TokenBucket()
         self.reported_s = 0.0
         self._tripped = False
 

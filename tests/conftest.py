@@ -1,4 +1,4 @@
-"""What every test may ask for: real and stand-in Redis servers, free ports, and marks by folder."""
+"""Fixtures for all tests: real and stand-in Redis servers, free ports, and markers by folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
 
 
 def pytest_configure() -> None:
-    # A shell that starts us in the background has SIGINT ignored, and so would each program that tests press Ctrl-C on.
+    # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,8 +31,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_finish() -> None:
-    # A full collection over all that pytest holds of five thousand tests stops this process for a quarter of a second:
-    # a question that is timed at that moment looks as if it had waited.
+    # A full collection over the objects of five thousand tests stops this process for a quarter of a second, which
+    # would distort time measurements in tests.
     gc.collect()
     gc.freeze()
 
@@ -44,24 +44,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _the_sync_meets_nothing_unforeseen(
+def _no_unexpected_errors_in_the_sync(
     request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> Iterator[None]:
-    """An error in the background is logged, not raised: without this no test would notice one."""
+    """Fails a test whose sync logged an error: errors in the background are logged, not raised."""
     yield
     if request.node.get_closest_marker("provokes_errors") is None:
-        met = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
-        assert not met, "\n".join(logging.Formatter().format(record) for record in met)
+        errors = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
+        assert not errors, "\n".join(logging.Formatter().format(record) for record in errors)
 
 
 def require_redis_binary() -> str:
-    """The redis-server to test with; a test that needs one skips without it, and fails without it in CI."""
+    """The redis-server to test with. Without one the test is skipped, or fails in CI."""
     binary = redis_binary()
     if binary is None:
         reason = f"redis-server: {NO_REDIS}"
         if os.environ.get("CI"):
             pytest.fail(reason)
-        pytest.skip(reason)  # the stand-in suites still run; CI has the real one
+        pytest.skip(reason)  # the tests with the stand-in still run; CI has the real server
     return binary
 
 
@@ -75,14 +75,14 @@ def _redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPr
 
 @pytest.fixture
 def redis_server(_redis_process: RedisProcess) -> RedisProcess:
-    """A real redis-server, empty; shared by the session's tests, so it is neither paused nor killed."""
+    """An empty real redis-server, shared by the session's tests: do not pause or kill it."""
     _redis_process.forget()
     return _redis_process
 
 
 @pytest.fixture
 def own_redis_server(tmp_path: Path) -> Iterator[RedisProcess]:
-    """A real redis-server of this test's own, to pause, kill and restart."""
+    """A real redis-server for one test, which may pause, kill and restart it."""
     server = RedisProcess(tmp_path, binary=require_redis_binary())
     server.start()
     yield server
@@ -91,14 +91,14 @@ def own_redis_server(tmp_path: Path) -> Iterator[RedisProcess]:
 
 @pytest.fixture
 def fake_redis_server() -> Iterator[str]:
-    """The URL of a fakeredis TCP server, empty."""
+    """The URL of an empty fakeredis TCP server."""
     with fake_redis() as url:
         yield url
 
 
 @pytest.fixture(params=["fakeredis", pytest.param("redis-server", marks=pytest.mark.real_redis)])
 def any_redis_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty Redis; a test that takes it runs on the stand-in and on the real server."""
+    """The URL of an empty Redis; the test runs with the stand-in and with the real server."""
     if request.param == "fakeredis":
         url: str = request.getfixturevalue("fake_redis_server")
         return url

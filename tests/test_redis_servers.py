@@ -1,4 +1,4 @@
-"""The servers that other tests lean on do what they say."""
+"""The Redis servers that other tests use behave as documented."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_any_redis_starts_empty(any_redis_url: str) -> None:
         assert client.dbsize() == 0
 
 
-def test_any_redis_delivers_what_is_published(any_redis_url: str) -> None:
+def test_any_redis_delivers_published_messages(any_redis_url: str) -> None:
     with redis.Redis.from_url(any_redis_url) as client, client.pubsub(ignore_subscribe_messages=True) as listener:
         listener.subscribe("news")
         listener.get_message(timeout=5)
@@ -77,7 +77,7 @@ def test_a_paused_server_keeps_connections_and_answers_after_it_is_resumed(own_r
 
 
 @pytest.mark.real_redis
-def test_a_restarted_server_has_the_same_address_and_no_memory(own_redis_server: RedisProcess) -> None:
+def test_a_restarted_server_has_the_same_address_and_no_data(own_redis_server: RedisProcess) -> None:
     with redis.Redis.from_url(own_redis_server.url) as client:
         client.set("key", "value")
     own_redis_server.restart_empty()
@@ -86,7 +86,7 @@ def test_a_restarted_server_has_the_same_address_and_no_memory(own_redis_server:
 
 
 @pytest.mark.real_redis
-def test_the_shared_server_counts_the_commands_it_was_sent(redis_server: RedisProcess) -> None:
+def test_the_shared_server_counts_its_commands(redis_server: RedisProcess) -> None:
     with redis.Redis.from_url(redis_server.url) as client:
         for _ in range(3):
             client.ping()

@@ -1,4 +1,4 @@
-"""Waiting for what only another process can change; everything else in these tests waits for an event."""
+"""Polling, for conditions that only another process can change; all other tests wait for events."""
 
 from __future__ import annotations
 

@@ -132,10 +132,10 @@ def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
         watcher.append(Watcher(observer))
 
     async def look() -> FleetSnapshot:
-        picture = await watcher[0].look()
+        picture = await watcher[0].poll()
         if picture.replicas and not picture.circuits:
             # The very first read may be empty while Redis loads the scripts.
-            picture = await watcher[0].look()
+            picture = await watcher[0].poll()
         if not picture.redis.reachable:
             raise CommandError(f"this Redis does not answer: {picture.redis.problem}")
         return picture

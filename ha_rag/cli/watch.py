@@ -71,8 +71,8 @@ def _show_live(seen: FleetPoller) -> None:
 
 
 def _frame(seen: FleetPoller, screen: Any, picture: Any, *, tall: bool = False) -> Any:
-    from ha_rag.dashboards.terminal import Room, draw
+    from ha_rag.dashboards.terminal import Viewport, draw
 
     plain = not (screen.encoding or "").lower().startswith("utf")
-    room = Room(width=min(screen.width, 200), height=200 if tall else screen.height, plain=plain)
-    return draw(picture, room, ago_s=seen.ago_s, down_since=seen.down_since)
+    view = Viewport(width=min(screen.width, 200), height=200 if tall else screen.height, plain=plain)
+    return draw(picture, view, ago_s=seen.ago_s, down_since=seen.down_since)

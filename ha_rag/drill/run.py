@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ha_rag.circuit.latency import WARM
+from ha_rag.circuit.latency import MIN_CALLS
 from ha_rag.drill.configuration import Timing
 from ha_rag.drill.fleet import DrillFleet, ReplicaHealth
 from ha_rag.drill.recording import Recording
@@ -124,15 +124,15 @@ class DrillRun:
         if not await self._within(RECOVERY_LIMIT_S, self._all_healthy):
             missed.append("the fleet was not healthy before the outage")
         if stage.steady:
-            expected_s = len(self._fleet.replicas) * WARM / self._per_s
+            expected_s = len(self._fleet.replicas) * MIN_CALLS / self._per_s
             limit_s = self._timing.window_s + WARM_UP_MARGIN * expected_s
             if not await self._within(limit_s, lambda: self._is_warm(stage.steady, began_s)):
-                missed.append(f"not every replica had {WARM} good calls before the outage")
+                missed.append(f"not every replica had {MIN_CALLS} good calls before the outage")
         return missed
 
     def _is_warm(self, tier: str, began_s: float) -> bool:
         full_window = time.monotonic() - began_s >= self._timing.window_s
-        return full_window and all(self._good_calls[tier, replica] >= WARM for replica in self._fleet.replicas)
+        return full_window and all(self._good_calls[tier, replica] >= MIN_CALLS for replica in self._fleet.replicas)
 
     async def _opened(self, stage: Stage, started_s: float) -> float | None:
         """Seconds until the circuits of the stage are open at every replica that answers; None: they are not."""

@@ -13,7 +13,7 @@ from ha_rag.circuit import rules
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Circuit, CircuitState, Counts
-from ha_rag.circuit.streak import NEED
+from ha_rag.circuit.streak import MIN_NET_FAILURES
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 
@@ -78,7 +78,13 @@ def parts() -> Iterator[str]:
     blip_x = _x(round(policy.blip_s * 1000))
     yield f'<rect x="{_x(0)}" y="210" width="{blip_x - _x(0)}" height="90" style="fill: #fff8c5; stroke: none"/>'
     yield f'<text class="small" x="{blip_x + 8}" y="296" style="text-anchor: start">a blip, up to here</text>'
-    yield from _panel(198, "With a streak: by how many calls failures outweigh successes", both, NEED, f"{NEED} calls")
+    yield from _panel(
+        198,
+        "With a streak: by how many calls failures outweigh successes",
+        both,
+        MIN_NET_FAILURES,
+        f"{MIN_NET_FAILURES} calls",
+    )
     yield f'<path d="M{_x(-SHOWN_MS)} 328 H{_x(END_MS - DIED_MS) + 14}"/>'
     for second in range(-1, 7):
         yield f'<text class="small" x="{_x(second * 1000)}" y="346">{f"{second} s" if second else "it dies"}</text>'

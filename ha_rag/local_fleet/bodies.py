@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
+from ha_rag.http.body_limit import MAX_BODY_BYTES, MAX_PARTIAL_BYTES
 from ha_rag.http.problems import Problem, retry_after
 from ha_rag.local_fleet.refusals import HANG_UP, no_http
 
@@ -19,7 +19,7 @@ class Bodies:
     For one event loop.
     """
 
-    def __init__(self, timeout_s: float, most_bytes: int = MAX_ARRIVING_BYTES) -> None:
+    def __init__(self, timeout_s: float, most_bytes: int = MAX_PARTIAL_BYTES) -> None:
         self._timeout_s = timeout_s
         self._most_bytes = most_bytes
         self.held_bytes = 0

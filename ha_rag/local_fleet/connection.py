@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.typedefs import Handler
 
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE, ConnectionLimits
-from ha_rag.http.hanging_up import LINGER_S, HangingUp
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SPARE, ConnectionLimits
+from ha_rag.http.lingering_close import LINGER_S, LingeringClose
 from ha_rag.http.problems import Problem
 from ha_rag.local_fleet.refusals import crowded, long_head, on_the_wire, reply, slow_head, unreadable
 
@@ -61,7 +61,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        self._end = HangingUp(cast("asyncio.Transport", transport), self._limits.unread_s, self._is_sending)
+        self._end = LingeringClose(cast("asyncio.Transport", transport), self._limits.unread_s, self._is_sending)
         if self._entrance.is_full:
             self._turn_away()
             return
@@ -74,7 +74,7 @@ class Connection(web.RequestHandler):
         self._stop_waiting_for_head()
         self._stop_waiting_for_reader()
         self._entrance.turned_away.discard(self)
-        self._end.ended()
+        self._end.connection_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -89,7 +89,7 @@ class Connection(web.RequestHandler):
             self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(long_head())
-        elif len(self._messages) > MAX_WAITING + (not self._request_in_progress):
+        elif len(self._messages) > MAX_PIPELINED + (not self._request_in_progress):
             self._end.abort()
 
     def pause_writing(self) -> None:

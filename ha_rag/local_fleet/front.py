@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ha_rag.http.body_limit import MAX_ARRIVING_BYTES
+from ha_rag.http.body_limit import MAX_PARTIAL_BYTES
 from ha_rag.http.connection import SPARE, ConnectionLimits
 from ha_rag.http.files import allow_files
 from ha_rag.local_fleet.bodies import Bodies
@@ -48,7 +48,7 @@ class FrontConfig:
     drain_s: float = 5.0
     connect_s: float = 1.0
     body_s: float = 30.0
-    bodies_bytes: int = MAX_ARRIVING_BYTES
+    bodies_bytes: int = MAX_PARTIAL_BYTES
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from ha_rag.http.access import LEFT_BY_PROXIES
+from ha_rag.http.access import PROXY_HEADERS
 from ha_rag.http.problems import invalid
 from ha_rag.local_fleet.race import NoReplyError
 from ha_rag.local_fleet.upstreams import Upstream
@@ -30,7 +30,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
-EVIDENCE = LEFT_BY_PROXIES | {
+EVIDENCE = PROXY_HEADERS | {
     "authorization", "content-type", "host", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
     "sec-fetch-user", "x-forwarded-for",
 }  # fmt: skip

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from ha_rag.breaker.heartbeat import Census, fingerprint, terms_told
+from ha_rag.breaker.heartbeat import DriftDetector, fingerprint, terms_told
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.report import ReplicaReport, replica_report
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import FIELDS_OF_0_1_0, Terms
-from ha_rag.dashboards.warnings import disagreements
 from ha_rag.events import PolicyMismatch
 from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.monitor.warnings import policy_mismatches
 from tests.version_0_1_0 import Version010
 
 POLICIES: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ print(registry._body())
 """
 
 OLD_READING = """
-from ha_rag.breaker.heartbeat import Census, terms_told
+from ha_rag.breaker.heartbeat import DriftDetector, terms_told
 from ha_rag.breaker.report import replica_report
 from ha_rag.dashboards.warnings import disagreements
 from ha_rag.ledger.ledger import Beat
@@ -52,7 +52,7 @@ from ha_rag.ledger.ledger import Beat
 old, new = (replica_report(Beat(f"{name}~1", 0, json.dumps(body))) for name, body in given)
 print(json.dumps({
     "terms": {name: terms.wire() for name, terms in terms_told(new).items()},
-    "noticed": [event.kind for event in Census("old~1", "old").noticed([old, new], 0)],
+    "noticed": [event.kind for event in DriftDetector("old~1", "old").noticed([old, new], 0)],
     "warnings": list(disagreements([old, new])),
 }))
 """
@@ -92,12 +92,12 @@ def test_the_new_rules_enter_the_fingerprint_where_they_are_not_the_default(old_
 
 def test_this_version_finds_nothing_odd_in_a_heartbeat_of_0_1_0_with_equal_rules(old_body: dict[str, Any]) -> None:
     replicas = [report("old", old_body), report("new", new_body())]
-    assert Census("new~1", "new").noticed(replicas, 0) == []
-    assert list(disagreements(replicas)) == []
+    assert DriftDetector("new~1", "new").noticed(replicas, 0) == []
+    assert list(policy_mismatches(replicas)) == []
 
 
 def test_this_version_is_told_of_rules_that_do_differ(old_body: dict[str, Any]) -> None:
-    events = Census("new~1", "new").noticed([report("old", old_body), report("new", new_body(probes=5))], 0)
+    events = DriftDetector("new~1", "new").noticed([report("old", old_body), report("new", new_body(probes=5))], 0)
     assert {type(event) for event in events} == {PolicyMismatch}
     assert len(events) == len(POLICIES)
 

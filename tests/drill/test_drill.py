@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from ha_rag.assembly.configuration import load_settings
-from ha_rag.circuit.latency import WARM
+from ha_rag.circuit.latency import MIN_CALLS
 from ha_rag.drill import run
 from ha_rag.drill.configuration import FAST, FULL, GENERATOR_TIMEOUT_S, Timing, fleet_configuration
 from ha_rag.drill.display import live, tables, verdict
@@ -227,7 +227,7 @@ async def test_a_fleet_that_does_not_recover_fails_the_stage(monkeypatch: pytest
 async def test_a_steady_stage_starts_when_every_replica_has_had_its_good_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     found, drill = await ran(FakeFleet(), monkeypatch, replace(STAGE, steady="generator.primary"))
     assert found.passed
-    assert found.asked_before >= 2 * WARM
+    assert found.asked_before >= 2 * MIN_CALLS
     (_, steady), *_ = drill.recording.phases
     assert steady.what == "steady traffic"
 

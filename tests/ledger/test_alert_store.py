@@ -35,7 +35,9 @@ def reasons(events: list[StreamEntry]) -> list[str]:
     return [event.reason.removeprefix("shadow: ") for event in events]
 
 
-async def test_an_incident_is_known_to_all_until_it_is_over(store: RedisAlertStore, redis_bench: RedisBench) -> None:
+async def test_an_open_incident_is_visible_to_all_alerters_until_it_is_removed(
+    store: RedisAlertStore, redis_bench: RedisBench
+) -> None:
     await store.record("svc open", "one")
     await store.record("svc2 open", "two")
     assert await another(redis_bench).open_incidents() == {"svc open": "one", "svc2 open": "two"}
@@ -44,9 +46,7 @@ async def test_an_incident_is_known_to_all_until_it_is_over(store: RedisAlertSto
     assert await store.open_incidents() == {"svc2 open": "two"}
 
 
-async def test_one_alerter_tells_an_incident_for_as_long_as_it_said(
-    store: RedisAlertStore, redis_bench: RedisBench
-) -> None:
+async def test_only_one_alerter_holds_a_claim_until_it_expires(store: RedisAlertStore, redis_bench: RedisBench) -> None:
     assert await store.claim("svc open", "a", 60_000)
     assert not await another(redis_bench).claim("svc open", "b", 60_000)
     assert await another(redis_bench).claim("svc2 open", "b", 60_000)
@@ -55,13 +55,17 @@ async def test_one_alerter_tells_an_incident_for_as_long_as_it_said(
     assert await another(redis_bench).claim("svc open", "b", 60_000)
 
 
-async def test_who_was_slower_than_its_claim_ends_nobody_elses(store: RedisAlertStore, redis_bench: RedisBench) -> None:
+async def test_releasing_an_expired_claim_does_not_release_another_owners_claim(
+    store: RedisAlertStore, redis_bench: RedisBench
+) -> None:
     assert await another(redis_bench).claim("svc open", "b", 60_000)
     await store.release("svc open", "a")
     assert not await store.claim("svc open", "c", 60_000)
 
 
-async def test_messages_are_counted_for_all_and_for_a_while(store: RedisAlertStore, redis_bench: RedisBench) -> None:
+async def test_messages_are_counted_for_all_alerters_until_the_period_expires(
+    store: RedisAlertStore, redis_bench: RedisBench
+) -> None:
     assert await store.sent("12:00") == 0
     await store.count_sent("12:00", 60_000)
     await another(redis_bench).count_sent("12:00", 60_000)
@@ -69,7 +73,7 @@ async def test_messages_are_counted_for_all_and_for_a_while(store: RedisAlertSto
     assert 0 < await redis_bench.client.pttl(store._keys.alerts_sent("12:00")) <= 60_000
 
 
-async def test_what_happened_before_the_first_alerter_came_is_no_news(
+async def test_a_new_consumer_group_skips_events_before_the_first_alerter_started(
     store: RedisAlertStore, redis_bench: RedisBench
 ) -> None:
     await happens(redis_bench, "old")
@@ -87,7 +91,7 @@ async def test_each_event_is_taken_by_one_alerter(store: RedisAlertStore, redis_
     assert await beside.take([NAME], "b", NEVER) == await store.take([NAME], "a", NEVER) == []
 
 
-async def test_what_an_alerter_took_and_did_not_finish_is_taken_over(
+async def test_an_event_that_an_alerter_did_not_acknowledge_is_taken_by_another(
     store: RedisAlertStore, redis_bench: RedisBench
 ) -> None:
     await store.take([NAME], "a", NEVER)
@@ -98,7 +102,7 @@ async def test_what_an_alerter_took_and_did_not_finish_is_taken_over(
     assert reasons(await another(redis_bench).take([NAME], "b", AT_ONCE)) == ["left", "fresh"]
 
 
-async def test_after_redis_lost_its_streams_all_that_is_there_is_news(
+async def test_after_redis_lost_its_streams_all_new_entries_are_delivered(
     store: RedisAlertStore, redis_bench: RedisBench
 ) -> None:
     await store.take([NAME], "a", NEVER)
@@ -107,7 +111,7 @@ async def test_after_redis_lost_its_streams_all_that_is_there_is_news(
     assert reasons(await store.take([NAME], "a", NEVER)) == ["after the loss"]
 
 
-async def test_alerters_that_are_long_gone_and_owe_nothing_are_struck_off(
+async def test_consumers_of_ended_alerters_without_pending_events_are_removed(
     store: RedisAlertStore, redis_bench: RedisBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alerts, "GONE_MS", -1)

@@ -36,7 +36,7 @@ TERMS = terms(open_ms=10, open_max_ms=10, probe_successes=1, window_ms=10_000)
 CLAIM_MS = 500
 """So short that what a dead alerter held is taken over before the test is over."""
 
-OPENED, LOST, UNHEARD = f"circuit {NAME} opened", "replica b is lost", "Redis is not heard"
+OPENED, LOST, UNHEARD = f"circuit {NAME} opened", "replica b is lost", "Redis is unreachable"
 
 
 @pytest.fixture(params=AGES)
@@ -158,7 +158,7 @@ def looked(server: RedisProcess) -> int:
     return 0
 
 
-async def test_with_just_the_documented_rights_alerters_live_their_whole_life(
+async def test_alerters_work_with_exactly_the_documented_permissions(
     guarded: Callable[..., RedisProcess], fleet_of: Callable[[RedisProcess], Fleet]
 ) -> None:
     server = guarded()
@@ -192,7 +192,7 @@ async def test_with_just_the_documented_rights_alerters_live_their_whole_life(
 
 
 @pytest.mark.parametrize("right", alerter_rules())
-async def test_an_alerter_says_that_a_right_is_missing(
+async def test_an_alerter_reports_a_missing_permission(
     right: str,
     guarded: Callable[..., RedisProcess],
     fleet_of: Callable[[RedisProcess], Fleet],
@@ -215,7 +215,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [text for text in messages if "NOPERM" in text]
 
 
-async def test_a_message_that_cannot_be_counted_is_sent_once_all_the_same(
+async def test_a_message_that_cannot_be_counted_is_still_sent_once(
     guarded: Callable[..., RedisProcess], fleet_of: Callable[[RedisProcess], Fleet]
 ) -> None:
     server, people = guarded(without="+incrby"), People()

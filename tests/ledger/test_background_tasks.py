@@ -14,7 +14,7 @@ async def fails() -> None:
 
 
 @pytest.mark.provokes_errors
-async def test_an_error_that_nobody_foresaw_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     background = BackgroundTasks()
     background.open()
     await asyncio.wait({background.run(fails())})
@@ -26,7 +26,7 @@ async def test_an_error_that_nobody_foresaw_is_logged_with_its_traceback(caplog:
     assert len(background) == 0
 
 
-async def test_what_is_cancelled_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancelled_task_is_not_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
     background = BackgroundTasks()
     background.open()
     background.run(asyncio.Event().wait())
@@ -35,7 +35,7 @@ async def test_what_is_cancelled_is_no_error(caplog: pytest.LogCaptureFixture) -
     assert caplog.records == []
 
 
-async def test_without_a_loop_no_errand_is_taken() -> None:
+async def test_without_an_open_loop_no_work_is_accepted() -> None:
     background = BackgroundTasks()
     assert not background.soon(lambda: pytest.fail("nobody runs this"))
     background.open()
@@ -46,7 +46,7 @@ async def test_without_a_loop_no_errand_is_taken() -> None:
     assert not background.soon(lambda: pytest.fail("nobody runs this"))
 
 
-async def test_last_words_are_taken_until_all_has_ended() -> None:
+async def test_last_work_is_accepted_until_all_tasks_have_ended() -> None:
     background, said = BackgroundTasks(), asyncio.Event()
     background.open()
     background.close()
@@ -57,7 +57,7 @@ async def test_last_words_are_taken_until_all_has_ended() -> None:
     assert not background.soon(lambda: pytest.fail("nobody runs this"), last=True)
 
 
-def test_a_loop_that_has_closed_meanwhile_takes_none() -> None:
+def test_a_closed_loop_accepts_no_work() -> None:
     background = BackgroundTasks()
 
     async def opened() -> None:

@@ -45,7 +45,7 @@ H = "127.0.0.1"
         ("rediss+cluster://a", Address(kind="cluster", hosts=(("a", 6379),), tls=True)),
     ],
 )  # fmt: skip
-def test_an_address_is_read_from_its_url(url: str, expected: Address) -> None:
+def test_an_address_is_parsed_from_its_url(url: str, expected: Address) -> None:
     assert parse(url) == expected
 
 
@@ -76,20 +76,20 @@ def test_an_address_is_read_from_its_url(url: str, expected: Address) -> None:
         ("redis://h?db", "must be a Redis address"),
     ],
 )
-def test_a_wrong_address_is_refused_with_the_rule_it_breaks(url: str, rule: str) -> None:
+def test_an_invalid_address_is_refused_with_the_reason(url: str, rule: str) -> None:
     with pytest.raises(ConfigurationError, match=r"redis_url: ") as refused:
         connect(url)
     assert rule in str(refused.value)
 
 
-def test_no_refusal_and_no_address_shows_a_password() -> None:
+def test_no_error_and_no_address_shows_a_password() -> None:
     with pytest.raises(ConfigurationError) as refused:
         connect("redis://app:hunter2@h/one")
     assert "hunter2" not in str(refused.value)
     assert "hunter2" not in repr(parse("redis://app:hunter2@h"))
 
 
-def test_a_wrong_protocol_is_refused() -> None:
+def test_an_invalid_protocol_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="must be 2 or 3"):
         connect("redis://h", protocol=1)
 
@@ -97,7 +97,7 @@ def test_a_wrong_protocol_is_refused() -> None:
 @pytest.mark.parametrize(
     "url", [f"redis://{H}", f"rediss://{H}", "unix:///r.sock", f"redis+sentinel://{H}/m", f"redis+cluster://{H}"]
 )
-async def test_nothing_is_tried_twice_and_nothing_waits_long(url: str) -> None:
+async def test_a_command_is_not_retried_and_fails_within_the_timeout(url: str) -> None:
     client: Any = connect(url)
     options = client.connection_kwargs if isinstance(client, RedisCluster) else client.connection_pool.connection_kwargs
     assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.25, 0.25)
@@ -109,7 +109,7 @@ async def test_nothing_is_tried_twice_and_nothing_waits_long(url: str) -> None:
     await close(client)
 
 
-async def test_asking_a_sentinel_is_not_tried_twice_either() -> None:
+async def test_a_sentinel_command_is_not_retried() -> None:
     client: Any = connect("rediss+sentinel://a,b/mine?sentinel_password=s", timeout_s=0.1)
     pool = client.connection_pool
     assert isinstance(pool, SentinelConnectionPool)
@@ -121,7 +121,7 @@ async def test_asking_a_sentinel_is_not_tried_twice_either() -> None:
     await close(client)
 
 
-async def test_behind_sentinels_the_database_and_their_own_login_come_from_the_url() -> None:
+async def test_with_sentinels_the_database_and_the_sentinels_credentials_come_from_the_url() -> None:
     client: Any = connect("redis+sentinel://a/mine/4?sentinel_username=u&sentinel_password=s")
     assert client.connection_pool.connection_kwargs["db"] == 4
     (sentinel,) = client.connection_pool.sentinel_manager.sentinels
@@ -130,7 +130,7 @@ async def test_behind_sentinels_the_database_and_their_own_login_come_from_the_u
     await close(client)
 
 
-async def test_a_cluster_is_looked_for_at_every_host_of_its_url() -> None:
+async def test_a_cluster_is_discovered_through_every_host_of_its_url() -> None:
     client: Any = connect("rediss+cluster://a,b:7?ssl_check_hostname=false", max_connections=5)
     nodes = client.nodes_manager.startup_nodes.values()
     assert [(node.host, node.port, node.max_connections) for node in nodes] == [("a", 6379, 5), ("b", 7, 5)]
@@ -139,7 +139,7 @@ async def test_a_cluster_is_looked_for_at_every_host_of_its_url() -> None:
     await close(client)
 
 
-async def test_over_tls_certificates_are_asked_for() -> None:
+async def test_tls_connections_require_certificates() -> None:
     client: Any = connect("rediss://h")
     assert isinstance(client, Redis)
     assert isinstance(client.connection_pool, BlockingConnectionPool)
@@ -150,14 +150,14 @@ async def test_over_tls_certificates_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-async def test_any_redis_is_reached_by_its_url(protocol: int, any_redis_url: str) -> None:
+async def test_every_kind_of_redis_is_reachable_by_its_url(protocol: int, any_redis_url: str) -> None:
     client: Any = connect(any_redis_url, protocol=protocol, timeout_s=2.0)
     assert await client.ping()
     await close(client)
 
 
 @pytest.mark.real_redis
-async def test_a_socket_is_reached_by_its_path(own_redis_server: RedisProcess, tmp_path: Any) -> None:
+async def test_a_unix_socket_is_reachable_by_its_path(own_redis_server: RedisProcess, tmp_path: Any) -> None:
     own_redis_server.kill()
     server = RedisProcess(tmp_path, options=("--unixsocket", str(tmp_path / "r.sock")))
     server.start()
@@ -169,7 +169,7 @@ async def test_a_socket_is_reached_by_its_path(own_redis_server: RedisProcess, t
         server.kill()
 
 
-def test_options_of_tls_are_taken_in_either_case_and_each_of_its_values() -> None:
+def test_tls_options_are_accepted_in_either_case_with_each_of_their_values() -> None:
     def options(query: str) -> dict[str, str | bool]:
         return dict(parse(f"rediss://h?{query}").tls_options)
 

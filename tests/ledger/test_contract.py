@@ -55,7 +55,7 @@ def hands(bench: Bench) -> Hands:
     return Hands(bench, terms())
 
 
-async def test_a_circuit_that_nobody_has_used_is_closed_and_has_no_epoch(hands: Hands) -> None:
+async def test_an_unused_circuit_is_closed_and_has_epoch_zero(hands: Hands) -> None:
     found = (await hands.read()).snapshot
     assert (found.state, found.epoch, found.counts) == (CLOSED, 0, Counts())
 
@@ -75,7 +75,7 @@ async def test_reports_of_many_replicas_in_the_same_millisecond_all_count(hands:
     assert (await hands.read()).snapshot.counts == Counts(40, 40)
 
 
-async def test_the_rest_runs_down_and_then_reads_as_half_open(hands: Hands) -> None:
+async def test_the_open_duration_counts_down_and_then_the_circuit_reads_as_half_open(hands: Hands) -> None:
     await hands.report(failed=3)
     await hands.bench.advance(499)
     assert ((await hands.read()).snapshot.state, (await hands.read()).snapshot.left_ms) == (OPEN, 1)
@@ -83,20 +83,20 @@ async def test_the_rest_runs_down_and_then_reads_as_half_open(hands: Hands) -> N
     assert (await hands.read()).snapshot.state is HALF_OPEN
 
 
-async def test_an_open_circuit_grants_nothing_and_says_how_long_to_wait(hands: Hands) -> None:
+async def test_an_open_circuit_grants_no_lease_and_returns_the_time_to_wait(hands: Hands) -> None:
     await hands.report(failed=3)
     await hands.bench.advance(100)
     refused = await hands.lease()
     assert (refused.granted, refused.wait_ms) == (False, 400)
 
 
-async def test_half_open_grants_one_probe_and_tells_the_others_when_it_must_have_ended(hands: Hands) -> None:
+async def test_half_open_grants_one_probe_and_tells_other_replicas_when_its_lease_ends(hands: Hands) -> None:
     assert (await hands.probing()).granted
     refused = await hands.lease("t2", by="b")
     assert (refused.granted, refused.wait_ms, refused.snapshot.slot_wait_ms) == (False, 300, 300)
 
 
-async def test_enough_good_probes_close_the_circuit(hands: Hands) -> None:
+async def test_enough_successful_probes_close_the_circuit(hands: Hands) -> None:
     await hands.probing()
     assert (await hands.settle(Outcome.OK)).snapshot.probe_successes == 1
     await hands.lease("t2", by="b")
@@ -104,19 +104,19 @@ async def test_enough_good_probes_close_the_circuit(hands: Hands) -> None:
     assert (closed.state, closed.counts) == (CLOSED, Counts())
 
 
-async def test_a_failed_probe_opens_for_twice_as_long(hands: Hands) -> None:
+async def test_a_failed_probe_doubles_the_open_duration(hands: Hands) -> None:
     await hands.probing()
     opened = (await hands.settle(Outcome.FAILED)).snapshot
     assert (opened.state, opened.left_ms, opened.open_count) == (OPEN, 1000, 2)
 
 
-async def test_a_lost_prober_blocks_nobody_for_longer_than_its_lease(hands: Hands) -> None:
+async def test_a_crashed_prober_blocks_others_no_longer_than_its_lease(hands: Hands) -> None:
     await hands.probing()
     await hands.bench.advance(300)
     assert (await hands.lease("t2", by="b")).granted
 
 
-async def test_a_forced_open_holds_for_everybody_until_its_deadline(hands: Hands) -> None:
+async def test_a_forced_open_holds_for_all_replicas_until_its_deadline(hands: Hands) -> None:
     forced = await hands.override(OverrideMode.OPEN, 2000)
     assert (forced.snapshot.state, forced.snapshot.left_ms, forced.wait_ms) == (OPEN, 2000, -1)
     await hands.bench.advance(2000)
@@ -125,14 +125,14 @@ async def test_a_forced_open_holds_for_everybody_until_its_deadline(hands: Hands
     assert [e.trigger for e in await hands.ledger.events(NAME)] == ["forced open", "forced open ended", "probe granted"]
 
 
-async def test_a_forced_open_without_a_deadline_ends_only_when_somebody_ends_it(hands: Hands) -> None:
+async def test_a_forced_open_without_a_deadline_ends_only_when_it_is_ended(hands: Hands) -> None:
     await hands.override(OverrideMode.OPEN)
     await hands.bench.advance(10_000_000)
     assert (await hands.read()).snapshot.left_ms == -1
     assert (await hands.override(None)).snapshot.state is HALF_OPEN
 
 
-async def test_an_operators_name_and_reason_reach_everybody_unchanged(hands: Hands) -> None:
+async def test_an_operators_name_and_reason_reach_all_replicas_unchanged(hands: Hands) -> None:
     reason = 'wegen "Wartung": {1}\n\\ ü 🙂'
     await hands.ledger.override(NAME, hands.terms, OverrideMode.SHADOW, reason, "kim müller", None)
     word = (await hands.read()).snapshot.override
@@ -140,7 +140,7 @@ async def test_an_operators_name_and_reason_reach_everybody_unchanged(hands: Han
     assert (word.mode, word.reason, word.by) == (OverrideMode.SHADOW, reason, "kim müller")
 
 
-async def test_a_ledger_that_forgot_is_taught_and_the_epoch_goes_on(hands: Hands) -> None:
+async def test_a_ledger_that_lost_its_data_is_restored_with_a_higher_epoch(hands: Hands) -> None:
     believed = (await hands.report(failed=3)).snapshot
     await hands.bench.forget()
     await hands.bench.advance(100)
@@ -150,7 +150,7 @@ async def test_a_ledger_that_forgot_is_taught_and_the_epoch_goes_on(hands: Hands
     assert taught.epoch > believed.epoch
 
 
-async def test_with_a_quorum_replicas_whose_probes_failed_do_not_let_each_other_probe_without_a_rest(
+async def test_with_a_quorum_failed_probes_of_two_replicas_do_not_let_each_replica_probe_at_once(
     bench: Bench,
 ) -> None:
     hands = Hands(bench, terms(quorum=3))
@@ -164,7 +164,7 @@ async def test_with_a_quorum_replicas_whose_probes_failed_do_not_let_each_other_
     assert (await hands.lease("of c", by="c")).granted
 
 
-async def test_a_hundred_of_those_that_see_the_failures_are_named_and_all_of_them_count(bench: Bench) -> None:
+async def test_at_most_a_hundred_voters_are_named_but_all_of_them_count(bench: Bench) -> None:
     hands = Hands(bench, terms(quorum=121))
     for number in range(120):
         await hands.report(failed=1, by=f"r{number:03}", failing=True)
@@ -172,13 +172,13 @@ async def test_a_hundred_of_those_that_see_the_failures_are_named_and_all_of_the
     assert (await hands.report(failed=1, by="r120", failing=True)).snapshot.state is OPEN
 
 
-async def test_what_a_ledger_knows_better_is_not_taught(hands: Hands) -> None:
+async def test_a_restore_that_is_older_than_the_ledger_changes_nothing(hands: Hands) -> None:
     opened = (await hands.report(failed=3)).snapshot
     for late in (RestorePoint(CLOSED, opened.epoch - 1), opened.restore_point()):
         assert (await hands.ledger.restore(NAME, hands.terms, "a", late)).snapshot == opened
 
 
-async def test_an_epoch_that_names_two_transitions_is_brought_to_an_end_by_whoever_knows_the_other_one(
+async def test_a_conflicting_epoch_is_replaced_by_a_higher_one_when_the_other_transition_is_restored(
     bench: Bench,
 ) -> None:
     hands = Hands(bench, terms(probe_successes=1))
@@ -194,7 +194,7 @@ async def test_an_epoch_that_names_two_transitions_is_brought_to_an_end_by_whoev
         assert (await hands.ledger.restore(NAME, hands.terms, "b", late.restore_point())).snapshot == taught
 
 
-async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> None:
+async def test_a_conflicting_restore_does_not_end_the_ledgers_running_open_duration(bench: Bench) -> None:
     hands = Hands(bench, terms(probe_successes=1))
     await hands.probing()
     await bench.copy()
@@ -205,7 +205,7 @@ async def test_in_a_tie_a_rest_that_runs_in_the_ledger_goes_on(bench: Bench) -> 
     assert (taught.state, taught.left_ms, taught.epoch) == (OPEN, lost.left_ms, lost.epoch + 1)
 
 
-async def test_in_a_tie_the_ledgers_own_word_stands(hands: Hands) -> None:
+async def test_a_conflicting_restore_does_not_replace_the_ledgers_own_override(hands: Hands) -> None:
     await hands.bench.copy()
     opened = (await hands.report(failed=3)).snapshot
     await hands.bench.fall_back()
@@ -216,7 +216,7 @@ async def test_in_a_tie_the_ledgers_own_word_stands(hands: Hands) -> None:
     assert (await hands.read()).snapshot == taught
 
 
-async def test_what_reads_as_half_open_by_now_is_no_tie(hands: Hands) -> None:
+async def test_an_open_circuit_that_reads_as_half_open_is_not_a_conflict(hands: Hands) -> None:
     opened = (await hands.report(failed=3)).snapshot
     await hands.bench.advance(500)
     known = (await hands.read()).snapshot
@@ -226,7 +226,7 @@ async def test_what_reads_as_half_open_by_now_is_no_tie(hands: Hands) -> None:
     assert (await hands.ledger.restore(NAME, hands.terms, "a", known.restore_point())).snapshot.epoch == known.epoch
 
 
-async def test_a_probe_whose_request_and_outcome_come_twice_is_counted_once(hands: Hands) -> None:
+async def test_a_duplicate_lease_request_and_a_duplicate_settle_count_once(hands: Hands) -> None:
     await hands.probing()
     assert (await hands.settle(Outcome.OK)).snapshot.probe_successes == 1
     assert not (await hands.lease()).granted
@@ -235,7 +235,7 @@ async def test_a_probe_whose_request_and_outcome_come_twice_is_counted_once(hand
     assert (await hands.lease("t2")).granted
 
 
-async def test_a_batch_that_is_sent_twice_is_counted_once(hands: Hands) -> None:
+async def test_a_duplicate_batch_counts_once(hands: Hands) -> None:
     batch = Batch("a", 7, (Tally(0, hands.bench.now_ms, Counts(1, 1)),))
     for _ in range(2):
         reply = await hands.ledger.record(NAME, hands.terms, batch, 0.0)
@@ -251,7 +251,7 @@ async def test_many_circuits_are_read_at_once_each_under_its_own_terms(hands: Ha
     assert await hands.ledger.read({}) == {}
 
 
-async def test_events_are_read_from_where_one_left_off(hands: Hands) -> None:
+async def test_events_can_be_read_from_a_given_id_on(hands: Hands) -> None:
     await hands.report(failed=3)
     first = await hands.ledger.events(NAME)
     await hands.bench.advance(500)
@@ -263,14 +263,14 @@ async def test_events_are_read_from_where_one_left_off(hands: Hands) -> None:
     assert await hands.ledger.events("never.used") == []
 
 
-async def test_an_event_names_its_circuit_and_who_taught(hands: Hands) -> None:
+async def test_an_event_names_its_circuit_and_the_replica_that_restored_it(hands: Hands) -> None:
     await hands.ledger.restore(NAME, hands.terms, "c", RestorePoint(OPEN, 7, left_ms=400))
     assert [(e.circuit, e.trigger, e.by) for e in await hands.ledger.events(NAME)] == [
         (NAME, "ledger restored, resting", "c")
     ]
 
 
-async def test_an_answer_says_whether_there_was_anything_to_tell_the_others(hands: Hands) -> None:
+async def test_a_reply_says_whether_anything_was_published(hands: Hands) -> None:
     told = [
         (await hands.report(ok=1)).published,
         (await hands.report(failed=3)).published,
@@ -285,7 +285,9 @@ async def test_an_answer_says_whether_there_was_anything_to_tell_the_others(hand
     assert told == [False, True, False, True, True, False]
 
 
-async def test_an_answer_says_how_long_its_asker_waits_and_a_loser_lets_others_go_first(hands: Hands) -> None:
+async def test_a_reply_says_how_long_its_client_waits_and_a_replica_whose_probe_failed_waits_longer(
+    hands: Hands,
+) -> None:
     await hands.probing()
     lost = await hands.settle(Outcome.THROTTLED, asked_ms=100)
     assert (lost.wait_ms, (await hands.lease("t2", by="a")).wait_ms, (await hands.lease("t2", by="b")).wait_ms) == (
@@ -293,7 +295,7 @@ async def test_an_answer_says_how_long_its_asker_waits_and_a_loser_lets_others_g
     )  # fmt: skip
 
 
-async def test_chance_stretches_every_rest_after_the_first(hands: Hands) -> None:
+async def test_jitter_extends_every_open_duration_after_the_first(hands: Hands) -> None:
     await hands.probing()
     again = await hands.ledger.settle(NAME, hands.terms, "a", "t1", Outcome.FAILED, 0, 1.0)
     assert again.snapshot.left_ms == 1100
@@ -304,7 +306,7 @@ async def test_chance_stretches_every_rest_after_the_first(hands: Hands) -> None
     assert opened.snapshot.left_ms == 2200
 
 
-async def test_of_many_events_the_first_or_the_last_are_read_as_many_as_asked_for(hands: Hands) -> None:
+async def test_the_first_or_the_last_events_can_be_read_up_to_a_limit(hands: Hands) -> None:
     for mode in (OverrideMode.SHADOW, OverrideMode.CLOSED, OverrideMode.OPEN, OverrideMode.DISABLED):
         await hands.override(mode)
     reasons = [e.reason.partition(":")[0] for e in await hands.ledger.events(NAME)]
@@ -314,7 +316,7 @@ async def test_of_many_events_the_first_or_the_last_are_read_as_many_as_asked_fo
     assert await hands.ledger.latest(NAME, limit=2) == (await hands.ledger.events(NAME))[2:]
 
 
-async def test_every_transition_is_pushed_with_the_epoch_before_it(hands: Hands) -> None:
+async def test_every_transition_is_pushed_with_the_previous_epoch(hands: Hands) -> None:
     async with aclosing(hands.ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
         opened = (await hands.report(failed=3)).snapshot
@@ -334,7 +336,7 @@ async def test_a_probe_that_ends_without_a_transition_is_pushed_under_the_same_e
     assert told.snapshot.slot_wait_ms == 0
 
 
-async def test_replicas_say_that_they_live_and_leave(bench: Bench) -> None:
+async def test_replicas_send_heartbeats_and_leave(bench: Bench) -> None:
     assert await bench.ledger.beat("a-1", '{"v": 1}', ["x", "y"], 60_000) == 1
     assert await bench.ledger.beat("b-1", "{}", [], 60_000) == 2
     assert {(b.incarnation, b.body) for b in await bench.ledger.replicas()} == {("a-1", '{"v": 1}'), ("b-1", "{}")}

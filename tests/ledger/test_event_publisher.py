@@ -39,7 +39,7 @@ def told() -> Told:
     return Told()
 
 
-def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_author(told: Told) -> None:
+def test_a_fleet_transition_is_published_with_its_time_epochs_and_author(told: Told) -> None:
     told.publisher.circuit_changed("svc", Reconciliation(BEFORE, AFTER))
     opened = CircuitChanged(
         at_ms=AT_MS - 2, replica="r1", circuit="svc", previous_epoch=5, epoch=7, from_state="closed", to_state="open",
@@ -48,7 +48,7 @@ def test_a_transition_of_the_fleets_is_told_with_its_time_its_epochs_and_its_aut
     assert told.events == [opened]
 
 
-def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
+def test_an_event_names_the_author_only_for_an_opening(told: Told) -> None:
     told.publisher.circuit_changed("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
     told.publisher.circuit_changed(
         "svc", Reconciliation(replace(AFTER, state=HALF_OPEN, epoch=8), replace(AFTER, state=CLOSED, epoch=9))
@@ -63,12 +63,12 @@ def test_who_opened_it_is_told_of_an_opening_only(told: Told) -> None:
     "heard",
     [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
 )
-def test_where_nothing_has_changed_nothing_is_told(told: Told, heard: Reconciliation) -> None:
+def test_without_a_change_nothing_is_published(told: Told, heard: Reconciliation) -> None:
     told.publisher.circuit_changed("svc", heard)
     assert told.events == []
 
 
-def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
+def test_an_override_and_its_end_are_published(told: Told) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
     said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
     ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
@@ -83,7 +83,7 @@ def test_an_operators_word_and_its_end_are_told(told: Told) -> None:
     ]  # fmt: skip
 
 
-def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(told: Told) -> None:
+def test_a_local_trip_is_published_once_and_so_is_its_end(told: Told) -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     view.fails(4)
@@ -104,7 +104,7 @@ def test_a_replica_that_refuses_by_itself_says_so_once_and_when_that_has_ended(t
     ]
 
 
-def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
+def test_an_unreachable_ledger_its_return_and_its_denied_permissions_are_published(told: Told) -> None:
     told.publisher.ledger_lost("nobody answers")
     told.publisher.ledger_lost("READONLY", circuit="svc")
     told.clock.advance(2)
@@ -119,7 +119,7 @@ def test_a_lost_ledger_its_return_and_its_limits_are_told(told: Told) -> None:
     ]
 
 
-def test_a_limit_is_told_once_for_as_long_as_it_lasts() -> None:
+def test_a_denied_permission_is_published_once_while_it_is_denied() -> None:
     heard: list[tuple[str, str]] = []
     denied = DeniedPermissions(lambda what, why: heard.append((what, why)))
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_a_limit_is_told_once_for_as_long_as_it_lasts() -> None:
 
 
 @pytest.mark.parametrize("error", [LedgerRefusedError("OOM no memory"), LedgerUnavailableError("nothing heard")])
-def test_only_a_right_that_is_missing_is_a_limit(error: LedgerRefusedError | LedgerUnavailableError) -> None:
+def test_only_a_missing_permission_counts_as_denied(error: LedgerRefusedError | LedgerUnavailableError) -> None:
     denied = DeniedPermissions(lambda what, why: pytest.fail(f"{what}: {why}"))
     with pytest.raises(type(error)), denied.checked(HEARTBEAT):
         raise error

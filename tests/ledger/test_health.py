@@ -41,24 +41,24 @@ async def look(**changed: Any) -> StoreHealth:
     return await store_health(Store({**WELL, **changed}))
 
 
-async def test_a_store_that_is_well_tells_its_figures_and_warns_of_nothing() -> None:
+async def test_a_healthy_store_reports_its_figures_without_warnings() -> None:
     found = await look()
     assert found.round_trip_ms >= 0
     assert (found.version, found.role, found.used_bytes, found.limit_bytes) == ("7.0.15", "master", 900, 1000)
     assert (found.clients, found.commands_per_s, found.warnings) == (4, 12, ())
 
 
-async def test_a_round_trip_is_told_in_milliseconds_to_a_thousandth(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_round_trip_is_given_in_milliseconds_with_three_decimals(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = ManualClock()
     monkeypatch.setattr("ha_rag.ledger.store.health.SystemClock", lambda: clock)
     assert (await store_health(Store(WELL, clock, takes_s=0.0123456))).round_trip_ms == 12.346
 
 
-async def test_a_valkey_tells_its_own_version() -> None:
+async def test_a_valkey_reports_its_own_version() -> None:
     assert (await look(valkey_version="8.1.8")).version == "8.1.8"
 
 
-async def test_no_limit_of_memory_is_no_limit_of_zero() -> None:
+async def test_a_memory_limit_of_zero_means_no_limit() -> None:
     assert (await look(maxmemory=0)).limit_bytes is None
 
 
@@ -74,29 +74,29 @@ async def test_no_limit_of_memory_is_no_limit_of_zero() -> None:
          "Redis could not save its last snapshot to disk, and may refuse writes (MISCONF)"),
     ],
 )  # fmt: skip
-async def test_what_will_soon_hurt_is_told_with_what_mends_it(changed: dict[str, Any], warning: str) -> None:
+async def test_a_coming_problem_is_reported_with_its_fix(changed: dict[str, Any], warning: str) -> None:
     assert (await look(**changed)).warnings == (warning,)
 
 
-async def test_who_may_not_ask_hears_the_round_trip_alone() -> None:
+async def test_without_permission_for_info_only_the_round_trip_is_reported() -> None:
     found = await store_health(Store(NoPermissionError("no INFO")))
     assert found == StoreHealth(round_trip_ms=found.round_trip_ms)
 
 
-async def test_a_store_that_tells_little_is_no_error() -> None:
+async def test_missing_fields_in_info_are_not_an_error() -> None:
     found = await store_health(Store({"used_memory": "many", "connected_clients": True}))
     assert found == StoreHealth(round_trip_ms=found.round_trip_ms, warnings=())
 
 
-async def test_of_a_cluster_the_first_node_stands_for_all() -> None:
+async def test_the_first_node_represents_a_cluster() -> None:
     found = await store_health(Store({"a:1": WELL, "b:2": {**WELL, "role": "slave"}}))
     assert (found.version, found.role) == ("7.0.15", "master")
 
 
-async def test_a_store_that_is_away_is_unavailable() -> None:
+async def test_a_store_that_does_not_answer_is_unavailable() -> None:
     with pytest.raises(LedgerUnavailableError):
         await store_health(Store(NoConnection("nobody listens")))
 
 
-async def test_every_kind_of_store_is_looked_at(redis_bench: RedisBench) -> None:
+async def test_the_health_of_every_kind_of_store_can_be_read(redis_bench: RedisBench) -> None:
     assert (await store_health(redis_bench.client)).round_trip_ms > 0

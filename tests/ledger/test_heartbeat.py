@@ -63,7 +63,7 @@ class Beating:
         )
 
 
-def test_a_beat_says_who_lives_what_it_shares_and_how_long_the_word_counts() -> None:
+def test_a_heartbeat_names_the_incarnation_its_circuits_and_how_long_it_is_valid() -> None:
     async def scenario() -> None:
         beating = Beating("a", "b")
         await beating.pulse.beat()
@@ -75,7 +75,7 @@ def test_a_beat_says_who_lives_what_it_shares_and_how_long_the_word_counts() -> 
     in_virtual_time(scenario)
 
 
-def test_a_beat_comes_after_each_interval_give_or_take_a_tenth() -> None:
+def test_heartbeats_are_sent_at_the_interval_plus_or_minus_ten_percent() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 1000
@@ -90,7 +90,7 @@ def test_a_beat_comes_after_each_interval_give_or_take_a_tenth() -> None:
     in_virtual_time(scenario)
 
 
-def test_among_how_many_it_lives_sets_the_pace_of_all_it_asks() -> None:
+def test_the_number_of_replicas_sets_the_pace_of_all_requests() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 700
@@ -101,7 +101,7 @@ def test_among_how_many_it_lives_sets_the_pace_of_all_it_asks() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_ledger_that_counts_nobody_counts_for_one() -> None:
+def test_a_ledger_that_counts_no_replica_counts_as_one_replica() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.replicas_alive = 0
@@ -113,7 +113,9 @@ def test_a_ledger_that_counts_nobody_counts_for_one() -> None:
 
 
 @pytest.mark.parametrize(("names", "up"), [((), True), (("a",), False)])
-def test_a_beat_tells_that_the_ledger_is_there_where_no_circuit_is_asked_for(names: tuple[str, ...], up: bool) -> None:
+def test_a_heartbeat_shows_that_the_ledger_is_reachable_only_without_shared_circuits(
+    names: tuple[str, ...], up: bool
+) -> None:
     async def scenario() -> None:
         beating = Beating(*names)
         await beating.pulse.beat()
@@ -122,7 +124,7 @@ def test_a_beat_tells_that_the_ledger_is_there_where_no_circuit_is_asked_for(nam
     in_virtual_time(scenario)
 
 
-def test_a_beat_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+def test_an_unanswered_heartbeat_counts_as_a_failure_of_the_ledger() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.ledger.error = LedgerUnavailableError("nobody answers")
@@ -133,7 +135,7 @@ def test_a_beat_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_right_to_beat_that_is_missing_is_named_and_loses_no_ledger() -> None:
+def test_a_missing_heartbeat_permission_is_reported_and_does_not_make_the_ledger_unreachable() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.session.on_available(1)
@@ -150,7 +152,7 @@ def test_a_right_to_beat_that_is_missing_is_named_and_loses_no_ledger() -> None:
     in_virtual_time(scenario)
 
 
-def test_who_has_left_beats_no_more() -> None:
+def test_a_replica_that_has_left_sends_no_heartbeat() -> None:
     async def scenario() -> None:
         beating = Beating("a")
         beating.background.close()

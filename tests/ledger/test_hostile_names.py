@@ -75,7 +75,7 @@ def test_all_keys_of_a_circuit_share_one_hash_tag_that_is_its_name(namespace: st
 
 
 @given(names, names)
-def test_every_key_lies_in_its_namespace_which_no_other_namespace_is_the_beginning_of(
+def test_every_key_begins_with_its_namespace_and_no_namespace_is_a_prefix_of_another(
     namespace: str, circuit: str
 ) -> None:
     keys = Keys(namespace)
@@ -85,7 +85,7 @@ def test_every_key_lies_in_its_namespace_which_no_other_namespace_is_the_beginni
 
 
 @given(anything)
-def test_a_name_is_refused_or_keeps_all_these_promises(name: str) -> None:
+def test_a_name_is_either_refused_or_satisfies_all_these_properties(name: str) -> None:
     for use in (Keys, Keys().circuit, _as_namespace, _as_circuit, _as_replica):
         if use is _as_replica and not name:
             continue  # none given: it gets its default
@@ -98,7 +98,7 @@ def test_a_name_is_refused_or_keeps_all_these_promises(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NASTY, ids=ascii)
-def test_a_name_that_could_reach_other_keys_is_refused_with_the_rule_wherever_it_is_given(name: str) -> None:
+def test_a_name_that_could_reach_other_keys_is_refused_with_the_rule_everywhere(name: str) -> None:
     for use in (_as_namespace, _as_circuit, _as_replica):
         if use is _as_replica and not name:
             continue  # none given: it gets its default
@@ -130,7 +130,7 @@ def admin(redis_server: RedisProcess) -> Iterator[sync_redis.Redis]:
 
 
 @pytest.mark.real_redis
-async def test_a_hostile_name_sends_nothing(redis_server: RedisProcess, admin: sync_redis.Redis) -> None:
+async def test_an_invalid_name_sends_no_command(redis_server: RedisProcess, admin: sync_redis.Redis) -> None:
     ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
     for name in NASTY:
         with pytest.raises(ConfigurationError):
@@ -146,7 +146,7 @@ async def test_a_hostile_name_sends_nothing(redis_server: RedisProcess, admin: s
 
 @pytest.mark.real_redis
 @pytest.mark.parametrize("name", ODD)
-async def test_a_fleet_of_an_odd_name_leaves_all_others_as_they_are(name: str, redis_server: RedisProcess) -> None:
+async def test_a_fleet_with_an_unusual_name_does_not_affect_others(name: str, redis_server: RedisProcess) -> None:
     await _fill(redis_server, "other", "svc")
     before = _everything(redis_server)
     await _fill(redis_server, name, name)
@@ -172,7 +172,7 @@ def _everything(server: RedisProcess) -> dict[bytes, Any]:
 
 
 @pytest.mark.real_redis
-async def test_names_that_somebody_else_put_on_the_list_are_not_used(
+async def test_invalid_names_in_the_list_of_circuits_are_ignored(
     redis_server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
@@ -184,7 +184,7 @@ async def test_names_that_somebody_else_put_on_the_list_are_not_used(
 
 @pytest.mark.real_redis
 @pytest.mark.parametrize("text", ["a\nb", "\0", "{x}:*", "é\u202e\U0001f600", '"]', "x" * 500], ids=ascii)
-async def test_an_operators_words_are_kept_as_they_are_and_are_no_part_of_a_key(
+async def test_an_operators_text_is_stored_unchanged_and_is_not_part_of_a_key(
     text: str, redis_server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     async with (

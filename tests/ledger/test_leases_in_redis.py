@@ -10,7 +10,7 @@ from tests.ledger.test_contract import NAME, Hands
 
 
 @pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.FAILED, Outcome.CANCELLED])
-async def test_a_lease_that_was_given_back_is_forgotten_when_it_would_have_ended(
+async def test_a_returned_lease_is_deleted_when_it_would_have_expired(
     redis_bench: RedisBench, outcome: Outcome
 ) -> None:
     hands = Hands(redis_bench, terms(lease_ms=300))

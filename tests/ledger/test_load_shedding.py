@@ -31,7 +31,7 @@ def test_in_the_first_quarter_of_the_ramp_one_call_in_ten_passes(lot: float, *, 
 
 
 @pytest.mark.parametrize(("ago_ms", "lot"), [(0, 0.09), (2000, 0.24), (4000, 0.49), (6000, 0.99)])
-def test_the_ramp_begins_with_the_closing_however_late_that_is_heard_of(ago_ms: int, lot: float) -> None:
+def test_the_ramp_begins_at_the_closing_even_if_the_replica_learns_of_it_late(ago_ms: int, lot: float) -> None:
     assert passes(just_closed(CircuitPolicy(ramp_s=8), lot, ago_ms=ago_ms))
     if ago_ms < 6000:
         assert not passes(just_closed(CircuitPolicy(ramp_s=8), lot + 0.02, ago_ms=ago_ms))
@@ -43,7 +43,7 @@ def test_a_circuit_that_was_never_open_has_no_ramp() -> None:
     assert passes(view)
 
 
-def test_a_word_that_ends_over_a_closed_circuit_brings_nothing_back_and_so_has_no_ramp() -> None:
+def test_an_override_that_ends_on_a_closed_circuit_starts_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
     view.hears(CLOSED, 0)
     view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, override=view.word(OverrideMode.SHADOW))
@@ -51,7 +51,7 @@ def test_a_word_that_ends_over_a_closed_circuit_brings_nothing_back_and_so_has_n
     assert passes(view)
 
 
-def test_a_circuit_that_an_operator_closed_has_no_ramp_when_his_word_ends() -> None:
+def test_a_circuit_that_an_operator_closed_has_no_ramp_when_the_override_ends() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
     view.hears(OPEN, 5, left_ms=9000, open_count=1)
     view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms, open_count=1, override=view.word(OverrideMode.CLOSED))
@@ -59,7 +59,7 @@ def test_a_circuit_that_an_operator_closed_has_no_ramp_when_his_word_ends() -> N
     assert passes(view)
 
 
-def test_a_ledger_that_was_taught_a_closed_circuit_begins_no_ramp_anew_and_ends_none() -> None:
+def test_restoring_a_closed_circuit_neither_restarts_nor_ends_a_ramp() -> None:
     calm = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
     calm.hears(CLOSED, 5, changed_at_ms=calm.ledger_ms - 60_000)
     calm.hears(CLOSED, 7, changed_at_ms=calm.ledger_ms)
@@ -73,7 +73,7 @@ def test_a_ledger_that_was_taught_a_closed_circuit_begins_no_ramp_anew_and_ends_
     assert passes(ramping)
 
 
-def test_a_closing_whose_opening_was_missed_has_its_ramp_all_the_same() -> None:
+def test_a_closing_whose_opening_was_missed_still_has_its_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.5)
     view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms - 60_000)
     view.hears(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
@@ -81,28 +81,28 @@ def test_a_closing_whose_opening_was_missed_has_its_ramp_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(("lot", "in_time"), [(0.88, True), (0.89, False)])
-def test_in_a_brownout_what_the_service_would_not_accept_is_held_back(lot: float, *, in_time: bool) -> None:
+def test_in_a_brownout_the_share_that_the_service_would_fail_is_shed(lot: float, *, in_time: bool) -> None:
     assert passes(just_closed(CircuitPolicy(shed=True), lot, BROWNOUT)) is in_time
 
 
 @pytest.mark.parametrize(("lot", "in_time"), [(0.088, True), (0.089, False), (0.5, False)])
-def test_of_a_ramp_in_a_brownout_both_shares_hold(lot: float, *, in_time: bool) -> None:
+def test_during_a_ramp_in_a_brownout_both_limits_apply(lot: float, *, in_time: bool) -> None:
     assert passes(just_closed(CircuitPolicy(ramp_s=8, shed=True), lot, BROWNOUT)) is in_time
 
 
-def test_a_call_that_is_held_back_is_told_that_the_circuit_is_closed() -> None:
+def test_a_shed_call_reports_the_circuit_as_closed() -> None:
     refused = just_closed(CircuitPolicy(ramp_s=8), 0.5).refused()
     assert (refused.state, refused.retry_after_s, refused.ask) == (CLOSED, None, False)
 
 
-def test_after_the_ramp_all_pass_without_a_thought() -> None:
+def test_after_the_ramp_all_calls_pass_without_a_random_draw() -> None:
     view = just_closed(CircuitPolicy(ramp_s=8), 0.999)
     view.clock.advance(8.1)
     view.tick()
     assert view.gate.passing is not None
 
 
-def test_a_probe_that_ends_after_another_one_has_closed_the_circuit_does_not_begin_its_ramp_anew() -> None:
+def test_a_probe_that_ends_after_another_one_closed_the_circuit_does_not_restart_its_ramp() -> None:
     policy = CircuitPolicy(min_samples=4, recovery_timeout_s=10.0, probes=2, probe_successes=1, ramp_s=8)
     view = OneView(policy, scope="replica", draw=lambda: 0.3)
     view.fails(4)

@@ -20,7 +20,7 @@ from tests.strategy.virtual_time import in_virtual_time
         (ZeroDivisionError("nobody foresaw this"), logging.ERROR, "a step of the ledger sync failed"),
     ],
 )
-def test_a_round_that_went_wrong_is_logged_and_tried_again_after_a_pause(
+def test_a_failed_step_is_logged_and_retried_after_a_delay(
     error: Exception, level: int, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -42,7 +42,7 @@ def test_a_round_that_went_wrong_is_logged_and_tried_again_after_a_pause(
     assert [(record.levelno, record.message) for record in said] == [(level, logged)] * 2
 
 
-def test_a_round_that_went_well_is_followed_by_the_next_at_once() -> None:
+def test_a_successful_step_is_followed_by_the_next_at_once() -> None:
     rounds: list[float] = []
 
     async def goes_well() -> None:

@@ -74,7 +74,7 @@ async def test_a_verbs_header_names_every_argument_that_is_sent(verb: str) -> No
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_is_short_and_says_what_it_is_what_it_takes_what_it_returns_and_who_calls_it(verb: str) -> None:
+def test_a_verb_is_short_and_its_header_names_its_purpose_arguments_result_and_caller(verb: str) -> None:
     said = header(verb)
     assert len(lua(verb).splitlines()) <= 40
     assert said.startswith(f"-- {verb}: ")
@@ -82,12 +82,12 @@ def test_a_verb_is_short_and_says_what_it_is_what_it_takes_what_it_returns_and_w
         assert part in said
 
 
-def test_only_the_clock_asks_redis_for_the_time_or_gives_a_key_an_end() -> None:
+def test_only_the_clock_reads_redis_time_or_sets_a_ttl() -> None:
     others = [f"prelude/{part}" for part in PRELUDE[1:]] + list(VERBS)
     assert not [name for name in others if re.search(r"'(TIME|PTTL|TTL|P?EXPIRE(AT)?|PX|EX)'", lua(name))]
 
 
-def test_no_script_leaves_a_global_or_looks_for_keys() -> None:
+def test_no_script_defines_a_global_or_scans_for_keys() -> None:
     for name in [f"prelude/{part}" for part in PRELUDE] + list(VERBS):
         assert not re.search(r"'(KEYS|SCAN)'|^function ", lua(name), flags=re.MULTILINE)
 
@@ -101,19 +101,19 @@ def test_every_lua_file_is_part_of_a_script() -> None:
     assert set(scripts()) == set(VERBS)
 
 
-def test_the_lua_names_the_terms_in_the_order_in_which_they_are_sent() -> None:
+def test_the_lua_lists_the_terms_in_the_order_in_which_they_are_sent() -> None:
     listed = re.search(r"local TERMS = \{(.*?)\}", lua("prelude/rules"), flags=re.DOTALL)
     assert listed is not None
     assert tuple(re.findall(r"'(\w+)'", listed[1])) == type(TERMS).__slots__
 
 
-def test_the_lua_names_the_keys_in_the_order_in_which_they_are_sent() -> None:
+def test_the_lua_lists_the_keys_in_the_order_in_which_they_are_sent() -> None:
     listed = re.search(r"local PARTS = \{(.*?)\}", lua("prelude/circuit"), flags=re.DOTALL)
     assert listed is not None
     assert tuple(re.findall(r"'(\w+)'", listed[1])) == PARTS
 
 
-def test_the_lua_leads_every_trigger_where_the_transition_table_does() -> None:
+def test_every_trigger_leads_to_the_same_state_in_lua_as_in_the_transition_table() -> None:
     listed = re.search(r"local LEADS_TO = \{(.*?)\}", lua("prelude/rules"), flags=re.DOTALL)
     assert listed is not None
     in_lua = dict(re.findall(r"\['([^']+)'\] = '(\w+)'", listed[1]))

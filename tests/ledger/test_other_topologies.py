@@ -83,7 +83,7 @@ async def test_a_cluster_serves_every_verb(protocol: int, cluster: RedisProcess)
 
 
 @pytest.mark.real_redis
-async def test_a_cluster_that_died_is_unavailable(cluster: RedisProcess) -> None:
+async def test_a_cluster_that_was_stopped_is_unavailable(cluster: RedisProcess) -> None:
     ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", timeout_s=0.5))
     await ledger.read({NAMES[0]: TERMS})
     cluster.kill()
@@ -116,7 +116,7 @@ def decoded(node: RedisProcess) -> Any:
 
 
 @pytest.mark.real_redis
-async def test_a_slot_that_moves_to_a_node_nobody_has_heard_of_takes_its_circuit_away_until_it_is_there(
+async def test_a_slot_that_moves_to_an_unknown_node_makes_only_its_circuit_unavailable_until_it_arrives(
     cluster: RedisProcess, joining: RedisProcess
 ) -> None:
     ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", timeout_s=2.0))
@@ -153,7 +153,9 @@ class TwoNodes(RedisCluster):
 
 
 @pytest.mark.real_redis
-async def test_on_a_cluster_a_node_that_is_away_takes_only_its_own_circuits_with_it(redis_bench: RedisBench) -> None:
+async def test_on_a_cluster_an_unreachable_node_makes_only_its_own_circuits_unavailable(
+    redis_bench: RedisBench,
+) -> None:
     nodes = TwoNodes(redis_bench.client, dead=NAMES[1])
     ledger = RedisLedger(nodes, redis_bench.namespace)
     assert list(await ledger.read(dict.fromkeys(NAMES, TERMS))) == [NAMES[0], NAMES[2]]
@@ -164,7 +166,7 @@ async def test_on_a_cluster_a_node_that_is_away_takes_only_its_own_circuits_with
 
 
 @pytest.mark.real_redis
-async def test_a_cluster_none_of_whose_nodes_answers_is_unavailable(redis_bench: RedisBench) -> None:
+async def test_a_cluster_without_a_reachable_node_is_unavailable(redis_bench: RedisBench) -> None:
     ledger = RedisLedger(TwoNodes(redis_bench.client, dead="primary"), redis_bench.namespace)
     with pytest.raises(LedgerUnavailableError, match="no route"):
         await ledger.read(dict.fromkeys(NAMES, TERMS))
@@ -205,7 +207,7 @@ async def test_a_sentinel_that_does_not_know_the_service_is_unavailable(sentinel
 
 @pytest.mark.real_redis
 @pytest.mark.parametrize("sentinel", ["secret"], indirect=True)
-async def test_a_sentinel_that_wants_a_login_of_its_own_gets_it_from_the_url(sentinel: int) -> None:
+async def test_a_sentinel_that_requires_credentials_gets_them_from_the_url(sentinel: int) -> None:
     url = f"redis+sentinel://127.0.0.1:{sentinel}/mine"
     ledger = RedisLedger(connect(f"{url}?sentinel_password=secret", timeout_s=2.0))
     await everything_works(ledger)
@@ -233,7 +235,7 @@ asyncio.run(main())
 """
 
 
-async def test_two_processes_share_one_belief_on_the_stand_in() -> None:
+async def test_two_processes_share_the_state_of_the_fake_redis() -> None:
     with fake_redis() as url:
         client: Any = connect(url, timeout_s=5.0)
         ledger = RedisLedger(client)

@@ -53,7 +53,7 @@ class Calls:
         return self.view._local_trip.breaker.circuit.streak.bad
 
 
-def test_calls_that_hang_open_the_circuit_long_before_their_timeout() -> None:
+def test_hanging_calls_open_the_circuit_long_before_their_timeout() -> None:
     calls = Calls()
     permits = []
     while calls.view.state() is CLOSED:
@@ -63,7 +63,7 @@ def test_calls_that_hang_open_the_circuit_long_before_their_timeout() -> None:
     assert "calls failed or hung within" in calls.view.local().reason
 
 
-def test_calls_that_were_overdue_and_succeed_open_nothing() -> None:
+def test_overdue_calls_that_succeed_open_nothing() -> None:
     calls = Calls(CircuitPolicy(slow_call_s=0))
     for _ in range(10):
         permits = calls.hang(13, every_s=0.03)
@@ -87,7 +87,7 @@ def test_an_overdue_call_that_fails_is_counted_once() -> None:
 
 
 @pytest.mark.parametrize("end", ["cancelled", "invalid"])
-def test_an_overdue_call_that_counts_for_nothing_takes_itself_back(end: str) -> None:
+def test_an_overdue_call_without_a_countable_outcome_is_subtracted_again(end: str) -> None:
     calls = Calls()
     permits = calls.hang(2)
     calls.clock.advance(1.0)
@@ -96,7 +96,7 @@ def test_an_overdue_call_that_counts_for_nothing_takes_itself_back(end: str) -> 
     assert calls.overdue == 1
 
 
-def test_a_permit_that_was_dropped_unsettled_takes_itself_back() -> None:
+def test_a_permit_that_is_dropped_unsettled_is_subtracted_again() -> None:
     calls = Calls()
     permits = calls.hang(2)
     calls.clock.advance(1.0)
@@ -105,7 +105,7 @@ def test_a_permit_that_was_dropped_unsettled_takes_itself_back() -> None:
     assert calls.overdue == 1
 
 
-def test_a_stream_that_has_begun_is_not_overdue_however_long_it_lasts() -> None:
+def test_a_stream_that_has_begun_is_never_overdue() -> None:
     calls = Calls()
     permit = calls.begins()
     calls.clock.advance(0.2)
@@ -115,14 +115,14 @@ def test_a_stream_that_has_begun_is_not_overdue_however_long_it_lasts() -> None:
     assert str(permit.ok()) == "ok", "and with slow_call_s = auto its first piece counts"
 
 
-def test_a_fresh_circuit_is_not_judged_by_calls_in_flight() -> None:
+def test_a_fresh_circuit_does_not_count_calls_in_flight_as_overdue() -> None:
     calls = Calls(warm=False)
     calls.hang(50)
     calls.clock.advance(7.0)
     assert (calls.overdue, calls.view.state()) == (0, CLOSED)
 
 
-def test_nothing_is_overdue_while_this_process_itself_stood_still() -> None:
+def test_no_call_is_overdue_while_this_process_itself_was_stalled() -> None:
     calls = Calls()
     kept = calls.hang(50, every_s=0.0)
     calls.clock.advance(5.0)
@@ -142,7 +142,7 @@ def test_a_call_that_began_before_a_transition_is_not_overdue_after_it() -> None
     assert calls.overdue == 0
 
 
-def test_slow_by_itself_a_brownout_opens_a_circuit() -> None:
+def test_slow_calls_alone_open_a_circuit_in_a_brownout() -> None:
     calls = Calls()
     calls.clock.advance(1.0)
     for _ in range(14):
@@ -155,7 +155,7 @@ def test_slow_by_itself_a_brownout_opens_a_circuit() -> None:
     assert "slow" in calls.view.local().reason
 
 
-def test_a_slow_answer_while_this_process_stood_still_is_not_held_against_the_service() -> None:
+def test_a_slow_call_while_this_process_was_stalled_does_not_count_against_the_service() -> None:
     calls = Calls()
     permit = calls.begins()
     calls.clock.advance(2.0)
@@ -163,7 +163,7 @@ def test_a_slow_answer_while_this_process_stood_still_is_not_held_against_the_se
     assert str(permit.ok()) == "ok"
 
 
-def test_a_look_stops_at_the_first_call_that_is_not_overdue() -> None:
+def test_the_search_stops_at_the_first_call_that_is_not_overdue() -> None:
     calls = InFlight()
     for second in range(10):
         calls.begin(float(second))
@@ -172,7 +172,7 @@ def test_a_look_stops_at_the_first_call_that_is_not_overdue() -> None:
     assert len(calls) == 10
 
 
-def test_a_transition_forgets_what_was_overdue() -> None:
+def test_a_transition_clears_the_overdue_calls() -> None:
     calls = InFlight()
     number = calls.begin(0.0)
     assert calls.newly_overdue(10.0, 1.0) == 1

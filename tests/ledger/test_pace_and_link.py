@@ -11,7 +11,7 @@ from ha_rag.ledger.sync.pace import Pace, TokenBucket
 
 @pytest.mark.parametrize("replicas", [1, 10, 100, 3000, 30_000])
 @pytest.mark.parametrize("circuits", [1, 12])
-def test_all_replicas_together_stay_below_a_fixed_number_of_scripts_a_second(replicas: int, circuits: int) -> None:
+def test_all_replicas_together_stay_below_a_fixed_number_of_scripts_per_second(replicas: int, circuits: int) -> None:
     pace = Pace(replicas, circuits)
     report_s = pace.report_s(0.1)
     small = replicas * circuits <= 100
@@ -22,12 +22,12 @@ def test_all_replicas_together_stay_below_a_fixed_number_of_scripts_a_second(rep
     assert replicas / (sum(pace.retry_s) / 2) <= 500.1
 
 
-def test_a_replica_by_itself_keeps_the_intervals_of_the_policy() -> None:
+def test_a_single_replica_keeps_the_intervals_of_the_policy() -> None:
     pace = Pace()
     assert (pace.report_s(0.1), pace.poll_s, pace.beat_s, pace.retry_s) == (0.1, 1.0, 1.0, (0.05, 0.5))
 
 
-def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> None:
+def test_ten_failures_are_reported_at_once_and_then_ten_per_second() -> None:
     burst = TokenBucket()
     assert sum(burst.take(0.0) for _ in range(50)) == 10
     assert sum(burst.take(1.0) for _ in range(50)) == 10
@@ -35,14 +35,14 @@ def test_ten_failures_at_once_are_reported_at_once_and_then_ten_a_second() -> No
     assert sum(burst.take(1.95) for _ in range(50)) == 9
 
 
-def test_in_a_large_fleet_an_outage_does_not_begin_with_ten_reports_of_each_replica() -> None:
+def test_in_a_large_fleet_an_outage_does_not_begin_with_ten_reports_from_each_replica() -> None:
     burst = TokenBucket()
     assert sum(burst.take(0.0, slower=30.0) for _ in range(50)) == 1
     assert sum(burst.take(1.0, slower=30.0) for _ in range(50)) == 0
     assert sum(burst.take(3.1, slower=30.0) for _ in range(50)) == 1
 
 
-def test_two_failures_in_a_row_lose_the_link_and_one_answer_brings_it_back() -> None:
+def test_two_failures_in_a_row_bring_the_link_down_and_one_reply_brings_it_up() -> None:
     clock = ManualClock()
     link = Link(clock)
     link.answered(1000)
@@ -51,14 +51,14 @@ def test_two_failures_in_a_row_lose_the_link_and_one_answer_brings_it_back() -> 
     assert [(link.answered(8000), link.up)] == [(7, True)]
 
 
-def test_a_link_tells_what_was_heard_last_instead_of_an_answer() -> None:
+def test_a_link_gives_the_reason_of_the_last_failure() -> None:
     link = Link(ManualClock())
     assert link.reason == "no reply yet"
     link.failed("nobody answers")
     assert link.reason == "nobody answers"
 
 
-def test_a_failure_between_two_answers_loses_nothing() -> None:
+def test_a_failure_between_two_replies_does_not_bring_the_link_down() -> None:
     link = Link(ManualClock())
     for _ in range(5):
         assert link.answered(1000) is None
@@ -66,7 +66,7 @@ def test_a_failure_between_two_answers_loses_nothing() -> None:
     assert link.up
 
 
-def test_a_ledger_that_is_not_there_at_the_start_is_lost_once_and_found_once() -> None:
+def test_a_ledger_that_is_unreachable_at_the_start_is_lost_once_and_found_once() -> None:
     clock = ManualClock()
     link = Link(clock)
     assert not link.up
@@ -76,7 +76,7 @@ def test_a_ledger_that_is_not_there_at_the_start_is_lost_once_and_found_once() -
     assert link.answered(1000) is None
 
 
-def test_the_ledgers_time_runs_on_from_when_it_was_told() -> None:
+def test_the_ledgers_time_advances_from_the_last_reply() -> None:
     clock = ManualClock()
     link = Link(clock)
     assert link.ledger_now_ms() is None
@@ -87,14 +87,14 @@ def test_the_ledgers_time_runs_on_from_when_it_was_told() -> None:
     assert link.ledger_now_ms() == 51_500
 
 
-def test_a_bucket_fills_with_time_to_its_size_and_no_further() -> None:
+def test_a_token_bucket_refills_over_time_up_to_its_size() -> None:
     burst = TokenBucket(size=4.0, per_s=2.0)
     assert sum(burst.take(5000.0) for _ in range(9)) == 4
     assert [burst.take(5000.4), burst.take(5000.5), burst.take(5000.5)] == [False, True, False]
     assert sum(burst.take(6000.0) for _ in range(9)) == 4
 
 
-def test_in_a_large_fleet_a_bucket_shrinks_and_fills_more_slowly() -> None:
+def test_in_a_large_fleet_a_token_bucket_is_smaller_and_refills_more_slowly() -> None:
     burst = TokenBucket(size=4.0, per_s=2.0)
     assert sum(burst.take(0.0, slower=2.0) for _ in range(9)) == 2
     assert [burst.take(0.9, slower=2.0), burst.take(1.0, slower=2.0), burst.take(1.0, slower=2.0)] == [

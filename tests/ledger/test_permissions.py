@@ -188,7 +188,7 @@ class Life:
         await until(self._or_enough(lambda: "cmdstat_ping" in self._admin.info("commandstats")), within_s=PATIENCE_S)
 
 
-async def test_with_just_the_documented_rights_a_fleet_lives_its_whole_life(
+async def test_a_fleet_works_with_exactly_the_documented_permissions(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.config_resetstat()
@@ -205,13 +205,13 @@ async def test_with_just_the_documented_rights_a_fleet_lives_its_whole_life(
     assert admin.zcard(Keys(NAMESPACE).replicas) == 0
 
 
-async def test_the_documented_rights_are_enough_for_a_check(server: RedisProcess, admin: sync_redis.Redis) -> None:
+async def test_the_documented_permissions_are_enough_for_a_check(server: RedisProcess, admin: sync_redis.Redis) -> None:
     assert await try_redis(user(server, admin), NAMESPACE) == [("ok", "reachable, with all required permissions", "")]
     assert admin.keys("*") == []
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - ON_REQUEST))
-async def test_a_fleet_says_that_a_right_is_missing(
+async def test_a_fleet_reports_a_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.config_resetstat()
@@ -221,7 +221,7 @@ async def test_a_fleet_says_that_a_right_is_missing(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_a_check_names_the_right_that_is_missing(
+async def test_a_check_names_the_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     ((verdict, text, mend),) = await try_redis(user(server, admin, f"-{command}"), NAMESPACE)
@@ -230,7 +230,7 @@ async def test_a_check_names_the_right_that_is_missing(
 
 
 @pytest.mark.parametrize("command", sorted(ON_REQUEST))
-async def test_who_asks_for_the_history_is_told_that_the_right_to_it_is_missing(
+async def test_a_read_of_the_history_without_permission_names_the_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     ledger = RedisLedger(connect(user(server, admin, f"-{command}"), timeout_s=2.0), NAMESPACE)
@@ -240,7 +240,7 @@ async def test_who_asks_for_the_history_is_told_that_the_right_to_it_is_missing(
     assert refused.value.code == "NOPERM"
 
 
-async def test_a_user_of_one_namespace_can_neither_read_nor_write_nor_hear_another(
+async def test_a_user_of_one_namespace_can_neither_read_nor_write_nor_subscribe_to_another(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     stranger = RedisLedger(connect(user(server, admin), timeout_s=2.0), "fleet2")
@@ -254,7 +254,7 @@ async def test_a_user_of_one_namespace_can_neither_read_nor_write_nor_hear_anoth
     assert admin.keys("*") == []
 
 
-async def test_what_a_missing_right_costs_is_told_once_and_no_more_when_it_is_mended(
+async def test_the_effect_of_a_missing_permission_is_reported_once_and_cleared_when_it_is_fixed(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     url = user(server, admin, "-publish")
@@ -272,7 +272,7 @@ async def test_what_a_missing_right_costs_is_told_once_and_no_more_when_it_is_me
         assert list(life.a.registry.limits) == []
 
 
-def test_the_lua_uses_no_command_that_is_not_among_the_rights() -> None:
+def test_the_lua_uses_only_commands_that_are_in_the_permissions() -> None:
     text = "\n".join(lua(name) for name in [*VERBS, *(f"prelude/{part}" for part in PRELUDE)])
     called = set(re.findall(r"redis\.p?call\('([A-Z]+)'", text)) | set(re.findall(r"queue\(c, '([A-Z]+)'", text))
     assert {"HSET", "DEL", "XADD", "PUBLISH", "TIME"} <= called
@@ -286,7 +286,7 @@ NAMED_OTHERWISE = {
 NO_COMMANDS = {"pubsub", "initialize", "connection_pool", "aclose", "execute_command"}
 
 
-def test_the_ledger_calls_no_command_that_is_not_among_the_rights() -> None:
+def test_the_ledger_calls_only_commands_that_are_in_the_permissions() -> None:
     called = set()
     for path in (ROOT / "ha_rag" / "ledger").rglob("*.py"):
         called |= set(re.findall(r"client\.(\w+)\(", path.read_text()))
@@ -295,10 +295,10 @@ def test_the_ledger_calls_no_command_that_is_not_among_the_rights() -> None:
     assert commands <= {*COMMANDS, *HELPFUL_COMMANDS, *ALERTER_COMMANDS}
 
 
-def test_a_check_tries_every_command_that_is_needed() -> None:
+def test_a_check_tries_every_required_command() -> None:
     assert {*samples(Keys(NAMESPACE), SERVICE), "subscribe"} == set(COMMANDS)
 
 
-def test_the_rights_are_documented_as_they_are() -> None:
+def test_the_documentation_lists_the_permissions_exactly() -> None:
     assert set(replica_rules()) == set(acl_rules("ha_rag").split())
     assert set(alerter_rules()) == {f"+{command}" for command in ALERTER_COMMANDS}

@@ -44,7 +44,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProc
     process.kill()
 
 
-async def test_with_just_the_documented_rights_another_database_serves_every_verb(server: RedisProcess) -> None:
+async def test_another_database_serves_every_verb_with_exactly_the_documented_permissions(server: RedisProcess) -> None:
     url = f"redis://{user(server, *database_rules())}/1"
     await works(url)
     assert await try_redis(url, "ha_rag") == GOOD
@@ -54,7 +54,7 @@ async def test_with_just_the_documented_rights_another_database_serves_every_ver
 
 
 @pytest.mark.parametrize("right", database_rules())
-async def test_a_right_that_another_database_wants_is_named_where_it_is_missing(
+async def test_a_permission_that_another_database_needs_is_named_if_it_is_missing(
     right: str, server: RedisProcess
 ) -> None:
     rules = [rule for rule in database_rules() if rule != right]
@@ -87,7 +87,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisPro
     node.kill()
 
 
-async def test_with_just_the_documented_rights_a_cluster_serves_every_verb(cluster: RedisProcess) -> None:
+async def test_a_cluster_serves_every_verb_with_exactly_the_documented_permissions(cluster: RedisProcess) -> None:
     url = f"redis+cluster://{user(cluster, *cluster_rules())}"
     await works(url)
     assert await try_redis(url, "ha_rag") == GOOD
@@ -95,12 +95,12 @@ async def test_with_just_the_documented_rights_a_cluster_serves_every_verb(clust
 
 
 @pytest.mark.parametrize("right", cluster_rules())
-async def test_a_right_that_a_cluster_wants_is_named_where_it_is_missing(right: str, cluster: RedisProcess) -> None:
+async def test_a_permission_that_a_cluster_needs_is_named_if_it_is_missing(right: str, cluster: RedisProcess) -> None:
     rules = [rule for rule in cluster_rules() if rule != right]
     await is_named(right, f"redis+cluster://{user(cluster, *rules)}")
 
 
-async def test_a_server_that_is_no_cluster_is_told_apart_from_one_whose_rights_are_missing(
+async def test_a_server_that_is_not_a_cluster_is_distinguished_from_missing_permissions(
     server: RedisProcess,
 ) -> None:
     url = f"redis+cluster://{user(server, *cluster_rules())}"

@@ -58,7 +58,7 @@ async def asked_through(session: Any, view: OneView) -> None:
     await request
 
 
-def test_a_thread_leaves_its_request_with_the_loop_and_nobody_asks_again_meanwhile(view: OneView) -> None:
+def test_a_thread_hands_its_request_to_the_loop_and_no_other_call_requests_meanwhile(view: OneView) -> None:
     background = Elsewhere(runs=True)
     assert view.refused().ask
     assert probing(view, background).request_lease(view) is None
@@ -66,14 +66,14 @@ def test_a_thread_leaves_its_request_with_the_loop_and_nobody_asks_again_meanwhi
     assert not view.refused().ask
 
 
-def test_where_no_loop_runs_the_next_call_asks_again(view: OneView) -> None:
+def test_without_a_running_loop_the_next_call_requests_again(view: OneView) -> None:
     background = Elsewhere(runs=False)
     assert view.refused().ask
     assert probing(view, background).request_lease(view) is None
     assert view.refused().ask
 
 
-async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneView) -> None:
+async def test_only_a_request_that_runs_on_this_loop_can_be_awaited(view: OneView) -> None:
     background = BackgroundTasks()
     background.open()
     asked = probing(view, background)
@@ -89,7 +89,7 @@ async def test_only_a_request_that_is_under_way_here_can_be_awaited(view: OneVie
 
 
 @pytest.mark.parametrize(("granted", "told"), [(False, "read"), (True, "taken")])
-async def test_only_a_probe_that_is_granted_proves_that_the_ledger_takes_verbs(
+async def test_only_a_granted_lease_proves_that_the_ledger_accepts_verbs(
     view: OneView, granted: bool, told: str
 ) -> None:
     async def lease(*_: object) -> Reply:
@@ -104,7 +104,7 @@ async def test_only_a_probe_that_is_granted_proves_that_the_ledger_takes_verbs(
     assert heard == [told]
 
 
-async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneView) -> None:
+async def test_a_call_on_the_loop_can_await_a_request_from_a_thread(view: OneView) -> None:
     background = BackgroundTasks()
     background.open()
     asked = probing(view, background)
@@ -117,7 +117,7 @@ async def test_a_call_on_the_loop_awaits_what_a_thread_asked_for_too(view: OneVi
     await request
 
 
-def test_a_request_that_was_begun_and_never_made_is_made_by_a_later_call(view: OneView) -> None:
+def test_a_request_that_was_begun_but_never_started_is_started_by_a_later_call(view: OneView) -> None:
     asked = probing(view, Elsewhere(runs=True))
     assert view.refused().ask
     asked.reset_orphaned_request(view)
@@ -126,7 +126,7 @@ def test_a_request_that_was_begun_and_never_made_is_made_by_a_later_call(view: O
     assert view.refused().ask
 
 
-def test_a_request_that_was_seen_to_be_made_is_not_held_against_the_next_one(view: OneView) -> None:
+def test_a_request_that_was_answered_between_two_checks_is_not_reset(view: OneView) -> None:
     asked = probing(view, Elsewhere(runs=True))
     assert view.refused().ask
     asked.reset_orphaned_request(view)
@@ -137,7 +137,7 @@ def test_a_request_that_was_seen_to_be_made_is_not_held_against_the_next_one(vie
     assert not view.refused().ask
 
 
-async def test_a_request_that_lasts_is_not_taken_for_one_that_was_never_made(view: OneView) -> None:
+async def test_a_long_running_request_is_not_reset(view: OneView) -> None:
     background = BackgroundTasks()
     background.open()
     asked = probing(view, background)
@@ -157,7 +157,7 @@ async def _until(done: asyncio.Future[None]) -> None:
     await done
 
 
-async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back_at_once(view: OneView) -> None:
+async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view: OneView) -> None:
     settled: list[tuple[str, str, str, Outcome]] = []
 
     async def lease(circuit: str, terms: object, replica: str, epoch: int, token: str) -> Reply:
@@ -197,7 +197,7 @@ async def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back
     assert view.probes().epoch == 9
 
 
-async def test_a_request_that_the_ledger_refuses_is_told_as_it_was_refused(view: OneView) -> None:
+async def test_a_refused_lease_request_is_passed_on_with_its_error(view: OneView) -> None:
     refusal, told = LedgerRefusedError("OOM no memory"), []
 
     async def lease(*_: object) -> Reply:
@@ -211,7 +211,7 @@ async def test_a_request_that_the_ledger_refuses_is_told_as_it_was_refused(view:
     assert told == [refusal]
 
 
-async def test_a_request_says_who_asks_and_what_he_knows(view: OneView) -> None:
+async def test_a_lease_request_contains_the_replica_and_its_known_epoch(view: OneView) -> None:
     asked: list[tuple[object, ...]] = []
 
     async def lease(*said: object) -> Reply:
@@ -225,7 +225,7 @@ async def test_a_request_says_who_asks_and_what_he_knows(view: OneView) -> None:
     assert [said[:4] for said in asked] == [("svc", view.terms, "r1~1", 5)]
 
 
-async def test_a_place_that_may_have_been_taken_is_given_back_for_as_long_as_its_lease_may_stand(
+async def test_a_lease_that_may_have_been_granted_is_returned_until_it_would_have_expired(
     view: OneView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried_s: list[float] = []
@@ -255,7 +255,7 @@ async def test_a_place_that_may_have_been_taken_is_given_back_for_as_long_as_its
 
 
 @pytest.mark.parametrize(("outcome", "waited_s"), [(Outcome.OK, RETRY_S), (Outcome.CANCELLED, (99.0, 99.0))])
-async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the_fleets_pace(
+async def test_a_probes_outcome_is_retried_quickly_and_a_returned_lease_at_the_fleets_pace(
     outcome: Outcome, waited_s: tuple[float, float], view: OneView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -279,7 +279,7 @@ async def test_a_probes_word_is_sent_again_soon_and_a_place_is_given_back_at_the
     assert waited_s[0] <= slept[0] <= waited_s[1]
 
 
-async def test_a_thread_is_given_no_request_of_the_loops_to_wait_for(view: OneView) -> None:
+async def test_a_thread_gets_no_request_of_the_loop_to_wait_for(view: OneView) -> None:
     asked = probing(view, Elsewhere(runs=True))
     asked._requests[view.name] = asyncio.get_running_loop().create_task(_until(asyncio.Future()))
     assert asked.pending_request(view) is None

@@ -23,7 +23,7 @@ def made(url: str, **options: Any) -> RedisLedger:
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-async def test_a_change_told_by_one_replica_reaches_another(protocol: int, any_redis_url: str) -> None:
+async def test_a_change_published_by_one_replica_reaches_another(protocol: int, any_redis_url: str) -> None:
     here, there = made(any_redis_url, protocol=protocol), made(any_redis_url)
     async with aclosing(here.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
@@ -36,7 +36,7 @@ async def test_a_change_told_by_one_replica_reaches_another(protocol: int, any_r
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-async def test_a_silent_connection_is_asked_whether_it_lives_and_goes_on(protocol: int, any_redis_url: str) -> None:
+async def test_an_idle_connection_is_pinged_and_goes_on(protocol: int, any_redis_url: str) -> None:
     # An answer later than `silence_s` ends the listening, and a busy machine may need a third of a second for one.
     ledger = made(any_redis_url, protocol=protocol, silence_s=1.0)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
@@ -52,7 +52,7 @@ async def test_a_silent_connection_is_asked_whether_it_lives_and_goes_on(protoco
 @pytest.mark.parametrize(
     "foreign", ["", "not json", "5", "[]", '["a"]', '{"a": 1}', '["a", "1", "2"]', "[1, 2, 3]", b"\xff\xfe"]
 )
-async def test_what_is_no_change_of_ours_is_passed_over(foreign: str | bytes, fake_redis_server: str) -> None:
+async def test_messages_that_are_not_changes_are_ignored(foreign: str | bytes, fake_redis_server: str) -> None:
     ledger, stranger = made(fake_redis_server), connect(fake_redis_server, timeout_s=2.0)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
@@ -66,7 +66,7 @@ async def test_what_is_no_change_of_ours_is_passed_over(foreign: str | bytes, fa
 
 
 @pytest.mark.real_redis
-async def test_a_frozen_redis_ends_the_listening(own_redis_server: RedisProcess) -> None:
+async def test_a_frozen_redis_ends_the_subscription(own_redis_server: RedisProcess) -> None:
     ledger = made(own_redis_server.url, silence_s=0.05)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
@@ -78,7 +78,7 @@ async def test_a_frozen_redis_ends_the_listening(own_redis_server: RedisProcess)
 
 
 @pytest.mark.real_redis
-async def test_a_redis_that_died_ends_the_listening(own_redis_server: RedisProcess) -> None:
+async def test_a_redis_that_died_ends_the_subscription(own_redis_server: RedisProcess) -> None:
     ledger = made(own_redis_server.url)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
@@ -89,7 +89,7 @@ async def test_a_redis_that_died_ends_the_listening(own_redis_server: RedisProce
 
 
 @pytest.mark.real_redis
-async def test_a_connection_that_was_cut_ends_the_listening_though_redis_lives(own_redis_server: RedisProcess) -> None:
+async def test_a_closed_connection_ends_the_subscription_while_redis_still_runs(own_redis_server: RedisProcess) -> None:
     ledger, other = made(own_redis_server.url), connect(own_redis_server.url)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
@@ -101,7 +101,7 @@ async def test_a_connection_that_was_cut_ends_the_listening_though_redis_lives(o
 
 
 @pytest.mark.real_redis
-async def test_no_redis_at_all_ends_it_before_it_began(own_redis_server: RedisProcess) -> None:
+async def test_without_a_redis_the_subscription_fails_at_once(own_redis_server: RedisProcess) -> None:
     own_redis_server.kill()
     ledger = made(own_redis_server.url)
     with pytest.raises(LedgerUnavailableError):
@@ -110,7 +110,7 @@ async def test_no_redis_at_all_ends_it_before_it_began(own_redis_server: RedisPr
 
 
 @pytest.mark.real_redis
-async def test_a_user_who_may_not_subscribe_is_refused(own_redis_server: RedisProcess) -> None:
+async def test_a_user_without_permission_to_subscribe_is_refused(own_redis_server: RedisProcess) -> None:
     admin = connect(own_redis_server.url)
     await admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">s", "~*", "resetchannels", "+@all")
     await close(admin)

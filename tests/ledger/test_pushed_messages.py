@@ -13,7 +13,7 @@ SNAPSHOT = ["1000", "open", "7", "500", "1", "why", "r1", "900", "0", "0", "0", 
             "r1", "r2"]  # fmt: skip
 
 
-def test_a_message_tells_the_circuit_the_epoch_before_and_all_that_stands() -> None:
+def test_a_message_contains_the_circuit_the_previous_epoch_and_the_whole_snapshot() -> None:
     told = change(json.dumps(["svc", "5", *SNAPSHOT]))
     assert told is not None
     assert (told.circuit, told.previous_epoch) == ("svc", 5)
@@ -28,10 +28,10 @@ def test_a_message_tells_the_circuit_the_epoch_before_and_all_that_stands() -> N
         *SNAPSHOT[6:]], ["svc", "5", *SNAPSHOT, 3], ["svc", "5"], ["svc"], [], {}, {"svc": 5}, "svc", 5, None,
     ],
 )  # fmt: skip
-def test_what_is_nothing_of_the_kind_is_let_go(said: Any) -> None:
+def test_a_message_of_another_format_is_ignored(said: Any) -> None:
     assert change(json.dumps(said)) is None
 
 
 @pytest.mark.parametrize("said", ["", "{", b"\xff\xfe", "[" * 100_000])
-def test_what_is_not_even_json_too(said: str | bytes) -> None:
+def test_a_message_that_is_not_json_is_ignored(said: str | bytes) -> None:
     assert change(said) is None

@@ -56,7 +56,7 @@ async def _value(client: Any, kind: str, name: str) -> Any:
     return await (client.get(name) if kind == "string" else client.xlen(name))
 
 
-async def test_all_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_the_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_bench: RedisBench) -> None:
     await hands.probing()
     await hands.override(OverrideMode.SHADOW, 1000)
     names = [name for name in await stored(redis_bench) if ":test:" not in name]
@@ -64,7 +64,7 @@ async def test_all_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_benc
     assert {name.rpartition(":")[2] for name in names} == {"circuit", "probes", "override", "events"}
 
 
-async def test_what_stands_in_redis_changes_with_the_form_only(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_stored_names_change_only_with_the_format_version(hands: Hands, redis_bench: RedisBench) -> None:
     """Old and new replicas stand side by side in a rolling upgrade: who adds a field or changes a kind raises FORM."""
     await hands.probing()
     await hands.override(OverrideMode.SHADOW, 1000)
@@ -78,7 +78,7 @@ async def test_what_stands_in_redis_changes_with_the_form_only(hands: Hands, red
     assert set(await client.hgetall(key(redis_bench, "override"))) == OVERRIDE_FIELDS
 
 
-def test_replicas_of_another_form_share_no_name() -> None:
+def test_replicas_of_another_format_version_share_no_name() -> None:
     def names(keys: Keys) -> set[str]:
         return {*keys.circuit("c"), keys.circuits, keys.replicas, keys.replica("a~1"), keys.changes, keys.alerts}
 
@@ -87,7 +87,7 @@ def test_replicas_of_another_form_share_no_name() -> None:
     assert all(name.startswith("shop:") for name in names(Keys("shop", form=FORM + 1)))
 
 
-async def test_the_open_key_is_there_while_the_circuit_is_open(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_the_open_key_exists_while_the_circuit_is_open(hands: Hands, redis_bench: RedisBench) -> None:
     await hands.report(failed=3)
     assert await redis_bench.client.exists(key(redis_bench, "open"))
     await redis_bench.advance(500)
@@ -95,15 +95,13 @@ async def test_the_open_key_is_there_while_the_circuit_is_open(hands: Hands, red
     assert not await redis_bench.client.exists(key(redis_bench, "open"))
 
 
-async def test_an_operator_can_end_a_rest_by_deleting_its_key(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_an_operator_can_end_an_open_duration_by_deleting_its_key(hands: Hands, redis_bench: RedisBench) -> None:
     await hands.report(failed=3)
     await redis_bench.client.delete(key(redis_bench, "open"))
     assert (await hands.lease()).granted
 
 
-async def test_what_matters_for_a_while_has_an_end_and_the_circuit_itself_has_none(
-    hands: Hands, redis_bench: RedisBench
-) -> None:
+async def test_temporary_keys_have_a_ttl_and_the_circuit_itself_has_none(hands: Hands, redis_bench: RedisBench) -> None:
     await hands.report(ok=1, failed=1, failing=True)
     ends = {name.rpartition(":")[2]: has_end for name, (_, has_end) in (await stored(redis_bench)).items()}
     assert ends["window"]
@@ -119,14 +117,14 @@ async def test_what_matters_for_a_while_has_an_end_and_the_circuit_itself_has_no
     assert not ends["circuit"]
 
 
-async def test_old_buckets_leave_the_window(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_old_buckets_are_removed_from_the_window(hands: Hands, redis_bench: RedisBench) -> None:
     for _ in range(40):
         await hands.report(ok=1)
         await redis_bench.advance(100)
     assert await redis_bench.client.hlen(key(redis_bench, "window")) <= 10
 
 
-async def test_probes_whose_time_is_up_leave_with_the_next_that_is_granted(redis_bench: RedisBench) -> None:
+async def test_expired_probes_are_removed_when_the_next_one_is_granted(redis_bench: RedisBench) -> None:
     hands = Hands(redis_bench, terms_of(probes=2))
     await hands.probing()
     await redis_bench.advance(100)
@@ -136,7 +134,7 @@ async def test_probes_whose_time_is_up_leave_with_the_next_that_is_granted(redis
     assert [member.partition(":")[2] for member in await probes(redis_bench)] == ["t2", "t3"]
 
 
-async def test_a_probe_that_is_asked_for_again_in_a_later_epoch_stands_once(redis_bench: RedisBench) -> None:
+async def test_a_lease_requested_again_in_a_later_epoch_is_stored_once(redis_bench: RedisBench) -> None:
     hands = Hands(redis_bench, terms_of(probes=2, lease_ms=5000))
     await hands.probing()
     await hands.override(OverrideMode.OPEN, 100)
@@ -150,23 +148,23 @@ async def probes(bench: RedisBench) -> list[str]:
     return found
 
 
-async def test_a_word_that_an_operator_ended_leaves_no_key(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_an_override_that_an_operator_ended_leaves_no_key(hands: Hands, redis_bench: RedisBench) -> None:
     await hands.override(OverrideMode.SHADOW)
     assert await redis_bench.client.exists(key(redis_bench, "override"))
     await hands.override(None)
     assert not await redis_bench.client.exists(key(redis_bench, "override"))
 
 
-async def test_whoever_looks_into_redis_reads_for_how_long_a_circuit_is_open(
-    hands: Hands, redis_bench: RedisBench
-) -> None:
+async def test_the_ttl_of_the_open_key_is_the_remaining_open_duration(hands: Hands, redis_bench: RedisBench) -> None:
     await hands.report(failed=3)
     assert await redis_bench.client.hget(key(redis_bench, "circuit"), "open_for_ms") == "500"
     await hands.override(OverrideMode.OPEN)
     assert await redis_bench.client.hget(key(redis_bench, "circuit"), "open_for_ms") == "0"
 
 
-async def test_batches_of_the_gone_are_forgotten(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_batch_numbers_of_replicas_that_stopped_reporting_are_pruned(
+    hands: Hands, redis_bench: RedisBench
+) -> None:
     for replica in range(20):
         await hands.ledger.record(NAME, hands.terms, Batch(f"gone-{replica}", 1), 0.0)
     await redis_bench.advance(1999)
@@ -260,7 +258,7 @@ async def _ends(client: Any) -> dict[str, int]:
     return {key: ms for key, ms in left.items() if ms >= 0}
 
 
-async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(
+async def test_a_restored_closed_circuit_has_no_open_key_and_no_override_in_redis(
     hands: Hands, redis_bench: RedisBench
 ) -> None:
     await hands.override(OverrideMode.SHADOW)
@@ -270,7 +268,7 @@ async def test_a_closed_circuit_that_is_taught_has_no_rest_and_no_word_in_redis(
 
 
 @pytest.mark.real_redis
-async def test_no_key_outlives_what_it_is_for(redis_server: RedisProcess) -> None:
+async def test_no_key_outlives_its_purpose(redis_server: RedisProcess) -> None:
     client = connect(redis_server.url, timeout_s=2.0)
     ledger = RedisLedger(client)
     now, policy = await ledger.now_ms(), terms_of(window_ms=60_000, bucket_ms=6000, min_samples=9)
@@ -282,7 +280,7 @@ async def test_no_key_outlives_what_it_is_for(redis_server: RedisProcess) -> Non
 
 
 @pytest.mark.real_redis
-async def test_a_script_tells_redis_own_time(redis_server: RedisProcess) -> None:
+async def test_a_script_uses_redis_own_time(redis_server: RedisProcess) -> None:
     ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
     for _ in range(20):
         before = await ledger.now_ms()
@@ -292,7 +290,7 @@ async def test_a_script_tells_redis_own_time(redis_server: RedisProcess) -> None
 
 
 @pytest.mark.real_redis
-async def test_an_operator_can_end_a_word_by_deleting_its_key(redis_server: RedisProcess) -> None:
+async def test_an_operator_can_end_an_override_by_deleting_its_key(redis_server: RedisProcess) -> None:
     """On Redis's own clock: so does the key's own end."""
     client = connect(redis_server.url, timeout_s=2.0)
     ledger = RedisLedger(client)

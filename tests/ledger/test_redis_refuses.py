@@ -79,7 +79,7 @@ async def test_after_the_script_cache_was_flushed_the_next_call_of_every_verb_wo
         admin.script_flush()
 
 
-async def test_a_script_is_sent_whole_once_and_by_its_hash_from_then_on(
+async def test_a_script_is_sent_in_full_once_and_by_its_hash_after_that(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     client = connect(server.url, timeout_s=2.0)
@@ -104,7 +104,7 @@ class KeepsNothing:
         return await self._client.evalsha(*args)
 
 
-async def test_a_server_that_loses_its_scripts_again_and_again_costs_two_commands_a_call_and_answers_each(
+async def test_a_server_that_keeps_losing_its_scripts_costs_two_commands_per_call_and_answers_each(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     client: Any = connect(server.url, timeout_s=2.0)
@@ -138,7 +138,7 @@ class AnswersNoScript:
         raise NoScriptError("No matching script. Please use EVAL.")
 
 
-async def test_a_server_that_never_keeps_scripts_is_asked_twice_and_no_more(server: RedisProcess) -> None:
+async def test_a_server_that_never_caches_scripts_gets_two_commands_per_call_and_no_more(server: RedisProcess) -> None:
     client: Any = connect(server.url, timeout_s=2.0)
     forgetful: Any = AnswersNoScript(client)
     ledger = RedisLedger(forgetful)
@@ -149,7 +149,7 @@ async def test_a_server_that_never_keeps_scripts_is_asked_twice_and_no_more(serv
     await client.aclose()
 
 
-async def test_after_flushall_the_ledger_reads_empty_and_takes_what_it_is_taught(
+async def test_after_flushall_the_ledger_reads_empty_and_accepts_a_restore(
     ledger: RedisLedger, admin: sync_redis.Redis
 ) -> None:
     opened = (await fail(ledger)).snapshot
@@ -168,14 +168,14 @@ def read_only(admin: sync_redis.Redis) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("read_only")
-async def test_a_read_only_replica_refuses_with_its_code_and_still_reads(ledger: RedisLedger) -> None:
+async def test_a_read_only_replica_refuses_with_its_error_code_and_still_reads(ledger: RedisLedger) -> None:
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
     with pytest.raises(LedgerRefusedError) as refused:
         await fail(ledger)
     assert refused.value.code == "READONLY"
 
 
-async def test_readonly_lets_the_connection_go_so_that_the_master_is_looked_up_again(
+async def test_after_readonly_the_connection_is_closed_so_that_the_master_is_looked_up_again(
     server: RedisProcess, admin: sync_redis.Redis, read_only: None
 ) -> None:
     client: Any = connect(server.url, timeout_s=2.0)
@@ -202,7 +202,7 @@ def full(admin: sync_redis.Redis) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("full")
-async def test_a_full_redis_refuses_with_its_code_and_nothing_has_happened(
+async def test_a_full_redis_refuses_with_its_error_code_and_changes_nothing(
     ledger: RedisLedger, admin: sync_redis.Redis
 ) -> None:
     with pytest.raises(LedgerRefusedError) as refused:
@@ -220,7 +220,7 @@ def login(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> RedisLe
 @pytest.mark.parametrize(
     "missing", [("&*", "-xadd"), ("&*", "-publish"), ("&*", "-xadd", "-publish"), ("-xadd", "&other"), ("&other",)]
 )
-async def test_a_user_who_may_not_tell_still_opens_the_circuit(
+async def test_a_user_without_permission_to_publish_still_opens_the_circuit(
     missing: tuple[str, ...], server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     ledger = login(server, admin, *missing)
@@ -231,7 +231,7 @@ async def test_a_user_who_may_not_tell_still_opens_the_circuit(
     assert again.snapshot.state == "open"
 
 
-async def test_a_user_who_may_not_run_scripts_is_refused_with_its_code(
+async def test_a_user_without_permission_to_run_scripts_is_refused_with_the_error_code(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     ledger = login(server, admin, "-@scripting")
@@ -242,7 +242,7 @@ async def test_a_user_who_may_not_run_scripts_is_refused_with_its_code(
 
 
 @pytest.mark.parametrize("password", ["wrong", ""])
-async def test_a_wrong_password_is_a_refusal_and_not_repeated_in_the_text(
+async def test_a_wrong_password_is_a_refusal_and_is_not_in_the_message(
     password: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all")
@@ -254,14 +254,14 @@ async def test_a_wrong_password_is_a_refusal_and_not_repeated_in_the_text(
     assert "wrong " not in str(refused.value)
 
 
-async def test_a_foreign_value_at_one_of_our_keys_is_a_refusal(ledger: RedisLedger, admin: sync_redis.Redis) -> None:
+async def test_a_foreign_value_in_one_of_our_keys_is_a_refusal(ledger: RedisLedger, admin: sync_redis.Redis) -> None:
     admin.set(f"ha_rag:{{{NAME}}}:window", "not ours")
     with pytest.raises(LedgerRefusedError) as refused:
         await fail(ledger)
     assert refused.value.code == "WRONGTYPE"
 
 
-async def test_a_redis_that_is_gone_or_frozen_is_unavailable(tmp_path: Path, server: RedisProcess) -> None:
+async def test_a_redis_that_is_stopped_or_frozen_is_unavailable(tmp_path: Path, server: RedisProcess) -> None:
     gone = RedisLedger(connect(f"redis://127.0.0.1:{free_port()}/0"))
     with pytest.raises(LedgerUnavailableError):
         await now(gone)
@@ -311,7 +311,7 @@ async def shared_again(fleet: Fleet) -> None:
     assert fleet.ledger.circuit(SVC).state is OPEN
 
 
-def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_shares_again_afterwards(
+def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_locally_and_shares_again_afterwards(
     fleet: Fleet,
 ) -> None:
     a, b = fleet.members
@@ -336,7 +336,7 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_alone_and_s
     fleet.run(scenario())
 
 
-def test_a_circuit_that_opened_before_redis_refused_is_closed_by_each_alone_and_by_probes_of_the_fleet_afterwards(
+def test_a_circuit_that_opened_before_redis_refused_is_closed_locally_by_each_replica_and_by_fleet_probes_afterwards(
     fleet: Fleet,
 ) -> None:
     """Without taking a refused verb for a ledger that is away: no probe is ever granted, and it stays open."""

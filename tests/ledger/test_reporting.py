@@ -63,7 +63,7 @@ async def desk() -> Notifier:
     return Notifier()
 
 
-async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks(desk: Notifier) -> None:
+async def test_outcomes_are_reported_once_per_interval_however_often_upkeep_runs(desk: Notifier) -> None:
     for _ in range(40):
         desk.view.goes_well()
         await desk.due()
@@ -72,7 +72,7 @@ async def test_what_was_counted_is_told_once_an_interval_however_often_one_looks
     assert all(0 <= jitter < 1 for jitter in desk.jitters)
 
 
-async def test_at_the_very_end_of_the_interval_it_is_told(desk: Notifier) -> None:
+async def test_a_report_is_due_exactly_at_the_end_of_the_interval(desk: Notifier) -> None:
     desk.view.goes_well()
     await desk.due()
     desk.view.goes_well()
@@ -81,7 +81,7 @@ async def test_at_the_very_end_of_the_interval_it_is_told(desk: Notifier) -> Non
     assert len(desk.sent) == 2
 
 
-async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: Notifier) -> None:
+async def test_nothing_is_reported_without_outcomes_or_without_a_reachable_ledger(desk: Notifier) -> None:
     await desk.due()
     desk.view.goes_well()
     desk.link.up = False
@@ -89,7 +89,7 @@ async def test_nothing_is_told_where_there_is_no_news_or_nobody_to_tell(desk: No
     assert desk.sent == []
 
 
-async def test_while_a_report_is_under_way_no_other_begins(desk: Notifier) -> None:
+async def test_no_report_begins_while_another_one_is_in_flight(desk: Notifier) -> None:
     desk.answer.clear()
     desk.view.goes_well()
     await desk.due()
@@ -104,7 +104,7 @@ async def test_while_a_report_is_under_way_no_other_begins(desk: Notifier) -> No
     assert len(desk.sent) == 2
 
 
-async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_once() -> None:
+async def test_failures_during_a_report_are_reported_once_right_after_it() -> None:
     desk = Notifier(interval_s=0.1)
     desk.answer.clear()
     for _ in range(3):
@@ -124,7 +124,7 @@ async def test_a_failure_while_a_report_is_under_way_is_told_right_after_it_and_
 
 @pytest.mark.parametrize("flush_interval_s", [0.1, 2.0])
 @pytest.mark.parametrize(("interval_s", "at_first", "later"), [(0.1, 10, 10), (0.2, 5, 5), (INTERVAL_S, 1, 1)])
-async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet_the_fewer_of_them(
+async def test_failures_are_reported_at_once_up_to_a_limit_that_shrinks_with_the_fleet(
     interval_s: float, at_first: int, later: int, flush_interval_s: float
 ) -> None:
     desk = Notifier(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
@@ -137,7 +137,7 @@ async def test_failures_are_told_at_once_by_the_handful_and_the_larger_the_fleet
         desk.view.clock.advance(2.0)
 
 
-async def test_each_circuit_has_a_handful_of_its_own(desk: Notifier) -> None:
+async def test_each_circuit_has_its_own_token_bucket(desk: Notifier) -> None:
     for name in ("one", "two"):
         desk.view.name = name
         desk.view.fails()
@@ -146,7 +146,7 @@ async def test_each_circuit_has_a_handful_of_its_own(desk: Notifier) -> None:
     assert len(desk.sent) == 2
 
 
-async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
+async def test_a_circuit_of_scope_replica_is_never_reported() -> None:
     desk = Notifier(scope="replica")
     desk.view.fails()
     desk.reporting.report_soon(desk.view)
@@ -155,14 +155,16 @@ async def test_a_circuit_of_the_replicas_own_is_never_told() -> None:
     assert desk.sent == []
 
 
-async def test_a_ledger_that_has_judged_and_stays_closed_is_waited_for_no_longer(desk: Notifier) -> None:
+async def test_a_local_trip_does_not_wait_for_a_ledger_that_evaluated_the_report_and_stays_closed(
+    desk: Notifier,
+) -> None:
     desk.view.fails(99)
     desk.view.admitted()  # the fleet's word is awaited
     await desk.reporting.report(desk.view)
     assert desk.view.refused().state != CLOSED
 
 
-async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Notifier) -> None:
+async def test_circuits_are_active_for_a_while_after_their_last_report(desk: Notifier) -> None:
     assert desk.reporting.active_circuits() == 0
     desk.view.goes_well()
     await desk.due()
@@ -172,7 +174,7 @@ async def test_circuits_are_busy_for_a_while_after_their_last_report(desk: Notif
     assert desk.reporting.active_circuits() == 0
 
 
-async def test_in_a_small_fleet_for_two_seconds() -> None:
+async def test_circuits_are_active_for_two_seconds_in_a_small_fleet() -> None:
     desk = Notifier(interval_s=0.1)
     desk.view.goes_well()
     await desk.due()
@@ -183,7 +185,7 @@ async def test_in_a_small_fleet_for_two_seconds() -> None:
 
 
 @pytest.mark.parametrize(("replicas", "circuits"), [(300, 10), (1000, 10)])
-async def test_however_many_circuits_are_busy_all_replicas_together_stay_within_the_budget(
+async def test_with_any_number_of_active_circuits_all_replicas_together_stay_within_the_limit(
     desk: Notifier, replicas: int, circuits: int
 ) -> None:
     views, beat_s, seconds = [OneView() for _ in range(circuits)], 0.0, 100

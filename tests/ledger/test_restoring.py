@@ -62,7 +62,7 @@ def lesson() -> Lesson:
     return Lesson()
 
 
-async def test_a_lesson_says_who_teaches_and_what_is_remembered(lesson: Lesson) -> None:
+async def test_a_restore_names_the_replica_and_sends_its_cached_state(lesson: Lesson) -> None:
     await lesson.begins()
     await lesson.teaching.restore(lesson.view)
     ((circuit, terms, replica, belief),) = lesson.ledger.lessons
@@ -71,12 +71,12 @@ async def test_a_lesson_says_who_teaches_and_what_is_remembered(lesson: Lesson) 
     assert lesson.view.fleet.epoch > 5  # the answer was heard
 
 
-async def test_nothing_is_taught_before_the_ledgers_clock_is_known(lesson: Lesson) -> None:
+async def test_nothing_is_restored_before_the_ledgers_time_is_known(lesson: Lesson) -> None:
     await lesson.teaching.restore(lesson.view)
     assert lesson.ledger.lessons == []
 
 
-async def test_one_lesson_is_under_way_at_a_time_and_the_next_may_follow(lesson: Lesson) -> None:
+async def test_one_restore_runs_at_a_time_and_the_next_may_follow(lesson: Lesson) -> None:
     await lesson.begins()
     lesson.ledger.may_answer.clear()
     first = asyncio.create_task(lesson.teaching.restore(lesson.view))
@@ -89,7 +89,7 @@ async def test_one_lesson_is_under_way_at_a_time_and_the_next_may_follow(lesson:
     assert len(lesson.ledger.lessons) == 2
 
 
-async def test_a_lesson_that_is_refused_is_told_and_may_be_given_again(lesson: Lesson) -> None:
+async def test_a_refused_restore_is_reported_and_may_be_repeated(lesson: Lesson) -> None:
     await lesson.begins()
     lesson.ledger.error = LedgerRefusedError("OOM no memory")
     for _ in range(2):

@@ -19,7 +19,7 @@ from ha_rag.circuit.terms import FIELDS_OF_0_1_0, Terms
 from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.redis import RedisLedger
-from ha_rag.ledger.store.scripts import Script
+from ha_rag.ledger.store.scripts import LuaScript
 from ha_rag.messages import Outcome
 from tests.depth import deep
 from tests.ledger.bench import FROZEN_CLOCK, RedisBench, terms
@@ -49,7 +49,7 @@ class OldLedger(RedisLedger):
     def __init__(self, client: Any, namespace: str, texts: dict[str, str]) -> None:
         super().__init__(client, namespace, clock=FROZEN_CLOCK)
         self._scripts._scripts = {
-            verb: Script(texts[old], hashlib.sha1(texts[old].encode(), usedforsecurity=False).hexdigest())
+            verb: LuaScript(texts[old], hashlib.sha1(texts[old].encode(), usedforsecurity=False).hexdigest())
             for verb, old in OLD_VERBS.items()
         }
 
@@ -95,7 +95,7 @@ class MixedBench(RedisBench):
     def circuit(self, _: str) -> Circuit:
         """What is known of the circuit from its last snapshot."""
         last = self.last
-        standing = {"a probe": Lease(last.now_ms + last.standing_ms, last.epoch)} if last.standing_ms else {}
+        standing = {"a probe": Lease(last.now_ms + last.slot_wait_ms, last.epoch)} if last.slot_wait_ms else {}
         return Circuit(
             state=last.state, epoch=last.epoch, changed_at_ms=last.changed_at_ms, leases=standing,
             open_until_ms=last.now_ms + last.left_ms, override=last.override,

@@ -39,7 +39,7 @@ def line() -> Line:
     return Line()
 
 
-def test_steps_that_the_ledger_took_and_could_not_tell_of_are_counted_and_said_once(line: Line) -> None:
+def test_changes_that_the_ledger_could_not_publish_are_counted_and_reported_once(line: Line) -> None:
     assert line.session.unpublished == 0
     for _ in range(3):
         line.session.on_accepted(line.view, line.reply(unpublished=True))
@@ -52,19 +52,19 @@ def test_steps_that_the_ledger_took_and_could_not_tell_of_are_counted_and_said_o
     assert list(line.session.denied_permissions.current) == []
 
 
-def test_a_change_is_told_with_the_circuits_name(line: Line) -> None:
+def test_a_change_is_published_with_the_circuits_name(line: Line) -> None:
     line.session.on_read(line.view, Reply(line.view.said(CLOSED, 5)))
     line.session.on_read(line.view, Reply(line.view.said(OPEN, 7, left_ms=1000)))
     assert [e.circuit for e in line.events if isinstance(e, CircuitChanged)] == ["svc"]
 
 
-def test_a_ledger_that_is_behind_is_to_be_taught(line: Line) -> None:
+def test_a_ledger_with_an_older_epoch_is_restored(line: Line) -> None:
     line.session.on_read(line.view, Reply(line.view.said(OPEN, 7, left_ms=1000)))
     line.session.on_read(line.view, Reply(line.view.said(CLOSED, 0)))
     assert line.forgotten == [line.view]
 
 
-def test_a_silence_is_told_once_with_what_was_heard_instead(line: Line) -> None:
+def test_an_unreachable_ledger_is_reported_once_with_the_error(line: Line) -> None:
     line.session.on_accepted(line.view, line.reply())
     for _ in range(4):
         line.session.on_failed(line.view, LedgerUnavailableError("nobody answers"))
@@ -73,7 +73,7 @@ def test_a_silence_is_told_once_with_what_was_heard_instead(line: Line) -> None:
     assert not line.session.link.up
 
 
-def test_where_a_verb_was_refused_the_next_is_tried_a_second_later_and_then_no_sooner(line: Line) -> None:
+def test_after_a_refused_verb_the_next_is_sent_one_second_later(line: Line) -> None:
     assert line.session.may_send(line.view)
     line.session.on_failed(line.view, LedgerRefusedError("OOM no memory"))
     assert line.session.is_refused(line.view)
@@ -86,7 +86,7 @@ def test_where_a_verb_was_refused_the_next_is_tried_a_second_later_and_then_no_s
     assert not line.session.is_refused(line.view)
 
 
-def test_a_part_of_the_ledger_that_is_silent_twice_in_a_row_is_away_for_its_circuit_until_it_answers(
+def test_a_shard_that_fails_twice_in_a_row_is_unreachable_for_its_circuit_until_it_answers(
     line: Line,
 ) -> None:
     line.session.on_accepted(line.view, line.reply())
@@ -101,7 +101,7 @@ def test_a_part_of_the_ledger_that_is_silent_twice_in_a_row_is_away_for_its_circ
     assert (line.view.ledger_unreachable, line.session.may_send(line.view)) == (False, True)
 
 
-def test_a_part_that_is_silent_now_and_then_loses_nothing(line: Line) -> None:
+def test_a_shard_that_fails_now_and_then_stays_reachable(line: Line) -> None:
     for _ in range(3):
         line.session.on_failed(line.view, ShardUnavailableError("too slow"))
         line.session.on_read(line.view, line.reply())

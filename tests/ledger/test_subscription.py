@@ -95,7 +95,7 @@ def opened(epoch: int) -> Snapshot:
     return Snapshot(1, CircuitState.OPEN, epoch, left_ms=5000)
 
 
-def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
+def test_polls_are_sent_at_the_interval_plus_or_minus_ten_percent() -> None:
     async def scenario() -> None:
         post = Post()
         post.session.on_available(1)
@@ -107,7 +107,7 @@ def test_polls_come_after_each_interval_give_or_take_a_tenth() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_lost_ledger_is_looked_for_sooner() -> None:
+def test_an_unreachable_ledger_is_polled_more_often() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerUnavailableError("nobody answers")
@@ -119,7 +119,7 @@ def test_a_lost_ledger_is_looked_for_sooner() -> None:
 
 
 @pytest.mark.parametrize("replicas", [200, 1000, 3000])
-def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can_bear(replicas: int) -> None:
+def test_a_large_fleet_polls_an_unreachable_ledger_within_the_fleets_limit(replicas: int) -> None:
     async def scenario() -> None:
         post = Post()
         post.session.pace = Pace(replicas)
@@ -131,7 +131,7 @@ def test_a_large_fleet_looks_for_a_lost_ledger_no_more_often_than_the_ledger_can
     in_virtual_time(scenario)
 
 
-def test_every_shared_circuit_is_looked_at_at_once_and_no_other() -> None:
+def test_every_shared_circuit_is_read_in_one_command_and_no_other() -> None:
     async def scenario() -> None:
         post = Post()
         await post.watching.read_all()
@@ -142,7 +142,7 @@ def test_every_shared_circuit_is_looked_at_at_once_and_no_other() -> None:
     in_virtual_time(scenario)
 
 
-def test_what_a_look_finds_is_believed() -> None:
+def test_the_result_of_a_read_is_applied() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.words = {"b": opened(7)}
@@ -153,7 +153,7 @@ def test_what_a_look_finds_is_believed() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
+def test_an_unanswered_read_counts_as_a_failure_of_the_ledger() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerUnavailableError("nobody answers")
@@ -163,7 +163,7 @@ def test_a_look_that_nobody_answers_is_a_silence_of_the_ledgers() -> None:
     in_virtual_time(scenario)
 
 
-def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it_answers() -> None:
+def test_a_circuit_whose_shard_does_not_answer_is_unreachable_alone_until_it_answers() -> None:
     async def scenario() -> None:
         post = Post()
         await post.watching.read_all()
@@ -180,7 +180,7 @@ def test_a_circuit_whose_part_of_the_ledger_is_silent_is_away_by_itself_until_it
     in_virtual_time(scenario)
 
 
-def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
+def test_after_subscribing_all_circuits_are_read_once() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.pushed = [None]
@@ -190,7 +190,7 @@ def test_once_it_listens_it_looks_for_what_was_told_before() -> None:
     in_virtual_time(scenario)
 
 
-def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() -> None:
+def test_a_pushed_change_is_applied_and_published_and_unknown_circuits_are_ignored() -> None:
     async def scenario() -> None:
         post = Post()
         await post.watching.read_all()
@@ -203,7 +203,7 @@ def test_what_is_pushed_is_believed_and_told_and_what_is_not_ours_is_let_go() ->
     in_virtual_time(scenario)
 
 
-def test_a_push_that_does_not_follow_what_is_known_is_looked_into_at_once() -> None:
+def test_a_pushed_change_after_a_gap_causes_a_read_at_once() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.words = {"b": opened(9)}
@@ -216,7 +216,7 @@ def test_a_push_that_does_not_follow_what_is_known_is_looked_into_at_once() -> N
     in_virtual_time(scenario)
 
 
-def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
+def test_a_missing_subscribe_permission_is_reported_until_it_is_granted() -> None:
     async def scenario() -> None:
         post = Post()
         post.ledger.error = LedgerRefusedError("NOPERM no SUBSCRIBE")
@@ -237,7 +237,7 @@ def test_a_right_to_listen_that_is_missing_is_named_until_it_is_given() -> None:
         (LedgerUnavailableError("nobody answers"), "lost: nobody answers"),
     ],
 )
-async def test_why_a_circuit_could_not_be_read_is_told(
+async def test_the_reason_why_a_circuit_could_not_be_read_is_reported(
     error: LedgerError, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post, heard = Post(), list[str]()

@@ -72,7 +72,7 @@ class SlowlyTold(MemoryLedger):
         return await super().beat(incarnation, body, circuits, life_ms)
 
 
-async def test_a_beat_under_way_does_not_put_a_replica_that_has_left_back_on_the_list():
+async def test_a_heartbeat_in_flight_does_not_put_a_replica_that_has_left_back_on_the_list():
     ledger = SlowlyTold()
     sync = Sync(ledger, "a~1", SystemClock())
     await sync.start()
@@ -112,7 +112,7 @@ async def samples(ledger: MemoryLedger) -> int:
     return (await ledger.read({"service": Terms.of(POLICY)}))["service"].snapshot.counts.samples
 
 
-async def test_a_replica_that_leaves_tells_what_came_up_during_its_last_report():
+async def test_a_stopping_replica_reports_what_was_counted_during_its_last_report():
     ledger = SlowlyRecording()
     async with CircuitRegistry(lambda: ledger, replica="a") as circuits:
         breaker = circuits.breaker("service", POLICY)
@@ -126,7 +126,7 @@ async def test_a_replica_that_leaves_tells_what_came_up_during_its_last_report()
     assert await samples(ledger) == 2
 
 
-async def test_a_replica_that_leaves_before_it_has_heard_anything_tells_what_it_counted(any_redis_url: str):
+async def test_a_replica_that_stops_before_the_first_reply_reports_what_it_counted(any_redis_url: str):
     async with CircuitRegistry.connect(any_redis_url, namespace="short", replica="a") as circuits:
         breaker = circuits.breaker("service", POLICY)
         for _ in range(POLICY.min_samples):
@@ -144,7 +144,7 @@ class Silent(MemoryLedger):
         await asyncio.Event().wait()
 
 
-def test_a_goodbye_that_nobody_hears_is_waited_for_half_a_second_and_no_longer():
+def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report():
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         sync = Sync(Silent(LoopClock()), "a~1", LoopClock())
@@ -163,13 +163,13 @@ class BreaksOff(MemoryLedger):
         raise LedgerUnavailableError("connection reset")
 
 
-async def test_a_connection_that_breaks_as_it_is_closed_is_closed_all_the_same():
+async def test_a_connection_that_fails_while_it_is_closed_is_still_closed():
     sync = Sync(BreaksOff(), "a~1", SystemClock())
     await sync.start()
     await sync.stop()
 
 
-async def test_whoever_goes_on_using_a_circuit_that_was_left_is_alone_and_may_ask_nobody():
+async def test_a_circuit_used_after_its_registry_was_left_decides_locally_and_requests_no_lease():
     ledger = MemoryLedger()
     async with CircuitRegistry(lambda: ledger, replica="a") as circuits:
         breaker = circuits.breaker("service", POLICY)

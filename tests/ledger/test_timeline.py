@@ -40,7 +40,7 @@ def streams_of(known: list[Place], circuits: str, after: Place | None, limit: in
 
 
 @given(known=st.sets(places), limit=st.integers(1, 5), complete_to_ms=st.integers(1, 8))
-def test_reading_on_from_the_last_place_tells_each_event_once_and_in_order(
+def test_reading_on_from_the_last_position_returns_each_event_once_and_in_order(
     known: set[Place], limit: int, complete_to_ms: int
 ) -> None:
     entries = sorted(known)
@@ -51,7 +51,7 @@ def test_reading_on_from_the_last_place_tells_each_event_once_and_in_order(
     assert told == [place for place in entries if place.ms < complete_to_ms]
 
 
-def test_what_is_as_young_as_the_look_itself_is_told_by_the_next_one() -> None:
+def test_events_as_recent_as_the_read_itself_are_returned_by_the_next_read() -> None:
     entry = Place(5, 0, "a")
     assert merged([[event(entry)]], complete_to_ms=5, limit=10) == []
     assert merged([[event(entry)]], complete_to_ms=6, limit=10) == [event(entry)]
@@ -67,24 +67,24 @@ class AtNow(MemoryLedger):
         return [event(Place(4, 0, circuit)), event(Place(5, 0, circuit))]
 
 
-async def test_the_last_events_are_told_without_those_as_young_as_the_look_itself() -> None:
+async def test_the_latest_events_exclude_those_as_recent_as_the_read_itself() -> None:
     assert await latest_events(AtNow(), ["a"]) == [event(Place(4, 0, "a"))]
 
 
 @pytest.mark.parametrize(
     "text", ["", "5", "5-0", "5-0@", "5-0@a b", "x-0@a", "5-0@" + "a" * 500, "5-0@a@b", "٣-0@a", "5-0@a\x1d"]
 )
-def test_a_place_that_nobody_told_is_refused_by_name(text: str) -> None:
+def test_a_malformed_position_is_refused_and_quoted_in_the_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="no place in the timeline"):
         Place.parse(text)
 
 
-def test_a_place_reads_as_it_was_told() -> None:
+def test_a_position_is_parsed_from_its_text_form() -> None:
     place = Place(1_700_000_000_000, 3, "embedder.primary")
     assert Place.parse(str(place)) == place
 
 
-async def test_the_timeline_of_a_real_ledger_goes_on_where_it_was_left(any_redis_url: str) -> None:
+async def test_the_timeline_of_a_real_ledger_continues_from_the_last_position(any_redis_url: str) -> None:
     ledger: Ledger = RedisLedger(connect(any_redis_url))
     try:
         await ledger.override("a", TERMS, OverrideMode.OPEN, "first", "op", None)

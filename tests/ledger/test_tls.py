@@ -59,7 +59,7 @@ async def test_every_verb_works_over_tls(place: Place, protocol: int) -> None:
     await ledger.aclose()
 
 
-async def test_replicas_share_a_circuit_over_tls_with_certificates_on_both_sides_and_a_user_of_their_own(
+async def test_replicas_share_a_circuit_over_mutual_tls_with_their_own_redis_user(
     place: Place,
 ) -> None:
     mine = place.ours.issue("replica@ha-rag.example")
@@ -127,7 +127,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("what", MISTAKES)
-async def test_a_check_says_what_is_wrong_and_its_advice_mends_it(
+async def test_a_check_names_the_problem_and_following_its_advice_fixes_it(
     what: str, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 0.5)
@@ -139,9 +139,7 @@ async def test_a_check_says_what_is_wrong_and_its_advice_mends_it(
 
 
 @pytest.mark.parametrize("what", MISTAKES)
-async def test_nothing_is_said_to_a_redis_that_is_not_trusted_and_the_replica_starts_alone(
-    what: str, place: Place
-) -> None:
+async def test_nothing_is_sent_to_an_untrusted_redis_and_the_replica_starts_without_it(what: str, place: Place) -> None:
     url = MISTAKES[what].url(place)
     ledger = RedisLedger(connect(url))
     with pytest.raises(LedgerUnavailableError):

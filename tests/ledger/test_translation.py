@@ -57,7 +57,7 @@ CALLS: dict[str, Callable[[RedisLedger], Any]] = {
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-async def test_no_call_lets_a_foreign_exception_out(kind: type[Exception]) -> None:
+async def test_no_call_raises_an_exception_of_redis_py(kind: type[Exception]) -> None:
     for call in CALLS.values():
         client: Any = Failing(made(kind))
         with pytest.raises(LedgerError):
@@ -81,7 +81,7 @@ async def test_no_call_lets_a_foreign_exception_out(kind: type[Exception]) -> No
         (theirs.ResponseError("unknown command"), "ERR"),
     ],
 )
-def test_an_error_reply_keeps_its_code_even_out_of_a_script(error: Exception, code: str) -> None:
+def test_an_error_reply_keeps_its_code_even_from_inside_a_script(error: Exception, code: str) -> None:
     refused = translate(error)
     assert isinstance(refused, LedgerRefusedError)
     assert refused.code == code
@@ -90,12 +90,12 @@ def test_an_error_reply_keeps_its_code_even_out_of_a_script(error: Exception, co
 @pytest.mark.parametrize(
     "kind", [theirs.ConnectionError, theirs.TimeoutError, theirs.MaxConnectionsError, ConnectionResetError]
 )
-def test_no_answer_is_unavailable(kind: type[Exception]) -> None:
+def test_no_reply_is_unavailable(kind: type[Exception]) -> None:
     with pytest.raises(LedgerUnavailableError), translated():
         raise kind
 
 
-def test_what_redis_or_the_socket_said_is_told() -> None:
+def test_the_message_of_redis_or_the_socket_is_kept() -> None:
     assert str(translate(theirs.ConnectionError("nobody listens"))) == "nobody listens"
     assert str(translate(TimeoutError())) == "TimeoutError"
     assert str(translate(AttributeError("'NoneType' has none"))) == "redis-py failed: 'NoneType' has none"
@@ -104,7 +104,7 @@ def test_what_redis_or_the_socket_said_is_told() -> None:
     assert str(translate(theirs.ResponseError("MISCONF cannot save"))) == "MISCONF cannot save"
 
 
-def test_a_code_that_redis_py_kept_beside_the_message_comes_before_our_own_for_the_kind() -> None:
+def test_a_code_that_redis_py_kept_beside_the_message_comes_before_our_own_code_for_the_class() -> None:
     assert str(translate(theirs.AuthenticationError("invalid password", status_code="WRONGPASS"))) == (
         "WRONGPASS invalid password"
     )

@@ -19,11 +19,11 @@ def view() -> OneView:
     return view
 
 
-def test_the_first_call_that_comes_sets_off_a_request(view: OneView) -> None:
+def test_the_first_call_starts_a_lease_request(view: OneView) -> None:
     assert view.refused().ask
 
 
-def test_one_request_is_under_way_at_a_time(view: OneView) -> None:
+def test_only_one_request_is_in_flight_at_a_time(view: OneView) -> None:
     assert view.refused().ask
     assert not any(view.refused().ask for _ in range(10))
 
@@ -36,7 +36,7 @@ def test_a_grant_goes_to_the_next_call_and_to_one_call_only(view: OneView) -> No
     assert view.refused().state is HALF_OPEN
 
 
-def test_a_grant_that_comes_when_its_asker_has_gone_waits_for_the_next_call(view: OneView) -> None:
+def test_a_grant_that_comes_after_its_call_has_ended_waits_for_the_next_call(view: OneView) -> None:
     view.refused()
     asked_s = view.clock.now_s
     view.clock.advance(0.1)
@@ -46,7 +46,7 @@ def test_a_grant_that_comes_when_its_asker_has_gone_waits_for_the_next_call(view
     assert view.probes().token == "t1"
 
 
-def test_a_grant_ends_when_its_lease_does_counted_from_before_it_was_asked_for(view: OneView) -> None:
+def test_a_grant_expires_with_its_lease_counted_from_before_the_request(view: OneView) -> None:
     view.refused()
     asked_s = view.clock.now_s
     view.clock.advance(0.2)
@@ -59,7 +59,7 @@ def test_a_grant_ends_when_its_lease_does_counted_from_before_it_was_asked_for(v
     [(8.0, 0.5), (1.0, 2 - 1 / 0.9), (None, 0.5)],
     ids=["half a second is kept for its word", "a tenth is kept for its word", "a lease of 10 s is good for 9 s"],
 )
-def test_a_grant_is_used_while_it_leaves_the_call_its_full_time_and_then_given_back(
+def test_a_grant_is_used_while_it_leaves_the_call_its_full_timeout_and_then_returned(
     timeout_s: float | None, waits_s: float
 ) -> None:
     view = OneView(timeout_s=timeout_s)
@@ -76,7 +76,7 @@ def test_a_grant_is_used_while_it_leaves_the_call_its_full_time_and_then_given_b
     assert view.stale_grant() is None
 
 
-def test_a_call_that_may_take_half_a_second_has_a_grant_until_little_more_than_that_is_left_of_its_lease() -> None:
+def test_a_grant_for_calls_of_half_a_second_is_usable_until_little_more_than_that_is_left_of_its_lease() -> None:
     view = OneView(timeout_s=0.5)
     view.hears(HALF_OPEN, 5)
     view.refused()
@@ -85,7 +85,7 @@ def test_a_call_that_may_take_half_a_second_has_a_grant_until_little_more_than_t
     assert view.probes().token == "t1"
 
 
-def test_a_short_lease_without_a_timeout_is_good_for_half_of_it() -> None:
+def test_a_short_lease_without_a_timeout_is_usable_for_half_of_it() -> None:
     view = OneView(CircuitPolicy(probe_timeout_s=1.0))
     view.hears(HALF_OPEN, 5)
     view.refused()
@@ -96,7 +96,7 @@ def test_a_short_lease_without_a_timeout_is_good_for_half_of_it() -> None:
     assert view.stale_grant() is not None
 
 
-def test_a_grant_that_grew_old_is_exchanged_for_a_fresh_one(view: OneView) -> None:
+def test_an_old_grant_is_exchanged_for_a_fresh_one(view: OneView) -> None:
     view.refused()
     view.granted(6)
     view.clock.advance(4.7)
@@ -107,7 +107,7 @@ def test_a_grant_that_grew_old_is_exchanged_for_a_fresh_one(view: OneView) -> No
     assert view.probes().token == "t2"
 
 
-def test_half_a_lease_after_a_call_last_wanted_it_a_grant_is_given_back_for_good(view: OneView) -> None:
+def test_a_grant_is_returned_for_good_half_a_lease_after_a_call_last_wanted_it(view: OneView) -> None:
     view.refused()
     view.granted(6)
     view.clock.advance(4.8)
@@ -123,7 +123,7 @@ def test_half_a_lease_after_a_call_last_wanted_it_a_grant_is_given_back_for_good
     assert unused.token == "t2"
 
 
-def test_a_grant_of_a_circuit_that_is_not_half_open_any_more_is_not_exchanged(view: OneView) -> None:
+def test_a_grant_of_a_circuit_that_is_no_longer_half_open_is_not_exchanged(view: OneView) -> None:
     view.refused()
     view.granted(6)
     view.hears(CLOSED, 7)
@@ -131,7 +131,7 @@ def test_a_grant_of_a_circuit_that_is_not_half_open_any_more_is_not_exchanged(vi
     assert not view.begin_renewal()
 
 
-def test_a_grant_of_an_epoch_that_is_over_is_given_back(view: OneView) -> None:
+def test_a_grant_of_an_earlier_epoch_is_returned(view: OneView) -> None:
     view.refused()
     view.granted(6)
     view.hears(HALF_OPEN, 9)
@@ -141,7 +141,7 @@ def test_a_grant_of_an_epoch_that_is_over_is_given_back(view: OneView) -> None:
     assert unused.epoch == 6
 
 
-def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back(view: OneView) -> None:
+def test_a_grant_that_replaces_an_unused_one_returns_that_one(view: OneView) -> None:
     view.refused()
     view.granted(6, "t1")
     view.hears(HALF_OPEN, 9)
@@ -152,7 +152,7 @@ def test_a_grant_that_takes_the_place_of_an_unused_one_gives_that_one_back(view:
     assert view.probes().token == "t2"
 
 
-def test_a_grant_while_the_replica_is_alone_is_not_used_but_given_back(view: OneView) -> None:
+def test_a_grant_received_while_the_ledger_is_unreachable_is_returned_unused(view: OneView) -> None:
     view.refused()
     view.granted(6)
     view.set_ledger_unreachable(True)
@@ -161,7 +161,7 @@ def test_a_grant_while_the_replica_is_alone_is_not_used_but_given_back(view: One
     assert view.stale_grant() is not None
 
 
-def test_a_refusal_tells_when_to_ask_again_and_nothing_is_asked_before(view: OneView) -> None:
+def test_a_refusal_says_when_to_request_again_and_nothing_is_requested_before(view: OneView) -> None:
     view.refused()
     view.denied(4000)
     refused = view.refused()
@@ -173,7 +173,7 @@ def test_a_refusal_tells_when_to_ask_again_and_nothing_is_asked_before(view: One
     assert view.refused().ask
 
 
-def test_a_large_fleet_spreads_what_all_were_told_to_wait_for() -> None:
+def test_a_large_fleet_spreads_the_requests_of_replicas_that_waited_for_the_same_time() -> None:
     view = OneView(draw=lambda: 0.5)
     view.set_spread(4.0)
     view.hears(HALF_OPEN, 5)
@@ -183,27 +183,27 @@ def test_a_large_fleet_spreads_what_all_were_told_to_wait_for() -> None:
     assert view.refused().retry_after_s == pytest.approx(6.0)
 
 
-def test_where_the_ledger_cannot_know_it_is_asked_again_in_a_second(view: OneView) -> None:
+def test_when_the_wait_is_unknown_the_next_request_follows_in_a_second(view: OneView) -> None:
     view.refused()
     view.denied(-1)
     assert view.refused().retry_after_s == pytest.approx(1.0)
 
 
-def test_a_settle_that_is_pushed_ends_the_waiting(view: OneView) -> None:
+def test_a_pushed_settle_ends_the_wait(view: OneView) -> None:
     view.refused()
     view.denied(9000)
     view.apply_message(view.said(HALF_OPEN, 5), 5)
     assert view.refused().ask
 
 
-def test_a_settle_that_is_pushed_while_all_places_are_taken_does_not(view: OneView) -> None:
+def test_a_pushed_settle_while_all_slots_are_taken_does_not_end_the_wait(view: OneView) -> None:
     view.refused()
     view.denied(9000)
     view.apply_message(view.said(HALF_OPEN, 5, slot_wait_ms=2000), 5)
     assert view.refused().retry_after_s == pytest.approx(2.0)
 
 
-def test_whom_the_message_did_not_reach_the_next_poll_tells(view: OneView) -> None:
+def test_a_replica_that_missed_the_message_learns_from_the_next_poll(view: OneView) -> None:
     view.refused()
     view.denied(9000)
     view.clock.advance(1)
@@ -213,7 +213,7 @@ def test_whom_the_message_did_not_reach_the_next_poll_tells(view: OneView) -> No
     assert view.refused().ask
 
 
-def test_a_lease_given_back_while_the_circuit_rests_does_not_make_all_ask_at_its_end() -> None:
+def test_a_lease_returned_while_the_circuit_is_open_does_not_make_all_replicas_request_at_its_end() -> None:
     view = OneView(draw=lambda: 0.5)
     view.set_spread(4.0)
     view.hears(OPEN, 5, left_ms=3000)
@@ -222,19 +222,19 @@ def test_a_lease_given_back_while_the_circuit_rests_does_not_make_all_ask_at_its
     assert not view.refused().ask
 
 
-def test_after_a_new_transition_the_standing_probes_deadline_is_known_without_asking() -> None:
+def test_after_a_new_transition_the_running_probes_deadline_is_known_without_a_request() -> None:
     view = OneView()
     view.apply_message(view.said(HALF_OPEN, 6, slot_wait_ms=8000), 0)
     assert view.refused().retry_after_s == pytest.approx(8.0)
 
 
-def test_a_request_without_an_answer_may_be_made_again(view: OneView) -> None:
+def test_a_request_without_a_reply_may_be_repeated(view: OneView) -> None:
     view.refused()
     view.lease_answered(None, "t1", view.clock.now_s)
     assert view.refused().ask
 
 
-def test_a_large_fleet_spreads_what_all_want_to_ask() -> None:
+def test_a_large_fleet_spreads_its_lease_requests() -> None:
     asked = set()
     for share in (0.0, 0.25, 0.5, 0.75):
         view = OneView(draw=lambda share=share: share)
@@ -253,7 +253,7 @@ def test_a_closed_circuit_keeps_no_grant(view: OneView) -> None:
     assert unused.epoch == 6
 
 
-def test_the_lease_lasts_as_long_as_the_calls_own_timeout_and_a_second() -> None:
+def test_the_lease_lasts_as_long_as_the_calls_own_timeout_plus_a_second() -> None:
     view = OneView(CircuitPolicy(), timeout_s=30.0)
     view.hears(HALF_OPEN, 5)
     view.refused()
@@ -261,7 +261,7 @@ def test_the_lease_lasts_as_long_as_the_calls_own_timeout_and_a_second() -> None
     assert view.probes().until_s == view.clock.now_s + 31
 
 
-def test_a_thread_waits_only_while_a_request_is_under_way(view: OneView) -> None:
+def test_a_thread_waits_only_while_a_request_is_in_flight(view: OneView) -> None:
     view.gate.wait_for_answer(60.0)  # none is: at once
     view.refused()
     woken = threading.Event()
@@ -278,19 +278,19 @@ def test_a_thread_waits_only_while_a_request_is_under_way(view: OneView) -> None
     waiter.join()
 
 
-def test_a_thread_waits_no_longer_than_it_was_told(view: OneView) -> None:
+def test_a_thread_waits_no_longer_than_its_limit(view: OneView) -> None:
     view.refused()
     view.gate.wait_for_answer(0.01)
     assert not view.refused().ask
 
 
-def test_while_the_fleet_rests_no_grant_is_exchanged() -> None:
+def test_while_the_fleet_is_open_no_grant_is_exchanged() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     assert not view.begin_renewal()
 
 
-def test_a_ledger_that_refuses_verbs_is_not_tried_before_a_probe_could_be_had() -> None:
+def test_a_ledger_that_refuses_verbs_is_not_retried_before_a_probe_is_possible() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     assert not view.begin_lease_request()
@@ -298,7 +298,7 @@ def test_a_ledger_that_refuses_verbs_is_not_tried_before_a_probe_could_be_had() 
     assert view.begin_lease_request()
 
 
-def test_a_ledger_that_refuses_verbs_is_tried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
+def test_a_ledger_that_refuses_verbs_is_retried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
     assert view.begin_lease_request()
     assert not view.begin_lease_request()
     assert not view.refused().ask

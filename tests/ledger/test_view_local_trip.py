@@ -15,7 +15,7 @@ SLOW = CircuitPolicy(min_samples=4, slow_call_s=1.0, slow_threshold=0.5)
 # ---- its own window -------------------------------------------------------------------------------------------------
 
 
-def test_a_replica_whose_own_window_trips_waits_a_moment_for_the_fleet() -> None:
+def test_a_replica_whose_own_window_trips_waits_briefly_for_the_fleet() -> None:
     view = OneView()
     view.fails(4)
     assert view.state() is CLOSED
@@ -23,7 +23,7 @@ def test_a_replica_whose_own_window_trips_waits_a_moment_for_the_fleet() -> None
     view.admitted()
 
 
-def test_without_a_word_in_a_tenth_of_a_second_it_refuses_by_itself() -> None:
+def test_without_news_from_the_fleet_for_a_tenth_of_a_second_it_trips_locally() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(0.11)
@@ -31,7 +31,7 @@ def test_without_a_word_in_a_tenth_of_a_second_it_refuses_by_itself() -> None:
     assert view.is_tripped_locally()
 
 
-def test_a_fleet_that_has_judged_the_report_and_stays_closed_is_not_waited_for() -> None:
+def test_a_fleet_that_evaluated_the_report_and_stays_closed_is_not_waited_for() -> None:
     view = OneView()
     view.fails(4)
     batch = view.batch(view.ledger_ms)
@@ -41,7 +41,7 @@ def test_a_fleet_that_has_judged_the_report_and_stays_closed_is_not_waited_for()
     assert view.refused().state is OPEN
 
 
-def test_where_only_samples_are_missing_the_call_behind_a_success_is_looked_at() -> None:
+def test_if_only_samples_are_missing_the_window_is_evaluated_after_a_success_too() -> None:
     view = OneView()
     view.fails(3)
     view.goes_well(1)
@@ -51,7 +51,7 @@ def test_where_only_samples_are_missing_the_call_behind_a_success_is_looked_at()
     assert view.refused().state is OPEN
 
 
-def test_whether_the_ledger_takes_verbs_is_news_once_and_for_a_circuit_of_the_fleet_only() -> None:
+def test_a_change_in_whether_the_ledger_accepts_verbs_is_reported_once_and_only_for_fleet_circuits() -> None:
     view = OneView()
     assert [view.set_ledger_unreachable(away) for away in (True, True, False, False)] == [True, False, True, False]
     own = OneView(scope="replica")
@@ -59,7 +59,7 @@ def test_whether_the_ledger_takes_verbs_is_news_once_and_for_a_circuit_of_the_fl
     assert not own.ledger_unreachable
 
 
-def test_when_an_operators_word_has_ended_the_replica_opens_by_itself_again() -> None:
+def test_after_an_override_has_ended_the_replica_trips_locally_again() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW, 100))
     view.fails(4)
@@ -69,7 +69,7 @@ def test_when_an_operators_word_has_ended_the_replica_opens_by_itself_again() ->
     assert view.is_tripped_locally()
 
 
-def test_a_judgement_of_an_earlier_report_is_not_the_one_that_is_waited_for() -> None:
+def test_the_evaluation_of_an_earlier_report_does_not_end_the_wait() -> None:
     view = OneView()
     view.fails(3)
     early = view.batch(view.ledger_ms)
@@ -79,7 +79,7 @@ def test_a_judgement_of_an_earlier_report_is_not_the_one_that_is_waited_for() ->
     view.admitted()
 
 
-def test_a_fleet_that_opens_takes_the_overlays_place() -> None:
+def test_a_fleet_that_opens_replaces_the_local_trip() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(0.2)
@@ -89,7 +89,7 @@ def test_a_fleet_that_opens_takes_the_overlays_place() -> None:
     assert view.refused().ask  # a lease of the fleet's, no probe of its own
 
 
-def test_a_fleet_that_closes_does_not_end_an_overlay() -> None:
+def test_a_fleet_that_closes_does_not_end_a_local_trip() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(0.2)
@@ -97,7 +97,7 @@ def test_a_fleet_that_closes_does_not_end_an_overlay() -> None:
     assert view.refused().state is OPEN
 
 
-def test_a_transition_of_the_fleet_empties_the_replicas_own_window() -> None:
+def test_a_fleet_transition_clears_the_replicas_own_window() -> None:
     view = OneView()
     view.fails(3)
     view.hears(CLOSED, 9)  # it opened and closed again while nobody was listening
@@ -106,7 +106,7 @@ def test_a_transition_of_the_fleet_empties_the_replicas_own_window() -> None:
     assert view.state() is CLOSED
 
 
-def test_an_overlay_rests_then_probes_once_and_closes() -> None:
+def test_a_local_trip_stays_open_then_probes_once_and_closes() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(10.2)
@@ -118,7 +118,7 @@ def test_an_overlay_rests_then_probes_once_and_closes() -> None:
     assert view.gate.passing is not None
 
 
-def test_an_overlay_whose_probe_fails_rests_longer() -> None:
+def test_a_local_trip_whose_probe_fails_stays_open_longer() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(10.2)
@@ -126,7 +126,7 @@ def test_an_overlay_whose_probe_fails_rests_longer() -> None:
     assert view.refused().retry_after_s == pytest.approx(20, abs=2.1)
 
 
-def test_an_overlay_probes_once_at_a_time_however_many_probes_the_fleet_has() -> None:
+def test_a_local_trip_runs_one_probe_at_a_time_whatever_the_policy_allows() -> None:
     view = OneView(CircuitPolicy(min_samples=4, probes=5), away=True)
     view.fails(4)
     view.clock.advance(10.2)
@@ -134,7 +134,7 @@ def test_an_overlay_probes_once_at_a_time_however_many_probes_the_fleet_has() ->
     assert view.refused().retry_after_s == pytest.approx(10, abs=0.1)
 
 
-def test_a_circuit_of_the_replicas_own_has_all_its_probes() -> None:
+def test_a_circuit_of_scope_replica_runs_as_many_probes_as_the_policy_allows() -> None:
     view = OneView(CircuitPolicy(min_samples=4, probes=2), scope="replica")
     view.fails(4)
     view.clock.advance(10.1)
@@ -143,14 +143,14 @@ def test_a_circuit_of_the_replicas_own_has_all_its_probes() -> None:
     assert view.refused().state is HALF_OPEN
 
 
-def test_a_success_may_open_a_circuit_that_lacked_only_samples() -> None:
+def test_a_success_may_open_a_circuit_that_only_lacked_samples() -> None:
     view = OneView(scope="replica")
     view.fails(3)
     view.goes_well(1)
     assert view.refused().state is OPEN
 
 
-def test_slow_calls_alone_open_a_circuit_though_none_failed() -> None:
+def test_slow_calls_alone_open_a_circuit_without_failures() -> None:
     view = OneView(SLOW, scope="replica")
     for _ in range(4):
         epochs, started_s = view.admitted(), view.clock.now_s
@@ -160,7 +160,7 @@ def test_slow_calls_alone_open_a_circuit_though_none_failed() -> None:
     assert [t.after for ruling in view.take_unpublished() for t in ruling.events] == [OPEN]
 
 
-def test_a_window_slides_what_is_old_does_not_count() -> None:
+def test_outcomes_older_than_the_window_do_not_count() -> None:
     view = OneView(scope="replica")
     view.fails(3)
     view.clock.advance(10.1)
@@ -168,14 +168,14 @@ def test_a_window_slides_what_is_old_does_not_count() -> None:
     assert view.state() is CLOSED
 
 
-def test_a_service_that_asks_for_a_rest_gets_it_from_this_replica_too() -> None:
+def test_throttling_opens_the_circuit_on_this_replica_too() -> None:
     view = OneView()
     view.gate.throttled(view.admitted(), 30.0)
     view.clock.advance(0.11)
     assert view.refused().retry_after_s == pytest.approx(29.9, abs=0.1)
 
 
-def test_no_rest_is_longer_than_the_policy_allows() -> None:
+def test_no_open_duration_is_longer_than_the_policy_allows() -> None:
     view = OneView(scope="replica")
     view.gate.throttled(view.admitted(), float("inf"))
     assert view.refused().retry_after_s == pytest.approx(60, abs=0.1)
@@ -184,20 +184,20 @@ def test_no_rest_is_longer_than_the_policy_allows() -> None:
 # ---- the ledger is away ---------------------------------------------------------------------------------------------
 
 
-def test_alone_there_is_nobody_to_wait_for() -> None:
+def test_without_a_ledger_there_is_no_wait_for_the_fleet() -> None:
     view = OneView(away=True)
     view.fails(4)
     assert view.refused().state is OPEN
 
 
-def test_a_ledger_that_goes_away_while_its_word_is_awaited_is_awaited_no_longer() -> None:
+def test_a_ledger_that_becomes_unreachable_while_it_is_waited_for_ends_the_wait() -> None:
     view = OneView()
     view.fails(4)
     view.set_ledger_unreachable(True)
     assert view.refused().state is OPEN
 
 
-def test_a_known_open_stays_open_to_its_end_and_then_this_replica_probes_alone() -> None:
+def test_a_known_open_circuit_stays_open_to_its_end_and_then_this_replica_probes_alone() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, open_count=1)
     view.set_ledger_unreachable(True)
@@ -209,7 +209,7 @@ def test_a_known_open_stays_open_to_its_end_and_then_this_replica_probes_alone()
     assert view.refused().state is HALF_OPEN
 
 
-def test_alone_a_good_probe_closes_and_a_failed_one_opens_for_longer() -> None:
+def test_without_a_ledger_a_successful_probe_closes_and_a_failed_one_extends_the_open_duration() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5, open_count=1)
     view.set_ledger_unreachable(True)
@@ -220,7 +220,7 @@ def test_alone_a_good_probe_closes_and_a_failed_one_opens_for_longer() -> None:
     assert view.state() is CLOSED
 
 
-def test_what_was_closed_alone_is_probed_again_once_the_ledger_is_back() -> None:
+def test_a_circuit_closed_locally_is_probed_again_once_the_ledger_is_back() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5)
     view.set_ledger_unreachable(True)
@@ -230,7 +230,7 @@ def test_what_was_closed_alone_is_probed_again_once_the_ledger_is_back() -> None
     assert view.refused().ask
 
 
-def test_an_overlay_that_rests_when_the_ledger_returns_runs_to_its_end() -> None:
+def test_a_local_trip_that_is_open_when_the_ledger_returns_runs_to_its_end() -> None:
     view = OneView(away=True)
     view.fails(4)
     view.set_ledger_unreachable(False)
@@ -240,7 +240,7 @@ def test_an_overlay_that_rests_when_the_ledger_returns_runs_to_its_end() -> None
     assert view.probes().local
 
 
-def test_an_operators_word_stands_while_the_ledger_is_away_and_ends_in_time() -> None:
+def test_an_override_holds_while_the_ledger_is_unreachable_and_ends_on_time() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=5000, override=view.word(OverrideMode.OPEN, 5000))
     view.set_ledger_unreachable(True)
@@ -250,7 +250,7 @@ def test_an_operators_word_stands_while_the_ledger_is_away_and_ends_in_time() ->
     assert view.probes().local
 
 
-def test_a_flickering_ledger_does_not_make_a_lone_replica_probe_twice_at_once() -> None:
+def test_a_flapping_ledger_does_not_make_a_replica_run_two_local_probes_at_once() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5)
     view.set_ledger_unreachable(True)
@@ -260,7 +260,7 @@ def test_a_flickering_ledger_does_not_make_a_lone_replica_probe_twice_at_once() 
     assert view.refused().state is HALF_OPEN
 
 
-def test_a_late_word_of_a_probe_made_alone_changes_nothing_once_the_fleet_has_spoken() -> None:
+def test_a_late_outcome_of_a_local_probe_changes_nothing_after_a_fleet_transition() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 5)
     view.set_ledger_unreachable(True)
@@ -285,7 +285,7 @@ def test_an_operator_may_open_a_circuit_of_this_replica_for_a_while() -> None:
     assert view.state() is CLOSED
 
 
-def test_an_operator_may_take_it_back() -> None:
+def test_an_operator_may_end_a_local_override() -> None:
     view = OneView(scope="replica")
     view.override_locally(OverrideMode.OPEN, "because", "me", None)
     assert view.refused().retry_after_s is None
@@ -296,7 +296,7 @@ def test_an_operator_may_take_it_back() -> None:
 # ---- edges: each is here since a mutant got by ----------------------------------------------------------------------
 
 
-def test_alone_a_replica_whose_probe_failed_waits_its_rest_and_no_longer() -> None:
+def test_without_a_ledger_a_replica_whose_probe_failed_waits_exactly_its_open_duration() -> None:
     """That a loser lets others go first makes no sense where there are none."""
     view = OneView(CircuitPolicy(min_samples=4, recovery_timeout_s=10.0, recovery_backoff=1.0), scope="replica")
     view.fails(4)
@@ -307,7 +307,7 @@ def test_alone_a_replica_whose_probe_failed_waits_its_rest_and_no_longer() -> No
     view.probes()
 
 
-def test_alone_a_rest_after_a_failed_probe_is_stretched_by_chance() -> None:
+def test_without_a_ledger_jitter_extends_the_open_duration_after_a_failed_probe() -> None:
     view = OneView(scope="replica", draw=lambda: 0.999)
     view.fails(4)
     view.clock.advance(10.1)
@@ -315,7 +315,7 @@ def test_alone_a_rest_after_a_failed_probe_is_stretched_by_chance() -> None:
     assert view.refused().retry_after_s == pytest.approx(20 * 1.0999, abs=0.01)
 
 
-def test_while_a_lone_probe_is_out_the_others_hear_when_it_must_have_ended() -> None:
+def test_during_a_local_probe_other_calls_are_told_when_it_must_have_ended() -> None:
     view = OneView(scope="replica")
     view.fails(4)
     view.clock.advance(10.1)
@@ -326,7 +326,7 @@ def test_while_a_lone_probe_is_out_the_others_hear_when_it_must_have_ended() -> 
     assert refused.retry_after_s == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_circuit_that_is_taken_over_tells_why_the_fleet_opened_it_and_who_goes_on() -> None:
+def test_a_circuit_that_is_taken_over_reports_why_the_fleet_opened_it_and_who_continues() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=1000, reason="3 of 3 failed", open_count=2)
     view.clock.advance(1.1)
@@ -345,7 +345,7 @@ def test_every_slow_success_counts() -> None:
     assert view.local().counts == Counts(7, 0, 3)
 
 
-def test_a_rest_that_was_asked_for_in_an_epoch_that_is_over_does_not_count() -> None:
+def test_throttling_from_an_earlier_epoch_does_not_count() -> None:
     view = OneView()
     before = view.admitted()
     view.hears(OPEN, 5, left_ms=1000)
@@ -354,21 +354,21 @@ def test_a_rest_that_was_asked_for_in_an_epoch_that_is_over_does_not_count() -> 
     assert view.gate.throttled(view.admitted(), 5.0)
 
 
-def test_a_rest_asked_of_a_replicas_own_circuit_waits_for_no_ledger() -> None:
+def test_throttling_of_a_circuit_of_scope_replica_waits_for_no_ledger() -> None:
     view = OneView(scope="replica")
     assert view.gate.throttled(view.admitted(), 5.0)
     assert not view.has_report
 
 
 @pytest.mark.parametrize(("took_s", "slow"), [(0.5, 0), (1.0, 0), (1.5, 1)])
-def test_a_failure_counts_as_slow_too_where_it_took_longer_than_a_call_should(took_s: float, slow: int) -> None:
+def test_a_failure_also_counts_as_slow_if_it_took_longer_than_slow_call_s(took_s: float, slow: int) -> None:
     view = OneView(CircuitPolicy(min_samples=99, slow_call_s=1.0))
     for _ in range(2):
         view.gate.failed(view.admitted(), view.clock.now_s - took_s)
     assert view.local().counts == Counts(0, 2, 2 * slow)
 
 
-def test_what_was_taken_over_and_failed_again_rests_to_its_end_when_the_ledger_is_back() -> None:
+def test_a_circuit_that_was_taken_over_and_failed_again_stays_open_to_its_end_when_the_ledger_is_back() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=1000)
     view.clock.advance(1.1)
@@ -380,7 +380,7 @@ def test_what_was_taken_over_and_failed_again_rests_to_its_end_when_the_ledger_i
     assert view.refused().state is OPEN
 
 
-def test_a_ledger_that_was_away_for_a_moment_costs_no_count() -> None:
+def test_a_ledger_that_was_briefly_unreachable_loses_no_count() -> None:
     view = OneView()
     view.fails(3)
     view.set_ledger_unreachable(True)
@@ -391,21 +391,21 @@ def test_a_ledger_that_was_away_for_a_moment_costs_no_count() -> None:
     assert view.refused().state is OPEN
 
 
-def test_alone_one_replica_is_quorum_enough() -> None:
+def test_without_a_ledger_one_replica_meets_the_quorum() -> None:
     view = OneView(CircuitPolicy(min_samples=4, quorum=2))
     view.fails(4)
     view.clock.advance(0.11)
     assert view.refused().state is OPEN
 
 
-def test_one_failure_and_the_success_after_it_may_be_the_samples_that_were_lacking() -> None:
+def test_one_failure_followed_by_a_success_may_complete_the_missing_samples() -> None:
     view = OneView(CircuitPolicy(min_samples=2), scope="replica")
     view.fails(1)
     view.goes_well(1)
     assert view.refused().state is OPEN
 
 
-def test_a_call_that_began_before_the_replica_refused_by_itself_still_counts_for_the_fleet() -> None:
+def test_a_call_that_began_before_a_local_trip_still_counts_for_the_fleet() -> None:
     view = OneView()
     before = view.admitted()
     view.fails(4)
@@ -414,7 +414,7 @@ def test_a_call_that_began_before_the_replica_refused_by_itself_still_counts_for
     assert view.gate.failed(before, view.clock.now_s)
 
 
-def test_a_circuit_that_has_been_open_rests_again_when_it_is_asked_to() -> None:
+def test_a_circuit_that_was_open_before_opens_again_when_throttled() -> None:
     view = OneView(scope="replica")
     view.fails(4)
     view.clock.advance(10.1)
@@ -423,7 +423,7 @@ def test_a_circuit_that_has_been_open_rests_again_when_it_is_asked_to() -> None:
     assert view.refused().retry_after_s == pytest.approx(5, abs=0.01)
 
 
-def test_a_circuit_that_opens_again_soon_after_it_closed_rests_longer_by_a_little_chance() -> None:
+def test_a_circuit_that_opens_again_soon_after_closing_stays_open_longer_with_jitter() -> None:
     view = OneView(scope="replica", draw=lambda: 0.999)
     view.fails(4)
     view.clock.advance(10.1)
@@ -433,7 +433,7 @@ def test_a_circuit_that_opens_again_soon_after_it_closed_rests_longer_by_a_littl
     assert view.refused().retry_after_s == pytest.approx(20 * 1.0999, abs=0.01)
 
 
-def test_successes_leave_the_window_by_the_time_they_came_and_not_by_that_they_were_looked_at() -> None:
+def test_successes_leave_the_window_by_the_time_they_ended_and_not_by_when_they_were_evaluated() -> None:
     view = OneView(CircuitPolicy(min_samples=99, window_s=10.0))
     view.goes_well(6)
     view.clock.advance(9.5)
@@ -442,7 +442,7 @@ def test_successes_leave_the_window_by_the_time_they_came_and_not_by_that_they_w
     assert view.local().counts == Counts(0, 1)
 
 
-def test_a_call_from_before_its_own_opening_counts_for_the_fleet_and_not_for_the_replicas_own_law() -> None:
+def test_a_call_from_before_the_local_opening_counts_for_the_fleet_but_not_for_the_local_breaker() -> None:
     view = OneView()
     early = view.admitted()
     view.fails(4)
@@ -463,7 +463,7 @@ def failing(view: OneView) -> bool:
     return batch.failing
 
 
-def test_in_shadow_mode_a_replica_tells_that_it_sees_failures_and_refuses_nothing_then_or_later() -> None:
+def test_in_shadow_mode_a_replica_reports_that_it_sees_failures_and_never_refuses() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
     view.fails(40)
@@ -479,7 +479,7 @@ def test_in_shadow_mode_a_replica_tells_that_it_sees_failures_and_refuses_nothin
 
 
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.OPEN, OverrideMode.DISABLED])
-def test_under_any_other_word_a_replica_judges_nothing_by_itself(mode: OverrideMode) -> None:
+def test_under_any_other_override_a_replica_does_not_trip_locally(mode: OverrideMode) -> None:
     view = OneView()
     epochs = view.admitted()
     view.hears(OPEN if mode is OverrideMode.OPEN else CLOSED, 5, override=view.word(mode), left_ms=-1)
@@ -491,7 +491,7 @@ def test_under_any_other_word_a_replica_judges_nothing_by_itself(mode: OverrideM
     assert view.local().state is CLOSED
 
 
-def test_a_probe_of_its_own_that_is_asked_for_a_rest_gives_it_that_rest() -> None:
+def test_a_throttled_local_probe_opens_the_local_trip_for_that_time() -> None:
     view = OneView(away=True)
     view.fails(4)
     view.clock.advance(10.1)

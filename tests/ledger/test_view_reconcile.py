@@ -13,19 +13,19 @@ from ha_rag.ledger.view.view import View
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, POLICY, REDIS_MS, OneView
 
 
-def test_a_new_view_passes_calls_before_anything_was_worked_out() -> None:
+def test_a_new_view_admits_calls_before_anything_was_computed() -> None:
     view = View("svc", POLICY, replica="r1", clock=ManualClock())
     assert view.gate.passing is not None
     assert view.gate.refusing_until_s == -math.inf
 
 
-def test_a_view_that_was_never_told_anything_is_alone() -> None:
+def test_a_view_that_received_no_reply_decides_locally() -> None:
     view = OneView(away=True)
     assert view.ledger_unreachable
     assert view.state() is CLOSED
 
 
-def test_an_open_circuit_refuses_until_its_rest_is_over_by_the_own_clock() -> None:
+def test_an_open_circuit_refuses_until_its_open_duration_is_over_by_the_local_clock() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     assert view.gate.passing is None
@@ -37,14 +37,14 @@ def test_an_open_circuit_refuses_until_its_rest_is_over_by_the_own_clock() -> No
     assert view.state() is HALF_OPEN
 
 
-def test_what_the_ledgers_clock_shows_does_not_matter() -> None:
+def test_the_ledgers_clock_does_not_affect_the_open_duration() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, now_ms=17)
     view.clock.advance(2.9)
     assert view.state() is OPEN
 
 
-def test_a_lower_epoch_is_never_believed_and_says_that_the_ledger_forgot() -> None:
+def test_a_lower_epoch_is_never_adopted_and_causes_a_restore() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     heard = view.apply_reply(view.said(CLOSED, 0))
@@ -53,7 +53,7 @@ def test_a_lower_epoch_is_never_believed_and_says_that_the_ledger_forgot() -> No
     assert view.fleet.epoch == 5
 
 
-def test_what_a_forgetful_ledger_says_confirms_nothing() -> None:
+def test_a_reply_from_a_ledger_that_lost_its_data_does_not_confirm_the_cached_state() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     heard_s = view.confirmed_s
@@ -62,14 +62,14 @@ def test_what_a_forgetful_ledger_says_confirms_nothing() -> None:
     assert view.confirmed_s == heard_s
 
 
-def test_an_answer_of_the_same_epoch_replaces_the_rest() -> None:
+def test_a_reply_of_the_same_epoch_updates_the_open_duration() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     view.hears(OPEN, 5, left_ms=2000)
     assert view.refused().retry_after_s == pytest.approx(2.0)
 
 
-def test_an_answer_that_a_newer_one_has_overtaken_changes_nothing() -> None:
+def test_a_reply_that_a_newer_one_has_overtaken_changes_nothing() -> None:
     view = OneView()
     late = view.said(CLOSED, 5, counts=Counts(1, 1))
     view.clock.advance(0.2)
@@ -78,7 +78,7 @@ def test_an_answer_that_a_newer_one_has_overtaken_changes_nothing() -> None:
     assert view.fleet.counts == Counts(9, 1)
 
 
-def test_a_ledger_whose_clock_was_set_back_is_still_heard() -> None:
+def test_replies_of_a_ledger_whose_clock_was_set_back_are_still_applied() -> None:
     view = OneView()
     view.hears(CLOSED, 5, counts=Counts(9, 1))
     view.hears(CLOSED, 5, counts=Counts(1, 1), now_ms=REDIS_MS - 60_000)
@@ -88,7 +88,7 @@ def test_a_ledger_whose_clock_was_set_back_is_still_heard() -> None:
 # ---- messages -------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_that_follows_what_is_known_is_believed() -> None:
+def test_a_message_that_follows_the_known_epoch_is_adopted() -> None:
     view = OneView()
     heard = view.apply_message(view.said(OPEN, 5, left_ms=3000), 0)
     assert not heard.needs_read
@@ -96,7 +96,7 @@ def test_a_message_that_follows_what_is_known_is_believed() -> None:
     assert view.state() is OPEN
 
 
-def test_a_message_after_a_gap_is_believed_and_asks_for_a_read() -> None:
+def test_a_message_after_a_gap_is_adopted_and_causes_a_read() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     heard = view.apply_message(view.said(OPEN, 9, left_ms=3000), 7)
@@ -105,7 +105,7 @@ def test_a_message_after_a_gap_is_believed_and_asks_for_a_read() -> None:
 
 
 @pytest.mark.parametrize(("state", "epoch"), [(CLOSED, 5), (OPEN, 4)])
-def test_a_message_that_is_late_or_comes_twice_is_dropped(state: CircuitState, epoch: int) -> None:
+def test_a_late_or_duplicate_message_is_dropped(state: CircuitState, epoch: int) -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     heard = view.apply_message(view.said(state, epoch, left_ms=3000), 3)
@@ -114,7 +114,7 @@ def test_a_message_that_is_late_or_comes_twice_is_dropped(state: CircuitState, e
     assert view.state() is CLOSED
 
 
-def test_the_message_of_a_transition_already_known_sets_off_no_request() -> None:
+def test_the_message_of_a_known_transition_causes_no_lease_request() -> None:
     view = OneView()
     view.hears(HALF_OPEN, 6, slot_wait_ms=4000)
     view.apply_message(view.said(HALF_OPEN, 6, slot_wait_ms=4000), 5)
@@ -125,7 +125,7 @@ def test_the_message_of_a_transition_already_known_sets_off_no_request() -> None
 
 
 @pytest.mark.parametrize("state", [CLOSED, OPEN])
-def test_an_answer_of_the_same_epoch_with_another_state_ends_no_rest(state: CircuitState) -> None:
+def test_a_reply_of_the_same_epoch_with_another_state_does_not_end_the_open_duration(state: CircuitState) -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, reason="3 of 3 failed")
     heard_s = view.confirmed_s
@@ -140,7 +140,7 @@ def test_an_answer_of_the_same_epoch_with_another_state_ends_no_rest(state: Circ
 
 @pytest.mark.parametrize("fact", [{"changed_at_ms": 7}, {"reason": "other"}, {"opened_by": "r2"}])
 @pytest.mark.parametrize("state", [CLOSED, OPEN, HALF_OPEN])
-def test_whatever_contradicts_the_transition_of_an_epoch_says_that_the_ledger_forgot(
+def test_any_reply_that_contradicts_the_transition_of_an_epoch_causes_a_restore(
     state: CircuitState, fact: dict[str, object]
 ) -> None:
     view = OneView()
@@ -149,14 +149,14 @@ def test_whatever_contradicts_the_transition_of_an_epoch_says_that_the_ledger_fo
     assert not view.apply_reply(view.said(state, 5, left_ms=2000 if state is OPEN else 0)).needs_restore
 
 
-def test_an_open_circuit_that_reads_as_half_open_contradicts_nothing() -> None:
+def test_an_open_circuit_that_reads_as_half_open_is_no_contradiction() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     assert not view.apply_reply(view.said(HALF_OPEN, 5)).needs_restore
     assert view.state() is HALF_OPEN
 
 
-def test_a_closed_circuit_is_not_opened_by_another_history_before_the_ledger_is_taught() -> None:
+def test_a_closed_circuit_is_not_opened_by_a_conflicting_history_before_the_ledger_is_restored() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     assert view.apply_reply(view.said(OPEN, 5, left_ms=3000)).needs_restore
@@ -166,7 +166,7 @@ def test_a_closed_circuit_is_not_opened_by_another_history_before_the_ledger_is_
 
 
 @pytest.mark.parametrize("previous", [3, 5])
-def test_a_message_that_contradicts_the_epoch_that_is_believed_asks_for_a_read(previous: int) -> None:
+def test_a_message_that_contradicts_the_known_epoch_causes_a_read(previous: int) -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000)
     heard_s, asks_s = view.confirmed_s, view._leases.after_s
@@ -178,7 +178,7 @@ def test_a_message_that_contradicts_the_epoch_that_is_believed_asks_for_a_read(p
 
 
 @pytest.mark.parametrize("state", [OPEN, HALF_OPEN])
-def test_a_ledger_taught_by_one_that_knew_less_is_not_believed_but_taught(state: CircuitState) -> None:
+def test_a_ledger_restored_by_an_outdated_replica_is_not_adopted_but_restored_again(state: CircuitState) -> None:
     view = OneView()
     view.hears(state, 5, left_ms=3000 if state is OPEN else 0)
     heard_s = view.confirmed_s
@@ -193,7 +193,7 @@ def test_a_ledger_taught_by_one_that_knew_less_is_not_believed_but_taught(state:
 
 
 @pytest.mark.parametrize("missed", [(0, 0), (5, 9), (6, 9), (4, 5)])
-def test_a_ledger_that_nobody_taught_or_that_misses_nothing_of_what_is_believed_is_believed(
+def test_a_ledger_that_misses_no_known_transition_is_adopted(
     missed: tuple[int, int],
 ) -> None:
     view = OneView()
@@ -202,14 +202,14 @@ def test_a_ledger_that_nobody_taught_or_that_misses_nothing_of_what_is_believed_
     assert view.state() is CLOSED
 
 
-def test_of_two_circuits_that_are_simply_closed_neither_adds_to_the_other() -> None:
+def test_two_closed_circuits_without_overrides_need_no_restore() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     assert not view.apply_reply(view.said(CLOSED, 9, missed=(4, 9))).needs_restore
     assert view.fleet.epoch == 9
 
 
-def test_a_word_that_was_taken_back_before_the_ledger_forgot_is_taken_back_again_and_one_that_stood_stands() -> None:
+def test_an_override_that_was_removed_before_the_data_loss_is_removed_again_and_an_active_one_stays() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     assert view.apply_reply(view.said(CLOSED, 9, missed=(4, 9), override=view.word(OverrideMode.SHADOW))).needs_restore
@@ -218,7 +218,7 @@ def test_a_word_that_was_taken_back_before_the_ledger_forgot_is_taken_back_again
     assert view.apply_reply(view.said(CLOSED, 9, missed=(4, 9))).needs_restore
 
 
-def test_a_view_teaches_when_its_epoch_began_so_that_a_tie_is_seen() -> None:
+def test_a_restore_contains_the_start_of_its_epoch_so_that_conflicts_are_detected() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, changed_at_ms=42)
     assert view.restore_point(view.ledger_ms).changed_at_ms == 42
@@ -227,7 +227,7 @@ def test_a_view_teaches_when_its_epoch_began_so_that_a_tie_is_seen() -> None:
 # ---- overrides ------------------------------------------------------------------------------------------------------
 
 
-def test_a_forced_open_without_an_end_refuses_and_knows_no_time() -> None:
+def test_a_forced_open_without_an_end_refuses_with_an_unknown_wait() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=-1, override=view.word(OverrideMode.OPEN))
     assert view.refused().retry_after_s is None
@@ -235,7 +235,7 @@ def test_a_forced_open_without_an_end_refuses_and_knows_no_time() -> None:
     assert view.state() is OPEN
 
 
-def test_a_forced_open_that_has_ended_wants_a_probe() -> None:
+def test_a_forced_open_that_has_ended_needs_a_probe() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=2000, override=view.word(OverrideMode.OPEN, 2000))
     assert view.refused().retry_after_s == pytest.approx(2.0)
@@ -244,7 +244,7 @@ def test_a_forced_open_that_has_ended_wants_a_probe() -> None:
 
 
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.DISABLED, OverrideMode.SHADOW])
-def test_other_words_let_everything_pass_whatever_the_own_calls_say(mode: OverrideMode) -> None:
+def test_other_overrides_admit_all_calls_whatever_the_local_outcomes(mode: OverrideMode) -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(mode))
     view.fails(20)
@@ -272,7 +272,7 @@ def test_a_circuit_that_is_held_closed_counts(mode: OverrideMode) -> None:
     assert batch.tallies[0].counts == Counts(0, 3)
 
 
-def test_a_word_ends_by_the_own_clock_even_when_nobody_says_so() -> None:
+def test_an_override_ends_by_the_local_clock_without_a_message() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 2000))
     view.clock.advance(2.1)
@@ -281,7 +281,7 @@ def test_a_word_ends_by_the_own_clock_even_when_nobody_says_so() -> None:
 
 
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.DISABLED, OverrideMode.SHADOW])
-def test_neither_ramp_nor_shedding_holds_back_what_an_operator_lets_pass(mode: OverrideMode) -> None:
+def test_neither_ramp_nor_shedding_limits_calls_under_an_override(mode: OverrideMode) -> None:
     view = OneView(CircuitPolicy(ramp_s=60.0, shed=True), draw=lambda: 0.999)
     view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, counts=Counts(0, 100), override=view.word(mode))
     view.admitted()
@@ -290,7 +290,7 @@ def test_neither_ramp_nor_shedding_holds_back_what_an_operator_lets_pass(mode: O
 # ---- teaching -------------------------------------------------------------------------------------------------------
 
 
-def test_a_view_teaches_what_is_left_of_a_rest() -> None:
+def test_a_restore_contains_the_remaining_open_duration() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=3000, open_count=2, reason="it broke", opened_by="r2")
     view.clock.advance(1)
@@ -299,7 +299,7 @@ def test_a_view_teaches_what_is_left_of_a_rest() -> None:
     assert belief.left_ms == pytest.approx(2000, abs=1)
 
 
-def test_a_view_teaches_a_word_by_the_clock_of_whom_it_teaches() -> None:
+def test_a_restore_gives_the_overrides_end_in_the_ledgers_time() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
     view.clock.advance(2)
@@ -308,14 +308,14 @@ def test_a_view_teaches_a_word_by_the_clock_of_whom_it_teaches() -> None:
     assert word.until_ms == pytest.approx(45_000, abs=1)
 
 
-def test_a_view_teaches_no_word_that_has_ended() -> None:
+def test_a_restore_contains_no_override_that_has_ended() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
     view.clock.advance(6)
     assert view.restore_point(view.ledger_ms).override is None
 
 
-def test_a_word_without_an_end_is_taught_without_one() -> None:
+def test_an_override_without_an_end_is_restored_without_one() -> None:
     view = OneView()
     view.hears(OPEN, 5, left_ms=-1, override=view.word(OverrideMode.OPEN))
     belief = view.restore_point(view.ledger_ms)
@@ -327,7 +327,7 @@ def test_a_word_without_an_end_is_taught_without_one() -> None:
 # ---- the ramp -------------------------------------------------------------------------------------------------------
 
 
-def test_after_closing_calls_come_back_by_quarters() -> None:
+def test_after_closing_calls_are_admitted_in_four_steps() -> None:
     view = OneView(CircuitPolicy(ramp_s=8.0), draw=lambda: 0.3)
     view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, open_count=1)
     assert view.refused().state is CLOSED  # 10 % pass
@@ -337,7 +337,7 @@ def test_after_closing_calls_come_back_by_quarters() -> None:
     view.admitted()  # 50 %
 
 
-def test_a_ramp_that_is_over_costs_nothing_any_more() -> None:
+def test_a_finished_ramp_costs_nothing() -> None:
     view = OneView(CircuitPolicy(ramp_s=8.0), draw=lambda: 0.0)
     view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, open_count=1)
     assert view.gate.passing is None
@@ -346,13 +346,13 @@ def test_a_ramp_that_is_over_costs_nothing_any_more() -> None:
     assert view.gate.passing is not None
 
 
-def test_a_replica_that_starts_long_after_the_closing_knows_no_ramp() -> None:
+def test_a_replica_that_starts_long_after_the_closing_has_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8.0), draw=lambda: 0.99)
     view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms - 9000, open_count=1)
     view.admitted()
 
 
-def test_shedding_refuses_in_proportion_by_the_fleets_counts() -> None:
+def test_shedding_refuses_in_proportion_to_the_fleets_counts() -> None:
     view = OneView(CircuitPolicy(shed=True), draw=lambda: 0.5)
     view.hears(CLOSED, 5, counts=Counts(40, 10))
     view.admitted()
@@ -361,7 +361,7 @@ def test_shedding_refuses_in_proportion_by_the_fleets_counts() -> None:
 
 
 @pytest.mark.parametrize("scope", ["fleet", "replica"])
-def test_alone_shedding_goes_by_the_replicas_own_counts(scope: str) -> None:
+def test_without_a_ledger_shedding_uses_the_replicas_own_counts(scope: str) -> None:
     policy = CircuitPolicy(shed=True, min_samples=1000)
     view = OneView(policy, draw=lambda: 0.5, scope=scope, away=scope == "fleet")
     epochs = view.admitted()
@@ -373,6 +373,6 @@ def test_alone_shedding_goes_by_the_replicas_own_counts(scope: str) -> None:
     view.admitted()
 
 
-def test_the_policy_of_these_tests_is_what_they_say() -> None:
+def test_the_policy_of_these_tests_has_the_documented_values() -> None:
     assert OneView().terms.lease_ms == 10_000
     assert POLICY.min_samples == 4

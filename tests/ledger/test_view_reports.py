@@ -26,7 +26,7 @@ def counts(batch: Batch) -> Counts:
     return sum((tally.counts for tally in batch.tallies), Counts())
 
 
-def test_what_was_counted_is_reported_once() -> None:
+def test_outcomes_are_reported_once() -> None:
     view = OneView()
     view.goes_well(3)
     view.fails(1)
@@ -44,7 +44,7 @@ def test_batches_are_numbered_in_order() -> None:
     assert numbers == [1, 2, 3]
 
 
-def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> None:
+def test_a_batch_that_was_not_acknowledged_is_resent_unchanged() -> None:
     view = OneView()
     view.goes_well(3)
     first = view.batch(view.ledger_ms)
@@ -56,7 +56,7 @@ def test_a_batch_that_was_not_acknowledged_is_sent_again_as_it_was() -> None:
     assert counts(reported(view)) == Counts(5, 0)
 
 
-def test_a_batch_that_has_become_too_old_to_count_is_let_go() -> None:
+def test_a_batch_that_has_become_too_old_to_count_is_dropped() -> None:
     view = OneView()
     view.goes_well(3)
     first = view.batch(view.ledger_ms)
@@ -78,7 +78,7 @@ def test_outcomes_are_stamped_in_the_ledgers_time() -> None:
     assert second.at_ms == pytest.approx(began_ms + 4000, abs=1)
 
 
-def test_what_is_older_than_the_window_is_not_reported() -> None:
+def test_outcomes_older_than_the_window_are_not_reported() -> None:
     view = OneView()
     view.goes_well()
     view.clock.advance(10.1)
@@ -100,7 +100,7 @@ def test_a_call_admitted_before_a_transition_counts_for_nothing_after_it() -> No
     assert (batch.tallies[0].epoch, counts(batch)) == (6, Counts(1, 0))
 
 
-def test_a_rest_that_the_service_asked_for_is_reported_with_its_epoch_and_time() -> None:
+def test_throttling_is_reported_with_its_epoch_and_time() -> None:
     view = OneView()
     view.hears(CLOSED, 5)
     view.gate.throttled(view.admitted(), 30.0)
@@ -112,7 +112,7 @@ def test_a_rest_that_the_service_asked_for_is_reported_with_its_epoch_and_time()
     assert view.batch(view.ledger_ms) is None
 
 
-def test_of_two_rests_the_one_that_lasts_longer_is_reported() -> None:
+def test_of_two_throttled_calls_the_longer_duration_is_reported() -> None:
     view = OneView()
     epochs = view.admitted()
     view.gate.throttled(epochs, 30.0)
@@ -120,7 +120,7 @@ def test_of_two_rests_the_one_that_lasts_longer_is_reported() -> None:
     assert reported(view).throttled_ms == 30_000
 
 
-def test_a_rest_asked_for_in_an_epoch_that_is_over_is_not_taken_for_a_new_one() -> None:
+def test_throttling_of_an_earlier_epoch_is_not_reported_as_new() -> None:
     view = OneView()
     early = view.admitted()
     view.gate.throttled(early, 60.0)
@@ -131,7 +131,7 @@ def test_a_rest_asked_for_in_an_epoch_that_is_over_is_not_taken_for_a_new_one() 
     assert (batch.throttled_ms, batch.throttled_epoch) == (2000, 6)
 
 
-def test_a_replica_that_sees_the_failures_says_so() -> None:
+def test_a_replica_that_sees_failures_reports_it() -> None:
     view = OneView()
     view.goes_well(3)
     assert not reported(view).failing
@@ -147,7 +147,7 @@ def cells(view: OneView) -> int:
 
 
 @pytest.mark.parametrize("scope", ["fleet", "replica"])
-def test_however_long_the_ledger_is_away_a_view_keeps_a_dozen_cells(scope: str) -> None:
+def test_a_view_keeps_a_bounded_number_of_cells_however_long_the_ledger_is_unreachable(scope: str) -> None:
     view = OneView(CircuitPolicy(window_s=10.0, min_samples=10_000), scope=scope, away=scope == "fleet")
     for call in range(5000):
         view.gate.succeeded(view.admitted(), view.clock.now_s)
@@ -157,7 +157,7 @@ def test_however_long_the_ledger_is_away_a_view_keeps_a_dozen_cells(scope: str) 
     assert cells(view) <= 24
 
 
-def test_in_a_long_window_too() -> None:
+def test_a_view_with_a_long_window_also_keeps_a_bounded_number_of_cells() -> None:
     view = OneView(CircuitPolicy(window_s=3600.0, min_samples=1_000_000), away=True)
     for _ in range(3000):
         view.fails()
@@ -166,14 +166,14 @@ def test_in_a_long_window_too() -> None:
     assert cells(view) <= 24
 
 
-def test_a_circuit_of_the_replicas_own_keeps_nothing_for_a_ledger() -> None:
+def test_a_circuit_of_scope_replica_keeps_nothing_for_a_ledger() -> None:
     view = OneView(scope="replica")
     view.goes_well(10)
     assert not view.has_report
     assert view.batch(view.ledger_ms) is None
 
 
-def test_nothing_is_lost_by_joining_cells() -> None:
+def test_merging_cells_loses_no_count() -> None:
     view = OneView(CircuitPolicy(window_s=10.0, min_samples=10_000), away=True)
     for _ in range(90):
         view.goes_well(3)
@@ -218,7 +218,7 @@ class Struck:
         raise KeyboardInterrupt
 
 
-def test_a_signal_whose_handler_raises_while_a_call_is_counted_holds_up_no_later_call() -> None:
+def test_a_signal_handler_that_raises_while_a_call_is_counted_blocks_no_later_call() -> None:
     view = OneView()
     struck: Any = Struck()
     view._counter.tallies.cell = struck
@@ -236,7 +236,7 @@ def test_the_first_call_of_a_bucket_is_counted_in_it() -> None:
     assert len(reported(view).tallies) == 2
 
 
-def test_a_cell_takes_over_all_that_another_one_counted() -> None:
+def test_a_merged_cell_contains_all_counts_of_both() -> None:
     cell, other = Cell(Epochs(0, 0), 0.0, 1.0), Cell(Epochs(0, 0), 1.0, 2.0)
     cell.ok, cell.failed, cell.slow = 1, 2, 3
     other.ok, other.failed, other.slow = 10, 20, 30
@@ -244,7 +244,7 @@ def test_a_cell_takes_over_all_that_another_one_counted() -> None:
     assert cell.counts == Counts(11, 22, 33)
 
 
-def test_each_slow_answer_is_counted_as_one() -> None:
+def test_each_slow_call_is_counted_as_one() -> None:
     view = OneView(CircuitPolicy(slow_call_s=1.0))
     epochs, began_s = view.admitted(), view.clock.now_s
     view.clock.advance(2.0)
@@ -253,7 +253,7 @@ def test_each_slow_answer_is_counted_as_one() -> None:
     assert counts(reported(view)) == Counts(3, 0, 3)
 
 
-def test_a_success_from_before_the_fleet_opened_joins_none_that_were_counted_since() -> None:
+def test_a_success_from_before_the_fleet_opened_is_not_merged_with_later_ones() -> None:
     view = OneView()
     early = view.admitted()
     view.hears(CLOSED, 6)
@@ -262,7 +262,7 @@ def test_a_success_from_before_the_fleet_opened_joins_none_that_were_counted_sin
     assert counts(reported(view)) == Counts(2, 0)
 
 
-def test_a_rest_that_is_asked_for_while_an_operator_disables_the_breaker_for_a_time_counts_nowhere() -> None:
+def test_throttling_while_an_operator_disables_the_breaker_is_not_counted() -> None:
     view = OneView()
     view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
     assert not view.gate.throttled(view.admitted(), 30.0)

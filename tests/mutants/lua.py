@@ -25,9 +25,9 @@ from tests.mutants.changes import Mutant, mutants_of
 PARTS = [*(f"prelude/{part}" for part in scripts.PRELUDE), *scripts.VERBS]
 LEDGER = Path(__file__).parent.parent / "ledger"
 TESTS = [
-    "test_contract.py", "test_histories_that_break_weaker_laws.py", "test_lua_headers.py", "test_redis_keys.py",
-    "test_timeline.py", "test_redis_refuses.py", "test_edges_of_time.py", "test_edges_of_counting.py",
-    "test_edges_of_restoring.py", "test_lua_keeps_the_law.py",
+    "test_contract.py", "test_adversarial_histories.py", "test_lua_headers.py", "test_redis_keys.py",
+    "test_timeline.py", "test_redis_refuses.py", "test_time_boundaries.py", "test_counting_boundaries.py",
+    "test_restoring_boundaries.py", "test_lua_matches_memory.py",
 ]  # fmt: skip
 LIMIT_S = 90.0
 """A mutant that takes longer hangs, and counts as noticed."""

@@ -1,0 +1,366 @@
+"""Histories that a model checker found, each the shortest that breaks the protocol when one of its rules is left out.
+
+The model is an explicit-state search over one circuit, two or three replicas, lost, late and repeated messages, flushes
+and failovers. What of a history concerns the ledger is replayed here on every kind of ledger; what is the replicas' own
+to keep, by replicas over the real Lua. A verb that the ledger refuses: `test_redis_refuses.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import redis
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch, Tally
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
+from ha_rag.circuit.terms import Terms
+from ha_rag.errors import ServiceError, ThrottledError
+from ha_rag.messages import Outcome
+from tests.ledger.bench import START_MS, Bench, MemoryBench, RedisBench, terms
+from tests.ledger.openings import rested
+from tests.ledger.simulated_fleet import QUICK, SVC, Call, Member
+from tests.ledger.simulated_fleet import Fleet as SimulatedFleet
+from tests.ledger.test_redis_keys import stored
+from tests.ledger.virtual_ledgers import InLua, Make
+from tests.redis_servers import RedisProcess
+
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+NAME, REST, LEASE = "embedder.primary", 500, 300
+T = terms(min_samples=2, probe_successes=1, open_ms=REST, lease_ms=LEASE)
+TWO_PROBES = terms(min_samples=2, probe_successes=1, probes=2, open_ms=REST, lease_ms=LEASE)
+DOWN = ServiceError("down", status=500)
+
+
+class Fleet:
+    """Replicas 0 and 1, each with an epoch it believes in and numbered batches."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.ledger = bench, bench.ledger
+        self.terms = T
+        self.numbers = [0, 0, 0]
+
+    async def flush(self, replica: int, ok: int = 0, failed: int = 0, *, epoch: int = 0, age: int = 0) -> Reply:
+        self.numbers[replica] += 1
+        return await self.again(replica, ok, failed, epoch=epoch, age=age)
+
+    async def again(self, replica: int, ok: int = 0, failed: int = 0, *, epoch: int = 0, age: int = 0) -> Reply:
+        tally = Tally(epoch, self.bench.now_ms - age, Counts(ok, failed))
+        return await self.ledger.record(NAME, self.terms, Batch(f"r{replica}", self.numbers[replica], (tally,)), 0.0)
+
+    async def lease(self, replica: int, token: str, *, known: int = 0) -> Reply:
+        return await self.ledger.lease(NAME, self.terms, f"r{replica}", known, token)
+
+    async def settle(self, replica: int, token: str, outcome: Outcome, asked_ms: int = 0) -> Reply:
+        return await self.ledger.settle(NAME, self.terms, f"r{replica}", token, outcome, asked_ms, 0.0)
+
+    async def restore(self, replica: int, believed: Snapshot) -> Reply:
+        return await self.ledger.restore(NAME, self.terms, f"r{replica}", believed.restore_point())
+
+    async def read(self) -> Reply:
+        return (await self.ledger.read({NAME: self.terms}))[NAME]
+
+    async def opened(self) -> int:
+        return (await self.flush(0, failed=2)).snapshot.epoch
+
+    async def everything(self) -> object:
+        """All that the ledger keeps: what stands in Redis, key by key."""
+        if isinstance(self.bench, RedisBench):
+            return await stored(self.bench)
+        assert isinstance(self.bench, MemoryBench)
+        return self.bench.memory._circuits.copy(), await self.ledger.events(NAME)
+
+
+@pytest.fixture
+def fleet(bench: Bench) -> Fleet:
+    return Fleet(bench)
+
+
+async def test_outcomes_from_before_a_transition_open_nothing_after_it(fleet: Fleet) -> None:
+    """Without emptying the window at each transition."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    closed = (await fleet.settle(0, "t", Outcome.OK)).snapshot
+    assert (closed.state, closed.counts) == (CLOSED, Counts())
+    after = (await fleet.flush(1, failed=1, epoch=closed.epoch)).snapshot
+    assert (after.state, after.counts) == (CLOSED, Counts(0, 1))
+    assert (await fleet.flush(1, failed=1, epoch=0)).snapshot.state is CLOSED
+
+
+async def test_a_probe_from_an_earlier_half_open_period_decides_nothing(fleet: Fleet) -> None:
+    """Without the fence: both replicas probe; the first one's end closes, the second one's comes after it."""
+    fleet.terms = TWO_PROBES
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t0")
+    await fleet.lease(1, "t1")
+    closed = (await fleet.settle(0, "t0", Outcome.OK)).snapshot
+    after = (await fleet.settle(1, "t1", Outcome.FAILED)).snapshot
+    assert (after.state, after.epoch) == (CLOSED, closed.epoch)
+
+
+async def test_a_lease_request_alone_does_not_make_the_circuit_half_open(fleet: Fleet) -> None:
+    """Without the grant: the rest is over, all places are taken, and a lease that is refused would mint an epoch."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    await fleet.ledger.override(NAME, fleet.terms, OverrideMode.OPEN, "deploy", "kim", 100)
+    await fleet.bench.advance(100)
+    before, kept = await fleet.read(), await fleet.everything()
+    refused = await fleet.lease(1, "u", known=before.snapshot.epoch)
+    assert (before.snapshot.state, before.snapshot.left_ms) == (HALF_OPEN, 0)
+    assert (refused.granted, refused.wait_ms) == (False, LEASE - 100)
+    assert refused.snapshot == before.snapshot
+    assert await fleet.everything() == kept
+
+
+@pytest.mark.parametrize("rested", [False, True])
+async def test_a_report_neither_extends_an_open_circuit_nor_ends_its_probing(fleet: Fleet, *, rested: bool) -> None:
+    """Without judging only what is closed."""
+    epoch = await fleet.opened()
+    if rested:
+        await fleet.bench.advance(REST)
+        epoch = (await fleet.lease(0, "t")).snapshot.epoch
+    before = (await fleet.read()).snapshot
+    assert (await fleet.flush(1, failed=9, epoch=epoch)).snapshot == before
+
+
+async def test_two_transitions_never_share_an_epoch_across_a_flush(fleet: Fleet) -> None:
+    """Without something beside a counter: Redis forgets, counts up again, and reaches an epoch that somebody holds."""
+    await fleet.flush(0, failed=1)
+    first = (await fleet.flush(0, ok=1)).snapshot
+    await fleet.bench.forget()
+    await fleet.bench.advance(1)
+    second = (await fleet.flush(1, ok=1, failed=1)).snapshot
+    assert (first.state, second.state) == (OPEN, OPEN)
+    assert second.epoch > first.epoch
+
+
+async def test_two_transitions_of_one_epoch_in_the_same_millisecond_are_replaced_by_a_replica_that_knows_both(
+    fleet: Fleet,
+) -> None:
+    """The same, where the clock does not help: the tie lasts until a replica that heard of the other one teaches."""
+    first = (await fleet.flush(0, ok=1, failed=1)).snapshot
+    await fleet.bench.forget()
+    second = (await fleet.flush(1, ok=1, failed=1)).snapshot
+    assert (second.state, second.epoch, second.opened_by) == (OPEN, first.epoch, "r1")
+    taught = (await fleet.restore(0, first)).snapshot
+    assert (taught.state, taught.left_ms) == (OPEN, REST)
+    assert taught.epoch > first.epoch
+    assert (await fleet.restore(1, second)).snapshot == taught
+
+
+async def test_a_redis_that_fell_back_to_an_older_copy_grants_no_lease_to_a_replica_with_a_newer_epoch(
+    fleet: Fleet,
+) -> None:
+    """Without the asker's epoch: a lease from a copy that had missed the last failed probe."""
+    copied = await fleet.opened()
+    await fleet.bench.copy()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    known = (await fleet.settle(0, "t", Outcome.FAILED)).snapshot
+    await fleet.bench.fall_back()
+    refused = await fleet.lease(1, "u", known=known.epoch)
+    assert (refused.granted, refused.wait_ms) == (False, 0), "but for what the asker knows, there is a place"
+    assert refused.snapshot.epoch == copied
+    taught = (await fleet.restore(1, known)).snapshot
+    assert (taught.state, taught.left_ms) == (OPEN, known.left_ms)
+    assert taught.epoch > known.epoch
+
+
+async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet) -> None:
+    """Without the lesson's caution: half-open comes back open for one lease, whoever teaches."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    believed = (await fleet.lease(0, "t")).snapshot
+    await fleet.bench.forget()
+    taught = (await fleet.restore(1, believed)).snapshot
+    assert (taught.state, taught.left_ms) == (OPEN, LEASE)
+    late = (await fleet.settle(0, "t", Outcome.OK)).snapshot
+    assert (late.state, late.epoch) == (OPEN, taught.epoch)
+
+
+async def test_the_next_probe_begins_only_after_the_previous_one_has_ended(fleet: Fleet) -> None:
+    """Without a probe's bound: the ledger's share of it is that a lease stands for its whole life and no longer."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    await fleet.bench.advance(LEASE - 1)
+    assert (await fleet.lease(1, "u")).wait_ms == 1
+    await fleet.bench.advance(1)
+    assert (await fleet.settle(0, "t", Outcome.OK)).snapshot.state is HALF_OPEN
+    assert (await fleet.lease(1, "u")).granted
+
+
+async def test_after_a_flush_during_a_probe_the_circuit_stays_open_longer_than_the_probe_lasts(fleet: Fleet) -> None:
+    """Without a rest of at least one lease, whatever the policy says: two probes at the service at once."""
+    policy = CircuitPolicy(min_samples=2, probe_successes=1, recovery_timeout_s=0.2)
+    fleet.terms, lease_ms = Terms.of(policy, timeout_s=2.0), 3000
+    await fleet.opened()
+    await fleet.bench.advance(lease_ms)
+    assert (await fleet.lease(0, "t")).granted
+    await fleet.bench.forget()
+    reopened = (await fleet.flush(1, failed=2)).snapshot
+    assert reopened.left_ms == lease_ms
+    await fleet.bench.advance(lease_ms - 1)
+    assert not (await fleet.lease(1, "u", known=reopened.epoch)).granted
+    await fleet.bench.advance(1)
+    assert (await fleet.lease(1, "u", known=reopened.epoch)).granted
+
+
+@pytest.mark.parametrize(
+    ("outcome", "open_ms", "ghost_ms"), [(Outcome.FAILED, 2 * REST, 0), (Outcome.THROTTLED, 50, LEASE - 50)]
+)
+async def test_a_lease_that_a_failover_brings_back_holds_its_slot_until_it_expires_and_no_longer(
+    outcome: Outcome, open_ms: int, ghost_ms: int, fleet: Fleet
+) -> None:
+    """The copy has the grant and missed the probe's end: nobody probes any more, and nobody gives the place back."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    await fleet.bench.copy()
+    known = (await fleet.settle(0, "t", outcome, asked_ms=50)).snapshot
+    await fleet.bench.fall_back()
+    taught = (await fleet.restore(0, known)).snapshot
+    assert (taught.state, taught.left_ms) == (OPEN, open_ms)
+    await fleet.bench.advance(open_ms)
+    if ghost_ms:
+        kept, refused = await fleet.everything(), await fleet.lease(1, "u", known=taught.epoch)
+        assert (refused.granted, refused.wait_ms) == (False, ghost_ms)
+        assert await fleet.everything() == kept
+        await fleet.bench.advance(ghost_ms)
+    assert (await fleet.lease(1, "u", known=taught.epoch)).granted
+    assert (await fleet.settle(1, "u", Outcome.OK)).snapshot.state is CLOSED
+
+
+async def test_an_outcome_older_than_the_window_is_not_counted_as_new(fleet: Fleet) -> None:
+    """Without stamps: a replica that was paused reports what it saw long ago."""
+    await fleet.bench.advance(30_000)
+    late = (await fleet.flush(2, failed=9, age=T.window_ms)).snapshot
+    assert (late.state, late.counts) == (CLOSED, Counts())
+
+
+async def test_a_batch_whose_reply_was_lost_is_counted_once(fleet: Fleet) -> None:
+    """Without numbers: it is sent again, or delivered again late."""
+    await fleet.flush(1, ok=1)
+    assert (await fleet.again(1, ok=1)).snapshot.counts == Counts(1)
+    await fleet.flush(1, ok=1)
+    fleet.numbers[1] -= 1
+    assert (await fleet.again(1, ok=1)).snapshot.counts == Counts(2)
+
+
+async def test_a_grant_that_is_used_late_can_be_settled_while_its_lease_lasts(fleet: Fleet) -> None:
+    """Without parking: the ledger's share is that a late answer costs nothing but time."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    await fleet.bench.advance(LEASE - 1)
+    assert (await fleet.settle(0, "t", Outcome.OK)).snapshot.state is CLOSED
+
+
+async def test_a_killed_replica_leaves_nothing_that_outlives_its_lease(fleet: Fleet) -> None:
+    """Whoever dies between lease and settle: the others close the circuit after one lease."""
+    await fleet.opened()
+    await fleet.bench.advance(REST)
+    await fleet.lease(0, "t")
+    await fleet.bench.advance(LEASE)
+    await fleet.lease(1, "u")
+    assert (await fleet.settle(1, "u", Outcome.OK)).snapshot.state is CLOSED
+    assert fleet.bench.now_ms == START_MS + REST + LEASE
+
+
+# ---- what the replicas have to keep: real ones, over the real Lua, in virtual time -----------------------------------
+
+
+@pytest.fixture
+def lua(redis_server: RedisProcess) -> Iterator[Make]:
+    with redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
+        yield lambda clock: InLua(clock, client)
+
+
+async def probing(member: Member) -> Call:
+    """A probe that the ledger grants, sooner or later."""
+    call = None
+    async with asyncio.timeout(10):
+        while call is None:
+            await asyncio.sleep(0.001)
+            call = await member.begin()
+    assert call.probe
+    return call
+
+
+@pytest.mark.real_redis
+def test_a_hanging_probe_has_ended_before_another_one_is_granted(lua: Make) -> None:
+    """Without a probe's bound, or with one from when the grant arrived: a slow wire, and two probes at the service."""
+    lease_s, one_way_s = 0.8, 0.12
+    with SimulatedFleet(2, replace(QUICK, probe_timeout_s=lease_s), ledger=lua) as fleet:
+        a, b = fleet.members
+        ended_ms = []
+
+        async def scenario() -> None:
+            await rested(fleet)
+            a.wire.delay_s = one_way_s
+            hanging = await probing(a)
+            assert hanging.task is not None
+            hanging.task.add_done_callback(lambda _: ended_ms.append(fleet.now_s * 1000))
+            a.wire.lose.append("settle>")  # so that the lease ends by itself
+            following = await probing(b)
+            granted_ms = fleet.ledger.circuit(SVC).leases[following.token].until_ms - lease_s * 1000
+            assert [at_ms < granted_ms for at_ms in ended_ms] == [True]
+            fleet.check()
+
+        fleet.run(scenario())
+
+
+@pytest.mark.real_redis
+def test_the_circuit_closes_even_if_the_ledger_is_slower_than_any_call_waits_for_it(lua: Make) -> None:
+    """Without parking a grant that comes late for the next call: no call ever gets one, and the circuit stays open."""
+    with SimulatedFleet(2, ledger=lua) as fleet:
+
+        async def scenario() -> None:
+            for member in fleet.members:
+                member.wire.delay_s = 0.06
+            for _ in range(QUICK.min_samples):
+                await fleet.members[0].call(DOWN)
+            await asyncio.sleep(0.2)
+            assert {m.state for m in fleet.members} == {OPEN}
+            await fleet.closes(within_s=1.0 + QUICK.probe_successes * 0.4)
+
+        fleet.run(scenario())
+
+
+@pytest.mark.real_redis
+def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_it_lasts(lua: Make) -> None:
+    """The one exception to a rest of one lease: after a flush, a service asks for a shorter one."""
+    with SimulatedFleet(2, replace(QUICK, probe_successes=1), ledger=lua) as fleet:
+        a, b = fleet.members
+
+        async def scenario() -> None:
+            await rested(fleet)
+            began_s = fleet.now_s
+            lost = await probing(a)
+            await fleet.bury(b)
+            fleet.flush()
+            a.wire.lose.append("read>")  # or it would teach
+            late = await fleet.join("late")
+            await late.call(ThrottledError("busy", retry_after_s=0.05, status=429))
+            await asyncio.sleep(0.01)
+            assert late.state is OPEN
+            second = await probing(late)
+            assert lost.task is not None
+            assert second.task is not None
+            assert not lost.task.done(), "two at the service"
+            await asyncio.wait({lost.task}, timeout=began_s + 1.0 - fleet.now_s)
+            assert (lost.task.done(), second.task.done()) == (True, False)
+            await asyncio.sleep(0.02)
+            assert fleet.ledger.circuit(SVC).epoch == second.epoch, "its word changes nothing"
+            late.end(second)
+            await fleet.closes(within_s=0.2)
+
+        fleet.run(scenario())

@@ -1,0 +1,439 @@
+"""Whatever a view hears, in whatever order, and whatever its calls end in: it does what it should, step by step.
+
+`view_oracle.py` says what that is. The ledger is no ledger, but whatever one could say: its words come in order, late,
+doubled or never, it forgets, its clock jumps, and it may give one epoch to two transitions. `make test-deep` looks
+longer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import event
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.rules import Batch
+from ha_rag.circuit.snapshot import Snapshot
+from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
+from ha_rag.ledger.view.gate import Refused
+from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.ledger.view.tallies import Epochs
+from ha_rag.messages import Outcome
+from tests.depth import deep
+from tests.ledger.view_oracle import NEVER, Admitted, Oracle, Word
+from tests.ledger.views import REDIS_MS, OneView
+
+POLICY = CircuitPolicy(
+    min_samples=1, window_s=86_400.0, recovery_timeout_s=1.0, recovery_timeout_max_s=4.0, probe_timeout_s=1.0
+)
+
+# All times are multiples of an eighth of a second, which a float holds exactly.
+MOMENTS = st.sampled_from([125, 250, 500, 500, 1000, 1000, 3000])
+LEFT = st.sampled_from([250, 500, 1000, 3000])
+LESSON_MS = 1000
+PICK = st.integers(0, 7)
+STATES = st.sampled_from(["closed", "open", "open", "half_open"])
+WORDS = st.sampled_from(["", "", "", "", *OverrideMode])
+STARTS = [
+    "from_nothing", "in_a_rest_of_the_fleet", "half_open", "refused_a_probe", "about_to_rest_by_itself",
+    "in_a_rest_of_its_own", "alone_in_a_rest_of_its_own", "alone_when_a_rest_of_the_fleet_was_over",
+    "alone_in_a_rest_after_a_probe", "under_a_word", "held_closed",
+]  # fmt: skip
+MODES = {mode.value: mode for mode in OverrideMode}
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What the ledger holds from one change to the next. Ends in ms of the replica's clock; None: never."""
+
+    epoch: int = 0
+    previous: int = 0
+    state: str = "closed"
+    origin: int = 0
+    until_ms: float = 0
+    open_count: int = 0
+    word: str = ""
+    word_until_ms: float | None = None
+    missed: tuple[int, int] = (0, 0)
+    missed_until_ms: float = 0
+
+    def word_at(self, now: float, ledger_ms: int, slot_wait_ms: int) -> Word:
+        """As it reads at that moment."""
+        left_ms = max(0.0, self.until_ms - now) if self.state == "open" else 0.0
+        word_ms = None if self.word_until_ms is None else int(self.word_until_ms - now)
+        word = self.word if word_ms is None or word_ms > 0 else ""
+        state = "half_open" if self.state == "open" and left_ms == 0 else self.state
+        return Word(
+            self.epoch, state, self.origin, ledger_ms, -1 if left_ms == NEVER else int(left_ms), slot_wait_ms,
+            self.open_count, word, word_ms if word else None, self.missed if now < self.missed_until_ms else (0, 0),
+        )  # fmt: skip
+
+
+def snapshot_of(word: Word) -> Snapshot:
+    """The same as the ledger would put it. Origins differ in one fact each; negative ones in nothing but the state."""
+    differs = word.origin % 3
+    spoken = None
+    if word.word:
+        until_ms = None if word.word_ms is None else word.taken_ms + word.word_ms
+        spoken = OperatorOverride(MODES[word.word], "because", "me", until_ms)
+    return Snapshot(
+        now_ms=word.taken_ms,
+        state=CircuitState(word.state),
+        epoch=word.epoch,
+        left_ms=int(word.left_ms),
+        slot_wait_ms=word.slot_wait_ms,
+        missed=word.missed,
+        open_count=word.open_count,
+        changed_at_ms=word.origin if word.origin > 0 and differs == 0 else 0,
+        reason=f"because {word.origin}" if word.origin > 0 and differs == 1 else "",
+        opened_by=f"r{word.origin}" if word.origin > 0 and differs == 2 else "",
+        override=spoken,
+    )
+
+
+class WhateverAViewHears(RuleBasedStateMachine):
+    """Begins as the method of the name `start` says."""
+
+    start: ClassVar[str]
+
+    @initialize(successes=st.integers(1, 2))
+    def begin(self, successes: int) -> None:
+        self.view = OneView(replace(POLICY, probe_successes=successes))
+        self.began = self.now
+        self.oracle = Oracle(lambda: self.now - self.began, successes)
+        self.ledger = Transition()
+        self.past = [self.ledger]
+        self.ahead_ms = 0
+        self.post: list[tuple[Word, int | None]] = []
+        """Words under way, and the epoch before them; None: an answer."""
+        self.calls: list[tuple[Epochs, Admitted]] = []
+        self.probes: list[Grant] = []
+        self.reported: list[Batch] = []
+        self.tokens = 0
+        self.highest = 0
+        self.promised_ms = 0.0
+        getattr(self, self.start)()
+
+    # ---- where it may begin -----------------------------------------------------------------------------------------
+
+    def from_nothing(self) -> None: ...
+
+    def in_a_rest_of_the_fleet(self, left: int = 1000) -> None:
+        self.the_ledger_steps("open", left, 2, False, False, "", None, 1, "at once")
+
+    def half_open(self) -> None:
+        self.the_ledger_steps("half_open", 250, 2, False, False, "", None, 1, "at once")
+
+    def refused_a_probe(self) -> None:
+        self.half_open()
+        self.a_call_comes()
+        self.the_ledger_answers_who_asked_for_a_probe(0, None, False)
+
+    def about_to_rest_by_itself(self) -> None:
+        self.calls_come(1, "well")
+        self.what_was_counted_is_reported()
+        self.calls_come(1, "badly")
+
+    def in_a_rest_of_its_own(self) -> None:
+        self.calls_come(1, "badly")
+        self.time_passes(125, True)
+
+    def alone_in_a_rest_of_its_own(self) -> None:
+        self.the_ledger_takes_verbs_no_more_or_again()
+        self.calls_come(1, "badly")
+
+    def alone_when_a_rest_of_the_fleet_was_over(self) -> None:
+        self.in_a_rest_of_the_fleet(250)
+        self.the_ledger_takes_verbs_no_more_or_again()
+        self.time_passes(250, True)
+
+    def alone_in_a_rest_after_a_probe(self) -> None:
+        self.alone_when_a_rest_of_the_fleet_was_over()
+        self.a_call_comes()
+        self.a_probe_of_its_own_ends(0, False)
+
+    def under_a_word(self) -> None:
+        self.the_ledger_steps("closed", 250, 2, False, False, "shadow", 500, 0, "at once")
+
+    def held_closed(self) -> None:
+        self.the_ledger_steps("closed", 250, 2, False, False, "closed", 500, 0, "at once")
+
+    # ---- times ------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Ms of the replica's clock."""
+        return self.view.clock.now_s * 1000
+
+    @property
+    def ledger_ms(self) -> int:
+        return REDIS_MS + int(self.now - self.began) + self.ahead_ms
+
+    def says(self, slot_wait_ms: int = 0) -> Word:
+        return self.ledger.word_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
+
+    # ---- what the ledger says ---------------------------------------------------------------------------------------
+
+    def answers(self, word: Word) -> None:
+        heard, expected = self.view.apply_reply(snapshot_of(word)), self.oracle.answered(word)
+        self._took(word, heard, expected == "new")
+        assert heard.needs_restore == (expected == "forgot"), f"{expected!r}, and it heard {heard}"
+        assert not heard.needs_read
+
+    def tells(self, word: Word, previous: int) -> None:
+        heard, expected = self.view.apply_message(snapshot_of(word), previous), self.oracle.told(word, previous)
+        self._took(word, heard, expected.startswith("new"))
+        assert heard.needs_read == ("gap" in expected), f"{expected!r}, and it heard {heard}"
+        assert not heard.needs_restore
+
+    def _took(self, word: Word, heard: Reconciliation, new: bool) -> None:
+        assert (heard.after == snapshot_of(word)) == new
+        assert (heard.before is not None) == new
+        if heard.needs_restore or heard.needs_read:
+            event("forgot" if heard.needs_restore else "gap")
+        self.oracle.look()
+
+    @rule(state=STATES, left=LEFT, step=st.integers(1, 3), tie=st.booleans(), alike=st.booleans(), word=WORDS,
+          word_ms=st.one_of(st.none(), LEFT), opened=st.integers(0, 2),
+          way=st.sampled_from(["at once", "at once", "late", "lost"]),
+          lesson=st.sampled_from([None, None, None, 0, 1, 1]))  # fmt: skip
+    def the_ledger_steps(
+        self, state: str, left: int, step: int, tie: bool, alike: bool, word: str, word_ms: int | None, opened: int,
+        way: str, lesson: int | None = None,
+    ) -> None:  # fmt: skip
+        """`lesson`: it is taught, by a replica that had heard so many epochs less than the view believes."""
+        now = self.now - self.began
+        if word:
+            state = "open" if word == "open" else "closed"
+        until = (NEVER if word_ms is None else now + word_ms) if word else now + left
+        epoch = self.ledger.epoch + step
+        if tie and self.view.fleet.epoch > self.ledger.epoch:
+            epoch = self.view.fleet.epoch
+        origin = 3 * len(self.past) + (self.oracle.believed.origin if tie else step) % 3
+        if alike:
+            origin = -1 if state == "closed" else -2
+        before = self.ledger.epoch
+        word_until = now + word_ms if word and word_ms is not None else None
+        after = self.view.fleet.epoch - (lesson or 0)
+        missed = (after, epoch) if lesson is not None and 0 < after < epoch else (0, 0)
+        self.ledger = Transition(epoch, before, state, origin, until, opened, word, word_until, missed, now + LESSON_MS)
+        self.past.append(self.ledger)
+        if way == "at once":
+            self.tells(self.says(), before)
+        elif way == "late":
+            self.post.append((self.says(), before))
+
+    @rule(which=PICK, ahead_ms=st.sampled_from([0, 0, -3000, -500, 500]))
+    def the_ledger_forgets(self, which: int, ahead_ms: int) -> None:
+        self.ledger = self.past[which % len(self.past)]
+        self.ahead_ms += ahead_ms
+
+    @rule(slot_wait_ms=st.sampled_from([0, 0, 500]))
+    def the_ledger_is_read(self, slot_wait_ms: int) -> None:
+        self.answers(self.says(slot_wait_ms))
+
+    @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans())
+    def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool) -> None:
+        """A message without a transition: a probe was settled, and a place is free."""
+        self.post.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
+
+    @precondition(lambda self: self.post)
+    @rule(which=PICK, again=st.booleans())
+    def something_arrives(self, which: int, again: bool) -> None:
+        word, previous = self.post[which % len(self.post)]
+        if not again:
+            self.post.remove((word, previous))
+        if previous is None:
+            self.answers(word)
+        else:
+            self.tells(word, previous)
+
+    @rule()
+    def the_ledger_takes_verbs_no_more_or_again(self) -> None:
+        away = not self.oracle.away
+        for _ in range(2):
+            assert self.view.set_ledger_unreachable(away) == self.oracle.goes_away(away)
+
+    # ---- leases -----------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.oracle.asked)
+    @rule(ago_ms=st.sampled_from([0, 0, 125]), wait_ms=st.sampled_from([None, 0, 500]), grants=st.booleans())
+    def the_ledger_answers_who_asked_for_a_probe(self, ago_ms: int, wait_ms: int | None, grants: bool) -> None:
+        self.answers(self.says())
+        self.tokens += 1
+        token, asked_s = f"t{self.tokens}", (self.now - ago_ms) / 1000
+        wait = -1 if wait_ms is None else wait_ms
+        unused = self.view.lease_answered(Reply(snapshot_of(self.says()), grants, wait), token, asked_s)
+        if grants:
+            back = self.oracle.granted(token, self.now - self.began - ago_ms, self.ledger.epoch)
+            assert (unused.token if unused else None) == back
+        else:
+            self.oracle.denied(wait_ms)
+            assert unused is None
+
+    @precondition(lambda self: self.oracle.asked)
+    @rule()
+    def nobody_answers_who_asked_for_a_probe(self) -> None:
+        assert self.view.lease_answered(None, "", self.now / 1000) is None
+        self.oracle.denied(0)
+
+    @rule()
+    def what_nobody_used_is_given_back(self) -> None:
+        stale = self.view.stale_grant()
+        assert (stale.token if stale else None) == self.oracle.stale_grant()
+
+    # ---- calls ------------------------------------------------------------------------------------------------------
+
+    def _call(self) -> Epochs | Grant | Refused:
+        """As a breaker does: a glance at what needs no further thought, then the thought."""
+        if self.view.gate.passing is not None:
+            return self.view.gate.passing
+        if self.view.clock.now_s < self.view.gate.refusing_until_s:
+            return Refused(CircuitState.OPEN, self.view.gate.refusing_until_s - self.view.clock.now_s)
+        return self.view.gate.admit()
+
+    @rule(times=st.integers(1, 3), ends=st.sampled_from(["", "well", "badly", "badly"]))
+    def calls_come(self, times: int, ends: str) -> None:
+        for _ in range(times):
+            self.a_call_comes()
+            if ends and self.calls:
+                self._ends(len(self.calls) - 1, ends == "well")
+
+    def a_call_comes(self) -> None:
+        expected, wait_ms, asks = self.oracle.calls()
+        answer = self._call()
+        assert _named(answer) == expected, f"{expected} for {wait_ms} ms, and not {answer}"
+        event(f"{expected}, away: {self.oracle.away}")
+        if isinstance(answer, Refused):
+            wait_s = answer.retry_after_s
+            assert (NEVER if wait_s is None else wait_s * 1000) == wait_ms
+            assert answer.ask == asks
+            return
+        assert self.oracle.mode() or self.now >= self.promised_ms, "a rest was cut short"
+        if isinstance(answer, Epochs):
+            self.calls.append((answer, self.oracle.call()))
+        elif answer.local:
+            self.oracle.probe_began(answer.token)
+            self.probes.append(answer)
+
+    @precondition(lambda self: self.calls)
+    @rule(which=PICK, well=st.booleans())
+    def a_call_ends(self, which: int, well: bool) -> None:
+        self._ends(which % len(self.calls), well)
+
+    def _ends(self, which: int, well: bool) -> None:
+        epochs, call = self.calls.pop(which)
+        counts = self.oracle.call_ended(call, well)
+        if well:
+            self.view.gate.succeeded(epochs, self.view.clock.now_s)
+        else:
+            assert self.view.gate.failed(epochs, self.view.clock.now_s) == counts
+
+    @precondition(lambda self: self.probes)
+    @rule(which=PICK, well=st.booleans())
+    def a_probe_of_its_own_ends(self, which: int, well: bool) -> None:
+        grant = self.probes.pop(which % len(self.probes))
+        self.view.settle_locally(grant, Outcome.OK if well else Outcome.FAILED)
+        self.oracle.probe_ended(grant.token, well)
+
+    @rule()
+    def what_was_counted_is_reported(self) -> None:
+        batch, (ok, failed) = self.view.batch(self.ledger_ms), self.oracle.unreported
+        if batch is None:
+            assert ok + failed == 0
+            return
+        assert {tally.epoch for tally in batch.tallies} == {self.oracle.believed.epoch}
+        assert sum((tally.counts for tally in batch.tallies), Counts()) == Counts(ok, failed)
+        assert batch.failing == self.oracle.own.failing()
+        self.view.batch_acknowledged(batch)
+        self.oracle.batches, self.oracle.unreported = batch.number, [0, 0]
+        self.reported.append(batch)
+
+    @precondition(lambda self: self.reported)
+    @rule(which=PICK)
+    def the_fleet_judges_and_stays_closed(self, which: int) -> None:
+        batch = self.reported.pop(which % len(self.reported))
+        self.view.batch_evaluated(batch)
+        self.oracle.judged(batch.number)
+
+    # ---- time, and what must hold -----------------------------------------------------------------------------------
+
+    @rule(ms=MOMENTS, tidies=st.booleans())
+    def time_passes(self, ms: int, tidies: bool) -> None:
+        self.view.clock.advance(ms / 1000)
+        if tidies:
+            self.view.tick()
+            self.oracle.look()
+
+    @invariant()
+    def what_it_believes_is_what_it_was_told(self) -> None:
+        if not hasattr(self, "view"):
+            return
+        view, oracle = self.view, self.oracle
+        assert view.fleet == (snapshot_of(oracle.believed) if oracle.heard_ms > -NEVER else Snapshot(0))
+        assert view.confirmed_s * 1000 == oracle.heard_ms + self.began
+        assert view.ledger_unreachable == oracle.away
+        assert view._leases.after_s * 1000 == oracle.ask_after_ms + self.began
+        self._no_epoch_goes_down_and_no_rest_is_cut_short()
+        self._it_would_teach_what_it_believes()
+
+    def _no_epoch_goes_down_and_no_rest_is_cut_short(self) -> None:
+        """Said once more without the oracle: what was promised once holds until the ledger's next step."""
+        known = self.view.fleet
+        assert known.epoch >= self.highest, "an epoch went down"
+        resting = known.state is CircuitState.OPEN and known.override is None
+        until_ms = self.oracle.at_ms + self.began + known.left_ms if resting else 0.0
+        self.promised_ms = until_ms if known.epoch > self.highest else min(self.promised_ms, until_ms)
+        self.highest = known.epoch
+
+    def _it_would_teach_what_it_believes(self) -> None:
+        taught, word = self.view.restore_point(self.ledger_ms), self.oracle.believed
+        known = snapshot_of(word)
+        assert (taught.epoch, taught.state, taught.open_count) == (word.epoch, known.state, word.open_count)
+        assert (taught.changed_at_ms, taught.reason, taught.opened_by) == (
+            known.changed_at_ms, known.reason, known.opened_by,
+        )  # fmt: skip
+        assert taught.left_ms == (0 if word.word else self.oracle.rests_for_ms())
+        assert (taught.override.mode if taught.override else "") == self.oracle.mode()
+        if taught.override and word.word_ms is not None:
+            left_ms = word.word_ms - (self.now - self.began - self.oracle.at_ms)
+            assert taught.override.until_ms == self.ledger_ms + left_ms
+
+    @invariant()
+    def what_a_call_meets_is_what_it_should(self) -> None:
+        if not hasattr(self, "view"):
+            return
+        state, _ = self.oracle.meets()
+        assert self.view.state() == state
+        assert self.view.is_tripped_locally() == self._is_overlaid()
+        assert self.view.has_report or not any(self.oracle.unreported)
+
+    def _is_overlaid(self) -> bool:
+        oracle = self.oracle
+        fleet = oracle.fleet_reads() == "closed" or (oracle.away and oracle.fleet_reads() == "half_open")
+        return not oracle.mode() and fleet and oracle.binds() != "closed"
+
+
+def _named(answer: Any) -> str:
+    if isinstance(answer, Grant):
+        return "probe alone" if answer.local else "probe"
+    return "refuse" if isinstance(answer, Refused) else "pass"
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_view_behaves_as_specified_for_any_sequence_of_messages(start: str) -> None:
+    machine = type(f"From_{start}", (WhateverAViewHears,), {"start": start})
+    run_state_machine_as_test(machine, settings=deep(50, stateful_step_count=40))
