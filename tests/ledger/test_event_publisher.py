@@ -71,7 +71,7 @@ def test_without_a_change_nothing_is_published(told: Told, heard: Reconciliation
 def test_an_override_and_its_end_are_published(told: Told) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
     said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
-    ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
+    ended = Snapshot(AT_MS, CLOSED, 9, reason="the override expired", changed_at_ms=AT_MS - 1)
     told.publisher.circuit_changed("svc", Reconciliation(BEFORE, said))
     told.publisher.circuit_changed("svc", Reconciliation(said, ended))
     assert told.events == [
@@ -79,7 +79,7 @@ def test_an_override_and_its_end_are_published(told: Told) -> None:
             at_ms=AT_MS - 2, circuit="svc", mode=OverrideMode.SHADOW, epoch=7, reason="maintenance", by="kim",
             until_ms=AT_MS + 100,
         ),
-        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="its time is up"),
+        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="the override expired"),
     ]  # fmt: skip
 
 
