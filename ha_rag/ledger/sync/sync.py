@@ -16,7 +16,7 @@ from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.ledger import Ledger
-from ha_rag.ledger.sync.backgsteptasks import BackgroundTasks
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.denied_permissions import DeniedPermissions
 from ha_rag.ledger.sync.heartbeat import HeartbeatSender
 from ha_rag.ledger.sync.link import Link
