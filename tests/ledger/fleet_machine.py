@@ -1,4 +1,4 @@
-"""A state machine over a simulated fleet: each rule is one thing that can happen, each step ends with `Fleet.check`."""
+"""A Hypothesis state machine over a simulated fleet: each rule is one fault or action, followed by `Fleet.check`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REDIS = st.sampled_from(["up", "up", "up", "slow", "gone", "frozen", "readonly"]
 
 
 class WhateverHappens(RuleBasedStateMachine):
-    """Begins at `opening` (`openings.py`), on the kind of ledger that `ledger` makes."""
+    """Begins at `opening` (`openings.py`), on the kind of ledger that `ledger` creates."""
 
     opening: ClassVar[str]
     ledger: ClassVar[Make] = InMemory
@@ -44,7 +44,7 @@ class WhateverHappens(RuleBasedStateMachine):
         slow=st.booleans(), hasty=st.booleans(),
     )  # fmt: skip
     def begin(self, replicas: int, probes: int, successes: int, quorum: int, slow: bool, hasty: bool) -> None:
-        """`slow`: calls may be too slow. `hasty`: the policy would have the circuit rest for less than a lease."""
+        """`slow`: calls may be too slow. `hasty`: the policy's open duration is shorter than a lease."""
         policy = replace(QUICK, probes=probes, probe_successes=successes, quorum=quorum)
         if slow:
             policy = replace(policy, slow_call_s=SLOW_S, slow_threshold=0.6)
@@ -65,7 +65,7 @@ class WhateverHappens(RuleBasedStateMachine):
             for situation in self.met:
                 event(situation)
 
-    # ---- who, and what they meet ------------------------------------------------------------------------------------
+    # ---- choices ----------------------------------------------------------------------------------------------------
 
     @property
     def awake(self) -> list[Member]:
@@ -75,7 +75,7 @@ class WhateverHappens(RuleBasedStateMachine):
         return self.awake[pick % len(self.awake)]
 
     def ends(self, member: Member) -> ServiceError | None:
-        """How a call ends that it makes now."""
+        """The outcome of a call made now."""
         return DOWN if self.fleet.down or member.sick else None
 
     def calls(self) -> list[Call]:
@@ -157,7 +157,7 @@ class WhateverHappens(RuleBasedStateMachine):
     def much_time_passes(self, seconds: float) -> None:
         self.fleet.run(asyncio.sleep(seconds))
 
-    # ---- the ledger and the wires -----------------------------------------------------------------------------------
+    # ---- the ledger and the connections -----------------------------------------------------------------------------
 
     @rule(pick=PICK, what=st.sampled_from(LOSSES))
     def something_gets_lost(self, pick: int, what: str) -> None:
@@ -213,7 +213,7 @@ class WhateverHappens(RuleBasedStateMachine):
     @precondition(lambda self: any(m.view.fleet.epoch for m in self.fleet.members))
     @rule(pick=PICK, in_ms=st.integers(1, 3), mode=st.sampled_from([None, *OverrideMode]))
     def the_ledger_fails_over_into_a_tie(self, pick: int, in_ms: int, mode: OverrideMode | None) -> None:
-        """What happens in so many ms gets an epoch that is believed to be another transition's."""
+        """The next transition within this many ms gets an epoch that a replica knows for another transition."""
         believed = max(m.view.fleet.epoch for m in self.fleet.members)
         self.fleet.failover(believed - in_ms - self.fleet.ledger_clock.unix_ms())
         self._speak(self.member(pick), mode, 0.3)
@@ -254,7 +254,7 @@ class WhateverHappens(RuleBasedStateMachine):
     @precondition(lambda self: len(self.awake) > 1)
     @rule(pick=PICK)
     def a_replica_dies(self, pick: int) -> None:
-        """And nobody takes its place."""
+        """Kills a member without a replacement."""
         self.fleet.run(self.fleet.bury(self.member(pick)))
 
     @precondition(lambda self: len(self.awake) > 1)
@@ -268,7 +268,7 @@ class WhateverHappens(RuleBasedStateMachine):
         for member in self.fleet.members:
             member.wire.resume()
 
-    # ---- what must hold ---------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     @rule(redis=REDIS)
     def a_healthy_service_and_some_traffic_close_the_circuit(self, redis: str) -> None:
@@ -278,7 +278,7 @@ class WhateverHappens(RuleBasedStateMachine):
     def a_healthy_service_and_some_traffic_close_it_from_here(
         self, redis: str, pick: int, apart: str | None, deaf: bool, sick: bool
     ) -> None:
-        """One replica may meet another Redis than the others, hear no message, or be sick where two must agree."""
+        """One replica may reach another Redis, receive no messages, or be sick when the quorum is two."""
         first, second, third = (self.fleet.members[(pick + n) % len(self.fleet.members)] for n in range(3))
         outvoted = sick and self.fleet.policy.quorum > 1 and len(self.fleet.members) > 1
         recovery = Recovery(

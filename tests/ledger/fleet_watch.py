@@ -1,7 +1,6 @@
-"""What must always hold of a simulated fleet, told by what its calls ended in and by what its wires carried.
+"""Safety checks of a simulated fleet, based on the outcomes of calls and the messages on the connections.
 
-Nothing here asks a view what it believes in order to judge that view: what it should believe follows from the words
-that reached it.
+No check asks a view for its state in order to judge that view: what it should know follows from what it received.
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ SVC = "svc"
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 GIVE_BACK_S = 0.15
-"""How long after half its life a grant that nobody used may still be held: reports, and tidying, come each 0.1 s."""
+"""How long an unused grant may be held after half its lease: upkeep runs every 0.1 s."""
 
 RESENT_S = 0.85
-"""How long the word of a probe may rest before it is sent again: a time limit (0.25 s) and a pause (0.5 s)."""
+"""How long before a probe's outcome is sent again: a timeout (0.25 s) and a pause (0.5 s)."""
 
 
 LATE_MS = 1000
-"""By so much an answer may be older than one that has overtaken it; if it is more, the ledger's clock was set back."""
+"""Largest age difference between a reply and one that overtook it; beyond that the ledger's clock was set back."""
 
 ROUNDED_S = 0.001
-"""The law counts whole milliseconds."""
+"""The rules count whole milliseconds."""
 
 
 @dataclass
 class Told:
-    """What one replica should believe, by the words that reached it. `rests_until_s`: at least; None: unknown."""
+    """What one replica should know, given what it received. `rests_until_s`: at least; None: unknown."""
 
     epoch: int = 0
     origin: tuple[object, ...] = (True, 0, "", "")
@@ -48,7 +47,7 @@ class Told:
     last: Snapshot = field(default_factory=lambda: Snapshot(0))
 
     def adds_to(self, word: Snapshot) -> bool:
-        """Whether the ledger lacks what the replica knows, as far as it matters."""
+        """Whether the ledger lacks something relevant that the replica knows."""
         simple = all(one.state is CLOSED and one.override is None for one in (self.last, word))
         return word.missed[0] < self.epoch < word.missed[1] and not simple
 
@@ -59,16 +58,16 @@ class FleetWatch:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.calls: dict[int, Ended] = defaultdict(Counter)
-        """By the fleet's epoch that admitted them."""
+        """By the fleet epoch that admitted them."""
         self.probes: dict[int, Ended] = defaultdict(Counter)
-        """The same of probes, by the epoch that granted them."""
+        """The same for probes, by the epoch that granted them."""
         self.own: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
-        """(Replica, its own epoch) -> how a call ended -> how many."""
+        """(Replica, its local epoch) -> outcome -> count."""
         self.won_alone: Counter[tuple[str, int]] = Counter()
         self.lost: set[str] = set()
-        """Leases that a flush or a failover took from the ledger while they stood."""
+        """Running leases that a flush or a failover removed from the ledger."""
         self._outlasted: set[str] = set()
-        """Those of them that end before the ledger may grant another one: a flushed one opens for a lease at least."""
+        """Those that end before the ledger may grant another one: after a flush it is open for at least a lease."""
         self._causes = Causes(fleet)
         self._told: dict[str, Told] = defaultdict(Told)
         self._seen: set[str] = set()
@@ -76,10 +75,10 @@ class FleetWatch:
         self._used: set[str] = set()
         self._events: Counter[str] = Counter()
 
-    # ---- what happens -----------------------------------------------------------------------------------------------
+    # ---- recording --------------------------------------------------------------------------------------------------
 
     def began(self, call: Call) -> None:
-        """A call was let pass."""
+        """A call was admitted."""
         member, told = call.member, self._heard(call.member)
         word = member.view.fleet
         rests = told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s
@@ -106,7 +105,7 @@ class FleetWatch:
 
     @contextmanager
     def losing(self, *, all_of_it: bool) -> Iterator[None]:
-        """The ledger loses memory inside: what it knew, and what time it was. `all_of_it`: it falls back to no copy."""
+        """The ledger loses data in this block, and possibly its time. `all_of_it`: there is no copy to fall back to."""
         self._check_events()
         before, clock = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock
         began_ms = clock.unix_ms()
@@ -118,7 +117,7 @@ class FleetWatch:
         self._seen |= {event.id for event in self.fleet.ledger.told(SVC)}
         self._last_epoch = None
 
-    # ---- what must hold ---------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     def check(self) -> None:
         circuit = self.fleet.ledger.circuit(SVC)
@@ -136,16 +135,16 @@ class FleetWatch:
         self._check_events()
 
     def _heard(self, member: Member) -> Told:
-        """Takes in what has reached a replica since it was last looked at."""
+        """Processes what has reached a replica since the last check."""
         told = self._told[member.name]
         for at_s, name, word in member.wire.words[told.read :]:
             if name != SVC or word.epoch < told.epoch:
                 continue
             origin = (word.state is CLOSED, word.changed_at_ms, word.reason, word.opened_by)
             if word.epoch == told.epoch and origin != told.origin:
-                continue  # of another history, which gave the same epoch to another transition
+                continue  # from another history, which gave the same epoch to another transition
             if told.adds_to(word):
-                continue  # of a history that lacks what this replica knows, and is to be taught it
+                continue  # from a history that lacks what this replica knows, and is to be restored
             if word.epoch > told.epoch or not 0 < told.last.now_ms - word.now_ms < LATE_MS:
                 told.last = word
             told.origin = origin
@@ -161,7 +160,7 @@ class FleetWatch:
         return told
 
     def _check_belief(self, member: Member) -> None:
-        """The highest epoch that ever reached a replica is what it believes, and its rest is kept."""
+        """A replica knows the highest epoch that ever reached it, and keeps its open duration."""
         told, believed = self._heard(member), member.view.fleet.epoch
         assert believed == told.epoch, f"{member.name} believes {believed}, and has been told of {told.epoch}"
         if told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s:
@@ -169,7 +168,7 @@ class FleetWatch:
 
     @staticmethod
     def _check_gate(member: Member) -> None:
-        """What calls need no further thought about is what thought would come to; a word's end is noticed later."""
+        """The fast path of a call gives the same answer as the slow path; the end of an override is noticed later."""
         view = member.view
         if view.fleet.override is not None:
             return
@@ -184,7 +183,7 @@ class FleetWatch:
         _check_counts(own.window.values(), ended["ok"], ended["failed"], ended["slow"])
 
     def check_probes(self) -> None:
-        """Half-open, at most `probes` at the service; alone, one a replica; none beyond its lease."""
+        """Half-open: at most `probes` probes at the service; locally, one per replica; none beyond its lease."""
         circuit, now_ms = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock.unix_ms()
         under_way = [c for m in self.fleet.members for c in m.calls if c.probe and not c.answer.done()]
         for call in under_way:
@@ -205,7 +204,7 @@ class FleetWatch:
             assert len(alone) <= 1, f"{member.name}, alone, probes {len(alone)} times at once"
 
     def _check_grants(self, member: Member) -> None:
-        """A grant is used or given back, and a probe's word is sent until it is heard or its lease has ended."""
+        """A grant is used or returned, and an outcome is resent until it is acknowledged or its lease has expired."""
         wire, now_s = member.wire, self.fleet.now_s
         if wire.paused:
             wire.granted = dict.fromkeys(wire.granted, now_s)
@@ -218,12 +217,12 @@ class FleetWatch:
         for token, at_s in wire.settling.items():
             lease = leases.get(token)
             if token in wire.settled or token in self.lost or now_s > wire.asked[token] + 2 * half_s:
-                continue  # by its own clock, too, the lease may have ended
+                continue  # by its own clock, too, the lease may have expired
             if lease and lease.until_ms > now_ms:
                 assert now_s <= at_s + RESENT_S, f"{member.name} gave up telling how a probe ended"
 
     def _check_tales(self, member: Member) -> None:
-        """Each change is told of once, in order; a ledger is lost, then back, then lost."""
+        """Each change is published once, in order; lost and back alternate."""
         changes = [e.epoch for e in member.events if isinstance(e, CircuitChanged) and e.scope == "fleet"]
         assert changes == sorted(set(changes)), f"{member.name} told of changes {changes}"
         link = [
@@ -232,7 +231,7 @@ class FleetWatch:
         assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} told of {link}"
 
     def _check_events(self) -> None:
-        """Whatever the circuit did, the calls of the very epoch that it left say why."""
+        """Every transition is explained by the calls of the epoch that the circuit left."""
         for event in self.fleet.ledger.told(SVC):
             if event.id in self._seen:
                 continue

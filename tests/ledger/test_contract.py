@@ -1,4 +1,4 @@
-"""What every ledger promises, on every kind: in memory, on fakeredis, on Redis 6.2 and 7, over RESP2 and RESP3."""
+"""The contract of every ledger, tested on every kind: in memory, fakeredis, Redis 6.2 and 7, RESP2 and RESP3."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "generator.primary"
 
 
 class Hands:
-    """Shorter ways to say a verb."""
+    """Shorter ways to call the verbs."""
 
     def __init__(self, bench: Bench, policy: Terms) -> None:
         self.bench, self.ledger, self.terms = bench, bench.ledger, policy
@@ -44,7 +44,7 @@ class Hands:
         return (await self.ledger.read({NAME: self.terms}))[NAME]
 
     async def probing(self) -> Reply:
-        """Opens the circuit, waits its rest out and takes the first lease."""
+        """Opens the circuit, waits until the open duration is over, and takes the first lease."""
         await self.report(failed=3)
         await self.bench.advance(500)
         return await self.lease()

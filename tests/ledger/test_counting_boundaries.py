@@ -1,4 +1,4 @@
-"""What is counted, how often and how long, at its edges, on every ledger. Each is here as a mutant of Lua got by."""
+"""Boundary cases of counting, on every ledger. Each kills a mutant of the Lua that other tests did not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_a_replica_counts_towards_the_quorum_for_one_window_after_its_last
 
 
 async def test_throttling_seen_by_a_quorum_opens_the_circuit_for_the_last_requested_duration(bench: Bench) -> None:
-    """`throttled_at_ms` 0: the service asked just now."""
+    """`throttled_at_ms` 0: throttled just now."""
     under = terms(quorum=2)
     for by, state in (("a", CLOSED), ("b", OPEN)):
         asked = await bench.ledger.record(NAME, under, Batch(by, 1, throttled_ms=700), 0.0)
@@ -59,13 +59,13 @@ async def test_a_duplicate_batch_is_not_counted_while_its_outcomes_are_in_the_wi
     batch = Batch("b", 7, (Tally(0, bench.now_ms, Counts(1, 0)),))
     await bench.ledger.record(NAME, terms(), batch, 0.0)
     await bench.advance(500)
-    await report(bench, Counts(1, 0), under=terms(), by="a", number=100)  # with it, those that are gone are forgotten
+    await report(bench, Counts(1, 0), under=terms(), by="a", number=100)  # prunes silent replicas
     again = await bench.ledger.record(NAME, terms(), batch, 0.0)
     assert again.snapshot.counts == Counts(2, 0)
 
 
 async def test_a_replica_with_a_short_window_removes_nothing_from_one_with_a_long_window(bench: Bench) -> None:
-    """Side by side in a rolling deploy."""
+    """Both exist in a rolling deploy."""
     long = terms(window_ms=4000, bucket_ms=400, min_samples=9)
     await report(bench, Counts(0, 2), under=long, by="a")
     await report(bench, Counts(1, 0), under=terms(min_samples=9), by="b")

@@ -1,4 +1,4 @@
-"""What a replica tells its listeners, word for word, and that it tells each thing once."""
+"""The exact events that a replica sends to its sinks, each once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AFTER = Snapshot(AT_MS, OPEN, 7, reason="3 of 3 failed", opened_by="b", changed_
 
 
 class Told:
-    """A publisher of replica `r1`, and what it told."""
+    """A publisher of replica `r1`, and its events."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()

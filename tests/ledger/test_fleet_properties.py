@@ -1,7 +1,7 @@
-"""Whatever dies, is lost, late, doubled, paused, flushed or refused, in whatever order: what must hold, holds.
+"""Under any order of crashes, losses, delays, duplicates, pauses, flushes and refusals, the invariants hold.
 
-Real registries, views and syncs over one ledger; only the wires and the service are simulated, in virtual time. The
-steps are `fleet_machine.py`, what must hold `fleet_watch.py` and `fleet_recovery.py`. `make test-deep` looks longer.
+Real registries, views and syncs over one ledger; only the connections and the service are simulated, in virtual time.
+Steps: `fleet_machine.py`; invariants: `fleet_watch.py` and `fleet_recovery.py`. `make test-deep` searches longer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a replica's heartbeats say, how often they come, and what it learns from each."""
+"""What a replica's heartbeats contain, how often they are sent, and what it learns from each reply."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Said = tuple[str, str, tuple[str, ...], int]
 
 
 class Listener(MemoryLedger):
-    """Notes each heartbeat, and when it came; there are `replicas` of them, unless it raises `error`."""
+    """Notes each heartbeat and its time; reports `replicas_alive`, or raises `error`."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -44,7 +44,7 @@ class Listener(MemoryLedger):
 
 
 class Beating:
-    """The pulse of replica `r1`, which reports on 3 circuits; `shared`, `own`: views of the two scopes."""
+    """The heartbeats of replica `r1`, which reports on 3 circuits; `shared`, `own`: views of the two scopes."""
 
     def __init__(self, *names: str) -> None:
         clock = LoopClock()

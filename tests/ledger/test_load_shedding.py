@@ -1,4 +1,4 @@
-"""Which calls a closed circuit lets pass while it lets not all of them pass."""
+"""Which calls a closed circuit admits during a ramp or while shedding."""
 
 from __future__ import annotations
 

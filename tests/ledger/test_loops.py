@@ -1,4 +1,4 @@
-"""Work that is done again and again: whatever goes wrong in one round, the next one comes, and comes later."""
+"""Loops go on after a failed step, with a delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The law stands twice, in Python and in Lua. This holds the two together: any history, the same circuits."""
+"""The rules exist in Python and in Lua: random histories must lead to the same circuits in both."""
 
 from __future__ import annotations
 

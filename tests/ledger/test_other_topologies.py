@@ -1,4 +1,4 @@
-"""The same ledger on a cluster, behind a sentinel, and on a stand-in that another process serves."""
+"""The ledger on a cluster, with a sentinel, and on a fake Redis served by another process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def everything_works(ledger: RedisLedger) -> None:
 
 
 def cluster_node(folder: Path, bus: int) -> RedisProcess:
-    """A node that belongs to no cluster yet. `bus`: the port on which nodes talk to each other."""
+    """A node that belongs to no cluster yet. `bus`: the port for traffic between nodes."""
     folder.mkdir()
     options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-announce-ip", "127.0.0.1")
     node = RedisProcess(folder, options=options)
@@ -63,8 +63,8 @@ def cluster_node(folder: Path, bus: int) -> RedisProcess:
 
 @pytest.fixture
 def cluster(tmp_path: Path, redis_server: RedisProcess) -> Iterator[RedisProcess]:
-    """A cluster of one node that owns every slot: refuses what crosses slots, as any cluster does."""
-    del redis_server  # only asked for so that this skips, or fails, where there is no redis-server
+    """A cluster of one node that owns every slot; like any cluster it refuses commands across slots."""
+    del redis_server  # only requested so that this skips, or fails, without a redis-server
     node = cluster_node(tmp_path / "first", free_port())
     with sync_redis.Redis.from_url(node.url, decode_responses=True) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
@@ -137,7 +137,7 @@ async def test_a_slot_that_moves_to_an_unknown_node_makes_only_its_circuit_unava
 
 
 class TwoNodes(RedisCluster):
-    """A cluster whose nodes share one server. `dead`: what the keys of the node that does not answer hold."""
+    """A cluster whose nodes share one server. `dead`: substring of the keys of the node that does not answer."""
 
     def __init__(self, server: Any, dead: str = "") -> None:
         self.server, self.dead = server, dead
@@ -174,7 +174,7 @@ async def test_a_cluster_without_a_reachable_node_is_unavailable(redis_bench: Re
 
 @pytest.fixture
 def sentinel(tmp_path: Path, redis_server: RedisProcess, request: pytest.FixtureRequest) -> Iterator[int]:
-    """The port of a sentinel that watches the session's server; its parameter is a password to ask for."""
+    """The port of a sentinel that watches the session's server; its parameter is the password it requires."""
     port, file = free_port(), tmp_path / "sentinel.conf"
     asks = f"requirepass {request.param}\n" if hasattr(request, "param") else ""
     file.write_text(f"port {port}\nbind 127.0.0.1\n{asks}sentinel monitor mine 127.0.0.1 {redis_server.port} 1\n")

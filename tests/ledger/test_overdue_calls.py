@@ -20,7 +20,7 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
 class Calls:
-    """A view of a circuit of this replica alone, and permits for its calls."""
+    """A view of a circuit of scope replica, and permits for its calls."""
 
     def __init__(self, policy: CircuitPolicy = CircuitPolicy(), *, warm: bool = True) -> None:
         self.stalled = False
@@ -39,7 +39,7 @@ class Calls:
         return Permit(self.recorder, epochs, now, self.view.gate.begin(now))
 
     def hang(self, count: int, every_s: float = 0.05) -> list[Permit]:
-        """So many calls, one after the other, that do not end."""
+        """This many calls, one after the other, that do not end."""
         permits = []
         for _ in range(count):
             permits.append(self.begins())
@@ -48,7 +48,7 @@ class Calls:
 
     @property
     def overdue(self) -> int:
-        """As the local breaker has counted them."""
+        """As counted by the local breaker."""
         self.view.tick()
         return self.view._local_trip.breaker.circuit.streak.bad
 

@@ -1,4 +1,4 @@
-"""The rights that docs/security.md gives a Redis user are enough, and each is needed: without it somebody is told."""
+"""The permissions that docs/security.md gives a Redis user are sufficient, each is needed, and reported if missing."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ NAMESPACE, SERVICE = "fleet", "svc"
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 POLICY = CircuitPolicy(min_samples=3, window_s=0.3, recovery_timeout_s=0.2, probe_timeout_s=0.2, probe_successes=2)
 SILENCE_S = 0.1
-"""So short that the connection that listens is asked whether it lives before the test is over."""
+"""Short, so that the idle pub/sub connection is pinged during the test."""
 
 PATIENCE_S = 30.0
 """On a busy machine a probe of 0.2 s may be late several times before a circuit closes."""
 
 ON_REQUEST = {"xrange", "xrevrange"}
-"""Nobody needs them but who asks for the history, and is refused to his face."""
+"""Only needed for reading the history; whoever reads it gets the error."""
 
 
 @pytest.fixture(scope="module", params=["7", "6.2"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """A server of this file's own, new and old."""
+    """This file's own server, new and old."""
     if request.param == "6.2":
         yield request.getfixturevalue("old_redis_process")
         return
-    request.getfixturevalue("_redis_process")  # skips or fails where there is none
+    request.getfixturevalue("_redis_process")  # skips or fails if there is none
     process = RedisProcess(tmp_path_factory.mktemp("rights"))
     process.start()
     yield process
@@ -69,13 +69,13 @@ def admin(server: RedisProcess) -> Iterator[sync_redis.Redis]:
 
 
 def user(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> str:
-    """The URL of a user with the documented rights, and with `rules` behind them."""
+    """The URL of a user with the documented permissions, followed by `rules`."""
     admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *acl_rules(NAMESPACE).split(), *rules)
     return server.url.replace("redis://", "redis://app:secret@")
 
 
 class Replica:
-    """A registry over that Redis, and what it was told."""
+    """A registry on that Redis, and its events."""
 
     def __init__(self, url: str, name: str) -> None:
         self.name = name
@@ -112,7 +112,7 @@ class Replica:
             await self.breaker.call(service)
 
     async def calls_for(self, condition: Callable[[], bool]) -> None:
-        """Calls, now and then and after every piece of news, until `condition` holds."""
+        """Calls at intervals and after every event, until `condition` holds."""
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 self._news.clear()
@@ -122,14 +122,14 @@ class Replica:
 
 
 class Life:
-    """All that a fleet of two does in Redis. `enough`: ends it early, between two steps or in the middle of one."""
+    """Everything that a fleet of two does in Redis. `enough`: ends it early, between two steps or within one."""
 
     def __init__(self, url: str, admin: sync_redis.Redis, enough: Callable[[Life], bool] = lambda life: False) -> None:
         self.a, self.b = Replica(url, "a"), Replica(url, "b")
         self._admin = admin
         self._enough = enough
         self.told: list[str] = []
-        """What whoever asked was told to his face."""
+        """The errors that callers got."""
 
     @property
     def complaints(self) -> list[Event]:
@@ -150,7 +150,7 @@ class Life:
         return lambda: condition() or self._enough(self)
 
     async def opens(self) -> None:
-        """A replica counts for two windows, so that the oldest counts are forgotten; then it fails."""
+        """A replica counts for two windows, so that the oldest counts expire; then it fails."""
         ends_s = time.monotonic() + 2 * POLICY.window_s
         await self.a.calls_for(self._or_enough(lambda: time.monotonic() > ends_s))
         for _ in range(50):
@@ -184,7 +184,7 @@ class Life:
         self.health = await sync.ledger.health()
 
     async def listens(self) -> None:
-        """The connection that listens is asked whether it lives."""
+        """Waits until the pub/sub connection is pinged."""
         await until(self._or_enough(lambda: "cmdstat_ping" in self._admin.info("commandstats")), within_s=PATIENCE_S)
 
 

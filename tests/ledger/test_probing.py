@@ -1,4 +1,4 @@
-"""How probes are asked for and given back: also by calls beside the sync's event loop, in a thread or with no loop."""
+"""How leases are requested and returned, also by calls outside the sync's event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.ledger.views import HALF_OPEN, OneView
 
 
 class Elsewhere(BackgroundTasks):
-    """BackgroundTasks whose loop runs in another thread, or nowhere. `asked`: what is to be done there."""
+    """BackgroundTasks whose loop runs in another thread, or not at all. `asked`: the work given to it."""
 
     def __init__(self, *, runs: bool) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def probing(view: OneView, background: BackgroundTasks) -> Probing:
 
 
 async def asked_through(session: Any, view: OneView) -> None:
-    """Asks for a probe, and waits for the answer."""
+    """Requests a lease, and waits for the reply."""
     background = BackgroundTasks()
     background.open()
     request = Probing(session, background).request_lease(view)
@@ -121,7 +121,7 @@ def test_a_request_that_was_begun_but_never_started_is_started_by_a_later_call(v
     asked = probing(view, Elsewhere(runs=True))
     assert view.refused().ask
     asked.reset_orphaned_request(view)
-    assert not view.refused().ask  # a thread may just be about to make it
+    assert not view.refused().ask  # a thread may be about to start it
     asked.reset_orphaned_request(view)
     assert view.refused().ask
 

@@ -1,4 +1,4 @@
-"""The connection that listens: what it hears, and how it ends."""
+"""The subscription: what it yields, and how it ends."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_change_published_by_one_replica_reaches_another(protocol: int, 
 
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_an_idle_connection_is_pinged_and_goes_on(protocol: int, any_redis_url: str) -> None:
-    # An answer later than `silence_s` ends the listening, and a busy machine may need a third of a second for one.
+    # A reply later than `silence_s` ends the subscription, and a busy machine may need a third of a second for one.
     ledger = made(any_redis_url, protocol=protocol, silence_s=1.0)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)

@@ -1,4 +1,4 @@
-"""What a pushed message says, and what is none: anybody may publish on the channel."""
+"""Pushed messages, and foreign ones: any client may publish on the channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in Redis: which keys, how long they last, and that asking leaves no trace."""
+"""The keys in Redis, their TTLs, and that reads leave no trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CIRCUIT_FIELDS = {
     "reason", "opened_by", "lost_by", "override_mode", "override_by",
 }  # fmt: skip
 STAMPED_FIELDS = {"streak", "slowest_probe_ms", "judges_from_ms"}
-"""Stamped with the epoch that wrote them, so that 0.1.0 voids them by making another epoch: FORM stays."""
+"""Stamped with the epoch that wrote them, so that a transition by 0.1.0 invalidates them: FORM stays."""
 OVERRIDE_FIELDS = {"mode", "reason", "by"}
 WRITES_NOTHING = {"time", "pttl", "hgetall", "zrange", "hmget", "hget", "evalsha", "eval", "client", "client|setinfo"}
 
@@ -40,7 +40,7 @@ def key(bench: RedisBench, part: str) -> str:
 
 
 async def stored(bench: RedisBench) -> dict[str, tuple[Any, bool]]:
-    """Everything under the namespace: a fingerprint of the value, and whether the key has an end."""
+    """Every key in the namespace: a fingerprint of its value, and whether it has a TTL."""
     found = {}
     async for name in bench.client.scan_iter(match=f"{bench.namespace}:*", count=1000):
         kind = await bench.client.type(name)
@@ -65,7 +65,7 @@ async def test_the_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_benc
 
 
 async def test_stored_names_change_only_with_the_format_version(hands: Hands, redis_bench: RedisBench) -> None:
-    """Old and new replicas stand side by side in a rolling upgrade: who adds a field or changes a kind raises FORM."""
+    """Old and new replicas run side by side in an upgrade: adding a field or changing a type requires a new FORM."""
     await hands.probing()
     await hands.override(OverrideMode.SHADOW, 1000)
     client = redis_bench.client
@@ -199,7 +199,7 @@ async def probing(hands: Hands, bench: RedisBench) -> None:
 
 
 async def rested_beside_a_probe(hands: Hands, bench: RedisBench) -> None:
-    """The rest is over, and a probe of before it still has its place."""
+    """The open duration is over, and an earlier probe still has its slot."""
     await probing(hands, bench)
     await hands.override(OverrideMode.OPEN, 100)
     await bench.advance(100)
@@ -224,7 +224,7 @@ async def test_a_refusal_and_a_read_write_nothing(
 async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
     *, half_open: bool, redis_server: RedisProcess
 ) -> None:
-    """On Redis's own clock: the stand-in for the clock above keeps ends of its own."""
+    """On Redis's own clock: the frozen clock stores expiry times separately."""
     client = connect(redis_server.url, timeout_s=2.0)
     ledger, policy = RedisLedger(client), terms_of(open_ms=1 if half_open else 60_000, lease_ms=60_000)
     opened = await _open(ledger, policy)
@@ -246,14 +246,14 @@ async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
 
 
 async def _granted(ledger: RedisLedger, policy: Any, known: int) -> int:
-    """The epoch of a lease that stands from now on: the rest of a millisecond is over soon."""
+    """The epoch of a lease granted now: an open duration of a millisecond is soon over."""
     while not (reply := await ledger.lease(NAME, policy, "a", known, "t")).granted:
         pass
     return reply.snapshot.epoch
 
 
 async def _ends(client: Any) -> dict[str, int]:
-    """What is left of each key that has an end, in ms."""
+    """The TTL of each key that has one, in ms."""
     left = {key: await client.pttl(key) for key in await client.keys("*")}
     return {key: ms for key, ms in left.items() if ms >= 0}
 
@@ -291,7 +291,7 @@ async def test_a_script_uses_redis_own_time(redis_server: RedisProcess) -> None:
 
 @pytest.mark.real_redis
 async def test_an_operator_can_end_an_override_by_deleting_its_key(redis_server: RedisProcess) -> None:
-    """On Redis's own clock: so does the key's own end."""
+    """On Redis's own clock, on which the TTL runs too."""
     client = connect(redis_server.url, timeout_s=2.0)
     ledger = RedisLedger(client)
     await ledger.override(NAME, terms_of(), OverrideMode.OPEN, "why", "kim", 60_000)

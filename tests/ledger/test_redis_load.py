@@ -1,4 +1,4 @@
-"""How much a replica says to Redis: enough for a trip to be quick, little enough for a large fleet."""
+"""How much a replica sends to Redis: enough to open quickly, little enough for a large fleet."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ RESTING = CircuitPolicy(min_samples=3, recovery_timeout_s=12.0, probe_timeout_s=
 
 
 class OfAThousand(InMemory):
-    """Those who beat here are some of a thousand."""
+    """The replicas that send heartbeats here are part of a thousand."""
 
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         await super().beat(incarnation, body, circuits, life_ms)
@@ -119,15 +119,15 @@ def test_half_open_under_full_traffic_a_thousand_replicas_stay_within_the_fleets
 
 
 async def open_for_all(fleet: Fleet) -> None:
-    """The circuit opens, and its rest is about to end."""
-    await asyncio.sleep(5)  # all have heard how many they are
+    """The circuit opens, and its open duration is about to end."""
+    await asyncio.sleep(5)  # all replicas know the size of the fleet
     fail(fleet.members[0], 3)
     await asyncio.sleep(0.99 * RESTING.recovery_timeout_s)
     assert {member.state for member in fleet.members} == {CircuitState.OPEN}
 
 
 async def a_second_of_traffic(fleet: Fleet) -> Counter[str]:
-    """Twenty calls of everybody; what was said to Redis meanwhile, and how many of them were let through."""
+    """Twenty calls of every replica; what was sent to Redis meanwhile, and how many calls were admitted."""
     for member in fleet.members:
         member.wire.sent.clear()
     through = 0

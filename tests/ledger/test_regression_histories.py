@@ -1,4 +1,4 @@
-"""Histories that a random search found, each shortened, and kept: what must come to pass, comes to pass in each."""
+"""Histories that a random search found, shortened and kept as regression tests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.ledger.simulated_fleet import OPEN, QUICK, SVC, Fleet
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_probe_requested_without_a_call_is_seen_by_all_replicas(seed: int) -> None:
-    """A replica whose verbs were refused asks for a probe, to see whether they are taken again: the circuit may step.
+    """A replica whose verbs were refused requests a lease, to find out whether they are accepted again.
 
-    One in five of the moments that chance chooses fell between that step and the message that tells of it.
+    The circuit may change by that: one in five random moments fell between the transition and its message.
     """
     random.seed(seed)
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
@@ -34,7 +34,7 @@ def test_a_probe_requested_without_a_call_is_seen_by_all_replicas(seed: int) -> 
 
 
 def test_a_closing_with_the_epoch_of_an_opening_ends_no_open_duration_and_the_fleet_agrees_again() -> None:
-    """Random steps after that opening of a fleet seldom leave it the time that it takes to show."""
+    """Random steps after that opening seldom leave enough time for the fault to show."""
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(two_transitions_share_an_epoch(fleet))
         tied, rests_until_s = fleet.ledger.circuit(SVC).epoch, fleet.members[0].view._effective.fleet.open_until_s

@@ -1,4 +1,4 @@
-"""When one circuit is reported on, and when it is not: the part of the sync that tells, with nothing around it."""
+"""When a circuit is reported on: the reporting part of the sync alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ha_rag.ledger.sync.reporting import ACTIVE_INTERVALS, ACTIVE_S, Reporting
 from tests.ledger.views import CLOSED, OneView
 
 INTERVAL_S = 2.0
-"""What a large fleet makes of a flush interval of a tenth of a second."""
+"""The interval that a large fleet uses instead of a flush interval of 0.1 s."""
 HARDLY_OPENS = CircuitPolicy(min_samples=99)
 
 
 class Notifier:
-    """Reporting beside a ledger that takes all it is told. `sent`: the batches, `jitters`: what came with them."""
+    """Reporting to a ledger that accepts everything. `sent`: the batches; `jitters`: sent with them."""
 
     def __init__(self, interval_s: float = INTERVAL_S, policy: CircuitPolicy = HARDLY_OPENS, **facts: Any) -> None:
         self.view = OneView(policy, **facts)
@@ -159,7 +159,7 @@ async def test_a_local_trip_does_not_wait_for_a_ledger_that_evaluated_the_report
     desk: Notifier,
 ) -> None:
     desk.view.fails(99)
-    desk.view.admitted()  # the fleet's word is awaited
+    desk.view.admitted()  # waits for the fleet
     await desk.reporting.report(desk.view)
     assert desk.view.refused().state != CLOSED
 

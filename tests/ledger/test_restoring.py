@@ -1,4 +1,4 @@
-"""How a replica tells a ledger that lost its memory what it remembers."""
+"""How a replica restores a ledger that lost its data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.ledger.views import OPEN, OneView
 
 
 class Pupil(MemoryLedger):
-    """Remembers who told it what; answers when `may_answer` is set, with `error` if there is one."""
+    """Records each restore; answers when `may_answer` is set, with `error` if there is one."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -38,7 +38,7 @@ class Pupil(MemoryLedger):
 
 
 class Lesson:
-    """A replica that remembers an open circuit, and a ledger that knows nothing."""
+    """A replica that knows an open circuit, and an empty ledger."""
 
     def __init__(self) -> None:
         self.view = OneView()
@@ -53,7 +53,7 @@ class Lesson:
         self.view.hears(OPEN, 5, left_ms=3000, reason="3 of 4 failed")
 
     async def begins(self) -> None:
-        """The replica has heard the ledger's clock."""
+        """The replica receives the ledger's time."""
         self.session.on_available(await self.ledger.now_ms())
 
 
@@ -68,7 +68,7 @@ async def test_a_restore_names_the_replica_and_sends_its_cached_state(lesson: Le
     ((circuit, terms, replica, belief),) = lesson.ledger.lessons
     assert (circuit, terms, replica) == ("svc", lesson.view.terms, "r1~1")
     assert (belief.state, belief.epoch, belief.left_ms, belief.reason) == (OPEN, 5, 3000, "3 of 4 failed")
-    assert lesson.view.fleet.epoch > 5  # the answer was heard
+    assert lesson.view.fleet.epoch > 5  # the reply was applied
 
 
 async def test_nothing_is_restored_before_the_ledgers_time_is_known(lesson: Lesson) -> None:

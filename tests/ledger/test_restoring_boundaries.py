@@ -1,4 +1,4 @@
-"""What a ledger that fell back to an old copy is taught, at its edges. Each is here since a mutant of Lua got by."""
+"""Boundary cases of restoring a ledger that fell back to an old copy. Each kills a mutant of the Lua."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "generator.primary"
 
 
 async def opened(bench: Bench) -> int:
-    """Opens the circuit for 500 ms; its epoch."""
+    """Opens the circuit for 500 ms; returns its epoch."""
     batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(0, 3)),), failing=True)
     return (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot.epoch
 
@@ -66,8 +66,9 @@ async def test_an_override_that_expires_in_the_same_millisecond_is_not_restored(
 
 
 async def taught_by_one_that_lagged(bench: Bench) -> tuple[RestorePoint, Snapshot]:
-    """The ledger forgets an opening, and is taught by a replica that had not heard of it: what another one believes of
-    it 100 ms after it, and what is known since then."""
+    """The ledger loses an opening, and is restored by a replica that did not know of it. Returns what another replica
+    knows 100 ms after the opening, and the ledger's state.
+    """
     batch = Batch("a", 1, (Tally(0, bench.now_ms, Counts(0, 3)),), failing=True)
     resting = (await bench.ledger.record(NAME, terms(), batch, 0.0)).snapshot
     await bench.advance(100)

@@ -1,4 +1,4 @@
-"""Whether the ledger is there, what it refuses and how often it may be asked, as one replica's session keeps it."""
+"""How one replica's session handles the ledger's replies and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.ledger.views import CLOSED, OPEN, OneView
 
 
 class Line:
-    """A session of replica `r1`, with one view. `events`: what it told; `forgotten`: whom the ledger forgot."""
+    """A session of replica `r1`, with one view. `events`: published; `forgotten`: views to be restored."""
 
     def __init__(self) -> None:
         self.view = OneView()

@@ -1,4 +1,4 @@
-"""How the ledger's word on circuits reaches a replica: pushed, and polled behind the push."""
+"""How circuit changes reach a replica: pushed, and polled in case a message is lost."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ POLICY = CircuitPolicy(recovery_timeout_s=5.0)
 
 
 class Oracle(MemoryLedger):
-    """Answers each look with `words`, and pushes `pushed` to whoever listens; or raises `error`.
+    """Answers each read with `words`, and pushes `pushed` to subscribers; or raises `error`.
 
-    `silent`: circuits whose part of the ledger does not answer.
+    `silent`: circuits whose shard does not answer.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -62,7 +62,7 @@ class Oracle(MemoryLedger):
 
 
 class Post:
-    """One replica's watching of circuits `a` and `b`; `disk` is its own."""
+    """One replica's subscription to circuits `a` and `b`; `disk` is of scope replica."""
 
     def __init__(self) -> None:
         clock = LoopClock()
@@ -224,7 +224,7 @@ def test_a_missing_subscribe_permission_is_reported_until_it_is_granted() -> Non
             await post.watching.listen()
         assert list(post.session.denied_permissions.current) == [SUBSCRIBING]
         post.ledger.error = None
-        await post.watching._receive(None)  # now listening
+        await post.watching._receive(None)  # now subscribed
         assert not post.session.denied_permissions.current
 
     in_virtual_time(scenario)

@@ -1,4 +1,4 @@
-"""A sync ends, whatever its ledger makes of a cancellation."""
+"""A sync stops, even if its client mishandles a cancellation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=
 
 
 class Deaf(MemoryLedger):
-    """Takes the first cancellation of a read for the end of its own time limit, as a redis client was seen to do."""
+    """Mistakes the first cancellation of a read for its own timeout, as a redis client was seen to do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ async def test_a_cancellation_that_a_client_swallows_does_not_keep_a_replica_fro
 
 
 class SlowlyTold(MemoryLedger):
-    """A beat of which it takes note only when it is let; what was sent is on its way, whoever cancels."""
+    """Processes a heartbeat only when released; a sent heartbeat is processed even if its task is cancelled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ async def test_a_heartbeat_in_flight_does_not_put_a_replica_that_has_left_back_o
     ledger.told.clear()
     await ledger.told.wait()
     stopping = asyncio.create_task(sync.stop())
-    for _ in range(100):  # long enough to say goodbye, if nothing is waited for
+    for _ in range(100):  # long enough to leave, if nothing is waited for
         await asyncio.sleep(0)
     ledger.may_note.set()
     await stopping
@@ -90,7 +90,7 @@ async def test_a_heartbeat_in_flight_does_not_put_a_replica_that_has_left_back_o
 
 
 class SlowlyRecording(MemoryLedger):
-    """Takes a report only when it is let."""
+    """Processes a report only when released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ async def test_a_replica_that_stops_before_the_first_reply_reports_what_it_count
 
 
 class Silent(MemoryLedger):
-    """Never hears that a replica leaves."""
+    """Never answers `leave`."""
 
     async def leave(self, incarnation):
         await asyncio.Event().wait()
@@ -157,7 +157,7 @@ def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report():
 
 
 class BreaksOff(MemoryLedger):
-    """Whose connection is found broken as it is closed."""
+    """Fails when it is closed."""
 
     async def aclose(self):
         raise LedgerUnavailableError("connection reset")

@@ -1,4 +1,4 @@
-"""Leases, words and rests at the edges of their time, on every ledger. Each is here since a mutant of Lua got by."""
+"""Boundary cases of leases, overrides and open durations, on every ledger. Each kills a mutant of the Lua."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_new_override_expires_at_its_own_time_and_not_at_the_previous_ov
 async def test_probes_reopen_the_circuit_once_too_many_of_them_were_slow(
     bench: Bench, probes: str, state: CircuitState
 ) -> None:
-    """Three of five are too many, which reaches the threshold without exceeding it."""
+    """Three of five reach the threshold without exceeding it."""
     policy = terms(slow_threshold=0.6, probe_successes=9)
     await probing(bench)
     await bench.ledger.settle(NAME, policy, "a", "t", Outcome.CANCELLED, 0, 0.0)

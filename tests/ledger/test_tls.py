@@ -1,4 +1,4 @@
-"""Over TLS the same as without; and who is not trusted, or does not trust, is told how to mend that."""
+"""TLS works like plain connections, and errors about trust say how to fix them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALL_IS_WELL = ("ok", "reachable, with all required permissions", "")
 
 @dataclass(frozen=True)
 class Place:
-    """Servers with and without TLS, and who signed for them."""
+    """Servers with and without TLS, and their certificate authority."""
 
     ours: Authority
     other: Authority
@@ -80,7 +80,7 @@ async def test_replicas_share_a_circuit_over_mutual_tls_with_their_own_redis_use
 
 @dataclass(frozen=True)
 class Mistake:
-    """An address that does not work, what a check says of it, and the address after its advice was taken."""
+    """An address that does not work, what a check says of it, and the address after following its advice."""
 
     url: Callable[[Place], str]
     seen: str

@@ -1,4 +1,4 @@
-"""How a replica asks for a probe: once at a time, not before it makes sense, and no grant is lost or kept for long."""
+"""How a replica requests leases: one at a time, not before it makes sense; no grant is lost or kept too long."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def test_the_lease_lasts_as_long_as_the_calls_own_timeout_plus_a_second() -> Non
 
 
 def test_a_thread_waits_only_while_a_request_is_in_flight(view: OneView) -> None:
-    view.gate.wait_for_answer(60.0)  # none is: at once
+    view.gate.wait_for_answer(60.0)  # no request is in flight: returns at once
     view.refused()
     woken = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What a replica decides for itself: it waits a moment for the fleet's word, and goes on alone when there is none."""
+"""What a replica decides locally: it waits briefly for the fleet, and goes on alone without a ledger."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_if_only_samples_are_missing_the_window_is_evaluated_after_a_success_too
     view.fails(3)
     view.goes_well(1)
     assert view.gate.passing is None
-    view.admitted()  # the own law trips here, and the fleet has a moment to speak
+    view.admitted()  # the local breaker trips here, and waits briefly for the fleet
     view.clock.advance(0.11)
     assert view.refused().state is OPEN
 
@@ -86,7 +86,7 @@ def test_a_fleet_that_opens_replaces_the_local_trip() -> None:
     view.hears(OPEN, 5, left_ms=2000)
     assert not view.is_tripped_locally()
     view.clock.advance(2.1)
-    assert view.refused().ask  # a lease of the fleet's, no probe of its own
+    assert view.refused().ask  # a lease of the fleet, no local probe
 
 
 def test_a_fleet_that_closes_does_not_end_a_local_trip() -> None:
@@ -100,7 +100,7 @@ def test_a_fleet_that_closes_does_not_end_a_local_trip() -> None:
 def test_a_fleet_transition_clears_the_replicas_own_window() -> None:
     view = OneView()
     view.fails(3)
-    view.hears(CLOSED, 9)  # it opened and closed again while nobody was listening
+    view.hears(CLOSED, 9)  # it opened and closed again without a message
     view.fails(3)
     view.clock.advance(1)
     assert view.state() is CLOSED
@@ -181,7 +181,7 @@ def test_no_open_duration_is_longer_than_the_policy_allows() -> None:
     assert view.refused().retry_after_s == pytest.approx(60, abs=0.1)
 
 
-# ---- the ledger is away ---------------------------------------------------------------------------------------------
+# ---- without a ledger -----------------------------------------------------------------------------------------------
 
 
 def test_without_a_ledger_there_is_no_wait_for_the_fleet() -> None:
@@ -273,7 +273,7 @@ def test_a_late_outcome_of_a_local_probe_changes_nothing_after_a_fleet_transitio
     assert view.refused().retry_after_s == pytest.approx(3, abs=0.01)
 
 
-# ---- operators, on a circuit of the replica's own -------------------------------------------------------------------
+# ---- overrides of a circuit of scope replica ------------------------------------------------------------------------
 
 
 def test_an_operator_may_open_a_circuit_of_this_replica_for_a_while() -> None:
@@ -293,11 +293,11 @@ def test_an_operator_may_end_a_local_override() -> None:
     assert view.probes().local
 
 
-# ---- edges: each is here since a mutant got by ----------------------------------------------------------------------
+# ---- boundary cases: each kills a mutant ----------------------------------------------------------------------------
 
 
 def test_without_a_ledger_a_replica_whose_probe_failed_waits_exactly_its_open_duration() -> None:
-    """That a loser lets others go first makes no sense where there are none."""
+    """Waiting longer after a failed probe makes no sense without other replicas."""
     view = OneView(CircuitPolicy(min_samples=4, recovery_timeout_s=10.0, recovery_backoff=1.0), scope="replica")
     view.fails(4)
     view.clock.advance(10.1)

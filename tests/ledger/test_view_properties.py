@@ -1,8 +1,7 @@
-"""Whatever a view hears, in whatever order, and whatever its calls end in: it does what it should, step by step.
+"""For any sequence of replies, messages and outcomes a view behaves as `view_oracle.py` specifies, step by step.
 
-`view_oracle.py` says what that is. The ledger is no ledger, but whatever one could say: its words come in order, late,
-doubled or never, it forgets, its clock jumps, and it may give one epoch to two transitions. `make test-deep` looks
-longer.
+The ledger is simulated: its messages come in order, late, twice or never, it loses data, its clock jumps, and it may
+give one epoch to two transitions. `make test-deep` searches longer.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ POLICY = CircuitPolicy(
     min_samples=1, window_s=86_400.0, recovery_timeout_s=1.0, recovery_timeout_max_s=4.0, probe_timeout_s=1.0
 )
 
-# All times are multiples of an eighth of a second, which a float holds exactly.
+# All times are multiples of an eighth of a second, which a float represents exactly.
 MOMENTS = st.sampled_from([125, 250, 500, 500, 1000, 1000, 3000])
 LEFT = st.sampled_from([250, 500, 1000, 3000])
 LESSON_MS = 1000
@@ -57,7 +56,7 @@ MODES = {mode.value: mode for mode in OverrideMode}
 
 @dataclass(frozen=True)
 class Transition:
-    """What the ledger holds from one change to the next. Ends in ms of the replica's clock; None: never."""
+    """The ledger's state between two changes. Ends in ms of the replica's clock; None: never."""
 
     epoch: int = 0
     previous: int = 0
@@ -71,7 +70,7 @@ class Transition:
     missed_until_ms: float = 0
 
     def word_at(self, now: float, ledger_ms: int, slot_wait_ms: int) -> Word:
-        """As it reads at that moment."""
+        """The state as read at that moment."""
         left_ms = max(0.0, self.until_ms - now) if self.state == "open" else 0.0
         word_ms = None if self.word_until_ms is None else int(self.word_until_ms - now)
         word = self.word if word_ms is None or word_ms > 0 else ""
@@ -83,7 +82,7 @@ class Transition:
 
 
 def snapshot_of(word: Word) -> Snapshot:
-    """The same as the ledger would put it. Origins differ in one fact each; negative ones in nothing but the state."""
+    """The same as a snapshot. Origins differ in one field each; negative ones only in the state."""
     differs = word.origin % 3
     spoken = None
     if word.word:
@@ -105,7 +104,7 @@ def snapshot_of(word: Word) -> Snapshot:
 
 
 class WhateverAViewHears(RuleBasedStateMachine):
-    """Begins as the method of the name `start` says."""
+    """Begins with the method named `start`."""
 
     start: ClassVar[str]
 
@@ -118,7 +117,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.past = [self.ledger]
         self.ahead_ms = 0
         self.post: list[tuple[Word, int | None]] = []
-        """Words under way, and the epoch before them; None: an answer."""
+        """Snapshots in flight, each with its previous epoch; None: a reply."""
         self.calls: list[tuple[Epochs, Admitted]] = []
         self.probes: list[Grant] = []
         self.reported: list[Batch] = []
@@ -127,7 +126,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.promised_ms = 0.0
         getattr(self, self.start)()
 
-    # ---- where it may begin -----------------------------------------------------------------------------------------
+    # ---- start states -----------------------------------------------------------------------------------------------
 
     def from_nothing(self) -> None: ...
 
@@ -175,7 +174,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @property
     def now(self) -> float:
-        """Ms of the replica's clock."""
+        """Milliseconds of the replica's clock."""
         return self.view.clock.now_s * 1000
 
     @property
@@ -185,7 +184,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def says(self, slot_wait_ms: int = 0) -> Word:
         return self.ledger.word_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
 
-    # ---- what the ledger says ---------------------------------------------------------------------------------------
+    # ---- the ledger -------------------------------------------------------------------------------------------------
 
     def answers(self, word: Word) -> None:
         heard, expected = self.view.apply_reply(snapshot_of(word)), self.oracle.answered(word)
@@ -214,7 +213,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self, state: str, left: int, step: int, tie: bool, alike: bool, word: str, word_ms: int | None, opened: int,
         way: str, lesson: int | None = None,
     ) -> None:  # fmt: skip
-        """`lesson`: it is taught, by a replica that had heard so many epochs less than the view believes."""
+        """`lesson`: it is restored by a replica whose epoch is this much older than the view's."""
         now = self.now - self.began
         if word:
             state = "open" if word == "open" else "closed"
@@ -247,7 +246,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans())
     def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool) -> None:
-        """A message without a transition: a probe was settled, and a place is free."""
+        """A message without a transition: a probe was settled, and a slot is free."""
         self.post.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
 
     @precondition(lambda self: self.post)
@@ -298,7 +297,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
     # ---- calls ------------------------------------------------------------------------------------------------------
 
     def _call(self) -> Epochs | Grant | Refused:
-        """As a breaker does: a glance at what needs no further thought, then the thought."""
+        """Like a breaker: first the fast path, then the slow one."""
         if self.view.gate.passing is not None:
             return self.view.gate.passing
         if self.view.clock.now_s < self.view.gate.refusing_until_s:
@@ -369,7 +368,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.view.batch_evaluated(batch)
         self.oracle.judged(batch.number)
 
-    # ---- time, and what must hold -----------------------------------------------------------------------------------
+    # ---- time and invariants ----------------------------------------------------------------------------------------
 
     @rule(ms=MOMENTS, tidies=st.booleans())
     def time_passes(self, ms: int, tidies: bool) -> None:
@@ -391,7 +390,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self._it_would_teach_what_it_believes()
 
     def _no_epoch_goes_down_and_no_rest_is_cut_short(self) -> None:
-        """Said once more without the oracle: what was promised once holds until the ledger's next step."""
+        """Checked again without the oracle: a returned time holds until the ledger's next transition."""
         known = self.view.fleet
         assert known.epoch >= self.highest, "an epoch went down"
         resting = known.state is CircuitState.OPEN and known.override is None

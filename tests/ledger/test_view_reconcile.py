@@ -1,4 +1,4 @@
-"""What a view believes of the fleet: by epoch, by its own clock, and never less than it believed before."""
+"""How a view updates its cached state of the fleet: by epoch, on its own clock, and never backwards."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_message_of_a_known_transition_causes_no_lease_request() -> None:
     assert not view.refused().ask
 
 
-# ---- one epoch, two transitions --------------------------------------------------------------------------------------
+# ---- conflicting transitions with one epoch --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", [CLOSED, OPEN])
@@ -287,7 +287,7 @@ def test_neither_ramp_nor_shedding_limits_calls_under_an_override(mode: Override
     view.admitted()
 
 
-# ---- teaching -------------------------------------------------------------------------------------------------------
+# ---- restoring ------------------------------------------------------------------------------------------------------
 
 
 def test_a_restore_contains_the_remaining_open_duration() -> None:

@@ -15,7 +15,7 @@ from tests.ledger.views import CLOSED, OPEN, POLICY, OneView
 
 
 def reported(view: OneView) -> Batch:
-    """The next batch, taken by the ledger."""
+    """The next batch, acknowledged by the ledger."""
     batch = view.batch(view.ledger_ms)
     assert batch is not None
     view.batch_acknowledged(batch)
@@ -211,7 +211,7 @@ def test_many_threads_lose_no_count() -> None:
 
 
 class Struck:
-    """A cell during whose counting a signal arrives, and its handler raises."""
+    """A cell that is interrupted while counting by a signal handler that raises."""
 
     @property
     def epochs(self) -> Epochs:

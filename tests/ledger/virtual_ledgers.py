@@ -1,6 +1,6 @@
-"""Ledgers in virtual time that tests can look into: one in memory, and the real Lua in a real redis-server.
+"""Ledgers in virtual time that tests can inspect: one in memory, and the real Lua in a real redis-server.
 
-Both can be emptied (FLUSHALL), copied, and put back to that copy (a failover to a replica that lagged behind).
+Both can be flushed (FLUSHALL), copied, and put back to that copy (a failover to a replica that lagged behind).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.ledger.bench import ADVANCE, FROZEN_CLOCK
 
 
 class GlassLedger(Ledger, Protocol):
-    """A ledger that tests can look into."""
+    """A ledger that tests can inspect."""
 
     def circuit(self, name: str) -> Circuit: ...
 
 
 class OpenLedger(GlassLedger, Protocol):
-    """One whose memory they can take."""
+    """A ledger whose data tests can drop."""
 
     has_scripts: bool
 
@@ -45,7 +45,7 @@ Make = Callable[[Clock], OpenLedger]
 
 
 class InMemory(MemoryLedger):
-    """The law in Python."""
+    """The rules in Python."""
 
     has_scripts = False
 
@@ -67,9 +67,9 @@ class InMemory(MemoryLedger):
 
 
 class InLua(RedisLedger):
-    """The law in Lua, in a real redis-server whose clock stands still between two moments of the virtual loop.
+    """The rules in Lua, in a real redis-server whose clock follows the virtual loop.
 
-    A verb takes no virtual time: it is asked over a connection that blocks, as every connection on loopback may.
+    A verb takes no virtual time: its connection blocks.
     """
 
     has_scripts = True
@@ -122,9 +122,9 @@ class InLua(RedisLedger):
         return self._now()
 
     async def aclose(self) -> None:
-        """Its client is shared."""
+        """The client is shared, so it stays open."""
 
-    # ---- what tests do to it, and see of it -------------------------------------------------------------------------
+    # ---- control and inspection -------------------------------------------------------------------------------------
 
     def forget(self) -> None:
         if gone := self._keys_but_the_clock():
@@ -134,7 +134,7 @@ class InLua(RedisLedger):
         self._redis.script_flush()
 
     def contents(self) -> object:
-        """All that the keys hold, byte for byte, and whether each has an end; `:test:ends`, one of them, says when."""
+        """All keys byte for byte, and whether each has a TTL; the key `:test:ends` says when."""
         self._move_the_clock()
         keys = sorted(self._keys_but_the_clock())
         pipe = self._redis.pipeline(transaction=False)
@@ -170,7 +170,7 @@ class InLua(RedisLedger):
         return [codec.event(name, entry_id, entry) for entry_id, entry in entries]
 
     def circuit(self, name: str) -> Circuit:
-        """What the keys say, as the law's own value. What has ended may still be in it."""
+        """The keys as a Circuit. Expired items may still be in it."""
         self._move_the_clock()
         circuit, opened, window, voters, probes, override, batches, _ = Keys(self._namespace).circuit(name)
         pipe = self._redis.pipeline(transaction=False)
@@ -215,7 +215,7 @@ def _override(fields: Mapping[str, str], word: Mapping[str, str], until: str | N
 
 
 class _Blocking:
-    """A client that blocks, dressed as one that is awaited."""
+    """An async interface to a blocking client."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client

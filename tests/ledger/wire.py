@@ -1,4 +1,4 @@
-"""A ledger as one replica reaches it: over a wire that can be slow, lossy, refused, cut or frozen, in virtual time."""
+"""A ledger as one replica reaches it: over a slow, lossy, refusing, cut or frozen connection, in virtual time."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tests.ledger.virtual_ledgers import GlassLedger
 T = TypeVar("T")
 
 TIMEOUT_S = 0.25
-"""How long RedisLedger waits for an answer."""
+"""How long RedisLedger waits for a reply."""
 
 
 class Wire:
-    """Stands between a registry and a ledger.
+    """Sits between a registry and a ledger.
 
-    `delay_s`: each way, for requests, answers and messages alike. `gone`: nothing gets through, and fails at once;
-    `frozen`: nothing is answered until it thaws. `readonly`: what must write is refused. `lose`: of these verbs
-    ("record>" the request, "record<" its answer, "message") the next ones are lost; `twice`: requests or messages that
-    arrive a second time. `sent`: verbs in the order they were sent. `paused`: this replica's process stands still.
-    `words`: every snapshot that reached the replica, with the circuit's name and when; `asked`: tokens of leases, and
-    when they were asked for; `granted`: of those that reached the replica, and when; `settling`: tokens whose end was
-    sent -> when last; `settled`: those whose end was answered. `log`: what the ledger made of it all.
+    `delay_s`: each way, for requests, replies and messages alike. `gone`: everything fails at once; `frozen`: no
+    replies until it thaws. `readonly`: writes are refused. `lose`: the next of these ("record>" a request, "record<"
+    its reply, "message") are lost; `twice`: requests or messages that arrive twice. `sent`: verbs in the order they
+    were sent. `paused`: this replica's process is paused. `words`: every snapshot that reached the replica, with the
+    circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant reached
+    the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those acknowledged.
+    `log`: what the ledger did.
     """
 
     def __init__(self, ledger: GlassLedger) -> None:
@@ -62,7 +62,7 @@ class Wire:
         self.closed = False
         self.dead = False
 
-    # ---- what the test does to it -----------------------------------------------------------------------------------
+    # ---- control ----------------------------------------------------------------------------------------------------
 
     def cut(self) -> None:
         self.gone = True
@@ -70,7 +70,7 @@ class Wire:
             queue.put_nowait(None)
 
     def die(self) -> None:
-        """The replica was killed: it hears nothing any more, but what it had sent is on its way."""
+        """The replica was killed: it receives nothing, but what it sent is still delivered."""
         self.dead = True
         self.cut()
 
@@ -78,7 +78,7 @@ class Wire:
         self.gone = False
 
     def heal(self) -> None:
-        """Ends whatever was wrong with it."""
+        """Ends all faults."""
         self.mend()
         self.thaw()
         self.resume()
@@ -239,7 +239,7 @@ class Wire:
         self.log.heard()
         return reply
 
-    # ---- the way there and back -------------------------------------------------------------------------------------
+    # ---- delivery ---------------------------------------------------------------------------------------------------
 
     async def _write(self, verb: str, act: Callable[[], Awaitable[Reply]]) -> Reply:
         async def checked() -> Reply:
@@ -259,7 +259,7 @@ class Wire:
             raise LedgerUnavailableError("gone")
         journey = self._spawn(self._journey(verb, act))
         done, _ = await asyncio.wait({journey}, timeout=TIMEOUT_S)
-        while self.paused:  # whoever stands still notices no timeout: what has arrived meanwhile is read first
+        while self.paused:  # a paused process notices no timeout: it first reads what has arrived
             await self._running.wait()
             done, _ = await asyncio.wait({journey}, timeout=TIMEOUT_S)
         if not done or self.gone:
