@@ -309,7 +309,7 @@ def test_a_replica_that_opened_alone_rests_to_the_end_when_the_store_is_back(fle
             await a.call(DOWN)
             await asyncio.gather(*(m.call() for m in healthy))
         await asyncio.sleep(0.2)
-        a.wire.mend()
+        a.wire.repair()
         for _ in range(17):
             assert [await m.call() for m in fleet.members] == ["refused", "ok", "ok", "ok"]
             await asyncio.sleep(0.1)
@@ -470,7 +470,7 @@ def test_a_prober_that_is_killed_does_not_lock_the_circuit(fleet: Fleet) -> None
         await half_opened(fleet)
         a = fleet.members[0]
         await probing(a)
-        await fleet.bury(a)
+        await fleet.remove_dead(a)
         await fleet.closes(within_s=2 + 4 * 0.2 + 1)
 
     fleet.run(scenario())
@@ -485,7 +485,7 @@ def test_a_prober_that_is_killed_holds_its_place_for_a_call_and_not_for_a_rest()
             await fleet.members[0].call(DOWN)
         await asyncio.sleep(60.1)
         await probing(fleet.members[0])
-        await fleet.bury(fleet.members[0])
+        await fleet.remove_dead(fleet.members[0])
         await fleet.closes(within_s=1.0 + 1.0 + 4 * 0.2 + 0.2)
 
     with fleet:
@@ -503,7 +503,7 @@ def test_whoever_settled_the_last_probe_may_die_before_the_circuit_is_closed(fle
             a.end(probe)
             await fleet.settled(probe)
             await asyncio.sleep(0.005)
-        await fleet.bury(a)
+        await fleet.remove_dead(a)
         assert fleet.ledger.circuit(SVC).state is CLOSED
         await asyncio.sleep(1.2)
         assert {m.state for m in fleet.members} == {CLOSED}

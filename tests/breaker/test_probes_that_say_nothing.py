@@ -65,7 +65,7 @@ def test_without_redis_too(fleet: Fleet, member: Member) -> None:
         await probed(member)
         await asyncio.sleep(LEASE_S)
         assert (member.state, member.view.local().open_count) == (OPEN, 2)
-        member.wire.mend()
+        member.wire.repair()
 
     fleet.run(scenario())
 
