@@ -31,7 +31,8 @@ def mutants_of(text: str) -> list[Mutant]:
     runtime = lupa.lua51.LuaRuntime()
     mutants = [*_with_deleted_line(text), *_with_replaced_token(text)]
     return sorted(
-        (one for mutant in mutants if _compiles(runtime, mutant.text)), key=lambda mutant: (mutant.line, mutant.change)
+        (mutant for mutant in mutants if _compiles(runtime, mutant.text)),
+        key=lambda mutant: (mutant.line, mutant.change),
     )
 
 

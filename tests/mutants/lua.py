@@ -1,9 +1,9 @@
 """Mutation-tests the ledger's Lua: `python -m tests.mutants.lua [PART ...]`, a part such as `record`.
 
 The tests below run against each mutant (`changes.py`) in a separate process, until the first one fails. Survivors are
-printed with their line; `docs/testing.md` explains why each is harmless. With DEPTH=10 in the environment the tests run
-ten times as many random histories. Most of these tests replace `prelude/clock`, so only those with a real clock can kill
-its mutants.
+printed with their line; `docs/testing.md` explains why each is harmless. With DEPTH=10 in the environment the tests
+run ten times as many random histories. Most tests replace `prelude/clock`, so only those with a real clock can kill its
+mutants.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [(part, mutant) for part in options.parts or PARTS for mutant in mutants_of(scripts.lua(part))]
     if options.again:
         named = {_without_line(line) for line in options.again.read_text().splitlines()}
-        chosen = [one for one in chosen if _without_line(_label(*one)) in named]
+        chosen = [item for item in chosen if _without_line(_label(*item)) in named]
     survivors = 0
     for part, mutant, killed in _run_mutants(chosen, options.workers):
         if not killed:
