@@ -25,7 +25,7 @@ test: install ## the test suite, without the long suites below
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not ($(LONG))" $(ARGS)
 
 test-deep: install ## the property tests of the shared circuit, many times as long (DEPTH=20)
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(TEST_WORKERS) --timeout 3600 tests/circuit/test_whatever_happens.py tests/ledger/test_lua_matches_memory.py tests/ledger/test_view_properties.py tests/ledger/test_fleet_properties.py $(ARGS)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(TEST_WORKERS) --timeout 3600 tests/circuit/test_properties.py tests/ledger/test_lua_matches_memory.py tests/ledger/test_view_properties.py tests/ledger/test_fleet_properties.py $(ARGS)
 
 test-fleet: install ## real processes: what one replica learns protects all of them
 	$(BIN)/python -m pytest -m "fleet and not faults" $(ARGS)

@@ -1,4 +1,4 @@
-"""A Celery application that uses only the circuit: a task waits out the rest of an open circuit instead of failing.
+"""A Celery application that uses only the circuit: a task waits while the circuit is open instead of failing.
 
 REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 celery --app examples.celery_app worker
 REDIS_URL=redis://localhost:6379/0 celery --app examples.celery_app call charge --args '[7]'
@@ -23,23 +23,23 @@ POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=
 app = Celery("shop", broker=REDIS_URL, backend=REDIS_URL)
 circuits = CircuitRegistry.connect(REDIS_URL, namespace="shop")
 payments = circuits.breaker("payments", POLICY, timeout_s=2.0)
-leaving = ExitStack()
+exit_stack = ExitStack()
 
 
 @worker_process_init.connect
 def join(**_: Any) -> None:
-    """Each worker process joins for itself: the link to Redis is a thread, and none survives a fork."""
-    leaving.enter_context(circuits)
+    """Each worker process enters the registry itself, because its background thread would not survive a fork."""
+    exit_stack.enter_context(circuits)
 
 
 @worker_process_shutdown.connect
 def leave(**_: Any) -> None:
-    """What was counted is told before the process ends."""
-    leaving.close()
+    """Reports the remaining counts before the process exits."""
+    exit_stack.close()
 
 
 def send(order: int) -> str:
-    """The call that is guarded."""
+    """The guarded call."""
     request = urllib.request.Request(f"{PAYMENTS_URL}/charge/{order}", method="POST")
     with urllib.request.urlopen(request, timeout=2) as reply:
         return bytes(reply.read()).decode()
@@ -47,7 +47,7 @@ def send(order: int) -> str:
 
 @app.task(name="charge", bind=True, max_retries=None)
 def charge(self: Any, order: int) -> str:
-    """Charges an order. While the circuit is open nothing is sent, and the task comes back when its rest is over."""
+    """Charges an order. While the circuit is open nothing is sent, and the task is retried when it may close."""
     try:
         return payments.call_sync(send, order)
     except CircuitOpenError as refused:

@@ -1,4 +1,4 @@
-"""A FastAPI application that uses only the circuit: several workers, one belief about the payment service.
+"""A FastAPI application that uses only the circuit: several workers share the circuit of the payment service.
 
     REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 \\
         uvicorn examples.fastapi_app:app --workers 4
@@ -24,7 +24,7 @@ POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    """Each worker joins the fleet when it starts, and says goodbye when it ends."""
+    """Each worker joins the fleet when it starts and leaves when it stops."""
     async with (
         CircuitRegistry.connect(os.environ.get("REDIS_URL"), namespace="shop") as circuits,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
@@ -43,7 +43,7 @@ async def charge(order: int, request: Request) -> dict[str, str]:
             reply.raise_for_status()
             return {"charged": await reply.text()}
     except CircuitOpenError as refused:
-        again = {"Retry-After": str(round(refused.retry_after_s) + 1)}
-        raise HTTPException(503, "payments rest; nothing was charged", headers=again) from refused
+        headers = {"Retry-After": str(round(refused.retry_after_s) + 1)}
+        raise HTTPException(503, "payments are unavailable; nothing was charged", headers=headers) from refused
     except (aiohttp.ClientError, TimeoutError) as error:
         raise HTTPException(502, "payments failed") from error

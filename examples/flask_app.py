@@ -1,10 +1,10 @@
-"""A Flask application that uses only the circuit: its synchronous use, from any thread.
+"""A Flask application that uses only the circuit, synchronously and from any thread.
 
     REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 flask --app examples.flask_app run
 
 `POST /charge/7` is 200; 502 when the payment service failed; 503 with Retry-After, at once, while its circuit is open.
-Where a server forks its workers after it has loaded this file (gunicorn --preload), enter the registry in each worker,
-as celery_app.py does: a thread does not survive a fork.
+If the server forks its workers after loading this file (gunicorn --preload), enter the registry in each worker, as
+celery_app.py does: its background thread does not survive a fork.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PAYMENTS_URL = os.environ.get("PAYMENTS_URL", "http://localhost:9000")
 POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=10.0)
 
 app = Flask(__name__)
-leaving = ExitStack()
-circuits = leaving.enter_context(CircuitRegistry.connect(os.environ.get("REDIS_URL"), namespace="shop"))
+exit_stack = ExitStack()
+circuits = exit_stack.enter_context(CircuitRegistry.connect(os.environ.get("REDIS_URL"), namespace="shop"))
 payments = circuits.breaker("payments", POLICY, timeout_s=2.0)
-atexit.register(leaving.close)
+atexit.register(exit_stack.close)
 
 
 def send(order: int) -> bytes:
-    """The call that is guarded."""
+    """The guarded call."""
     request = urllib.request.Request(f"{PAYMENTS_URL}/charge/{order}", method="POST")
     with urllib.request.urlopen(request, timeout=2) as reply:
         return bytes(reply.read())
@@ -42,7 +42,7 @@ def charge(order: int) -> dict[str, str]:
     try:
         return {"charged": payments.call_sync(send, order).decode()}
     except CircuitOpenError as refused:
-        again = {"Retry-After": str(round(refused.retry_after_s) + 1)}
-        abort(Response("payments rest; nothing was charged", 503, again))
+        headers = {"Retry-After": str(round(refused.retry_after_s) + 1)}
+        abort(Response("payments are unavailable; nothing was charged", 503, headers))
     except OSError:  # what urllib raises for a refused connection, an error status or a timeout
         abort(502, "payments failed")

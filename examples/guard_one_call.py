@@ -1,7 +1,7 @@
-"""Guard one call of your own: no pipeline, no framework, one breaker.
+"""Guard one call with a circuit breaker: no pipeline, no framework.
 
-python examples/guard_one_call.py                            # this process alone
-python examples/guard_one_call.py redis://localhost:6379/0   # shared with every other process that says the same
+python examples/guard_one_call.py                            # local to this process
+python examples/guard_one_call.py redis://localhost:6379/0   # shared with every process that uses this URL
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=
 
 
 async def charge(order: int) -> str:
-    """Stands for your call; today the service is down."""
+    """A stand-in for your call; here the service is always down."""
     raise ServiceError("the payment service is down")
 
 
 async def main(url: str | None) -> None:
-    """Five orders, and what becomes of them."""
+    """Charges five orders and prints the results."""
     async with CircuitRegistry.connect(url, namespace="shop") as circuits:
         payments = circuits.breaker("payments", POLICY)
         for order in range(1, 6):
             try:
                 print(await payments.call(charge, order))
             except CircuitOpenError as refused:
-                print(f"order {order}: not even tried; worth another look in {refused.retry_after_s:.0f} s")
+                print(f"order {order}: not tried; retry in {refused.retry_after_s:.0f} s")
             except ServiceError as error:
                 print(f"order {order}: {error}")
 

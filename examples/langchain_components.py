@@ -1,9 +1,9 @@
-"""LangChain's parts as components of ours, and our pipeline as a part of LangChain's.
+"""LangChain components as tiers, and the pipeline as a LangChain retriever or runnable.
 
     pip install langchain-core && python examples/langchain_components.py
 
-Any embeddings, retriever and chat model of LangChain can be a tier. The other way round, HighAvailabilityRAG serves as
-a retriever and as a runnable, so that a chain of yours survives what its services do not.
+Any LangChain embeddings, retriever or chat model can be a tier. Conversely, HighAvailabilityRAG works as a retriever
+and as a runnable, so that your chain keeps working when its services fail.
 """
 
 from __future__ import annotations
@@ -40,29 +40,29 @@ TEXTS = {
 
 @dataclass
 class LangChainEmbedder:
-    """LangChain's embeddings as a tier. `space`: whose vectors they are, and how wide."""
+    """LangChain embeddings as a tier. `space`: their model and dimension."""
 
     embeddings: Embeddings
     space: Space
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector."""
+        """Number of dimensions."""
         return self.space.dimension
 
     async def embed(self, text: str) -> Embedding:
-        """Raises what the embeddings raise: whatever it is, it counts as a failure of the service."""
+        """Raises whatever the embeddings raise; it counts as a failure of the service."""
         return Embedding(np.asarray(await self.embeddings.aembed_query(text), dtype=np.float32), self.space)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
-        """For an ingest."""
+        """Used when documents are ingested."""
         vectors = await self.embeddings.aembed_documents(list(texts))
         return [Embedding(np.asarray(vector, dtype=np.float32), self.space) for vector in vectors]
 
 
 @dataclass
 class LangChainRetriever:
-    """LangChain's retriever as a tier. It embeds the question itself, so ours is not needed."""
+    """A LangChain retriever as a tier. It embeds the question itself, so `embedding` is not used."""
 
     retriever: BaseRetriever
 
@@ -78,12 +78,12 @@ class LangChainRetriever:
 
 @dataclass
 class LangChainGenerator:
-    """LangChain's chat model as a tier."""
+    """A LangChain chat model as a tier."""
 
     model: BaseChatModel
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
-        """Asks with the passages, numbered from 1."""
+        """Prompts the model with the passages, numbered from 1."""
         context = "\n".join(f"[{n}] {passage.text}" for n, passage in enumerate(passages, 1))
         reply = await self.model.ainvoke(f"Answer from these passages, and cite them as [1]:\n{context}\n\n{question}")
         return Generation(
@@ -92,7 +92,7 @@ class LangChainGenerator:
 
 
 class HighAvailabilityRetriever(BaseRetriever):
-    """Our tiers as LangChain's retriever: for a chain that writes its answers itself."""
+    """The tiers as a LangChain retriever, for a chain that generates its own answers."""
 
     rag: Any
     top_k: int = 3
@@ -104,11 +104,11 @@ class HighAvailabilityRetriever(BaseRetriever):
         return [Document(each.text, id=each.id, metadata={"source": each.document}) for each in passages]
 
     def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
-        raise NotImplementedError("await ainvoke(); the tiers wait for services")
+        raise NotImplementedError("use `await ainvoke()`: the tiers are asynchronous")
 
 
 def pipeline(model: BaseChatModel) -> HighAvailabilityRAG:
-    """LangChain's parts in front, ours behind the chat model."""
+    """LangChain components first, with our generator as the chat model's fallback."""
     embeddings = DeterministicFakeEmbedding(size=64)
     store = InMemoryVectorStore.from_documents(
         [Document(text, metadata={"source": name}) for name, text in TEXTS.items()], embeddings
@@ -123,7 +123,7 @@ def pipeline(model: BaseChatModel) -> HighAvailabilityRAG:
 
 
 class DownModel(FakeListChatModel):
-    """A chat model in an outage."""
+    """A chat model that is down."""
 
     async def ainvoke(self, *_: Any, **__: Any) -> Any:
         """Fails."""
@@ -131,14 +131,14 @@ class DownModel(FakeListChatModel):
 
 
 async def main() -> None:
-    """With the chat model, without it, and from a LangChain chain."""
-    for remark, model in (
-        ("well", FakeListChatModel(responses=["By a probe, after its recovery timeout [1]."])),
+    """Asks with the chat model up and down, directly and from a LangChain chain."""
+    for status, model in (
+        ("up", FakeListChatModel(responses=["By a probe, after its recovery timeout [1]."])),
         ("down", DownModel(responses=[])),
     ):
         async with pipeline(model) as rag:
             answer = await rag.query("How does a circuit recover?")
-            print(f"the chat model is {remark}: {answer} (served by {answer.served_by['generator']})")
+            print(f"the chat model is {status}: {answer} (served by {answer.served_by['generator']})")
             chain = HighAvailabilityRetriever(rag=rag) | RunnableLambda(lambda found: f"{len(found)} documents")
             print(f"  as a retriever in a chain: {await chain.ainvoke('How does a circuit recover?')}")
             runnable = RunnableLambda(rag.query) | RunnableLambda(lambda answer: answer.degraded_stages)

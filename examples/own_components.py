@@ -1,9 +1,9 @@
-"""Your own embedder, retriever and generator: each a small class with one async method.
+"""Custom embedder, retriever and generator: each a small class with one async method.
 
     python examples/own_components.py
 
-A component knows no circuit, no tier and no deadline. It does one thing, raises a ServiceError when its service cannot,
-and the tiers around it see to the rest.
+A component needs no code for circuits, tiers or deadlines. It does its task and raises a ServiceError if its service
+fails; the pipeline does the rest.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ NOTES = {
 
 
 class LetterEmbedder:
-    """Counts letters. `space` names whose vectors these are: they are never compared with those of another space."""
+    """Counts letters. `space` identifies its vectors: they are never compared with those of another space."""
 
     space = Space("letters", "1", 26)
-    in_process = True  # calls no service, so its circuit is this replica's own
+    in_process = True  # calls no service, so its circuit is local to this replica
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector."""
+        """Number of dimensions."""
         return self.space.dimension
 
     async def embed(self, text: str) -> Embedding:
-        """One vector of length one."""
+        """A unit vector."""
         counts = np.array([text.lower().count(chr(97 + n)) for n in range(26)], dtype=np.float32)
         return Embedding(counts / (np.linalg.norm(counts) or 1), self.space)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
-        """What an ingest would use."""
+        """Used when documents are ingested."""
         return [await self.embed(text) for text in texts]
 
 
 class NoteRetriever:
-    """Compares the question with each note, by letters."""
+    """Compares the question's letters with each note's."""
 
     in_process = True
 
@@ -71,21 +71,21 @@ class NoteRetriever:
         return [Passage(document=name, id=f"{name}#1", text=NOTES[name], score=score) for score, name in best]
 
 
-class Butler:
-    """Would call a language model; today it is out."""
+class DownGenerator:
+    """A stand-in for a language model that is down."""
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
-        """Raises ServiceError, as your client's errors should be translated into."""
-        raise ServiceError("the butler is out")
+        """Raises ServiceError: translate your client's errors into it."""
+        raise ServiceError("the model is down")
 
 
 async def main() -> None:
-    """One question; the second generator answers it."""
+    """Asks a question; the second generator answers it."""
     embedder = LetterEmbedder()
     strategy = FallbackStrategy(
         embedders=[embedder],
         retrievers=[NoteRetriever(embedder)],
-        generators=[Butler(), FallbackGenerator()],
+        generators=[DownGenerator(), FallbackGenerator()],
     )
     async with HighAvailabilityRAG(strategy) as rag:
         answer = await rag.query("When is the coffee machine descaled?", top_k=2)

@@ -2,7 +2,7 @@
 
     python examples/three_tiers.py
 
-Nothing to set up: the documents stand below, the components fail on a script, and the circuit is this process's own.
+No setup: the documents are below, the components fail as scripted, and the circuit is local to this process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ha_rag import (
 )
 
 DOCUMENTS = {
-    "opening.md": "A circuit opens when at least half of the calls in its window have failed, and there were enough.",
+    "opening.md": "A circuit opens when its window has enough calls and at least half of them have failed.",
     "recovery.md": "A circuit recovers by itself: after its recovery timeout one call is let through as a probe. "
     "When the probes succeed, the circuit closes.",
     "fallback.md": "While a circuit is open, the next tier answers, and the answer says that it is degraded.",
@@ -36,7 +36,7 @@ POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=
 
 
 def build() -> HighAvailabilityRAG:
-    """Three chains of tiers; the first embedder fails its first three calls, and is well again after them."""
+    """Three chains of tiers; the first embedder fails its first three calls and then recovers."""
     failing = PrimaryEmbedder(script=Script.failing(first=3))
     return HighAvailabilityRAG(
         FallbackStrategy(
@@ -48,7 +48,7 @@ def build() -> HighAvailabilityRAG:
 
 
 async def ask(rag: HighAvailabilityRAG, remark: str) -> None:
-    """Asks, and prints who answered and where the circuit stands now."""
+    """Asks, and prints which tier answered and the circuit's state."""
     answer = await rag.query(QUESTION)
     state = rag.get_system_health()["embedder.primary"].state
     served = answer.served_by["embedder"]
@@ -56,7 +56,7 @@ async def ask(rag: HighAvailabilityRAG, remark: str) -> None:
 
 
 def first_attempt(answer: Answer) -> str:
-    """How the first embedder did in this answer: ok, failed, or rejected by its circuit."""
+    """The outcome of the first embedder: ok, failed, or rejected by its circuit."""
     return str(next(attempt.outcome for attempt in answer.attempts if attempt.circuit == "embedder.primary"))
 
 
@@ -67,22 +67,22 @@ async def until_half_open(rag: HighAvailabilityRAG) -> None:
 
 
 async def main() -> None:
-    """The lesson."""
+    """Runs the scenario step by step."""
     async with build() as rag:
-        print("The first embedder is down. Every question is answered all the same:")
+        print("The first embedder is down. Every question is still answered:")
         for n in (1, 2, 3):
-            await ask(rag, f"  question {n}: it is tried, and fails")
-        print("Three of three failed, so the circuit is open. Nobody waits for that service any more:")
+            await ask(rag, f"  question {n}: it is called, and fails")
+        print("Three of three calls failed, so the circuit is open and the service is not called:")
         for n in (4, 5):
-            await ask(rag, f"  question {n}: it is not even tried")
+            await ask(rag, f"  question {n}: it is not called")
         await until_half_open(rag)
         print(
-            f"It is well again. {POLICY.recovery_timeout_s:g} s later the circuit is half-open and lets probes through:"
+            f"It has recovered. After {POLICY.recovery_timeout_s:g} s the circuit is half-open and lets probes through:"
         )
         for n in (6, 7):
             await ask(rag, f"  question {n}: a probe")
         print("Two probes succeeded, so the circuit is closed:")
-        await ask(rag, "  question 8: as if nothing had been")
+        await ask(rag, "  question 8: normal operation")
         print(f"\n{QUESTION}\n{await rag.query(QUESTION)}")
 
 

@@ -1,7 +1,7 @@
-"""Two processes, one circuit: what the first one learns protects the second, which has failed nobody.
+"""Two processes share one circuit: failures in the first protect the second, which has not called the service.
 
-python examples/two_processes.py                             # over a stand-in for Redis, for this example alone
-python examples/two_processes.py redis://localhost:6379/0    # over yours
+python examples/two_processes.py                             # with a temporary stand-in for Redis
+python examples/two_processes.py redis://localhost:6379/0    # with your Redis
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=
 
 
 async def search() -> None:
-    """Stands for a call to a service that is down."""
+    """A stand-in for a call to a service that is down."""
     raise ServiceError("search is down")
 
 
 async def first(url: str) -> None:
-    """Fails three times. Leaving the registry tells the others what was not yet told."""
+    """Fails three times. Exiting the registry reports what has not been reported yet."""
     async with CircuitRegistry.connect(url, namespace="two", replica="first") as circuits:
         breaker = circuits.breaker("search", POLICY)
         for call in (1, 2, 3):
@@ -35,20 +35,20 @@ async def first(url: str) -> None:
 
 
 async def second(url: str) -> None:
-    """Has called nobody yet, and need not find out for itself."""
+    """Is refused although it has not called the service yet."""
     async with CircuitRegistry.connect(url, namespace="two", replica="second") as circuits:
         breaker = circuits.breaker("search", POLICY)
         async with asyncio.timeout(10):
-            while breaker.state is CircuitState.CLOSED:  # it joins within milliseconds
+            while breaker.state is CircuitState.CLOSED:  # it receives the state within milliseconds
                 await asyncio.sleep(0.01)
         try:
             await breaker.call(search)
         except CircuitOpenError as refused:
-            print(f"second: refused at once, without a call; again in {refused.retry_after_s:.0f} s", flush=True)
+            print(f"second: refused at once, without a call; retry in {refused.retry_after_s:.0f} s", flush=True)
 
 
 def stand_in() -> str:
-    """The URL of a small Redis in Python, for as long as this process lives."""
+    """The URL of a Redis stand-in in Python that lives as long as this process."""
     server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
     server.daemon_threads = True
     Thread(target=server.serve_forever, daemon=True).start()
@@ -56,7 +56,7 @@ def stand_in() -> str:
 
 
 def main() -> None:
-    """Runs itself twice, as two processes."""
+    """Runs this script as two processes."""
     match sys.argv[1:]:
         case ["--first", url]:
             asyncio.run(first(url))

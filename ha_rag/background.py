@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for programs that have none."""
+"""An event loop on a background thread, for programs without one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines on one background thread, started when first needed. Safe across threads.
+    """Runs coroutines on one background thread, started at first use. Safe across threads.
 
-    A loop that lives on between calls keeps connections warm, lets detached probes end, and hears of changes
-    meanwhile. `instead`: what to say to a caller that has a running loop of its own.
+    The loop keeps running between calls, so that connections stay open, detached probes end and updates arrive.
+    `instead`: what a caller inside an event loop should use, named in the error.
     """
 
     def __init__(self, instead: str) -> None:
@@ -24,18 +24,18 @@ class BackgroundLoop:
         self._thread: threading.Thread | None = None
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `work()` comes to; the calling thread waits for it. Raises RuntimeError inside an event loop."""
+        """Runs `work()`, blocks until it is done and returns its result. Raises RuntimeError inside an event loop."""
         if _inside_a_loop():
-            raise RuntimeError(f"an event loop is running here, and waiting would block it: use {self._instead}")
+            raise RuntimeError(f"this call would block the running event loop: use {self._instead}")
         future = asyncio.run_coroutine_threadsafe(work(), self._running())
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # Ctrl-C while waiting: nobody wants the answer any more
+            future.cancel()  # for example Ctrl-C while waiting: the result is no longer needed
             raise
 
     def close(self, before: Callable[[], Awaitable[None]]) -> None:
-        """Awaits `before()` on the loop and ends the thread; nothing to do where it was never needed."""
+        """Awaits `before()` on the loop and ends the thread. Does nothing if the loop was never started."""
         with self._lock:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:

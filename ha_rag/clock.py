@@ -1,7 +1,7 @@
-"""The only place that reads a clock. Everything else is handed one.
+"""Clocks. Only this module reads the system's clocks; other code receives a `Clock`.
 
-Seconds are floats named `*_s`; milliseconds are ints named `*_ms`. A monotonic time means something in one process
-only, so it never crosses a wire; what crosses a wire is Redis's time, or a number of milliseconds that remain.
+Seconds are floats named `*_s`; milliseconds are ints named `*_ms`. Monotonic times are valid in one process only and
+are never sent; processes exchange Redis time or remaining milliseconds.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells time. Implementations are safe across threads and tasks."""
+    """A source of time. Implementations are safe across threads and tasks."""
 
     def monotonic_s(self) -> float:
-        """Seconds since some moment; never goes back, not even when the wall clock is set."""
+        """Seconds since an arbitrary point; never goes back, even if the wall clock is set."""
         ...
 
     def unix_ms(self) -> int:
-        """Milliseconds since 1970 by this machine's wall clock: for display and logs, never for a decision."""
+        """Unix milliseconds on this machine's wall clock: for display and logs only, never for decisions."""
         ...
 
 
 class SystemClock:
     """This machine's clocks."""
 
-    # Bound straight to the C functions: a guarded call reads the clock, and a Python frame would double its price.
+    # Bound directly to the C function: guarded calls read the clock, and a Python frame would double its cost.
     monotonic_s = staticmethod(time.monotonic)
 
     @staticmethod
@@ -34,7 +34,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to; for tests and simulations. `now_s` starts both of its times."""
+    """A clock that moves only by `advance`, for tests and simulations. `now_s`: the start of both times."""
 
     def __init__(self, now_s: float = 1_000_000.0) -> None:
         self.now_s = now_s
@@ -46,7 +46,7 @@ class ManualClock:
         return round(self.now_s * 1000)
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock on by `seconds` (>= 0)."""
+        """Moves the clock forward by `seconds` (>= 0)."""
         if seconds < 0:
-            raise ValueError(f"a clock does not go back (seconds={seconds})")
+            raise ValueError(f"seconds = {seconds}: must be at least 0")
         self.now_s += seconds

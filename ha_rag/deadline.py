@@ -1,4 +1,4 @@
-"""Deadline: what is left of the time that a whole question may take, and how much of it one tier may use."""
+"""Deadline: the time limit of a question, and how much of it one tier may use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ha_rag.clock import Clock, SystemClock
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment by this process's monotonic clock (`at_s`; infinity: never). Immutable, safe across tasks."""
+    """A point in time (`at_s`: monotonic; infinity: never). Immutable, safe across tasks."""
 
     at_s: float
     clock: Clock
@@ -31,8 +31,8 @@ class Deadline:
         return self.left_s() == 0.0
 
     def share_s(self, wanted_s: float, reserved_s: float = 0.0) -> float:
-        """Seconds a tier may take: what it wants, but no more than is left beside what later tiers need.
+        """Seconds that a tier may take: its timeout, limited to the time left minus the reserve. Never below 0.
 
-        `wanted_s`: the tier's own timeout. `reserved_s`: seconds kept back for the tiers after it. Never below 0.
+        `wanted_s`: the tier's timeout. `reserved_s`: seconds reserved for the tiers after it.
         """
         return max(0.0, min(wanted_s, self.left_s() - reserved_s))

@@ -6,9 +6,9 @@ from ha_rag.errors import HaRagError
 
 
 class DeadlineExceededError(HaRagError, TimeoutError):
-    """The time allowed for a whole question is up. `after_s`: the seconds that were allowed.
+    """A question exceeded its time limit of `after_s` seconds.
 
-    Nothing raises it: a question whose time is up is answered by the last resorts.
+    It is never raised: after the time limit the last resorts answer the question.
     """
 
     def __init__(self, after_s: float) -> None:
@@ -16,5 +16,5 @@ class DeadlineExceededError(HaRagError, TimeoutError):
         self.after_s = after_s
 
 
-REASONS = {"DeadlineExceededError": "nothing raises it; a question whose time is up is answered by the last resorts"}
-"""Deprecated name -> why, and what to use instead."""
+REASONS = {"DeadlineExceededError": "it is never raised; after the time limit the last resorts answer the question"}
+"""Deprecated name -> the reason, and what to use instead."""

@@ -1,38 +1,38 @@
-"""Every error that ha_rag raises on purpose, in one tree.
+"""Every error that ha_rag raises on purpose.
 
     HaRagError
-    |- ConfigurationError          a setting, an argument or a file is wrong; the text says where, what and the rule
-    |- CircuitOpenError            a circuit refused the call: nothing was sent
+    |- ConfigurationError          a setting, an argument or a file is invalid
+    |- CircuitOpenError            a circuit refused the call; nothing was sent
     |- UnknownCircuitError         there is no circuit of that name
     |- LedgerError
-    |  |- LedgerUnavailableError   Redis did not answer (gone, refused, frozen, too slow)
-    |  |  `- ShardUnavailableError the part of a cluster that holds one circuit did not; others may
-    |  `- LedgerRefusedError       Redis answered with an error (READONLY, OOM, NOPERM ...)
+    |  |- LedgerUnavailableError   Redis did not answer (down, refused, frozen, too slow)
+    |  |  `- ShardUnavailableError the cluster shard of one circuit did not answer
+    |  `- LedgerRefusedError       Redis answered with an error (READONLY, OOM, NOPERM, ...)
     |- ComponentError              a tier failed
-    |  |- ServiceError             it answered with an error, or the connection broke
-    |  |- ServiceTimeoutError      it did not answer in time
-    |  |- ThrottledError           it asked for a rest (429, or 503 with Retry-After)
-    |  |- InvalidRequestError      it refused this very request (400, 413, 422): no fault of the service
-    |  `- MalformedReplyError      it answered with what cannot be used
+    |  |- ServiceError             the service answered with an error, or the connection failed
+    |  |- ServiceTimeoutError      the service did not answer in time
+    |  |- ThrottledError           the service asked for a pause (429, or 503 with Retry-After)
+    |  |- InvalidRequestError      the request was invalid (400, 413, 422); the service is healthy
+    |  `- MalformedReplyError      the reply cannot be used
     |- IndexStoreError
-    |  |- IndexBusyError           another process is writing
+    |  |- IndexBusyError           another process is writing to the index
     |  |- IndexTooNewError         written by a later version of ha_rag
-    |  `- IndexReadOnlyError       this process may not write there
-    `- UnreadableDocumentError     one document cannot be read; the others are not affected
+    |  `- IndexReadOnlyError       this process has no write access
+    `- UnreadableDocumentError     one document cannot be read; others are not affected
 
-Errors carry facts as attributes, so that callers can decide on values instead of texts. Foreign exceptions are
-translated once, in the package that owns the library. All are plain values: safe across tasks and threads.
+Errors carry facts as attributes, so that callers need not parse messages. Exceptions of other libraries are translated
+once, in the package that uses the library. Errors are plain values: safe across tasks and threads.
 """
 
 from __future__ import annotations
 
 
 class HaRagError(Exception):
-    """Anything that ha_rag raises on purpose."""
+    """The base of every error that ha_rag raises on purpose."""
 
 
 class ConfigurationError(HaRagError, ValueError):
-    """A setting or an argument breaks a rule. `problems`: one sentence each (where, value, rule, how to mend it)."""
+    """A setting or an argument is invalid. `problems`: one sentence each (where, value, rule, how to fix it)."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
@@ -42,8 +42,8 @@ class ConfigurationError(HaRagError, ValueError):
 class CircuitOpenError(HaRagError):
     """A circuit refused the call; the guarded function was not run.
 
-    `circuit`: its name. `state`: "open", "half_open", or "closed" where a call was shed or held back.
-    `retry_after_s`: seconds until asking again makes sense, or None where nobody can know.
+    `circuit`: its name. `state`: "open", "half_open", or "closed" if the call was shed or held back by the ramp.
+    `retry_after_s`: seconds until a retry makes sense, or None if unknown.
     """
 
     def __init__(self, circuit: str, retry_after_s: float | None = None, state: str = "open") -> None:
@@ -55,29 +55,29 @@ class CircuitOpenError(HaRagError):
 
 
 class UnknownCircuitError(HaRagError):
-    """There is no circuit of that name. `circuit`: the name asked for. `known`: those there are."""
+    """There is no circuit of that name. `circuit`: the unknown name. `known`: the names of all circuits."""
 
     def __init__(self, circuit: str, known: tuple[str, ...] = ()) -> None:
-        there = f"; there are {', '.join(known)}" if known else ""
-        super().__init__(f"there is no circuit {circuit!r}{there}")
+        hint = f"; there are {', '.join(known)}" if known else ""
+        super().__init__(f"there is no circuit {circuit!r}{hint}")
         self.circuit = circuit
         self.known = known
 
 
 class LedgerError(HaRagError):
-    """The store that the replicas share could not be used. Never reaches the caller of a guarded function."""
+    """The shared ledger could not be used. Never raised to the caller of a guarded function."""
 
 
 class LedgerUnavailableError(LedgerError):
-    """The store did not answer: gone, refusing connections, frozen or slower than its timeout."""
+    """The ledger did not answer: down, refusing connections, frozen or slower than its timeout."""
 
 
 class ShardUnavailableError(LedgerUnavailableError):
-    """The part of the store that holds one circuit did not answer; those that hold others may."""
+    """The shard that holds one circuit did not answer; other shards may."""
 
 
 class LedgerRefusedError(LedgerError):
-    """The store answered with an error. `code`: its first word, such as READONLY, OOM, MISCONF or NOPERM."""
+    """The ledger answered with an error. `code`: its first word, such as READONLY, OOM, MISCONF or NOPERM."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -85,7 +85,7 @@ class LedgerRefusedError(LedgerError):
 
 
 class ComponentError(HaRagError):
-    """A tier failed. `component`: its name, such as "embedder.primary"; empty where the raiser does not know it."""
+    """A tier failed. `component`: its name, such as "embedder.primary"; empty if unknown."""
 
     def __init__(self, message: str, *, component: str = "") -> None:
         super().__init__(f"{component}: {message}" if component else message)
@@ -101,11 +101,11 @@ class ServiceError(ComponentError):
 
 
 class ServiceTimeoutError(ComponentError, TimeoutError):
-    """The service did not answer within the time it was given."""
+    """The service did not answer within its timeout."""
 
 
 class ThrottledError(ServiceError):
-    """The service asked for a rest. `retry_after_s`: seconds it asked for."""
+    """The service asked for a pause of `retry_after_s` seconds."""
 
     def __init__(self, message: str, *, retry_after_s: float, component: str = "", status: int | None = None) -> None:
         super().__init__(message, component=component, status=status)
@@ -113,7 +113,7 @@ class ThrottledError(ServiceError):
 
 
 class InvalidRequestError(ComponentError):
-    """The service refused this request for what it says (400, 413, 422). `status`: its HTTP status, or None."""
+    """The service refused the request as invalid (400, 413, 422). `status`: its HTTP status, or None."""
 
     def __init__(self, message: str, *, component: str = "", status: int | None = None) -> None:
         super().__init__(message, component=component)
@@ -121,7 +121,7 @@ class InvalidRequestError(ComponentError):
 
 
 class MalformedReplyError(ComponentError):
-    """The service answered with what cannot be used: HTML, half a JSON, NaN, the wrong dimension, nothing."""
+    """The reply cannot be used: HTML, truncated JSON, NaN, a wrong dimension or nothing."""
 
 
 class IndexStoreError(HaRagError):
@@ -133,7 +133,7 @@ class IndexBusyError(IndexStoreError):
 
 
 class IndexTooNewError(IndexStoreError):
-    """The index was written by a later version of ha_rag, whose form this version does not know."""
+    """The index was written by a later version of ha_rag, in a format that this version cannot read."""
 
 
 class IndexReadOnlyError(IndexStoreError):

@@ -1,7 +1,7 @@
-"""What happened, as frozen facts, and the sinks that hear of it: log, metrics, alerts, dashboards.
+"""Events as frozen values, and the sinks that receive them: log, metrics, alerts, dashboards.
 
-Every event says when (`at_ms`, Unix milliseconds: of Redis where the ledger tells it, else of this machine) and by
-which `replica`. Circuit states are given by their wire names: "closed", "open", "half_open".
+Every event has a time (`at_ms`, Unix milliseconds: on the clock of Redis for events from the ledger, else of this
+machine) and a `replica`. Circuit states have their wire names: "closed", "open", "half_open".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Anything that happened. `kind` is its name on the wire."""
+    """The base of all events. `kind` is its name on the wire."""
 
     at_ms: int
     replica: str = ""
@@ -31,10 +31,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitChanged(Event):
-    """A circuit went from one state to another; a failed probe is a change from "half_open" to "open".
+    """A circuit changed its state; a failed probe is a change from "half_open" to "open".
 
-    `reason`: why, in words. `by`: the replica or the operator that caused it. `samples`, `failed`, `slow`: the outcomes
-    in the window that decided. `scope`: "fleet" for the shared belief, "replica" for this process's own.
+    `reason`: a short text. `by`: the replica or the operator that caused it. `samples`, `failed`, `slow`: the outcomes
+    in the window. `scope`: "fleet" for the shared circuit, "replica" for a decision of this process alone.
     """
 
     circuit: str
@@ -64,7 +64,7 @@ class OverrideChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WouldOpen(Event):
-    """A circuit in shadow would have opened now."""
+    """A circuit in shadow mode would have opened now."""
 
     circuit: str
     reason: str = ""
@@ -77,7 +77,7 @@ class WouldOpen(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLost(Event):
-    """This replica no longer hears the shared store, and goes on alone. `circuit`: "" where all are concerned."""
+    """The ledger is unreachable; this replica decides alone. `circuit`: "" if all circuits are affected."""
 
     reason: str
     circuit: str = ""
@@ -85,7 +85,7 @@ class LedgerLost(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerBack(Event):
-    """The shared store is heard again. `away_s`: for how long it was not."""
+    """The ledger is reachable again. `away_s`: for how long it was not."""
 
     away_s: float
     circuit: str = ""
@@ -93,9 +93,9 @@ class LedgerBack(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLimited(Event):
-    """The shared store refuses this replica a part of its work, and the circuits go on without it. `what`: that part.
+    """The ledger refuses some of this replica's commands; the circuits work without them. `what`: what is refused.
 
-    Said once for as long as it lasts; `ha-rag check` names the right that is missing.
+    Sent once while it lasts. `ha-rag check` names the missing permission.
     """
 
     what: str
@@ -104,7 +104,7 @@ class LedgerLimited(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyMismatch(Event):
-    """Replicas hold different policies for one circuit: expected for the length of a rolling deploy only."""
+    """Replicas have different policies for one circuit, which is normal only during a rolling deploy."""
 
     circuit: str
     others: tuple[str, ...] = ()
@@ -112,14 +112,14 @@ class PolicyMismatch(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaNameTaken(Event):
-    """Another living replica carries this one's name. Both are counted; only people may confuse them."""
+    """Another live replica has the same name. Both are counted separately; only reports and logs are ambiguous."""
 
     others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierFellBack(Event):
-    """A stage was not served by its first tier. `attempts`: those of this stage, in order."""
+    """A stage was not served by its first tier. `attempts`: the attempts of this stage, in order."""
 
     answer: str
     stage: str
@@ -132,7 +132,7 @@ class TierFellBack(Event):
 class QuestionAnswered(Event):
     """A question was answered. `answer`: the answer's id. The question's text is left out: it may be personal.
 
-    `broken`: it was streamed, and the stream broke off after its first piece. `attempts`: all of them, in order.
+    `broken`: the answer was streamed, and the stream broke off. `attempts`: all attempts, in order.
     """
 
     answer: str
@@ -145,15 +145,15 @@ class QuestionAnswered(Event):
 
 
 class Sink(Protocol):
-    """Hears of events. Called in the middle of a question, so it must be quick and must not wait."""
+    """Receives events. Called while a question is being answered, so it must be fast and must not block."""
 
     def __call__(self, event: Event, /) -> None:
-        """Takes note of one event."""
+        """Handles one event."""
         ...
 
 
 def notify(sinks: Iterable[Sink], event: Event) -> None:
-    """Tells every sink. A sink that raises is logged, and stops neither the others nor the question."""
+    """Passes the event to every sink. An exception in a sink is logged and not raised."""
     for sink in sinks:
         try:
             sink(event)

@@ -1,9 +1,9 @@
-"""The values that stages pass on, from the question to the answer: frozen dataclasses.
+"""The values that pipeline stages exchange, from the question to the answer: frozen dataclasses.
 
 Vectors are one-dimensional float32 numpy arrays of unit length, or all zeros. Everything here is immutable by
-convention and safe across tasks and threads; nobody writes to a numpy array once it is in a message.
+convention and safe across tasks and threads; numpy arrays in a message are never modified.
 
-numpy is imported for type checking only, so a program that uses nothing but a circuit breaker does not load it.
+numpy is imported for type checking only, so a program that uses only the circuit breaker does not load it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ComponentType(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """How one attempt ended. The first four were answered or should have been; the rest count for nothing."""
+    """How one attempt ended. The first four count in the circuit's window; the others do not."""
 
     OK = "ok"
     SLOW = "slow"
@@ -46,7 +46,7 @@ class Space:
     """Identifies a vector space. Two vectors may be compared only if all three fields are equal.
 
     `model`: the embedding model's name. `revision`: its version, or "". `dimension`: the width of its vectors.
-    The dimension is not enough: two models with 768 dimensions have two spaces.
+    The dimension alone does not identify a space: two models may both have 768 dimensions.
     """
 
     model: str
@@ -59,7 +59,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A vector and its space. `space` is None for the zero vector, which is in none."""
+    """A vector and its space. `space` is None for the zero vector."""
 
     vector: Vector
     space: Space | None
@@ -126,7 +126,7 @@ class Answer:
 
     `served_by`: stage -> tier name; the last resorts are called "zero", "none" and "plain". `degraded_stages`: stages
     that were not served by their first tier. `shared_state`: "fresh", "stale" or "local", the worst of the circuits
-    used. `ms`: the duration of the question.
+    used. `ms`: how long the question took.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""How a circuit is shared among replicas, and how current a replica's knowledge of it is."""
+"""How a circuit is shared among replicas, and how current a replica's cached state is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import enum
 from typing import Literal
 
 Scope = Literal["fleet", "replica"]
-"""Whose circuit it is: "fleet" for what guards a service that all replicas call, "replica" for what guards something
-inside one process, whose failure must not open everybody's circuit."""
+"""Who shares a circuit: "fleet" if it guards a service that all replicas call, "replica" if it guards something inside
+one process, whose failures must not open the circuit of other replicas."""
 
 
 class Freshness(enum.StrEnum):
-    """How current a replica's knowledge of the fleet is, best first.
+    """How current a replica's cached state of the fleet is, best first.
 
-    FRESH: heard within 2.5 polls. STALE: older than that. LOCAL: the replica decides alone, with no ledger behind it.
+    FRESH: confirmed within 2.5 poll intervals. STALE: older. LOCAL: the replica decides alone, without the ledger.
     """
 
     FRESH = "fresh"

@@ -1,4 +1,4 @@
-"""What every test may ask for: real and stand-in Redis servers, free ports, and marks by folder."""
+"""Fixtures for all tests: real and stand-in Redis servers, free ports, and markers by folder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_port
-from tests.redis_servers import RedisProcess, fake_redis, redis_binary
+from tests.redis_servers import RedisProcess, fake_redis, redis_binary, redis_version
+from tests.version_0_1_0 import Version010, unpack
 
+NO_REDIS = "none on the PATH, virtual environments aside (apt-get install redis-server)"
 _MARK_BY_FOLDER = {"fleet", "browser", "compose"}
 
 
 def pytest_configure() -> None:
-    # A shell that starts us in the background has SIGINT ignored, and so would each program that tests press Ctrl-C on.
+    # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_report_header() -> str:
+    binary = redis_binary()
+    return f"redis-server: {binary} ({redis_version(binary)})" if binary else f"redis-server: {NO_REDIS}"
+
+
 def pytest_collection_finish() -> None:
-    # A full collection over all that pytest holds of five thousand tests stops this process for a quarter of a second:
-    # a question that is timed at that moment looks as if it had waited.
+    # A full collection over the objects of five thousand tests stops this process for a quarter of a second, which
+    # would distort time measurements in tests.
     gc.collect()
     gc.freeze()
 
@@ -37,24 +44,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _the_sync_meets_nothing_unforeseen(
+def _no_unexpected_errors_in_the_sync(
     request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> Iterator[None]:
-    """An error in the background is logged, not raised: without this no test would notice one."""
+    """Fails a test whose sync logged an error: errors in the background are logged, not raised."""
     yield
     if request.node.get_closest_marker("provokes_errors") is None:
-        met = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
-        assert not met, "\n".join(logging.Formatter().format(record) for record in met)
+        errors = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
+        assert not errors, "\n".join(logging.Formatter().format(record) for record in errors)
 
 
 def require_redis_binary() -> str:
-    """The redis-server to test with; a test that needs one skips without it, and fails without it in CI."""
+    """The redis-server to test with. Without one the test is skipped, or fails in CI."""
     binary = redis_binary()
     if binary is None:
-        reason = "no redis-server on the PATH (apt-get install redis-server)"
+        reason = f"redis-server: {NO_REDIS}"
         if os.environ.get("CI"):
             pytest.fail(reason)
-        pytest.skip(reason)  # the stand-in suites still run; CI has the real one
+        pytest.skip(reason)  # the tests with the stand-in still run; CI has the real server
     return binary
 
 
@@ -68,14 +75,14 @@ def _redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisPr
 
 @pytest.fixture
 def redis_server(_redis_process: RedisProcess) -> RedisProcess:
-    """A real redis-server, empty; shared by the session's tests, so it is neither paused nor killed."""
+    """An empty real redis-server, shared by the session's tests: do not pause or kill it."""
     _redis_process.forget()
     return _redis_process
 
 
 @pytest.fixture
 def own_redis_server(tmp_path: Path) -> Iterator[RedisProcess]:
-    """A real redis-server of this test's own, to pause, kill and restart."""
+    """A real redis-server for one test, which may pause, kill and restart it."""
     server = RedisProcess(tmp_path, binary=require_redis_binary())
     server.start()
     yield server
@@ -84,19 +91,25 @@ def own_redis_server(tmp_path: Path) -> Iterator[RedisProcess]:
 
 @pytest.fixture
 def fake_redis_server() -> Iterator[str]:
-    """The URL of a fakeredis TCP server, empty."""
+    """The URL of an empty fakeredis TCP server."""
     with fake_redis() as url:
         yield url
 
 
 @pytest.fixture(params=["fakeredis", pytest.param("redis-server", marks=pytest.mark.real_redis)])
 def any_redis_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty Redis; a test that takes it runs on the stand-in and on the real server."""
+    """The URL of an empty Redis; the test runs with the stand-in and with the real server."""
     if request.param == "fakeredis":
         url: str = request.getfixturevalue("fake_redis_server")
         return url
     server: RedisProcess = request.getfixturevalue("redis_server")
     return server.url
+
+
+@pytest.fixture(scope="session")
+def version_0_1_0(tmp_path_factory: pytest.TempPathFactory) -> Version010:
+    """ha_rag 0.1.0, unpacked; a test that takes it is skipped in a shallow clone."""
+    return unpack(tmp_path_factory.mktemp("version_0_1_0"))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""How long property tests look for a history that breaks something.
+"""Number of examples that property tests try.
 
-As shipped they fit into `make test`. `make test-deep` looks DEPTH times as long (20 unless told).
-HYPOTHESIS_PROFILE=mutants asks only whether there is such a history, and does not look for the shortest one.
+The default fits into `make test`. `make test-deep` tries DEPTH times as many (default 20).
+HYPOTHESIS_PROFILE=mutants only searches for a failing example and does not shrink it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ TIMES = float(os.environ.get("DEPTH") or (20 if PROFILE == "deep" else 1))
 
 
 def deep(max_examples: int, **more: Any) -> settings:
-    """Settings for a test that shows `max_examples` histories as shipped."""
+    """Settings for a test that tries `max_examples` examples by default."""
     if PROFILE == "mutants":
         more |= {"phases": [Phase.generate, Phase.target], "database": None}
-    # As shipped the same histories each time: a change is judged by what it changed. `make test-deep` seeks new ones.
+    # By default the examples do not vary, so a failure is due to the change under test. `make test-deep` varies them.
     return settings(
         max_examples=round(max_examples * TIMES),
         deadline=None,

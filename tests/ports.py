@@ -1,7 +1,7 @@
-"""Ports for servers that tests start: none that the kernel gives to somebody else in between.
+"""Free ports for servers that tests start, outside the kernel's ephemeral range.
 
-A port that is free now, of those that the kernel hands out for outgoing connections (on Linux 32768 to 60999), may be
-in use a moment later. These lie below them, and each test process walks through a stretch of its own.
+A free port of the ephemeral range (on Linux 32768 to 60999) may be taken by an outgoing connection a moment later.
+These ports are below that range, and each test process starts at a different one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STRETCH = 1_000
 
 def _begin() -> int:
     worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
-    # Several runs at a time on one machine begin elsewhere, too.
+    # The process id keeps concurrent test runs on one machine apart.
     return (worker * STRETCH + os.getpid() * 7) % (LAST - FIRST)
 
 
@@ -30,21 +30,21 @@ _candidates = _walk()
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listens on at this moment; the next call returns another one."""
+    """A loopback TCP port that nothing listens on now; each call returns a different one."""
     return next(port for port in _candidates if _is_free(port))
 
 
 BUS = 10_000
-"""By so much a cluster's own port lies above the node's; before Redis 7 nobody can choose it."""
+"""Offset of a cluster node's bus port from its port; fixed before Redis 7."""
 
 
 def free_port_with_bus() -> int:
-    """Such a port for a node of a cluster: the one for its bus is free as well, and none of the kernel's."""
+    """A free port for a cluster node, whose bus port is free too and below the ephemeral range."""
     return next(port for port in iter(free_port, None) if port + BUS <= LAST and _is_free(port + BUS))
 
 
 def free_ports_in_a_row(length: int) -> int:
-    """The first of `length` such ports, one after another."""
+    """The first of `length` consecutive free ports."""
     row: list[int] = []
     while len(row) < length:
         port = free_port()

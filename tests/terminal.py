@@ -1,4 +1,4 @@
-"""A terminal with a program in it, as a person has one."""
+"""A pseudo-terminal that runs a program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
 
 
 class Terminal:
-    """A terminal with one program in it. `text`: all that was written; `process`: the program."""
+    """A pseudo-terminal with one program. `text`: all its output; `process`: the program."""
 
     def __init__(
         self, command: list[str], columns: int, lines: int, environment: dict[str, str], folder: Path | None = None
@@ -39,7 +39,7 @@ class Terminal:
             try:
                 more = os.read(self._master, 65536)
             except OSError:
-                return  # the program has ended
+                return  # the program exited
             self.text += more.decode(errors="replace")
 
     def resize(self, columns: int, lines: int) -> None:
@@ -47,12 +47,12 @@ class Terminal:
 
     @property
     def plain(self) -> str:
-        """All that was written, without its colours."""
+        """All output, without escape sequences."""
         return ANSI.sub("", self.text)
 
     @property
     def frame(self) -> str:
-        """The latest whole picture, without its colours."""
+        """The latest complete screen, without escape sequences."""
         frames = self.text.split("\x1b[H")
         return ANSI.sub("", frames[-2] if len(frames) > 2 else "")
 
@@ -63,7 +63,7 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def ended(self) -> None:
-        """Returns when all that the ended program wrote has been read."""
+        """Waits until all output of the exited program has been read."""
         self._thread.join(5)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A task is ended, whatever became of a cancellation on its way."""
+"""`end` ends a task even if it swallows a cancellation."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from ha_rag.ledger.store.connection import close, connect
 from tests.redis_servers import RedisProcess
 
 
-async def test_a_task_that_lost_a_cancellation_is_cancelled_again() -> None:
-    async def deaf_once() -> None:
+async def test_a_task_that_swallowed_a_cancellation_is_cancelled_again() -> None:
+    async def swallow_one() -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(deaf_once())
+    task = asyncio.create_task(swallow_one())
     await asyncio.sleep(0)
     await asyncio.wait_for(end(task), 5)
     assert task.cancelled()
 
 
-async def test_a_task_that_hears_a_cancellation_only_right_after_one_that_it_lost_is_ended() -> None:
-    """Whoever asks Redis without a pause, and is looked at as each answer comes, is always caught in the sending."""
+async def test_a_task_that_swallows_every_other_cancellation_is_ended() -> None:
+    """Each cancellation arrives where it is swallowed, as in a task that calls Redis without a pause."""
 
-    async def asks_a_hundred_times() -> None:
+    async def swallow_a_hundred() -> None:
         for _ in range(100):
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()  # where it is always found, and where a cancellation is lost
-            await asyncio.sleep(0)  # the answer is waited for, for one turn of the loop
+                await asyncio.Event().wait()  # swallows the cancellation
+            await asyncio.sleep(0)  # one iteration of the loop in which a cancellation would work
 
-    task = asyncio.create_task(asks_a_hundred_times())
+    task = asyncio.create_task(swallow_a_hundred())
     await asyncio.sleep(0)
     await end(task)
     assert task.cancelled()
 
 
-async def test_whoever_needs_a_moment_to_tidy_up_has_it() -> None:
-    tidied = False
+async def test_a_task_may_clean_up_before_it_ends() -> None:
+    cleaned_up = False
 
-    async def tidies_up() -> None:
-        nonlocal tidied
+    async def clean_up() -> None:
+        nonlocal cleaned_up
         try:
             await asyncio.Event().wait()
         finally:
             for _ in range(5):
                 await asyncio.sleep(0)
-            tidied = True
+            cleaned_up = True
 
-    task = asyncio.create_task(tidies_up())
+    task = asyncio.create_task(clean_up())
     await asyncio.sleep(0)
     await end(task)
-    assert tidied
+    assert cleaned_up
 
 
-async def test_what_has_ended_already_is_no_trouble() -> None:
+async def test_a_task_that_has_already_ended_is_accepted() -> None:
     async def failed() -> None:
         raise ConnectionError
 
@@ -69,14 +69,14 @@ async def test_what_has_ended_already_is_no_trouble() -> None:
 
 @pytest.mark.real_redis
 @pytest.mark.parametrize("steps", range(0, 12, 3))
-async def test_who_asks_redis_for_ever_is_ended_wherever_it_stands(steps: int, redis_server: RedisProcess) -> None:
+async def test_a_task_that_calls_redis_forever_is_ended_at_any_point(steps: int, redis_server: RedisProcess) -> None:
     client = connect(redis_server.url, timeout_s=2.0)
 
-    async def asks_for_ever() -> None:
+    async def call_forever() -> None:
         while True:
             await client.hgetall("nothing")
 
-    task = asyncio.create_task(asks_for_ever())
+    task = asyncio.create_task(call_forever())
     for _ in range(steps):
         await asyncio.sleep(0)
     await asyncio.wait_for(end(task), 10)

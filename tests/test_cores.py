@@ -1,4 +1,4 @@
-"""How many cores the process may use: its own set of them, and its container's limit."""
+"""The number of cores the process may use: its affinity and its container's limit."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def test_a_containers_limit_is_read_from_its_own_group(tmp_path: Path) -> None:
     assert limit(*_groups(tmp_path, "0::/\n", root="150000 100000\n")) == 1.5
 
 
-def test_the_lowest_limit_on_the_way_up_binds(tmp_path: Path) -> None:
+def test_the_lowest_limit_of_the_parent_groups_applies(tmp_path: Path) -> None:
     groups = _groups(
         tmp_path, "0::/pods/one\n", pods="200000 100000\n", pods__one="400000 100000\n", root="max 100000\n"
     )
     assert limit(*groups) == 2.0
 
 
-def test_another_groups_limit_does_not_bind(tmp_path: Path) -> None:
+def test_another_groups_limit_does_not_apply(tmp_path: Path) -> None:
     assert limit(*_groups(tmp_path, "0::/one\n", one="300000 100000\n", two="100000 100000\n")) == 3.0
 
 
 @pytest.mark.parametrize("text", ["max 100000\n", "", "nonsense\n", "100000 0\n"])
-def test_without_a_limit_that_can_be_read_there_is_none(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_limit_is_ignored(tmp_path: Path, text: str) -> None:
     assert limit(*_groups(tmp_path, "0::/\n", root=text)) == math.inf
 
 
@@ -47,12 +47,12 @@ def test_a_process_without_a_group_of_version_2_has_no_limit(tmp_path: Path, own
     assert limit(*_groups(tmp_path, own)) == math.inf
 
 
-def test_where_control_groups_do_not_exist_there_is_no_limit(tmp_path: Path) -> None:
+def test_without_control_groups_there_is_no_limit(tmp_path: Path) -> None:
     assert limit(tmp_path / "no groups", tmp_path / "no process") == math.inf
 
 
 @pytest.mark.parametrize(("allowed", "expected"), [("10000 100000", 1), ("110000 100000", 2), ("6400000 100000", 4)])
-def test_cores_are_whole_at_least_one_and_never_more_than_the_process_may_run_on(
+def test_cores_are_a_whole_number_from_one_to_the_processs_affinity(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str, expected: int
 ) -> None:
     groups, own = _groups(tmp_path, "0::/\n", root=allowed)

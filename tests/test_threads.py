@@ -1,4 +1,4 @@
-"""The pools of a process: as large as they are said to be, and nothing else starts threads to compute with."""
+"""The thread pools of a process have their configured size, and nothing else starts computing threads."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from ha_rag.cores import cores
 from ha_rag.threads import WAITING_THREADS, Pool, computing, writing
 
 TOO_LONG_S = 30.0
-ASKER: contextvars.ContextVar[str] = contextvars.ContextVar("ASKER")
+REQUEST_ID: contextvars.ContextVar[str] = contextvars.ContextVar("REQUEST_ID")
 
 
 async def _threads_at_once(pool: Pool) -> set[str]:
-    """The threads that three rounds of work ran in, each as wide as the pool: it ends only if so many run at once."""
-    together = threading.Barrier(pool.size)
+    """The threads used by three rounds of `pool.size` tasks, each of which needs all of them to run at once."""
+    barrier = threading.Barrier(pool.size)
 
-    def meet() -> str:
-        together.wait(TOO_LONG_S)
+    def wait_for_all() -> str:
+        barrier.wait(TOO_LONG_S)
         return threading.current_thread().name
 
-    return set(await asyncio.gather(*(pool.run(meet) for _ in range(3 * pool.size))))
+    return set(await asyncio.gather(*(pool.run(wait_for_all) for _ in range(3 * pool.size))))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-async def test_a_pool_runs_as_much_at_once_as_its_size_says_and_no_more(size: int) -> None:
+async def test_a_pool_runs_as_many_tasks_at_once_as_its_size(size: int) -> None:
     threads = await _threads_at_once(Pool("some", size))
     assert len(threads) == size
     assert all(name.startswith("some") for name in threads)
 
 
-async def test_one_thread_a_core_computes_and_one_writes() -> None:
+async def test_there_is_one_computing_thread_per_core_and_one_writing_thread() -> None:
     assert (computing.size, writing.size) == (cores(), 1)
     assert len(await _threads_at_once(computing)) == cores()
     assert len(await _threads_at_once(writing)) == 1
 
 
-async def test_work_in_a_pool_knows_what_its_caller_knows() -> None:
-    ASKER.set("r-1")
-    assert await computing.run(ASKER.get) == "r-1"
+async def test_work_in_a_pool_sees_its_callers_context_variables() -> None:
+    REQUEST_ID.set("r-1")
+    assert await computing.run(REQUEST_ID.get) == "r-1"
 
 
 async def test_an_error_in_a_pool_reaches_the_caller() -> None:
@@ -55,7 +55,7 @@ async def test_an_error_in_a_pool_reaches_the_caller() -> None:
         await computing.run(fail, word="no")
 
 
-async def test_work_whose_caller_has_left_before_a_thread_was_free_never_begins() -> None:
+async def test_work_cancelled_before_a_thread_is_free_never_starts() -> None:
     pool, began, go_on = Pool("some", 1), threading.Event(), threading.Event()
     done: list[str] = []
 
@@ -75,7 +75,7 @@ async def test_work_whose_caller_has_left_before_a_thread_was_free_never_begins(
     assert done == ["next"]
 
 
-IN_A_PROCESS_OF_OURS = """
+OUR_PROCESS = """
 import asyncio, threading
 import numpy  # loads BLAS
 from threadpoolctl import threadpool_info
@@ -83,15 +83,15 @@ from ha_rag.threads import WAITING_THREADS, computing, size_this_process
 
 def blas(): return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
-def meet(together):
-    together.wait(30)
+def wait_for_all(barrier):
+    barrier.wait(30)
     return threading.current_thread().name, max(blas(), default=1)
 
 async def main():
     size_this_process(asyncio.get_running_loop())
     print(blas(), await computing.run(blas))
-    together = threading.Barrier(WAITING_THREADS)
-    met = await asyncio.gather(*(asyncio.to_thread(meet, together) for _ in range(2 * WAITING_THREADS)))
+    barrier = threading.Barrier(WAITING_THREADS)
+    met = await asyncio.gather(*(asyncio.to_thread(wait_for_all, barrier) for _ in range(2 * WAITING_THREADS)))
     print(len({name for name, _ in met}), {threads for _, threads in met})
 
 print(max(blas(), default=1))
@@ -99,8 +99,8 @@ asyncio.run(main())
 """
 
 
-def test_in_a_process_of_ours_blas_uses_the_thread_that_calls_it_and_asyncios_executor_has_its_size() -> None:
-    before, *after = _said_by(IN_A_PROCESS_OF_OURS)
+def test_in_our_processes_blas_uses_the_calling_thread_and_the_default_executor_has_our_size() -> None:
+    before, *after = _output_of(OUR_PROCESS)
     if int(before) == 1:
         pytest.skip("BLAS uses one thread here anyway")
     assert after == ["{1} {1}", f"{WAITING_THREADS} {{1}}"]
@@ -118,12 +118,12 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def test_a_process_that_was_forked_has_threads_of_its_own() -> None:
-    assert _said_by(AFTER_A_FORK) == ["7"]
+def test_a_forked_process_has_its_own_threads() -> None:
+    assert _output_of(AFTER_A_FORK) == ["7"]
 
 
-def _said_by(program: str) -> list[str]:
-    """The lines that a Python program prints."""
+def _output_of(program: str) -> list[str]:
+    """The lines printed by a Python program."""
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run(
         [sys.executable, "-c", program],

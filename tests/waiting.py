@@ -1,9 +1,11 @@
-"""Waiting for what only another process can change; everything else in these tests waits for an event."""
+"""Polling, for conditions that only another process can change; all other tests wait for events."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+
+import psutil
 
 POLL_S = 0.01
 
@@ -13,3 +15,14 @@ async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> Non
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(POLL_S)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more. One that its parent has not reaped yet has ended, although its process id still exists.
+
+    The parent of an orphan is the system's first process, which may take its time.
+    """
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

@@ -1,1 +1,1 @@
-"""Telling people: one alert per incident for the whole fleet, whatever number of alerters run and whichever dies."""
+"""Alerts to people: one per incident for the whole fleet, however many alerters run, and even if some crash."""

@@ -1,4 +1,4 @@
-"""Alerter: watches the fleet and tells people. Run as many as you like: together they tell each incident once."""
+"""Alerter: watches the fleet and sends alerts. Any number can run: together they report each incident once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from ha_rag.alerting.conditions import Watch, only_new, opened, over, redis_lost, standing
+from ha_rag.alerting.conditions import (
+    ConditionTimes,
+    current_incidents,
+    opening_incident,
+    redis_incident,
+    resolution,
+    unreported,
+)
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.notifier import CLAIM_MS, Notifier
 from ha_rag.alerting.policy import AlertPolicy
@@ -31,65 +38,65 @@ class Alerter:
         self._notifier = notifier
         self._policy = policy
         self._consumer = consumer
-        self._watch = Watch()
-        self._alone: Incident | None = None
-        self._held: dict[tuple[str, str], StreamEntry] = {}
+        self._times = ConditionTimes()
+        self._redis_reported: Incident | None = None
+        self._pending: dict[tuple[str, str], StreamEntry] = {}
 
     async def run(self) -> None:
         """Watches until cancelled."""
         async with aclosing(self._watcher.snapshots()) as snapshots:
             async for snapshot in snapshots:
                 try:
-                    await self.look(snapshot)
+                    await self.check(snapshot)
                 except LedgerRefusedError as error:
-                    # It may not pass by itself: a right is missing, say. Nobody is told of anything until it is mended.
-                    log.warning("alerts wait, for Redis refuses them: %s", error)
+                    # Often lasting, such as a missing permission: no alert is sent until it is fixed.
+                    log.warning("alerts are delayed because Redis refuses a command: %s", error)
                 except LedgerError as error:
-                    log.info("alerts wait: %s", error)
+                    log.info("alerts are delayed: %s", error)
                 except Exception:
-                    # An alerter that died of one strange picture would be missed only when it is needed.
-                    log.exception("a look for alerts failed")
+                    # One unexpected snapshot must not end the alerter.
+                    log.exception("checking for alerts failed; it is retried with the next snapshot")
 
-    async def look(self, snapshot: FleetSnapshot) -> None:
-        """Tells what this picture, and the events since the last one, have that is new. Raises LedgerError."""
-        self._watch = self._watch.after(snapshot, self._policy)
-        await self._tell_of_redis(snapshot)
+    async def check(self, snapshot: FleetSnapshot) -> None:
+        """Reports new and resolved incidents of this snapshot and of new events. Raises LedgerError."""
+        self._times = self._times.after(snapshot, self._policy)
+        await self._report_redis(snapshot)
         if not snapshot.redis.reachable:
             return
-        await self._tell_of_events([circuit.name for circuit in snapshot.circuits if circuit.scope == "fleet"])
-        told = await self._notifier.told()
-        news = only_new(standing(snapshot, self._watch, self._policy, told), told)
-        if news:
-            await self._notifier.tell(news)
-        ended = [(i, why) for i in told.values() if (why := over(i, snapshot, self._watch, self._policy))]
-        if ended:
-            await self._notifier.tell_over(ended)
+        await self._report_openings([circuit.name for circuit in snapshot.circuits if circuit.scope == "fleet"])
+        active = await self._notifier.active()
+        new = unreported(current_incidents(snapshot, self._times, self._policy, active), active)
+        if new:
+            await self._notifier.report(new)
+        resolved = [(i, why) for i in active.values() if (why := resolution(i, snapshot, self._times, self._policy))]
+        if resolved:
+            await self._notifier.resolve(resolved)
 
-    async def _tell_of_events(self, circuits: Sequence[str]) -> None:
-        """An event is done with once it is told, or no incident; what could not be told is told by a later look."""
-        if any(opened(event) for event in await self._taken(circuits)):
+    async def _report_openings(self, circuits: Sequence[str]) -> None:
+        """Acknowledges events once they are reported or are no incidents; the others are retried by later checks."""
+        if any(opening_incident(event) for event in await self._take(circuits)):
             await asyncio.sleep(self._policy.group_s)
-            await self._taken(circuits)
-        events, told = list(self._held.values()), await self._notifier.told()
-        openings = {incident.key: incident for event in events if (incident := opened(event))}
-        news = only_new(openings.values(), told)
-        if not news or await self._notifier.tell(news):
-            await self._done(events)
+            await self._take(circuits)
+        events, active = list(self._pending.values()), await self._notifier.active()
+        openings = {incident.key: incident for event in events if (incident := opening_incident(event))}
+        new = unreported(openings.values(), active)
+        if not new or await self._notifier.report(new):
+            await self._acknowledge(events)
 
-    async def _taken(self, circuits: Sequence[str]) -> list[StreamEntry]:
+    async def _take(self, circuits: Sequence[str]) -> list[StreamEntry]:
         events = await self._store.take(circuits, self._consumer, CLAIM_MS)
-        self._held |= {(event.circuit, event.id): event for event in events}
+        self._pending |= {(event.circuit, event.id): event for event in events}
         return events
 
-    async def _done(self, events: Sequence[StreamEntry]) -> None:
+    async def _acknowledge(self, events: Sequence[StreamEntry]) -> None:
         for event in events:
             await self._store.acknowledge(event)
-            self._held.pop((event.circuit, event.id), None)
+            self._pending.pop((event.circuit, event.id), None)
 
-    async def _tell_of_redis(self, snapshot: FleetSnapshot) -> None:
-        lost, told = redis_lost(snapshot, self._watch, self._policy), self._alone
-        if lost is not None and told is None and await self._notifier.tell_alone(lost):
-            self._alone = lost
-        back = self._watch.redis_since is None
-        if told is not None and back and await self._notifier.tell_alone(told, over=True):
-            self._alone = None
+    async def _report_redis(self, snapshot: FleetSnapshot) -> None:
+        lost, reported = redis_incident(snapshot, self._times, self._policy), self._redis_reported
+        if lost is not None and reported is None and await self._notifier.report_directly(lost):
+            self._redis_reported = lost
+        back = self._times.redis_lost_since is None
+        if reported is not None and back and await self._notifier.report_directly(reported, resolved=True):
+            self._redis_reported = None

@@ -1,4 +1,4 @@
-"""What is wrong with the fleet: pure functions from pictures of it to incidents. No clock, no I/O."""
+"""Conditions for alerts: pure functions from snapshots and events to incidents. No clock, no I/O."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.monitor.snapshot import CircuitPicture, FleetSnapshot
 
-_COMINGS = ("replica_joined", "replica_left", "replica_lost")
+_MEMBERSHIP_KINDS = ("replica_joined", "replica_left", "replica_lost")
 
-FORGOTTEN_S = 3600.0
-"""A lost replica that has not come back by its name for so long was taken away on purpose."""
+MAX_LOST_S = 3600.0
+"""A replica lost for longer than this is taken to be removed on purpose; the incident is resolved."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What one alerter remembers between pictures: since when answers are degraded, and Redis not heard. Immutable."""
+class ConditionTimes:
+    """Since when answers are degraded and Redis is unreachable; kept between snapshots. Immutable."""
 
     degraded_since: float | None = None
-    redis_since: float | None = None
+    redis_lost_since: float | None = None
 
-    def after(self, snapshot: FleetSnapshot, policy: AlertPolicy) -> Watch:
-        """What it remembers once it has seen this picture."""
+    def after(self, snapshot: FleetSnapshot, policy: AlertPolicy) -> ConditionTimes:
+        """The times including this snapshot."""
         degraded = snapshot.traffic.per_s > 0 and snapshot.traffic.degraded_share >= policy.degraded_share
         lost = snapshot.redis.configured and not snapshot.redis.reachable
-        return Watch(_since(self.degraded_since, degraded, snapshot.at), _since(self.redis_since, lost, snapshot.at))
+        return ConditionTimes(
+            _since(self.degraded_since, degraded, snapshot.at), _since(self.redis_lost_since, lost, snapshot.at)
+        )
 
 
 def _since(before: float | None, holds: bool, at: float) -> float | None:
@@ -36,8 +38,8 @@ def _since(before: float | None, holds: bool, at: float) -> float | None:
     return at if before is None else before
 
 
-def opened(event: StreamEntry) -> Incident | None:
-    """The incident that an entry of a circuit's stream begins, if it does: from closed to open, not by hand."""
+def opening_incident(event: StreamEntry) -> Incident | None:
+    """The incident of a stream entry, if it is an opening: from closed to open, and not by an override."""
     if (event.before, event.after) != ("closed", "open") or event.trigger == "forced open":
         return None
     seen = f"{event.failed} of {event.ok + event.failed} calls failed" if event.failed else ""
@@ -51,46 +53,46 @@ def opened(event: StreamEntry) -> Incident | None:
     )
 
 
-def standing(
-    snapshot: FleetSnapshot, watch: Watch, policy: AlertPolicy, told: Mapping[str, Incident]
+def current_incidents(
+    snapshot: FleetSnapshot, times: ConditionTimes, policy: AlertPolicy, active: Mapping[str, Incident]
 ) -> list[Incident]:
-    """What is wrong by this picture, beside openings, which events tell. `told`: incidents that are not over yet."""
+    """The incidents of this snapshot; openings come from events instead. `active`: reported, unresolved incidents."""
     return [
-        *_long_open(snapshot, policy, told),
+        *_long_open(snapshot, policy, active),
         *_flapping(snapshot, policy),
         *_replicas_lost(snapshot),
-        *_degraded(snapshot, watch, policy),
+        *_degraded(snapshot, times, policy),
     ]
 
 
-def over(incident: Incident, snapshot: FleetSnapshot, watch: Watch, policy: AlertPolicy) -> str:
-    """Why an incident is over, in words; "" while it is not."""
+def resolution(incident: Incident, snapshot: FleetSnapshot, times: ConditionTimes, policy: AlertPolicy) -> str:
+    """Why an incident is resolved; "" while it is not."""
     match incident.kind:
         case "open" | "long_open":
-            return _calmed(_circuit(snapshot, incident.subject))
+            return _circuit_resolution(_circuit(snapshot, incident.subject))
         case "flapping":
-            return "" if _openings(snapshot, incident.subject, policy) else "it has not opened for a while"
+            return "" if _openings(snapshot, incident.subject, policy) else "it has not opened again"
         case "replica_lost":
             if any(replica.name == incident.subject for replica in snapshot.replicas):
                 return "it is back"
-            return "it has not come back" if snapshot.at - incident.since_ms / 1000 > FORGOTTEN_S else ""
+            return "it has not come back" if snapshot.at - incident.since_ms / 1000 > MAX_LOST_S else ""
         case "degraded":
-            return "" if watch.degraded_since is not None else "answers are whole again, or nobody asks"
+            return "" if times.degraded_since is not None else "answers are no longer degraded, or there is no traffic"
         case "redis_lost":
-            return "" if watch.redis_since is not None else "it is heard again"
+            return "" if times.redis_lost_since is not None else "it is reachable again"
 
 
-def redis_lost(snapshot: FleetSnapshot, watch: Watch, policy: AlertPolicy) -> Incident | None:
-    """The one thing that alerters cannot agree on: each tells it, under the same key."""
-    if watch.redis_since is None or snapshot.at - watch.redis_since < policy.redis_after_s:
+def redis_incident(snapshot: FleetSnapshot, times: ConditionTimes, policy: AlertPolicy) -> Incident | None:
+    """The loss of Redis. Alerters cannot coordinate without it: each reports it, under the same key."""
+    if times.redis_lost_since is None or snapshot.at - times.redis_lost_since < policy.redis_after_s:
         return None
     return Incident(
         key="redis_lost",
         kind="redis_lost",
         subject="redis",
-        title="Redis is not heard",
-        text=_joined(snapshot.redis.problem, "each replica goes on alone; answers go on"),
-        since_ms=round(watch.redis_since * 1000),
+        title="Redis is unreachable",
+        text=_joined(snapshot.redis.problem, "each replica runs alone; questions are still answered"),
+        since_ms=round(times.redis_lost_since * 1000),
         critical=True,
     )
 
@@ -99,22 +101,22 @@ def _circuit(snapshot: FleetSnapshot, name: str) -> CircuitPicture | None:
     return next((circuit for circuit in snapshot.circuits if circuit.name == name), None)
 
 
-def _calmed(circuit: CircuitPicture | None) -> str:
+def _circuit_resolution(circuit: CircuitPicture | None) -> str:
     if circuit is None:
-        return "nobody uses it any more"
+        return "it is no longer in use"
     if circuit.state == "closed":
         return "it has closed"
-    # Nothing is known to be wrong any more: the next question will show.
-    return "it waits for traffic" if circuit.waiting else ""
+    # Its state shows only with the next question.
+    return "it is waiting for traffic" if circuit.waiting else ""
 
 
-def _long_open(snapshot: FleetSnapshot, policy: AlertPolicy, told: Mapping[str, Incident]) -> Iterator[Incident]:
+def _long_open(snapshot: FleetSnapshot, policy: AlertPolicy, active: Mapping[str, Incident]) -> Iterator[Incident]:
     for circuit in snapshot.circuits:
-        opening = told.get(f"open:{circuit.name}")
-        if opening is None or _calmed(circuit) or circuit.override is not None:
+        opening = active.get(f"open:{circuit.name}")
+        if opening is None or _circuit_resolution(circuit) or circuit.override is not None:
             continue
-        lasts_s = snapshot.at - opening.since_ms / 1000
-        if lasts_s >= policy.alert_after_s:
+        open_s = snapshot.at - opening.since_ms / 1000
+        if open_s >= policy.alert_after_s:
             yield Incident(
                 key=f"long_open:{circuit.name}",
                 kind="long_open",
@@ -150,10 +152,10 @@ def _flapping(snapshot: FleetSnapshot, policy: AlertPolicy) -> Iterator[Incident
 
 
 def _replicas_lost(snapshot: FleetSnapshot) -> Iterator[Incident]:
-    living = {replica.name for replica in snapshot.replicas}
-    comings = [event for event in reversed(snapshot.timeline) if event.kind in _COMINGS]
-    for event in {event.by: event for event in comings}.values():  # of each replica, the last one
-        if event.kind == "replica_lost" and event.by not in living and snapshot.at - event.at < FORGOTTEN_S:
+    alive = {replica.name for replica in snapshot.replicas}
+    changes = [event for event in reversed(snapshot.timeline) if event.kind in _MEMBERSHIP_KINDS]
+    for event in {event.by: event for event in changes}.values():  # the last one of each replica
+        if event.kind == "replica_lost" and event.by not in alive and snapshot.at - event.at < MAX_LOST_S:
             yield Incident(
                 key=f"replica_lost:{event.by}",
                 kind="replica_lost",
@@ -164,15 +166,15 @@ def _replicas_lost(snapshot: FleetSnapshot) -> Iterator[Incident]:
             )
 
 
-def _degraded(snapshot: FleetSnapshot, watch: Watch, policy: AlertPolicy) -> Iterator[Incident]:
-    since = watch.degraded_since
+def _degraded(snapshot: FleetSnapshot, times: ConditionTimes, policy: AlertPolicy) -> Iterator[Incident]:
+    since = times.degraded_since
     if since is not None and snapshot.at - since >= policy.degraded_for_s:
         yield Incident(
             key="degraded",
             kind="degraded",
             subject="answers",
             title=f"{snapshot.traffic.degraded_share:.0%} of answers are degraded",
-            text=f"for {snapshot.at - since:.0f} s now, {snapshot.traffic.per_s:.1f} questions a second",
+            text=f"for {snapshot.at - since:.0f} s, at {snapshot.traffic.per_s:.1f} questions per second",
             since_ms=round(since * 1000),
             critical=True,
         )
@@ -182,10 +184,10 @@ def _joined(*parts: str) -> str:
     return "; ".join(filter(None, parts))
 
 
-def only_new(incidents: Iterable[Incident], told: Mapping[str, Incident]) -> list[Incident]:
-    """Those that nobody has told of. An opening within flapping is no news."""
+def unreported(incidents: Iterable[Incident], active: Mapping[str, Incident]) -> list[Incident]:
+    """Those not reported yet. Openings of a flapping circuit are not reported separately."""
     return [
         incident
         for incident in incidents
-        if incident.key not in told and not (incident.kind == "open" and f"flapping:{incident.subject}" in told)
+        if incident.key not in active and not (incident.kind == "open" and f"flapping:{incident.subject}" in active)
     ]

@@ -1,4 +1,4 @@
-"""Delivery: a message to people, through apprise (Slack, e-mail, PagerDuty, webhooks and a hundred more, by URL)."""
+"""Delivery of messages through apprise (Slack, e-mail, PagerDuty, webhooks and many more, by URL)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Delivery(Protocol):
-    """Sends messages. `send` answers whether all who should hear it did; it raises nothing."""
+    """Sends messages. `send` returns whether all receivers got it, and never raises."""
 
     async def send(self, title: str, text: str, *, level: str) -> bool:
         """`level`: "failure", "warning", "success" or "info"."""
@@ -20,7 +20,7 @@ class Delivery(Protocol):
 
 
 class LogDelivery:
-    """Delivery to the log of this process, where nobody else is named."""
+    """Delivery to the log of this process, if no receivers are configured."""
 
     async def send(self, title: str, text: str, *, level: str) -> bool:
         """Writes one line."""
@@ -29,9 +29,9 @@ class LogDelivery:
 
 
 class AppriseDelivery:
-    """Delivery through apprise. `urls` may hold secrets: they are never logged. Raises ConfigurationError.
+    """Delivery through apprise. `urls` may contain secrets and are never logged. Raises ConfigurationError.
 
-    One message goes to all of them; where one fails, the message counts as not sent, and the alerter sends it again.
+    If one of the receivers fails, the message counts as not sent, and is sent to all of them again.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
@@ -41,14 +41,14 @@ class AppriseDelivery:
             raise ConfigurationError(
                 "alerts need apprise, which is not installed: pip install 'ha_rag[alerts]'"
             ) from None
-        # A message goes to whom it was meant for: where a receiver leads elsewhere, nobody asked us to follow.
+        # Do not follow redirects: messages must not go to hosts that were not configured.
         self._apprise: Any = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         for number, url in enumerate(urls, start=1):
             if not self._apprise.add(url):
                 scheme = url.partition("://")[0][:20]
                 raise ConfigurationError(
-                    f"alert URL {number} ({scheme}://...) is none that apprise understands; "
-                    "see https://github.com/caronc/apprise/wiki for their forms"
+                    f"alert URL {number} ({scheme}://...) is not supported by apprise; "
+                    "see https://github.com/caronc/apprise/wiki for the supported URLs"
                 )
 
     async def send(self, title: str, text: str, *, level: str) -> bool:
@@ -56,8 +56,7 @@ class AppriseDelivery:
         try:
             return bool(await self._apprise.async_notify(body=text, title=title, notify_type=level, body_format="text"))
         except Exception as error:
-            # Whatever a plug-in raises: an alert that cannot be sent now is sent again, and the alerter goes on.
-            # Only its kind is logged, for its text may hold the URL.
+            # Plug-ins raise anything; the alert is sent again later. Log only the type: the text may contain the URL.
             kind = type(error).__name__
         log.error("an alert could not be sent (%s)", kind)
         return False

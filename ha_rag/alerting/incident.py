@@ -1,4 +1,4 @@
-"""Incident: one thing that is wrong, from when it was first told until it is over."""
+"""Incident: one problem, from its first report until it is resolved."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ Kind = Literal["open", "long_open", "flapping", "replica_lost", "degraded", "red
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """Immutable. `key`: the same for everybody who sees it, and stable while it lasts.
+    """Immutable. `key`: the same in all alerters, and stable while it lasts.
 
-    `since_ms`: Unix ms, by Redis's clock where an event tells it. `critical`: whether it should wake somebody, or be
-    read in the morning.
+    `since_ms`: Unix ms; by the clock of Redis if it comes from an event. `critical`: needs attention at once.
     """
 
     key: str
@@ -26,14 +25,14 @@ class Incident:
     critical: bool = False
 
     def wire(self) -> str:
-        """As the store keeps it."""
+        """As JSON, for the store."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def of_wire(cls, text: str) -> Incident | None:
-        """As it was kept; None where it is nothing of the kind."""
+    def from_wire(cls, text: str) -> Incident | None:
+        """Parses the output of `wire`; None if invalid."""
         try:
-            told = json.loads(text)
-            return cls(**told) if isinstance(told, dict) else None
+            fields = json.loads(text)
+            return cls(**fields) if isinstance(fields, dict) else None
         except (ValueError, TypeError):
             return None

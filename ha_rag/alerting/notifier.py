@@ -1,8 +1,8 @@
-"""Notifier: tells incidents, each once for the whole fleet, and that they are over; several at a time as one message.
+"""Notifier: reports incidents and their resolution, once for the whole fleet; several at a time as one message.
 
-For each: claim it (`SET NX PX`), see that nobody has told it meanwhile, send, record, release. An alerter that dies in
-the middle loses nothing: its claim ends by itself, and another one tells. Only if it dies after the message has left
-and before that is recorded is it told twice, which beats not at all.
+For each incident: claim it (`SET NX PX`), check that it was not reported meanwhile, send, record, release. The claim of
+an alerter that crashes expires, and another alerter takes over. Delivery is at least once: a crash between sending and
+recording causes a second message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Used on one event loop. `owner`: this alerter's name. `link`: where people can look, or ""."""
+    """Used on one event loop. `owner`: this alerter's name. `link`: URL of the dashboard, or ""."""
 
     def __init__(
         self, store: AlertStore, delivery: Delivery, policy: AlertPolicy, clock: Clock, *, owner: str, link: str = ""
@@ -36,55 +36,59 @@ class Notifier:
         self._owner = owner
         self._link = link
 
-    async def told(self) -> dict[str, Incident]:
-        """Incidents that were told and are not over. Raises LedgerError."""
-        kept = {key: Incident.of_wire(text) for key, text in (await self._store.open_incidents()).items()}
-        return {key: incident for key, incident in kept.items() if incident is not None}
+    async def active(self) -> dict[str, Incident]:
+        """Incidents that are reported and not resolved. Raises LedgerError."""
+        stored = {key: Incident.from_wire(text) for key, text in (await self._store.open_incidents()).items()}
+        return {key: incident for key, incident in stored.items() if incident is not None}
 
-    async def tell(self, incidents: Sequence[Incident]) -> bool:
-        """Tells those that nobody else tells or has told. Whether all of them have been told. Raises LedgerError."""
-        mine = await self._claimed(incidents)
-        told = await self._store.open_incidents()
-        news = [incident for incident in mine if incident.key not in told]
-        sent = not news or await self._send("PROBLEM", news)
-        for incident in mine:
-            if sent and incident in news:
+    async def report(self, incidents: Sequence[Incident]) -> bool:
+        """Reports those that no other alerter reports or has reported. Whether all were sent. Raises LedgerError."""
+        claimed = await self._claim(incidents)
+        active = await self._store.open_incidents()
+        new = [incident for incident in claimed if incident.key not in active]
+        sent = not new or await self._send("PROBLEM", new)
+        for incident in claimed:
+            if sent and incident in new:
                 await self._store.record(incident.key, incident.wire())
             await self._store.release(incident.key, self._owner)
-        await self._count(sent and bool(news))
-        return sent and len(mine) == len(incidents)
+        await self._count(sent and bool(new))
+        return sent and len(claimed) == len(incidents)
 
-    async def tell_over(self, ended: Sequence[tuple[Incident, str]]) -> None:
-        """Tells that these are over, and why. Raises LedgerError."""
-        why = dict(ended)
-        mine = await self._claimed(list(why))
-        told = await self._store.open_incidents()
-        news = [incident for incident in mine if incident.key in told]
-        sent = not news or await self._send("RESOLVED", [_ended(incident, why[incident]) for incident in news])
-        for incident in mine:
+    async def resolve(self, resolved: Sequence[tuple[Incident, str]]) -> None:
+        """Reports that these are resolved, and why. Raises LedgerError."""
+        why = dict(resolved)
+        claimed = await self._claim(list(why))
+        active = await self._store.open_incidents()
+        open_ = [incident for incident in claimed if incident.key in active]
+        sent = not open_ or await self._send("RESOLVED", [_with_text(incident, why[incident]) for incident in open_])
+        for incident in claimed:
             if sent:
                 await self._store.forget(incident.key)
             await self._store.release(incident.key, self._owner)
-        await self._count(sent and bool(news))
+        await self._count(sent and bool(open_))
 
-    async def tell_alone(self, incident: Incident, *, over: bool = False) -> bool:
-        """Tells without the store: of its own loss, which each alerter tells under the same key."""
+    async def report_directly(self, incident: Incident, *, resolved: bool = False) -> bool:
+        """Reports without the store: the loss of Redis itself, which each alerter reports under the same key."""
         text = _message([incident], self._link)
-        level = "success" if over else "failure"
-        return await self._delivery.send(_title("RESOLVED" if over else "PROBLEM", [incident]), text, level=level)
+        level = "success" if resolved else "failure"
+        return await self._delivery.send(_title("RESOLVED" if resolved else "PROBLEM", [incident]), text, level=level)
 
-    async def _claimed(self, incidents: Sequence[Incident]) -> list[Incident]:
+    async def _claim(self, incidents: Sequence[Incident]) -> list[Incident]:
         return [i for i in incidents if await self._store.claim(i.key, self._owner, CLAIM_MS)]
 
-    async def _send(self, word: str, incidents: Sequence[Incident]) -> bool:
+    async def _send(self, status: str, incidents: Sequence[Incident]) -> bool:
         if await self._store.sent(self._hour()) >= self._policy.max_per_hour:
-            log.warning("%d alerts wait: %d messages were sent this hour", len(incidents), self._policy.max_per_hour)
+            log.warning(
+                "%d alerts are delayed: the limit of %d messages this hour is reached",
+                len(incidents),
+                self._policy.max_per_hour,
+            )
             return False
-        level = "success" if word == "RESOLVED" else "failure" if any(i.critical for i in incidents) else "warning"
-        return await self._delivery.send(_title(word, incidents), _message(incidents, self._link), level=level)
+        level = "success" if status == "RESOLVED" else "failure" if any(i.critical for i in incidents) else "warning"
+        return await self._delivery.send(_title(status, incidents), _message(incidents, self._link), level=level)
 
     async def _count(self, sent: bool) -> None:
-        # After all has been recorded: a message that cannot be counted must not be sent again for that.
+        # Counted after recording: a failure to count must not cause the message to be sent again.
         if sent:
             await self._store.count_sent(self._hour(), 2 * HOUR_MS)
 
@@ -92,14 +96,14 @@ class Notifier:
         return str(self._clock.unix_ms() // HOUR_MS)
 
 
-def _ended(incident: Incident, why: str) -> Incident:
-    return replace(incident, text=why)
+def _with_text(incident: Incident, text: str) -> Incident:
+    return replace(incident, text=text)
 
 
-def _title(word: str, incidents: Sequence[Incident]) -> str:
+def _title(status: str, incidents: Sequence[Incident]) -> str:
     first = incidents[0].title
     more = f" and {len(incidents) - 1} more" if len(incidents) > 1 else ""
-    return f"[ha_rag] {word}: {first}{more}"
+    return f"[ha_rag] {status}: {first}{more}"
 
 
 def _message(incidents: Sequence[Incident], link: str) -> str:

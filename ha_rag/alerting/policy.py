@@ -1,4 +1,4 @@
-"""AlertPolicy: what is worth waking somebody for."""
+"""AlertPolicy: when alerts are sent."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ha_rag.errors import ConfigurationError
 class AlertPolicy:
     """When alerts are sent. Immutable; raises ConfigurationError naming the field, the value and the rule.
 
-    `alert_after_s`: a circuit that is still not closed so long after it opened is told again, as critical.
-    `flap_opens` openings within `flap_window_s` are one alert, and no more until it is over.
-    `degraded_share`: so large a share of degraded answers, for `degraded_for_s`.
-    `redis_after_s`: so long without Redis. `group_s`: what happens within that time is one message.
-    `max_per_hour`: messages an hour, fleet-wide; what is over comes with the next one that may be sent.
+    `alert_after_s`: a circuit that is not closed this long after it opened is reported again, as critical.
+    `flap_opens` openings within `flap_window_s` are one incident: flapping.
+    `degraded_share`: share of degraded answers that is an incident after `degraded_for_s`.
+    `redis_after_s`: Redis is reported once it was unreachable this long.
+    `group_s`: openings within this time are one message.
+    `max_per_hour`: messages per hour, fleet-wide; alerts beyond it are delayed.
     """
 
     alert_after_s: float = 60.0
@@ -39,9 +40,9 @@ _COUNTS = {"flap_opens": 2, "max_per_hour": 1}
 
 def _problem(name: str, value: object) -> str | None:
     if name in _COUNTS:
-        least = _COUNTS[name]
-        good = isinstance(value, int) and not isinstance(value, bool) and least <= value <= 100_000
-        return None if good else f"{name} = {value!r}: must be a whole number of at least {least}"
+        minimum = _COUNTS[name]
+        valid = isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= 100_000
+        return None if valid else f"{name} = {value!r}: must be a whole number of at least {minimum}"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return f"{name} = {value!r}: must be a number"
     if name == "degraded_share":

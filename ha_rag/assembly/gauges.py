@@ -19,8 +19,8 @@ def gauges(circuits: CircuitRegistry, service: Service) -> Gauges:
         circuits=circuits.snapshot,
         shared_state=lambda: circuits.shared_state,
         heard_ago_s=lambda: circuits.heard_ago_s,
-        at_work=service.at_work,
-        arriving=service.arriving,
+        at_work=service.in_flight,
+        arriving=service.receiving,
         max_concurrent=service.limits.max_concurrent,
         commands=lambda: _commands(circuits),
     )

@@ -107,7 +107,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
 
 
 def _load(service: Service) -> dict[str, int]:
-    return {"in_flight": service.at_work(), "max_concurrent": service.limits.max_concurrent}
+    return {"in_flight": service.in_flight(), "max_concurrent": service.limits.max_concurrent}
 
 
 def registry_of(settings: Settings, *, replica: str | None = None, sinks: Sequence[Sink] = ()) -> CircuitRegistry:

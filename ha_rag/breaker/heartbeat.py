@@ -13,9 +13,14 @@ from typing import Any
 
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.terms import Terms
+from ha_rag.circuit.terms import FIELDS_OF_0_1_0, Terms
 from ha_rag.events import Event, PolicyMismatch, ReplicaNameTaken
 from ha_rag.ledger.view.view import View
+
+_ADDED_SINCE_0_1_0 = ("blip_s",)
+"""Policy fields that 0.1.0 does not have."""
+
+_DEFAULTS = CircuitPolicy()
 
 
 def default_name() -> str:
@@ -34,9 +39,14 @@ def body(replica: str, shared_state: str, views: Iterable[View], told: Mapping[s
     ]
     shared = [view for view in views if view.scope == "fleet"]
     policies = {view.name: fingerprint(view.policy) for view in shared}
-    terms = {view.name: view.terms.wire() for view in shared if view.terms != Terms.of(CircuitPolicy())}
+    terms = {view.name: _terms(view) for view in shared if view.terms != Terms.of(_DEFAULTS)}
     said = {"replica": replica, "shared_state": shared_state, "circuits": own, "policies": policies, "terms": terms}
     return json.dumps(said | dict(told))
+
+
+def _terms(view: View) -> tuple[int | float, ...]:
+    """The view's terms as 0.1.0 has them: it ignores a longer list, and would read the circuit by default terms."""
+    return view.terms.wire()[:FIELDS_OF_0_1_0]
 
 
 def terms_told(report: ReplicaReport) -> dict[str, Terms]:
@@ -48,9 +58,18 @@ def terms_told(report: ReplicaReport) -> dict[str, Terms]:
 
 
 def fingerprint(policy: CircuitPolicy) -> str:
-    """A short hash by which replicas see that their policies differ."""
-    told = json.dumps(dataclasses.asdict(policy), sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    """A short hash by which replicas see that their policies differ.
+
+    A configuration that 0.1.0 accepts has the hash that 0.1.0 computes, so that replicas of both versions agree.
+    `slow_call_s` "auto" counts as 0, the default of 0.1.0.
+    """
+    told = dataclasses.asdict(policy)
+    for name in _ADDED_SINCE_0_1_0:
+        if told[name] == getattr(_DEFAULTS, name):
+            del told[name]
+    if told["slow_call_s"] == "auto":
+        told["slow_call_s"] = 0.0
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class DriftDetector:

@@ -1,1 +1,1 @@
-"""The law: states, window, rules. Pure: no clock, no I/O, no randomness."""
+"""The circuit's state machine: states, window and rules. Pure: no clock, no I/O, no randomness."""

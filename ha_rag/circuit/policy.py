@@ -1,4 +1,4 @@
-"""CircuitPolicy: when a circuit opens, how long it rests, and what it takes to close it again."""
+"""CircuitPolicy: when a circuit opens, for how long, and what closes it again."""
 
 from __future__ import annotations
 
@@ -9,37 +9,36 @@ from typing import Literal
 from ha_rag.errors import ConfigurationError
 
 BUCKETS = 10
-"""Time buckets in one window: the window slides in steps of a tenth of its length."""
+"""Time buckets per window: the window slides in steps of a tenth of its length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitPolicy:
     """The rules of one circuit. Immutable, validated here; safe to share.
 
-    Opening. Within the last `window_s` seconds, over the whole fleet, at least `min_samples` outcomes, and
-    `failure_threshold` of them failed (or `slow_threshold` of them were slow), as seen by at least `quorum` replicas.
-    Or sooner, by a streak: failures outweigh successes by 14 calls, and have done so for `blip_s` (a complete failure
-    shorter than that is a blip and opens nothing; `blip_s` of `window_s` or more: no streaks).
-    A call is slow if it took longer than `slow_call_s`. "auto": longer than the service's own past allows
+    Opening. A circuit opens when the window of `window_s` seconds holds at least `min_samples` outcomes of the whole
+    fleet, the failure rate is at or above `failure_threshold` (or the slow-call rate at or above `slow_threshold`),
+    and at least `quorum` replicas see it. It opens sooner on a streak: failures have outweighed successes by 14 calls
+    for at least `blip_s` (a shorter outage opens nothing; `blip_s` >= `window_s` turns streaks off).
+    A call is slow if it took longer than `slow_call_s`. "auto": a threshold learned from the service's recent latency
     (`circuit/latency.py`). 0: never.
 
-    Resting. `recovery_timeout_s` the first time, then `recovery_backoff` times longer after each failed recovery, at
-    most `recovery_timeout_max_s`, plus up to a tenth of jitter; never shorter than a probe may last. A service that
-    names its own rest (429, 503 with Retry-After) gets just that, at most `throttle_max_s`.
+    Open duration. `recovery_timeout_s` at first, multiplied by `recovery_backoff` after each failed recovery, at most
+    `recovery_timeout_max_s`, plus up to 10 % of jitter; never shorter than a probe may last. If the service asks for
+    a pause (429, or 503 with Retry-After), exactly that, at most `throttle_max_s`.
 
-    Closing. At most `probes` calls at a time, over the whole fleet; `probe_successes` good ones close the circuit. A
-    probe lasts as long as its call's own timeout plus 1 s, or `probe_timeout_s` where the call has none (default
-    10 s, or `recovery_timeout_s` if that is shorter).
+    Closing. At most `probes` probes at a time in the whole fleet; `probe_successes` successful ones close the circuit.
+    A probe may last for its call's timeout plus 1 s, or for `probe_timeout_s` if the call has none (default: 10 s, or
+    `recovery_timeout_s` if that is shorter).
 
     Reporting. Outcomes go to Redis every `flush_interval_s`, and at once on a failure.
 
-    Optional stages, off by default: `ramp_s` > 0 lets 10, 25, 50 and then 100 % of calls pass in the quarters of that
-    time after closing; `shed` refuses in proportion below the threshold (SRE book, ch. 21). `retries`: how often one
-    call that failed for reasons that may pass (no connection, a 5xx) is tried again at the same tier of a pipeline;
-    all retries together are at most `retry_budget` of its calls and `retry_budget_per_s` a second more, and there are
-    none unless the circuit is closed.
+    Optional, off by default: `ramp_s` > 0 admits 10, 25, 50 and then 100 % of calls in the quarters of that time after
+    closing; `shed` refuses a share of calls below the threshold (SRE book, ch. 21). `retries`: how often a pipeline
+    tries a call again at the same tier after a transient failure (no connection, a 5xx), only while the circuit is
+    closed; all retries together are at most `retry_budget` of the tier's calls plus `retry_budget_per_s` per second.
 
-    Sources: M. Nygard, Release It! (2nd ed., 2018), ch. 5; resilience4j and Polly for the field's names.
+    Sources: M. Nygard, Release It! (2nd ed., 2018), ch. 5; the names follow resilience4j and Polly.
     Raises ConfigurationError naming the field, the value and the rule.
     """
 
@@ -77,12 +76,12 @@ class CircuitPolicy:
             (
                 longest < self.recovery_timeout_s,
                 f"recovery_timeout_max_s = {longest:g}: must be at least recovery_timeout_s "
-                f"({self.recovery_timeout_s:g}), since the rest grows from the one to the other",
+                f"({self.recovery_timeout_s:g}), because the open duration grows from one to the other",
             ),
             (
                 self.probe_timeout_s is not None and self.probe_timeout_s > self.recovery_timeout_s,
                 f"probe_timeout_s = {self.probe_timeout_s}: must be at most recovery_timeout_s "
-                f"({self.recovery_timeout_s:g}), so that no probe outlasts the rest after it",
+                f"({self.recovery_timeout_s:g}), so that no probe outlasts it",
             ),
         ]
 
@@ -97,18 +96,18 @@ class CircuitPolicy:
         return max(1, self.window_ms // BUCKETS)
 
     def lease_ms(self, timeout_s: float | None) -> int:
-        """How long a probe may last, in ms, for a call whose own timeout is `timeout_s` (None: it has none)."""
+        """How long a probe may last, in ms. `timeout_s`: the call's timeout, None if it has none."""
         if timeout_s is not None:
             return round(timeout_s * 1000) + 1000
-        imposed = min(10.0, self.recovery_timeout_s) if self.probe_timeout_s is None else self.probe_timeout_s
-        return round(imposed * 1000)
+        default_s = min(10.0, self.recovery_timeout_s) if self.probe_timeout_s is None else self.probe_timeout_s
+        return round(default_s * 1000)
 
 
 _SHARES = {"failure_threshold", "slow_threshold"}
 _COUNTS = {"min_samples", "probes", "probe_successes", "quorum"}
 _FROM_ZERO = {"slow_call_s", "ramp_s", "retry_budget_per_s", "blip_s"}
-MOST_COUNTED = 1_000_000
-MOST_RETRIES = 10
+MAX_COUNT = 1_000_000
+MAX_RETRIES = 10
 _LIMITS = {
     "window_s": (0.1, 86_400.0),
     "flush_interval_s": (0.005, 60.0),
@@ -118,17 +117,17 @@ _LIMITS = {
 
 
 def _problem(name: str, value: object) -> str | None:
-    """What is wrong with one field's value, as a sentence, or None."""
+    """What is wrong with one field's value, or None."""
     if name == "slow_call_s" and value == "auto":
         return None
     if name == "shed":
         return None if isinstance(value, bool) else f"shed = {value!r}: must be true or false"
     if name in _COUNTS:
-        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_COUNTED
-        return None if good else f"{name} = {value!r}: must be a whole number from 1 to {MOST_COUNTED}"
+        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_COUNT
+        return None if good else f"{name} = {value!r}: must be a whole number from 1 to {MAX_COUNT}"
     if name == "retries":
-        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_RETRIES
-        return None if good else f"retries = {value!r}: must be a whole number from 0 to {MOST_RETRIES}"
+        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_RETRIES
+        return None if good else f"retries = {value!r}: must be a whole number from 0 to {MAX_RETRIES}"
     if name == "probe_timeout_s" and value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

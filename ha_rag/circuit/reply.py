@@ -1,4 +1,4 @@
-"""Reply: what a verb on a shared circuit returns, whoever runs the law."""
+"""Reply: the result of a verb on a shared circuit, from any ledger."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ha_rag.circuit.snapshot import Snapshot
 class Reply:
     """A verb's result. Immutable.
 
-    `granted`: a lease was granted. `wait_ms`: when to ask for one again (-1: unknown). `published`: there was an event
-    or a message, and it went out. `unpublished`: the step was taken, but its event or message was refused (ACL, a full
-    store), so other replicas find out by polling.
+    `granted`: a lease was granted. `wait_ms`: when to request one again (-1: unknown). `published`: an event or a
+    message was published. `unpublished`: the change was made, but its event or message was refused (ACL, out of
+    memory), so other replicas see it only when they poll.
     """
 
     snapshot: Snapshot

@@ -1,4 +1,4 @@
-"""Snapshot: one circuit as anybody may see it. Reading changes nothing, whatever time it is."""
+"""Snapshot: the readable state of one circuit. Reading never changes it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
 
 MAX_VOTERS_NAMED = 100
-"""So many of the replicas that see the failures are named, at most: each change carries them to every replica."""
+"""Voters listed in a snapshot, at most: every message carries the list to every replica."""
 
 UNKNOWN = -1
-"""A wait that nobody can know: a forced open that lasts until somebody ends it."""
+"""A duration without a known end, such as a forced open that lasts until somebody ends it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A circuit at one moment of the ledger's clock. Every reply and every pushed message carries one. Immutable.
 
-    `state`: as it reads now; an open circuit whose rest is over reads as half-open. `left_ms`: what is left of the
-    rest, or of a forced open; -1 where that has no end; 0 otherwise. `slot_wait_ms`: until the first of the standing
-    probes must have ended, where all places are taken; 0 otherwise. `missed`: of a ledger that was just taught,
-    the epochs between which something is missing; (0, 0) otherwise. `voters`: replicas that see the failures, by name,
-    the first `MAX_VOTERS_NAMED`.
-    `override.until_ms` counts from `now_ms`, in the ledger's time.
+    `state`: an open circuit whose open duration is over reads as half-open. `left_ms`: what remains of the open
+    duration or of a forced open; -1 if that has no end; 0 if not open. `slot_wait_ms`: until the first lease expires,
+    if all probe slots are taken; else 0. `missed`: in a ledger that was just restored, the epochs between which
+    transitions are missing; else (0, 0). `voters`: the names of replicas that vote for opening, sorted, at most
+    `MAX_VOTERS_NAMED`. `override.until_ms`: on the same clock as `now_ms`.
     """
 
     now_ms: int
@@ -44,7 +43,7 @@ class Snapshot:
     override: OperatorOverride | None = None
 
     def restore_point(self) -> RestorePoint:
-        """What a replica that heard this would teach a ledger that forgot it."""
+        """What a replica restores a ledger from that has lost this state."""
         left_ms = self.left_ms if self.state is CircuitState.OPEN and self.override is None else 0
         return RestorePoint(
             self.state, self.epoch, left_ms, self.open_count, self.reason, self.opened_by, self.override,
@@ -53,31 +52,31 @@ class Snapshot:
 
 
 def read(circuit: Circuit, terms: Terms, now_ms: int) -> Snapshot:
-    """The circuit as it reads at `now_ms`."""
-    word = circuit.override if circuit.override and not circuit.override.expired(now_ms) else None
+    """The snapshot at `now_ms`."""
+    override = circuit.override if circuit.override and not circuit.override.expired(now_ms) else None
     state = _state(circuit, now_ms)
-    calm = circuit.state is CircuitState.CLOSED and now_ms - circuit.changed_at_ms >= terms.window_ms
+    long_closed = circuit.state is CircuitState.CLOSED and now_ms - circuit.changed_at_ms >= terms.window_ms
     return Snapshot(
         now_ms=now_ms,
         state=state,
         epoch=circuit.epoch,
         left_ms=_left_ms(circuit, state, now_ms),
-        open_count=0 if calm else circuit.open_count,
+        open_count=0 if long_closed else circuit.open_count,
         reason=circuit.reason,
         opened_by=circuit.opened_by,
         changed_at_ms=circuit.changed_at_ms,
         probe_successes=circuit.probe_successes,
-        slot_wait_ms=_standing_ms(circuit, terms, now_ms),
+        slot_wait_ms=_slot_wait_ms(circuit, terms, now_ms),
         missed=missed(circuit, terms, now_ms),
         counts=total(circuit.window, now_ms, terms),
         voters=_voters(circuit, now_ms),
-        override=word,
+        override=override,
     )
 
 
 def _voters(circuit: Circuit, now_ms: int) -> tuple[str, ...]:
-    seeing = sorted(name for name, until in circuit.voters.items() if until > now_ms and name[0] != "!")
-    return tuple(seeing[:MAX_VOTERS_NAMED])
+    voters = sorted(name for name, until in circuit.voters.items() if until > now_ms and name[0] != "!")
+    return tuple(voters[:MAX_VOTERS_NAMED])
 
 
 def _state(circuit: Circuit, now_ms: int) -> CircuitState:
@@ -89,18 +88,18 @@ def _state(circuit: Circuit, now_ms: int) -> CircuitState:
 def _left_ms(circuit: Circuit, state: CircuitState, now_ms: int) -> int:
     if state is not CircuitState.OPEN:
         return 0
-    word = circuit.override
-    if word is not None and word.mode is OverrideMode.OPEN:
-        return UNKNOWN if word.until_ms is None else max(0, word.until_ms - now_ms)
+    override = circuit.override
+    if override is not None and override.mode is OverrideMode.OPEN:
+        return UNKNOWN if override.until_ms is None else max(0, override.until_ms - now_ms)
     return max(0, circuit.open_until_ms - now_ms)
 
 
-def _standing_ms(circuit: Circuit, terms: Terms, now_ms: int) -> int:
-    standing = [held.until_ms for held in circuit.leases.values() if held.is_active(now_ms)]
-    return min(standing) - now_ms if len(standing) >= terms.probes else 0
+def _slot_wait_ms(circuit: Circuit, terms: Terms, now_ms: int) -> int:
+    ends = [lease.until_ms for lease in circuit.leases.values() if lease.is_active(now_ms)]
+    return min(ends) - now_ms if len(ends) >= terms.probes else 0
 
 
 def wait_ms(circuit: Circuit, terms: Terms, now_ms: int, replica: str) -> int:
-    """How long `replica` should wait before it asks for a probe again; -1 where nobody can know."""
+    """How long `replica` should wait before it requests a lease again; -1 if unknown."""
     wait = lease_wait_ms(circuit, terms, now_ms, replica)
     return UNKNOWN if wait is None else wait

@@ -1,7 +1,7 @@
-"""The values of the law: what a circuit is, as the ledger holds it. Frozen, so a rule can only return a new one.
+"""A circuit's state as the ledger stores it. Frozen: a rule returns a new one.
 
-All times are whole milliseconds of one clock, the ledger's (Redis's, or one process's own); an epoch names one
-transition and never goes down.
+All times are whole milliseconds of one clock, the ledger's (that of Redis, or of one process). An epoch identifies one
+transition and never decreases.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class CircuitState(enum.StrEnum):
-    """What a circuit does with calls: lets them pass, refuses them, or lets a few pass to see."""
+    """What a circuit does with calls: admits them, refuses them, or admits a few probes."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -26,7 +26,7 @@ class CircuitState(enum.StrEnum):
 
 
 class OverrideMode(enum.StrEnum):
-    """What an operator may make of a circuit, whatever the calls say."""
+    """What an operator can set a circuit to, whatever the outcomes of calls."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -36,7 +36,7 @@ class OverrideMode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorOverride:
-    """An operator's word. `until_ms`: when it ends, or None: when somebody deletes it."""
+    """An operator's override. `until_ms`: when it ends, or None: until somebody ends it."""
 
     mode: OverrideMode
     reason: str
@@ -44,13 +44,13 @@ class OperatorOverride:
     until_ms: int | None = None
 
     def expired(self, now_ms: int) -> bool:
-        """Whether its time is up."""
+        """Whether it has ended by itself."""
         return self.until_ms is not None and now_ms >= self.until_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Outcomes that were counted: `ok` and `failed` exclude each other; `slow` are those of either that took long."""
+    """Counted outcomes. A call is either `ok` or `failed`; `slow` counts the slow calls among both."""
 
     ok: int = 0
     failed: int = 0
@@ -58,17 +58,17 @@ class Counts:
 
     @property
     def samples(self) -> int:
-        """How many outcomes there are."""
+        """All outcomes."""
         return self.ok + self.failed
 
     @property
     def failure_rate(self) -> float:
-        """Share that failed, 0 where there are none."""
+        """Share that failed; 0 without outcomes."""
         return self.failed / self.samples if self.samples else 0.0
 
     @property
     def slow_rate(self) -> float:
-        """Share that took long, 0 where there are none."""
+        """Share that was slow; 0 without outcomes."""
         return self.slow / self.samples if self.samples else 0.0
 
     def __add__(self, other: Counts) -> Counts:
@@ -77,22 +77,22 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to one probe, until `until_ms`, in the epoch that granted it.
+    """The right to one probe until `until_ms`, in the epoch that granted it.
 
-    Epoch 0: spent. It is remembered to its end, so that neither its request nor its outcome counts when it comes twice.
+    Epoch 0: used. It is kept until `until_ms`, so that a repeated request or outcome has no effect.
     """
 
     until_ms: int
     epoch: int
 
     def is_active(self, now_ms: int) -> bool:
-        """Whether its probe may be under way."""
+        """Whether its probe may still be running."""
         return self.epoch > 0 and self.until_ms > now_ms
 
 
 @dataclass(frozen=True, slots=True)
 class LastBatch:
-    """The last batch of a replica that was counted: its number, and when."""
+    """The number of a replica's last counted batch, and when it was counted."""
 
     number: int
     at_ms: int
@@ -100,15 +100,15 @@ class LastBatch:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """One circuit as the ledger holds it. The empty one is closed and has seen nothing.
+    """One circuit as the ledger stores it. The default is closed and empty.
 
-    `open_until_ms`: when the rest ends (meaningful while open). `open_count`: openings since the last long calm.
-    `window`: (bucket width in ms, bucket number) -> counts. `voters`: who sees it -> until when (see `rules`).
-    `batches`: replica -> the last batch counted. `leases`: token -> lease.
-    `streak`, `slow_streak`: of failed and of slow calls. `slowest_probe_ms`: the longest good probe of this recovery.
-    `judges_from_ms`: before it a circuit that probes have just closed counts, and does not open.
-    `lost_by`: the replica whose probe failed last, and `lost_at_ms` when. `missed_after`,
-    `missed_before`: transitions of epochs between these are missing in a ledger that lost its memory and was taught.
+    `open_until_ms`: when the open duration ends (only while open). `open_count`: openings since it was last closed for
+    a whole window. `window`: (bucket width in ms, bucket number) -> counts. `voters`: replica -> when its vote expires.
+    `batches`: replica -> its last counted batch. `leases`: token -> lease.
+    `streak`, `slow_streak`: of failed and of slow calls. `slowest_probe_ms`: the longest successful probe of this
+    recovery. `judges_from_ms`: a circuit that probes closed counts outcomes before this time, but does not open.
+    `lost_by`, `lost_at_ms`: the replica whose probe failed last, and when. `missed_after`, `missed_before`: a restored
+    ledger lacks the transitions between these epochs. `would_open_at_ms`: shadow mode reports nothing before it.
     """
 
     state: CircuitState = CircuitState.CLOSED

@@ -1,4 +1,4 @@
-"""Terms: a policy in whole milliseconds, for one call's timeout. The form in which the law, and Redis, take it."""
+"""Terms: a policy in whole milliseconds, for calls with one timeout: what the rules and the Lua scripts take."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.streak import MIN_NET_FAILURES
 
 FIELDS_OF_0_1_0 = 13
-"""Replicas of 0.1.0 report terms without `blip_ms`."""
+"""Heartbeats hold terms as 0.1.0 has them, without `blip_ms`."""
 
 NEVER = 2.0
-"""A threshold that no rate reaches: the slow-call rate where `slow_call_s` is 0."""
+"""A threshold that no rate reaches: for slow calls if `slow_call_s` is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A policy as the law reads it. The order of the fields is the order on the wire. Immutable.
+    """A policy as the rules read it. The order of the fields is the order on the wire. Immutable.
 
-    Times in ms, thresholds as shares. `lease_ms`: how long a probe may last. `open_ms`: the first rest, never
-    shorter than a lease: whoever still probes when the ledger is lost has ended before the next probe begins.
+    Times in ms, thresholds as shares. `lease_ms`: how long a probe may last. `open_ms`: the first open duration, never
+    shorter than a lease, so that probes running when the ledger is lost have ended before the next one begins.
     """
 
     window_ms: int
@@ -39,7 +39,7 @@ class Terms:
 
     @classmethod
     def of(cls, policy: CircuitPolicy, timeout_s: float | None = None) -> Terms:
-        """The terms of `policy` for calls whose own timeout is `timeout_s` (None: they have none)."""
+        """The terms of `policy` for calls with a timeout of `timeout_s` (None: no timeout)."""
         lease_ms = policy.lease_ms(timeout_s)
         open_ms = max(round(policy.recovery_timeout_s * 1000), lease_ms)
         return cls(
@@ -60,25 +60,25 @@ class Terms:
         )
 
     def wire(self) -> tuple[int | float, ...]:
-        """The fields in order, as the scripts take them."""
+        """The fields in order, as the Lua scripts take them."""
         return tuple(getattr(self, name) for name in _ORDER)
 
     @classmethod
     def from_wire(cls, numbers: object) -> Terms | None:
-        """The terms of `wire`'s numbers; None where these are nothing of the kind."""
+        """The inverse of `wire`; None if `numbers` are not valid terms."""
         if not isinstance(numbers, list | tuple) or len(numbers) not in (len(_ORDER), FIELDS_OF_0_1_0):
             return None
-        sound = all(isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < 2**53 for n in numbers)
-        return cls(*numbers) if sound and numbers[1] >= 1 else None
+        valid = all(isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < 2**53 for n in numbers)
+        return cls(*numbers) if valid and numbers[1] >= 1 else None
 
     @property
     def has_streaks(self) -> bool:
-        """Whether a streak may open the circuit: not where a blip may be as long as the window."""
+        """Whether a streak can open the circuit."""
         return self.blip_ms < self.window_ms
 
     @property
     def min_net_failures(self) -> int:
-        """Calls by which failures must outweigh successes to open the circuit."""
+        """Calls by which failures must outweigh successes for a streak to open the circuit."""
         return max(MIN_NET_FAILURES, self.min_samples)
 
     def reached(self, failure_rate: float, slow_rate: float) -> bool:

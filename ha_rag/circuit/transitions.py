@@ -1,7 +1,7 @@
-"""The transition table: every way in which a circuit changes, and the diagram drawn from it.
+"""The transition table: every transition of a circuit.
 
-This is the whole graph. The rules decide *whether* a trigger fires; this table alone decides where it leads, so the
-table, the diagram in the documents and the behaviour cannot drift apart.
+The rules decide *whether* a trigger fires; only this table decides which state follows. The diagram in the docs is
+drawn from it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
     (HALF_OPEN, Trigger.PROBE_FAILED): OPEN,
     (HALF_OPEN, Trigger.THROTTLED): OPEN,
     (HALF_OPEN, Trigger.PROBES_SUCCEEDED): CLOSED,
-    # The rest after a forced open is over at once: the circuit stays open, and the next call may probe.
+    # The open duration ends with the forced open: the circuit stays open, and the next call may probe.
     (OPEN, Trigger.FORCED_OPEN_ENDED): OPEN,
     (CLOSED, Trigger.OVERRIDE_ENDED): CLOSED,
     **{(state, Trigger.FORCED_OPEN): OPEN for state in _ANY},
@@ -54,7 +54,7 @@ _OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCED_OPEN_END
 
 
 def automatic_changes() -> Iterator[tuple[CircuitState, Trigger, CircuitState]]:
-    """What a circuit does by itself: the table without what operators do, and what a lost ledger makes of it."""
+    """The transitions that calls and time cause: without those of operators and of restoring."""
     for (state, trigger), to in TABLE.items():
         if trigger not in _OPERATOR and trigger not in (Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED):
             yield state, trigger, to

@@ -1,10 +1,10 @@
-"""`ha-rag`: what an operator types. One file a command; heavy imports wait until a command needs them."""
+"""The `ha-rag` command. One file per command; heavy imports happen only in the command that needs them."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """The command line's entry point. Ends the process with 0, 1 (it failed) or 2 (it was asked wrongly)."""
+    """The command line's entry point. Exits with 0, 1 (the command failed) or 2 (it was used wrongly)."""
     from ha_rag.cli.app import app
 
     app()

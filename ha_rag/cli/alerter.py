@@ -1,4 +1,4 @@
-"""`ha-rag alerter`: tells people of incidents, in the foreground, as a container runs it."""
+"""`ha-rag alerter`: sends alerts about incidents, in the foreground, as in a container."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ha_rag.cli.options import Config
 
 
 def alerter(config: Config = None) -> None:
-    r"""Tell people of incidents (Slack, e-mail, PagerDuty, webhooks ...), as \[alerts] and HA_RAG_ALERT_URLS say."""
+    r"""Send alerts (Slack, e-mail, PagerDuty, webhooks ...) as \[alerts] and HA_RAG_ALERT_URLS say."""
     from ha_rag.assembly.alerter import run_alerter
     from ha_rag.assembly.configuration import load_settings
     from ha_rag.telemetry import logs

@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The typer application: all commands."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def every_command(
     _: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What holds for every command."""
+    """Options of every command."""
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

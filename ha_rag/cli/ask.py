@@ -63,14 +63,14 @@ def show_answer(answer: dict[str, Any]) -> None:
 
 
 def excerpt(text: str) -> str:
-    """The beginning of a passage on one line, without the marks of Markdown."""
+    """The beginning of a passage on one line, without Markdown syntax."""
     heads = re.sub(r"^#{1,6} +(.+?)[ .:]*$", r"\1:", text, flags=re.MULTILINE)
     plain = " ".join(re.sub(r"[`*|]|^[>-]+ ", " ", heads, flags=re.MULTILINE).split())
     return plain if len(plain) <= SHOWN_CHARACTERS else plain[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
 
 
 def shortcomings(answer: dict[str, Any]) -> list[str]:
-    """What an honest answer adds: the stages in which a lesser tier stood in, and why."""
+    """Lines about degraded stages: which tier answered instead, and why."""
     told = []
     for stage in answer["degraded_stages"]:
         passed = [
@@ -82,7 +82,7 @@ def shortcomings(answer: dict[str, Any]) -> list[str]:
 
 
 def _told_once(attempts: list[dict[str, Any]]) -> list[str]:
-    """What happened to which circuits; the same story of several is told once."""
+    """What happened to which circuits; circuits with the same history share a line."""
     stories: dict[str, list[str]] = {}
     for attempt in attempts:
         stories.setdefault(_happened(attempt), []).append(attempt["circuit"])

@@ -1,4 +1,4 @@
-"""`ha-rag check`: reads the configuration, tries every part once, says what is wrong and how to mend it."""
+"""`ha-rag check`: reads the configuration, tries every component once, says what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("p
 
 
 def check(config: Config = None, as_json: Json = False) -> None:
-    """Read the configuration, try every component once, and say what is wrong and how to mend it."""
+    """Read the configuration, try every component once, and say what is wrong and how to fix it."""
     import asyncio
     from dataclasses import asdict
 
@@ -31,7 +31,7 @@ def check(config: Config = None, as_json: Json = False) -> None:
             rows.add_row(styled(finding.part), styled(mark, style), styled(finding.text))
             if finding.mend:
                 rows.add_row("", "", styled(f"-> {finding.mend}", "dim"))
-        out.print(styled(f"configuration: {settings.source or 'none, so the defaults hold'}"))
+        out.print(styled(f"configuration: {settings.source or 'none; using the defaults'}"))
         out.print(rows)
         out.print(styled(verdict(problems, sum(finding.verdict == "warning" for finding in findings))))
     if problems:

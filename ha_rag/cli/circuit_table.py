@@ -1,4 +1,4 @@
-"""Circuits for people: a table that fits the terminal, and one circuit in full."""
+"""Circuits as text: a table that fits the terminal, and one circuit in full."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ha_rag.cli.screen import STATE_STYLES, shown_width, styled, table
 
 NARROW, NARROWER = 100, 80
-"""Below so many columns, what matters less is left out, so that names stay whole."""
+"""Below this many columns, less important ones are left out, so that names stay whole."""
 
 
 def circuit_table(reports: list[dict[str, Any]], width: int | None = None) -> Any:
@@ -44,7 +44,7 @@ _COLUMNS: list[tuple[str, Callable[[dict[str, Any]], Any], int]] = [
 
 
 def state_words(report: dict[str, Any]) -> str:
-    """The state, with what an operator or this replica makes of it."""
+    """The state, with an override or a differing state here."""
     words = str(report["state"]).replace("_", "-")
     if report["override"]:
         words += f" ({report['override']['mode']} by hand)"
@@ -54,7 +54,7 @@ def state_words(report: dict[str, Any]) -> str:
 
 
 def why(report: dict[str, Any]) -> str:
-    """The reason for what the circuit does, where there is one to give."""
+    """Why the circuit is in its state, if there is a reason."""
     if report["override"]:
         word = report["override"]
         ends = "" if word["ends_in_s"] is None else f", for {word['ends_in_s']:.0f} s more"
@@ -63,7 +63,7 @@ def why(report: dict[str, Any]) -> str:
 
 
 def circuit_facts(report: dict[str, Any]) -> Any:
-    """One circuit in full, a fact a line."""
+    """One circuit in full, one fact per line."""
     made = table("", "")
     made.show_header = False
     for name, value in _facts(report):

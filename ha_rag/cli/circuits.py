@@ -1,4 +1,4 @@
-"""`ha-rag circuits`: the operator's view, and the operator's word."""
+"""`ha-rag circuits`: shows circuits and sets overrides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ha_rag.errors import ConfigurationError
 
 
 class Action(enum.StrEnum):
-    """What can be done: look, or say what a circuit is to do whatever its calls say."""
+    """Actions: show circuits, or override one."""
 
     LIST = "list"
     SHOW = "show"
@@ -74,7 +74,7 @@ def _show_all(client: ReplicaClient, *, as_json: bool) -> None:
         return
     console().print(circuit_table(reply["circuits"]))
     console().print(styled(f"shared state: {reply['shared_state']}; told by {reply['replica']}", "dim"))
-    for warning in client.get("/v1/fleet").get("warnings", []):  # older replicas tell of none
+    for warning in client.get("/v1/fleet").get("warnings", []):  # older replicas do not send it
         console().print(styled(warning, "yellow"))
 
 

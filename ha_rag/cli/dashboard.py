@@ -1,4 +1,4 @@
-"""`ha-rag dashboard`: the web dashboard as a process of its own, as a container runs it."""
+"""`ha-rag dashboard`: the web dashboard as a process of its own, as in a container."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def dashboard(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Show and steer a fleet in the browser, without being one of its replicas."""
+    """Show and control a fleet in the browser, without being one of its replicas."""
     import logging
 
     from ha_rag.assembly.configuration import load_settings

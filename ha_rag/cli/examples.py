@@ -1,4 +1,4 @@
-"""What to type: the examples below the help of ha-rag and of each command."""
+"""Examples shown below the help of ha-rag and of each command."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ FIRST = (
     ("ha-rag up", "a fleet on port 8000"),
     ('ha-rag ask "How does a circuit recover?"', "who answered, and from what"),
     ("ha-rag ingest ./handbook notes.pdf", "more documents"),
-    ("ha-rag break embedder.primary --for 30", "see who steps in"),
-    ("ha-rag circuits", "what the fleet believes"),
+    ("ha-rag break embedder.primary --for 30", "see which tier takes over"),
+    ("ha-rag circuits", "the state of every circuit"),
     ("ha-rag learn", "a guided walk through failures"),
-    ("ha-rag check --config ha_rag.toml", "what is wrong, and the remedy"),
+    ("ha-rag check --config ha_rag.toml", "what is wrong, and how to fix it"),
 )
 OF = {
     "up": (
@@ -29,14 +29,14 @@ OF = {
     ),
     "watch": (
         ("ha-rag watch", "live"),
-        ("ha-rag watch --once --json", "one look, for scripts"),
+        ("ha-rag watch --once --json", "one snapshot, for scripts"),
         ("ha-rag watch --url redis://localhost:6379/0", "where no replica can be reached"),
     ),
     "circuits": (
         ("ha-rag circuits", "all of them"),
         ("ha-rag circuits show embedder.primary", "one, with what it counted"),
         ('ha-rag circuits open generator.primary --reason "maintenance" --for 1800', "refuse all calls"),
-        ("ha-rag circuits auto generator.primary", "give it back to the law"),
+        ("ha-rag circuits auto generator.primary", "end the override"),
     ),
     "break": (
         ("ha-rag break embedder.primary --for 30", "every call fails"),
@@ -46,7 +46,7 @@ OF = {
     "mend": (("ha-rag mend", "everything"), ("ha-rag mend embedder.primary", "one service")),
     "check": (("ha-rag check --config ha_rag.toml", "before it goes live"), ("ha-rag check --json", "for programs")),
     "drill": (
-        ("ha-rag drill --fast", "all of it within a minute"),
+        ("ha-rag drill --fast", "every outage, but short ones"),
         ("ha-rag drill --stage killed", "one outage"),
         ("ha-rag drill --html report.html", "and a page that draws it"),
     ),
@@ -61,7 +61,7 @@ OF = {
 
 
 def shown(examples: Iterable[tuple[str, str]]) -> str:
-    """As the end of a help page, in rich's markup."""
+    """The examples as rich markup, for the end of a help page."""
     examples = list(examples)
     wide = max(len(line) for line, _ in examples)
     lines = [f"  {line:<{wide}}   [dim]{remark}[/dim]" for line, remark in examples]

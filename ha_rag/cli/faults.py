@@ -1,4 +1,4 @@
-"""`ha-rag break` and `ha-rag mend`: tells the simulated provider to fail, and to stop failing."""
+"""`ha-rag break` and `ha-rag mend`: make the simulated provider fail, and stop failing."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def break_(
     mode: Annotated[Mode, typer.Option(help="How it fails.")] = Mode.ERROR,
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="The share of calls that fail.")] = 1.0,
     for_s: Annotated[float | None, typer.Option("--for", min=0.1, help="Seconds; else until ha-rag mend.")] = None,
-    retry_after_s: Annotated[float | None, typer.Option("--retry-after", min=0, help="Rest asked for.")] = None,
+    retry_after_s: Annotated[float | None, typer.Option("--retry-after", min=0, help="Retry-After in s.")] = None,
     delay_s: Annotated[
         float | None, typer.Option("--delay", min=0, help="Seconds each call takes (slow), or each piece of it (drip).")
     ] = None,
     provider: Provider = None,
     config: Config = None,
 ) -> None:
-    """Make a simulated service fail, to see who steps in."""
+    """Make a simulated service fail, to see which tier takes over."""
     given = {"mode": str(mode), "rate": rate, "for_s": for_s, "retry_after_s": retry_after_s, "delay_s": delay_s}
     fault = {name: value for name, value in given.items() if value is not None}
     target = _target(circuit)
@@ -61,11 +61,11 @@ def break_(
 
 
 def mend(
-    circuit: Annotated[str | None, typer.Argument(help="The circuit; absent: everything.", show_default=False)] = None,
+    circuit: Annotated[str | None, typer.Argument(help="The circuit; default: all.", show_default=False)] = None,
     provider: Provider = None,
     config: Config = None,
 ) -> None:
-    """End what ha-rag break began."""
+    """Undo ha-rag break."""
     client = _client(circuit or "embedder.primary", provider, config)
     client.call("DELETE", f"/faults/{_target(circuit)}" if circuit else "/faults")
     typer.echo(f"{circuit or 'everything'}: works again; its circuit closes by itself within its recovery timeout")
@@ -91,9 +91,9 @@ def _configured(circuit: str, config: Path | None) -> str | None:
 
     settings = settings_here(config)
     if settings.source is None and circuit.endswith(".primary"):
-        return None  # the fleet that nobody configured, with the simulated provider as both primaries
+        return None  # the default fleet, whose primaries are both simulated
     url = settings.service_urls.get(circuit)
     if url is None:
         known = ", ".join(settings.service_urls) or "embedder.primary, generator.primary"
-        raise ConfigurationError(f"{circuit!r}: is no simulated service; there are {known}")
+        raise ConfigurationError(f"{circuit!r}: is not a simulated service; the simulated ones are {known}")
     return url.rstrip("/").removesuffix("/v1")

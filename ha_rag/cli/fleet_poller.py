@@ -26,7 +26,7 @@ _SNAPSHOTS = TypeAdapter(FleetSnapshot)
 
 
 class FleetPoller:
-    """One thread looks; any other may read. `down_since`: since when no look succeeded, as a time of day, or ""."""
+    """Polls in one thread; safe to read from any. `down_since`: the time of day since which polls fail, or ""."""
 
     def __init__(self, look: Look, every_s: float) -> None:
         self._look = look
@@ -41,24 +41,24 @@ class FleetPoller:
 
     @property
     def latest(self) -> FleetSnapshot:
-        """The latest picture."""
+        """The latest snapshot."""
         if self._picture is None:
-            raise CommandError("nothing has been seen of the fleet yet")
+            raise CommandError("no snapshot of the fleet yet")
         return self._picture
 
     @property
     def ago_s(self) -> float:
-        """How old the latest picture is."""
+        """Age of the latest snapshot."""
         return self._now_s() - self._seen_s
 
     def first(self) -> FleetSnapshot:
-        """The first picture, and from then on more of them. Raises CommandError where nobody answers."""
+        """Polls once, then goes on in the background. Raises CommandError if the first poll fails."""
         self._note(self._look())
         threading.Thread(target=self._look_on, name="ha-rag watch", daemon=True).start()
         return self.latest
 
     def next_json(self) -> str:
-        """The next picture as JSON; the first one at once. Raises CommandError where nobody answers the first look."""
+        """The next snapshot as JSON; the first one at once. Raises CommandError if the first poll fails."""
         if self._picture is None:
             self.first()
         else:
@@ -68,7 +68,7 @@ class FleetPoller:
         return orjson.dumps(self.latest).decode()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops polling."""
         self._stopped.set()
 
     def _look_on(self) -> None:
@@ -87,7 +87,7 @@ class FleetPoller:
 
 @contextmanager
 def fleet_poller(url: str | None, config: Path | None, every_s: float) -> Iterator[FleetPoller]:
-    """A fleet_poller on a replica or a front (`url`, or the fleet that runs here), or straight on a Redis."""
+    """A poller of a replica or front (`url`, or the fleet that runs here), or of Redis itself."""
     if url is None or url.startswith(REPLICA_SCHEMES):
         seen = FleetPoller(_over_http(url), every_s)
         try:
@@ -111,7 +111,7 @@ def _over_http(url: str | None) -> Look:
             return _SNAPSHOTS.validate_python(client.get("/v1/fleet"))
         except ValueError:
             raise CommandError(
-                f"what {client.url} tells of its fleet is not understood: is it another version?"
+                f"what {client.url} says about its fleet cannot be read; is it another version?"
             ) from None
 
     return look
@@ -132,10 +132,10 @@ def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
         watcher.append(Watcher(observer))
 
     async def look() -> FleetSnapshot:
-        picture = await watcher[0].look()
+        picture = await watcher[0].poll()
         if picture.replicas and not picture.circuits:
-            # The first read of all may come to nothing, while Redis takes in the scripts.
-            picture = await watcher[0].look()
+            # The very first read may be empty while Redis loads the scripts.
+            picture = await watcher[0].poll()
         if not picture.redis.reachable:
             raise CommandError(f"this Redis does not answer: {picture.redis.problem}")
         return picture

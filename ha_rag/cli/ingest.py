@@ -1,4 +1,4 @@
-"""`ha-rag ingest`: documents into the index, with a progress bar; stopped in the middle, the next run goes on."""
+"""`ha-rag ingest`: indexes documents, with a progress bar. A run that was stopped is continued by the next one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SHOWN_PROBLEMS = 20
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders: txt, md, html, pdf, BEIR-style jsonl.")],
     mirror: Annotated[
-        bool, typer.Option("--mirror", help="Take out of the index what these paths no longer hold.")
+        bool, typer.Option("--mirror", help="Remove from the index what is no longer in these paths.")
     ] = False,
     config: Config = None,
 ) -> None:
-    """Read, split, embed and index documents. Unchanged ones are skipped; what was stopped goes on where it was."""
+    """Read, split, embed and index documents. Unchanged ones are skipped; a run that was stopped is continued."""
     import asyncio
 
     from ha_rag.assembly.ingesting import ingest_into
@@ -42,7 +42,7 @@ def ingest(
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[IngestStep], None]]:
-    """A bar on a terminal; nothing where the output is piped."""
+    """A progress bar on a terminal; nothing if the output is piped."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 

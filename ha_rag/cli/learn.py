@@ -8,15 +8,15 @@ import typer
 
 
 def learn(
-    auto: Annotated[bool, typer.Option("--auto", help="Wait for nobody, and predict by chance.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="What chance predicts, with --auto.")] = 0,
+    auto: Annotated[bool, typer.Option("--auto", help="Do not wait for input; predict at random.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random predictions, with --auto.")] = 0,
     scenario: Annotated[
         str | None, typer.Option("--scenario", help="Only this one.", show_default="all of them")
     ] = None,
 ) -> None:
     """Learn how circuits and fallbacks behave: predict what happens next, and see. Needs no Redis, Docker or key.
 
-    Enter goes on; q, Ctrl-C or the end of the input leaves.
+    Enter continues; q, Ctrl-C or end of input quits.
     """
     from ha_rag.cli.trouble import CommandError
     from ha_rag.learn.scenarios import SCENARIOS

@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they read the same everywhere."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Url = Annotated[
     str | None,
     typer.Option(
         "--url",
-        help="A replica, or the port before them; else the fleet that runs here.",
+        help="A replica or front; else the fleet that runs here.",
         show_default="http://127.0.0.1:8000",
     ),
 ]

@@ -1,4 +1,4 @@
-"""How this program was called, so that what it prints can be typed again."""
+"""How this program was called, so that printed commands can be copied."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ NAME = "ha-rag"
 
 
 def own_name(called: str | None = None) -> str:
-    """`ha-rag` where a shell finds this very program under that name, else the path that it was called by.
+    """`ha-rag` if the shell finds this program by that name, else the path it was called by.
 
-    `called`: the program's path (default: this process's). Run in another way, as by `python -m`, it is `ha-rag`, too.
+    `called`: the program's path (default: this process's). Also `ha-rag` when run by `python -m`.
     """
     program = Path(sys.argv[0] if called is None else called)
     if program.name != NAME:

@@ -1,4 +1,4 @@
-"""Asks a replica over HTTP. The standard library alone, so that a command line answers at once."""
+"""HTTP client of a replica. Uses only the standard library, so that commands start fast."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaClient:
-    """A replica, or a front, at `url`. `token`: sent as a Bearer token. `timeout_s`: for one request. `remedy`: what
-    to say where nothing answers.
+    """A replica or front at `url`. `token`: sent as a Bearer token. `timeout_s`: for one request. `remedy`: what
+    the error says to do if nothing answers.
     """
 
     url: str = DEFAULT_URL
@@ -26,11 +26,11 @@ class ReplicaClient:
     remedy: str = "is it running? Start it with: ha-rag up"
 
     def get(self, path: str) -> Any:
-        """The JSON at `path`. Raises CommandError, in a sentence."""
+        """GET `path` as JSON. Raises CommandError."""
         return self.call("GET", path)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """The JSON that `method` on `path` gives. Raises CommandError, in a sentence."""
+        """The JSON reply to `method` on `path`. Raises CommandError."""
         status, content = self._sent(method, path, body)
         try:
             reply = json.loads(content)

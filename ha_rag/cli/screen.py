@@ -1,4 +1,4 @@
-"""What goes to the terminal: styled for people, plain where piped, never with others' control codes."""
+"""Terminal output: styled for people, plain if piped, with control characters of foreign text removed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Documents and services may hold anything; a terminal obeys escape sequences. Tab and line end are harmless.
+# Text of documents and services may contain escape sequences. Tab and line feed are harmless.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 PIPE_WIDTH = 500
 STATE_STYLES = {"closed": "green", "open": "bold red", "half_open": "yellow"}
 
 
 def console() -> Console:
-    """Standard output. Colours only on a terminal, and not where NO_COLOR is set (rich sees to both)."""
-    # A pipe has no width; a program that reads a table wants its rows whole.
+    """Standard output. Colours only on a terminal and without NO_COLOR (rich handles both)."""
+    # A pipe has no width; programs that read a table need whole rows.
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
@@ -36,7 +36,7 @@ def harmless(text: object) -> str:
 
 
 def styled(text: object, style: str = "") -> Text:
-    """`text` as it stands: no markup is read in it."""
+    """`text` without interpreting markup in it."""
     return Text(harmless(text), style=style)
 
 
@@ -55,7 +55,7 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Says on standard error, as long as it lasts, what is waited for; nothing where nobody looks on."""
+    """Shows on standard error what is being waited for, while it lasts; nothing if it is no terminal."""
     screen = Console(stderr=True)
     if not screen.is_terminal:
         yield

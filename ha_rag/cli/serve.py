@@ -1,4 +1,4 @@
-"""`ha-rag serve`: one replica in the foreground, as a container runs it."""
+"""`ha-rag serve`: one replica in the foreground, as in a container."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def serve(
 
 
 def address(host: str, port: int) -> str:
-    """What to type into a browser."""
+    """The address to open in a browser."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

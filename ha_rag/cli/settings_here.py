@@ -1,4 +1,4 @@
-"""The settings of the fleet that runs here, for commands that work beside it."""
+"""The settings of the fleet that runs in this folder, for commands that work next to it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ha_rag.settings import Settings
 
 
 def settings_here(config: Path | None = None) -> Settings:
-    """What holds in this folder: the configuration; where there is none, that of the fleet that `up` runs here.
+    """The configuration in this folder, or else that of the fleet that `up` runs here.
 
-    Without it an ingest beside a fleet that nobody configured would miss the fleet's first embedder.
+    Otherwise an ingest next to a fleet with the default configuration would miss the fleet's first embedder.
     """
     settings = load_settings(config)
     if settings.source is None and (fleet := running_fleet(settings.index_folder)) is not None:

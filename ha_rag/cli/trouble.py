@@ -1,4 +1,4 @@
-"""Errors become sentences and exit codes, once, for all commands."""
+"""Turns errors into messages and exit codes, for all commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CommandError(HaRagError):
 
 
 def honest(command: Callable[P, None]) -> Callable[P, None]:
-    """`command`, with every error told as a sentence on standard error, and the exit code that goes with it."""
+    """`command`, with errors printed on standard error and turned into exit codes."""
 
     @functools.wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -49,7 +49,7 @@ def honest(command: Callable[P, None]) -> Callable[P, None]:
             say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(FAILED) from None
         except Exception as error:
-            say(f"this should not happen: {type(error).__name__}: {error}; {_kept(error)}")
+            say(f"internal error: {type(error).__name__}: {error}; {_kept(error)}")
             raise typer.Exit(FAILED) from None
 
     return told
@@ -61,17 +61,17 @@ def _say_all(problems: tuple[str, ...]) -> None:
 
 
 def say(sentence: str) -> None:
-    """One line on standard error, under the program's name."""
+    """Prints one line on standard error, prefixed with the program's name."""
     typer.echo(f"ha-rag: {sentence}", err=True)
 
 
 def _kept(error: Exception) -> str:
-    """Where the traceback of an error that nobody foresaw is kept: it helps whoever mends it, not who reads it here."""
+    """Writes the traceback of an unexpected error to a file; it helps the maintainers, not the user."""
     with tempfile.NamedTemporaryFile("w", prefix="ha-rag-", suffix=".txt", delete=False, encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
     return f"please report it with what is in {file.name}"
 
 
 def _let_the_reader_go() -> None:
-    # Whoever read our output has seen enough, as `head` does; Python would complain once more when it ends.
+    # The reader has closed the pipe, as `head` does; Python would complain again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,14 +14,14 @@ def up(
     replicas: Annotated[int, typer.Option("--replicas", "-n", min=1, max=64, help="How many replica processes.")] = 3,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65000, help="The one port; replicas take the next ones.", show_default="8000"),
+        typer.Option(min=1, max=65000, help="The one port; replicas use the next ones.", show_default="8000"),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="The address of the port before the replicas.", show_default="127.0.0.1")
+        str | None, typer.Option(help="The address that the front listens on.", show_default="127.0.0.1")
     ] = None,
     config: Config = None,
 ) -> None:
-    """Run a whole fleet on this machine: Redis if none is configured, replicas, and one port before them."""
+    """Run a whole fleet on this machine: replicas behind one port, and a Redis if none is configured."""
     import asyncio
 
     from ha_rag.assembly.configuration import load_settings
@@ -39,8 +39,8 @@ def up(
         config=settings.source,
         redis_url=settings.redis_url.reveal() if settings.redis_url else None,
         provider=settings.source is None,
-        # Without a file they are looked through at every start, which costs little and fills what was missing;
-        # into an index of one's own they come only once, so that the first question has something to find.
+        # Without a configuration file the samples are ingested at every start, which costs little and fills gaps;
+        # into the user's own index only if it is empty, so that the first question finds something.
         samples=sample_documents() if settings.source is None or not settings.has_index else (),
         folder=settings.index_folder,
         program=own_name(),

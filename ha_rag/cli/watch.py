@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ha_rag.cli.fleet_poller import FleetPoller
 
 FRAME_S = 0.25
-"""Between two frames: a rest that runs down should be seen to."""
+"""Seconds between two frames, so that countdowns run smoothly."""
 
 
 def watch(
@@ -23,12 +23,12 @@ def watch(
             show_default="the fleet that runs here",
         ),
     ] = None,
-    every_s: Annotated[float, typer.Option("--every", min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Show it once, and end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a look, for programs.")] = False,
+    every_s: Annotated[float, typer.Option("--every", min=0.2, max=60, help="Seconds between two polls.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Show it once and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per poll, for programs.")] = False,
     config: Config = None,
 ) -> None:
-    """Watch the fleet live (Ctrl-C ends it). Exit code 1 where nobody answers the first look."""
+    """Watch the fleet live (Ctrl-C quits). Exit code 1 if the first poll fails."""
     from ha_rag.cli.fleet_poller import fleet_poller
 
     with fleet_poller(url, config, every_s) as seen:
@@ -71,8 +71,8 @@ def _show_live(seen: FleetPoller) -> None:
 
 
 def _frame(seen: FleetPoller, screen: Any, picture: Any, *, tall: bool = False) -> Any:
-    from ha_rag.dashboards.terminal import Room, draw
+    from ha_rag.dashboards.terminal import Viewport, draw
 
     plain = not (screen.encoding or "").lower().startswith("utf")
-    room = Room(width=min(screen.width, 200), height=200 if tall else screen.height, plain=plain)
-    return draw(picture, room, ago_s=seen.ago_s, down_since=seen.down_since)
+    view = Viewport(width=min(screen.width, 200), height=200 if tall else screen.height, plain=plain)
+    return draw(picture, view, ago_s=seen.ago_s, down_since=seen.down_since)

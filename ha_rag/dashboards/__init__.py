@@ -1,1 +1,1 @@
-"""What draws the monitor's snapshot: the web page and the terminal view."""
+"""Views of the fleet snapshot: the web page and the terminal view."""

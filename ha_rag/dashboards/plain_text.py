@@ -1,13 +1,13 @@
-"""Text of others, made harmless for a terminal: it obeys control characters, and some turn the line around."""
+"""Sanitizes untrusted text for a terminal."""
 
 from __future__ import annotations
 
 import unicodedata
 
-LONGEST = 300
+MAX_LENGTH = 300
 
 
-def harmless(text: object) -> str:
-    """`text` on one line, without control and direction characters, and of limited length."""
+def sanitized(text: object) -> str:
+    """`text` on one line, without control and bidirectional characters, truncated to `MAX_LENGTH`."""
     shown = "".join(c if unicodedata.category(c)[0] != "C" else " " if c.isspace() else "" for c in str(text))
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+    return shown if len(shown) <= MAX_LENGTH else shown[: MAX_LENGTH - 1] + "…"

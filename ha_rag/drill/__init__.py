@@ -1,1 +1,1 @@
-"""Drill: scripted outages against a fleet of real processes, under a steady stream of questions."""
+"""Drill: scripted outages of a real fleet under steady traffic, and what its users notice of them."""

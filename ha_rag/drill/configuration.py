@@ -1,8 +1,11 @@
-"""The configuration of a fleet that is drilled: short timeouts and rests, so that an outage passes within seconds."""
+"""The configuration of the fleet under test: short timeouts and rests, so that an outage takes seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+GENERATOR_TIMEOUT_S = 2.5
+"""Longer than the answers of the generator in a brownout (2 s), which would be failures otherwise."""
 
 _TEMPLATE = """\
 [fleet]
@@ -11,8 +14,8 @@ redis_url = "{redis_url}"
 [circuit]
 window_s = {window_s}
 recovery_timeout_s = {rest_s}
-recovery_timeout_max_s = {longest_s}
-throttle_max_s = {longest_s}
+recovery_timeout_max_s = {longest_rest_s}
+throttle_max_s = {longest_rest_s}
 
 [[embedders]]
 name = "primary"
@@ -43,7 +46,7 @@ name = "primary"
 kind = "openai"
 base_url = "http://127.0.0.1:{port}/v1"
 model = "simulated-chat"
-timeout_s = 1.0
+timeout_s = {generator_timeout_s}
 [generators.circuit]
 slow_call_s = 0.3
 
@@ -54,9 +57,10 @@ kind = "extractive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tempo:
-    """How quick a drill is. `outage_s`: how long each outage lasts. `rest_s`: how long a circuit rests at first, and at
-    most twice that. `window_s`: what a circuit remembers; half of it must be failures, so it is short beside an outage.
+class Timing:
+    """How long the parts of a drill take. `outage_s`: each outage, unless its stage needs longer. `rest_s`: the first
+    recovery timeout of a circuit; later ones are at most twice that. `window_s`: each circuit's window; a fresh circuit
+    opens when half of it are failures, so it is short compared with the outage.
     """
 
     outage_s: float
@@ -64,16 +68,17 @@ class Tempo:
     window_s: float
 
 
-FULL = Tempo(outage_s=10.0, rest_s=4.0, window_s=4.0)
-FAST = Tempo(outage_s=2.5, rest_s=2.0, window_s=1.0)
+FULL = Timing(outage_s=10.0, rest_s=4.0, window_s=4.0)
+FAST = Timing(outage_s=2.5, rest_s=2.0, window_s=1.0)
 
 
-def drilled_configuration(tempo: Tempo, provider_port: int, redis_url: str | None) -> str:
-    """The TOML of a fleet whose provider listens there, and whose Redis is at `redis_url`."""
+def fleet_configuration(timing: Timing, provider_port: int, redis_url: str | None) -> str:
+    """The TOML for a fleet whose provider listens on `provider_port`, and whose Redis is at `redis_url`."""
     return _TEMPLATE.format(
         port=provider_port,
         redis_url=redis_url,
-        rest_s=tempo.rest_s,
-        longest_s=2 * tempo.rest_s,
-        window_s=tempo.window_s,
+        rest_s=timing.rest_s,
+        longest_rest_s=2 * timing.rest_s,
+        window_s=timing.window_s,
+        generator_timeout_s=GENERATOR_TIMEOUT_S,
     )

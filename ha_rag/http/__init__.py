@@ -1,1 +1,1 @@
-"""The room that faces the street: HTTP endpoints, their limits, and who may do what."""
+"""The HTTP interface: endpoints, limits, authentication and authorization."""

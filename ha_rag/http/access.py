@@ -1,8 +1,9 @@
-"""Who may do what: API keys for /v1/*, and the operator's token, or the same machine where there is none.
+"""Authorization: API keys for /v1/*, and the operator token for changes.
 
-Without an admin token, operator actions and document changes work from this machine only, and only for what no page of
-another site can make a browser send: a JSON content type, a Host that names this machine (no DNS rebinding), and an
-Origin, where there is one, that is this very server (no request forged across sites).
+Without an operator token, operator actions and document changes are allowed from this machine only, and only for
+requests that a page of another site cannot make a browser send: a JSON content type, a Host header that names this
+machine (against DNS rebinding), and an Origin header, if present, that is this server (against cross-site request
+forgery).
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ ADMIN_VARIABLE = "HA_RAG_ADMIN_TOKEN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The secrets of this server; neither shows in its repr. Raises ConfigurationError for an empty one."""
+    """The secrets of this server; its repr shows none of them. Raises ConfigurationError for an empty secret."""
 
     admin_token: str | None = field(default=None, repr=False)
     api_keys: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if "" in (self.admin_token, *self.api_keys):
-            raise ConfigurationError("access: an empty token or key would let everybody in")
+            raise ConfigurationError("access: tokens and keys must not be empty")
 
     def is_admin(self, token: str) -> bool:
-        """Whether `token` is the operator's. Takes the same time whatever it is."""
+        """Whether `token` is the operator token. Compares in constant time."""
         return self.admin_token is not None and _same(token, [self.admin_token])
 
     def is_known(self, token: str) -> bool:
@@ -43,15 +44,15 @@ class Access:
         return _same(token, self.api_keys) or self.is_admin(token)
 
     def admit_operator(self, request: Request) -> None:
-        """Raises Problem (401, 403) unless this request may change things."""
+        """Raises Problem (401, 403, 415) unless this request is allowed to make changes."""
         if self.admin_token is None:
-            _admit_this_machine(request)
+            _admit_local_request(request)
         elif not self.is_admin(_token(request.headers.get("authorization", ""))):
-            raise _unauthorized(f"this needs the operator's token ({ADMIN_VARIABLE}), as Authorization: Bearer")
+            raise _unauthorized(f"send the operator token ({ADMIN_VARIABLE}) as Authorization: Bearer")
 
 
 class ApiKeys:
-    """The layer that wants a key for /v1/* where keys are configured."""
+    """Middleware that requires an API key for /v1/* if keys are configured."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app = app
@@ -61,17 +62,17 @@ class ApiKeys:
         if scope["type"] == "http" and self.access.api_keys and scope["path"].startswith("/v1/"):
             given = next((value for key, value in scope["headers"] if key == b"authorization"), b"")
             if not self.access.is_known(_token(given.decode("latin-1"))):
-                problem = _unauthorized("this needs an API key, as Authorization: Bearer")
+                problem = _unauthorized("send an API key as Authorization: Bearer")
                 await problem.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
 
 def _same(given: str, secrets: Iterable[str]) -> bool:
-    # All are compared, so that the time taken tells neither which one fitted nor how far a wrong one did.
-    # Headers are read as Latin-1, so that their bytes can be had again.
-    verdicts = [hmac.compare_digest(given.encode("latin-1"), secret.encode()) for secret in secrets]
-    return any(verdicts)
+    # Compare against all secrets, so that the time taken does not reveal which one matched.
+    # Headers were decoded as Latin-1; encoding restores their bytes.
+    matches = [hmac.compare_digest(given.encode("latin-1"), secret.encode()) for secret in secrets]
+    return any(matches)
 
 
 def _token(header: str) -> str:
@@ -83,16 +84,14 @@ def _unauthorized(message: str) -> Problem:
     return Problem(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _admit_this_machine(request: Request) -> None:
-    elsewhere = (
-        f"without an operator's token this works from the same machine only; set {ADMIN_VARIABLE} to allow it from"
-    )
-    if not _comes_from_this_machine(request):
-        raise _forbidden(f"{elsewhere} elsewhere")
+def _admit_local_request(request: Request) -> None:
+    local_only = f"without an operator token this is allowed from this machine only; set {ADMIN_VARIABLE} to allow it"
+    if not _is_from_this_machine(request):
+        raise _forbidden(f"{local_only} from other machines")
     if not _names_this_machine(request):
-        raise _forbidden(f"{elsewhere} other host names than localhost")
+        raise _forbidden(f"{local_only} under host names other than localhost")
     if not _is_same_site(request):
-        raise _forbidden(f"{elsewhere} other sites' pages")
+        raise _forbidden(f"{local_only} from pages of other sites")
     if not is_json(request):
         raise Problem(415, "unsupported_media_type", "send this with Content-Type: application/json")
 
@@ -101,16 +100,16 @@ def _forbidden(message: str) -> Problem:
     return Problem(403, "forbidden", message)
 
 
-def _comes_from_this_machine(request: Request) -> bool:
-    # A proxy on this machine makes everybody look local. Ours names whom it asks for, who must be local too; any other
-    # proxy that leaves a trace is taken for one that serves the world.
+def _is_from_this_machine(request: Request) -> bool:
+    # Behind a proxy on this machine every client looks local. The front of a local fleet sets X-Forwarded-For, whose
+    # addresses must be loopback too; headers of any other proxy mean that the client may be remote.
     peer = request.client.host if request.client else ""
-    named = [part.strip() for value in request.headers.getlist("x-forwarded-for") for part in value.split(",")]
-    relayed = any(name in LEFT_BY_PROXIES for name in request.headers)
-    return not relayed and all(is_loopback(address) for address in [peer, *named])
+    forwarded_for = [part.strip() for value in request.headers.getlist("x-forwarded-for") for part in value.split(",")]
+    relayed = any(name in PROXY_HEADERS for name in request.headers)
+    return not relayed and all(is_loopback(address) for address in [peer, *forwarded_for])
 
 
-LEFT_BY_PROXIES = frozenset(
+PROXY_HEADERS = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
      "x-forwarded-server", "x-original-forwarded-for", "true-client-ip", "cf-connecting-ip", "fly-client-ip"}
 )  # fmt: skip
@@ -118,8 +117,8 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+))(?::
 
 
 def _names_this_machine(request: Request) -> bool:
-    named = request.headers.getlist("host")
-    parts = _HOST.fullmatch(named[0]) if len(named) == 1 else None
+    hosts = request.headers.getlist("host")
+    parts = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     return parts is not None and is_loopback(parts["v6"] or parts["name"])
 
 
@@ -131,7 +130,7 @@ def _is_same_site(request: Request) -> bool:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether `name` (an address, or "localhost") is this machine by definition."""
+    """Whether `name` is a loopback address or "localhost"."""
     if name.lower().rstrip(".") == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""The application of one replica: the layers that every request passes, and the endpoints behind them."""
+"""The application of one replica: middleware and endpoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from ha_rag.errors import HaRagError
 from ha_rag.http.access import Access, ApiKeys
-from ha_rag.http.bodies import broken_rule
+from ha_rag.http.bodies import validation_problem
 from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
 from ha_rag.http.chat import chat_routes
@@ -28,7 +28,7 @@ from ha_rag.http.metrics import RequestCounter, metrics_routes
 from ha_rag.http.openapi import DescribedApp
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, problem_of
-from ha_rag.http.query import answering, query_routes
+from ha_rag.http.query import query_handler, query_routes
 from ha_rag.http.request_id import RequestId
 from ha_rag.http.routing import FastPath, HeadAsGet, allowed_methods
 from ha_rag.http.service import Service
@@ -44,14 +44,14 @@ DESCRIPTION = (
 def build_app(service: Service) -> ASGIApp:
     """The whole application.
 
-    Layers, outermost first: request id, tracing (if any), counting, API keys, capacity, body limit, HEAD, endpoints.
+    Middleware, outermost first: request id, tracing (if any), metrics, API keys, capacity, body limit, HEAD, fast path.
     """
     described = endpoints(service)
     labels = EndpointLabels(described.every_route())
-    app: ASGIApp = FastPath(described, {("POST", "/v1/query"): answering(service)})
+    app: ASGIApp = FastPath(described, {("POST", "/v1/query"): query_handler(service)})
     app = BodyLimit(HeadAsGet(app), timeout_s=service.limits.request_timeout_s)
     capacity = Capacity(app, service.limits.max_concurrent)
-    service.at_work, service.arriving = (lambda: capacity.at_work), (lambda: capacity.arriving)
+    service.in_flight, service.receiving = (lambda: capacity.in_flight), (lambda: capacity.receiving)
     app = ApiKeys(capacity, service.access)
     app = RequestCounter(app, service.metrics.requested, labels)
     return RequestId(app if service.traces is None else TracedRequests(app, service.traces, labels))
@@ -63,7 +63,7 @@ def endpoints(service: Service) -> DescribedApp:
 
 
 def application(routers: Sequence[APIRouter], access: Access) -> DescribedApp:
-    """An application of `routers` and the pages' static files, in which every error has the same form."""
+    """An application of `routers` and the static files, in which every error has the same form."""
     app = DescribedApp(
         access,
         title="ha_rag",
@@ -107,7 +107,7 @@ async def _invalid_parameter(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     detail = error.errors()[0]
-    return broken_rule(detail, tuple(detail["loc"][1:])).response()
+    return validation_problem(detail, tuple(detail["loc"][1:])).response()
 
 
 def _router_errors(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -119,7 +119,7 @@ def _router_errors(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception]
             # Starlette's own Allow header covers only one of the routes at this path.
             allowed = {"Allow": ", ".join(allowed_methods(routes, request.scope))}
             return Problem(
-                405, "method_not_allowed", f"{path} does not take {request.method}", headers=allowed
+                405, "method_not_allowed", f"{path} does not allow {request.method}", headers=allowed
             ).response()
         return Problem(error.status_code, "not_found", f"there is nothing at {path}; see /docs").response()
 

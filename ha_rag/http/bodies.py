@@ -1,4 +1,4 @@
-"""Reading a request's JSON body into a model, and saying in one sentence why it cannot be."""
+"""Parses JSON request bodies into models; validation errors become one-sentence problems."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ M = TypeVar("M", bound="Body")
 
 
 class Body(BaseModel):
-    """A request body: no unknown fields, no conversions."""
+    """A request body: no unknown fields, no type conversions."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 async def read_json(request: Request, model: type[M]) -> M:
-    """The body as `model`. Raises Problem: 415 no JSON type, or compressed, 400 no JSON, 422 a rule broken."""
+    """The body as `model`. Raises Problem: 415 wrong type, or compressed; 400 invalid JSON; 422 invalid value."""
     if not is_json(request):
         raise Problem(415, "unsupported_media_type", "send the body as JSON, with Content-Type: application/json")
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
-        message = f"send the body as it is: Content-Encoding {encoding[:40]!r} is not read here"
+        message = f"send the body uncompressed: Content-Encoding {encoding[:40]!r} is not supported"
         raise Problem(415, "unsupported_media_type", message, headers={"Accept-Encoding": "identity"})
     try:
         content = await request.body()
     except ClientDisconnect:
-        raise Problem(400, "invalid_json", "the connection ended before the body did") from None
+        raise Problem(400, "invalid_json", "the connection closed before the whole body arrived") from None
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
@@ -38,7 +38,7 @@ async def read_json(request: Request, model: type[M]) -> M:
 
 
 def is_json(request: Request) -> bool:
-    """Whether the body is declared as JSON. A page of another site cannot send that type without asking first."""
+    """Whether the body is declared as JSON: a type that browsers do not send across sites without a CORS preflight."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
@@ -46,23 +46,25 @@ def is_json(request: Request) -> bool:
 def _problem(error: ValidationError, content: bytes) -> Problem:
     detail = error.errors(include_url=False, include_input=False)[0]
     if detail["type"] == "json_invalid":
-        return _no_json(content, str(detail["ctx"]["error"]))
-    return broken_rule(detail, detail["loc"])
+        return _invalid_json(content, str(detail["ctx"]["error"]))
+    return validation_problem(detail, detail["loc"])
 
 
-def broken_rule(detail: Mapping[str, Any], loc: tuple[int | str, ...]) -> Problem:
-    """422 for what pydantic found wrong at `loc`, in our words and without the value."""
+def validation_problem(detail: Mapping[str, Any], loc: tuple[int | str, ...]) -> Problem:
+    """422 for pydantic's error at `loc`, in our own words and without the value."""
     param = _param(loc)
-    return invalid(f"{param or 'the body'}: {_rule(detail['type'], detail.get('ctx', {}), detail['msg'])}", param)
+    return invalid(f"{param or 'the body'}: {_rule_text(detail['type'], detail.get('ctx', {}), detail['msg'])}", param)
 
 
-def _no_json(content: bytes, why: str) -> Problem:
+def _invalid_json(content: bytes, reason: str) -> Problem:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        return Problem(400, "invalid_json", f"the body is not UTF-8 (byte {error.start} is the first that is not)")
+        return Problem(
+            400, "invalid_json", f"the body is not UTF-8 (the first invalid byte is at offset {error.start})"
+        )
     return Problem(
-        400, "invalid_json", f"the body is not valid JSON: {why}" if content.strip() else "the body is empty"
+        400, "invalid_json", f"the body is not valid JSON: {reason}" if content.strip() else "the body is empty"
     )
 
 
@@ -73,7 +75,7 @@ def _param(loc: tuple[int | str, ...]) -> str | None:
 
 _RULES = {
     "missing": "is required",
-    "extra_forbidden": "is no field of this request",
+    "extra_forbidden": "is not a field of this request",
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -88,17 +90,17 @@ _RULES = {
 }
 
 
-def _rule(kind: str, facts: dict[str, Any], message: str) -> str:
+def _rule_text(kind: str, context: dict[str, Any], message: str) -> str:
     if kind in _RULES:
         return _RULES[kind]
     if kind in ("greater_than", "greater_than_equal"):
-        return f"must be {'above' if kind == 'greater_than' else 'at least'} {facts.get('gt', facts.get('ge')):g}"
+        return f"must be {'above' if kind == 'greater_than' else 'at least'} {context.get('gt', context.get('ge')):g}"
     if kind in ("less_than", "less_than_equal"):
-        return f"must be {'below' if kind == 'less_than' else 'at most'} {facts.get('lt', facts.get('le')):g}"
+        return f"must be {'below' if kind == 'less_than' else 'at most'} {context.get('lt', context.get('le')):g}"
     if kind == "string_too_long":
-        return f"must have at most {facts['max_length']:,} characters"
+        return f"must have at most {context['max_length']:,} characters"
     if kind == "too_long":
-        return f"must have at most {facts['max_length']:,} entries"
+        return f"must have at most {context['max_length']:,} entries"
     if kind in ("literal_error", "enum"):
-        return f"must be one of {facts['expected']}"
-    return str(facts["error"]) if kind == "value_error" else message
+        return f"must be one of {context['expected']}"
+    return str(context["error"]) if kind == "value_error" else message

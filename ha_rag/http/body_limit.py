@@ -1,4 +1,4 @@
-"""A body has a largest size, whether its length is announced or it comes in chunks, and a longest time to arrive."""
+"""Limits on request bodies: size, whether declared or chunked, and time to arrive."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from ha_rag.http.problems import Problem, retry_after
 
 MAX_BODY_BYTES = 10_000_000
 
-MAX_ARRIVING_BYTES = 256_000_000
-"""Of all bodies together that have begun to arrive and are not whole: many slow uploads must not fill the memory."""
+MAX_PARTIAL_BYTES = 256_000_000
+"""Limit on all partly received bodies together, so that many slow uploads cannot exhaust memory."""
 
 
 class BodyLimit:
-    """Refuses bodies over `max_bytes` with 413, and those that take longer than `timeout_s` to arrive with 408."""
+    """Middleware: 413 for bodies over `max_bytes`, 408 for bodies that take longer than `timeout_s` to arrive."""
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES, timeout_s: float = 30.0) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.timeout_s = timeout_s
-        self.arriving_bytes = 0
+        self.partial_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
-        if _announced(scope) > self.max_bytes:
+        if _declared_length(scope) > self.max_bytes:
             await self._too_large().response()(scope, receive, send)
             return
-        arriving = _Arriving(self)
+        body = _PartialBody(self)
         try:
-            await self.app(scope, self._counted(receive, arriving), send)
+            await self.app(scope, self._counted(receive, body), send)
         finally:
-            arriving.ended()
+            body.finished()
 
-    def _counted(self, receive: Receive, arriving: _Arriving) -> Receive:
+    def _counted(self, receive: Receive, body: _PartialBody) -> Receive:
         whole = False
-        ends_at = asyncio.get_running_loop().time() + self.timeout_s
+        deadline = asyncio.get_running_loop().time() + self.timeout_s
 
         async def counted() -> Message:
             nonlocal whole
-            if whole:  # what comes now is news of the connection, which may take as long as the answer does
+            if whole:  # only http.disconnect follows, and it may take as long as the answer does
                 return await receive()
-            message = await self._in_time(receive, ends_at)
+            message = await self._in_time(receive, deadline)
             whole = not message.get("more_body", False)
-            if arriving.more(len(message.get("body", b""))) > self.max_bytes:
+            if body.add(len(message.get("body", b""))) > self.max_bytes:
                 raise self._too_large()
             if whole:
-                arriving.ended()
-            elif self.arriving_bytes > MAX_ARRIVING_BYTES:
-                raise _too_many()
+                body.finished()
+            elif self.partial_bytes > MAX_PARTIAL_BYTES:
+                raise _too_many_bodies()
             return message
 
         return counted
 
-    async def _in_time(self, receive: Receive, ends_at: float) -> Message:
+    async def _in_time(self, receive: Receive, deadline: float) -> Message:
         try:
-            async with asyncio.timeout_at(ends_at):
+            async with asyncio.timeout_at(deadline):
                 return await receive()
         except TimeoutError:
             raise Problem(
@@ -74,31 +74,31 @@ class BodyLimit:
         )
 
 
-class _Arriving:
-    """One body on its way, counted among all of them until it is here, or has failed."""
+class _PartialBody:
+    """One body that is not complete; counted in the total of its BodyLimit until it is, or has failed."""
 
     def __init__(self, limit: BodyLimit) -> None:
         self._limit = limit
         self._size = 0
 
-    def more(self, size: int) -> int:
-        """So many bytes more; how many it is so far."""
+    def add(self, size: int) -> int:
+        """Adds `size` bytes; returns the bytes received so far."""
         self._size += size
-        self._limit.arriving_bytes += size
+        self._limit.partial_bytes += size
         return self._size
 
-    def ended(self) -> None:
-        """It is no longer on its way. May be said twice."""
-        self._limit.arriving_bytes -= self._size
+    def finished(self) -> None:
+        """Removes it from the total. Idempotent."""
+        self._limit.partial_bytes -= self._size
         self._size = 0
 
 
-def _too_many() -> Problem:
-    message = "too many large bodies arrive at this replica at a time; ask again"
+def _too_many_bodies() -> Problem:
+    message = "this replica is receiving too many large bodies; try again"
     return Problem(503, "overloaded", message, headers={**retry_after(1), "Connection": "close"})
 
 
-def _announced(scope: Scope) -> int:
+def _declared_length(scope: Scope) -> int:
     for key, value in scope["headers"]:
         if key == b"content-length":
             return int(value) if value.isdigit() and len(value) < 20 else 0

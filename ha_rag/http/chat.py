@@ -1,8 +1,8 @@
-"""POST /v1/chat/completions and GET /v1/models: the same answers for programs that speak OpenAI's form.
+"""POST /v1/chat/completions and GET /v1/models: the OpenAI-compatible API.
 
-The last user message is the question; the messages before it are not read. Fields of OpenAI's that change nothing here
-(`temperature`, `max_tokens` ...) are taken and ignored, so that a client needs no other code than another address. What
-`/v1/query` tells beside the text stands under `ha_rag`.
+The last user message is the question; earlier messages are ignored. OpenAI fields that have no effect here
+(`temperature`, `max_tokens` ...) are accepted and ignored, so that clients only change their base URL. The fields of
+`/v1/query` are under `ha_rag`.
 """
 
 from __future__ import annotations
@@ -73,42 +73,42 @@ class ChatBody(Body):
 
 
 def chat_routes(service: Service) -> APIRouter:
-    """The endpoints, over `service`."""
-    routes = APIRouter(tags=["OpenAI's form"])
+    """The endpoints."""
+    routes = APIRouter(tags=["OpenAI-compatible"])
 
     @routes.post(
         "/v1/chat/completions",
-        summary="Answer a question, in OpenAI's form",
+        summary="Answer a question (OpenAI-compatible)",
         responses={200: _REPLIES, **errors(400, 401, 408, 413, 415, 422, 503)},
         openapi_extra=takes(ChatBody),
     )
     async def chat(request: Request) -> Response:
-        """With `stream`, as server-sent events: tiers change before the first piece only; a break is an error event."""
-        asked = await read_json(request, ChatBody)
-        question, allowed_s = question_of(asked), service.limits.request_timeout_s
-        if not asked.stream:
-            return json_response(completion(await service.rag.query(question, asked.top_k, allowed_s), asked.model))
-        events = service.rag.stream(question, asked.top_k, allowed_s)
-        # What is refused is refused with a status, which is gone once the first byte is out.
+        """With `stream`, as server-sent events: no fallback after the first piece; a failure then is an error event."""
+        body = await read_json(request, ChatBody)
+        question, allowed_s = question_of(body), service.limits.request_timeout_s
+        if not body.stream:
+            return json_response(completion(await service.rag.query(question, body.top_k, allowed_s), body.model))
+        events = service.rag.stream(question, body.top_k, allowed_s)
+        # Wait for the first event: errors before it still get a status code.
         first = await anext(events)
-        pieces = server_sent(first, events, asked.model)
+        pieces = server_sent(first, events, body.model)
         return StreamingResponse(pieces, media_type="text/event-stream", headers=_STREAM_HEADERS)
 
     @routes.get(
         "/v1/models",
-        summary="The models there are, in OpenAI's form",
+        summary="List the models (OpenAI-compatible)",
         responses={200: {"model": ModelsReply}, **errors(401)},
     )
     async def models() -> Response:
-        """One: the pipeline as a whole, whoever serves it at the moment."""
+        """There is one model: the whole pipeline, whichever tiers serve it."""
         return json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "ha_rag"}]})
 
     return routes
 
 
-def question_of(asked: ChatBody) -> str:
-    """The text of the last user message. Raises Problem where there is none, or none that can be asked."""
-    for message in reversed(asked.messages):
+def question_of(body: ChatBody) -> str:
+    """The text of the last user message. Raises Problem if there is none, or if it is not a valid question."""
+    for message in reversed(body.messages):
         if message.role == "user":
             content = message.content or ""
             try:
@@ -116,16 +116,16 @@ def question_of(asked: ChatBody) -> str:
                     content if isinstance(content, str) else "\n".join(part.text for part in content)
                 )
             except ConfigurationError as error:
-                raise invalid(f"messages: the last one of the user {_rule(error)}", "messages") from None
-    raise invalid("messages: there must be one with the role user", "messages")
+                raise invalid(f"messages: the last user message {_rule_of(error)}", "messages") from None
+    raise invalid("messages: at least one must have the role user", "messages")
 
 
-def _rule(error: ConfigurationError) -> str:
+def _rule_of(error: ConfigurationError) -> str:
     return str(error).removeprefix("question: ")
 
 
 def completion(answer: Answer, model: str) -> dict[str, Any]:
-    """A whole answer in OpenAI's form."""
+    """An answer as an OpenAI chat completion."""
     message = {"role": "assistant", "content": answer.text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return {**_head(answer.id, "chat.completion", model), "choices": [choice], "ha_rag": answer_wire(answer)}
@@ -134,28 +134,28 @@ def completion(answer: Answer, model: str) -> dict[str, Any]:
 async def server_sent(
     first: StreamEvent, events: AsyncGenerator[StreamEvent, None], model: str
 ) -> AsyncIterator[bytes]:
-    """The events of a stream as they go over the wire; `first` has been taken from it already."""
-    name = first.id if isinstance(first, AnswerStarted) else ""
+    """The events of a stream in wire form; `first` has already been read from `events`."""
+    answer_id = first.id if isinstance(first, AnswerStarted) else ""
     async with aclosing(events):
-        yield _data(_chunk(name, model, {"role": "assistant", "content": ""}))
+        yield _data(_chunk(answer_id, model, {"role": "assistant", "content": ""}))
         async for event in events:
             match event:
                 case AnswerPiece():
-                    yield _data(_chunk(name, model, {"content": event.text}))
+                    yield _data(_chunk(answer_id, model, {"content": event.text}))
                 case AnswerDone():
-                    end = _chunk(name, model, {}, finish_reason="stop")
+                    end = _chunk(answer_id, model, {}, finish_reason="stop")
                     yield _data({**end, "ha_rag": answer_wire(event.answer)}) + b"data: [DONE]\n\n"
                 case AnswerBroken():
                     yield b"data: " + Problem(502, "stream_broken", event.reason).body() + b"\n\n"
 
 
-def _chunk(name: str, model: str, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+def _chunk(answer_id: str, model: str, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return {**_head(name, "chat.completion.chunk", model), "choices": [choice]}
+    return {**_head(answer_id, "chat.completion.chunk", model), "choices": [choice]}
 
 
-def _head(name: str, kind: str, model: str) -> dict[str, Any]:
-    return {"id": name, "object": kind, "created": SystemClock.unix_ms() // 1000, "model": model}
+def _head(answer_id: str, kind: str, model: str) -> dict[str, Any]:
+    return {"id": answer_id, "object": kind, "created": SystemClock.unix_ms() // 1000, "model": model}
 
 
 def _data(value: dict[str, Any]) -> bytes:

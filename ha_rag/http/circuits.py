@@ -1,4 +1,4 @@
-"""/v1/circuits: the fleet's belief about each circuit, the same from every replica, and the operator's word over it."""
+"""/v1/circuits: the shared state of each circuit, the same from every replica, and operator overrides."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ CircuitName = Annotated[str, Path(examples=["embedder.primary"], description="It
 
 
 class OverrideBody(Body):
-    """An operator's word over a circuit."""
+    """An operator's override of a circuit."""
 
     mode: Literal["open", "closed", "disabled", "shadow"]
     reason: Remark
     for_s: Annotated[float, Field(gt=0, le=2_592_000)] | None = Field(
-        default=None, description="Seconds until it ends by itself; absent: until it is deleted."
+        default=None, description="Seconds until it expires; absent: it stays until deleted."
     )
 
 
 def circuit_routes(service: DashboardService) -> APIRouter:
-    """The endpoints, over `service`."""
+    """The endpoints."""
     routes = APIRouter(tags=["circuits"])
     circuits = service.circuits
 
     @routes.get("/v1/circuits", responses={200: {"model": CircuitsReply}, **errors(401)}, summary="All circuits")
     async def every() -> Response:
-        """The fleet's belief, asked of Redis; this replica's own where Redis is away."""
+        """The shared state, read from Redis; this replica's own state while Redis is unreachable."""
         reports = [circuit_wire(report) for report in await circuits.circuits()]
         return json_response({"circuits": reports, "shared_state": circuits.shared_state, "replica": circuits.replica})
 
@@ -56,11 +56,11 @@ def circuit_routes(service: DashboardService) -> APIRouter:
         summary="Override a circuit",
     )
     async def override(request: Request, name: CircuitName) -> Response:
-        """`open` refuses all calls, `closed` lets all pass, `disabled` counts nothing, `shadow` only tells."""
+        """`open` refuses all calls; `closed` admits all; `disabled` also counts none; `shadow` only reports."""
         service.access.admit_operator(request)
-        word = await read_json(request, OverrideBody)
+        body = await read_json(request, OverrideBody)
         report = await circuits.override(
-            name, OverrideMode(word.mode), reason=word.reason, by=operator(request), for_s=word.for_s
+            name, OverrideMode(body.mode), reason=body.reason, by=operator(request), for_s=body.for_s
         )
         return json_response(circuit_wire(report))
 
@@ -71,7 +71,7 @@ def circuit_routes(service: DashboardService) -> APIRouter:
         summary="End an override",
     )
     async def end_override(request: Request, name: CircuitName) -> Response:
-        """The circuit goes by its calls again."""
+        """The circuit follows its calls again."""
         service.access.admit_operator(request)
         return json_response(circuit_wire(await circuits.end_override(name, by=operator(request))))
 
@@ -86,5 +86,5 @@ async def _report(service: DashboardService, name: CircuitName) -> CircuitReport
 
 
 def operator(request: Request) -> str:
-    """Who acts, as far as that can be known: the address of the caller."""
+    """The operator's name in events: the address of the client."""
     return f"operator at {request.client.host}" if request.client else "operator"

@@ -1,8 +1,7 @@
-"""Connections that cost little: how many there may be, and how long saying a request and reading an answer may take.
+"""Connection limits: number of connections, size and time of headers, idle time, slow readers.
 
-uvicorn bounds none of these. A client that says its request letter by letter, one that never reads its answer and one
-that sends headers without end would hold memory, and in the end every connection, for as long as they like
-(slowloris; RFC 9110, 15.5.9 and RFC 6585, 5 for what they are told).
+uvicorn limits none of these: slow or endless headers and unread answers would hold memory and connections without bound
+(slowloris). Statuses: RFC 9110, 15.5.9 (408) and RFC 6585, 5 (431).
 """
 
 from __future__ import annotations
@@ -13,29 +12,29 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from ha_rag.http.hanging_up import HangingUp
+from ha_rag.http.lingering_close import LingeringClose
 from ha_rag.http.problems import Problem, retry_after
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
-MAX_WAITING = 16
-"""Requests of one connection that wait for those before them (pipelining; RFC 9112, 9.3.2)."""
+MAX_PIPELINED = 16
+"""Pipelined requests of one connection that may wait for earlier ones (RFC 9112, 9.3.2)."""
 
 MAX_REFUSED_BYTES = 256 * 1024
-"""Of a request that has its answer already: so much is still read and thrown away, so that the answer is heard."""
+"""How much of a request is still read and discarded after it was refused, so that the client receives the answer."""
 
 SPARE = 128
-"""Connections above the limit that are still listened to, so that whoever asks for a replica's health is answered."""
+"""Connections above the limit that are still accepted, for health checks and metrics."""
 
-WITHIN_REACH = (b"/health", b"/metrics")
+ALWAYS_SERVED = (b"/health", b"/metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """`head_s`: for a request's line and headers, from its first byte or the connection's begin to their end.
+    """`connections`: open at a time; beyond it only health and metrics are served, and beyond `SPARE` more nothing.
 
-    `idle_s`: between two requests of one connection. `unread_s`: how long an answer may wait for its reader.
-    `connections`: open at a time; beyond it only health is answered, and with `SPARE` more nothing at all.
+    Seconds: `head_s`: to receive a request's line and headers, from the first byte or the start of the connection.
+    `idle_s`: between two requests of one connection. `unread_s`: an answer may wait for the client to read it.
     """
 
     connections: int = 2048
@@ -45,139 +44,140 @@ class ConnectionLimits:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds. `limits` is set by `bounded`."""
+    """uvicorn's protocol with connection limits. `limits` is set by `bounded`."""
 
     limits = ConnectionLimits()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._timer: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
-        self._unused_bytes = 0
-        self._used = False
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._discarded_bytes = 0
+        self._consumed = False
         self._in_head = True
         self._sending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come."""
-        self._end = HangingUp(cast("asyncio.Transport", transport), self.limits.unread_s, self._is_sending)
-        super().connection_made(cast("asyncio.Transport", self._end))
+        """A client has connected."""
+        self._lingering = LingeringClose(cast("asyncio.Transport", transport), self.limits.unread_s, self._is_sending)
+        super().connection_made(cast("asyncio.Transport", self._lingering))
         if len(self.connections) > self.limits.connections + SPARE:
-            self._refuse(_crowded(self.limits.connections))
+            self._refuse(_too_many_connections(self.limits.connections))
             return
-        self._timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+        self._timer = self.loop.call_later(self.limits.head_s, self._on_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left."""
+        """The connection has ended."""
         self._stop_timer()
-        self._end_wait_for_reader()
-        self._end.ended()
+        self._stop_unread_timer()
+        self._lingering.connection_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes of a request."""
-        if self._end.is_closing():
-            self._throw_away(data)
+        """Bytes from the client."""
+        if self._lingering.is_closing():
+            self._discard(data)
             return
-        self._used = False
+        self._consumed = False
         super().data_received(data)
-        if not self._used:
-            self._throw_away(data)
+        if not self._consumed:
+            self._discard(data)
         if self._timer is None and self._is_idle():
-            # uvicorn's own timer for idle connections ends with the first byte, of whatever it may be.
-            self._timer = self.loop.call_later(self.limits.idle_s, self._too_slow)
+            # uvicorn stops its own idle timer at the first byte, even if that begins no request.
+            self._timer = self.loop.call_later(self.limits.idle_s, self._on_timeout)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
         self._in_head = self._sending = True
         self._stop_timer()
-        self._timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+        self._timer = self.loop.call_later(self.limits.head_s, self._on_timeout)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header. Those after the body (trailers) say nothing that is of use here (RFC 9110, 6.5.1)."""
+        """One header. Trailers (after the body) are ignored (RFC 9110, 6.5.1)."""
         if self._in_head:
             super().on_header(name, value)
             if len(self.headers) > MAX_HEADERS:
-                self._refuse(_many_headers())
+                self._refuse(_too_many_headers())
 
     def on_headers_complete(self) -> None:
-        """Line and headers are here."""
+        """Request line and headers are complete."""
         self._in_head = False
-        self._is_used()
+        self._mark_consumed()
         self._stop_timer()
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEAD_BYTES:
-            self._refuse(_long_head())
-        elif len(self.connections) > self.limits.connections and not self.url.startswith(WITHIN_REACH):
-            self._refuse(_crowded(self.limits.connections))
-        elif len(self.pipeline) >= MAX_WAITING:
+            self._refuse(_head_too_long())
+        elif len(self.connections) > self.limits.connections and not self.url.startswith(ALWAYS_SERVED):
+            self._refuse(_too_many_connections(self.limits.connections))
+        elif len(self.pipeline) >= MAX_PIPELINED:
             self.transport.abort()
         if not self.transport.is_closing():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body; of a request that was refused there is nobody to take it."""
+        """A piece of a body; dropped if the request was already answered."""
         if not self.transport.is_closing() and not self.cycle.response_complete:
-            self._is_used()
+            self._mark_consumed()
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The end of a request."""
         self._sending = False
-        self._is_used()
+        self._mark_consumed()
         if not self.transport.is_closing():
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is told so, in the form of every other error."""
-        self._refuse(_no_http())
+        """400 for input that is not HTTP, in the common error format."""
+        self._refuse(_not_http())
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is written to."""
+        """The write buffer is full: the client reads too slowly."""
         super().pause_writing()
-        if self._unread is None:
-            self._unread = self.loop.call_later(self.limits.unread_s, self.transport.abort)
+        if self._unread_timer is None:
+            self._unread_timer = self.loop.call_later(self.limits.unread_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client has read."""
-        self._end_wait_for_reader()
+        """The write buffer has room again."""
+        self._stop_unread_timer()
         super().resume_writing()
 
     def _is_idle(self) -> bool:
-        """Whether the client waits for nothing: what it asked, if anything, is answered."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first, whatever uvicorn's types say
+        """Whether no request is waiting for an answer."""
+        # None before the first request, although uvicorn's types do not say so.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is None or cycle.response_complete
 
     def _is_sending(self) -> bool:
         return self._sending
 
-    def _is_used(self) -> None:
-        self._used, self._unused_bytes = True, 0
+    def _mark_consumed(self) -> None:
+        self._consumed, self._discarded_bytes = True, 0
 
-    def _throw_away(self, data: bytes) -> None:
-        self._unused_bytes += len(data)
-        if self._in_head and not self._end.is_closing():
-            if self._unused_bytes > MAX_HEAD_BYTES:
-                self._refuse(_long_head())
-        elif self._unused_bytes > MAX_REFUSED_BYTES:
+    def _discard(self, data: bytes) -> None:
+        self._discarded_bytes += len(data)
+        if self._in_head and not self._lingering.is_closing():
+            if self._discarded_bytes > MAX_HEAD_BYTES:
+                self._refuse(_head_too_long())
+        elif self._discarded_bytes > MAX_REFUSED_BYTES:
             self.transport.abort()
 
-    def _too_slow(self) -> None:
+    def _on_timeout(self) -> None:
         self._timer = None
         if self._sending and self._in_head:
-            self._refuse(_slow_head(self.limits.head_s))
+            self._refuse(_head_timeout(self.limits.head_s))
         else:
-            self.transport.close()  # nothing was asked, or all that was asked is answered
+            self.transport.close()  # no request is waiting for an answer
 
     def _refuse(self, problem: Problem) -> None:
-        """Answers before there is a request to answer, and hangs up."""
+        """Answers without going through the application, and closes."""
         if self.transport.is_closing():
             return
         if not self._is_idle():
-            self.transport.abort()  # an answer is on its way, and another one in its midst would be taken for a part
+            self.transport.abort()  # an answer is being written; a second one inside it would corrupt it
             return
         body = problem.body()
-        lines = [f"HTTP/1.1 {problem.status} {_WORDS[problem.status]}", "content-type: application/json"]
+        lines = [f"HTTP/1.1 {problem.status} {_REASON_PHRASES[problem.status]}", "content-type: application/json"]
         lines += [f"content-length: {len(body)}", "connection: close"]
         lines += [f"{name.lower()}: {value}" for name, value in problem.headers.items()]
         self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
@@ -188,13 +188,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _end_wait_for_reader(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
 
-_WORDS = {
+_REASON_PHRASES = {
     400: "Bad Request",
     408: "Request Timeout",
     431: "Request Header Fields Too Large",
@@ -202,27 +202,27 @@ _WORDS = {
 }
 
 
-def _no_http() -> Problem:
-    return Problem(400, "bad_request", "this is not HTTP/1.1, or breaks its rules; nothing of it was done")
+def _not_http() -> Problem:
+    return Problem(400, "bad_request", "this is not valid HTTP/1.1; the request was not processed")
 
 
-def _crowded(most: int) -> Problem:
-    message = f"this replica has {most} connections open, which is as many as it takes; ask again"
+def _too_many_connections(limit: int) -> Problem:
+    message = f"this replica is at its limit of {limit} connections; try again"
     return Problem(503, "overloaded", message, headers=retry_after(1))
 
 
-def _slow_head(head_s: float) -> Problem:
+def _head_timeout(head_s: float) -> Problem:
     return Problem(408, "request_timeout", f"the request's headers did not arrive within {head_s:g} s")
 
 
-def _long_head() -> Problem:
-    return Problem(431, "headers_too_large", f"line and headers must have at most {MAX_HEAD_BYTES:,} bytes")
+def _head_too_long() -> Problem:
+    return Problem(431, "headers_too_large", f"request line and headers must have at most {MAX_HEAD_BYTES:,} bytes")
 
 
-def _many_headers() -> Problem:
+def _too_many_headers() -> Problem:
     return Problem(431, "headers_too_large", f"a request must have at most {MAX_HEADERS} headers")
 
 
 def bounded(limits: ConnectionLimits) -> type[BoundedProtocol]:
-    """The protocol with these limits, as uvicorn wants it: a class."""
+    """The protocol class with these limits: uvicorn takes a class, not an instance."""
     return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})

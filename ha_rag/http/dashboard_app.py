@@ -1,4 +1,4 @@
-"""The application of `ha-rag dashboard`: shows and controls the fleet, and answers no questions."""
+"""The application of `ha-rag dashboard`: shows and controls the fleet; it does not answer questions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ha_rag.version import version
 
 
 def build_dashboard_app(service: DashboardService) -> ASGIApp:
-    """The pages, the endpoints that feed them, and the operators' endpoints. Stays up without Redis, and says so."""
+    """The pages, the endpoints behind them, and operator actions. Keeps running while Redis is unreachable."""
     endpoints = (circuit_routes, fleet_routes, event_routes, probe_routes, page_routes)
     routers = [routes(service) for routes in endpoints]
     app: ASGIApp = application([*routers, _health_routes(service)], service.access)
@@ -34,9 +34,9 @@ def build_dashboard_app(service: DashboardService) -> ASGIApp:
 def _health_routes(service: DashboardService) -> APIRouter:
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/health", summary="How this dashboard is")
+    @routes.get("/health", summary="Health of this dashboard")
     async def health() -> Response:
-        """Always 200: a dashboard without Redis is degraded, and says so on its page too."""
+        """Always 200. While Redis is unreachable the dashboard is degraded, and its page says so."""
         return json_response(_health(service))
 
     return routes
@@ -44,7 +44,7 @@ def _health_routes(service: DashboardService) -> APIRouter:
 
 def _health(service: DashboardService) -> dict[str, Any]:
     shared = service.circuits.shared_state
-    reasons = [] if shared == "fresh" else [f"the shared state is {shared}: Redis has not been heard of lately"]
+    reasons = [] if shared == "fresh" else [f"the shared state is {shared}: Redis is unreachable"]
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,

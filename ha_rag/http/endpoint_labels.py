@@ -1,4 +1,4 @@
-"""EndpointLabels: which endpoint a request belongs to, for metrics and traces."""
+"""EndpointLabels: the endpoint of a request, for metrics and traces."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from starlette.routing import BaseRoute, Route
 
 
 class EndpointLabels:
-    """Labels of paths: one of the endpoints in `routes`, or "other", so that there is a bounded number of them.
+    """Labels of paths: one of the endpoints in `routes`, or "other", so that their number is bounded.
 
-    A path with a parameter gets the route's template up to that parameter: "/v1/circuits/{name}".
+    A path with a parameter gets the route's template up to that parameter, such as "/v1/circuits/{name}".
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:

@@ -1,4 +1,4 @@
-"""Open files: each connection is one, and many systems allow a process a thousand unless it asks for more."""
+"""The limit on open files: each connection is one, and the default limit is often 1024."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ log = logging.getLogger("ha_rag.http")
 
 
 def allow_files(wanted: int) -> None:
-    """Raises this process's own limit to `wanted` open files; says so where the system does not let it."""
+    """Raises this process's soft limit to `wanted` open files; logs a warning if the hard limit is lower."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -17,8 +17,8 @@ def allow_files(wanted: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < wanted:
-        log.warning("only %d open files are allowed, %d are wanted: raise the limit (ulimit -n)", most, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("the limit of %d open files is below the %d needed: raise it (ulimit -n)", allowed, wanted)

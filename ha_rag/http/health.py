@@ -1,4 +1,4 @@
-"""/health for people, /health/live and /health/ready for what starts and feeds replicas."""
+"""/health for people; /health/live and /health/ready for orchestrators and load balancers."""
 
 from __future__ import annotations
 
@@ -21,35 +21,33 @@ _SAFE = re.compile(r"[A-Za-z]\w*(?=:)(: HTTP \d{3})?")
 
 
 def health_routes(service: Service) -> APIRouter:
-    """The endpoints, over `service`."""
+    """The endpoints."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/health", responses={200: {"model": HealthReply}}, summary="How this replica is")
+    @routes.get("/health", responses={200: {"model": HealthReply}}, summary="Health of this replica")
     async def health() -> Response:
-        """Always 200: a replica that falls back is degraded, and still answers. No service is asked for this."""
+        """Always 200: a replica that uses fallbacks is degraded and still answers. Calls no service."""
         return json_response(health_wire(service))
 
     return routes
 
 
 def probe_routes(service: DashboardService) -> APIRouter:
-    """What starts, feeds and stops processes asks."""
+    """Liveness and readiness."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/health/live", responses={200: {"model": AliveReply}}, summary="Whether it runs")
+    @routes.get("/health/live", responses={200: {"model": AliveReply}}, summary="Liveness")
     async def live() -> Response:
-        """200 as long as the process can answer at all."""
+        """200 as long as the process responds."""
         return json_response({"status": "alive"})
 
-    @routes.get(
-        "/health/ready", responses={200: {"model": AliveReply}, **errors(503)}, summary="Whether to send it questions"
-    )
+    @routes.get("/health/ready", responses={200: {"model": AliveReply}, **errors(503)}, summary="Readiness")
     async def ready() -> Response:
-        """503 while it shuts down, and as long as the index could not be loaded; whatever Redis and services do."""
+        """503 while it shuts down or the index is not loaded; independent of Redis and of the services."""
         if service.draining:
             raise Problem(503, "draining", "this replica is shutting down", headers={"Connection": "close"})
         if isinstance(service, Service) and not service.documents.loaded():
-            message = "the index could not be loaded yet; it is tried again and again, and /health says what is wrong"
+            message = "the index is not loaded yet; loading is retried, and /health shows the error"
             raise Problem(503, "index_not_loaded", message)
         return json_response({"status": "ready"})
 
@@ -57,10 +55,14 @@ def probe_routes(service: DashboardService) -> APIRouter:
 
 
 def health_wire(service: Service) -> dict[str, Any]:
-    """How the replica is, from memory alone. Errors' texts stay in the log: this endpoint is open to everybody."""
+    """The replica's health, from memory. Error texts stay in the log, because this endpoint needs no key."""
     components = [_component(status) for status in service.rag.get_system_health().values()]
     index = dict(service.documents.status())
-    reasons = [*_open(components), *_alone(service), *([str(index["problem"])] if index.get("problem") else [])]
+    reasons = [
+        *_circuit_reasons(components),
+        *_redis_reasons(service),
+        *([str(index["problem"])] if index.get("problem") else []),
+    ]
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,
@@ -73,17 +75,17 @@ def health_wire(service: Service) -> dict[str, Any]:
     }
 
 
-def _open(components: Iterable[dict[str, Any]]) -> Iterable[str]:
+def _circuit_reasons(components: Iterable[dict[str, Any]]) -> Iterable[str]:
     for component in components:
         if component["state"] != "closed":
             yield f"circuit {component['circuit']} is {component['state'].replace('_', '-')}"
 
 
-def _alone(service: Service) -> Iterable[str]:
+def _redis_reasons(service: Service) -> Iterable[str]:
     if service.shares_state and service.circuits.shared_state != "fresh":
-        yield f"the shared state is {service.circuits.shared_state}: Redis has not been heard of lately"
-    for what in service.circuits.limits:
-        yield f"Redis refuses {what}"
+        yield f"the shared state is {service.circuits.shared_state}: Redis is unreachable"
+    for command in service.circuits.limits:
+        yield f"Redis refuses {command}"
 
 
 def _component(status: ComponentStatus) -> dict[str, Any]:
@@ -98,13 +100,13 @@ def _component(status: ComponentStatus) -> dict[str, Any]:
         "rejected": status.rejected,
         "mean_ms": round(status.mean_ms, 3),
         "p99_ms": round(status.p99_ms, 3),
-        "last_error": _kind(status.last_error),
+        "last_error": _error_kind(status.last_error),
         "shared_state": status.shared_state,
     }
 
 
-def _kind(error: str) -> str | None:
-    """An error without a service's own words: its class, and the HTTP status where there was one."""
+def _error_kind(error: str) -> str | None:
+    """An error without the service's own text: its class, and the HTTP status if there was one."""
     if not error:
         return None
     safe = _SAFE.match(error)

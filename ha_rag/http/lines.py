@@ -1,6 +1,6 @@
-"""Texts that are shown in one line, in logs, citations and dashboards: a name that is taken as it is, and a remark.
+"""Types of one-line text fields: `Name` is rejected unless it is one line, `Remark` is made one line.
 
-Each pattern only describes, for the OpenAPI document, the rule that its function holds.
+The patterns only document the rules in the OpenAPI document; the validators enforce them.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-LONGEST_NAME = 512
+MAX_NAME = 512
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _BLANK = rf"\s{_CONTROL}"
 
 
 def _name(text: str) -> str:
     if _one_line(text) != text:
-        raise ValueError("must have no control characters or line ends in it, and no blanks around it")
+        raise ValueError("must not contain control characters or line breaks, nor begin or end with blanks")
     return text
 
 
@@ -28,10 +28,10 @@ def _remark(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(" " if _ends_line(character) else character for character in text).strip()
+    return "".join(" " if _is_control(character) else character for character in text).strip()
 
 
-def _ends_line(character: str) -> bool:
+def _is_control(character: str) -> bool:
     return character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029"
 
 
@@ -39,7 +39,7 @@ Name = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=LONGEST_NAME,
+        max_length=MAX_NAME,
         json_schema_extra={"pattern": f"^[^{_BLANK}]([^{_CONTROL}]*[^{_BLANK}])?$"},
     ),
     AfterValidator(_name),

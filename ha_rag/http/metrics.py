@@ -1,4 +1,4 @@
-"""GET /metrics: what this replica has done, for Prometheus; and the layer that counts requests."""
+"""GET /metrics for Prometheus, and the middleware that counts requests."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 def metrics_routes(service: Service) -> APIRouter:
-    """The endpoint, over `service`."""
+    """The endpoint."""
     routes = APIRouter(tags=["fleet"])
 
     @routes.get(
         "/metrics",
-        summary="For Prometheus",
+        summary="Prometheus metrics",
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}, "description": "Prometheus's text form."}},
+        responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text format."}},
     )
     async def metrics() -> Response:
-        """Requests, latencies, outcomes, circuits, freshness and degraded answers of this replica. Memory reads."""
+        """Requests, latencies, outcomes, circuits, freshness and degraded answers of this replica, from memory."""
         return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
     return routes
 
 
 class RequestCounter:
-    """The layer that counts requests by endpoint and status, and measures how long they took.
+    """Middleware that counts requests by endpoint and status, and measures their duration.
 
-    A question without a whole answer gets a line in the log, as each answer does; except those that a replica at
-    capacity refuses, which would flood the log under overload.
+    A question without a complete answer is logged, as every answer is; except refusals at capacity, which would flood
+    the log under overload.
     """
 
     def __init__(self, app: ASGIApp, requested: Requested, labels: EndpointLabels) -> None:
@@ -55,24 +55,24 @@ class RequestCounter:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status, whole, now_s = CLIENT_CLOSED_REQUEST, False, SystemClock().monotonic_s
-        began_s = now_s()
+        status, complete, now_s = CLIENT_CLOSED_REQUEST, False, SystemClock().monotonic_s
+        started_s = now_s()
 
         async def counted(message: Message) -> None:
-            nonlocal status, whole
+            nonlocal status, complete
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
-            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, counted)
         except Exception as error:
             # Starlette's outermost layer replies to it and logs its traceback.
-            status, whole = problem_of(error).status if status == CLIENT_CLOSED_REQUEST else status, True
+            status, complete = problem_of(error).status if status == CLIENT_CLOSED_REQUEST else status, True
             raise
         finally:
-            path, took_s = self.labels.of(scope["path"]), now_s() - began_s
-            self.requested(path, status, took_s)
-            if path in QUESTIONS and status not in (500, 503) and not (whole and status == 200):
-                log_failed_question(path, CLIENT_CLOSED_REQUEST if status == 200 else status, took_s)
+            path, duration_s = self.labels.of(scope["path"]), now_s() - started_s
+            self.requested(path, status, duration_s)
+            if path in QUESTIONS and status not in (500, 503) and not (complete and status == 200):
+                log_failed_question(path, CLIENT_CLOSED_REQUEST if status == 200 else status, duration_s)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI cannot know, since this server reads bodies and checks keys itself."""
+"""The parts of the OpenAPI document that FastAPI cannot derive: request bodies, error replies and security."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from starlette.routing import BaseRoute
 from ha_rag.http.access import ADMIN_VARIABLE, Access
 from ha_rag.http.replies import ErrorReply
 
-KEY = {"type": "http", "scheme": "bearer", "description": "An API key (`HA_RAG_API_KEYS`), or the operator's token."}
-OPERATOR = {"type": "http", "scheme": "bearer", "description": f"The operator's token (`{ADMIN_VARIABLE}`)."}
+KEY = {"type": "http", "scheme": "bearer", "description": "An API key (`HA_RAG_API_KEYS`) or the operator token."}
+OPERATOR = {"type": "http", "scheme": "bearer", "description": f"The operator token (`{ADMIN_VARIABLE}`)."}
 FOR_OPERATORS = "x-operators-only"
-"""Marks, among our own operations, those that change things; not part of the document that goes out."""
+"""Marks operations that make changes; removed before the document is served."""
 
 
 class DescribedApp(FastAPI):
-    """An application that describes itself with the keys that this server requires, and no others."""
+    """A FastAPI application whose OpenAPI document states the keys that this server requires."""
 
-    def __init__(self, access: Access, **facts: Any) -> None:
-        super().__init__(**facts)
+    def __init__(self, access: Access, **options: Any) -> None:
+        super().__init__(**options)
         self._access = access
         self._routers: list[APIRouter] = []
 
     def include_router(self, router: APIRouter, *args: Any, **kwargs: Any) -> None:
-        """Includes `router`, and remembers it for `every_route`."""
+        """Includes `router`, and records it for `every_route`."""
         super().include_router(router, *args, **kwargs)
         self._routers.append(router)
 
     def every_route(self) -> list[BaseRoute]:
-        """The routes of this application and of the routers in it, which newer FastAPI leaves out of `routes`."""
+        """The routes of this application and of its routers; newer FastAPI omits the latter from `routes`."""
         return [*self.routes, *(route for router in self._routers for route in router.routes)]
 
     def openapi(self) -> dict[str, Any]:
-        """The document, written once."""
+        """The document, generated once."""
         if self.openapi_schema is None:
             document = super().openapi()
             schemes = {}
@@ -53,18 +53,18 @@ class DescribedApp(FastAPI):
 
 
 _ERRORS = {
-    400: "the body is no JSON, or not UTF-8",
-    401: "a key or token is wanted",
-    403: "not from here, or not with this token",
-    404: "there is no such thing",
+    400: "the body is not valid JSON, or not UTF-8",
+    401: "a key or token is missing or wrong",
+    403: "not allowed for this client",
+    404: "not found",
     408: "the body took too long to arrive",
-    409: "the index cannot be changed now, or not from here",
+    409: "the index cannot be changed now, or not by this replica",
     413: "the body is too large",
-    415: "the body is not declared as JSON",
-    422: "a field breaks a rule; `param` names it",
-    502: "a service failed, and nothing could stand in for it",
-    503: "not now; `Retry-After` says when, where that is known",
-    504: "not within the time allowed",
+    415: "the body is not declared as JSON, or is compressed",
+    422: "invalid value; `param` names the field",
+    502: "a service failed, and there was no fallback",
+    503: "temporarily unavailable; `Retry-After` gives the wait, if known",
+    504: "a service did not answer in time",
 }
 
 
@@ -74,23 +74,25 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def takes(model: type[BaseModel], *, examples: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The request body of an endpoint that reads it by itself."""
-    schema = _whole(model.model_json_schema())
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, **_shown(examples)}}}}
+    """The request body of an endpoint that parses it itself."""
+    schema = _inlined(model.model_json_schema())
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, **_examples(examples)}}}
+    }
 
 
 def for_operators(described: dict[str, Any] | None = None) -> dict[str, Any]:
-    """An operation that changes things, described beside that as `described`."""
+    """`described`, marked as an operation that makes changes."""
     return {**(described or {}), FOR_OPERATORS: True}
 
 
-def _shown(examples: dict[str, Any] | None) -> dict[str, Any]:
+def _examples(examples: dict[str, Any] | None) -> dict[str, Any]:
     return {"examples": {name: {"value": value} for name, value in examples.items()}} if examples else {}
 
 
-def _whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """`schema` with what it refers to in the place of each reference: inside the document those would lead nowhere."""
-    parts = schema.pop("$defs", {})
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` with its references inlined: they would not resolve inside the document."""
+    definitions = schema.pop("$defs", {})
 
     def resolved(value: Any) -> Any:
         if isinstance(value, list):
@@ -98,8 +100,8 @@ def _whole(schema: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, dict):
             return value
         if "$ref" in value:
-            return resolved(parts[value["$ref"].rpartition("/")[2]])
+            return resolved(definitions[value["$ref"].rpartition("/")[2]])
         return {key: resolved(item) for key, item in value.items()}
 
-    whole: dict[str, Any] = resolved(schema)
-    return whole
+    inlined: dict[str, Any] = resolved(schema)
+    return inlined

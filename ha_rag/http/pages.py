@@ -1,4 +1,4 @@
-"""GET / (dashboard and playground) and GET /docs (OpenAPI): pages that ask nobody but this server for anything."""
+"""GET / (dashboard and playground) and GET /docs (Swagger UI): pages that load everything from this server."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from starlette.staticfiles import StaticFiles
 
 from ha_rag.http.service import DashboardService
 
-_SAFE = {
+_SECURITY_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
 _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-# Swagger UI writes styles and its start-up script into the page itself.
+# Swagger UI uses inline styles and an inline start-up script.
 _DOCS_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
@@ -28,9 +28,9 @@ _DOCS_POLICY = (
 
 
 def page_routes(_: DashboardService) -> APIRouter:
-    """The pages and what they are made of."""
+    """The pages."""
     routes = APIRouter(include_in_schema=False)
-    front = (_folder("ha_rag.dashboards") / "web" / "index.html").read_text(encoding="utf-8")
+    dashboard = (_folder("ha_rag.dashboards") / "web" / "index.html").read_text(encoding="utf-8")
     docs = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="ha_rag: API",
@@ -41,17 +41,17 @@ def page_routes(_: DashboardService) -> APIRouter:
 
     @routes.get("/")
     async def page() -> Response:
-        return HTMLResponse(front, headers=_SAFE | {"Content-Security-Policy": _POLICY})
+        return HTMLResponse(dashboard, headers=_SECURITY_HEADERS | {"Content-Security-Policy": _POLICY})
 
     @routes.get("/docs")
     async def api() -> Response:
-        return HTMLResponse(bytes(docs), headers=_SAFE | {"Content-Security-Policy": _DOCS_POLICY})
+        return HTMLResponse(bytes(docs), headers=_SECURITY_HEADERS | {"Content-Security-Policy": _DOCS_POLICY})
 
     return routes
 
 
 class Assets(StaticFiles):
-    """Files that a browser asks about each time (304 while they are the same), so that none outlives its version."""
+    """Static files that browsers revalidate on every use, so that none outlives an upgrade."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """The file, or 304."""
@@ -61,7 +61,7 @@ class Assets(StaticFiles):
 
 
 def assets() -> dict[str, StaticFiles]:
-    """Where the pages' scripts and styles are served."""
+    """Scripts and styles of the pages, by the path they are served at."""
     return {
         "/web": Assets(directory=_folder("ha_rag.dashboards") / "web"),
         "/docs/assets": Assets(directory=_folder("fastapi_offline") / "static"),

@@ -1,4 +1,4 @@
-"""Every error has one status, one type and one form: `{"error": {"type", "message", "param"}}`. Mapped here, once."""
+"""Error replies: the only place that maps errors to a status and to `{"error": {"type", "message", "param"}}`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ha_rag import errors
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-# Not named an error: it is the answer to a request (RFC 9457 calls it so), not a fault of the program.
+# Not named ...Error: it is a reply to a request (RFC 9457 calls it a problem), not a fault of the program.
 class Problem(Exception):  # noqa: N818 - the reason stands above
-    """A request ends here with `status`. `kind` is the wire's `type`; `param`: the field at fault, or None."""
+    """Ends a request with `status`. `kind`: the `type` on the wire; `param`: the invalid field, or None."""
 
     def __init__(
         self, status: int, kind: str, message: str, *, param: str | None = None, headers: Mapping[str, str] = NO_HEADERS
@@ -30,16 +30,16 @@ class Problem(Exception):  # noqa: N818 - the reason stands above
         self.headers = headers
 
     def body(self) -> bytes:
-        """The JSON that goes out."""
+        """The body, as JSON."""
         return orjson.dumps({"error": {"type": self.kind, "message": self.message, "param": self.param}})
 
     def response(self) -> Response:
-        """The whole reply."""
+        """The reply."""
         return Response(self.body(), self.status, dict(self.headers), media_type="application/json")
 
 
 def retry_after(seconds: float | None) -> dict[str, str]:
-    """A Retry-After header of whole seconds, at least 1; none where nobody knows."""
+    """A Retry-After header in whole seconds, at least 1; no header for None."""
     return {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
@@ -52,42 +52,40 @@ class _Rule:
     headers: Callable[[Exception], Mapping[str, str]] = field(default=lambda _: NO_HEADERS)
 
 
-def _asked_to_wait(error: Exception) -> Mapping[str, str]:
+def _retry_after_of(error: Exception) -> Mapping[str, str]:
     return retry_after(getattr(error, "retry_after_s", None))
 
 
-def _soon(_: Exception) -> Mapping[str, str]:
+def _retry_in_1_s(_: Exception) -> Mapping[str, str]:
     return retry_after(1)
 
 
-# The first rule that fits counts, so a special error stands before its kind.
+# The first matching rule applies, so subclasses come before their bases.
 _RULES = (
-    _Rule(errors.CircuitOpenError, 503, "circuit_open", headers=_asked_to_wait),
+    _Rule(errors.CircuitOpenError, 503, "circuit_open", headers=_retry_after_of),
     _Rule(errors.UnknownCircuitError, 404, "not_found", param="name"),
     _Rule(errors.ConfigurationError, 422, "invalid_request"),
-    _Rule(errors.LedgerError, 503, "shared_state_unavailable", headers=_soon),
-    _Rule(errors.ThrottledError, 503, "service_throttled", headers=_asked_to_wait),
+    _Rule(errors.LedgerError, 503, "shared_state_unavailable", headers=_retry_in_1_s),
+    _Rule(errors.ThrottledError, 503, "service_throttled", headers=_retry_after_of),
     _Rule(errors.ServiceTimeoutError, 504, "service_timeout"),
     _Rule(errors.InvalidRequestError, 422, "refused_by_service"),
     _Rule(errors.ComponentError, 502, "service_failed"),
     _Rule(errors.IndexReadOnlyError, 409, "index_read_only"),
-    _Rule(errors.IndexBusyError, 409, "index_busy", headers=_soon),
+    _Rule(errors.IndexBusyError, 409, "index_busy", headers=_retry_in_1_s),
     _Rule(errors.IndexTooNewError, 409, "index_too_new"),
-    _Rule(errors.IndexStoreError, 503, "index_unavailable", headers=_soon),
+    _Rule(errors.IndexStoreError, 503, "index_unavailable", headers=_retry_in_1_s),
     _Rule(errors.UnreadableDocumentError, 422, "unreadable_document", param="document"),
 )
 
 
 def problem_of(error: Exception) -> Problem:
-    """What the client is told about `error`. Of what is not ours, nothing of the inside: 500, and the log has it."""
+    """The reply to `error`. An unexpected error is a 500 without details; those are in the log."""
     if isinstance(error, Problem):
         return error
     for rule in _RULES:
         if isinstance(error, rule.error):
             return Problem(rule.status, rule.kind, str(error), param=rule.param, headers=rule.headers(error))
-    return Problem(
-        500, "internal", "something went wrong here; the replica's log has it under this request's X-Request-Id"
-    )
+    return Problem(500, "internal", "internal error; see the replica's log for this request's X-Request-Id")
 
 
 def not_found(message: str, param: str | None = None) -> Problem:
@@ -96,5 +94,5 @@ def not_found(message: str, param: str | None = None) -> Problem:
 
 
 def invalid(message: str, param: str | None = None) -> Problem:
-    """422: understood, but it breaks a rule."""
+    """422: well-formed, but invalid."""
     return Problem(422, "invalid_request", message, param=param)

@@ -1,4 +1,4 @@
-"""POST /v1/query: a question in, an answer out, and who served it."""
+"""POST /v1/query: answers a question."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class QueryBody(Body):
     timeout_s: TimeoutS | None = None
 
 
-def answering(service: Service) -> Handler:
-    """What answers a question, over `service`."""
-    longest_s = service.limits.request_timeout_s
+def query_handler(service: Service) -> Handler:
+    """The handler of POST /v1/query."""
+    max_s = service.limits.request_timeout_s
 
     async def query(request: Request) -> Response:
-        """Answers from the documents, by the best tier that is up. Says so where a lesser one had to stand in."""
-        asked = await read_json(request, QueryBody)
-        allowed_s = longest_s if asked.timeout_s is None else min(asked.timeout_s, longest_s)
-        answer = await service.rag.query(asked.question, asked.top_k, allowed_s)
+        """Answers from the documents, using the best tiers available. The answer says whether fallbacks were used."""
+        body = await read_json(request, QueryBody)
+        allowed_s = max_s if body.timeout_s is None else min(body.timeout_s, max_s)
+        answer = await service.rag.query(body.question, body.top_k, allowed_s)
         return json_response(answer_wire(answer))
 
     return query
 
 
 def query_routes(service: Service) -> APIRouter:
-    """The endpoint, over `service`."""
+    """The endpoint."""
     routes = APIRouter(tags=["questions"])
     routes.add_api_route(
         "/v1/query",
-        answering(service),
+        query_handler(service),
         methods=["POST"],
         summary="Answer a question",
         responses={200: {"model": QueryReply}, **errors(400, 401, 408, 413, 415, 422, 503)},

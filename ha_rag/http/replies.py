@@ -1,4 +1,4 @@
-"""The replies' forms, for the OpenAPI description only: what is sent is built in `wire`, without a second check."""
+"""Reply schemas, for the OpenAPI document only: `wire` builds the replies, without validation against these."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ State = Literal["closed", "open", "half_open"]
 
 
 class ErrorFacts(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     type: str = Field(examples=["invalid_request"])
     message: str = Field(examples=["top_k: must be at most 50"])
@@ -19,13 +19,13 @@ class ErrorFacts(BaseModel):
 
 
 class ErrorReply(BaseModel):
-    """Every error has this form."""
+    """The form of every error."""
 
     error: ErrorFacts
 
 
 class CitationReply(BaseModel):
-    """A passage that the answer leans on; `n` is its number in the answer's text."""
+    """A passage cited by the answer; `n`: its number in the answer's text."""
 
     n: int
     document: str
@@ -35,17 +35,17 @@ class CitationReply(BaseModel):
 
 
 class AttemptReply(BaseModel):
-    """One tier tried, or passed over."""
+    """One tier that was tried or skipped."""
 
     circuit: str
     outcome: Literal["ok", "failed", "timeout", "slow", "throttled", "invalid", "rejected", "cancelled", "skipped"]
-    state: State | Literal[""] = Field(description="Its circuit's; empty for a last resort, which has none.")
+    state: State | Literal[""] = Field(description="State of its circuit; empty for the last fallback, which has none.")
     ms: float
-    reason: str | None = Field(default=None, description="Why, where there is something to say.")
+    reason: str | None = Field(default=None, description="Why, if known.")
 
 
 class QualityReply(BaseModel):
-    """Measured retrieval quality of what served, and of the best plan there is."""
+    """Measured retrieval quality of the tiers that served, and of the best tiers."""
 
     expected: float
     best: float
@@ -53,7 +53,7 @@ class QualityReply(BaseModel):
 
 
 class QueryReply(BaseModel):
-    """An answer, and the whole truth about how it came to be."""
+    """An answer, and how it was produced."""
 
     id: str
     question: str
@@ -70,7 +70,7 @@ class QueryReply(BaseModel):
 
 
 class OverrideReply(BaseModel):
-    """An operator's word over a circuit."""
+    """An operator's override of a circuit."""
 
     mode: Literal["open", "closed", "disabled", "shadow"]
     reason: str
@@ -79,14 +79,14 @@ class OverrideReply(BaseModel):
 
 
 class HereReply(BaseModel):
-    """Where this replica's calls meet another state than the fleet's."""
+    """The state that applies to this replica's calls, if it differs from the shared state."""
 
     state: State
     why: Literal["overlay", "local"]
 
 
 class CircuitReply(BaseModel):
-    """One circuit, as the fleet believes it."""
+    """One circuit, in its shared state."""
 
     name: str
     state: State
@@ -100,7 +100,7 @@ class CircuitReply(BaseModel):
     opened_by: str
     voters: list[str]
     open_count: int
-    changed_at: float | None = Field(description="Unix time in seconds, by Redis's clock.")
+    changed_at: float | None = Field(description="Unix time in seconds, by the clock of Redis.")
     scope: Literal["fleet", "replica"]
     here: HereReply | None
 
@@ -114,23 +114,23 @@ class CircuitsReply(BaseModel):
 
 
 class DocumentReply(BaseModel):
-    """A document that was taken in."""
+    """A document that was added."""
 
     document: str
     passages: int
-    replaced: bool = Field(description="There was one of this id before.")
-    missing: dict[str, str] = Field(description="Embedder -> why it gave no vectors now; the next ingest fills them.")
+    replaced: bool = Field(description="Whether a document with this id existed before.")
+    missing: dict[str, str] = Field(description="Embedder -> why it returned no vectors; the next ingest adds them.")
 
 
 class DeletedReply(BaseModel):
-    """A document that is gone."""
+    """A document that was deleted."""
 
     document: str
     deleted: bool
 
 
 class ComponentReply(BaseModel):
-    """One component, as this replica has seen it since it started."""
+    """One component, as seen by this replica since it started."""
 
     circuit: str
     type: str
@@ -138,16 +138,16 @@ class ComponentReply(BaseModel):
     state: State
     calls: int
     failures: int
-    failure_rate: float = Field(description="Share of the calls that failed, from 0 to 1.")
-    rejected: int = Field(description="Calls that the circuit refused; they were not sent.")
+    failure_rate: float = Field(description="Share of calls that failed, from 0 to 1.")
+    rejected: int = Field(description="Calls refused by the circuit; they were not sent.")
     mean_ms: float
     p99_ms: float
-    last_error: str | None = Field(description="The last failure's kind; its text stays in the log.")
-    shared_state: SharedState = Field(description="How well the fleet's belief of this circuit is known.")
+    last_error: str | None = Field(description="Kind of the last failure; its text is in the log.")
+    shared_state: SharedState = Field(description="Freshness of the shared state of this circuit.")
 
 
 class HealthReply(BaseModel):
-    """How this replica is."""
+    """Health of a replica."""
 
     status: Literal["ok", "degraded"]
     reasons: list[str]
@@ -160,7 +160,7 @@ class HealthReply(BaseModel):
 
 
 class AliveReply(BaseModel):
-    """It is there, or ready."""
+    """Alive or ready."""
 
     status: str
 
@@ -173,7 +173,7 @@ class MessageReply(BaseModel):
 
 
 class ChoiceReply(BaseModel):
-    """The one answer there is."""
+    """The only choice of an answer."""
 
     index: Literal[0]
     message: MessageReply
@@ -181,7 +181,7 @@ class ChoiceReply(BaseModel):
 
 
 class ChatReply(BaseModel):
-    """A whole answer; `ha_rag`: what `/v1/query` replies."""
+    """An answer; `ha_rag`: the reply of `/v1/query`."""
 
     id: str
     object: Literal["chat.completion"]

@@ -1,6 +1,6 @@
-"""X-Request-Id: taken from the client where it is harmless, made here where it is not, and always given back.
+"""X-Request-Id: the client's, if it is safe to log, or a generated one; always returned.
 
-It travels on, beside the caller's trace, to every service that is asked and into every line of the log.
+It is passed on, with the caller's trace context, to every service that is called, and appears in every log line.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ha_rag.components.carried import REQUEST_ID, carrying
 from ha_rag.http.problems import Problem, problem_of, retry_after
 from ha_rag.http.trace_context import trace_headers
 
-_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 log = logging.getLogger("ha_rag.http")
 
 
 class RequestId:
-    """The outermost layer: names each request, and turns what nobody foresaw into a 500 with that name in the log."""
+    """Outermost middleware: assigns request ids, and turns unexpected errors into a 500, logged under the id."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -30,41 +30,41 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        name = _taken_or_made(scope)
-        with carrying({REQUEST_ID: name.decode(), **trace_headers(scope["headers"])}):
-            await self._named(name, scope, receive, send)
+        request_id = _request_id(scope)
+        with carrying({REQUEST_ID: request_id.decode(), **trace_headers(scope["headers"])}):
+            await self._call(request_id, scope, receive, send)
 
-    async def _named(self, name: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _call(self, request_id: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def named(message: Message) -> None:
+        async def with_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", name)]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
 
         try:
-            await self.app(scope, receive, named)
+            await self.app(scope, receive, with_id)
         except asyncio.CancelledError:
             if started:
                 raise
-            await _cut_short().response()(scope, receive, named)
+            await _shutting_down().response()(scope, receive, with_id)
         except Exception as error:
-            log.exception("request %s failed: %s %s", name.decode(), scope["method"], scope["path"])
-            if started:  # half an answer is out: cutting the connection is the only honest end
+            log.exception("request %s failed: %s %s", request_id.decode(), scope["method"], scope["path"])
+            if started:  # part of the answer is sent: the only way to signal the error is to close the connection
                 raise
-            await problem_of(error).response()(scope, receive, named)
+            await problem_of(error).response()(scope, receive, with_id)
 
 
-def _taken_or_made(scope: Scope) -> bytes:
+def _request_id(scope: Scope) -> bytes:
     for key, value in scope["headers"]:
-        if key == b"x-request-id" and _HARMLESS.fullmatch(value):
+        if key == b"x-request-id" and _SAFE_ID.fullmatch(value):
             return bytes(value)
     return secrets.token_hex(8).encode()
 
 
-def _cut_short() -> Problem:
-    """Only a server whose time to stop is up cancels a request: somebody else can answer it."""
-    message = "this replica had to stop before it could answer; ask again"
+def _shutting_down() -> Problem:
+    """Requests are cancelled only by a server whose shutdown time is over; another replica can answer."""
+    message = "this replica shut down before it could answer; try again"
     return Problem(503, "draining", message, headers={**retry_after(1), "Connection": "close"})

@@ -1,4 +1,4 @@
-"""What stands around the router: the fast path of the busiest endpoint, HEAD, and the methods that a path takes."""
+"""Around the router: a fast path for the busiest endpoint, HEAD requests, and the allowed methods of a path."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from ha_rag.http.problems import Problem, problem_of
 Handler = Callable[[Request], Awaitable[Response]]
 
 HEAD_PATHS = frozenset(["/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready"])
-"""Where load balancers and monitors send HEAD. Elsewhere it is refused: it would cost as much as GET, for nothing."""
+"""Paths to which load balancers and monitors send HEAD. Refused elsewhere: it would cost as much as GET."""
 
-_METHODS_OF_FILES = {"GET", "HEAD"}
+_FILE_METHODS = {"GET", "HEAD"}
 
 
 class FastPath:
-    """Calls the handler of a known (method, path) itself; every other request goes to `app`.
+    """Calls the handlers of known (method, path) pairs directly; every other request goes to `app`.
 
-    The router's own work would take a sixth of a question's time. The endpoints are still registered in `app`, which
-    describes them in the OpenAPI document.
+    Routing would take a sixth of a question's time. The endpoints are in `app` too, for the OpenAPI document.
     """
 
     def __init__(self, app: ASGIApp, handlers: Mapping[tuple[str, str], Handler]) -> None:
@@ -63,10 +62,10 @@ class HeadAsGet:
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     """The methods of all `routes` at the path in `scope`, sorted: the value of an Allow header (RFC 9110, 10.2.1)."""
     found: set[str] = set()
-    requested = {**scope, "root_path": ""}  # a mount that took the request has written its own path there
+    requested = {**scope, "root_path": ""}  # a mount that handled the request has set its own path here
     for route in routes:
         if isinstance(route, Route | Mount) and route.matches(requested)[0] is not Match.NONE:
-            found |= _METHODS_OF_FILES if isinstance(route, Mount) else route.methods or set()
+            found |= _FILE_METHODS if isinstance(route, Mount) else route.methods or set()
     if scope["path"] in HEAD_PATHS and "GET" in found:
         found.add("HEAD")
     return sorted(found)

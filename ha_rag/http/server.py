@@ -1,4 +1,4 @@
-"""Serving one replica until it is told to stop, and then draining: nothing in flight is lost."""
+"""Serves one replica until a signal, then drains: requests in flight are finished."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.http.connection import ConnectionLimits, bounded
 
 NOTICE_S = 0.5
-"""How long a replica that is to stop still takes requests, while it tells those who feed it that it is not ready."""
+"""How long a draining replica still accepts requests, so that load balancers see that it is not ready."""
 
 log = logging.getLogger("ha_rag.http")
 
 
 class DrainingServer(uvicorn.Server):
-    """A uvicorn server that says so before it stops.
+    """A uvicorn server that drains before it stops.
 
-    On SIGTERM or SIGINT: `on_draining` is called (readiness turns 503), requests are still taken for `notice_s`, then
-    no more, those in flight finish (at most `finish_s`), and `serve` returns. A second signal ends it at once.
+    On SIGTERM or SIGINT: `on_draining` is called (readiness turns 503); requests are accepted for another `notice_s`;
+    those in flight finish within `finish_s`; `serve` returns. A second signal stops it at once. Times are in seconds.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DrainingServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            # Whoever asks is judged by the connection itself (see `access`), so nobody may say he is somebody else.
+            # `access` judges clients by the address of the connection, which headers must not replace.
             proxy_headers=False,
             timeout_graceful_shutdown=max(1, round(finish_s)),
         )
@@ -66,37 +66,37 @@ class DrainingServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals stop the server and nothing else: `serve` returns, and its caller tidies up."""
+        """Signals only stop the server: `serve` returns, and its caller cleans up."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """What a signal does."""
+        """Starts draining on a signal."""
         self._loop.call_soon_threadsafe(self.drain, signal.Signals(sig).name)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to take requests; from here on a signal means to drain."""
+        """Starts to accept requests."""
         await super().startup(sockets)
         self._on_serving()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serves until it has been told to stop and has finished what it had taken."""
+        """Serves until stopped and drained."""
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
-    def drain(self, reason: str = "asked to") -> None:
-        """Begins to stop; a second call ends at once."""
+    def drain(self, reason: str = "requested") -> None:
+        """Starts draining; a second call stops at once."""
         if self._stopping is not None:
             self.should_exit = self.force_exit = True
             return
-        log.info("stopping (%s): finishing what is under way", reason)
+        log.info("stopping (%s): finishing the requests in flight", reason)
         self._on_draining()
         self._stopping = self._loop.call_later(self._notice_s, self._stop_listening)
 
@@ -105,13 +105,13 @@ class DrainingServer(uvicorn.Server):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that it listens on, once it does."""
-        listening = [name for server in self.servers for bound in server.sockets for name in [bound.getsockname()]]
-        return listening[0][:2] if listening else (self.config.host, self.config.port)
+        """The host and port it listens on; the configured ones before that."""
+        names = [bound.getsockname() for server in self.servers for bound in server.sockets]
+        return names[0][:2] if names else (self.config.host, self.config.port)
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens on `host` and `port`. Raises ConfigurationError, in a sentence, where that cannot be."""
+    """A socket that listens on `host` and `port`. Raises ConfigurationError if that fails."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, _, _, address = found[0]
@@ -126,7 +126,7 @@ def _bound(listening: socket.socket, address: tuple[object, ...]) -> socket.sock
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        # Whoever connects from here on waits in line until the server takes over, and is not refused.
+        # From here on connections queue until the server accepts them, instead of being refused.
         listening.listen(2048)
     except OSError:
         listening.close()

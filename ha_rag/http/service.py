@@ -1,4 +1,4 @@
-"""What the HTTP room needs from the floors below, as protocols; the assembly hands it over."""
+"""What the HTTP package needs from the packages below it, as protocols; `assembly` provides it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Rag(Protocol):
 
 
 class CircuitControl(Protocol):
-    """What a replica knows of the fleet's circuits, and what an operator may do with them."""
+    """The circuits of the fleet, and operator actions on them."""
 
     @property
     def replica(self) -> str: ...
@@ -46,7 +46,7 @@ class CircuitControl(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexed:
-    """A document that was taken in. `missing`: embedder -> why it gave no vectors now; the next ingest fills them."""
+    """A document that was added. `missing`: embedder -> why it returned no vectors; the next ingest adds them."""
 
     document: str
     passages: int
@@ -55,48 +55,48 @@ class Indexed:
 
 
 class Documents(Protocol):
-    """Changes what can be found. Raises IndexStoreError and UnreadableDocumentError."""
+    """Changes the index. Raises IndexStoreError and UnreadableDocumentError."""
 
     async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
-        """Takes a document in, in the place of one with the same id (None: an id from its content)."""
+        """Adds a document, replacing one with the same id. `document` None: the id is derived from the content."""
         ...
 
     async def delete(self, document: str) -> bool:
-        """Forgets a document. False where there was none."""
+        """Deletes a document. False if there was none."""
         ...
 
     def loaded(self) -> bool:
-        """Whether there is anything to search: an index that was read, be it empty. A memory read."""
+        """Whether an index is loaded, even an empty one. A memory read."""
         ...
 
     def status(self) -> Mapping[str, Any]:
-        """How many documents and passages there are, in which spaces, and what is wrong, from memory."""
+        """Number of documents and passages, vector spaces, and the current problem. A memory read."""
         ...
 
 
-class RequestSeen(Protocol):
-    """One request, as tracing sees it."""
+class RequestSpan(Protocol):
+    """The span of one request."""
 
     def replied(self, status: int) -> None:
-        """The status of its reply."""
+        """Records the status of the reply."""
         ...
 
 
 class RequestTraces(Protocol):
-    """What makes spans of requests."""
+    """Creates spans of requests."""
 
-    def request(self, method: str, route: str, headers: Mapping[str, str]) -> AbstractContextManager[RequestSeen]:
-        """A request, for as long as the block lasts. `headers`: what it carries of the caller's trace, and its id."""
+    def request(self, method: str, route: str, headers: Mapping[str, str]) -> AbstractContextManager[RequestSpan]:
+        """A span that lasts as long as the block. `headers`: the caller's trace context, and the request id."""
         ...
 
     def close(self) -> None:
-        """Hands over what is left, within a few seconds. Waits: not for an event loop."""
+        """Exports what is left, within a few seconds. Blocks: not for use on an event loop."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """What one request may take. Seconds, and requests at a time."""
+    """Limits on requests: time in seconds, and number in flight."""
 
     request_timeout_s: float = 30.0
     max_concurrent: int = 256
@@ -104,7 +104,7 @@ class RequestLimits:
 
 @dataclass(slots=True, kw_only=True)
 class DashboardService:
-    """A fleet as the street sees it from one process. `draining`: on its way out; takes nothing new."""
+    """What the dashboard's endpoints need. `draining`: the process is shutting down."""
 
     circuits: CircuitControl
     watcher: Watcher
@@ -112,17 +112,17 @@ class DashboardService:
     draining: bool = False
 
     def drain(self) -> None:
-        """Begins to leave."""
+        """Marks the process as shutting down."""
         self.draining = True
 
 
 @dataclass(slots=True, kw_only=True)
 class Service(DashboardService):
-    """One replica as the street sees it.
+    """What a replica's endpoints need.
 
-    `at_work`: how many requests it works on now; `arriving`: how many more are still being sent. `shares_state`:
-    whether a shared Redis is configured at all, without which "local" is no shortcoming. `traces`: makes spans of
-    requests; None: nobody does.
+    `in_flight`: number of admitted requests; `receiving`: number of requests whose body has not arrived yet.
+    `shares_state`: whether a Redis is configured; without one, "local" state does not degrade health. `traces`: None if
+    tracing is off.
     """
 
     rag: Rag
@@ -131,5 +131,5 @@ class Service(DashboardService):
     limits: RequestLimits = field(default_factory=RequestLimits)
     shares_state: bool = False
     traces: RequestTraces | None = None
-    at_work: Callable[[], int] = lambda: 0
-    arriving: Callable[[], int] = lambda: 0
+    in_flight: Callable[[], int] = lambda: 0
+    receiving: Callable[[], int] = lambda: 0

@@ -1,4 +1,4 @@
-"""The layer that makes a trace span of each request to /v1/* that is not polling."""
+"""Middleware that creates a trace span for each request to /v1/*, except polling."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.service import RequestTraces
 
 POLLED = frozenset({"/v1/events", "/v1/fleet", "/v1/circuits"})
-"""Endpoints that dashboards poll or keep open: their spans would bury all others."""
+"""Endpoints that dashboards poll or keep open: their spans would drown out all others."""
 
 
 class TracedRequests:
-    """Makes spans with `traces`. `labels` names the route of each span."""
+    """Creates spans with `traces`. `labels` gives the route of each span."""
 
     def __init__(self, app: ASGIApp, traces: RequestTraces, labels: EndpointLabels) -> None:
         self.app = app

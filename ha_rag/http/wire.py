@@ -17,7 +17,7 @@ def json_response(content: Any, status: int = 200) -> Response:
 
 
 def answer_wire(answer: Answer) -> dict[str, Any]:
-    """An answer, with the whole truth about how it came to be."""
+    """An answer, and how it was produced."""
     quality = answer.quality
     return {
         "id": answer.id,
@@ -26,7 +26,7 @@ def answer_wire(answer: Answer) -> dict[str, Any]:
         "citations": [citation_wire(citation) for citation in answer.citations],
         "degraded": answer.degraded,
         "degraded_stages": answer.degraded_stages,
-        # orjson takes plain strings as keys, and stages are an enumeration.
+        # orjson requires plain strings as keys; stages are an enumeration.
         "served_by": {str(stage): tier for stage, tier in answer.served_by.items()},
         "attempts": [attempt_wire(attempt) for attempt in answer.attempts],
         "quality": quality and {"expected": quality.expected, "best": quality.best, "metric": quality.metric},
@@ -37,7 +37,7 @@ def answer_wire(answer: Answer) -> dict[str, Any]:
 
 
 def citation_wire(citation: Citation) -> dict[str, Any]:
-    """One passage that an answer leans on."""
+    """One passage cited by an answer."""
     return {
         "n": citation.n,
         "document": citation.document,
@@ -48,13 +48,13 @@ def citation_wire(citation: Citation) -> dict[str, Any]:
 
 
 def attempt_wire(attempt: Attempt) -> dict[str, Any]:
-    """One tier tried or passed over; `reason` only where there is one."""
+    """One tier that was tried or skipped; `reason` only if there is one."""
     wire = {"circuit": attempt.circuit, "outcome": attempt.outcome, "state": attempt.state, "ms": round(attempt.ms, 3)}
     return wire | {"reason": attempt.reason} if attempt.reason else wire
 
 
 def circuit_wire(report: CircuitReport) -> dict[str, Any]:
-    """One circuit: its state in the fleet, and where this replica's calls meet another state."""
+    """One circuit: its shared state, and this replica's own if that differs."""
     override, here = report.override, report.here
     return {
         "name": report.name,

@@ -1,4 +1,4 @@
-"""The guided walk through failures: `ha-rag learn`, or `test_high_availability_rag()` by its teaching name."""
+"""The guided walk through failures: `ha-rag learn`, or `test_high_availability_rag()` in Python."""
 
 from ha_rag.learn.walk import test_high_availability_rag
 

@@ -1,4 +1,4 @@
-"""The drawings of docs/, made from the code's own tables: how a circuit changes, and who stands behind whom.
+"""The diagrams of docs/, drawn from the code: the states of a circuit, one outage, and the tiers of each stage.
 
 python -m ha_rag.learn.diagram docs/images
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.transitions import automatic_changes
+from ha_rag.learn import outage
 from ha_rag.learn.lab import CIRCUITS, Switch, strategy
 from ha_rag.strategy.last_resort import NAMES
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -32,28 +33,28 @@ STYLE = """
   <rect class="page" width="100%" height="100%"/>"""
 BOX = (150, 46)
 STATES = {CLOSED: (40, 60), OPEN: (570, 60), HALF_OPEN: (305, 226)}
-"""Where each state stands: its upper left corner."""
-WAYS = {
+"""The upper left corner of each state."""
+ARROWS = {
     (CLOSED, OPEN): ("M190 83 H568", (379, 74)),
     (OPEN, HALF_OPEN): ("M668 106 C668 210 600 249 457 249", (700, 212)),
     (HALF_OPEN, OPEN): ("M420 226 C440 170 500 110 568 98", (376, 160)),
     (HALF_OPEN, CLOSED): ("M305 249 C170 249 115 210 115 108", (90, 232)),
 }
-"""From state to state: the line, and where its last label stands."""
+"""(from, to) -> the line, and the position of its last label."""
 
 
 def states() -> str:
-    """The states of a circuit and what makes it change, as SVG. KeyError: the table has a way that is not drawn yet."""
+    """The states of a circuit and their transitions, as SVG. Raises KeyError for a transition without an arrow here."""
     parts = [_box(*STATES[state], state.replace("_", "-"), str(state)) for state in STATES]
     ordered = sorted(automatic_changes(), key=lambda arrow: (arrow[0], arrow[2]))
     for ends, triggers in groupby(ordered, key=lambda arrow: (arrow[0], arrow[2])):
-        line, (x, y) = WAYS[ends]
+        line, (x, y) = ARROWS[ends]
         parts += [f'<path d="{line}"/>', *_lines(x, y, [str(trigger) for _, trigger, _ in triggers])]
     return _svg(780, 300, "The three states of a circuit, and what makes it change", parts)
 
 
 def tiers(of: FallbackStrategy) -> str:
-    """The chains of a strategy, each with its last resort, as SVG."""
+    """The fallback chains of a strategy, each with its last resort, as SVG."""
     parts: list[str] = []
     width = 0
     for row, (kind, chain) in enumerate(of.fallback_chains.items()):
@@ -73,8 +74,9 @@ def tiers(of: FallbackStrategy) -> str:
 
 
 def drawings() -> Iterator[tuple[str, str]]:
-    """File name and content of each."""
+    """File name and content of each diagram."""
     yield "states.svg", states()
+    yield "outage.svg", _svg(outage.WIDTH, outage.HEIGHT, outage.TITLE, outage.parts())
     yield "tiers.svg", tiers(strategy({circuit: Switch() for circuit in CIRCUITS}))
 
 

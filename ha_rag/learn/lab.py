@@ -1,7 +1,6 @@
-"""A lab: one replica, or two with one memory, over components that fail when they are told, in a time that waits.
+"""Lab: one replica or more, with components that fail on command and a clock that is advanced by hand.
 
-The pipeline, its circuits and their law are the real ones; only the clock is moved by hand, so that nobody who learns
-has to wait for a rest to end.
+The pipeline and its circuits are the real ones; with the manual clock, nobody has to wait for a recovery timeout.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ CIRCUITS = (
     "retriever.primary", "retriever.reduced", "generator.primary", "generator.fallback",
 )  # fmt: skip
 SHARED = "embedder.primary"
-"""The circuit whose state the replicas of a lesson share."""
-HEARD_WITHIN_S = 5.0
+"""The circuit that a lesson with several replicas is about."""
+SYNC_TIMEOUT_S = 5.0
 
 
 class Switch(Script):
-    """What a lesson breaks and mends. `down`: whether the component's calls fail now."""
+    """Breaks and repairs a component. `down`: whether its calls fail now."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +64,7 @@ class Switch(Script):
 
 
 class Lab:
-    """Used from one thread, as `with Lab(replicas)`. `replicas`: 1, or more that share their circuits."""
+    """Used as `with Lab(replicas)`, from one thread. `replicas`: how many; they share their circuits."""
 
     def __init__(self, replicas: int = 1) -> None:
         self._runner = asyncio.Runner()
@@ -91,49 +90,49 @@ class Lab:
             self._runner.run(circuits.__aexit__(None, None, None))
         self._runner.close()
 
-    # ---- what a lesson does -----------------------------------------------------------------------------------------
+    # ---- for lessons ------------------------------------------------------------------------------------------------
 
-    def breaks(self, *circuits: str) -> None:
-        """The components behind these circuits fail from now on."""
+    def fail(self, *circuits: str) -> None:
+        """From now on, the components of these circuits fail."""
         for circuit in circuits:
             self._switches[circuit].down = True
 
-    def mends(self, *circuits: str) -> None:
-        """They are well again."""
+    def repair(self, *circuits: str) -> None:
+        """From now on, the components of these circuits work again."""
         for circuit in circuits:
             self._switches[circuit].down = False
 
-    def waits(self, seconds: float) -> None:
-        """So much time passes, at once."""
+    def advance(self, seconds: float) -> None:
+        """Advances the clock."""
         self._clock.advance(seconds)
 
-    def asks(self, question: str, replica: int = 1) -> Answer:
-        """What that replica answers; the others have heard what there was to hear."""
-        return self._runner.run(self._asked(question, replica))
+    def ask(self, question: str, replica: int = 1) -> Answer:
+        """Asks that replica; returns once all replicas agree on the circuit that they share."""
+        return self._runner.run(self._ask(question, replica))
 
     def health(self, replica: int = 1) -> dict[str, ComponentStatus]:
         """`get_system_health()` of that replica."""
         return self._rags[replica - 1].get_system_health()
 
-    # ---- how --------------------------------------------------------------------------------------------------------
+    # ---- internals --------------------------------------------------------------------------------------------------
 
-    async def _asked(self, question: str, replica: int) -> Answer:
+    async def _ask(self, question: str, replica: int) -> Answer:
         answer = await self._rags[replica - 1].query(question)
-        async with asyncio.timeout(HEARD_WITHIN_S):
-            while len(self._rags) > 1 and not await self._all_know():
+        async with asyncio.timeout(SYNC_TIMEOUT_S):
+            while len(self._rags) > 1 and not await self._in_sync():
                 await asyncio.sleep(0.001)
         return answer
 
-    async def _all_know(self) -> bool:
-        """Whether the ledger has been told of every call, and every replica has heard what follows from them."""
+    async def _in_sync(self) -> bool:
+        """Whether every call has been reported to the ledger, and every replica has the resulting state."""
         shared = next(report for report in await self._circuits[0].circuits() if report.name == SHARED)
         statuses = [rag.get_system_health()[SHARED] for rag in self._rags]
-        told = shared.state != "closed" or shared.samples == sum(status.calls for status in statuses)
-        return told and all(status.state == shared.state for status in statuses)
+        reported = shared.state != "closed" or shared.samples == sum(status.calls for status in statuses)
+        return reported and all(status.state == shared.state for status in statuses)
 
 
 def strategy(scripts: Mapping[str, Script]) -> FallbackStrategy:
-    """The tiers of the lesson; `scripts`: circuit -> when its component fails."""
+    """The tiers of the lessons. `scripts`: circuit -> the script by which its component fails."""
     s, cache = scripts, MemoryEmbeddingCache()
     primary = RememberingEmbedder(PrimaryEmbedder(script=s["embedder.primary"]), cache)
     return FallbackStrategy(

@@ -1,4 +1,4 @@
-"""A scenario and its steps, as data: what is said, what happens to the lab, what is asked, what the reader predicts."""
+"""A scenario and its steps, as data: the text, what happens in the lab, the question, and what the reader predicts."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ OTHER_QUESTION = "What do replicas share?"
 class Step:
     """One question, and what happens before it. Immutable.
 
-    `say`: what the reader is told. `wait_s`: how much time passes first. `breaks`, `mends`: circuits whose components
-    fail, or are well, from then on. `replica`: who is asked. `predict`: the circuit whose state after the question the
-    reader is to say, and at which replica it is looked at (`at`, default: the one asked); "" for none. `why`: what
-    makes that state the right one.
+    `say`: the text for the reader. `wait_s`: how far the clock is advanced first. `fails`, `repaired`: circuits whose
+    components fail, or work again, from then on. `replica`: the one that is asked. `predict`: the circuit whose state
+    after the question the reader predicts; "" for none. `at`: the replica whose health is shown; 0: the one that is
+    asked. `why`: why the predicted state is what it is.
     """
 
     say: str
     question: str = QUESTION
     wait_s: float = 0.0
-    breaks: tuple[str, ...] = ()
-    mends: tuple[str, ...] = ()
+    fails: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
     replica: int = 1
     predict: str = ""
     at: int = 0
     why: str = ""
 
     @property
-    def looked_at(self) -> int:
+    def shown_replica(self) -> int:
         """The replica whose health is shown."""
         return self.at or self.replica
 
-    def taken(self, lab: Lab) -> Answer:
-        """Lets it happen in `lab`, and asks."""
-        lab.waits(self.wait_s)
-        lab.breaks(*self.breaks)
-        lab.mends(*self.mends)
-        return lab.asks(self.question, self.replica)
+    def run(self, lab: Lab) -> Answer:
+        """Lets it happen in `lab`, and asks the question."""
+        lab.advance(self.wait_s)
+        lab.fail(*self.fails)
+        lab.repair(*self.repaired)
+        return lab.ask(self.question, self.replica)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One lesson, begun with a lab in which all is well. `name`: for `--scenario`."""
+    """One lesson. It starts in a new lab in which nothing fails. `name`: for `--scenario`."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Whoever takes the walk: a person at a terminal (or a pipe), or nobody, and guesses are made by chance."""
+"""Readers of the walk: a person at a terminal or behind a pipe, or a random generator."""
 
 from __future__ import annotations
 
@@ -8,74 +8,74 @@ from collections.abc import Callable
 from typing import Protocol
 
 STATES = ("closed", "open", "half-open")
-_MEANT = {
+_WORDS = {
     "c": "closed", "closed": "closed", "o": "open", "open": "open",
     "h": "half-open", "half": "half-open", "half-open": "half-open", "half_open": "half-open", "half open": "half-open",
 }  # fmt: skip
-_LEAVE = {"q", "quit", "exit"}
+_QUIT = {"q", "quit", "exit"}
 
 
-# Not named an error: it is a wish of the reader's.
-class Leaving(Exception):  # noqa: N818 - the reason stands above
-    """The reader wants to go."""
+# Not named an error: quitting is none.
+class Quit(Exception):  # noqa: N818 - the reason is in the line above
+    """The reader quits the walk."""
 
 
 class Reader(Protocol):
-    """Reads along."""
+    """Goes through the walk and predicts states."""
 
-    def goes_on(self) -> None:
-        """Returns when the reader wants the next step. Raises Leaving."""
+    def wait_for_next(self) -> None:
+        """Returns when the reader wants the next step. Raises Quit."""
         ...
 
-    def predicts(self, asked: str) -> str | None:
-        """A state, or None for no guess. Raises Leaving."""
+    def predict(self, question: str) -> str | None:
+        """Returns a state, or None for no guess. Raises Quit."""
         ...
 
 
-def typed(prompt: str) -> str:
-    """A line of standard input. Where nobody types it (a pipe), it is shown as if somebody had."""
+def read_line(prompt: str) -> str:
+    """A line of standard input. One that comes through a pipe is echoed, as a terminal would."""
     line = input(prompt)
     if not sys.stdin.isatty():
         print(line)
     return line
 
 
-class Person:
-    """Reads and types. `read(prompt)`: a line, without its end; EOFError where there are no more."""
+class TerminalReader:
+    """A person. `read(prompt)`: returns a line without its end; raises EOFError if there are no more."""
 
-    def __init__(self, read: Callable[[str], str] = typed) -> None:
+    def __init__(self, read: Callable[[str], str] = read_line) -> None:
         self._read = read
 
-    def goes_on(self) -> None:
+    def wait_for_next(self) -> None:
         self._line("Enter to go on, q to leave ")
 
-    def predicts(self, asked: str) -> str | None:
-        said = self._line(f"{asked} (closed, open or half-open; Enter: no guess) ")
-        while said and said not in _MEANT:
-            said = self._line(f"{said[:40]!r} is no state. One of closed, open, half-open (c, o, h will do): ")
-        return _MEANT.get(said)
+    def predict(self, question: str) -> str | None:
+        text = self._line(f"{question} (closed, open or half-open; Enter: no guess) ")
+        while text and text not in _WORDS:
+            text = self._line(f"{text[:40]!r} is no state. One of closed, open, half-open (c, o, h will do): ")
+        return _WORDS.get(text)
 
     def _line(self, prompt: str) -> str:
         try:
-            said = self._read(prompt).strip().lower()
+            text = self._read(prompt).strip().lower()
         except (EOFError, KeyboardInterrupt):
-            raise Leaving from None
-        if said in _LEAVE:
-            raise Leaving
-        return said
+            raise Quit from None
+        if text in _QUIT:
+            raise Quit
+        return text
 
 
-class Chance:
-    """Never waits, and guesses by chance; the same guesses for the same `seed`. `say(text)`: shows what it guessed."""
+class RandomReader:
+    """Never waits, and guesses at random: the same for the same `seed`. `say(text)`: shows the guess."""
 
     def __init__(self, seed: int, say: Callable[[str], object]) -> None:
         self._random = random.Random(seed)
         self._say = say
 
-    def goes_on(self) -> None:
+    def wait_for_next(self) -> None:
         pass
 
-    def predicts(self, asked: str) -> str | None:
+    def predict(self, question: str) -> str | None:
         guess = self._random.choice(STATES)
-        self._say(f"{asked} A guess by chance: {guess}")
+        self._say(f"{question} A guess by chance: {guess}")
         return guess

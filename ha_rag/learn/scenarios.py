@@ -1,4 +1,4 @@
-"""The ten scenarios, from a day on which nothing fails to a replica that learns without having failed itself."""
+"""The ten scenarios of the walk, from a day without failures to a replica that learns from another."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ EMBEDDER, SECONDARY, CACHED = "embedder.primary", "embedder.secondary", "embedde
 RETRIEVER, REDUCED = "retriever.primary", "retriever.reduced"
 GENERATOR, FALLBACK = "generator.primary", "generator.fallback"
 RESTED_S = POLICY.recovery_timeout_s * 1.2
-"""Longer than a first rest, whatever its jitter."""
+"""Longer than the first recovery timeout, including its jitter."""
 
 OPENED = (
-    Step(say="The primary embedder goes down. The first failure.", breaks=(EMBEDDER,)),
+    Step(say="The primary embedder goes down. The first failure.", fails=(EMBEDDER,)),
     Step(say="The second failure."),
     Step(say="The third failure: three of three calls failed, and the circuit opens."),
 )
@@ -22,222 +22,225 @@ SCENARIOS = (
         name="normal",
         title="Nothing fails",
         about="A question is embedded, passages are retrieved, an answer is generated. Each stage has several tiers, "
-        "and the first one that can, answers.",
+        "and the first one that works serves.",
         steps=(
             Step(
-                say="All is well.",
+                say="Nothing fails.",
                 predict=EMBEDDER,
-                why="A closed circuit lets every call through. As in electricity: closed is when it flows.",
+                why="A closed circuit lets every call through, as a closed electric circuit lets current flow.",
             ),
         ),
     ),
     Scenario(
         name="embedders",
         title="The embedders fail, one after the other",
-        about="Behind the primary embedder stand a secondary one, a cache of embeddings made before, and at last the "
-        "zero vector, which cannot fail and knows nothing.",
+        about="After the primary embedder come a secondary one, a cache of earlier embeddings, and as a last resort "
+        "the zero vector, which cannot fail but carries no meaning.",
         steps=(
-            Step(say="All is well; the question's embedding is kept in the cache."),
+            Step(say="Nothing fails. The question's embedding is kept in the cache."),
             Step(
                 say="The primary embedder goes down.",
-                breaks=(EMBEDDER,),
+                fails=(EMBEDDER,),
                 predict=EMBEDDER,
-                why="Two calls were made, and a circuit judges nobody by fewer than min_samples = 3.",
+                why="Only two calls were made, and it takes min_samples = 3 to open a circuit.",
             ),
             Step(
                 say="The secondary embedder goes down, too. The same question again: its embedding is in the cache.",
-                breaks=(SECONDARY,),
+                fails=(SECONDARY,),
                 predict=EMBEDDER,
-                why="Three calls, two of them failed: 67 % is above the threshold of 50 %, and three are enough.",
+                why="Two of three calls failed: 67 % is above the threshold of 50 %, and three calls are enough.",
             ),
             Step(
-                say="A question that nobody asked before. What does the cache's circuit make of a miss?",
+                say="A question that was never asked before. Does a miss of the cache count as a failure?",
                 question=OTHER_QUESTION,
                 predict=CACHED,
-                why="A miss is no failure: the cache works, it only has not got this one. The zero vector steps in, "
-                "and since it points nowhere, the search is by words.",
+                why="It does not: the cache works, it just does not hold this embedding. The zero vector takes over, "
+                "and because nothing is similar to it, the search is by words.",
             ),
         ),
     ),
     Scenario(
         name="retrieval",
-        title="Retrieval is reduced, and then gone",
-        about="The reduced retriever returns two passages at most: a worse answer, but an answer.",
+        title="Retrieval is reduced, then gone",
+        about="The reduced retriever returns at most two passages: the answer is worse, but it is an answer.",
         steps=(
             Step(
                 say="The primary retriever goes down.",
-                breaks=(RETRIEVER,),
+                fails=(RETRIEVER,),
                 predict=RETRIEVER,
-                why="One call is less than three.",
+                why="One call is not enough: it takes three.",
             ),
             Step(
-                say="The reduced retriever goes down, too. No passages are left: the generator has no context, and "
-                "says so.",
-                breaks=(REDUCED,),
+                say="The reduced retriever goes down, too. Without passages the generator has no context, and says so.",
+                fails=(REDUCED,),
                 predict=REDUCED,
-                why="It, too, was called twice only.",
+                why="It was called only twice, too.",
             ),
         ),
     ),
     Scenario(
         name="generation",
-        title="The fallback generator, with context and without",
-        about="The fallback generator quotes one sentence of what was found. Without passages it can only say that it "
-        "has nothing to say; even that is an answer, and not an error page.",
+        title="The fallback generator, with and without context",
+        about="The fallback generator quotes one sentence of the passages. Without passages it can only say that it "
+        "has found nothing; even that is an answer, not an error.",
         steps=(
-            Step(say="The primary generator goes down.", breaks=(GENERATOR,)),
+            Step(say="The primary generator goes down.", fails=(GENERATOR,)),
             Step(
                 say="Both retrievers go down, too: no context.",
-                breaks=(RETRIEVER, REDUCED),
+                fails=(RETRIEVER, REDUCED),
                 predict=GENERATOR,
-                why="Two failures of two calls: all of them, but not enough of them.",
+                why="Two of two calls failed, but two calls are not enough.",
             ),
             Step(
-                say="And the fallback generator. What is left needs no service: a plain sentence.",
-                breaks=(FALLBACK,),
+                say="The fallback generator goes down, too. The last resort is a fixed sentence and needs no service.",
+                fails=(FALLBACK,),
                 predict=GENERATOR,
-                why="The third failure of three calls: now there are enough.",
+                why="The third of three calls failed: now there are enough.",
             ),
         ),
     ),
     Scenario(
         name="opening",
         title="Enough failures, and not before",
-        about="One failure may be chance. A circuit opens when at least min_samples calls were made within its window, "
-        "and at least failure_threshold of them failed: here 3, and 50 %.",
+        about="A single failure may be chance. A circuit opens when at least min_samples calls were made within its "
+        "window and at least failure_threshold of them failed: here 3 calls and 50 %.",
         steps=(
             Step(say="A call that succeeds."),
             Step(
                 say="The primary embedder goes down. The first failure: one of two calls.",
-                breaks=(EMBEDDER,),
+                fails=(EMBEDDER,),
                 predict=EMBEDDER,
-                why="50 % failed, but of two calls only.",
+                why="50 % failed, but of only two calls.",
             ),
             Step(
                 say="The second failure: two of three calls.",
                 predict=EMBEDDER,
-                why="Three calls, 67 % of them failed: enough of both.",
+                why="67 % of three calls failed: both conditions are met.",
             ),
             Step(
-                say="One more question. Look at the calls of embedder.primary: will it be asked?",
+                say="One more question. Will embedder.primary be called? Its calls are in the table.",
                 predict=EMBEDDER,
-                why="An open circuit refuses at once. The service gets a rest, and nobody waits for it.",
+                why="An open circuit refuses calls at once: the service can recover, and users do not wait for it.",
             ),
         ),
     ),
     Scenario(
         name="recovery-timeout",
-        title="The recovery timeout, and half-open",
-        about="An open circuit rests for its recovery timeout: 10 s here, and up to a tenth longer, so that circuits "
-        "do not all wake up at once. In a fleet it is a key in Redis that expires: no clock has to be right.",
+        title="The recovery timeout and half-open",
+        about="A circuit stays open for its recovery timeout: 10 s here, and up to a tenth longer, so that circuits do "
+        "not all send probes at once. In a fleet it is the expiry of a key in Redis, so clocks need not agree.",
         steps=(
             *OPENED,
             Step(
                 say="5 s later.",
                 wait_s=5.0,
                 predict=EMBEDDER,
-                why="The rest is not over, whether or not the service is well again.",
+                why="The recovery timeout is not over. Whether the service works again makes no difference.",
             ),
             Step(
-                say="12 s after it opened. The service is well again, and one call is let through to see: a probe. It "
-                "succeeds; two must.",
+                say="12 s after it opened. The service works again, and one call is let through to test it: a probe. "
+                "It succeeds, but two must.",
                 wait_s=RESTED_S - 5.0,
-                mends=(EMBEDDER,),
+                repaired=(EMBEDDER,),
                 predict=EMBEDDER,
-                why="After the rest the circuit is half-open. One good probe is less than probe_successes = 2.",
+                why="After the recovery timeout the circuit is half-open. It takes probe_successes = 2 to close it.",
             ),
         ),
     ),
     Scenario(
         name="failed-probe",
         title="A probe fails",
-        about="What if the service is still down when the rest is over?",
+        about="What if the service is still down after the recovery timeout?",
         steps=(
             *OPENED,
             Step(
-                say="12 s later the probe is let through. The service is still down.",
+                say="12 s later a probe is let through. The service is still down.",
                 wait_s=RESTED_S,
                 predict=EMBEDDER,
-                why="One failed probe is proof enough: open again, and twice as long as before (recovery_backoff = 2).",
+                why="One failed probe opens it again, for twice as long as before (recovery_backoff = 2).",
             ),
             Step(
-                say="12 s later again, and the service is well by now.",
+                say="Another 12 s later, the service works again.",
                 wait_s=RESTED_S,
-                mends=(EMBEDDER,),
+                repaired=(EMBEDDER,),
                 predict=EMBEDDER,
-                why="The second rest lasts 20 s: only 12 are over.",
+                why="The second recovery timeout is 20 s, and only 12 s have passed.",
             ),
         ),
     ),
     Scenario(
         name="recovery",
         title="Recovery",
-        about="Two good probes close the circuit, and its window begins anew: old failures are forgiven.",
+        about="Two successful probes close the circuit. Its window starts empty: earlier failures no longer count.",
         steps=(
             *OPENED,
             Step(
-                say="12 s later the service is well. The first probe succeeds.",
+                say="12 s later the service works again. The first probe succeeds.",
                 wait_s=RESTED_S,
-                mends=(EMBEDDER,),
+                repaired=(EMBEDDER,),
                 predict=EMBEDDER,
-                why="One of two.",
+                why="It takes two.",
             ),
-            Step(say="The second probe succeeds.", predict=EMBEDDER, why="Two of two: the circuit closes."),
+            Step(
+                say="The second probe succeeds.",
+                predict=EMBEDDER,
+                why="That was the second of two: the circuit closes.",
+            ),
             Step(
                 say="It fails once more.",
-                breaks=(EMBEDDER,),
+                fails=(EMBEDDER,),
                 predict=EMBEDDER,
-                why="What was before the recovery no longer counts: this is one failure of one call.",
+                why="Calls before the recovery no longer count: this is one failure of one call.",
             ),
         ),
     ),
     Scenario(
         name="several",
         title="Several failures at once",
-        about="Each component has a circuit of its own: one that rests says nothing about the others.",
+        about="Each component has its own circuit: one that is open says nothing about the others.",
         steps=(
             Step(
                 say="The primary embedder, the primary retriever and the primary generator go down together.",
-                breaks=(EMBEDDER, RETRIEVER, GENERATOR),
+                fails=(EMBEDDER, RETRIEVER, GENERATOR),
             ),
-            Step(say="Once more."),
+            Step(say="The second failure of each."),
             Step(
-                say="And a third time.",
+                say="The third failure of each.",
                 predict=GENERATOR,
                 why="Three of three calls failed, as with the other two: three circuits are open.",
             ),
             Step(
-                say="12 s later the generator is well again, the other two are not.",
+                say="12 s later the generator works again, the other two do not.",
                 wait_s=RESTED_S,
-                mends=(GENERATOR,),
+                repaired=(GENERATOR,),
                 predict=RETRIEVER,
-                why="Each sends a probe of its own: the retriever's fails and opens its circuit again; the generator's "
-                "succeeds, and its circuit stays half-open until a second one has.",
+                why="Each sends its own probe. The retriever's fails and opens its circuit again; the generator's "
+                "succeeds, and its circuit stays half-open until a second one does.",
             ),
         ),
     ),
     Scenario(
         name="two-replicas",
-        title="A second replica learns",
-        about="Two replicas call one embedder, and share its circuit. Usually they share it through Redis; here "
-        "through memory, under the same law.",
+        title="A second replica learns from the first",
+        about="Two replicas call the same embedder and share its circuit: usually through Redis, here through memory, "
+        "with the same rules.",
         replicas=2,
         steps=(
-            Step(say="The embedder goes down. Replica 1 is asked: the first failure.", breaks=(EMBEDDER,)),
+            Step(say="The embedder goes down. Replica 1 is asked: the first failure.", fails=(EMBEDDER,)),
             Step(say="Replica 1 is asked: the second failure."),
             Step(
-                say="Replica 1 is asked: the third failure. What will replica 2 believe, which was asked "
-                "nothing so far?",
+                say="Replica 1 is asked: the third failure. What is the state at replica 2, which has not been asked "
+                "anything yet?",
                 at=2,
                 predict=EMBEDDER,
-                why="The circuit is the fleet's. Replica 2 knows, and it has not lost one question to find out.",
+                why="The fleet shares the circuit. Replica 2 knows without a single failure of its own.",
             ),
             Step(
                 say="Now replica 2 is asked. Look at its calls of embedder.primary.",
                 replica=2,
                 predict=EMBEDDER,
-                why="It refuses by itself, at once: no call was sent. With breakers of its own it would have had to "
-                "fail three times, as each further replica would.",
+                why="It refuses at once: no call was sent. With a breaker of its own, it would have to fail three "
+                "times first, and so would each further replica.",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The walk: one scenario after the other, one question at a time, and the score at its end."""
+"""The walk: one scenario after the other, one question at a time, and the score at the end."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
+from ha_rag.learn.display import health, path, worded
 from ha_rag.learn.lab import Lab
 from ha_rag.learn.lesson import Scenario, Step
-from ha_rag.learn.picture import health, path, worded
-from ha_rag.learn.reader import Chance, Leaving, Person, Reader
+from ha_rag.learn.reader import Quit, RandomReader, Reader, TerminalReader
 from ha_rag.learn.scenarios import SCENARIOS
 
 
 @dataclass(slots=True)
 class Score:
-    """`right` of `asked` predictions; `whole`: whether the walk was taken to its end."""
+    """`right` of `asked` predictions were right. `whole`: whether the walk was finished."""
 
     right: int = 0
     asked: int = 0
@@ -29,7 +29,7 @@ class Score:
 
 
 class Walk:
-    """Leads `reader` through `scenarios`, and shows on `screen`."""
+    """Takes `reader` through `scenarios`, with output on `screen`."""
 
     def __init__(self, reader: Reader, screen: Console, scenarios: Sequence[Scenario] = SCENARIOS) -> None:
         self._reader = reader
@@ -37,15 +37,15 @@ class Walk:
         self._scenarios = scenarios
         self.score = Score()
 
-    def take(self) -> Score:
-        """The whole of it, or until the reader leaves."""
+    def run(self) -> Score:
+        """Runs all scenarios, or until the reader quits."""
         try:
             for number, scenario in enumerate(self._scenarios, 1):
                 self._head(number, scenario)
                 with Lab(scenario.replicas) as lab:
                     for step in scenario.steps:
-                        self._take_step(lab, step, several=scenario.replicas > 1)
-        except Leaving:
+                        self._run_step(lab, step, several=scenario.replicas > 1)
+        except Quit:
             self._screen.print()
         else:
             self.score.whole = True
@@ -56,23 +56,23 @@ class Walk:
         self._screen.print(Text(f"\n{number}/{len(self._scenarios)}  {scenario.title}", "bold cyan"))
         self._screen.print(Text(f"{scenario.about}\n"))
 
-    def _take_step(self, lab: Lab, step: Step, *, several: bool) -> None:
+    def _run_step(self, lab: Lab, step: Step, *, several: bool) -> None:
         self._screen.print(Text(f"> {step.say}", "bold"))
-        guess = self._reader.predicts(self._what_is_asked(step, several)) if step.predict else None
-        answer = step.taken(lab)
-        after = lab.health(step.looked_at)
+        guess = self._reader.predict(self._prediction_prompt(step, several)) if step.predict else None
+        answer = step.run(lab)
+        after = lab.health(step.shown_replica)
         self._screen.print(path(answer, step.replica if several else 0))
         if several:
-            self._screen.print(Text(f"  Replica {step.looked_at} afterwards:", "dim"))
+            self._screen.print(Text(f"  Replica {step.shown_replica} afterwards:", "dim"))
         self._screen.print(health(after))
         if step.predict:
             self._judge(guess, worded(after[step.predict].state), step)
         self._screen.print()
-        self._reader.goes_on()
+        self._reader.wait_for_next()
 
     @staticmethod
-    def _what_is_asked(step: Step, several: bool) -> str:
-        where = f" at replica {step.looked_at}" if several else ""
+    def _prediction_prompt(step: Step, several: bool) -> str:
+        where = f" at replica {step.shown_replica}" if several else ""
         return f"  After this question, what will {step.predict} be{where}?"
 
     def _judge(self, guess: str | None, state: str, step: Step) -> None:
@@ -86,17 +86,17 @@ class Walk:
         self._screen.print(Text.assemble(("  " + verdict, style), f" {step.why}"))
 
 
-def test_high_availability_rag(*, auto: bool = False, seed: int = 0) -> Score:  # noqa: PT028  # no test of pytest's
-    """The guided walk, on standard input and output: the same as `ha-rag learn`, by its teaching name.
+def test_high_availability_rag(*, auto: bool = False, seed: int = 0) -> Score:  # noqa: PT028  # not a test
+    """The guided walk, on standard input and output, like `ha-rag learn`. Returns the score.
 
-    `auto`: nobody is asked anything, and predictions are made by chance from `seed`. Leaves quietly at the end of the
-    input, at Ctrl-C and at "q". Not to be called where an event loop runs. Returns the score.
+    `auto`: never waits for input, and predicts at random from `seed`. The end of the input, Ctrl-C and "q" quit without
+    an error. Not to be called while an event loop runs in this thread.
     """
     return walk(auto=auto, seed=seed)
 
 
 def walk(*, auto: bool = False, seed: int = 0, scenarios: Sequence[Scenario] = SCENARIOS) -> Score:
-    """As above, through `scenarios` only."""
+    """The same, with these `scenarios`."""
     screen = Console(highlight=False)
-    reader: Reader = Chance(seed, lambda text: screen.print(Text(text))) if auto else Person()
-    return Walk(reader, screen, scenarios).take()
+    reader: Reader = RandomReader(seed, lambda text: screen.print(Text(text))) if auto else TerminalReader()
+    return Walk(reader, screen, scenarios).run()

@@ -1,4 +1,4 @@
-"""The bodies that the front holds: each has a largest size and a longest time to arrive, and so have all together."""
+"""Request bodies that the front buffers: limits on size and arrival time of each, and on their total size."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
+from ha_rag.http.body_limit import MAX_BODY_BYTES, MAX_PARTIAL_BYTES
 from ha_rag.http.problems import Problem, retry_after
 from ha_rag.local_fleet.refusals import HANG_UP, no_http
 
 
 class Bodies:
-    """Holds bodies from their first byte until a replica has replied: until then another one may be asked too.
+    """Buffers bodies from the first byte until a replica has replied, since until then the request may be retried.
 
     For one event loop.
     """
 
-    def __init__(self, timeout_s: float, most_bytes: int = MAX_ARRIVING_BYTES) -> None:
+    def __init__(self, timeout_s: float, most_bytes: int = MAX_PARTIAL_BYTES) -> None:
         self._timeout_s = timeout_s
         self._most_bytes = most_bytes
         self.held_bytes = 0
 
     @asynccontextmanager
     async def of(self, request: web.Request) -> AsyncIterator[bytes]:
-        """The request's body, held as long as the block lasts.
+        """The request's body, buffered for as long as the block lasts.
 
-        Raises Problem: 408 too slow, 413 too large, 503 too many of them, 400 it breaks the rules of HTTP.
+        Raises Problem: 408 too slow, 413 too large, 503 too many of them, 400 malformed HTTP.
         """
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise _too_large()
@@ -68,5 +68,5 @@ def _too_large() -> Problem:
 
 
 def _too_many() -> Problem:
-    message = "too many large bodies are on their way through this port; ask again"
+    message = "too many large request bodies are in flight; try again"
     return Problem(503, "overloaded", message, headers={**retry_after(1), **HANG_UP})

@@ -1,4 +1,4 @@
-"""A child process: started with its output in a file, asked to end, then made to; it never outlives this process."""
+"""Child: one process whose output goes to a file. Stopped with SIGTERM, then SIGKILL; never outlives this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TAIL_BYTES = 8_000
 
 
 class Child:
-    """One running process of a program. For the event loop that started it."""
+    """One running process of a program. Used on the event loop that started it."""
 
     def __init__(self, program: Program, process: asyncio.subprocess.Process, log_start: int) -> None:
         self.program = program
@@ -29,16 +29,18 @@ class Child:
         """Starts `program`. Raises OSError where it cannot be started."""
         _rotate(program.log)
         with program.log.open("ab") as log:
+            # Before the start: the position is shared with the child, which may have written and ended afterwards.
+            log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *ends_with_parent(program.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=dict(program.environment),
-                # A group of its own: Ctrl-C reaches this process alone, which then ends the fleet in order.
+                # A process group of its own: Ctrl-C reaches only this process, which stops the fleet in order.
                 start_new_session=True,
             )
-            return cls(program, process, log.tell())
+            return cls(program, process, log_start)
 
     @property
     def pid(self) -> int:
@@ -50,7 +52,7 @@ class Child:
         return await self._process.wait()
 
     async def stop(self) -> bool:
-        """Ends it: SIGTERM, then SIGKILL after the program's patience. True where it ended by itself in time."""
+        """Stops it: SIGTERM, then SIGKILL after `patience_s`. True if SIGKILL was not needed."""
         if self._process.returncode is not None:
             return True
         self._signal(signal.SIGTERM)
@@ -63,11 +65,11 @@ class Child:
         return True
 
     def kill(self) -> None:
-        """SIGKILL, to it and to whatever it started."""
+        """Sends SIGKILL to it and to its children."""
         self._signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
 
     def last_words(self, lines: int = 15) -> list[str]:
-        """The last lines that this very process wrote."""
+        """The last lines that this process wrote."""
         with self.program.log.open("rb") as log:
             size = log.seek(0, os.SEEK_END)
             log.seek(max(self._log_start, size - _TAIL_BYTES))
@@ -80,19 +82,19 @@ class Child:
         if sys.platform == "win32":
             self._process.terminate()
             return
-        # It may just have ended by itself, before the event loop heard of it.
+        # It may have ended already, before the event loop noticed.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
 
 def ends_with_parent(command: tuple[str, ...]) -> tuple[str, ...]:
-    """`command`, run so that it ends when this process does (not on Windows, where it may be left behind)."""
+    """`command`, run so that it ends when this process does (not on Windows, where it may outlive it)."""
     if sys.platform == "win32":
         return command
     return (sys.executable, "-I", "-S", str(_PARENT_WATCHDOG), str(os.getpid()), *command)
 
 
 def _rotate(log: Path) -> None:
-    """Keeps one older file, so that a fleet that runs for months does not fill the disk with what it said."""
+    """Keeps one older file, so that the log of a fleet that runs for months does not fill the disk."""
     if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
         log.replace(log.with_suffix(log.suffix + ".1"))

@@ -1,7 +1,7 @@
-"""Connections to the front, with the bounds that those to a replica have (`ha_rag.http.connection`).
+"""Connections to the front, with the same limits as connections to a replica (`ha_rag.http.connection`).
 
-aiohttp waits as long as it takes for whoever does not read his answer, takes as many connections as come, and repeats
-to a sender what it could not read.
+By itself aiohttp waits without limit for a client that does not read its answer, accepts any number of connections,
+and repeats malformed input in its error message.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.typedefs import Handler
 
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE, ConnectionLimits
-from ha_rag.http.hanging_up import LINGER_S, HangingUp
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SPARE, ConnectionLimits
+from ha_rag.http.lingering_close import LINGER_S, LingeringClose
 from ha_rag.http.problems import Problem
 from ha_rag.local_fleet.refusals import crowded, long_head, on_the_wire, reply, slow_head, unreadable
 
@@ -29,7 +29,7 @@ OPTIONS: dict[str, Any] = {
 
 
 class Entrance:
-    """Makes the connections of one server. For one event loop."""
+    """Creates the connections of one server. Used on one event loop."""
 
     def __init__(self, server: web.Server, limits: ConnectionLimits) -> None:
         self.server = server
@@ -41,12 +41,12 @@ class Entrance:
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody else is let in."""
+        """Whether the connection limit is reached."""
         return len(self.server.connections) >= self.limits.connections
 
 
 class Connection(web.RequestHandler):
-    """One of them."""
+    """One connection of a client."""
 
     def __init__(self, entrance: Entrance) -> None:
         loop, limits = asyncio.get_running_loop(), entrance.limits
@@ -60,25 +60,25 @@ class Connection(web.RequestHandler):
         self._cut_short = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come."""
-        self._end = HangingUp(cast("asyncio.Transport", transport), self._limits.unread_s, self._is_sending)
+        """A client has connected."""
+        self._end = LingeringClose(cast("asyncio.Transport", transport), self._limits.unread_s, self._is_sending)
         if self._entrance.is_full:
             self._turn_away()
             return
         super().connection_made(cast("asyncio.Transport", self._end))
-        self.keep_alive(True)  # ends aiohttp's own timer, which counts the time for the first request as time idle
+        self.keep_alive(True)  # cancels aiohttp's idle timer, which would also run while the first request arrives
         self._head = self._loop.call_later(self._limits.head_s, self._too_slow)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has left."""
+        """The client has disconnected."""
         self._stop_waiting_for_head()
         self._stop_waiting_for_reader()
         self._entrance.turned_away.discard(self)
-        self._end.ended()
+        self._end.connection_lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes of a request."""
+        """Bytes of a request have arrived."""
         if self._end.is_closing():
             return
         requests, in_head = self._request_count, self._body.is_eof()
@@ -89,16 +89,16 @@ class Connection(web.RequestHandler):
             self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(long_head())
-        elif len(self._messages) > MAX_WAITING + (not self._request_in_progress):
+        elif len(self._messages) > MAX_PIPELINED + (not self._request_in_progress):
             self._end.abort()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is written to."""
+        """The client reads more slowly than we write."""
         super().pause_writing()
         self._unread = self._loop.call_later(self._limits.unread_s, self._end.abort)
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """The client has caught up."""
         self._stop_waiting_for_reader()
         super().resume_writing()
 
@@ -109,9 +109,9 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What cannot be read, or fails here, is told so in the form of every other error; aiohttp logs it."""
+        """Malformed requests and internal errors get a reply in the form of every other error; aiohttp logs them."""
         if isinstance(exc, ConnectionResetError):
-            raise exc  # the client has left as it was written to: there is nobody to tell, and nothing to log
+            raise exc  # the client disconnected: there is nobody to reply to, and nothing to log
         super().handle_error(request, status, exc, message)
         self._cut_short = True
         response = reply(unreadable(exc))
@@ -119,7 +119,7 @@ class Connection(web.RequestHandler):
         return response
 
     def _begin_next(self) -> None:
-        if not self._body.is_eof():  # in its midst comes nothing but an error, of which aiohttp tells no reader
+        if not self._body.is_eof():  # aiohttp does not report this error to the reader of the body
             self._body.set_exception(web.RequestPayloadError())
             self._body.feed_eof()
             self._cut_short = True
@@ -147,9 +147,9 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def _refuse(self, problem: Problem) -> None:
-        """Answers before there is a request to answer, and hangs up."""
+        """Replies before there is a request, and closes the connection."""
         if self._request_in_progress or self._messages:
-            self._end.abort()  # an answer is on its way, and another one in its midst would be taken for a part
+            self._end.abort()  # a reply is being sent, and a second one would be read as part of it
             return
         self._end.write(on_the_wire(problem))
         self.force_close()
@@ -167,7 +167,7 @@ class Connection(web.RequestHandler):
 
 @web.middleware
 async def with_short_head(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bounds all lines of a head together; aiohttp bounds each."""
+    """Limits the size of line and headers together; aiohttp only limits each of them."""
     if len(request.raw_path) + sum(len(name) + len(value) for name, value in request.raw_headers) > MAX_HEAD_BYTES:
         raise long_head()
     return await handler(request)

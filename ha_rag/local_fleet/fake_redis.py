@@ -1,4 +1,4 @@
-"""fakeredis as a server of its own: `python -m ha_rag.local_fleet.fake_redis PORT`, on loopback, until it is ended."""
+"""fakeredis as a server of its own: `python -m ha_rag.local_fleet.fake_redis PORT`, on loopback, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fakeredis import TcpFakeServer
 def main(port: int) -> None:
     """Serves on 127.0.0.1:`port` until SIGTERM or SIGINT."""
     server = TcpFakeServer(("127.0.0.1", port), server_type="redis", server_version=(7, 0))
-    # A connection that its client keeps open must not keep this process alive.
+    # Open connections must not keep this process alive.
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"fakeredis serves on 127.0.0.1:{port}\n")

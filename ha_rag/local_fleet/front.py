@@ -1,7 +1,7 @@
-"""The one port of `ha-rag up`: a small process that hands each request to a replica that can answer it.
+"""The one port of `ha-rag up`: a small reverse proxy that sends each request to a replica that is ready.
 
-Round robin among the replicas that are ready; a connection that fails and a reply that never begins are given to
-another one; a question that meets two seconds of silence is asked of another one too, and the first reply wins.
+Round robin over the ready replicas. A request whose connection fails, or whose reply never begins, is retried on
+another one. A question without a reply for two seconds is also sent to another one (hedged), and the first reply wins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ha_rag.http.body_limit import MAX_ARRIVING_BYTES
+from ha_rag.http.body_limit import MAX_PARTIAL_BYTES
 from ha_rag.http.connection import SPARE, ConnectionLimits
 from ha_rag.http.files import allow_files
 from ha_rag.local_fleet.bodies import Bodies
@@ -30,30 +30,30 @@ from ha_rag.local_fleet.relay import ask, check_passable, may_repeat, pass_back
 from ha_rag.local_fleet.upstreams import Upstream, Upstreams
 
 FILES_BESIDE = 2 * SPARE
-"""Open files besides two connections for each request that is relayed."""
+"""Open files in addition to two connections per relayed request."""
 ENDLESS_PATHS = frozenset(["/v1/events"])
-"""Replies that end only when somebody leaves: a front that stops does not wait for them."""
+"""Replies that end only when the client disconnects: a stopping front does not wait for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontConfig:
-    """`patience_s`: silence before another replica is asked too. `drain_s`: for what is under way when it stops.
+    """`patience_s`: wait for a reply before a second replica is asked. `drain_s`: for requests in flight at a stop.
 
     `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request's body.
-    `bodies_bytes`: of all bodies that no replica has replied to yet. `limits`: of the clients' connections; here
-    `head_s` is for line and headers of the first request, and `idle_s` for those of each next one, from the reply on.
+    `bodies_bytes`: limit on all bodies that no replica has replied to yet. `limits`: of the clients' connections; here
+    `head_s` limits line and headers of the first request, and `idle_s` those of each later one, from the reply on.
     """
 
     patience_s: float = 2.0
     drain_s: float = 5.0
     connect_s: float = 1.0
     body_s: float = 30.0
-    bodies_bytes: int = MAX_ARRIVING_BYTES
+    bodies_bytes: int = MAX_PARTIAL_BYTES
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
 
 class Front:
-    """Relays requests to replicas. For one event loop."""
+    """Relays requests to replicas. Used on one event loop."""
 
     def __init__(self, replicas: Sequence[Upstream], config: FrontConfig | None = None) -> None:
         self._replicas = Upstreams(replicas)
@@ -73,14 +73,14 @@ class Front:
         return app
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """All replicas' metrics: those of one of them, whoever's turn it is, would tell nothing of the fleet."""
+        """The metrics of all replicas: those of a single one would not describe the fleet."""
         if self._session is None:
             raise no_replica("the front has not started")
         text = await gathered_metrics(self._session, self._replicas.all)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
     async def relay(self, request: web.Request) -> web.StreamResponse:
-        """One request, from its client to a replica and back."""
+        """One request, from the client to a replica and back."""
         replica, reply = await self._reply(request)
         if request.path in ENDLESS_PATHS:
             return await self._pass_back_until_stopped(request, replica, reply)
@@ -116,9 +116,9 @@ class Front:
             passing.cancel()
 
     async def _watching(self, _: web.Application) -> AsyncIterator[None]:
-        # Replies are passed on as they are, compressed or not; what a reply may take is the replica's own affair.
+        # Replies are passed on unchanged, compressed or not; their time limits are the replica's.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._config.connect_s)
-        # Shorter than the replicas keep idle connections, so that none is used that has just been closed over there.
+        # Shorter than the replicas' idle timeout, so that we do not use a connection that a replica has just closed.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3.0)
         async with aiohttp.ClientSession(
             connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
@@ -131,7 +131,7 @@ class Front:
 
 
 async def serve(front: Front, host: str, port: int, config: FrontConfig, stop: asyncio.Event) -> None:
-    """Listens until `stop`, then finishes what is under way, for at most `config.drain_s`."""
+    """Listens until `stop`, then lets requests in flight finish for at most `config.drain_s`."""
     logging.getLogger("aiohttp.server").addFilter(_tells_no_header)
     runner = web.AppRunner(front.app(), handler_cancellation=True, shutdown_timeout=config.drain_s)
     await runner.setup()
@@ -175,7 +175,7 @@ def main() -> None:
 
 
 def _tells_no_header(record: logging.LogRecord) -> bool:
-    """What cannot be read as HTTP is logged by aiohttp with the line it stumbled over, which may hold a token."""
+    """Aiohttp logs malformed requests with the offending line, which may contain a token."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
         record.exc_info, record.exc_text = None, None
@@ -183,7 +183,7 @@ def _tells_no_header(record: logging.LogRecord) -> bool:
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where there is one (not on Windows)."""
+    """Uvloop's event loop, where it is installed (not on Windows)."""
     try:
         import uvloop
     except ImportError:

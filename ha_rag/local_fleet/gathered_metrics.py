@@ -1,7 +1,7 @@
-"""/metrics of the one port: every replica's metrics side by side, each line labelled with the replica it is from.
+"""/metrics of the one port: the metrics of every replica, each line labelled with its replica.
 
-Not added up: a replica that starts again starts from nothing, and a sum would then fall, which no counter may; and
-states of circuits have no sum. `sum without (replica) (...)` adds up what can be (docs/decisions/0006).
+They are not added up: a replica that restarts begins at zero, which would make a sum of counters fall, and states of
+circuits have no sum. `sum without (replica) (...)` adds up what can be added (docs/decisions/0006).
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (the lines of one metric stand together).
 """
@@ -18,7 +18,7 @@ from ha_rag.local_fleet.upstreams import Upstream
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WITHIN_S = 2.0
-"""A replica that hangs costs a scrape no more than this, well below Prometheus's own 10 s."""
+"""How long a scrape waits for a replica that hangs; well below Prometheus's own limit of 10 s."""
 LARGEST_BYTES = 4_000_000
 
 UP = "ha_rag_replica_up"
@@ -26,24 +26,24 @@ UP = "ha_rag_replica_up"
 
 @dataclass(slots=True)
 class _Family:
-    """One metric: what is said about it, and its lines."""
+    """One metric: its HELP and TYPE lines, and its samples."""
 
     about: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
 
 async def gathered_metrics(session: aiohttp.ClientSession, replicas: Sequence[Upstream]) -> str:
-    """The metrics of all replicas, in Prometheus's text form; of one that does not answer, only that it does not."""
+    """The metrics of all replicas, in Prometheus's text form; a replica that does not answer is reported as down."""
     texts = await asyncio.gather(*(_metrics_of(session, replica) for replica in replicas))
-    told = {replica.name: text for replica, text in zip(replicas, texts, strict=True)}
-    return merged(told)
+    by_name = {replica.name: text for replica, text in zip(replicas, texts, strict=True)}
+    return merged(by_name)
 
 
-def merged(told: dict[str, str | None]) -> str:
-    """Upstream -> its metrics, or None where it did not answer, as one text."""
+def merged(texts: dict[str, str | None]) -> str:
+    """One text of the metrics by replica (None: it did not answer)."""
     families: dict[str, _Family] = {}
-    up = _Family({"HELP": f"# HELP {UP} 1 for a replica whose metrics stand here.", "TYPE": f"# TYPE {UP} gauge"})
-    for replica, text in told.items():
+    up = _Family({"HELP": f"# HELP {UP} 1 if the replica answered this scrape, else 0.", "TYPE": f"# TYPE {UP} gauge"})
+    for replica, text in texts.items():
         label = f'replica="{_escaped(replica)}"'
         up.lines.append(f"{UP}{{{label}}} {0 if text is None else 1}")
         _sort_in(families, (text or "").split("\n"), label)
@@ -63,7 +63,7 @@ def _sort_in(families: dict[str, _Family], lines: Iterable[str], label: str) -> 
 
 
 def _labelled(line: str, label: str) -> str:
-    """`name{a="b"} 1` or `name 1`, with one more label. A name holds neither a brace nor a blank."""
+    """`name{a="b"} 1` or `name 1`, with one more label. A name contains neither a brace nor a space."""
     brace, blank = line.find("{"), line.find(" ")
     if 0 <= brace < blank:
         return f"{line[: brace + 1]}{label},{line[brace + 1 :]}"

@@ -1,4 +1,4 @@
-"""What `ha-rag up` tells the person who started it: few lines, and each one of use."""
+"""What `ha-rag up` prints on the terminal."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ class Narrator:
         self._console = console
 
     def _say(self, line: Text) -> None:
-        # Never broken into two: addresses and commands are there to be copied.
+        # Never wrapped: addresses and commands are there to be copied.
         self._console.print(line, soft_wrap=True)
 
     def step(self, text: str) -> None:
-        """One thing that is happening."""
+        """Reports a step."""
         self._say(Text(text, style="dim"))
 
     def moved(self, asked: FleetPlan, plan: FleetPlan) -> None:
-        """Which ports were taken, and which ones stand in for them."""
+        """Reports which ports were taken and which are used instead."""
         if asked.port != plan.port:
             self.step(f"Port {asked.port} or one of the next {asked.replicas} is taken: this fleet has {plan.port}")
         if asked.provider_port != plan.provider_port:
             self.step(f"Port {asked.provider_port} is taken: the simulated provider has {plan.provider_port}")
 
     def ready(self, plan: FleetPlan, *, redis: str, ready: int) -> None:
-        """Where to go, once the fleet answers."""
+        """Prints the addresses, once the fleet answers."""
         self._say(Text())
         for label, text in _whereabouts(plan, redis, ready):
             self._say(Text.assemble((f"  {label:<10}", "bold"), text))
         self._say(Text())
 
     def ended(self, ending: Ending) -> None:
-        """A process ended that nobody had ended."""
+        """Reports a process that ended without being asked to."""
         line = Text(f"{ending.program.name} {ending.how}; started again in {ending.pause_s:.1f} s", style="yellow")
         self._say(line)
 
     def looping(self, ending: Ending) -> None:
-        """A process ends again and again: what it said last, and where the rest is."""
+        """Reports a crash loop: the last output, and where the rest is."""
         head = f"{ending.program.name} has ended {ending.early_ends} times in a row shortly after its start."
         self._say(Text(f"{head} Its last words ({ending.program.log}):", style="bold red"))
         for line in ending.last_words or ["(it said nothing)"]:
             self._say(Text(f"    {line}"))
 
     def gave_up(self) -> None:
-        """The fleet never came to serve."""
+        """Reports that the fleet could not start."""
         self._say(Text("The fleet cannot start like this; see the lines above.", style="bold red"))
 
     def stopped(self, killed: list[str]) -> None:
-        """All of it has ended. `killed`: those that had to be made to."""
-        note = f" ({', '.join(killed)} did not end in time and had to be killed)" if killed else ""
-        self.step(f"All of it has ended{note}.")
+        """Reports that everything has stopped. `killed`: those that did not stop in time."""
+        note = f" ({', '.join(killed)} did not stop in time and had to be killed)" if killed else ""
+        self.step(f"Everything has stopped{note}.")
 
 
 def _whereabouts(plan: FleetPlan, redis: str, ready: int) -> list[tuple[str, str]]:

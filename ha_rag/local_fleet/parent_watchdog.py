@@ -1,10 +1,10 @@
-"""Runs a program that ends when its parent does, even where the parent is killed without a word.
+"""Runs a program that ends when its parent does, even if the parent is killed by SIGKILL.
 
     python -I -S parent_watchdog.py PARENT_PID [--watch] PROGRAM ARGUMENT...
 
 On Linux the kernel does it: this process asks for SIGKILL on its parent's death and becomes the program. Elsewhere (or
 with --watch) it stays between the two, passes SIGTERM and SIGINT on, and kills the program once its parent is gone.
-Run by its path, with nothing but the standard library, so that a child costs milliseconds more and not a whole import.
+Run by its path and with the standard library only, so that it adds milliseconds to a start and not an import of ha_rag.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WATCH_INTERVAL_S = 0.25
 
 
 def main(arguments: list[str]) -> int:
-    """The program's exit code; on Linux it does not return."""
+    """Returns the program's exit code; on Linux it does not return."""
     parent, command = int(arguments[0]), arguments[1:]
     if command[0] != "--watch" and sys.platform == "linux":
         return _become(parent, command)
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _become(parent: int, command: list[str]) -> int:
-    """1 where the parent is gone already; otherwise this process is the program from here on."""
+    """Becomes the program; returns 1 if the parent is gone already."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == parent:
         os.execvp(command[0], command)  # noqa: S606 - no shell is the point

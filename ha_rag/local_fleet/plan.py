@@ -1,4 +1,4 @@
-"""FleetPlan: what `ha-rag up` is to start."""
+"""FleetPlan: what `ha-rag up` will start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ha_rag.local_fleet.record import FOLDER
 from ha_rag.local_fleet.standard_configuration import standard_configuration
 
 PROVIDER_PORT = 9100
-"""Where the simulated provider listens, unless something else does."""
+"""Where the simulated provider listens, if that port is free."""
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
 MAX_REPLICAS = 64
@@ -26,7 +26,7 @@ def _module(*words: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """The programs of a fleet, without the arguments that tell one replica from another. Tests put others in."""
+    """The command of each program, without the arguments that differ by replica. Tests substitute others."""
 
     serve: tuple[str, ...] = _module("ha_rag", "serve")
     ingest: tuple[str, ...] = _module("ha_rag", "ingest")
@@ -39,13 +39,13 @@ class Commands:
 class FleetPlan:
     """What to start. Immutable, validated here.
 
-    `environment`: all variables that the processes get; the supervisor adds replica and Redis. `host`, `port`: where
+    `environment`: the environment of all processes; the supervisor adds replica and Redis. `host`, `port`: where
     the front listens; replica n listens on 127.0.0.1, port + n. `config`: the configuration file; None: none.
-    `redis_url`: the Redis to share; None: the fleet brings one along. `provider`: whether the simulated provider serves
+    `redis_url`: the Redis to share; None: the fleet starts its own. `provider`: whether the simulated provider serves
     as primary embedder and generator (only without `config`); `configuration`: the TOML of such a fleet, from the
     provider's port and the URL of the fleet's own Redis. `samples`: documents to index before the replicas start;
-    None: none. `folder`: where each process's output is kept (in `logs`), and the fleet's record. `any_port`: nobody
-    asked for `port`, so that another will do where it is taken. `alerts`: whether somebody is told of incidents.
+    None: none. `folder`: where each process's output is kept (in `logs`), and the fleet's record. `any_port`: `port`
+    is only a default, so another one is used if it is taken. `alerts`: whether to run the alerter.
     `program`: what to type for ha-rag. Raises ConfigurationError.
     """
 
@@ -70,22 +70,22 @@ class FleetPlan:
         if not 1 <= self.replicas <= MAX_REPLICAS:
             problems.append(f"--replicas {self.replicas}: must be between 1 and {MAX_REPLICAS}")
         if self.provider and self.config is not None:
-            problems.append("the simulated provider stands in only where no configuration names the services")
+            problems.append("the simulated provider needs a fleet without a configuration file")
         if problems:
             raise ConfigurationError(*problems)
 
     @property
     def log_folder(self) -> Path:
-        """Where each process's output is kept."""
+        """The folder of the processes' output."""
         return self.folder / "logs"
 
     @property
     def url(self) -> str:
-        """The front's address, as this machine reaches it."""
+        """The front's URL, as reachable from this machine."""
         return f"http://{reachable(self.host)}:{self.port}"
 
     def on_free_ports(self) -> FleetPlan:
-        """This plan on ports that are free, as far as nobody asked for certain ones."""
+        """This plan on free ports, except for ports that were asked for."""
         port, provider_port = self.port, self.provider_port
         if self.any_port:
             step = 10 * (self.replicas // 10 + 1)
@@ -127,11 +127,11 @@ class FleetPlan:
             host=LOOPBACK,
             port=self.provider_port,
             user="the simulated provider",
-            remedy="end that program, or name services of your own with --config",
+            remedy="stop that program, or name your own services with --config",
         )
 
 
 def reachable(host: str) -> str:
-    """An address at which a server that listens on `host` answers from this machine."""
-    everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - names to look up, nothing listens here
+    """An address of this machine that reaches a server listening on `host`."""
+    everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - only compared, nothing listens here
     return everywhere.get(host, f"[{host}]" if ":" in host else host)

@@ -1,4 +1,4 @@
-"""Ports of this machine: which are free, and a clear word about those that are not."""
+"""Ports of this machine: which are free, and clear errors about those that are not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ha_rag.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortNeed:
-    """A port that the fleet wants. `user`: who would listen there. `remedy`: what to do if it is taken."""
+    """A port that the fleet needs. `user`: what would listen on it. `remedy`: what to do if it is taken."""
 
     host: str
     port: int
@@ -28,14 +28,14 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def require_free(needs: list[PortNeed]) -> None:
-    """Raises ConfigurationError, one sentence a port that cannot be used; nothing has been started by then."""
+    """Raises ConfigurationError with one sentence for each port that cannot be used. Called before anything starts."""
     problems = [problem for need in needs if (problem := _problem(need))]
     if problems:
         raise ConfigurationError(*problems)
 
 
 def are_free(needs: list[PortNeed]) -> bool:
-    """Whether every one of them can be listened on at this moment."""
+    """Whether all of them are free at this moment."""
     return not any(_problem(need) for need in needs)
 
 
@@ -52,7 +52,7 @@ def _problem(need: PortNeed) -> str | None:
 def _try_to_listen(host: str, port: int) -> None:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as listener:
-        # As servers do: connections of an earlier fleet that are still closing are no obstacle.
+        # As servers do, so that closing connections of an earlier fleet do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
@@ -60,9 +60,9 @@ def _try_to_listen(host: str, port: int) -> None:
 
 def _reason(error: OSError, need: PortNeed) -> str:
     if isinstance(error, socket.gaierror):
-        return f"{need.host!r} is no address of this machine (--host)"
+        return f"{need.host!r} is not an address of this machine (--host)"
     if error.errno == errno.EADDRINUSE:
-        return "another program listens there already"
+        return "another program is listening there"
     if error.errno == errno.EACCES:
-        return "this user may not listen there"
+        return "this user is not allowed to listen there"
     return error.strerror or str(error)

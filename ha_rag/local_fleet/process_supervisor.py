@@ -1,4 +1,4 @@
-"""Keeps one program running: started again when it ends by itself, after a pause that grows while it keeps failing."""
+"""ProcessSupervisor: keeps one program running; restarts it after a pause that grows while it keeps failing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ READY_POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    """How long to wait before the next start.
+    """How long to wait before a restart.
 
-    `first_s`, then `factor` times longer after each early end, at most `longest_s`. An end is early within `stable_s`
-    of the start. After `loop_after` early ends in a row the program counts as crash-looping.
+    `first_s`, then `factor` times longer after each early exit, at most `longest_s`. An exit is early within `stable_s`
+    of the start. After `loop_after` early exits in a row the program counts as crash-looping.
     """
 
     first_s: float = 0.2
@@ -27,13 +27,13 @@ class RestartPolicy:
     loop_after: int = 3
 
     def pause_s(self, early_ends: int) -> float:
-        """Seconds to wait after so many early ends in a row (0: the first one after a long life)."""
+        """Seconds to wait after `early_ends` early exits in a row (0: an exit after a long run)."""
         return float(min(self.longest_s, self.first_s * self.factor ** max(0, early_ends - 1)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """A program ended by itself.
+    """An exit that was not asked for.
 
     `code`: its exit code; minus the signal's number where a signal ended it. `early_ends`: in a row, this one included.
     `pause_s`: until it is started again. `last_words`: the last lines it wrote.
@@ -48,14 +48,14 @@ class Ending:
 
     @property
     def how(self) -> str:
-        """How it ended, as words for a person."""
+        """How it ended, for people."""
         return f"was killed by signal {-self.code}" if self.code < 0 else f"ended with exit code {self.code}"
 
 
 class ProcessSupervisor:
-    """One program, kept running from `start` to `stop`. For one event loop.
+    """One program, kept running from `start` to `stop`. Used on one event loop.
 
-    `on_ending` is told of each end that nobody asked for. `was_ready`: it has served at least once.
+    `on_ending` is called for each exit that was not asked for. `was_ready`: set once it has been ready.
     """
 
     def __init__(
@@ -69,18 +69,18 @@ class ProcessSupervisor:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins to run the program; returns at once."""
+        """Starts the program in the background."""
         self._task = asyncio.create_task(self._run(), name=f"keep {self.program.name} running")
 
     async def stop(self) -> bool:
-        """Ends the program for good. True where it ended by itself after SIGTERM, or was not running."""
+        """Stops the program for good. True if it ended after SIGTERM or was not running."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         return await self.child.stop() if self.child is not None else True
 
     def kill(self) -> None:
-        """Ends the program at once, without a chance to tidy up; `stop` is still to be awaited."""
+        """Sends SIGKILL; `stop` must still be awaited."""
         if self.child is not None:
             self.child.kill()
 
@@ -96,7 +96,7 @@ class ProcessSupervisor:
             await asyncio.sleep(ending.pause_s)
 
     async def _one_life(self) -> tuple[int, list[str]]:
-        """The exit code of one process of the program, from its start to its end, and its last words."""
+        """Runs one process of the program to its end; returns its exit code and last output."""
         try:
             self.child = await _started_for_sure(self.program)
         except OSError as error:
@@ -125,7 +125,7 @@ class ProcessSupervisor:
 
 
 async def _started_for_sure(program: Program) -> Child:
-    """A started child; where the caller is cancelled meanwhile, the child is ended, since nobody would know of it."""
+    """Starts a child; if the caller is cancelled meanwhile, the child is killed, since nobody would own it."""
     starting = asyncio.ensure_future(Child.start(program))
     try:
         return await asyncio.shield(starting)

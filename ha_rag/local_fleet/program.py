@@ -15,9 +15,9 @@ async def _at_once() -> bool:
 class Program:
     """One program of the fleet. Immutable.
 
-    `name`: as people call it, such as "rag-2". `command`: program and arguments. `environment`: all of its variables.
-    `log`: the file that takes its output. `ready`: asked again and again after a start, true once it serves (default:
-    at once). `patience_s`: seconds it may take to end after SIGTERM; then SIGKILL.
+    `name`: for people, such as "rag-2". `command`: program and arguments. `environment`: its whole environment.
+    `log`: the file for its output. `ready`: polled after a start, true once it serves (default: at once).
+    `patience_s`: seconds between SIGTERM and SIGKILL.
     """
 
     name: str

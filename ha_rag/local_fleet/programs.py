@@ -1,4 +1,4 @@
-"""The programs that a plan asks for, each with its command, its variables and its readiness."""
+"""The programs of a plan: command, environment and readiness check of each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def provider_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program
 
 
 def ingest_program(plan: FleetPlan, config: Path | None, redis_url: str) -> Program | None:
-    """What indexes the sample documents; None where there are none to index."""
+    """The program that indexes the sample documents; None if there are none."""
     if not plan.samples:
         return None
     return Program(
@@ -54,7 +54,7 @@ def replica_program(
 
 
 def alerter_program(plan: FleetPlan, config: Path | None, redis_url: str) -> Program:
-    """What tells people of incidents."""
+    """The alerter."""
     return Program(
         name="alerter",
         command=(*plan.commands.alerter, *_config_option(config)),
@@ -64,7 +64,7 @@ def alerter_program(plan: FleetPlan, config: Path | None, redis_url: str) -> Pro
 
 
 def front_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program:
-    """The process that holds the fleet's one port."""
+    """The front, which listens on the fleet's one port."""
     numbers = range(1, plan.replicas + 1)
     replicas = [f"{plan.replica_name(n)}=http://{LOOPBACK}:{plan.replica_port(n)}" for n in numbers]
     return Program(
@@ -78,7 +78,7 @@ def front_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program:
 
 
 def answers(session: aiohttp.ClientSession, url: str) -> Callable[[], Awaitable[bool]]:
-    """Whether `url` answers 200, as a question to ask again and again."""
+    """A readiness check: whether `url` answers 200."""
 
     async def asked() -> bool:
         try:

@@ -1,6 +1,6 @@
-"""First reply wins: the next replica is asked when one fails, and one more when one stays silent.
+"""Hedged requests: the next replica is asked when one fails, and one more when a reply is slow; the first reply wins.
 
-Source of the idea: J. Dean and L. A. Barroso, The Tail at Scale (CACM 56/2, 2013), hedged requests.
+Source: J. Dean and L. A. Barroso, The Tail at Scale (CACM 56/2, 2013), hedged requests.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Runner = TypeVar("Runner")
 class NoReplyError(HaRagError):
     """One replica did not reply: the connection failed, or it ended before the first byte.
 
-    `untouched`: the request never reached it, so that asking another one repeats nothing.
+    `untouched`: the request never reached it, so asking another one repeats nothing.
     """
 
     def __init__(self, message: str, *, untouched: bool) -> None:
@@ -34,11 +34,11 @@ async def first_reply(
     patience_s: float,
     discard: Callable[[Reply], None],
 ) -> tuple[Runner, Reply]:
-    """The first reply, and whose it is; each runner is asked once at most, the others' requests are cancelled.
+    """The first reply and the runner that gave it. Each runner is asked at most once; slower requests are cancelled.
 
-    `repeatable`: the request may run twice. If so, a second runner is asked after `patience_s` of silence, and a broken
-    one's request is given to the next; if not, only a request that never arrived is. `discard`: closes a reply that
-    came second. Raises the last NoReplyError where nobody replies.
+    `repeatable`: the request may run twice. If so, a second runner is asked after `patience_s` without a reply, and a
+    failed request is retried on the next; if not, only a request that never arrived is retried. `discard`: closes a
+    reply that came second. Raises the last NoReplyError if none replies.
     """
     waiting = list(runners)
     asked: dict[asyncio.Task[Reply], Runner] = {}

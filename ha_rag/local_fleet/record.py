@@ -1,4 +1,4 @@
-"""FleetRecord: what a running fleet leaves in its folder, so that commands typed beside it find it."""
+"""FleetRecord: a file in which a running fleet leaves its address, so that commands in the same folder find it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from pathlib import Path
 from ha_rag.errors import ConfigurationError
 
 FOLDER = Path(".ha_rag")
-"""Where a fleet that nobody told otherwise keeps its index, its logs and this record."""
+"""The default folder for a fleet's index, logs and this record."""
 FILE = "fleet.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetRecord:
-    """A fleet that runs. `process`: its supervisor. `url`: of its one port. `configuration`: what its replicas read;
-    None: the defaults.
-    """
+    """A running fleet. `process`: pid of its supervisor. `url`: of its one port. `configuration`: its file, or None."""
 
     process: int
     url: str
@@ -27,19 +25,19 @@ class FleetRecord:
 
     @property
     def running(self) -> bool:
-        """Whether the process that wrote this is still there; a fleet that was killed cannot take its record back."""
+        """Whether the process that wrote this still exists; a fleet that was killed cannot remove its record."""
         if sys.platform == "win32":
-            return True  # asking there whether a process exists would end it
+            return True  # os.kill would end the process there
         try:
             os.kill(self.process, 0)
         except ProcessLookupError:
             return False
         except PermissionError:
-            return True  # it is somebody else's
+            return True  # it belongs to another user
         return True
 
     def write(self, folder: Path) -> None:
-        """Leaves this in `folder`. Raises ConfigurationError where it cannot."""
+        """Writes the record into `folder`. Raises ConfigurationError if it cannot."""
         configuration = None if self.configuration is None else str(self.configuration.absolute())
         content = {"process": self.process, "url": self.url, "configuration": configuration}
         unfinished = folder / f"{FILE}.{self.process}"
@@ -50,7 +48,7 @@ class FleetRecord:
             raise ConfigurationError(f"{folder / FILE} cannot be written: {error.strerror}") from error
 
     def remove(self, folder: Path) -> None:
-        """Takes it back, unless another fleet has written its own since."""
+        """Removes the record, unless another fleet has written its own since."""
         if _read(folder) == self:
             (folder / FILE).unlink(missing_ok=True)
 
@@ -71,4 +69,4 @@ def _read(folder: Path) -> FleetRecord | None:
             configuration=Path(configuration) if configuration else None,
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # none, or another version's: as good as none
+        return None  # missing, or written by another version

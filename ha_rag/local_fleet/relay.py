@@ -1,4 +1,4 @@
-"""Passing one request on to a replica, and its reply back, byte by byte as it comes."""
+"""Relays one request to a replica and streams its reply back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from ha_rag.http.access import LEFT_BY_PROXIES
+from ha_rag.http.access import PROXY_HEADERS
 from ha_rag.http.problems import invalid
 from ha_rag.local_fleet.race import NoReplyError
 from ha_rag.local_fleet.upstreams import Upstream
@@ -30,24 +30,24 @@ HOP_BY_HOP = frozenset(
     }
 )
 """Headers that belong to one connection (RFC 9110, 7.6.1)."""
-EVIDENCE = LEFT_BY_PROXIES | {
+EVIDENCE = PROXY_HEADERS | {
     "authorization", "content-type", "host", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
     "sec-fetch-user", "x-forwarded-for",
 }  # fmt: skip
-"""What a replica judges a request by. No `Connection` header may take it away: these are for every recipient."""
+"""Headers that access checks depend on. A `Connection` header must not remove them."""
 
 REPEATABLE_METHODS = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
 REPEATABLE_POSTS = frozenset(["/v1/query", "/v1/chat/completions", "/v1/embeddings", "/v1/documents"])
-"""Posts whose second run changes nothing: questions, and documents (the same id holds the same text)."""
+"""Idempotent POSTs: questions, and documents (the same id holds the same text)."""
 
 
 def may_repeat(method: str, path: str) -> bool:
-    """Whether a request may be given to another replica after one may have begun with it."""
+    """Whether a request may be retried on another replica after one may have begun it."""
     return method in REPEATABLE_METHODS or (method == "POST" and path in REPEATABLE_POSTS)
 
 
 def check_passable(request: web.Request) -> None:
-    """Raises Problem for headers that aiohttp would pass on without some of their bytes."""
+    """Raises Problem for headers that aiohttp would not pass on byte for byte."""
     try:
         "".join(request.headers.values()).encode()
     except UnicodeEncodeError:
@@ -57,9 +57,9 @@ def check_passable(request: web.Request) -> None:
 def passed_on(request: web.Request) -> CIMultiDict[str]:
     """The headers for the replica.
 
-    Host and Origin go through untouched, since the replica holds them against each other (no DNS rebinding, no CSRF).
-    Who really calls is added to X-Forwarded-For: the replica sees a neighbour in everyone that comes from this process,
-    and lets only those change things of whom every address named is this machine's.
+    Host and Origin are passed on unchanged, since the replica compares them (against DNS rebinding and CSRF).
+    The client's address is added to X-Forwarded-For: to the replica every request comes from this machine, and it only
+    accepts changes if every address listed is this machine's.
     """
     headers = _end_to_end(request.headers)
     named = headers.popall("X-Forwarded-For", [])
@@ -78,9 +78,9 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 async def ask(
     session: aiohttp.ClientSession, replica: Upstream, request: web.Request, body: bytes
 ) -> aiohttp.ClientResponse:
-    """The replica's reply: whole where it says how long it is, and is not too long for that; else its headers.
+    """The replica's reply: complete if it has a moderate Content-Length, else only its headers.
 
-    Whoever dies between headers and body has not replied yet, and another replica may. Raises NoReplyError.
+    A replica that dies between headers and a complete body has not replied, so another one may. Raises NoReplyError.
     """
     url = URL(f"{replica.url}{request.rel_url.raw_path_qs}", encoded=True)
     try:
@@ -104,14 +104,14 @@ def _comes_whole(reply: aiohttp.ClientResponse) -> bool:
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:
-    # aiohttp writes bytes in one go and a file in pieces: the event loop serves others between the pieces.
+    # aiohttp writes bytes in one go but a file in pieces, between which the event loop serves other requests.
     if len(body) > LARGE_BODY_BYTES:
         return io.BytesIO(body)
     return body or None
 
 
 async def pass_back(request: web.Request, replica: Upstream, reply: aiohttp.ClientResponse) -> web.StreamResponse:
-    """The reply, sent on to the client as it comes. A stream that breaks in the middle breaks for the client too."""
+    """Streams the reply to the client. A stream that breaks in the middle breaks for the client too."""
     response = web.StreamResponse(status=reply.status, reason=reply.reason, headers=_end_to_end(reply.headers))
     response.headers[REPLICA_HEADER] = replica.name
     try:
@@ -122,7 +122,7 @@ async def pass_back(request: web.Request, replica: Upstream, reply: aiohttp.Clie
             await response.write(piece)
         await response.write_eof()
     except aiohttp.ClientPayloadError:
-        # An orderly end would make half an answer look whole.
+        # A regular end would make a truncated answer look complete.
         if request.transport is not None:
             request.transport.abort()
     finally:

@@ -1,4 +1,4 @@
-"""The configuration of a fleet that nobody configured: the simulated provider, then the tiers inside the process."""
+"""The default configuration of `ha-rag up`: the simulated provider first, then tiers inside the process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ kind = "extractive"
 def standard_configuration(provider_port: int, redis_url: str | None = None) -> str:
     """The TOML of that fleet; the simulated provider listens on 127.0.0.1:`provider_port`.
 
-    `redis_url`: of the Redis that the fleet brought along; None: the environment names one, perhaps with a password.
+    `redis_url`: of the fleet's own Redis; None: the environment names one, perhaps with a password.
     """
     fleet = "" if redis_url is None else f'[fleet]\nredis_url = "{redis_url}"\n\n'
     return _TEMPLATE.format(

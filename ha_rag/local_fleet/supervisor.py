@@ -1,7 +1,7 @@
-"""Runs a fleet: Redis, the simulated provider, the replicas and the front, until it is told to stop.
+"""Supervisor: runs a fleet of Redis, the simulated provider, the replicas and the front.
 
-They start in the order in which they lean on one another, are kept running, and end in the opposite order, each within
-a bound. Nothing outlives this process, whatever ends it.
+They start in the order of their dependencies, are kept running, and stop in the opposite order, each within a time
+limit. No process outlives this one, however it ends.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from ha_rag.local_fleet.record import FleetRecord
 from ha_rag.local_fleet.redis_server import find_redis, redis_program
 
 SERVICE_START_S = 10.0
-"""How long Redis and the provider may take; after that the replicas start without them, as they can."""
+"""How long to wait for Redis and the provider; after that the replicas start without them."""
 STRAGGLER_S = 20.0
-"""How long the first replica waits for the others before the fleet is announced."""
+"""How long to wait for the other replicas, once one is ready, before the fleet is announced."""
 
 
 async def run_fleet(plan: FleetPlan, *, console: Console | None = None, policy: RestartPolicy | None = None) -> int:
     """Runs the fleet until SIGINT or SIGTERM (a second one ends it at once). The exit code: 0, or 1 if it never served.
 
-    Raises ConfigurationError, before anything is started, where a port is taken or the log folder cannot be written.
+    Raises ConfigurationError, before anything is started, if a port is taken or the log folder is not writable.
     """
     asked, plan = plan, plan.on_free_ports()
     require_free(plan.port_needs())
@@ -54,7 +54,7 @@ async def run_fleet(plan: FleetPlan, *, console: Console | None = None, policy: 
 
 
 class Supervisor:
-    """One fleet. `folder`: private and short-lived, for the socket and the configuration. For one event loop."""
+    """One fleet. `folder`: a private temporary folder for the socket and the configuration. Used on one event loop."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class Supervisor:
         return {kept.program.name: kept.child.pid for kept in processes if kept.child is not None}[name]
 
     def stop(self) -> None:
-        """Begins to end the fleet; called again, ends it at once."""
+        """Begins to stop the fleet; a second call kills it."""
         if self._told_to_stop.is_set():
             for process in (*self._fronts, *self._replicas, *self._services):
                 process.kill()
         self._told_to_stop.set()
 
     async def run(self) -> int:
-        """Starts everything, waits for `stop`, ends everything. The exit code."""
+        """Starts everything, waits for `stop`, stops everything. Returns the exit code."""
         starting = asyncio.create_task(self._start_all())
         stopping = asyncio.create_task(self._told_to_stop.wait())
         try:
@@ -126,7 +126,7 @@ class Supervisor:
         self.was_ready.set()
 
     async def _start_redis(self) -> tuple[str, str]:
-        """Which Redis, as a person reads it, and its URL."""
+        """Which Redis, for people, and its URL."""
         if self._plan.redis_url is not None:
             return "the configured one", self._plan.redis_url
         found = find_redis(path=self._plan.environment.get("PATH"))
@@ -138,7 +138,7 @@ class Supervisor:
         return shown, url
 
     async def _start_provider(self, redis_url: str) -> Path | None:
-        """The configuration file that the replicas get."""
+        """The configuration file of the replicas."""
         if not self._plan.provider:
             return self._plan.config
         config = self._folder / "ha_rag.toml"
@@ -155,7 +155,7 @@ class Supervisor:
         async with _running(program) as child:
             code = await child.wait()
         if code:
-            self._narrator.step(f"They could not all be indexed (exit code {code}): {' '.join(child.last_words(3))}")
+            self._narrator.step(f"Not all of them could be indexed (exit code {code}): {' '.join(child.last_words(3))}")
 
     def _keep(self, program: Program, group: list[ProcessSupervisor]) -> ProcessSupervisor:
         process = ProcessSupervisor(program, self._has_ended, self._policy)
@@ -169,7 +169,7 @@ class Supervisor:
             async with asyncio.timeout(SERVICE_START_S):
                 await process.was_ready.wait()
         except TimeoutError:
-            self._narrator.step(f"{program.name} is not ready yet; the replicas start without it")
+            self._narrator.step(f"{program.name} is not ready; the replicas start without it")
 
     def _has_ended(self, ending: Ending) -> None:
         if ending.early_ends == self._policy.loop_after:
@@ -182,17 +182,17 @@ class Supervisor:
             self._told_to_stop.set()
 
     def _is_hopeless(self, program: Program) -> bool:
-        """Whether the fleet cannot serve without this program, which has never run well."""
+        """Whether the fleet cannot serve without this program, and it has never been ready."""
         kin = next(
             (group for group in (self._replicas, self._fronts) if program in [line.program for line in group]), []
         )
         return bool(kin) and not any(line.was_ready.is_set() for line in kin)
 
     async def _end_all(self) -> None:
-        """The front first, so that nothing more comes in; then all replicas together; Redis, which they use, last."""
+        """The front first, so that no more requests arrive; then all replicas together; then Redis, which they use."""
         if self._record is not None:
             self._record.remove(self._plan.folder)
-        self._narrator.step("Stopping: finishing what is under way (Ctrl-C again ends it at once)")
+        self._narrator.step("Stopping: finishing requests in flight (Ctrl-C again stops at once)")
         killed: list[str] = []
         for group in (self._fronts, self._replicas, *([service] for service in reversed(self._services))):
             killed += await _end(group)
@@ -200,7 +200,7 @@ class Supervisor:
 
 
 async def _end(processes: list[ProcessSupervisor]) -> list[str]:
-    """Ends them together; the names of those that had to be killed."""
+    """Stops them together; returns the names of those that had to be killed."""
     in_time = await asyncio.gather(*(process.stop() for process in processes))
     return [process.program.name for process, ended in zip(processes, in_time, strict=True) if not ended]
 
@@ -223,7 +223,7 @@ def _make_log_folder(folder: Path) -> None:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    # A socket's path may have about a hundred characters; some systems' own temporary folders take most of them.
+    # A socket's path is limited to about a hundred characters; some systems' temporary folders use most of them.
     place = tempfile.gettempdir()
     short = place if len(place) < 60 else "/tmp"  # noqa: S108 - the folder made there is this user's alone (0700)
     with tempfile.TemporaryDirectory(prefix="ha-rag-", dir=short, ignore_cleanup_errors=True) as name:

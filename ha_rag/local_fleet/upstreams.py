@@ -1,4 +1,4 @@
-"""The replicas behind the front: which of them are ready, and whose turn it is."""
+"""Upstreams: the replicas behind the front, their readiness, and round robin over them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import aiohttp
 CHECK_INTERVAL_S = 0.5
 CHECK_TIMEOUT_S = 1.0
 SILENT_CHECKS = 2
-"""So many checks in a row without an answer make a replica not ready: one alone may be a busy machine."""
+"""Checks in a row without an answer that make a replica not ready: a single one may be a busy machine."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Upstream:
-    """One replica. `url`: its address without a path. `ready`: whether it answered its last check well."""
+    """One replica. `url`: its address without a path. `ready`: the result of its last check."""
 
     name: str
     url: str
@@ -25,7 +25,7 @@ class Upstream:
 
 
 class Upstreams:
-    """All of them, in a round robin of those that are ready. For one event loop."""
+    """All replicas, with round robin over the ready ones. Used on one event loop."""
 
     def __init__(self, replicas: Sequence[Upstream]) -> None:
         self._replicas = list(replicas)
@@ -33,11 +33,11 @@ class Upstreams:
 
     @property
     def all(self) -> tuple[Upstream, ...]:
-        """Every one of them, ready or not."""
+        """All replicas, ready or not."""
         return tuple(self._replicas)
 
     def in_turn(self) -> list[Upstream]:
-        """Those that are ready, the one whose turn it is first; an empty list where none is. Passes the turn on."""
+        """The ready replicas, beginning with the next in turn; advances the turn."""
         ready = [replica for replica in self._replicas if replica.ready]
         if not ready:
             return []
@@ -46,7 +46,7 @@ class Upstreams:
         return ready[start:] + ready[:start]
 
     async def keep_checking(self, session: aiohttp.ClientSession) -> None:
-        """Asks every replica for its readiness again and again, until cancelled."""
+        """Polls the readiness of every replica until cancelled."""
         await asyncio.gather(*(self._keep_checking(replica, session) for replica in self._replicas))
 
     async def _keep_checking(self, replica: Upstream, session: aiohttp.ClientSession) -> None:
@@ -56,7 +56,7 @@ class Upstreams:
 
 
 async def check(replica: Upstream, session: aiohttp.ClientSession) -> None:
-    """Asks once; a refusal counts at once, silence only when it goes on."""
+    """One check: a refusal counts at once, a timeout only when repeated."""
     try:
         timeout = aiohttp.ClientTimeout(total=CHECK_TIMEOUT_S)
         async with session.get(f"{replica.url}/health/ready", timeout=timeout) as reply:

@@ -1,1 +1,1 @@
-"""The state of the whole fleet as one snapshot: polled, remembered for minutes, and handed to whoever shows it."""
+"""Polls the state of the fleet, keeps minutes of history, and provides it as one snapshot."""

@@ -1,4 +1,4 @@
-"""Feed: what one watcher of the fleet is sent: first the whole picture, then what is new to him."""
+"""The updates sent to one client: first the whole snapshot, then what is new."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from ha_rag.monitor.watcher import Watcher
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """A picture, and what happened since the last one. After the first one histories hold new points only."""
+class FleetUpdate:
+    """A snapshot and the events since the last one. After the first update, histories hold new points only."""
 
     snapshot: FleetSnapshot
     events: list[TimelineEvent]
 
 
-async def feed(watcher: Watcher, place: Place | None = None) -> AsyncGenerator[News]:
-    """News without end. `place`: the last event that the reader knows; None: he wants what happens from now on.
+async def feed(watcher: Watcher, place: Place | None = None) -> AsyncGenerator[FleetUpdate]:
+    """Updates without end. `place`: the last event that the client knows; None: it wants events from now on.
 
-    Events that only this process saw have no id, and are told to those who are there. Close it when you stop reading.
+    Events that only this process saw have no id and are sent to connected clients only. Close the generator after use.
     """
     timeline = watcher.timeline
     if place is None:
-        await watcher.look()  # what the streams tell until here was before
-    number, known = timeline.number, timeline.place
-    missed = await watcher.events_between(place, known) if place is not None else []
-    shown_at = 0.0
+        await watcher.poll()  # events up to here are old
+    number, latest = timeline.number, timeline.place
+    missed = await watcher.events_between(place, latest) if place is not None else []
+    sent_at = 0.0
     async with aclosing(watcher.snapshots()) as snapshots:
         async for snapshot in snapshots:
             new = [event for event in timeline.since(number) if not _known(event, place)]
             number = timeline.number
-            yield News(newer(snapshot, shown_at), [*missed, *new])
-            missed, shown_at = [], snapshot.at
+            yield FleetUpdate(delta(snapshot, sent_at), [*missed, *new])
+            missed, sent_at = [], snapshot.at
 
 
 def _known(event: TimelineEvent, place: Place | None) -> bool:
-    """Another process may have told more than this one knew: what the reader has is not told again."""
+    """The client may already have it: another process may have sent later events than this one had read."""
     return place is not None and bool(event.id) and Place.parse(event.id) <= place
 
 
-def newer(snapshot: FleetSnapshot, at: float) -> FleetSnapshot:
-    """The picture with what is younger than `at` in its histories only, and without its timeline: a reader adds up."""
+def delta(snapshot: FleetSnapshot, at: float) -> FleetSnapshot:
+    """The snapshot with only the history points after `at`, and without its timeline; clients merge it."""
     if not at:
         return snapshot
     after = round(at, 1)

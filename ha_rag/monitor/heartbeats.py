@@ -1,4 +1,4 @@
-"""A heartbeat's running totals, read with care: any process with access to Redis may have written it."""
+"""Parses the totals in heartbeats. Their content is untrusted: any process with access to Redis can write them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.telemetry import histogram
 
-MOST_TIERS = 64
-"""More tiers than this in one heartbeat are nonsense, and would only grow the page."""
+MAX_TIERS = 64
+"""Tiers read from one heartbeat; more are ignored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What a replica has answered since it started. `served`: `<stage>.<tier>` -> answers."""
+    """A replica's counters since it started. `served`: `<stage>.<tier>` -> answers."""
 
     questions: int = 0
     degraded: int = 0
@@ -24,7 +24,7 @@ class Totals:
     latencies: histogram.Counts = field(default_factory=dict)
 
     def since(self, before: Totals) -> Totals:
-        """What came to `before`. A replica that started anew counts from zero."""
+        """The increase since `before`. Counters that went down were reset, and count from zero."""
         if self.questions < before.questions:
             return self
         return Totals(
@@ -37,31 +37,31 @@ class Totals:
 
 
 def totals(report: ReplicaReport) -> Totals:
-    """The totals of one heartbeat; zeros where it tells none."""
-    told = report.told
-    latencies = {int(n): c for n, c in counts(told.get("latencies")).items() if n.isdecimal() and len(n) < 4}
+    """The totals in one heartbeat; zero where missing."""
+    body = report.told
+    latencies = {int(n): c for n, c in counts(body.get("latencies")).items() if n.isdecimal() and len(n) < 4}
     return Totals(
-        questions=count(told.get("questions")),
-        degraded=count(told.get("degraded")),
-        broken=count(told.get("broken")),
-        served=counts(told.get("served")),
+        questions=count(body.get("questions")),
+        degraded=count(body.get("degraded")),
+        broken=count(body.get("broken")),
+        served=counts(body.get("served")),
         latencies={n: c for n, c in latencies.items() if n < histogram.BUCKETS},
     )
 
 
-def count(told: Any) -> int:
-    """A whole number of at least 0; 0 for anything else."""
-    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else 0
+def count(value: Any) -> int:
+    """`value` if it is an integer of at least 0; else 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
-def counts(told: Any) -> dict[str, int]:
-    """Name -> number; without what is neither."""
-    if not isinstance(told, dict):
+def counts(value: Any) -> dict[str, int]:
+    """The positive counts in `value`, by name; empty if it is no object."""
+    if not isinstance(value, dict):
         return {}
-    named = {str(name)[:100]: count(value) for name, value in list(told.items())[:MOST_TIERS]}
-    return {name: value for name, value in named.items() if value}
+    named = {str(name)[:100]: count(number) for name, number in list(value.items())[:MAX_TIERS]}
+    return {name: number for name, number in named.items() if number}
 
 
-def freshness(told: Any) -> Any:
-    """How fresh a replica says its belief is; what is no such word is taken for "local"."""
-    return told if told in ("fresh", "stale") else "local"
+def freshness(value: Any) -> Any:
+    """The freshness that a replica reports; "local" for any other value."""
+    return value if value in ("fresh", "stale") else "local"

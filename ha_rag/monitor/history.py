@@ -1,7 +1,7 @@
-"""History: rates of each circuit and what the fleet answered, over the last minutes.
+"""History: the rates of each circuit and the fleet's traffic, over the last minutes.
 
-Immutable, and without a clock: `history.after(reading)` is the next history. Kept in memory only; a dashboard that
-restarts begins with an empty one.
+Immutable, and without a clock: `history.after(reading)` is the next history. Kept in memory only, so a restarted
+dashboard begins with an empty one.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from ha_rag.monitor.snapshot import Rate, TrafficPoint
 from ha_rag.telemetry import histogram
 
 KEPT = 180
-"""Points of a circuit's history and of the traffic's: three minutes of seconds."""
+"""Points kept per circuit and for traffic: three minutes at one per second."""
 
-NOW_S = 10.0
-"""What "now" means for rates and latencies: the last so many seconds."""
+WINDOW_S = 10.0
+"""Window of the current rates and latencies."""
 
 STEP_S = 0.9
-"""Looks closer together than this make one point."""
+"""Polls closer together than this make one point."""
 
 WAITING_S = 3.0
-"""A half-open circuit that nobody has asked for so long waits for traffic."""
+"""A half-open circuit without a probe for this long is waiting for traffic."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedTotals:
-    """The totals of every replica, as they were heard at one moment."""
+    """The totals of every replica at one poll."""
 
     at: float
     totals: Mapping[str, Totals]
@@ -38,42 +38,42 @@ class ObservedTotals:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is remembered. `quiet_since`: half-open circuits without a probe -> since when. Immutable."""
+    """`quiet_since`: half-open circuits without a probe -> since when. Immutable."""
 
     rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
     traffic: tuple[TrafficPoint, ...] = ()
-    heard: tuple[ObservedTotals, ...] = ()
+    observed: tuple[ObservedTotals, ...] = ()
     quiet_since: Mapping[str, float] = field(default_factory=dict)
 
     def after(self, reading: Reading) -> History:
-        """What is remembered once this look has been taken."""
+        """The history that includes this poll."""
         rates = {c.name: _appended(self.rates.get(c.name, ()), _rate(c, reading.at)) for c in reading.circuits}
         quiet = {c.name: self.quiet_since.get(c.name, reading.at) for c in reading.circuits if _quiet(c)}
-        if self.heard and reading.at - self.heard[-1].at < STEP_S:
-            return History(rates, self.traffic, self.heard, quiet)
+        if self.observed and reading.at - self.observed[-1].at < STEP_S:
+            return History(rates, self.traffic, self.observed, quiet)
         now = ObservedTotals(reading.at, {r.incarnation: totals(r) for r in reading.replicas})
-        traffic = (*self.traffic, _point(self.heard[-1], now))[-KEPT:] if self.heard else ()
-        # One older than the window stays: it is where the window begins.
-        begins = max((i for i, h in enumerate(self.heard) if now.at - h.at >= NOW_S), default=0)
-        return History(rates, traffic, (*self.heard[begins:], now), quiet)
+        traffic = (*self.traffic, _point(self.observed[-1], now))[-KEPT:] if self.observed else ()
+        # Keep one older than the window: the window starts there.
+        start = max((i for i, h in enumerate(self.observed) if now.at - h.at >= WINDOW_S), default=0)
+        return History(rates, traffic, (*self.observed[start:], now), quiet)
 
     def waiting(self, circuit: str, at: float) -> bool:
-        """Whether a half-open circuit waits for somebody to ask."""
+        """Whether the circuit is half-open and waiting for traffic."""
         since = self.quiet_since.get(circuit)
         return since is not None and at - since >= WAITING_S
 
     @property
-    def seconds(self) -> float:
-        """How long "now" is, by what has been heard."""
-        return self.heard[-1].at - self.heard[0].at if self.heard else 0.0
+    def window_s(self) -> float:
+        """The actual length of the window, in seconds."""
+        return self.observed[-1].at - self.observed[0].at if self.observed else 0.0
 
     def recent(self) -> dict[str, Totals]:
-        """Incarnation -> what it answered lately. One that has just come counts from its first heartbeat heard."""
-        if not self.heard:
+        """Incarnation -> its totals within the window. A new one counts from its first heartbeat seen."""
+        if not self.observed:
             return {}
         return {
-            name: last.since(next(h.totals[name] for h in self.heard if name in h.totals))
-            for name, last in self.heard[-1].totals.items()
+            name: last.since(next(h.totals[name] for h in self.observed if name in h.totals))
+            for name, last in self.observed[-1].totals.items()
         }
 
 
@@ -92,31 +92,31 @@ def _rate(circuit: CircuitReport, at: float) -> Rate:
 
 
 def _appended(rates: tuple[Rate, ...], now: Rate) -> tuple[Rate, ...]:
-    """Within one step the later look replaces the earlier one, unless the state changed between them."""
-    again = bool(rates) and now.at - rates[-1].at < STEP_S and now.state == rates[-1].state and len(rates) > 1
-    if again and rates[-1].at - rates[-2].at < STEP_S:
+    """Within one step the later poll replaces the earlier one, unless the state changed between them."""
+    same_step = bool(rates) and now.at - rates[-1].at < STEP_S and now.state == rates[-1].state and len(rates) > 1
+    if same_step and rates[-1].at - rates[-2].at < STEP_S:
         return (*rates[:-1], now)
     return (*rates, now)[-KEPT:]
 
 
 def _point(before: ObservedTotals, now: ObservedTotals) -> TrafficPoint:
-    """What all replicas answered between two moments. A replica not heard before is counted from its next heartbeat."""
-    more = [last.since(before.totals[name]) for name, last in now.totals.items() if name in before.totals]
-    latencies = histogram.added(m.latencies for m in more)
+    """The fleet's traffic between two polls. A replica that is new counts from its next heartbeat."""
+    increases = [last.since(before.totals[name]) for name, last in now.totals.items() if name in before.totals]
+    latencies = histogram.added(increase.latencies for increase in increases)
     return TrafficPoint(
         at=round(now.at, 1),
         seconds=round(now.at - before.at, 3),
-        questions=sum(m.questions for m in more),
-        degraded=sum(m.degraded for m in more),
-        broken=sum(m.broken for m in more),
-        served=_by_stage(m.served for m in more),
+        questions=sum(increase.questions for increase in increases),
+        degraded=sum(increase.degraded for increase in increases),
+        broken=sum(increase.broken for increase in increases),
+        served=_by_stage(increase.served for increase in increases),
         p50_ms=quantile(latencies, 0.5),
         p99_ms=quantile(latencies, 0.99),
     )
 
 
 def quantile(latencies: histogram.Counts, share: float) -> float | None:
-    """Milliseconds that `share` of all stayed below, as a dashboard shows them; None where there are none."""
+    """The quantile in milliseconds, rounded for display; None without samples."""
     found = histogram.quantile_ms(latencies, share)
     return None if found is None else round(found, 2)
 

@@ -1,4 +1,4 @@
-"""The picture of the fleet: pure functions from a look and what is remembered to a FleetSnapshot."""
+"""Builds the FleetSnapshot: pure functions of a reading and the history."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ha_rag.monitor.snapshot import (
 from ha_rag.monitor.warnings import fleet_warnings
 from ha_rag.telemetry import histogram
 
-BADNESS = ("closed", "half_open", "open")
+BY_SEVERITY = ("closed", "half_open", "open")
 
 
 def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
-    """The fleet as `reading` found it. `past`: what is remembered, this reading included."""
+    """The fleet as of `reading`. `history` includes this reading."""
     recent = history.recent()
     return FleetSnapshot(
         at=round(reading.at, 3),
@@ -32,7 +32,7 @@ def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
         shared_state=reading.shared_state,
         reason=reading.reason,
         circuits=tuple(circuit_pictures(reading, history)),
-        replicas=tuple(replica_pictures(reading.replicas, recent, history.seconds, reading.ledger_ms)),
+        replicas=tuple(replica_pictures(reading.replicas, recent, history.window_s, reading.ledger_ms)),
         traffic=traffic(recent.values(), history),
         timeline=reading.timeline,
         redis=reading.redis,
@@ -44,17 +44,17 @@ def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
 
 
 def circuit_pictures(reading: Reading, history: History) -> Iterable[CircuitPicture]:
-    """One picture a circuit, by name."""
-    elsewhere = _told_by_replicas(reading.replicas)
+    """One picture per circuit, sorted by name."""
+    reported = _reported_by_replicas(reading.replicas)
     for report in sorted(reading.circuits, key=lambda c: c.name):
-        yield _circuit_picture(report, elsewhere.get(report.name, ()), reading, history)
+        yield _circuit_picture(report, reported.get(report.name, ()), reading, history)
 
 
 def _circuit_picture(
-    report: CircuitReport, told: Sequence[Differing], reading: Reading, history: History
+    report: CircuitReport, reported: Sequence[Differing], reading: Reading, history: History
 ) -> CircuitPicture:
-    differing = tuple(d for d in told if d.state != report.state or report.scope == "replica")
-    worst = max((report.state.value, *(d.state for d in differing)), key=BADNESS.index)
+    differing = tuple(d for d in reported if d.state != report.state or report.scope == "replica")
+    worst = max((report.state.value, *(d.state for d in differing)), key=BY_SEVERITY.index)
     return CircuitPicture(
         name=report.name,
         scope=report.scope,
@@ -76,22 +76,23 @@ def _circuit_picture(
     )
 
 
-def _override(word: OverrideReport | None) -> Override | None:
-    if word is None:
+def _override(report: OverrideReport | None) -> Override | None:
+    if report is None:
         return None
-    return Override(mode=OverrideMode(word.mode).value, reason=word.reason, by=word.by, ends_in_s=word.left_s)
+    mode = OverrideMode(report.mode)
+    return Override(mode=mode.value, reason=report.reason, by=report.by, ends_in_s=report.left_s)
 
 
-def _told_by_replicas(replicas: Iterable[ReplicaReport]) -> dict[str, list[Differing]]:
-    """Circuit -> the replicas whose heartbeat says that their own calls meet it open or half-open."""
-    told: dict[str, list[Differing]] = {}
+def _reported_by_replicas(replicas: Iterable[ReplicaReport]) -> dict[str, list[Differing]]:
+    """Circuit -> the replicas whose heartbeat reports it as open or half-open for their own calls."""
+    reported: dict[str, list[Differing]] = {}
     for replica in replicas:
         circuits = replica.told.get("circuits")
         for circuit in circuits if isinstance(circuits, list) else ():
-            if isinstance(circuit, dict) and circuit.get("state") in BADNESS[1:]:
+            if isinstance(circuit, dict) and circuit.get("state") in BY_SEVERITY[1:]:
                 differing = Differing(replica=replica.name, state=circuit["state"])
-                told.setdefault(str(circuit.get("name")), []).append(differing)
-    return told
+                reported.setdefault(str(circuit.get("name")), []).append(differing)
+    return reported
 
 
 # ---- replicas and traffic -------------------------------------------------------------------------------------------
@@ -100,39 +101,39 @@ def _told_by_replicas(replicas: Iterable[ReplicaReport]) -> dict[str, list[Diffe
 def replica_pictures(
     replicas: Sequence[ReplicaReport], recent: Mapping[str, Totals], seconds: float, ledger_ms: int
 ) -> Iterable[ReplicaPicture]:
-    """One picture a replica, by name. `ledger_ms`: the clock that stamped their heartbeats."""
+    """One picture per replica, sorted by name. `ledger_ms`: the clock that stamped their heartbeats."""
     newest_ms = max((replica.at_ms for replica in replicas), default=ledger_ms)
     for replica in sorted(replicas, key=lambda r: (r.name, r.incarnation)):
         yield _replica_picture(replica, recent.get(replica.incarnation, Totals()), seconds, max(newest_ms, ledger_ms))
 
 
-def _replica_picture(replica: ReplicaReport, did: Totals, seconds: float, newest_ms: int) -> ReplicaPicture:
-    told = replica.told
-    in_flight, most = count(told.get("in_flight")), count(told.get("max_concurrent"))
+def _replica_picture(replica: ReplicaReport, recent: Totals, seconds: float, newest_ms: int) -> ReplicaPicture:
+    body = replica.told
+    in_flight, limit = count(body.get("in_flight")), count(body.get("max_concurrent"))
     return ReplicaPicture(
         name=replica.name,
         incarnation=replica.incarnation,
-        version=str(told.get("version", ""))[:50],
-        shared_state=freshness(told.get("shared_state")),
-        # The ledger stamps the beats, so their age needs no clock of this machine.
+        version=str(body.get("version", ""))[:50],
+        shared_state=freshness(body.get("shared_state")),
+        # The ledger stamps heartbeats, so their age does not depend on the clock of this machine.
         behind_s=round((newest_ms - replica.at_ms) / 1000, 3),
-        load=round(min(1.0, in_flight / most), 3) if most else 0.0,
+        load=round(min(1.0, in_flight / limit), 3) if limit else 0.0,
         in_flight=in_flight,
-        per_s=_per_s(did.questions, seconds),
-        degraded_share=_share(did.degraded, did.questions),
-        p50_ms=quantile(did.latencies, 0.5),
-        p99_ms=quantile(did.latencies, 0.99),
+        per_s=_per_s(recent.questions, seconds),
+        degraded_share=_share(recent.degraded, recent.questions),
+        p50_ms=quantile(recent.latencies, 0.5),
+        p99_ms=quantile(recent.latencies, 0.99),
     )
 
 
 def traffic(recent: Iterable[Totals], history: History) -> Traffic:
-    """What all replicas together answer."""
-    did = list(recent)
-    questions = sum(d.questions for d in did)
-    latencies = histogram.added(d.latencies for d in did)
+    """The traffic of all replicas together."""
+    totals = list(recent)
+    questions = sum(each.questions for each in totals)
+    latencies = histogram.added(each.latencies for each in totals)
     return Traffic(
-        per_s=_per_s(questions, history.seconds),
-        degraded_share=_share(sum(d.degraded for d in did), questions),
+        per_s=_per_s(questions, history.window_s),
+        degraded_share=_share(sum(each.degraded for each in totals), questions),
         p50_ms=quantile(latencies, 0.5),
         p99_ms=quantile(latencies, 0.99),
         history=history.traffic,

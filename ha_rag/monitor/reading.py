@@ -1,4 +1,4 @@
-"""Reading: what one look at the fleet found, before anything is made of it."""
+"""Reading: the raw result of one poll of the fleet."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ NO_REDIS = RedisPicture(configured=False, reachable=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One look. `at`: Unix seconds of this process. `timeline`: newest first. Immutable.
+    """The result of one poll. `at`: this process's clock, in Unix seconds. `timeline`: newest first. Immutable.
 
-    `ledger_ms`: the shared clock at that moment; 0 where it was not heard.
+    `ledger_ms`: the ledger's clock at that moment; 0 if it was unreachable.
     """
 
     at: float

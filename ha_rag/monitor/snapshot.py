@@ -1,7 +1,7 @@
-"""FleetSnapshot: everything that a dashboard shows, at one moment. Frozen values; their fields are the wire's names.
+"""FleetSnapshot: everything that a dashboard shows, at one moment. Immutable; field names are those of the JSON.
 
-Both skins draw this and nothing else, so what the page shows and what the terminal shows cannot differ. Times are Unix
-seconds (`*_at`) or seconds (`*_s`); rates and shares are from 0 to 1; `per_s` is a number a second.
+The web page and the terminal view draw the same snapshot, so they cannot differ. Times are Unix seconds (`at`, `*_at`)
+or durations in seconds (`*_s`); rates and shares are from 0 to 1; `per_s` is a number per second.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Freshness = Literal["fresh", "stale", "local"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """An operator's word over a circuit. `ends_in_s`: seconds until it ends by itself; None: until it is ended."""
+    """An operator's override of a circuit. `ends_in_s`: seconds until it expires; None: it stays until ended."""
 
     mode: Literal["open", "closed", "disabled", "shadow"]
     reason: str
@@ -25,7 +25,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A circuit at one moment of the past."""
+    """A circuit at one moment in the past."""
 
     at: float
     state: State
@@ -36,7 +36,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differing:
-    """A replica whose calls meet another state than the fleet's: its own calls fail, or it hears no Redis."""
+    """A replica that applies another state than the shared one: its own calls fail, or Redis is unreachable for it."""
 
     replica: str
     state: State
@@ -46,10 +46,10 @@ class Differing:
 class CircuitPicture:
     """One circuit.
 
-    `scope` "fleet": what all replicas jointly believe. "replica": something inside each process; then the picture is
-    the worst replica's and `differing` lists every replica that is not closed.
-    `waiting`: half-open, and nobody asks it anything: nothing is wrong, it waits for traffic.
-    `history`: oldest first, about one a second over the last minutes.
+    `scope` "fleet": the state is shared by all replicas. "replica": each replica has its own; then this is the worst of
+    them and `differing` lists every replica that is not closed.
+    `waiting`: half-open without traffic; not a fault.
+    `history`: oldest first, about one point per second over the last minutes.
     """
 
     name: str
@@ -75,9 +75,8 @@ class CircuitPicture:
 class ReplicaPicture:
     """One replica, by its last heartbeat.
 
-    `behind_s`: seconds that this heartbeat is older than it should be at most 5 of (then the replica is struck off).
-    `load`: share of the requests it takes at a time that are at work. Latencies: of its last ten seconds or so; None
-    where it answered nothing.
+    `behind_s`: age of this heartbeat in seconds; beyond about 5 s the replica is removed. `load`: requests in flight as
+    a share of its limit. Latencies: over about the last ten seconds; None without answers.
     """
 
     name: str
@@ -95,9 +94,9 @@ class ReplicaPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficPoint:
-    """What the fleet answered in the `seconds` before `at`. `served`: stage -> tier -> answers.
+    """The fleet's traffic in the `seconds` before `at`. `served`: stage -> tier -> answers.
 
-    Latencies: None where it answered nothing.
+    Latencies: None without answers.
     """
 
     at: float
@@ -112,7 +111,7 @@ class TrafficPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What the fleet answers now (over the last ten seconds or so), and what it did, oldest first."""
+    """The fleet's traffic over about the last ten seconds, and its history, oldest first."""
 
     per_s: float
     degraded_share: float
@@ -123,9 +122,9 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEvent:
-    """Something that happened, once. `id`: its place in the timeline, "" for what only this process saw.
+    """One event. `id`: its position in the timeline; "" if only this process saw it.
 
-    `kind`: "circuit" (from one state to another), "override", "would_open", "redis_lost", "redis_back", "replica_lost",
+    `kind`: "circuit" (a transition), "override", "would_open", "redis_lost", "redis_back", "replica_lost",
     "replica_left", "replica_joined", "policy_mismatch", "name_taken".
     """
 
@@ -144,7 +143,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisPicture:
-    """The shared store. `configured` False: this process runs alone, by design. `problem`: "" while all is well."""
+    """The health of Redis. `configured` False: this process runs without Redis. `problem`: "" if there is none."""
 
     configured: bool
     reachable: bool
@@ -161,10 +160,10 @@ class RedisPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSnapshot:
-    """The fleet at one moment, as one process sees it. Immutable; safe everywhere.
+    """The fleet at one moment, as one process sees it. Immutable; thread-safe.
 
-    `told_by`: the process that made it. `shared_state`: how fresh what it knows of the fleet is. `reason`: why that is
-    not "fresh". `timeline`: newest first. `warnings`: what people should mend.
+    `told_by`: the process that made it. `shared_state`: freshness of the shared state in that process. `reason`: why it
+    is not "fresh". `timeline`: newest first. `warnings`: problems that people should fix.
     """
 
     at: float

@@ -1,4 +1,4 @@
-"""The timeline that a dashboard shows: the fleet's events from the shared streams, and what only this process saw."""
+"""The timeline of a dashboard: the fleet's events from the shared streams, and those that only this process saw."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ha_rag.monitor.snapshot import TimelineEvent
 
 KEPT = 200
 
-_BY_HAND = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED}
+_MANUAL = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED}
 
 
 class Timeline:
-    """The last events. `place`: that of the last one from the streams; None before there was one.
+    """The last events. `place`: position of the last event from the streams; None before the first.
 
-    `number`: how many it has taken in so far, by which a reader knows what is new to him.
+    `number`: how many events were added so far; readers use it to get the new ones.
     """
 
     def __init__(self) -> None:
@@ -29,28 +29,28 @@ class Timeline:
         self.number = 0
         self._events: deque[tuple[int, TimelineEvent]] = deque(maxlen=KEPT)
 
-    def shared(self, events: Iterable[StreamEntry]) -> None:
-        """Takes in events of the streams, which come in order."""
+    def add_shared(self, events: Iterable[StreamEntry]) -> None:
+        """Adds events of the streams, in order."""
         for event in events:
             self.place = Place.of(event)
-            self.seen(shared_event(event))
+            self.add(shared_event(event))
 
-    def seen(self, event: TimelineEvent) -> None:
-        """Takes in what only this process saw."""
+    def add(self, event: TimelineEvent) -> None:
+        """Adds one event."""
         self.number += 1
         self._events.append((self.number, event))
 
     def since(self, number: int) -> list[TimelineEvent]:
-        """What it has taken in after the first `number`, in the order in which it came."""
+        """The events added after the first `number`, in order."""
         return [event for n, event in self._events if n > number]
 
     def newest_first(self, limit: int = 100) -> tuple[TimelineEvent, ...]:
-        """The last events. Those of the streams carry Redis's time, the others this machine's."""
+        """The last events. Those of the streams have times of Redis, the others of this machine."""
         return tuple(sorted((event for _, event in self._events), key=lambda event: event.at, reverse=True)[:limit])
 
 
 def shared_event(event: StreamEntry) -> TimelineEvent:
-    """An entry of a circuit's stream, as the timeline has it."""
+    """An entry of a circuit's stream as a timeline event."""
     place = Place.of(event)
     return TimelineEvent(
         id=str(place),
@@ -70,20 +70,20 @@ def shared_event(event: StreamEntry) -> TimelineEvent:
 def _kind(event: StreamEntry) -> str:
     if event.trigger == WOULD_OPEN:
         return "would_open"
-    return "override" if event.trigger in _BY_HAND else "circuit"
+    return "override" if event.trigger in _MANUAL else "circuit"
 
 
 def own_event(event: Event) -> TimelineEvent | None:
-    """What this process alone can tell of; None for what the streams tell, or nobody needs."""
+    """The timeline event of an event that is not in the streams; None if it is, or if it is not shown."""
     at = event.at_ms / 1000
     match event:
         case LedgerLost():
             return TimelineEvent(id="", at=at, kind="redis_lost", circuit=event.circuit, reason=event.reason)
         case LedgerBack():
-            reason = f"away for {event.away_s:.1f} s"
+            reason = f"was unreachable for {event.away_s:.1f} s"
             return TimelineEvent(id="", at=at, kind="redis_back", circuit=event.circuit, reason=reason)
         case PolicyMismatch():
-            reason = "other rules at " + ", ".join(event.others)
+            reason = "different rules in " + ", ".join(event.others)
             return TimelineEvent(id="", at=at, kind="policy_mismatch", circuit=event.circuit, reason=reason)
         case ReplicaNameTaken():
             return TimelineEvent(id="", at=at, kind="name_taken", reason=f"another replica is called {event.replica}")
@@ -95,7 +95,7 @@ def own_event(event: Event) -> TimelineEvent | None:
                 circuit=event.circuit,
                 before=event.from_state,
                 after=event.to_state,
-                reason=f"{event.reason} (for itself alone)",
+                reason=f"{event.reason} (this replica only)",
                 by=replica_name(event.by or event.replica),
                 samples=event.samples,
                 failed=event.failed,

@@ -73,6 +73,10 @@ class LoadStats:
         """The same for the questions without an answer."""
         return _quantile(self._failed_ms, share)
 
+    def waited_s(self, usual_ms: float) -> float:
+        """Seconds by which the questions took longer than `usual_ms`, added up; those without an answer count, too."""
+        return sum(max(0.0, ms - usual_ms) for ms in (*self._latencies_ms, *self._failed_ms)) / 1000
+
     def as_json(self) -> dict[str, object]:
         """All values as JSON; latencies are None if there are none."""
         return {

@@ -1,4 +1,4 @@
-"""What is wrong with a fleet, and when it is over."""
+"""Incidents: when they begin and when they are resolved."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from ha_rag.alerting.conditions import Watch, only_new, opened, over, redis_lost, standing
+from ha_rag.alerting.conditions import (
+    ConditionTimes,
+    current_incidents,
+    opening_incident,
+    redis_incident,
+    resolution,
+    unreported,
+)
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.monitor.snapshot import FleetSnapshot, Override, RedisPicture
-from tests.monitor.pictures import NOW, circuit, degraded, happened, opening, picture, replica
+from tests.monitor.pictures import NOW, circuit, degraded, opening, picture, replica, timeline_event
 
 POLICY = AlertPolicy()
 OPENED = StreamEntry(
@@ -21,32 +28,32 @@ OPENED = StreamEntry(
 
 
 def incident_of(event: StreamEntry) -> Incident:
-    incident = opened(event)
+    incident = opening_incident(event)
     assert incident is not None
     return incident
 
 
-TOLD = incident_of(OPENED)
+REPORTED = incident_of(OPENED)
 OPEN = circuit(state="open", recovers_in_s=5.0, reason="5 of 5 calls failed", open_count=3)
 
 
-def kinds(snapshot: FleetSnapshot, watch: Watch | None = None, told: tuple[Incident, ...] = ()) -> list[str]:
-    watch = (watch or Watch()).after(snapshot, POLICY)
-    return [incident.kind for incident in standing(snapshot, watch, POLICY, {i.key: i for i in told})]
+def kinds(snapshot: FleetSnapshot, times: ConditionTimes | None = None, active: tuple[Incident, ...] = ()) -> list[str]:
+    times = (times or ConditionTimes()).after(snapshot, POLICY)
+    return [incident.kind for incident in current_incidents(snapshot, times, POLICY, {i.key: i for i in active})]
 
 
-def ended(incident: Incident, snapshot: FleetSnapshot, watch: Watch | None = None) -> str:
-    return over(incident, snapshot, (watch or Watch()).after(snapshot, POLICY), POLICY)
+def resolved(incident: Incident, snapshot: FleetSnapshot, times: ConditionTimes | None = None) -> str:
+    return resolution(incident, snapshot, (times or ConditionTimes()).after(snapshot, POLICY), POLICY)
 
 
-def test_a_calm_fleet_is_worth_no_alert():
+def test_a_healthy_fleet_has_no_incidents():
     assert kinds(picture()) == []
 
 
 # ---- openings ---
 
 
-def test_an_opening_is_an_incident_that_says_what_was_seen_and_by_whom():
+def test_an_opening_is_an_incident_with_counts_and_replica():
     assert (
         Incident(
             key="open:embedder.primary",
@@ -56,7 +63,7 @@ def test_an_opening_is_an_incident_that_says_what_was_seen_and_by_whom():
             text="5 of 5; 5 of 5 calls failed; seen by a",
             since_ms=9990000,
         )
-        == TOLD
+        == REPORTED
     )
 
 
@@ -68,70 +75,72 @@ def test_an_opening_is_an_incident_that_says_what_was_seen_and_by_whom():
         replace(OPENED, after="closed"),
         replace(OPENED, trigger="forced open"),
     ],
-    ids=["a failed probe", "no change", "a closing", "by hand"],
+    ids=["a failed probe", "no change", "a closing", "an override"],
 )
-def test_no_other_event_is_an_opening(event):
-    assert opened(event) is None
+def test_other_events_are_not_openings(event):
+    assert opening_incident(event) is None
 
 
-def test_an_opening_is_over_once_the_circuit_has_closed_or_nobody_asks_it():
-    assert ended(TOLD, picture(circuits=(OPEN,))) == ""
-    assert ended(TOLD, picture(circuits=(circuit(state="half_open"),))) == ""
-    assert ended(TOLD, picture(circuits=(circuit(state="half_open", waiting=True),))) == "it waits for traffic"
-    assert ended(TOLD, picture()) == "it has closed"
-    assert ended(TOLD, picture(circuits=())) == "nobody uses it any more"
+def test_an_opening_is_resolved_once_the_circuit_is_closed_or_without_traffic():
+    assert resolved(REPORTED, picture(circuits=(OPEN,))) == ""
+    assert resolved(REPORTED, picture(circuits=(circuit(state="half_open"),))) == ""
+    assert (
+        resolved(REPORTED, picture(circuits=(circuit(state="half_open", waiting=True),))) == "it is waiting for traffic"
+    )
+    assert resolved(REPORTED, picture()) == "it has closed"
+    assert resolved(REPORTED, picture(circuits=())) == "it is no longer in use"
 
 
-def test_a_circuit_that_stays_open_is_told_again_as_critical():
-    young = replace(TOLD, since_ms=round(1000 * (NOW - 59)))
-    old = replace(TOLD, since_ms=round(1000 * (NOW - 60)))
+def test_a_circuit_that_stays_open_is_a_critical_incident():
+    young = replace(REPORTED, since_ms=round(1000 * (NOW - 59)))
+    old = replace(REPORTED, since_ms=round(1000 * (NOW - 60)))
 
-    assert kinds(picture(circuits=(OPEN,)), told=(young,)) == []
-    assert kinds(picture(circuits=(OPEN,)), told=(old,)) == ["long_open"]
-    (told,) = standing(picture(circuits=(OPEN,)), Watch(), POLICY, {old.key: old})
-    assert told.critical
-    assert ended(told, picture(circuits=(OPEN,))) == ""
-    assert ended(told, picture()) == "it has closed"
+    assert kinds(picture(circuits=(OPEN,)), active=(young,)) == []
+    assert kinds(picture(circuits=(OPEN,)), active=(old,)) == ["long_open"]
+    (incident,) = current_incidents(picture(circuits=(OPEN,)), ConditionTimes(), POLICY, {old.key: old})
+    assert incident.critical
+    assert resolved(incident, picture(circuits=(OPEN,))) == ""
+    assert resolved(incident, picture()) == "it has closed"
 
 
-def test_a_half_open_circuit_that_waits_for_traffic_or_is_in_an_operators_hand_is_not_told_again():
-    old = replace(TOLD, since_ms=0)
+def test_a_waiting_or_overridden_circuit_is_no_long_open_incident():
+    old = replace(REPORTED, since_ms=0)
     forced = Override(mode="open", reason="maintenance", by="op", ends_in_s=None)
 
-    assert kinds(picture(circuits=(circuit(state="half_open", waiting=True),)), told=(old,)) == []
-    assert kinds(picture(circuits=(replace(OPEN, override=forced),)), told=(old,)) == []
+    assert kinds(picture(circuits=(circuit(state="half_open", waiting=True),)), active=(old,)) == []
+    assert kinds(picture(circuits=(replace(OPEN, override=forced),)), active=(old,)) == []
 
 
-def test_many_openings_in_a_short_time_are_flapping_and_then_no_news_one_by_one():
+def test_many_openings_are_flapping_and_replace_single_openings():
     often = tuple(opening(NOW - 10 * n) for n in range(3))
 
     assert kinds(picture(timeline=often[:2])) == []
     assert kinds(picture(timeline=often)) == ["flapping"]
     assert kinds(picture(timeline=(*often[:2], opening(NOW - 301)))) == []
 
-    (flapping,) = standing(picture(timeline=often), Watch(), POLICY, {})
-    assert only_new([TOLD], {flapping.key: flapping}) == []
-    assert ended(flapping, picture(timeline=often)) == ""
-    assert ended(flapping, picture(timeline=(opening(NOW - 301),))) == "it has not opened for a while"
+    (flapping,) = current_incidents(picture(timeline=often), ConditionTimes(), POLICY, {})
+    assert unreported([REPORTED], {flapping.key: flapping}) == []
+    assert resolved(flapping, picture(timeline=often)) == ""
+    assert resolved(flapping, picture(timeline=(opening(NOW - 301),))) == "it has not opened again"
 
 
 # ---- replicas ---
 
 
-def test_a_replica_that_is_lost_is_an_incident_until_one_of_its_name_is_back():
-    lost = happened("replica_lost", NOW - 5, by="b", reason="no heartbeat for 6 s")
+def test_a_lost_replica_is_an_incident_until_its_name_is_back():
+    lost = timeline_event("replica_lost", NOW - 5, by="b", reason="no heartbeat for 6 s")
 
-    (incident,) = standing(picture(timeline=(lost,)), Watch(), POLICY, {})
+    (incident,) = current_incidents(picture(timeline=(lost,)), ConditionTimes(), POLICY, {})
 
     assert (incident.key, incident.text) == ("replica_lost:b", "no heartbeat for 6 s")
-    assert ended(incident, picture(timeline=(lost,))) == ""
-    assert ended(incident, picture(replicas=(replica("a"), replica("b")))) == "it is back"
-    assert ended(incident, picture(at=NOW + 3600)) == "it has not come back"
+    assert resolved(incident, picture(timeline=(lost,))) == ""
+    assert resolved(incident, picture(replicas=(replica("a"), replica("b")))) == "it is back"
+    assert resolved(incident, picture(at=NOW + 3600)) == "it has not come back"
 
 
-def test_a_replica_that_stopped_cleanly_or_has_come_back_since_is_none():
+def test_a_replica_that_stopped_cleanly_or_is_back_is_no_incident():
     lost, back, left = (
-        happened(kind, at, by="b")
+        timeline_event(kind, at, by="b")
         for kind, at in [("replica_lost", NOW - 30), ("replica_joined", NOW - 20), ("replica_left", NOW - 10)]
     )
 
@@ -143,40 +152,43 @@ def test_a_replica_that_stopped_cleanly_or_has_come_back_since_is_none():
 # ---- answers and Redis ---
 
 
-def test_degraded_answers_are_told_once_they_have_lasted():
-    watch = Watch().after(picture(at=NOW - 60, traffic=degraded(0.5)), POLICY)
+def test_degraded_answers_are_an_incident_once_they_have_lasted():
+    times = ConditionTimes().after(picture(at=NOW - 60, traffic=degraded(0.5)), POLICY)
 
-    assert kinds(picture(at=NOW - 1, traffic=degraded(0.9)), watch) == []
-    assert kinds(picture(traffic=degraded(0.9)), watch) == ["degraded"]
-    assert kinds(picture(traffic=degraded(0.49)), watch) == []
-    assert kinds(picture(traffic=degraded(0.9, per_s=0.0)), watch) == []
-
-
-def test_a_moment_of_whole_answers_starts_the_time_anew():
-    watch = Watch().after(picture(at=NOW - 60, traffic=degraded(0.9)), POLICY)
-    watch = watch.after(picture(at=NOW - 30), POLICY)
-
-    assert kinds(picture(traffic=degraded(0.9)), watch) == []
+    assert kinds(picture(at=NOW - 1, traffic=degraded(0.9)), times) == []
+    assert kinds(picture(traffic=degraded(0.9)), times) == ["degraded"]
+    assert kinds(picture(traffic=degraded(0.49)), times) == []
+    assert kinds(picture(traffic=degraded(0.9, per_s=0.0)), times) == []
 
 
-def test_redis_is_told_of_once_it_has_been_away_for_a_while():
-    away = RedisPicture(configured=True, reachable=False, problem="refused")
-    watch = Watch().after(picture(at=NOW - 5, redis=away), POLICY)
+def test_a_moment_without_degraded_answers_restarts_the_time():
+    times = ConditionTimes().after(picture(at=NOW - 60, traffic=degraded(0.9)), POLICY)
+    times = times.after(picture(at=NOW - 30), POLICY)
 
-    assert redis_lost(picture(at=NOW - 1, redis=away), watch.after(picture(redis=away), POLICY), POLICY) is None
-    incident = redis_lost(picture(redis=away), watch, POLICY)
+    assert kinds(picture(traffic=degraded(0.9)), times) == []
+
+
+def test_redis_is_an_incident_once_it_was_unreachable_for_a_while():
+    unreachable = RedisPicture(configured=True, reachable=False, problem="refused")
+    times = ConditionTimes().after(picture(at=NOW - 5, redis=unreachable), POLICY)
+
+    assert (
+        redis_incident(picture(at=NOW - 1, redis=unreachable), times.after(picture(redis=unreachable), POLICY), POLICY)
+        is None
+    )
+    incident = redis_incident(picture(redis=unreachable), times, POLICY)
     assert incident is not None
     assert (incident.key, incident.critical, incident.text[:7]) == ("redis_lost", True, "refused")
-    assert ended(incident, picture(), watch) == "it is heard again"
+    assert resolved(incident, picture(), times) == "it is reachable again"
 
 
-def test_an_incident_comes_back_from_the_store_as_it_was_and_nonsense_is_left_out():
-    assert Incident.of_wire(TOLD.wire()) == TOLD
-    assert [Incident.of_wire(text) for text in ("", "[]", "{}", '{"key": 1, "no": 2}')] == [None] * 4
+def test_an_incident_survives_serialization_and_invalid_input_is_ignored():
+    assert Incident.from_wire(REPORTED.wire()) == REPORTED
+    assert [Incident.from_wire(text) for text in ("", "[]", "{}", '{"key": 1, "no": 2}')] == [None] * 4
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("fields", "message"),
     [
         ({"degraded_share": 50}, "degraded_share = 50: must be above 0 and at most 1"),
         ({"flap_opens": 1}, "flap_opens = 1: must be a whole number of at least 2"),
@@ -184,6 +196,6 @@ def test_an_incident_comes_back_from_the_store_as_it_was_and_nonsense_is_left_ou
         ({"group_s": -1}, "group_s = -1: must be between 0 and 86400"),
     ],
 )
-def test_an_impossible_policy_is_refused_by_name(facts, message):
+def test_an_invalid_policy_is_refused_with_its_field(fields, message):
     with pytest.raises(ConfigurationError, match=message):
-        AlertPolicy(**facts)
+        AlertPolicy(**fields)

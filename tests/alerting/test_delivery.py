@@ -1,4 +1,4 @@
-"""Messages go to whom they are meant for, over real sockets, and a failure is told without the address."""
+"""Delivery over real sockets: redirects are not followed, and failures are logged without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ha_rag.alerting.delivery import AppriseDelivery
 from ha_rag.errors import ConfigurationError
 from tests.components.canned import canned_service, raw_service, reply
 
-pytestmark = pytest.mark.filterwarnings("ignore:'.*' is deprecated:DeprecationWarning")  # by apprise's many plug-ins
+pytestmark = pytest.mark.filterwarnings("ignore:'.*' is deprecated:DeprecationWarning")  # from apprise's plug-ins
 TOKEN = "T0ken-of-a-receiver"
 
 
@@ -24,7 +24,7 @@ async def send(base_url: str) -> bool:
     return await delivery.send("Circuit open", "embedder.primary is open", level="failure")
 
 
-async def test_a_message_arrives():
+async def test_a_message_is_delivered():
     async with canned_service(reply(b"")) as receiver:
         assert await send(receiver.base_url)
         assert receiver.body()["message"] == "embedder.primary is open"
@@ -32,7 +32,7 @@ async def test_a_message_arrives():
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
-async def test_a_receiver_that_leads_elsewhere_is_not_followed_and_the_message_counts_as_not_sent(status):
+async def test_redirects_are_not_followed_and_count_as_not_sent(status):
     arrived: list[bytes] = []
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,14 +47,14 @@ async def test_a_receiver_that_leads_elsewhere_is_not_followed_and_the_message_c
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
-async def test_a_receiver_that_refuses_is_not_logged_with_its_token(caplog, level):
+async def test_a_refusal_is_logged_without_the_token(caplog, level):
     caplog.set_level(level)
     async with canned_service(reply(TOKEN.encode(), "403 Forbidden")) as receiver:
         assert not await send(receiver.base_url)
     assert TOKEN not in caplog.text
 
 
-def test_what_apprise_does_not_understand_is_refused_without_its_token():
+def test_an_unsupported_url_is_refused_without_its_token():
     with pytest.raises(ConfigurationError, match=r"alert URL 1 \(nonsense://\.\.\.\)") as refused:
         AppriseDelivery([f"nonsense://{TOKEN}"])
     assert TOKEN not in str(refused.value)

@@ -9,7 +9,7 @@ from ha_rag.assembly.replica import build_replica
 from ha_rag.index.schema import DATABASE
 from ha_rag.simulation.faults import Fault, FaultMode, Target
 from tests.assembly.services import replica_over_services
-from tests.http.street import Street
+from tests.http.app_client import AppClient
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -25,7 +25,7 @@ def received(provider):
 @pytest.mark.parametrize("broken", [False, True])
 async def test_health_checks_never_call_a_service(tmp_path, broken):
     async with replica_over_services(tmp_path) as (replica, provider):
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         if broken:
             provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
         await street.call("POST", "/v1/query", QUESTION)
@@ -46,7 +46,7 @@ async def test_health_checks_never_call_a_service(tmp_path, broken):
 
 async def test_health_reports_the_outcomes_of_each_components_calls(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
         await street.call("POST", "/v1/query", QUESTION)
         told = (await street.call("GET", "/health")).json
@@ -67,7 +67,7 @@ async def test_health_reports_the_outcomes_of_each_components_calls(tmp_path):
 async def test_without_redis_and_services_a_replica_is_degraded_but_ready(tmp_path):
     gone = {"HA_RAG_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
     async with replica_over_services(tmp_path, gone) as (replica, provider):
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         for target in Target:
             provider.provider.faults.start(target, Fault(mode=FaultMode.RESET))
         await street.call("POST", "/v1/query", QUESTION)
@@ -75,7 +75,7 @@ async def test_without_redis_and_services_a_replica_is_degraded_but_ready(tmp_pa
 
     assert ready.status == 200
     assert (told["status"], told["shared_state"]) == ("degraded", "local")
-    assert "the shared state is local: Redis has not been heard of lately" in told["reasons"]
+    assert "the shared state is local: Redis is unreachable" in told["reasons"]
 
 
 async def test_a_replica_is_not_ready_until_its_index_can_be_read(tmp_path, monkeypatch):
@@ -86,7 +86,7 @@ async def test_a_replica_is_not_ready_until_its_index_can_be_read(tmp_path, monk
     (folder / DATABASE).write_bytes(b"no database at all " * 100)
 
     async with build_replica(settings).running() as replica:
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         assert (await street.call("GET", "/health/ready")).error[0] == "index_not_loaded"
         assert (await street.call("GET", "/health")).json["reasons"]
         assert (await street.call("POST", "/v1/query", QUESTION)).status == 200  # asked all the same, it answers

@@ -16,7 +16,7 @@ from ha_rag.assembly.ingesting import ingest_into
 from ha_rag.assembly.replica import build_replica, serve
 from ha_rag.errors import ConfigurationError
 from ha_rag.settings import Settings
-from tests.http.street import Street
+from tests.http.app_client import AppClient
 from tests.waiting import until
 
 TEXT = "# Recovery\n\nA circuit recovers when its timeout is over and two probes in a row succeed.\n"
@@ -33,7 +33,7 @@ async def test_the_defaults_answer_a_question_from_ingested_documents(settings, 
     await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
 
     async with build_replica(settings).running() as replica:
-        reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+        reply = await AppClient(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
 
     assert reply.status == 200
     assert "two probes in a row" in reply.json["answer"]
@@ -44,8 +44,8 @@ async def test_the_defaults_answer_a_question_from_ingested_documents(settings, 
 
 async def test_without_an_index_there_is_still_an_answer(settings):
     async with build_replica(settings).running() as replica:
-        reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
-        ready = await Street(replica.app).call("GET", "/health/ready")
+        reply = await AppClient(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+        ready = await AppClient(replica.app).call("GET", "/health/ready")
 
     assert (reply.status, ready.status) == (200, 200)
     assert reply.json["answer"]
@@ -54,7 +54,7 @@ async def test_without_an_index_there_is_still_an_answer(settings):
 
 async def test_documents_added_and_deleted_over_http_take_effect_at_once(settings):
     async with build_replica(settings).running() as replica:
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         added = await street.call("POST", "/v1/documents", {"id": "zebra", "text": "Zebras sleep standing up."})
         found = await street.call("POST", "/v1/query", {"question": "How do zebras sleep?"})
         deleted = await street.call("DELETE", "/v1/documents/zebra")
@@ -70,7 +70,7 @@ async def test_the_first_question_after_an_ingest_in_another_process_finds_its_d
     async with build_replica(settings).running() as replica:
         await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
         await until(lambda: replica.index.documents == 1)
-        reply = await Street(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
+        reply = await AppClient(replica.app).call("POST", "/v1/query", {"question": "When does a circuit recover?"})
 
     assert "two probes in a row" in reply.json["answer"]
 
@@ -80,8 +80,8 @@ async def test_the_answer_is_streamed_to_openai_clients(settings, tmp_path):
     body = {"messages": [{"role": "user", "content": "When does a circuit recover?"}], "stream": True}
 
     async with build_replica(settings).running() as replica:
-        reply = await Street(replica.app).call("POST", "/v1/chat/completions", body)
-        empty = await Street(replica.app).call("POST", "/v1/chat/completions", {"messages": [{"role": "user"}]})
+        reply = await AppClient(replica.app).call("POST", "/v1/chat/completions", body)
+        empty = await AppClient(replica.app).call("POST", "/v1/chat/completions", {"messages": [{"role": "user"}]})
 
     assert reply.status == 200
     assert b"two probes in a row" in reply.body
@@ -93,7 +93,7 @@ async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):
     await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
 
     async with build_replica(settings).running() as replica:
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         await street.call("PUT", "/v1/circuits/embedder.primary/override", {"mode": "open", "reason": "a test"})
         reply = await street.call("POST", "/v1/query", {"question": "When does a circuit recover?"})
         health = await street.call("GET", "/health")

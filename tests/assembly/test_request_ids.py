@@ -9,7 +9,7 @@ import pytest
 from ha_rag.simulation.faults import Fault, FaultMode, Target
 from ha_rag.telemetry.logs import ConsoleLines
 from tests.assembly.services import replica_over_services
-from tests.http.street import Street
+from tests.http.app_client import AppClient
 from tests.waiting import until
 
 QUESTION = {"question": "Who is my doctor?"}
@@ -45,7 +45,7 @@ def arrivals(provider):
 
 async def test_every_service_call_carries_the_request_id_and_the_trace(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1", "traceparent": PARENT})
         heard = arrivals(provider)
 
@@ -57,7 +57,7 @@ async def test_every_service_call_carries_the_request_id_and_the_trace(tmp_path)
 
 async def test_an_invalid_trace_context_is_not_propagated(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
-        reply = await Street(replica.app).call("POST", "/v1/query", QUESTION, headers={"traceparent": "00-nonsense"})
+        reply = await AppClient(replica.app).call("POST", "/v1/query", QUESTION, headers={"traceparent": "00-nonsense"})
         heard = arrivals(provider)
 
     assert {(one["request"], one["traceparent"]) for one in heard} == {(reply.headers["x-request-id"], "")}
@@ -66,7 +66,7 @@ async def test_an_invalid_trace_context_is_not_propagated(tmp_path):
 async def test_log_lines_of_a_request_carry_its_id(tmp_path, console):
     async with replica_over_services(tmp_path) as (replica, provider):
         provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
-        await Street(replica.app).call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1"})
+        await AppClient(replica.app).call("POST", "/v1/query", QUESTION, headers={"x-request-id": "abc-1"})
 
     opened = [line for line in console.lines if "embedder.primary: closed -> open" in line]
     answered = [line for line in console.lines if " answer " in line]
@@ -77,7 +77,7 @@ async def test_log_lines_of_a_request_carry_its_id(tmp_path, console):
 
 async def test_a_probe_carries_the_id_of_the_request_that_triggered_it(tmp_path):
     async with replica_over_services(tmp_path) as (replica, provider):
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         provider.provider.faults.start(Target.EMBEDDINGS, Fault(mode=FaultMode.ERROR))
         await street.call("POST", "/v1/query", QUESTION, headers={"x-request-id": "opened"})
         provider.provider.faults.end_all()

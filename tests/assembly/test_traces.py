@@ -19,7 +19,7 @@ from ha_rag.simulation.faults import Fault, FaultMode, Target
 from ha_rag.telemetry import exporting
 from tests.assembly.collector import collecting
 from tests.assembly.services import replica_over_services
-from tests.http.street import Street
+from tests.http.app_client import AppClient
 from tests.ports import free_port
 
 QUESTION = {"question": "Who is my doctor?"}
@@ -50,7 +50,7 @@ async def asked(folder, *, fault=None, headers=None, body=QUESTION, path="/v1/qu
         if fault is not None:
             provider.provider.faults.start(*fault)
         for _ in range(times):
-            reply = await Street(replica.app).call("POST", path, body, headers=headers)
+            reply = await AppClient(replica.app).call("POST", path, body, headers=headers)
         assert reply.status == 200
         return reply, provider.provider.counts.as_json(100)["arrivals"]
 
@@ -178,7 +178,7 @@ async def test_resource_and_collector_settings_from_the_environment_are_used(tmp
 async def test_monitoring_requests_create_no_spans(tmp_path, collector):
     async with replica_over_services(tmp_path) as (replica, _):
         for path in ("/health", "/health/ready", "/metrics", "/v1/circuits", "/v1/fleet", "/nothing"):
-            await Street(replica.app).call("GET", path)
+            await AppClient(replica.app).call("GET", path)
 
     assert collector.spans == []
 
@@ -193,7 +193,7 @@ async def test_a_hanging_collector_delays_no_answer_and_the_shutdown_only_briefl
     monkeypatch.setattr(exporting, "FLUSH_S", 0.2)
     collector.hang = threading.Event()
     async with replica_over_services(tmp_path) as (replica, _):
-        street = Street(replica.app)
+        street = AppClient(replica.app)
         await street.call("POST", "/v1/query", QUESTION)
         assert collector.came.wait(10)
         replies = [await street.call("POST", "/v1/query", QUESTION) for _ in range(20)]

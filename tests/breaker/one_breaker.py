@@ -1,4 +1,4 @@
-"""What tests of a breaker are made of: a process alone, with a clock that stands, and calls that end as told."""
+"""Helpers for breaker tests: a registry without Redis, a manual clock, and calls with fixed outcomes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ POLICY = CircuitPolicy(min_samples=4, window_s=10.0, recovery_timeout_s=10.0, pr
 
 
 class OneBreaker:
-    """A registry of one process, and one breaker of it. `clock` moves only when told to."""
+    """A registry without Redis and one breaker of it. `clock` moves only when a test advances it."""
 
-    def __init__(self, policy: CircuitPolicy = POLICY, **facts: Any) -> None:
+    def __init__(self, policy: CircuitPolicy = POLICY, **settings: Any) -> None:
         self.clock = ManualClock()
         self.events: list[Event] = []
         self.registry = CircuitRegistry.connect(replica="r1", clock=self.clock, sinks=[self.events.append])
-        self.breaker: CircuitBreaker = self.registry.breaker("svc", policy, **facts)
+        self.breaker: CircuitBreaker = self.registry.breaker("svc", policy, **settings)
 
     @property
     def counts(self) -> Counts:
-        """What was counted so far, in the window and on the way to it."""
+        """Everything counted so far, including what has not reached the window yet."""
         view = self.breaker._view
         with view._lock:
             view.gate.evaluate(self.clock.now_s)
@@ -74,7 +74,7 @@ async def hangs() -> str:
     return "never"
 
 
-async def others_run() -> None:
-    """Lets every task that can run do so, as far as it comes without waiting for anything."""
+async def run_other_tasks() -> None:
+    """Runs every other task until it waits for something."""
     for _ in range(20):
         await asyncio.sleep(0)

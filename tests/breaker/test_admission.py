@@ -1,4 +1,4 @@
-"""ProbeLease a breaker for a permit, and telling it how the call ended."""
+"""Asking a breaker for a permit, and reporting the call's outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ha_rag.messages import Outcome
 from tests.breaker.one_breaker import CLOSED, HALF_OPEN, OPEN, POLICY, OneBreaker
 
 
-def test_a_closed_circuit_gives_a_permit_that_is_its_own_admission() -> None:
+def test_a_closed_circuit_returns_a_permit_as_the_admission() -> None:
     one = OneBreaker()
     admission = one.breaker.admit()
     assert admission.permitted
@@ -23,7 +23,7 @@ def test_a_closed_circuit_gives_a_permit_that_is_its_own_admission() -> None:
     assert (admission.state, admission.probe, admission.bound_s) == (CLOSED, False, None)
 
 
-def test_an_open_circuit_refuses_with_a_value_and_says_when_to_ask_again() -> None:
+def test_an_open_circuit_returns_a_refusal_that_says_when_to_retry() -> None:
     one = OneBreaker()
     one.opens()
     refusal = one.refusal()
@@ -32,16 +32,16 @@ def test_an_open_circuit_refuses_with_a_value_and_says_when_to_ask_again() -> No
     assert refusal.state is OPEN
     assert refusal.retry_after_s == pytest.approx(10.0)
     one.clock.advance(4)
-    assert refusal.retry_after_s == pytest.approx(6.0)  # it knows the time itself
+    assert refusal.retry_after_s == pytest.approx(6.0)  # computed from the clock
 
 
-def test_one_refusal_serves_a_whole_rest() -> None:
+def test_one_refusal_object_serves_the_whole_open_duration() -> None:
     one = OneBreaker()
     one.opens()
     assert one.refusal() is one.refusal()
 
 
-def test_a_refusal_can_be_raised_and_carries_the_facts() -> None:
+def test_a_refusal_can_be_turned_into_an_error_with_its_details() -> None:
     one = OneBreaker()
     one.opens()
     error = one.refusal().error()
@@ -50,7 +50,7 @@ def test_a_refusal_can_be_raised_and_carries_the_facts() -> None:
     assert error.retry_after_s == pytest.approx(10.0)
 
 
-def test_half_open_one_call_may_probe_and_the_others_hear_when_its_time_is_up() -> None:
+def test_while_half_open_one_call_probes_and_the_others_are_told_when_its_lease_ends() -> None:
     one = OneBreaker()
     one.half_opens()
     probe = one.permit()
@@ -61,13 +61,13 @@ def test_half_open_one_call_may_probe_and_the_others_hear_when_its_time_is_up() 
     assert refusal.retry_after_s == pytest.approx(10, abs=0.01)
 
 
-def test_a_probe_ends_a_little_before_its_lease_does() -> None:
+def test_a_probe_is_bounded_a_little_before_its_lease_ends() -> None:
     one = OneBreaker()
     one.half_opens()
     assert one.permit().bound_s == pytest.approx(9.5, abs=0.01)
 
 
-def test_a_probe_has_the_whole_timeout_of_its_call_and_no_less() -> None:
+def test_a_probe_may_take_the_full_timeout_of_its_call() -> None:
     one = OneBreaker(timeout_s=30.0)
     one.opens()
     one.clock.advance(31.1)
@@ -76,7 +76,7 @@ def test_a_probe_has_the_whole_timeout_of_its_call_and_no_less() -> None:
     assert 30 < bound_s < 31
 
 
-def test_a_good_probe_closes() -> None:
+def test_a_successful_probe_closes_the_circuit() -> None:
     one = OneBreaker()
     one.half_opens()
     one.permit().ok()
@@ -84,7 +84,7 @@ def test_a_good_probe_closes() -> None:
     assert [e.to_state for e in one.events if isinstance(e, CircuitChanged)] == ["open", "closed"]
 
 
-def test_a_failed_probe_opens_for_longer() -> None:
+def test_a_failed_probe_opens_the_circuit_for_longer() -> None:
     one = OneBreaker()
     one.half_opens()
     one.permit().failed()
@@ -120,28 +120,28 @@ def test_a_slow_success_is_a_success_and_slow() -> None:
 
 
 @pytest.mark.parametrize("end", ["invalid", "cancelled"])
-def test_invalid_and_cancelled_count_for_nothing(end: str) -> None:
+def test_invalid_and_cancelled_calls_are_not_counted(end: str) -> None:
     one = OneBreaker()
     for _ in range(10):
         getattr(one.permit(), end)()
     assert one.counts == Counts()
 
 
-def test_a_rest_that_was_asked_for_opens_at_once_for_that_long() -> None:
+def test_a_throttled_call_opens_the_circuit_at_once_for_the_requested_time() -> None:
     one = OneBreaker()
     one.permit().throttled(7.0)
     assert one.refusal().retry_after_s == pytest.approx(7.0)
 
 
 @pytest.mark.parametrize("asked_s", [0.0, -3.0, math.nan])
-def test_a_rest_of_no_time_is_a_failure(asked_s: float) -> None:
+def test_throttling_without_a_positive_time_is_a_failure(asked_s: float) -> None:
     one = OneBreaker()
     assert one.permit().throttled(asked_s) is Outcome.FAILED
     assert one.counts == Counts(0, 1)
 
 
 @pytest.mark.parametrize("probe", [False, True])
-def test_a_rest_without_end_is_cut_to_what_the_policy_allows(probe: bool) -> None:
+def test_an_endless_throttling_time_is_limited_by_the_policy(probe: bool) -> None:
     one = OneBreaker()
     if probe:
         one.half_opens()
@@ -158,19 +158,17 @@ def test_a_permit_is_settled_once() -> None:
     assert one.counts == Counts(1, 0)
 
 
-def test_a_permit_that_nobody_settles_counts_for_nothing() -> None:
+def test_an_unsettled_permit_is_not_counted() -> None:
     one = OneBreaker()
     one.permit()
     assert one.counts == Counts()
 
 
-# ---- the caller leaves ----------------------------------------------------------------------------------------------
+# ---- the caller gives up --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("after_s", "outcome"), [(0.9, Outcome.CANCELLED), (1.1, Outcome.TIMEOUT)])
-def test_a_caller_who_leaves_after_more_than_half_of_the_time_tells_of_a_timeout(
-    after_s: float, outcome: Outcome
-) -> None:
+def test_a_caller_that_gives_up_after_half_of_the_timeout_counts_as_a_timeout(after_s: float, outcome: Outcome) -> None:
     one = OneBreaker(timeout_s=2.0)
     permit = one.permit()
     one.clock.advance(after_s)
@@ -178,14 +176,14 @@ def test_a_caller_who_leaves_after_more_than_half_of_the_time_tells_of_a_timeout
     assert one.counts.failed == (outcome is Outcome.TIMEOUT)
 
 
-def test_where_a_call_has_no_time_of_its_own_leaving_tells_nothing() -> None:
+def test_giving_up_a_call_without_a_timeout_is_not_counted() -> None:
     one = OneBreaker()
     permit = one.permit()
     one.clock.advance(3600)
     assert permit.abandoned() is Outcome.CANCELLED
 
 
-def test_a_timeout_while_this_process_stood_still_counts_for_nothing() -> None:
+def test_a_timeout_while_the_event_loop_was_blocked_is_not_counted() -> None:
     one = OneBreaker(timeout_s=2.0)
     permit = one.permit()
     one.registry._link.lag._last_lag_s = one.clock.now_s + 1
@@ -194,7 +192,7 @@ def test_a_timeout_while_this_process_stood_still_counts_for_nothing() -> None:
     assert one.counts == Counts()
 
 
-def test_a_probe_whose_process_stood_still_gives_its_place_back() -> None:
+def test_a_probe_that_times_out_while_the_event_loop_was_blocked_returns_its_lease() -> None:
     one = OneBreaker()
     one.half_opens()
     probe = one.permit()
@@ -206,7 +204,7 @@ def test_a_probe_whose_process_stood_still_gives_its_place_back() -> None:
 # ---- late results ---------------------------------------------------------------------------------------------------
 
 
-def test_a_late_failure_does_not_extend_a_rest() -> None:
+def test_a_late_failure_does_not_extend_the_open_duration() -> None:
     one = OneBreaker()
     late = one.permit()
     one.opens()
@@ -215,7 +213,7 @@ def test_a_late_failure_does_not_extend_a_rest() -> None:
     assert one.refusal().retry_after_s == pytest.approx(5.0)
 
 
-def test_a_late_success_closes_nothing() -> None:
+def test_a_late_success_does_not_close_the_circuit() -> None:
     one = OneBreaker()
     late = one.permit()
     one.half_opens()
@@ -223,7 +221,7 @@ def test_a_late_success_closes_nothing() -> None:
     assert one.breaker.state is HALF_OPEN
 
 
-def test_a_probe_that_outlived_its_lease_decides_nothing() -> None:
+def test_a_probe_that_outlives_its_lease_is_ignored() -> None:
     one = OneBreaker()
     one.half_opens()
     probe = one.permit()
@@ -232,10 +230,10 @@ def test_a_probe_that_outlived_its_lease_decides_nothing() -> None:
     assert one.breaker.state is HALF_OPEN
 
 
-# ---- held back ------------------------------------------------------------------------------------------------------
+# ---- load shedding --------------------------------------------------------------------------------------------------
 
 
-def test_a_call_held_back_by_the_ramp_is_refused_by_a_closed_circuit() -> None:
+def test_a_call_shed_by_the_ramp_is_refused_by_a_closed_circuit() -> None:
     one = OneBreaker(CircuitPolicy(min_samples=4, probe_successes=1, ramp_s=1000.0))
     one.half_opens()
     one.permit().ok()
@@ -246,7 +244,7 @@ def test_a_call_held_back_by_the_ramp_is_refused_by_a_closed_circuit() -> None:
     assert all(a.retry_after_s is None for a in admissions)
 
 
-def test_the_ramp_ends_without_anybody_watching() -> None:
+def test_the_ramp_ends_by_itself() -> None:
     one = OneBreaker(CircuitPolicy(min_samples=4, probe_successes=1, ramp_s=8.0))
     one.half_opens()
     one.permit().ok()
@@ -255,7 +253,7 @@ def test_the_ramp_ends_without_anybody_watching() -> None:
     assert one.breaker._view.gate.passing is not None
 
 
-def test_the_breaker_tells_its_facts() -> None:
+def test_the_breaker_exposes_its_settings() -> None:
     one = OneBreaker(timeout_s=3.0)
     breaker = one.breaker
     assert (breaker.name, breaker.policy, breaker.timeout_s, breaker.scope) == ("svc", POLICY, 3.0, "replica")

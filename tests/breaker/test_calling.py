@@ -1,4 +1,4 @@
-"""Calling through a breaker: `call`, `async with`, `with`, and as a decorator."""
+"""Calling through a breaker: `call`, `async with`, `with` and the decorator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ha_rag.errors import (
     ThrottledError,
 )
 from ha_rag.messages import Outcome
-from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine, hangs, others_run
+from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine, hangs, run_other_tasks
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def one() -> OneBreaker:
 # ---- call -----------------------------------------------------------------------------------------------------------
 
 
-async def test_call_answers_what_the_function_does(one: OneBreaker) -> None:
+async def test_call_returns_the_functions_result(one: OneBreaker) -> None:
     assert await one.breaker.call(fine) == "fine"
     assert one.counts == Counts(1, 0)
 
@@ -42,7 +42,7 @@ async def test_call_takes_arguments_and_plain_functions(one: OneBreaker) -> None
     assert await one.breaker.call(divmod, 7, 2) == (3, 1)
 
 
-async def test_call_raises_what_the_function_does_and_counts_it(one: OneBreaker) -> None:
+async def test_call_propagates_and_counts_the_functions_error(one: OneBreaker) -> None:
     with pytest.raises(ServiceError) as raised:
         await one.breaker.call(down)
     assert raised.value is DOWN
@@ -57,11 +57,11 @@ async def test_an_open_circuit_does_not_run_the_function(one: OneBreaker) -> Non
     assert not ran
 
 
-async def test_execute_is_call_by_its_teaching_name(one: OneBreaker) -> None:
+async def test_execute_is_an_alias_of_call(one: OneBreaker) -> None:
     assert await one.breaker.execute(fine) == "fine"
 
 
-async def test_many_calls_at_once_do_not_wait_for_each_other(one: OneBreaker) -> None:
+async def test_concurrent_calls_do_not_wait_for_each_other(one: OneBreaker) -> None:
     gate = asyncio.Event()
     running = 0
 
@@ -79,7 +79,7 @@ async def test_many_calls_at_once_do_not_wait_for_each_other(one: OneBreaker) ->
     assert one.counts == Counts(50, 0)
 
 
-async def test_a_caller_who_is_cancelled_counts_for_nothing(one: OneBreaker) -> None:
+async def test_a_cancelled_caller_is_not_counted(one: OneBreaker) -> None:
     task = asyncio.create_task(one.breaker.call(hangs))
     await asyncio.sleep(0)
     task.cancel()
@@ -91,21 +91,21 @@ async def test_a_caller_who_is_cancelled_counts_for_nothing(one: OneBreaker) -> 
 # ---- probes ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_probe_goes_on_when_its_caller_has_left_and_settles(one: OneBreaker) -> None:
+async def test_a_probe_continues_and_settles_after_its_caller_is_cancelled(one: OneBreaker) -> None:
     one.half_opens()
     gate = asyncio.Event()
     task = asyncio.create_task(one.breaker.call(gate.wait))
-    await others_run()
+    await run_other_tasks()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert one.breaker.state is HALF_OPEN
     gate.set()
-    await others_run()
+    await run_other_tasks()
     assert one.breaker.state is CLOSED
 
 
-async def test_a_probe_that_fails_when_its_caller_has_left_is_heard_and_warns_nobody(
+async def test_a_probe_that_fails_after_its_caller_is_cancelled_counts_and_logs_nothing(
     one: OneBreaker, caplog: pytest.LogCaptureFixture
 ) -> None:
     one.half_opens()
@@ -116,32 +116,32 @@ async def test_a_probe_that_fails_when_its_caller_has_left_is_heard_and_warns_no
         raise DOWN
 
     task = asyncio.create_task(one.breaker.call(fails_late))
-    await others_run()
+    await run_other_tasks()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     gate.set()
-    await others_run()
+    await run_other_tasks()
     assert one.breaker.state is OPEN
     assert not caplog.records
 
 
-async def test_a_probe_that_hangs_is_ended_within_its_bound_and_opens(one: OneBreaker) -> None:
+async def test_a_hanging_probe_is_stopped_at_its_bound_and_opens_the_circuit(one: OneBreaker) -> None:
     one.half_opens()
     permit = one.permit()
     assert isinstance(permit, Probe)
     permit.bound_s = 0.01
-    ended = await DetachedProbes().run(permit, hangs)
+    result = await DetachedProbes().run(permit, hangs)
     with pytest.raises(TimeoutError, match="no reply within"):
-        ended.value()
+        result.value()
     assert one.breaker.state is OPEN
 
 
-async def test_a_probe_that_the_process_ends_as_it_stops_is_no_vote_however_long_it_took() -> None:
+async def test_a_probe_cancelled_at_shutdown_is_not_counted_however_long_it_took() -> None:
     one = OneBreaker(timeout_s=2.0)
     one.half_opens()
     task = asyncio.create_task(one.breaker.call(hangs))
-    await others_run()
+    await run_other_tasks()
     one.clock.advance(1.9)
     for probe in tuple(one.breaker._probes.under_way):
         probe.cancel()
@@ -151,9 +151,7 @@ async def test_a_probe_that_the_process_ends_as_it_stops_is_no_vote_however_long
     assert one.permit().probe
 
 
-async def test_a_probe_in_a_block_is_ended_within_its_lease_too(
-    one: OneBreaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_probe_in_a_block_is_stopped_within_its_lease(one: OneBreaker, monkeypatch: pytest.MonkeyPatch) -> None:
     one.half_opens()
     monkeypatch.setattr("ha_rag.breaker.permit.margin_s", lambda left_s: 0.999 * left_s)
 
@@ -167,7 +165,7 @@ async def test_a_probe_in_a_block_is_ended_within_its_lease_too(
     assert one.breaker.state is OPEN
 
 
-async def test_a_probe_in_a_block_that_fails_by_itself_keeps_its_error(one: OneBreaker) -> None:
+async def test_a_failing_probe_in_a_block_propagates_its_error(one: OneBreaker) -> None:
     one.half_opens()
     with pytest.raises(ServiceError):
         async with one.breaker:
@@ -175,7 +173,7 @@ async def test_a_probe_in_a_block_that_fails_by_itself_keeps_its_error(one: OneB
     assert one.breaker.state is OPEN
 
 
-async def test_a_good_probe_in_a_block_closes(one: OneBreaker) -> None:
+async def test_a_successful_probe_in_a_block_closes_the_circuit(one: OneBreaker) -> None:
     one.half_opens()
     async with one.breaker as permit:
         assert permit.probe
@@ -185,7 +183,7 @@ async def test_a_good_probe_in_a_block_closes(one: OneBreaker) -> None:
 # ---- async with -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_block_counts_how_it_ended(one: OneBreaker) -> None:
+async def test_a_block_counts_its_outcome(one: OneBreaker) -> None:
     async with one.breaker:
         pass
     with pytest.raises(ServiceError):
@@ -201,13 +199,13 @@ async def test_an_open_circuit_does_not_enter_the_block(one: OneBreaker) -> None
             pytest.fail("entered")
 
 
-async def test_what_was_settled_inside_the_block_is_not_counted_again(one: OneBreaker) -> None:
+async def test_a_permit_settled_inside_the_block_is_counted_once(one: OneBreaker) -> None:
     async with one.breaker as permit:
         permit.failed()
     assert one.counts == Counts(0, 1)
 
 
-async def test_blocks_of_many_tasks_and_blocks_in_blocks_keep_their_permits_apart(one: OneBreaker) -> None:
+async def test_concurrent_and_nested_blocks_keep_their_permits_apart(one: OneBreaker) -> None:
     async def work(number: int) -> None:
         try:
             async with one.breaker:
@@ -222,7 +220,7 @@ async def test_blocks_of_many_tasks_and_blocks_in_blocks_keep_their_permits_apar
     assert one.counts == Counts(5, 1)
 
 
-async def test_a_block_left_in_another_context_than_it_was_entered_in_hides_no_error(one: OneBreaker) -> None:
+async def test_a_block_exited_in_a_different_context_raises_no_error(one: OneBreaker) -> None:
     await asyncio.create_task(one.breaker.__aenter__())
     await asyncio.create_task(one.breaker.__aexit__(None, None, None))
 
@@ -264,7 +262,7 @@ async def test_an_object_whose_call_is_a_coroutine_is_awaited_under_guard(one: O
     assert one.counts == Counts(0, 1)
 
 
-def test_a_class_is_called_as_a_function_whatever_its_objects_are_called_as(one: OneBreaker) -> None:
+def test_a_decorated_class_is_called_as_a_plain_function(one: OneBreaker) -> None:
     class Fetch:
         async def __call__(self) -> str:
             return "x"
@@ -273,7 +271,7 @@ def test_a_class_is_called_as_a_function_whatever_its_objects_are_called_as(one:
     assert one.counts == Counts(1, 0)
 
 
-def test_a_generator_is_not_guarded_as_if_it_were_a_call(one: OneBreaker) -> None:
+def test_decorating_a_generator_function_is_an_error(one: OneBreaker) -> None:
     async def stream() -> AsyncIterator[int]:
         yield 1
 
@@ -285,7 +283,7 @@ def test_a_generator_is_not_guarded_as_if_it_were_a_call(one: OneBreaker) -> Non
             one.breaker(generator)
 
 
-# ---- a synchronous program ------------------------------------------------------------------------------------------
+# ---- synchronous code -----------------------------------------------------------------------------------------------
 
 
 def test_a_synchronous_call_and_block(one: OneBreaker) -> None:
@@ -296,11 +294,11 @@ def test_a_synchronous_call_and_block(one: OneBreaker) -> None:
 
 
 def test_threads_share_one_breaker_and_hold_no_lock_during_the_call(one: OneBreaker) -> None:
-    everybody_is_inside = threading.Barrier(8, timeout=10)
+    all_inside = threading.Barrier(8, timeout=10)
 
     def work() -> None:
         with one.breaker:
-            everybody_is_inside.wait()
+            all_inside.wait()
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -310,7 +308,7 @@ def test_threads_share_one_breaker_and_hold_no_lock_during_the_call(one: OneBrea
     assert one.counts == Counts(8, 0)
 
 
-def test_of_many_threads_one_probes(one: OneBreaker) -> None:
+def test_only_one_of_many_threads_probes(one: OneBreaker) -> None:
     one.half_opens()
     permits: list[bool] = []
     threads = [threading.Thread(target=lambda: permits.append(one.breaker.admit().permitted)) for _ in range(16)]
@@ -321,7 +319,7 @@ def test_of_many_threads_one_probes(one: OneBreaker) -> None:
     assert sum(permits) == 1
 
 
-# ---- what an error says ---------------------------------------------------------------------------------------------
+# ---- classification of errors ---------------------------------------------------------------------------------------
 
 
 def missing() -> str:
@@ -329,7 +327,7 @@ def missing() -> str:
 
 
 class ThrottleError(Exception):
-    """Any exception with a time in it."""
+    """An exception with a `retry_after_s`."""
 
     def __init__(self, retry_after_s: object) -> None:
         self.retry_after_s = retry_after_s
@@ -358,25 +356,25 @@ class ThrottleError(Exception):
         (GeneratorExit(), Outcome.CANCELLED),
     ],
 )
-def test_what_an_error_says_of_the_service(error: BaseException, outcome: Outcome) -> None:
+def test_errors_are_classified(error: BaseException, outcome: Outcome) -> None:
     assert classify(error).outcome is outcome
 
 
-async def test_an_own_classify_decides() -> None:
+async def test_a_custom_classify_decides() -> None:
     one = OneBreaker(classify=lambda error: CANCELLED if isinstance(error, KeyError) else Verdict(Outcome.FAILED))
     with pytest.raises(KeyError):
         await one.breaker.call(missing)
     assert one.counts == Counts()
 
 
-async def test_an_error_that_an_own_classify_takes_for_an_answer_is_a_success() -> None:
+async def test_an_error_that_a_custom_classify_maps_to_ok_counts_as_a_success() -> None:
     one = OneBreaker(classify=lambda _: Verdict(Outcome.OK))
     with pytest.raises(KeyError):
         await one.breaker.call(missing)
     assert one.counts == Counts(1, 0)
 
 
-async def test_a_classify_that_fails_itself_does_not_hide_the_services_error(
+async def test_an_error_in_classify_does_not_hide_the_services_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(error: BaseException) -> Verdict:

@@ -1,4 +1,4 @@
-"""An observer sees and steers a fleet, and is no part of it."""
+"""FleetObserver reads and overrides a fleet's circuits without being a replica."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ async def fail(breaker, times: int = 2) -> None:
             await breaker.call(broken)
 
 
-async def beaten(circuits: CircuitRegistry) -> None:
-    """What the next second would bring: a heartbeat that names all circuits."""
+async def send_heartbeat(circuits: CircuitRegistry) -> None:
+    """Sends the heartbeat that names all circuits now."""
     assert circuits._sync is not None
     await circuits._sync._heartbeat.beat()
 
 
 @pytest.fixture
 async def fleet(any_redis_url):
-    """One replica with one circuit, an observer, and what the observer has heard."""
-    heard: list[Event] = []
+    """One replica with one circuit, an observer, and the events that the observer received."""
+    received: list[Event] = []
     async with (
         CircuitRegistry.connect(any_redis_url, replica="a") as circuits,
-        FleetObserver.connect(any_redis_url, name="eye", sinks=[heard.append]) as observer,
+        FleetObserver.connect(any_redis_url, name="eye", sinks=[received.append]) as observer,
     ):
         breaker = circuits.breaker("payments", POLICY)
-        await beaten(circuits)
-        yield circuits, breaker, observer, heard
+        await send_heartbeat(circuits)
+        yield circuits, breaker, observer, received
 
 
-async def test_it_sees_every_circuit_and_replica_and_is_none_of_them(fleet):
+async def test_it_reads_every_circuit_and_replica_without_joining_the_fleet(fleet):
     _, _, observer, _ = fleet
 
     assert [circuit.name for circuit in await observer.circuits()] == ["payments"]
@@ -61,24 +61,24 @@ async def test_it_sees_every_circuit_and_replica_and_is_none_of_them(fleet):
     assert observer.shared_state == "fresh"
 
 
-async def test_it_hears_of_an_opening_as_it_happens(fleet):
-    _, breaker, observer, heard = fleet
+async def test_it_receives_an_opening_as_it_happens(fleet):
+    _, breaker, observer, received = fleet
     await until(lambda: observer._link.up)
 
     await fail(breaker)
 
-    await until(lambda: any(isinstance(e, CircuitChanged) for e in heard))
-    (changed,) = [e for e in heard if isinstance(e, CircuitChanged)]
+    await until(lambda: any(isinstance(e, CircuitChanged) for e in received))
+    (changed,) = [e for e in received if isinstance(e, CircuitChanged)]
     assert (changed.circuit, changed.from_state, changed.to_state) == ("payments", "closed", "open")
     (circuit,) = await observer.circuits()
     assert (circuit.state, circuit.opened_by) == ("open", "a")
 
 
-async def test_it_reads_a_circuit_by_the_rules_of_those_who_use_it(fleet):
+async def test_it_reads_a_circuit_by_the_terms_of_the_replicas_that_use_it(fleet):
     circuits, _, observer, _ = fleet
     sync = circuits._sync
     brief = circuits.breaker("brief", CircuitPolicy(min_samples=2, window_s=0.3))
-    await beaten(circuits)
+    await send_heartbeat(circuits)
     await fail(brief, times=1)
     await sync._reporting.report(circuits._views.get("brief"))
     await observer.fleet()
@@ -87,13 +87,13 @@ async def test_it_reads_a_circuit_by_the_rules_of_those_who_use_it(fleet):
         return next(circuit.samples for circuit in await source.circuits() if circuit.name == "brief")
 
     while await samples(circuits) > 0:
-        pass  # each look is a round trip; the window slides on
-    assert await samples(observer) == 0  # by the default rules it would be one for ten seconds
+        pass  # each read is a round trip, while the window moves on
+    assert await samples(observer) == 0  # with the default window it would be one for ten seconds
 
 
-async def test_what_it_orders_holds_for_every_replica(fleet):
-    _, breaker, observer, heard = fleet
-    await until(lambda: observer._link.up)  # what is told before it listens it never hears
+async def test_its_overrides_apply_to_every_replica(fleet):
+    _, breaker, observer, received = fleet
+    await until(lambda: observer._link.up)  # it misses changes published before it subscribed
 
     report = await observer.override("payments", "open", reason="maintenance", by="eye", for_s=60)
 
@@ -101,28 +101,28 @@ async def test_what_it_orders_holds_for_every_replica(fleet):
     await until(lambda: breaker.state == "open")
     await observer.end_override("payments", by="eye")
     await until(lambda: breaker.state != "open")
-    await until(lambda: [e.mode for e in heard if isinstance(e, OverrideChanged)] == ["open", None])
+    await until(lambda: [e.mode for e in received if isinstance(e, OverrideChanged)] == ["open", None])
 
 
-async def test_it_orders_nothing_unknown_or_impossible(fleet):
+async def test_it_rejects_overrides_of_unknown_circuits_and_invalid_arguments(fleet):
     *_, observer, _ = fleet
 
     with pytest.raises(UnknownCircuitError):
-        await observer.override("nobody", "open", reason="", by="eye")
+        await observer.override("unknown", "open", reason="", by="eye")
     with pytest.raises(ConfigurationError, match="mode = 'ajar'"):
         await observer.override("payments", "ajar", reason="", by="eye")
     with pytest.raises(ConfigurationError, match="for_s = -1"):
         await observer.override("payments", "open", reason="", by="eye", for_s=-1)
 
 
-async def test_without_redis_it_shows_what_it_last_saw_and_says_so(own_redis_server):
-    heard: list[Event] = []
+async def test_without_redis_it_returns_the_last_read_and_reports_local(own_redis_server):
+    received: list[Event] = []
     async with (
         CircuitRegistry.connect(own_redis_server.url, replica="a") as circuits,
-        FleetObserver.connect(own_redis_server.url, sinks=[heard.append]) as observer,
+        FleetObserver.connect(own_redis_server.url, sinks=[received.append]) as observer,
     ):
         circuits.breaker("payments", POLICY)
-        await beaten(circuits)
+        await send_heartbeat(circuits)
         assert len(await observer.circuits()) == 1
         own_redis_server.kill()
         await observer.circuits()
@@ -131,11 +131,11 @@ async def test_without_redis_it_shows_what_it_last_saw_and_says_so(own_redis_ser
         fleet = await observer.fleet()
         assert (fleet.replicas, fleet.shared_state, observer.shared_state) == ((), "local", "local")
         assert fleet.reason
-        assert [type(e) for e in heard] == [LedgerLost]
+        assert [type(e) for e in received] == [LedgerLost]
 
 
 class Scripted(MemoryLedger):
-    """Pushes `pushed`, then fails as nobody foresaw, and listens on when it is asked to again."""
+    """Pushes `pushed`, then fails with an unexpected error; the next subscription stays open."""
 
     def __init__(self, *pushed: Change) -> None:
         super().__init__()
@@ -156,40 +156,40 @@ def changed(epoch: int, state: CircuitState, previous: int, now_ms: int = 0) -> 
     return Change("svc", previous, Snapshot(now_ms=now_ms or epoch, state=state, epoch=epoch))
 
 
-def told_by(*pushed: Change, read: Snapshot | None = None) -> list[tuple[str, str]]:
-    """From which state to which, by an observer that has heard these, and read that before the last of them."""
-    heard: list[Event] = []
-    observer = FleetObserver(MemoryLedger(), "eye", sinks=[heard.append])
+def changes_published(*pushed: Change, read: Snapshot | None = None) -> list[tuple[str, str]]:
+    """The (from, to) states that an observer publishes for these messages; `read` is polled before the last one."""
+    received: list[Event] = []
+    observer = FleetObserver(MemoryLedger(), "eye", sinks=[received.append])
     for change in pushed:
         if read is not None and change is pushed[-1]:
             observer._known["svc"] = read
         observer._receive(change)
-    return [(e.from_state, e.to_state) for e in heard if isinstance(e, CircuitChanged)]
+    return [(e.from_state, e.to_state) for e in received if isinstance(e, CircuitChanged)]
 
 
 OPENS, PROBED, CLOSES = changed(5, OPEN, 0), changed(7, HALF_OPEN, 5), changed(9, CLOSED, 7)
 
 
-def test_each_change_is_told_once_and_a_settled_probe_is_none():
+def test_each_change_is_published_once_and_a_settled_probe_is_not_a_change():
     settled = changed(7, HALF_OPEN, 7)
-    assert told_by(OPENS, PROBED, settled, settled, CLOSES) == [
+    assert changes_published(OPENS, PROBED, settled, settled, CLOSES) == [
         ("closed", "open"), ("open", "half_open"), ("half_open", "closed"),
     ]  # fmt: skip
 
 
-def test_what_comes_twice_or_late_is_not_told():
-    assert told_by(OPENS, PROBED, OPENS, PROBED, CLOSES, PROBED)[2:] == [("half_open", "closed")]
+def test_duplicate_and_late_messages_are_not_published():
+    assert changes_published(OPENS, PROBED, OPENS, PROBED, CLOSES, PROBED)[2:] == [("half_open", "closed")]
 
 
-def test_a_read_that_overtakes_a_message_does_not_hide_the_change():
-    assert told_by(OPENS, PROBED, read=PROBED.snapshot) == [("closed", "open"), ("open", "half_open")]
+def test_a_read_ahead_of_its_message_does_not_hide_the_change():
+    assert changes_published(OPENS, PROBED, read=PROBED.snapshot) == [("closed", "open"), ("open", "half_open")]
 
 
-def test_a_change_that_no_message_told_is_what_the_next_one_began_from():
-    assert told_by(OPENS, CLOSES, read=PROBED.snapshot) == [("closed", "open"), ("half_open", "closed")]
+def test_after_a_lost_message_the_next_change_starts_from_the_state_that_was_read():
+    assert changes_published(OPENS, CLOSES, read=PROBED.snapshot) == [("closed", "open"), ("half_open", "closed")]
 
 
-def test_a_late_message_takes_nothing_back():
+def test_a_late_message_does_not_revert_the_state():
     observer = FleetObserver(MemoryLedger(), "eye")
     for change in (CLOSES, OPENS):
         observer._receive(change)
@@ -197,21 +197,21 @@ def test_a_late_message_takes_nothing_back():
 
 
 @pytest.mark.provokes_errors
-def test_a_listener_that_ends_in_an_error_that_nobody_foresaw_listens_again(caplog):
-    heard: list[Event] = []
+def test_a_subscription_that_ends_with_an_unexpected_error_is_renewed(caplog):
+    received: list[Event] = []
 
     async def scenario() -> None:
         ledger = Scripted(OPENS)
-        async with FleetObserver(ledger, "eye", clock=LoopClock(), sinks=[heard.append]):
+        async with FleetObserver(ledger, "eye", clock=LoopClock(), sinks=[received.append]):
             await asyncio.sleep(1.1)
             assert ledger.listens == 2
 
     in_virtual_time(scenario)
-    assert len(heard) == 1
+    assert len(received) == 1
     assert "TypeError" in caplog.text
 
 
-async def test_a_circuit_whose_node_is_away_is_shown_as_it_was_last_seen():
+async def test_a_circuit_on_an_unreachable_node_is_reported_as_last_read():
     class Half(MemoryLedger):
         async def read(self, circuits):
             return {name: reply for name, reply in (await super().read(circuits)).items() if name not in self.silent}
@@ -228,10 +228,10 @@ async def test_a_circuit_whose_node_is_away_is_shown_as_it_was_last_seen():
 @pytest.mark.parametrize(
     "told", [None, [], {"c": None}, {"c": [1, 2]}, {"c": ["x"] * 13}, {"c": [0] * 13}, {"c": [-1] * 13}]
 )
-def test_a_heartbeat_with_nonsense_for_terms_tells_none(told):
+def test_invalid_terms_in_a_heartbeat_are_ignored(told):
     assert terms_told(ReplicaReport("a~1", "a", 0, {"terms": told})) == {}
 
 
-def test_terms_come_back_as_they_were_told():
+def test_terms_survive_a_round_trip_through_a_heartbeat():
     terms = Terms.of(POLICY, 2.0)
     assert terms_told(ReplicaReport("a~1", "a", 0, {"terms": {"c": list(terms.wire())}})) == {"c": terms}

@@ -1,4 +1,4 @@
-"""A process that stood still learns nothing from its own timeouts."""
+"""LoopLag: timeouts do not count while the event loop was blocked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Watched:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-def test_a_loop_that_turns_in_time_lags_not() -> None:
+def test_a_responsive_loop_has_no_lag() -> None:
     async def scenario() -> None:
         watched = Watched()
         began_s = watched.clock.monotonic_s()
@@ -43,13 +43,13 @@ def test_a_loop_that_turns_in_time_lags_not() -> None:
     run(scenario())
 
 
-def test_a_loop_that_stood_still_lagged_for_whoever_began_before_and_for_nobody_after() -> None:
+def test_a_blocked_loop_lagged_for_calls_that_began_before_and_not_after() -> None:
     async def scenario() -> None:
         watched = Watched()
         await asyncio.sleep(1)
         began_s = watched.clock.monotonic_s()
         LoopClock.busy(0.5)
-        assert watched.lag.since(began_s)  # even before the watch itself has noticed
+        assert watched.lag.since(began_s)  # even before the watch has run again
         await asyncio.sleep(1)
         assert watched.lag.since(began_s)
         assert not watched.lag.since(watched.clock.monotonic_s())
@@ -58,7 +58,7 @@ def test_a_loop_that_stood_still_lagged_for_whoever_began_before_and_for_nobody_
     run(scenario())
 
 
-def test_a_short_stall_is_borne() -> None:
+def test_a_short_stall_is_tolerated() -> None:
     async def scenario() -> None:
         watched = Watched()
         await asyncio.sleep(1)
@@ -71,14 +71,14 @@ def test_a_short_stall_is_borne() -> None:
     run(scenario())
 
 
-def test_nobody_watches_nobody_lags() -> None:
+def test_there_is_no_lag_before_the_watch_starts() -> None:
     clock = ManualClock()
     lag = LoopLag(clock)
     clock.advance(100)
     assert not lag.since(0.0)
 
 
-def test_a_watch_that_was_ended_no_longer_takes_silence_for_lag() -> None:
+def test_a_cancelled_watch_reports_no_lag() -> None:
     async def scenario() -> None:
         watched = Watched()
         await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""A grant that came too late for its asker: the call that takes it up has its full time, and nobody keeps it long."""
+"""Grants that arrive after their caller is gone: the next call gets its full time, and unused grants are returned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S, LEASE_S = 4.0, 5.0
 
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
-    """One replica, 100 ms away from Redis; its calls have 4 s, so leases and the first rest last 5 s."""
+    """One replica with a 100 ms round trip to Redis; calls have 4 s, so leases and the first open duration last 5 s."""
     fleet = Fleet(1, QUICK, timeout_s=TIMEOUT_S)
     with fleet:
         yield fleet
@@ -34,7 +34,7 @@ async def half_opened(fleet: Fleet) -> Member:
 
 
 @pytest.mark.parametrize("every_s", [0.3, 1.7, 2.3])
-def test_calls_that_never_wait_and_come_seldom_close_the_circuit_and_each_probe_has_its_full_time(
+def test_rare_calls_that_never_wait_close_the_circuit_and_each_probe_has_its_full_time(
     fleet: Fleet, every_s: float
 ) -> None:
     async def scenario() -> None:
@@ -50,16 +50,16 @@ def test_calls_that_never_wait_and_come_seldom_close_the_circuit_and_each_probe_
     fleet.run(scenario())
 
 
-def test_when_no_call_comes_any_more_redis_is_asked_for_nothing(fleet: Fleet) -> None:
+def test_without_further_calls_no_lease_is_requested(fleet: Fleet) -> None:
     async def scenario() -> None:
         member = await half_opened(fleet)
         assert member.breaker.admit().permit is None
         await asyncio.sleep(LEASE_S / 2)
-        asked = member.wire.sent.count("lease")
-        assert asked > 1
+        requests = member.wire.sent.count("lease")
+        assert requests > 1
         await asyncio.sleep(0.5)
-        assert not any(lease.epoch for lease in fleet.ledger.circuit(SVC).leases.values())  # all given back
+        assert not any(lease.epoch for lease in fleet.ledger.circuit(SVC).leases.values())  # all returned
         await asyncio.sleep(5 * LEASE_S)
-        assert member.wire.sent.count("lease") == asked
+        assert member.wire.sent.count("lease") == requests
 
     fleet.run(scenario())

@@ -1,4 +1,4 @@
-"""All circuits of one process: by name, reported, overridden, shared with others, and used by synchronous programs."""
+"""CircuitRegistry: breakers by name, reports, overrides, sinks, and its use in synchronous programs."""
 
 from __future__ import annotations
 
@@ -46,42 +46,42 @@ def test_a_second_policy_for_one_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a{b}", "x" * 500, "a\nb"])
-def test_a_name_that_cannot_stand_in_a_key_is_refused(name: str) -> None:
+def test_a_name_that_is_invalid_in_a_key_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError):
         CircuitRegistry.connect(replica="r1").breaker(name)
 
 
-def test_circuits_may_be_made_by_many_threads_while_others_look() -> None:
+def test_threads_may_create_circuits_while_others_read() -> None:
     registry = CircuitRegistry.connect(replica="r1")
     stop = threading.Event()
     errors: list[Exception] = []
 
-    def look() -> None:
+    def read() -> None:
         try:
             while not stop.is_set():
                 registry.snapshot()
                 _ = registry.shared_state
                 registry._body()
-        except Exception as error:  # whatever it is, the test tells of it
+        except Exception as error:  # any error fails the test
             errors.append(error)
 
-    watchers = [threading.Thread(target=look) for _ in range(2)]
+    readers = [threading.Thread(target=read) for _ in range(2)]
     makers = [
         threading.Thread(target=lambda n=n: [registry.breaker(f"c{i % 40}-{n % 2}") for i in range(200)])
         for n in range(4)
     ]
-    for thread in watchers + makers:
+    for thread in readers + makers:
         thread.start()
     for thread in makers:
         thread.join()
     stop.set()
-    for thread in watchers:
+    for thread in readers:
         thread.join()
     assert not errors
     assert len(registry.snapshot()) == 80
 
 
-def test_a_process_without_redis_keeps_every_circuit_to_itself() -> None:
+def test_without_redis_every_circuit_is_local() -> None:
     one = OneBreaker()
     assert one.breaker.scope == "replica"
     assert one.registry.shared_state == "local"
@@ -90,7 +90,7 @@ def test_a_process_without_redis_keeps_every_circuit_to_itself() -> None:
 # ---- reports --------------------------------------------------------------------------------------------------------
 
 
-def test_a_report_tells_an_open_circuit_as_it_is() -> None:
+def test_a_report_describes_an_open_circuit() -> None:
     one = OneBreaker()
     one.permit().ok()
     one.fails(3)
@@ -107,7 +107,7 @@ def test_a_report_tells_an_open_circuit_as_it_is() -> None:
     assert report.recovers_in_s is None
 
 
-def test_a_report_tells_rates_of_a_closed_circuit() -> None:
+def test_a_report_has_the_rates_of_a_closed_circuit() -> None:
     one = OneBreaker(CircuitPolicy(min_samples=100))
     for _ in range(3):
         one.permit().ok()
@@ -130,7 +130,7 @@ async def test_an_override_is_reported_until_it_ends() -> None:
     assert report.state is HALF_OPEN
 
 
-def test_every_replica_reports_the_same_of_the_fleet_and_says_where_it_differs() -> None:
+def test_every_replica_reports_the_same_fleet_state_and_its_own_difference() -> None:
     fleet = Fleet(2)
 
     async def scenario() -> None:
@@ -154,8 +154,8 @@ def test_every_replica_reports_the_same_of_the_fleet_and_says_where_it_differs()
         fleet.run(scenario())
 
 
-def test_no_replica_knows_less_than_it_shows() -> None:
-    """A report read from the ledger reaches the replica's own calls, though the push has missed it."""
+def test_a_report_read_from_the_ledger_updates_the_replica() -> None:
+    """A report read from the ledger also updates the replica's cached state, even if the push was lost."""
     fleet = Fleet(2)
 
     async def scenario() -> None:
@@ -172,7 +172,7 @@ def test_no_replica_knows_less_than_it_shows() -> None:
         fleet.run(scenario())
 
 
-def test_without_its_ledger_a_replica_reports_what_it_believes() -> None:
+def test_without_its_ledger_a_replica_reports_its_cached_state() -> None:
     fleet = Fleet(1)
 
     async def scenario() -> None:
@@ -191,7 +191,7 @@ def test_without_its_ledger_a_replica_reports_what_it_believes() -> None:
         fleet.run(scenario())
 
 
-def test_the_fleet_report_names_every_replica_even_two_of_one_name() -> None:
+def test_the_fleet_report_lists_every_replica_even_two_of_one_name() -> None:
     fleet = Fleet(2)
 
     async def scenario() -> None:
@@ -200,42 +200,42 @@ def test_the_fleet_report_names_every_replica_even_two_of_one_name() -> None:
         report = await fleet.members[1].registry.fleet()
         assert sorted(r.name for r in report.replicas) == ["r0", "r0", "r1"]
         assert len({r.incarnation for r in report.replicas}) == 3
-        told = report.replicas[0].told
-        assert told["shared_state"] == "fresh"
-        assert set(told["policies"]) == {SVC}
+        fields = report.replicas[0].told
+        assert fields["shared_state"] == "fresh"
+        assert set(fields["policies"]) == {SVC}
 
     with fleet:
         fleet.run(scenario())
 
 
-def test_a_heartbeat_tells_of_circuits_of_this_replica_alone() -> None:
+def test_a_heartbeat_lists_the_circuits_local_to_the_replica() -> None:
     one = OneBreaker()
     one.opens()
-    told = json.loads(one.registry._body())
-    assert told["circuits"] == [{"name": "svc", "state": "open", "scope": "replica", "overlaid": False}]
+    body = json.loads(one.registry._body())
+    assert body["circuits"] == [{"name": "svc", "state": "open", "scope": "replica", "overlaid": False}]
 
 
-# ---- operators ------------------------------------------------------------------------------------------------------
+# ---- overrides ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("for_s", [0.0, -1.0, float("nan"), float("inf"), 31 * 86_400.0])
-async def test_an_override_for_no_possible_time_is_refused(for_s: float) -> None:
+async def test_an_override_with_an_invalid_duration_is_refused(for_s: float) -> None:
     with pytest.raises(ConfigurationError, match="for_s"):
         await OneBreaker().registry.override("svc", "open", reason="x", by="me", for_s=for_s)
 
 
-async def test_an_override_of_no_known_mode_is_refused() -> None:
+async def test_an_override_with_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="must be one of open, closed, disabled, shadow"):
         await OneBreaker().registry.override("svc", "ajar", reason="x", by="me")
 
 
-async def test_an_override_of_no_known_circuit_is_refused_and_names_those_there_are() -> None:
+async def test_an_override_of_an_unknown_circuit_is_refused_and_lists_the_known_ones() -> None:
     with pytest.raises(UnknownCircuitError) as raised:
         await OneBreaker().registry.override("nothing", "open", reason="x", by="me")
     assert raised.value.known == ("svc",)
 
 
-def test_an_override_reaches_every_replica_and_its_end_too() -> None:
+def test_an_override_and_its_end_reach_every_replica() -> None:
     fleet = Fleet(2)
 
     async def scenario() -> None:
@@ -253,7 +253,7 @@ def test_an_override_reaches_every_replica_and_its_end_too() -> None:
         fleet.run(scenario())
 
 
-def test_an_override_that_the_fleet_cannot_be_told_of_is_an_error() -> None:
+def test_an_override_that_cannot_be_stored_is_an_error() -> None:
     fleet = Fleet(1)
 
     async def scenario() -> None:
@@ -266,8 +266,8 @@ def test_an_override_that_the_fleet_cannot_be_told_of_is_an_error() -> None:
         fleet.run(scenario())
 
 
-async def test_a_shared_circuit_is_not_overridden_before_its_registry_has_joined_the_fleet() -> None:
-    """It would be a word that only this replica hears, and that nobody could end once it has joined."""
+async def test_a_shared_circuit_cannot_be_overridden_before_the_registry_is_entered() -> None:
+    """Otherwise only this replica would apply the override, and it could not be ended after joining."""
     registry = CircuitRegistry(MemoryLedger, replica="r1")
     breaker = registry.breaker("svc")
     with pytest.raises(LedgerUnavailableError, match="enter the registry"):
@@ -275,7 +275,7 @@ async def test_a_shared_circuit_is_not_overridden_before_its_registry_has_joined
     assert breaker.state is CLOSED
 
 
-def test_overriding_a_circuit_that_only_others_use_does_not_give_it_a_policy_here() -> None:
+def test_overriding_a_circuit_used_only_by_others_does_not_set_its_policy() -> None:
     fleet = Fleet(2)
 
     async def scenario() -> None:
@@ -292,7 +292,7 @@ def test_overriding_a_circuit_that_only_others_use_does_not_give_it_a_policy_her
         fleet.run(scenario())
 
 
-async def test_a_circuit_in_shadow_says_that_it_would_have_opened() -> None:
+async def test_a_circuit_in_shadow_mode_announces_that_it_would_have_opened() -> None:
     one = OneBreaker()
     await one.registry.override("svc", "shadow", reason="trial", by="me")
     one.fails(5)
@@ -300,7 +300,7 @@ async def test_a_circuit_in_shadow_says_that_it_would_have_opened() -> None:
     assert [type(e) for e in one.events if isinstance(e, WouldOpen)] == [WouldOpen]
 
 
-def test_with_a_quorum_shadow_says_it_too_and_what_was_seen_meanwhile_opens_nothing_afterwards() -> None:
+def test_shadow_mode_with_a_quorum_announces_too_and_its_failures_open_nothing_afterwards() -> None:
     fleet = Fleet(3, replace(POLICY, quorum=2))
 
     async def scenario() -> None:
@@ -322,12 +322,12 @@ def test_with_a_quorum_shadow_says_it_too_and_what_was_seen_meanwhile_opens_noth
         fleet.run(scenario())
 
 
-# ---- listeners ------------------------------------------------------------------------------------------------------
+# ---- sinks ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_listener_that_fails_stops_neither_the_call_nor_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_sink_affects_neither_the_call_nor_the_other_sinks(caplog: pytest.LogCaptureFixture) -> None:
     def broken(event: object) -> None:
-        raise RuntimeError("the listener is broken")
+        raise RuntimeError("the sink is broken")
 
     one = OneBreaker()
     one.registry._link.sinks.insert(0, broken)
@@ -335,13 +335,13 @@ def test_a_listener_that_fails_stops_neither_the_call_nor_the_others(caplog: pyt
     one.registry.add_sink(late.append)
     one.opens()
     assert [e.to_state for e in late if isinstance(e, CircuitChanged)] == ["open"]
-    assert "the listener is broken" in caplog.text
+    assert "the sink is broken" in caplog.text
 
 
 # ---- synchronous programs -------------------------------------------------------------------------------------------
 
 
-def test_a_synchronous_program_joins_the_fleet_on_a_thread_of_its_own_and_leaves_it() -> None:
+def test_a_synchronous_program_joins_and_leaves_the_fleet_on_a_background_thread() -> None:
     ledger = MemoryLedger()
     threads = threading.active_count()
     with CircuitRegistry(lambda: ledger, replica="sync") as registry:
@@ -349,28 +349,28 @@ def test_a_synchronous_program_joins_the_fleet_on_a_thread_of_its_own_and_leaves
         assert breaker.call_sync(str.upper, "x") == "X"
         assert [beat.incarnation for beat in asyncio.run(ledger.replicas())] == [registry.incarnation]
     assert threading.active_count() == threads
-    assert ledger.circuit("svc").window  # what was counted left with the last report
+    assert ledger.circuit("svc").window  # the last report contained the count
     assert not asyncio.run(ledger.replicas())
 
 
-def test_a_synchronous_call_waits_for_the_word_on_its_probe() -> None:
+def test_a_synchronous_call_waits_for_its_probe_lease() -> None:
     ledger = MemoryLedger()
-    heard = threading.Event()
-    with CircuitRegistry(lambda: ledger, replica="sync", sinks=[lambda _: heard.set()]) as registry:
+    received = threading.Event()
+    with CircuitRegistry(lambda: ledger, replica="sync", sinks=[lambda _: received.set()]) as registry:
         breaker = registry.breaker("svc", CircuitPolicy(min_samples=4, probe_successes=1))
         terms = breaker._view.terms
         asyncio.run(ledger.override("svc", terms, OverrideMode.OPEN, "x", "me", None))
-        assert heard.wait(10)
+        assert received.wait(10)
         with pytest.raises(CircuitOpenError):
             breaker.call_sync(str.upper, "x")
-        heard.clear()
-        breaker._view.set_spread(0.0)  # of two milliseconds, in a fleet of one
+        received.clear()
+        breaker._view.set_spread(0.0)  # two milliseconds by default in a fleet of one
         asyncio.run(ledger.override("svc", terms, None, "enough", "me", None))
-        assert heard.wait(10)
+        assert received.wait(10)
         assert breaker.call_sync(str.upper, "x") == "X"
 
 
-def test_entering_with_a_clock_that_stands_is_no_obstacle() -> None:
+def test_the_registry_can_be_entered_with_a_stopped_clock() -> None:
     clock = ManualClock()
     with CircuitRegistry(lambda: MemoryLedger(clock), replica="sync", clock=clock) as registry:
         assert registry.breaker("svc", POLICY).call_sync(str.upper, "x") == "X"

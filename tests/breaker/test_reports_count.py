@@ -1,11 +1,11 @@
-"""What a report of a circuit counts."""
+"""The counts in a circuit's report."""
 
 from __future__ import annotations
 
 from tests.breaker.one_breaker import OneBreaker
 
 
-def test_a_circuit_of_one_process_counts_its_successes_before_anything_has_failed() -> None:
+def test_a_local_circuit_counts_successes_before_anything_failed() -> None:
     one = OneBreaker()
     for _ in range(6):
         one.permit().ok()

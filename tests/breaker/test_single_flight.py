@@ -1,4 +1,4 @@
-"""Who asks at once shares one read; nobody gets a read that began before he asked."""
+"""SingleFlight: concurrent callers share one read, and none gets a read that started before it called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CROWD = 200
 
 
 class Store:
-    """What is read: a value, when the reader is let go on."""
+    """A value whose reads wait until the test sets `go_on`."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -32,22 +32,22 @@ class Store:
         return found
 
 
-async def test_all_who_ask_at_once_share_one_read():
+async def test_concurrent_callers_share_one_read():
     store = Store()
     store.go_on.set()
-    joined = SingleFlight(store.read)
-    assert await asyncio.gather(*(joined() for _ in range(CROWD))) == [0] * CROWD
+    shared = SingleFlight(store.read)
+    assert await asyncio.gather(*(shared() for _ in range(CROWD))) == [0] * CROWD
     assert store.reads == 1
-    assert (await joined(), store.reads) == (0, 2), "one who comes afterwards has a read of his own"
+    assert (await shared(), store.reads) == (0, 2), "a later caller starts another read"
 
 
-async def test_who_comes_while_a_read_is_under_way_gets_the_next_one_with_what_happened_before_he_came():
+async def test_a_caller_during_a_read_gets_the_next_read_with_its_own_earlier_writes():
     store = Store()
-    joined = SingleFlight(store.read)
-    early = asyncio.ensure_future(joined())
+    shared = SingleFlight(store.read)
+    early = asyncio.ensure_future(shared())
     await store.begun.wait()
     store.value = 1
-    late = [asyncio.ensure_future(joined()) for _ in range(CROWD)]
+    late = [asyncio.ensure_future(shared()) for _ in range(CROWD)]
     await asyncio.sleep(0)
     store.go_on.set()
     assert await early == 0
@@ -55,17 +55,17 @@ async def test_who_comes_while_a_read_is_under_way_gets_the_next_one_with_what_h
     assert store.reads == 2
 
 
-async def test_who_leaves_takes_the_read_from_nobody():
+async def test_cancelling_one_caller_does_not_cancel_the_read_of_the_others():
     store = Store()
-    joined = SingleFlight(store.read)
-    leaving, staying = asyncio.ensure_future(joined()), asyncio.ensure_future(joined())
+    shared = SingleFlight(store.read)
+    leaving, staying = asyncio.ensure_future(shared()), asyncio.ensure_future(shared())
     await store.begun.wait()
     leaving.cancel()
     store.go_on.set()
     assert await staying == 0
 
 
-async def test_a_read_that_failed_is_everybodys_failure_and_not_the_next_ones():
+async def test_a_failed_read_fails_all_its_callers_but_not_the_next_read():
     failing = [True]
 
     async def read() -> int:
@@ -73,30 +73,30 @@ async def test_a_read_that_failed_is_everybodys_failure_and_not_the_next_ones():
             raise ConnectionError(failing.pop())
         return 1
 
-    joined = SingleFlight(read)
-    found = await asyncio.gather(joined(), joined(), return_exceptions=True)
+    shared = SingleFlight(read)
+    found = await asyncio.gather(shared(), shared(), return_exceptions=True)
     assert [type(one) for one in found] == [ConnectionError] * 2
-    assert await joined() == 1
+    assert await shared() == 1
 
 
 @pytest.fixture
 def commands(redis_server) -> Callable[[], int]:
-    """How often Redis was asked which circuits there are: once a read of them."""
+    """Number of commands that list the circuits: one per read."""
     return lambda: redis_server.commands().get("zrangebyscore", 0)
 
 
 @pytest.mark.real_redis
-async def test_a_crowd_that_reads_a_replica_s_circuits_costs_redis_one_read(redis_server, commands):
+async def test_many_readers_of_a_replicas_circuits_cause_one_redis_read(redis_server, commands):
     async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
         circuits.breaker("payments")
         before = commands()
         found = await asyncio.gather(*(circuits.circuits() for _ in range(CROWD)))
-        assert commands() - before <= 2, "its own heartbeat may ask, too"
+        assert commands() - before <= 2, "its own heartbeat may read them too"
     assert {tuple(report.name for report in reports) for reports in found} == {("payments",)}
 
 
 @pytest.mark.real_redis
-async def test_a_crowd_that_reads_a_dashboard_s_circuits_costs_redis_one_read(redis_server, commands):
+async def test_many_readers_of_a_dashboards_circuits_cause_one_redis_read(redis_server, commands):
     async with (
         CircuitRegistry.connect(redis_server.url, replica="a") as circuits,
         FleetObserver.connect(redis_server.url) as observer,
@@ -106,12 +106,12 @@ async def test_a_crowd_that_reads_a_dashboard_s_circuits_costs_redis_one_read(re
         await circuits._sync._heartbeat.beat()
         before = commands()
         found = await asyncio.gather(*(observer.circuits() for _ in range(CROWD)))
-        assert commands() - before <= 2, "the replica's heartbeat may ask, too"
+        assert commands() - before <= 2, "the replica's heartbeat may read them too"
     assert {tuple(report.name for report in reports) for reports in found} == {("payments",)}
 
 
 @pytest.mark.real_redis
-async def test_a_crowd_that_asks_for_the_picture_of_the_fleet_has_it_made_once(redis_server):
+async def test_many_readers_of_the_fleet_picture_build_it_once(redis_server):
     async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
         watcher = Watcher(circuits)
         found = await asyncio.gather(*(watcher.recent(60.0) for _ in range(CROWD)))

@@ -1,4 +1,4 @@
-"""What the browser's tests share: one Chromium, and one fleet of real processes whose pages it opens."""
+"""Fixtures of the browser tests: one Chromium, and one fleet of real processes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.reader import Reader
-from tests.browser.server import Server
+from tests.browser.dashboard_page import DashboardPage
+from tests.browser.dashboard_process import DashboardProcess
 from tests.conftest import require_redis_binary
 from tests.fleet.crew import Pool
 from tests.fleet.processes import Controls, Fleet, Provider, StandingFleet, until_ready
@@ -25,7 +25,7 @@ OPTIONS = ["--no-sandbox", "--disable-background-networking"]
 
 
 def require_chromium() -> str:
-    """The browser to test with; a test skips without one, and fails without one in CI."""
+    """The path of Chromium. Without one, tests are skipped, and fail in CI."""
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:
         reason = "no chromium on the PATH (apt-get install chromium)"
@@ -37,17 +37,17 @@ def require_chromium() -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """The browser; each test reads in a context of its own."""
+    """The browser; each test uses its own context."""
     path = require_chromium()
     async with async_playwright() as playwright:
         yield await playwright.chromium.launch(executable_path=path, args=OPTIONS)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def reader(chromium: Browser) -> AsyncIterator[Reader]:
-    """Somebody in front of an ordinary screen."""
+async def dashboard_page(chromium: Browser) -> AsyncIterator[DashboardPage]:
+    """A page with a desktop viewport."""
     context = await chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    yield Reader(await context.new_page())
+    yield DashboardPage(await context.new_page())
     await context.close()
 
 
@@ -79,7 +79,7 @@ def _standing_fleet(_provider: Provider, tmp_path_factory: pytest.TempPathFactor
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def fleet(_standing_fleet: StandingFleet) -> AsyncIterator[Fleet]:
-    """Two replicas, well and sharing; their Redis and the provider may be broken at will."""
+    """Two healthy replicas that share state; tests may break their Redis and the provider."""
     async with _standing_fleet.well() as well:
         try:
             yield well
@@ -88,9 +88,9 @@ async def fleet(_standing_fleet: StandingFleet) -> AsyncIterator[Fleet]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def dashboard(fleet: Fleet, tmp_path: Path) -> AsyncIterator[Server]:
-    """The dashboard as a process of its own, over that fleet; not started yet."""
-    server = Server(tmp_path, fleet.redis.url)
+async def dashboard(fleet: Fleet, tmp_path: Path) -> AsyncIterator[DashboardProcess]:
+    """The dashboard as a separate process for that fleet; not started yet."""
+    server = DashboardProcess(tmp_path, fleet.redis.url)
     try:
         yield server
     finally:

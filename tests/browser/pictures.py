@@ -1,4 +1,4 @@
-"""`make pictures`: the dashboard's pictures in docs/images, of a real fleet in the middle of an outage."""
+"""`make pictures`: screenshots of the dashboard for docs/images, of a real fleet during an outage."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
 from ha_rag.drill.configuration import FULL
-from ha_rag.drill.ground import standing_ground
+from ha_rag.drill.fleet import running_fleet
 from ha_rag.simulation.load_stats import QuestionResult
 from ha_rag.simulation.questions import LoadProfile, ask_open
 from tests.browser.conftest import OPTIONS, require_chromium
 from tests.waiting import until
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-CALM, OUTAGE = 400, 120
+BEFORE, DURING = 400, 120
 SHAPES: dict[str, dict[str, Any]] = {
     "dashboard-light": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
     "dashboard-dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
@@ -29,25 +29,25 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 async def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    async with standing_ground(dict(os.environ), FULL) as ground, async_playwright() as playwright:
+    async with running_fleet(dict(os.environ), FULL) as fleet, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=require_chromium(), args=OPTIONS)
-        enough, answers = asyncio.Event(), list[QuestionResult]()
-        stream = LoadProfile(url=ground.url, for_s=300.0)
-        asking = asyncio.create_task(ask_open(stream, 20.0, stop=enough, heard=answers.append))
-        pages = [(name, await _opened(browser, ground.url, shape)) for name, shape in SHAPES.items()]
-        await until(lambda: len(answers) >= CALM, within_s=60)
-        await ground.break_("embeddings", mode="error")
-        await until(lambda: len(answers) >= CALM + OUTAGE, within_s=60)
+        stop, answers = asyncio.Event(), list[QuestionResult]()
+        stream = LoadProfile(url=fleet.url, for_s=300.0)
+        load = asyncio.create_task(ask_open(stream, 20.0, stop=stop, heard=answers.append))
+        pages = [(name, await _opened(browser, fleet.url, shape)) for name, shape in SHAPES.items()]
+        await until(lambda: len(answers) >= BEFORE, within_s=60)
+        await fleet.start_fault("embeddings", mode="error")
+        await until(lambda: len(answers) >= BEFORE + DURING, within_s=60)
         for name, page in pages:
             await page.evaluate("() => scrollTo(0, 0)")
-            _keep(IMAGES / f"{name}.png", await page.screenshot())
-        enough.set()
-        await asking
+            _save(IMAGES / f"{name}.png", await page.screenshot())
+        stop.set()
+        await load
         await browser.close()
 
 
-def _keep(file: Path, picture: bytes) -> None:
-    """A page has few colours: a palette takes a third of the bytes."""
+def _save(file: Path, picture: bytes) -> None:
+    """Saves with a palette: the page has few colours, and the file is a third of the size."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image.quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
 
@@ -56,7 +56,7 @@ async def _opened(browser: Browser, url: str, shape: dict[str, Any]) -> Any:
     page = await (await browser.new_context(**shape)).new_page()
     await page.goto(url)
     await page.locator("#circuits tbody tr").first.wait_for()
-    await page.get_by_label("By tier of the").select_option("embedder")
+    await page.get_by_label("Tiers of the").select_option("embedder")
     await page.get_by_role("button", name="Ask", exact=True).click()
     return page
 

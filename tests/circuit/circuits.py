@@ -1,4 +1,4 @@
-"""Short words for the law's tests: terms, outcomes, and circuits in each state."""
+"""Helpers for the tests of the rules: terms, verbs, and circuits in each state."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NOW = 1_790_000_000_000
 
 
 def terms(**changed: Any) -> Terms:
-    """Opens at 3 samples of which half failed; rests 500 ms; two good probes close; a probe lasts 300 ms."""
-    usual = {
+    """Opens at 3 samples with half of them failed, for 500 ms; two successful probes close; a lease lasts 300 ms."""
+    defaults = {
         "window_ms": 1000, "bucket_ms": 100, "min_samples": 3, "failure_threshold": 0.5, "slow_threshold": 2.0,
         "quorum": 1, "open_ms": 500, "backoff": 2.0, "open_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
         "probe_successes": 2, "lease_ms": 300,
     }  # fmt: skip
-    return Terms(**{**usual, **changed})
+    return Terms(**{**defaults, **changed})
 
 
 T = terms()
@@ -32,11 +32,11 @@ def report(
     by: str = "a", number: int | None = None, epoch: int | None = None, failing: bool = False, under: Terms = T,
     jitter: float = 0.0, overdue: int = 0,
 ) -> Decision:  # fmt: skip
-    """One batch with one tally, by default of the current epoch, of now, and new."""
-    counted = circuit.batches.get(by)
-    number = number if number is not None else (counted.number + 1 if counted else 1)
-    of, when = circuit.epoch if epoch is None else epoch, now if at is None else at
-    tally = Tally(of, when, Counts(ok, failed, slow), overdue)
+    """Records a new batch with one tally, by default of the current epoch and stamped `now`."""
+    last = circuit.batches.get(by)
+    number = number if number is not None else (last.number + 1 if last else 1)
+    tally_epoch, tally_at = circuit.epoch if epoch is None else epoch, now if at is None else at
+    tally = Tally(tally_epoch, tally_at, Counts(ok, failed, slow), overdue)
     return rules.record(circuit, under, now, Batch(by, number, (tally,), failing), jitter)
 
 
@@ -44,35 +44,35 @@ def pause_requested(
     circuit: Circuit, ms: int, *, now: int = NOW, by: str = "a", at: int = 0, epoch: int | None = None,
     under: Terms = T,
 ) -> Decision:  # fmt: skip
-    counted = circuit.batches.get(by)
+    last = circuit.batches.get(by)
     batch = Batch(
-        by, counted.number + 1 if counted else 1, throttled_ms=ms,
+        by, last.number + 1 if last else 1, throttled_ms=ms,
         throttled_epoch=circuit.epoch if epoch is None else epoch, throttled_at_ms=at,
     )  # fmt: skip
     return rules.record(circuit, under, now, batch)
 
 
 def lease(circuit: Circuit, *, now: int, by: str = "a", token: str = "", known: int = 0, under: Terms = T) -> Decision:
-    """`token`: one that was never used, unless told."""
+    """Requests a lease. `token`: by default an unused one."""
     return rules.lease(circuit, under, now, by, known, token or "t" * (1 + len(circuit.leases)))
 
 
 def active_leases(circuit: Circuit) -> dict[str, Lease]:
-    """The leases whose probes have not ended."""
+    """The leases that were not used yet."""
     return {token: held for token, held in circuit.leases.items() if held.epoch}
 
 
 def settle(
-    circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "", asked_ms: int = 0,
+    circuit: Circuit, outcome: Outcome, *, now: int, by: str = "a", token: str = "", requested_ms: int = 0,
     under: Terms = T, jitter: float = 0.0, took_ms: int = 0,
 ) -> Decision:  # fmt: skip
-    """`token`: that of the only lease that stands, unless told."""
+    """Ends a probe. `token`: by default that of the first active lease."""
     held = token or next(iter(active_leases(circuit)), "t")
-    return rules.settle(circuit, under, now, by, held, outcome, asked_ms, jitter, took_ms)
+    return rules.settle(circuit, under, now, by, held, outcome, requested_ms, jitter, took_ms)
 
 
 def opened(under: Terms = T) -> Circuit:
-    """Opened at NOW for its first rest."""
+    """Opened at NOW, until OPEN_UNTIL."""
     circuit = Circuit()
     for by in "abcdefgh"[: under.quorum]:
         circuit = report(circuit, failed=under.min_samples, by=by, failing=True, under=under).circuit
@@ -84,7 +84,7 @@ OPEN_UNTIL = NOW + 500
 
 
 def half_open(under: Terms = T) -> Circuit:
-    """Half-open since OPEN_UNTIL, with a lease `t` held by `a`."""
+    """Half-open since OPEN_UNTIL; replica `a` holds the lease `t`."""
     decision = lease(opened(under), now=OPEN_UNTIL, under=under)
     assert decision.granted
     return decision.circuit

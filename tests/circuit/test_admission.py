@@ -1,4 +1,4 @@
-"""How much of the traffic a closed circuit lets pass: after it closed, and in a brownout."""
+"""The share of calls that a closed circuit admits: after closing, and during a brownout."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ha_rag.circuit.state import Counts
         (80, 1),
     ],
 )
-def test_calls_come_back_in_four_steps(closed_for_s: float, share: float) -> None:
+def test_the_ramp_admits_calls_in_four_steps(closed_for_s: float, share: float) -> None:
     assert ramp_share(CircuitPolicy(ramp_s=8), closed_for_s) == share
 
 
-def test_without_a_ramp_they_come_back_at_once() -> None:
+def test_without_a_ramp_all_calls_are_admitted_at_once() -> None:
     assert ramp_share(CircuitPolicy(), 0) == 1.0
 
 
@@ -44,15 +44,15 @@ def test_without_a_ramp_they_come_back_at_once() -> None:
         (0, 99, 1 - 99 / 100),
     ],
 )
-def test_a_brownout_sheds_what_the_service_would_not_accept(ok: int, failed: int, share: float) -> None:
-    """SRE book, ch. 21, with K = 1.1: a tenth of failures is borne, more is refused in proportion."""
+def test_shedding_follows_the_client_side_throttling_formula(ok: int, failed: int, share: float) -> None:
+    """SRE book, ch. 21, with K = 1.1: shedding starts at a failure rate of about a tenth."""
     assert shed_share(CircuitPolicy(shed=True), Counts(ok, failed)) == pytest.approx(share)
 
 
-def test_nothing_is_shed_unless_asked_for() -> None:
+def test_shedding_is_off_by_default() -> None:
     assert shed_share(CircuitPolicy(), Counts(0, 99)) == 1.0
 
 
 @pytest.mark.parametrize(("closed_for_s", "share"), [(0, 0.1), (0.2, 0.1), (0.3, 0.25), (0.6, 0.5), (0.8, 1)])
-def test_a_ramp_of_one_second_has_its_steps_too(closed_for_s: float, share: float) -> None:
+def test_a_ramp_of_one_second_has_four_steps(closed_for_s: float, share: float) -> None:
     assert ramp_share(CircuitPolicy(ramp_s=1), closed_for_s) == share

@@ -1,4 +1,4 @@
-"""What a policy accepts, what it refuses and in which words, and what it makes of its own numbers."""
+"""CircuitPolicy: valid and invalid values, its error messages, and derived values."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BETWEEN = {
     "retry_budget": (0, 1),
 }
 DAY_S = 86_400
-ROOM: dict[str, Any] = {"recovery_timeout_s": DAY_S, "recovery_timeout_max_s": DAY_S}
-"""Rests that leave every other time room up to its limit."""
+MAX_OPEN: dict[str, Any] = {"recovery_timeout_s": DAY_S, "recovery_timeout_max_s": DAY_S}
+"""Open durations at their limit, so that every other duration can reach its own."""
 
 
 def accepted(**values: Any) -> CircuitPolicy:
@@ -35,7 +35,7 @@ def refusal(**values: Any) -> tuple[str, ...]:
     return refused.value.problems
 
 
-def test_without_a_word_it_is_the_policy_that_the_documents_describe() -> None:
+def test_the_defaults_are_those_of_the_docs() -> None:
     policy = CircuitPolicy()
     assert (policy.failure_threshold, policy.min_samples, policy.window_s) == (0.5, 5, 10)
     assert (policy.recovery_timeout_s, policy.recovery_backoff, policy.recovery_timeout_max_s) == (10, 2, 120)
@@ -44,7 +44,7 @@ def test_without_a_word_it_is_the_policy_that_the_documents_describe() -> None:
 
 
 @pytest.mark.parametrize("name", SHARES)
-def test_a_share_lies_above_0_and_at_most_at_1(name: str) -> None:
+def test_a_share_is_above_0_and_at_most_1(name: str) -> None:
     assert getattr(accepted(**{name: 1}), name) == 1
     assert getattr(accepted(**{name: 0.001}), name) == 0.001
     for wrong in (0, -0.5, 1.001, 50):
@@ -76,15 +76,15 @@ def test_shed_is_true_or_false() -> None:
 
 
 @pytest.mark.parametrize("name", ABOVE_ZERO)
-def test_a_rest_or_a_timeout_lies_above_0_and_at_most_at_a_day(name: str) -> None:
-    assert getattr(accepted(**ROOM | {name: DAY_S}), name) == DAY_S
-    assert getattr(accepted(**ROOM | {"recovery_timeout_s": 0.001, name: 0.001}), name) == 0.001
+def test_a_duration_is_above_0_and_at_most_a_day(name: str) -> None:
+    assert getattr(accepted(**MAX_OPEN | {name: DAY_S}), name) == DAY_S
+    assert getattr(accepted(**MAX_OPEN | {"recovery_timeout_s": 0.001, name: 0.001}), name) == 0.001
     for wrong in (0, -1, DAY_S + 1):
-        assert refusal(**ROOM | {name: wrong}) == (f"{name} = {wrong!r}: must be above 0 and at most 86400",)
+        assert refusal(**MAX_OPEN | {name: wrong}) == (f"{name} = {wrong!r}: must be above 0 and at most 86400",)
 
 
 @pytest.mark.parametrize("name", FROM_ZERO)
-def test_what_is_off_at_0_lies_between_0_and_a_day(name: str) -> None:
+def test_a_duration_that_0_turns_off_is_between_0_and_a_day(name: str) -> None:
     for right in (0, 0.001, DAY_S):
         assert getattr(accepted(**{name: right}), name) == right
     for wrong in (-0.001, DAY_S + 1):
@@ -92,7 +92,7 @@ def test_what_is_off_at_0_lies_between_0_and_a_day(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BETWEEN)
-def test_the_others_have_limits_of_their_own(name: str) -> None:
+def test_other_fields_have_their_own_limits(name: str) -> None:
     low, high = BETWEEN[name]
     for right in (low, high):
         assert getattr(accepted(**{name: right}), name) == right
@@ -102,31 +102,31 @@ def test_the_others_have_limits_of_their_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*SHARES, "recovery_timeout_s", "throttle_max_s", *FROM_ZERO, *BETWEEN])
 @pytest.mark.parametrize("wrong", [True, "1", None, math.nan, math.inf], ids=str)
-def test_what_is_no_number_is_refused_as_such(name: str, wrong: object) -> None:
+def test_a_value_that_is_not_a_number_is_refused(name: str, wrong: object) -> None:
     assert refusal(**{name: wrong}) == (f"{name} = {wrong!r}: must be a number",)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    told = refusal(failure_threshold=50, probes=0, window_s=0)
-    assert [problem.partition(" ")[0] for problem in told] == ["failure_threshold", "window_s", "probes"]
+def test_all_problems_are_reported_at_once() -> None:
+    problems = refusal(failure_threshold=50, probes=0, window_s=0)
+    assert [problem.partition(" ")[0] for problem in problems] == ["failure_threshold", "window_s", "probes"]
 
 
-def test_the_longest_rest_is_no_shorter_than_the_first() -> None:
+def test_the_maximum_open_duration_is_at_least_the_first() -> None:
     assert CircuitPolicy(recovery_timeout_s=30, recovery_timeout_max_s=30).recovery_timeout_max_s == 30
     assert refusal(recovery_timeout_s=30, recovery_timeout_max_s=20) == (
         "recovery_timeout_max_s = 20: must be at least recovery_timeout_s (30), "
-        "since the rest grows from the one to the other",
+        "because the open duration grows from one to the other",
     )
 
 
-def test_a_probe_is_over_before_the_rest_after_it_is() -> None:
+def test_a_probe_may_not_last_longer_than_the_open_duration() -> None:
     assert CircuitPolicy(recovery_timeout_s=5, probe_timeout_s=5).probe_timeout_s == 5
     assert refusal(recovery_timeout_s=5, probe_timeout_s=6) == (
-        "probe_timeout_s = 6: must be at most recovery_timeout_s (5), so that no probe outlasts the rest after it",
+        "probe_timeout_s = 6: must be at most recovery_timeout_s (5), so that no probe outlasts it",
     )
 
 
-def test_relations_are_judged_only_between_values_that_are_sound() -> None:
+def test_relations_are_checked_only_between_valid_values() -> None:
     assert refusal(recovery_timeout_s="long", recovery_timeout_max_s=1) == (
         "recovery_timeout_s = 'long': must be a number",
     )
@@ -153,7 +153,7 @@ def test_the_window_slides_in_tenths_of_its_length(window_s: float, window_ms: i
         (CircuitPolicy(probe_timeout_s=7), 2, 3000),
     ],
 )
-def test_a_probe_lasts_a_second_longer_than_its_call_or_as_long_as_the_policy_says(
+def test_a_lease_lasts_a_second_longer_than_the_call_s_timeout_or_as_the_policy_says(
     policy: CircuitPolicy, timeout_s: float | None, lease_ms: int
 ) -> None:
     assert policy.lease_ms(timeout_s) == lease_ms

@@ -46,7 +46,7 @@ def test_a_circuit_that_the_configuration_does_not_have_is_told_with_those_there
     result = run("break", "embedder.primary")
 
     assert result.exit_code == 2
-    assert "there are embedder.cloud" in result.stderr
+    assert "the simulated ones are embedder.cloud" in result.stderr
 
 
 @pytest.mark.parametrize("circuit", ["retriever.primary", "embedder", "x", "embedder.secondary"])

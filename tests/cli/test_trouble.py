@@ -22,7 +22,7 @@ def test_what_nobody_foresaw_is_one_sentence_and_its_traceback_is_kept(capsys, t
 
     said = capsys.readouterr().err
     assert ended.value.exit_code == 1
-    assert said.startswith("ha-rag: this should not happen: ModuleNotFoundError: No module named 'bs4'; ")
+    assert said.startswith("ha-rag: internal error: ModuleNotFoundError: No module named 'bs4'; ")
     assert len(said.splitlines()) == 1
     kept = re.search(r"\S+\.txt", said)
     assert kept is not None

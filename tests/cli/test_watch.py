@@ -49,7 +49,7 @@ def test_what_is_no_fleet_is_said_in_a_sentence(run, replica):
     result = run("watch", "--once", "--url", replica.url)
 
     assert result.exit_code == 1
-    assert "is not understood" in result.stderr
+    assert "cannot be read" in result.stderr
 
 
 def test_where_nobody_answers_the_exit_code_says_so(run):

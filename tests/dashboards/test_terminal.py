@@ -1,4 +1,4 @@
-"""The terminal view, from its rendered text."""
+"""The rendered text of the terminal view."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from ha_rag.dashboards.plain_text import harmless
-from ha_rag.dashboards.terminal import Room, draw
+from ha_rag.dashboards.plain_text import sanitized
+from ha_rag.dashboards.terminal import Viewport, draw
 from ha_rag.monitor.snapshot import Differing, Override, Rate, RedisPicture, State, TrafficPoint
-from tests.monitor.pictures import CALM, circuit, happened, opening, picture, replica
+from tests.monitor.pictures import CALM, circuit, opening, picture, replica, timeline_event
 
 HOSTILE = "[red]x[/red]\x1b[31mred\x07\u202eevil"
 
@@ -23,7 +23,7 @@ def rendered(shown, width: int = 120, *, colour: bool = False, height: int = 60,
     console = Console(
         file=out, width=width, height=height, force_terminal=colour, color_system="standard" if colour else None
     )
-    console.print(draw(shown, Room(width=width, height=height, plain=plain), **more))
+    console.print(draw(shown, Viewport(width=width, height=height, plain=plain), **more))
     return out.getvalue()
 
 
@@ -42,11 +42,11 @@ OPEN = circuit(
 )
 
 
-def test_a_calm_fleet_says_so_first():
+def test_the_first_line_says_that_all_circuits_are_closed():
     assert rendered(picture()).splitlines()[0].startswith("● all circuits closed")
 
 
-def test_what_is_not_closed_is_named_first_and_told_by_sign_and_word():
+def test_circuits_that_are_not_closed_are_named_first_with_symbol_and_text():
     text = rendered(picture(circuits=(OPEN, circuit(name="generator.primary", state="half_open"))))
 
     assert text.splitlines()[0].startswith("■ embedder.primary open, generator.primary half-open")
@@ -56,28 +56,28 @@ def test_what_is_not_closed_is_named_first_and_told_by_sign_and_word():
     assert "▁▅█" in text
 
 
-def test_a_rest_runs_on_between_two_pictures_and_ends_at_nothing():
+def test_the_countdown_continues_between_snapshots_and_ends_at_zero():
     assert "3.0 s" in rendered(picture(circuits=(OPEN,)), ago_s=1.2)
     assert "0.0 s" in rendered(picture(circuits=(OPEN,)), ago_s=60)
 
 
-def test_a_half_open_circuit_without_questions_waits_and_alarms_nobody():
+def test_a_half_open_circuit_without_traffic_is_shown_as_waiting():
     text = rendered(picture(circuits=(circuit(state="half_open", waiting=True),)))
 
     assert text.startswith("● all circuits closed")
     assert "○ waiting for traffic" in text
 
 
-def test_an_operators_word_and_replicas_that_differ_are_told():
-    word = Override(mode="open", reason="maintenance", by="mia", ends_in_s=None)
+def test_overrides_and_differing_replicas_are_shown():
+    override = Override(mode="open", reason="maintenance", by="mia", ends_in_s=None)
     differing = (Differing(replica="rag-3", state="half_open"),)
-    text = rendered(picture(circuits=(replace(OPEN, override=word, differing=differing),)), 200)
+    text = rendered(picture(circuits=(replace(OPEN, override=override, differing=differing),)), 200)
 
-    assert "(open by hand)" in text
+    assert "(override: open)" in text
     assert "maintenance (mia); seen by rag-2; rag-3: half-open there" in text
 
 
-def test_a_picture_that_is_no_longer_live_has_no_colours_and_says_since_when():
+def test_a_disconnected_view_has_no_colours_and_shows_since_when():
     shown = picture(circuits=(OPEN, circuit(name="generator.primary")), replicas=(replica("a"),))
 
     live, gone = rendered(shown, colour=True), rendered(shown, colour=True, down_since="03:12:44")
@@ -99,7 +99,7 @@ def test_no_line_is_wider_than_the_terminal(width):
     assert max(len(line) for line in rendered(shown, width).splitlines()) <= width
 
 
-def test_eighty_columns_and_twenty_four_lines_hold_what_is_urgent():
+def test_the_most_urgent_parts_fit_into_80_by_24():
     circuits = (*(circuit(name=f"embedder.tier-{n}") for n in range(6)), OPEN)
     shown = picture(circuits=circuits, replicas=tuple(replica(f"rag-{n}") for n in range(9)), timeline=(opening(1.0),))
 
@@ -110,14 +110,14 @@ def test_eighty_columns_and_twenty_four_lines_hold_what_is_urgent():
     assert any(line.startswith("Redis: ") for line in lines)
 
 
-def test_without_unicode_states_still_have_a_sign():
+def test_states_have_ascii_symbols_without_unicode():
     text = rendered(picture(circuits=(OPEN,)), plain=True)
 
     assert "# open" in text
     assert text.isascii()
 
 
-def test_answers_are_told_by_tier_and_redis_by_what_is_wrong_with_it():
+def test_traffic_is_shown_by_tier_and_redis_with_its_problem():
     point = TrafficPoint(
         at=1.0, seconds=1.0, questions=4, degraded=3, broken=0, served={"generator": {"primary": 1, "extractive": 3}}
     )
@@ -128,26 +128,28 @@ def test_answers_are_told_by_tier_and_redis_by_what_is_wrong_with_it():
     text = rendered(shown)
 
     assert "5.0/s, 75% degraded, p50 2.0 ms, p99 9.0 ms; generator: primary 25%, extractive 75%" in text
-    assert "■ Redis: not reachable (Connection refused)" in text
+    assert "■ Redis: unreachable (Connection refused)" in text
 
 
-def test_what_happened_is_told_newest_first_with_who_and_why():
+def test_events_are_shown_newest_first_with_cause():
     events = (
-        happened("replica_lost", 3.0, by="rag-2", reason="no heartbeat for 6 s"),
-        happened("circuit", 2.0, circuit="c", before="half_open", after="closed", reason="2 good probes", by="rag-1"),
-        happened("redis_lost", 1.0, reason="refused"),
+        timeline_event("replica_lost", 3.0, by="rag-2", reason="no heartbeat for 6 s"),
+        timeline_event(
+            "circuit", 2.0, circuit="c", before="half_open", after="closed", reason="2 good probes", by="rag-1"
+        ),
+        timeline_event("redis_lost", 1.0, reason="refused"),
     )
     lines = [line[10:].rstrip() for line in rendered(picture(timeline=events)).splitlines()[-3:]]
 
     assert lines == [
         "replica rag-2 is lost  no heartbeat for 6 s",
         "c: half-open -> closed  2 good probes; by rag-1",
-        "Redis is not heard  refused",
+        "Redis is unreachable  refused",
     ]
 
 
-def test_names_and_reasons_of_others_neither_colour_nor_turn_the_terminal():
-    event = happened("circuit", 1.0, circuit=HOSTILE, before="closed", after="open", reason=HOSTILE, by=HOSTILE)
+def test_untrusted_text_cannot_send_control_sequences_or_markup():
+    event = timeline_event("circuit", 1.0, circuit=HOSTILE, before="closed", after="open", reason=HOSTILE, by=HOSTILE)
     shown = picture(
         circuits=(replace(OPEN, name=HOSTILE, reason=HOSTILE, voters=(HOSTILE,)),),
         replicas=(replica(HOSTILE),),
@@ -163,19 +165,19 @@ def test_names_and_reasons_of_others_neither_colour_nor_turn_the_terminal():
 
 
 @given(st.text())
-def test_harmless_text_stays_on_its_line(text):
-    shown = harmless(text)
+def test_sanitized_text_stays_on_one_line(text):
+    shown = sanitized(text)
     assert len(shown) <= 300
     assert all(c.isprintable() or c == " " for c in shown if c.isascii())
 
 
 @pytest.mark.parametrize("width", range(76, 140, 4))
-def test_however_long_the_past_names_and_states_stay_whole(width):
-    """A fleet that had run for half a minute lost the ends of its circuits' names at 80 columns."""
-    long_ago = tuple(rate(0.5) for _ in range(120))
+def test_a_long_history_does_not_truncate_names_or_states(width):
+    """Regression: after half a minute of history, names were truncated at 80 columns."""
+    history = tuple(rate(0.5) for _ in range(120))
     names = ["embedder.primary", "generator.extractive", "retriever.lexical"]
-    waits = circuit(name="embedder.secondary", history=long_ago, state="half_open", waiting=True)
-    closed = tuple(circuit(name=name, history=long_ago) for name in names)
+    waits = circuit(name="embedder.secondary", history=history, state="half_open", waiting=True)
+    closed = tuple(circuit(name=name, history=history) for name in names)
     for circuits in [closed, (*closed, waits)]:
         shown = rendered(picture(circuits=circuits), width=width)
         assert all(f"{circuit.name} " in shown for circuit in circuits)
@@ -185,9 +187,11 @@ def test_however_long_the_past_names_and_states_stay_whole(width):
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-def test_however_long_the_reason_names_and_states_stay_whole(width):
-    said = circuit(name="generator.extractive", state="half_open", waiting=True, reason="why " * 100, voters=("rag-1",))
-    shown = rendered(picture(circuits=(said, circuit(name="retriever.secondary"))), width=width)
+def test_a_long_reason_does_not_truncate_names_or_states(width):
+    waiting = circuit(
+        name="generator.extractive", state="half_open", waiting=True, reason="why " * 100, voters=("rag-1",)
+    )
+    shown = rendered(picture(circuits=(waiting, circuit(name="retriever.secondary"))), width=width)
     line = next(line for line in shown.splitlines() if line.startswith("generator.extractive"))
     assert "waiting for traffic" in line
     assert len(line) <= width

@@ -1,18 +1,20 @@
-"""The page that a drill leaves: whole in itself, and true to what was seen."""
+"""The HTML report of a drill: self-contained, and true to the recording."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from ha_rag.drill.film import GONE, Film, Span
+from ha_rag.drill.recording import UNREACHABLE, Recording, Span
 from ha_rag.drill.report import report
 from ha_rag.drill.result import StageResult
 from ha_rag.simulation.load_stats import QuestionResult
 
+ALL_CLOSED = {replica: {"e": "closed", "g": "closed"} for replica in ("rag-1", "rag-2")}
 WELL = StageResult(name="embedder", title="the embedder <fails>", asked=2, answered=2, p50_ms=7.0, opened_s=0.2)
 
 
@@ -24,34 +26,34 @@ def reply(at_s: float, tier: str = "primary", *, answered: bool = True, ms: floa
 
 
 @pytest.fixture
-def film() -> Film:
-    """Begun at 100: healthy for a second, then an outage of two; one replica opens, the other one goes."""
-    film, both = Film(100.0), {"rag-1": "", "rag-2": ""}
-    film.entered("the embedder <fails>", "healthy", 100.0)
-    film.saw({"rag-1": {"e": "closed", "g": "closed"}, "rag-2": {"e": "closed", "g": "closed"}}, both, 100.0)
-    film.heard(reply(100.5))
-    film.entered("the embedder <fails>", "outage", 101.0)
-    film.saw({"rag-1": {"e": "closed", "g": "closed"}, "rag-2": {"e": "closed", "g": "closed"}}, both, 101.5)
-    film.saw({"rag-1": {"e": "open", "g": "closed"}}, both, 102.0)
-    film.heard(reply(101.6, "secondary", ms=900.0))
-    film.heard(reply(102.2, answered=False))
-    film.saw({"rag-1": {"e": "open", "g": "closed"}}, both, 103.0)
-    return film
+def recording() -> Recording:
+    """Started at 100: healthy for 1 s, then an outage of 2 s in which one replica opens and the other is lost."""
+    recording, both = Recording(100.0), {"rag-1": "", "rag-2": ""}
+    recording.enter_phase("the embedder <fails>", "healthy", 100.0)
+    recording.add_states(ALL_CLOSED, both, 100.0)
+    recording.add_reply(reply(100.5))
+    recording.enter_phase("the embedder <fails>", "outage", 101.0)
+    recording.add_states(ALL_CLOSED, both, 101.5)
+    recording.add_states({"rag-1": {"e": "open", "g": "closed"}}, both, 102.0)
+    recording.add_reply(reply(101.6, "secondary", ms=900.0))
+    recording.add_reply(reply(102.2, answered=False))
+    recording.add_states({"rag-1": {"e": "open", "g": "closed"}}, both, 103.0)
+    return recording
 
 
-def test_a_film_holds_what_was_seen_and_for_how_long(film: Film) -> None:
-    assert film.states["e", "rag-1"] == [Span(0.0, 2.0, "closed"), Span(2.0, 3.0, "open")]
-    assert film.states["e", "rag-2"] == [Span(0.0, 2.0, "closed"), Span(2.0, 3.0, GONE)]
-    assert [span for _, span in film.phases] == [Span(0.0, 1.0, "healthy"), Span(1.0, 3.0, "outage")]
-    assert film.length_s == 3.0
+def test_a_recording_holds_each_state_and_phase_and_how_long_it_lasted(recording: Recording) -> None:
+    assert recording.states["e", "rag-1"] == [Span(0.0, 2.0, "closed"), Span(2.0, 3.0, "open")]
+    assert recording.states["e", "rag-2"] == [Span(0.0, 2.0, "closed"), Span(2.0, 3.0, UNREACHABLE)]
+    assert [span for _, span in recording.phases] == [Span(0.0, 1.0, "healthy"), Span(1.0, 3.0, "outage")]
+    assert recording.length_s == 3.0
 
 
-def test_the_page_needs_nothing_but_itself(film: Film) -> None:
-    page = report(film, [WELL])
+def test_the_page_loads_nothing(recording: Recording) -> None:
+    page = report(recording, [WELL])
     assert re.findall(r"(?:src|href)=|url\(|https?://|<script", page) == []
 
 
-class Drawn(HTMLParser):
+class Shapes(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.shapes: list[tuple[str, dict[str, str | None]]] = []
@@ -64,40 +66,53 @@ class Drawn(HTMLParser):
         return [attrs for name, attrs in self.shapes if name == tag and attrs.get("class") == kind]
 
 
-def test_states_are_drawn_where_and_as_long_as_they_held(film: Film) -> None:
-    drawn = Drawn(report(film, [WELL]))
+def test_each_state_is_drawn_at_its_time_and_to_its_length(recording: Recording) -> None:
+    drawn = Shapes(report(recording, [WELL]))
     (opened,) = [bar for bar in drawn.of("rect", "open") if "x" in bar]
     assert (float(opened["x"] or 0), float(opened["width"] or 0)) == pytest.approx((190 + 2000 / 3, 1000 / 3), abs=0.1)
-    assert len([bar for bar in drawn.of("rect", "gone") if "x" in bar]) == 1
+    assert len([bar for bar in drawn.of("rect", "unreachable") if "x" in bar]) == 1
 
 
-def test_a_circuit_that_stayed_closed_takes_no_room(film: Film) -> None:
-    page = report(film, [WELL])
+def test_a_circuit_that_stayed_closed_is_left_out(recording: Recording) -> None:
+    page = report(recording, [WELL])
     assert "e · rag-1" in page
     assert "g · rag-1" not in page
 
 
-def test_every_question_is_a_dot_and_a_lost_one_stands_out(film: Film) -> None:
-    drawn = Drawn(report(film, [WELL]))
+def test_every_question_is_a_dot_and_an_unanswered_one_stands_out(recording: Recording) -> None:
+    drawn = Shapes(report(recording, [WELL]))
     assert len(drawn.of("circle", "answer")) == 2
     assert len(drawn.of("circle", "loss")) == 1
 
 
-def test_what_comes_from_elsewhere_stays_text(film: Film) -> None:
-    page = report(film, [WELL])
+def test_titles_are_escaped(recording: Recording) -> None:
+    page = report(recording, [WELL])
     assert "the embedder &lt;fails&gt;" in page
     assert "<fails>" not in page
 
 
-def test_the_verdict_stands_on_top_and_says_when_something_failed(film: Film) -> None:
-    assert "2 questions asked, every one answered." in report(film, [WELL])
+def test_the_verdict_says_what_failed(recording: Recording) -> None:
+    assert "2 questions asked, every one answered." in report(recording, [WELL])
     lost = StageResult(
-        name="x", title="x", asked=2, answered=1, missed=("not everything came back",), failures={"503": 1}
+        name="x", title="x", asked=2, answered=1, missed=("the fleet did not recover",), failures={"503": 1}
     )
-    page = report(film, [lost])
+    page = report(recording, [lost])
     assert "<p class='verdict failed'>" in page
-    assert "not everything came back" in page
+    assert "the fleet did not recover" in page
+
+
+def test_the_usual_latency_is_the_median_of_answers_that_were_not_degraded(recording: Recording) -> None:
+    for ms, degraded in ((8.0, False), (9.0, False), (700.0, True)):
+        recording.add_reply(replace(reply(103.0, ms=ms), degraded=degraded))
+    assert recording.usual_ms == 8.5, "of 7, 8, 9 and 900"
+    assert Recording(0.0).usual_ms is None
+
+
+def test_the_page_says_how_soon_an_outage_was_noticed(recording: Recording) -> None:
+    page = report(recording, [replace(WELL, wasted=17, reached=2, waited_s=12.34, closed_s=4.5)])
+    assert "<td>0.20 s<td>17<td>2<td>12.3 s<td>4.50 s" in page
+    assert "<dt>calls wasted<dd>calls to the broken service until then" in page
 
 
 def test_a_drill_without_questions_still_makes_a_page(tmp_path: Path) -> None:
-    assert "ha-rag drill" in report(Film(0.0), [])
+    assert "ha-rag drill" in report(Recording(0.0), [])

@@ -1,4 +1,4 @@
-"""A payment service that counts, and applications that call it, each a process of its own."""
+"""A payment service that counts its calls, and applications that call it, each in its own process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Payments:
-    """`status`: what it answers every call with. `calls`: how many reached it."""
+    """`status`: the status of every reply. `calls`: number of calls received."""
 
     def __init__(self) -> None:
         self.status, self.calls = 200, 0
@@ -27,7 +27,7 @@ class Payments:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def _handler(service) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # the handler's own self is another one
+    def _handler(service) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 service.calls += 1
@@ -48,7 +48,7 @@ class Payments:
 
 @contextmanager
 def running(*words: str, redis: str, payments: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m words`, over that Redis and that payment service. CallResult by SIGTERM."""
+    """Runs `python -m words` with that Redis and that payment service; stops it with SIGTERM."""
     process = subprocess.Popen(
         [sys.executable, "-m", *words], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, "REDIS_URL": redis, "PAYMENTS_URL": payments},
@@ -67,7 +67,7 @@ def running(*words: str, redis: str, payments: str) -> Iterator[subprocess.Popen
 
 
 def post(url: str) -> tuple[int, dict[str, str], str]:
-    """Status, headers and body; 0 where nobody listens."""
+    """Status, headers and body; status 0 if the connection is refused."""
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5) as reply:
             return reply.status, dict(reply.headers), reply.read().decode()

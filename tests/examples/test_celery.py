@@ -1,4 +1,4 @@
-"""A Celery worker that uses only the circuit: while it is open a task waits for the rest to end, and is then done."""
+"""A Celery worker that uses only the circuit: a task waits while the circuit is open, and then runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def shop(redis_server: RedisProcess) -> Iterator[Celery]:
 
 
 @pytest.mark.real_redis
-async def test_a_task_waits_for_the_rest_of_an_open_circuit_and_sends_nothing_meanwhile(
+async def test_a_task_waits_while_the_circuit_is_open_and_sends_nothing_meanwhile(
     payments: Payments, shop: Celery, redis_server: RedisProcess
 ) -> None:
     worker = ("celery", "--app", "examples.celery_app", "worker", "--concurrency", "1", "--loglevel", "warning")
@@ -40,13 +40,13 @@ async def test_a_task_waits_for_the_rest_of_an_open_circuit_and_sends_nothing_me
         return shop.send_task("charge", [order])
 
     with running(*worker, redis=redis_server.url, payments=payments.url):
-        well = send(1)
-        await until(well.ready, within_s=40)
-        assert well.result == "paid"
+        first = send(1)
+        await until(first.ready, within_s=40)
+        assert first.result == "paid"
 
         async with CircuitRegistry.connect(redis_server.url, namespace="shop", replica="operator") as circuits:
             circuits.breaker("payments", POLICY, timeout_s=2.0)
-            await circuits.override("payments", "open", by="test", reason="a rest", for_s=2.0)
+            await circuits.override("payments", "open", by="test", reason="maintenance", for_s=2.0)
             received = payments.calls
             waiting = send(2)
             await until(lambda: waiting.state == "RETRY")

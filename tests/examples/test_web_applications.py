@@ -1,4 +1,4 @@
-"""Two processes of one web application: what the first one's failures teach protects the second one's callers."""
+"""Two processes of one web application: failures in the first open the circuit in the second."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ async def test_what_one_process_learns_protects_the_other(
     command: tuple[str, ...], payments: Payments, fake_redis_server: str
 ) -> None:
     first, second = free_port(), free_port()
-    how = {"redis": fake_redis_server, "payments": payments.url}
+    services = {"redis": fake_redis_server, "payments": payments.url}
     with (
-        running(*[word.format(port=first) for word in command], **how),
-        running(*[word.format(port=second) for word in command], **how),
+        running(*[word.format(port=first) for word in command], **services),
+        running(*[word.format(port=second) for word in command], **services),
     ):
         for port in (first, second):
             await until(partial(answers_well, port), within_s=30)
@@ -48,4 +48,4 @@ async def test_what_one_process_learns_protects_the_other(
         status, headers, body = post(f"http://127.0.0.1:{second}/charge/7")
         assert (status, "nothing was charged" in body) == (503, True)
         assert 1 <= int(headers.get("Retry-After") or headers["retry-after"]) <= 12
-        assert payments.calls - received <= 1, "the second had to hear of it, not to find out"
+        assert payments.calls - received <= 1, "the second learned it from the first, not from its own calls"

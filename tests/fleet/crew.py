@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,12 +46,14 @@ TIGHT_S = 1.0
 
 
 class Pool:
-    """Processes that listen on a socket, kept from test to test. `module`: what they run."""
+    """Processes that listen on a socket, kept from test to test. `module`: what they run. `environment`: of each."""
 
-    def __init__(self, folder: Path, module: str) -> None:
+    def __init__(self, folder: Path, module: str, environment: Mapping[str, str] = {}) -> None:
         self._folder = folder
         self._module = module
+        self._environment = environment
         self._idle: list[Process] = []
+        self.started: list[Process] = []
         self._numbers = itertools.count()
 
     def take(self, number: int) -> list[Process]:
@@ -65,8 +67,10 @@ class Pool:
         """A process that is not kept, unless it is given back. `before`: a program that starts it."""
         name = f"{self._module.rpartition('.')[2]}-{next(self._numbers)}"
         socket = str(self._folder / f"{name}.sock")
-        process = Process(name, [*before, sys.executable, "-m", self._module, socket], self._folder, environment)
+        command = [*before, sys.executable, "-m", self._module, socket]
+        process = Process(name, command, self._folder, {**self._environment, **environment})
         process.start()
+        self.started.append(process)
         return process
 
     def give_back(self, processes: Iterable[Process]) -> None:
@@ -323,8 +327,9 @@ class Yard:
         processes: Sequence[Process] | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> AsyncIterator[Crew]:
-        """A crew of `size`. `policy`: changes to POLICY; `policies`: one change for each. `redis_url`: another Redis
-        than one of the crew's own. `processes`: to run in, instead of some of the pool's. `timeout_s`: of each call."""
+        """A crew of `size`. `policy`: changes to POLICY (None: without that field); `policies`: one change for each.
+        `redis_url`: another Redis than one of the crew's own. `processes`: to run in, instead of some of the pool's.
+        `timeout_s`: of each call."""
         redis = RedisProcess(self.folder)
         taken = [*(processes or []), *self.workers.take(size - len(processes or []))]
         proxies = self.proxies.take(1 if wires else 0)
@@ -369,6 +374,6 @@ class Yard:
             namespace=crew.namespace,
             replica=member.name,
             provider_url=f"http://127.0.0.1:{to_provider.port}" if to_provider else self.provider.url,
-            policy={**crew.policy, **policy},
+            policy={name: value for name, value in {**crew.policy, **policy}.items() if value is not None},
             timeout_s=crew.timeout_s,
         )

@@ -227,8 +227,8 @@ async def test_the_loss_of_redis_is_told_by_each_under_one_key(scene, payments):
     scene.redis.kill()
     await until(lambda: len(scene.pager.heard) == 2, within_s=20)
 
-    assert scene.pager.titles == ["[ha_rag] PROBLEM: Redis is not heard"] * 2
+    assert scene.pager.titles == ["[ha_rag] PROBLEM: Redis is unreachable"] * 2
     assert all("Incident: redis_lost" in message["message"] for message in scene.pager.heard)
     scene.redis.start()
     await until(lambda: len(scene.pager.heard) == 4, within_s=20)
-    assert scene.pager.titles[2:] == ["[ha_rag] RESOLVED: Redis is not heard"] * 2
+    assert scene.pager.titles[2:] == ["[ha_rag] RESOLVED: Redis is unreachable"] * 2

@@ -167,10 +167,10 @@ class Worker:
         assert self._circuits is not None
         view, breaker = self._breaker._view, self._breaker
         return {
-            "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch, "away": view.ledger_unreachable,
-            "overlaid": view.is_tripped_locally(), "freshness": breaker.shared_state, "reason": view.fleet.reason,
-            "open_count": view.fleet.open_count, "opened_by": view.fleet.opened_by, "left_ms": view.fleet.left_ms,
-            "voters": list(view.fleet.voters), "failed": view.fleet.counts.failed,
+            "state": breaker.state, "fleet": view.fleet.state, "epoch": view.fleet.epoch,
+            "away": view.ledger_unreachable, "overlaid": view.is_tripped_locally(), "freshness": breaker.shared_state,
+            "reason": view.fleet.reason, "open_count": view.fleet.open_count, "opened_by": view.fleet.opened_by,
+            "left_ms": view.fleet.left_ms, "voters": list(view.fleet.voters), "failed": view.fleet.counts.failed,
         }  # fmt: skip
 
     async def do_clock(self) -> dict[str, float]:
@@ -196,7 +196,7 @@ class Worker:
         waits = Waits()
         waits.watch()
         record: dict[str, Any] = {"begun_s": time.monotonic(), "sent_s": None}
-        task = asyncio.ensure_future(self._breaker.call(self._fetch, record, waits))
+        task = asyncio.ensure_future(self._guarded(record, waits))
         if cancel_after_s is not None:
             asyncio.get_running_loop().call_later(cancel_after_s, task.cancel)
         try:
@@ -212,6 +212,10 @@ class Worker:
         waits.look_away()
         record["waited_s"] = waits.so_far_s
         return record
+
+    async def _guarded(self, record: dict[str, Any], waits: Waits) -> None:
+        record["met"] = self._breaker.state
+        await self._breaker.call(self._fetch, record, waits)
 
     async def _fetch(self, record: dict[str, Any], waits: Waits) -> None:
         record["sent_s"] = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "testing.md").read_text(encoding="utf-8"))
-ABOUT_PEERS = ["tests/breaker/test_failings_of_peers.py", "tests/breaker/test_failings_of_gateways.py"]
+ABOUT_PEERS = ["tests/breaker/test_known_bugs_of_breakers.py", "tests/breaker/test_known_bugs_of_gateways.py"]
 
 
 def names_in(file: str) -> set[str]:
@@ -23,7 +23,7 @@ def test_each_test_that_the_page_names_is_there(file: str, test: str):
     assert test in names_in(file)
 
 
-SUPPORTING = {"test_an_error_of_the_ledger_is_never_raised_to_the_caller_of_a_guarded_function"}
+SUPPORTING = {"test_a_ledger_error_is_never_raised_to_the_caller_of_a_guarded_function"}
 """Of no peer."""
 
 

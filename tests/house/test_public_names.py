@@ -41,7 +41,7 @@ def test_public_methods_say_what_they_do(name: str) -> None:
 
 def test_a_deprecated_name_still_works_and_warns() -> None:
     assert "DeadlineExceededError" not in NAMES
-    with pytest.warns(DeprecationWarning, match=r"ha_rag\.DeadlineExceededError is deprecated: nothing raises it"):
+    with pytest.warns(DeprecationWarning, match=r"ha_rag\.DeadlineExceededError is deprecated: it is never raised"):
         error = ha_rag.DeadlineExceededError(2.0)
     assert isinstance(error, ha_rag.HaRagError)
     assert isinstance(error, TimeoutError)

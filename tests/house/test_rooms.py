@@ -86,3 +86,12 @@ def test_entry_points_are_a_few_lines_each() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / "ha_rag" / "py.typed").exists()
+
+
+def test_a_class_name_means_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in PACKAGE:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(shown(path))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

@@ -9,8 +9,8 @@ import pytest
 
 from ha_rag.components.service_client import ERROR_BODY_BYTES
 from ha_rag.components.service_config import ServiceConfig
-from ha_rag.http.body_limit import MAX_ARRIVING_BYTES, MAX_BODY_BYTES
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, SPARE
+from ha_rag.http.body_limit import MAX_BODY_BYTES, MAX_PARTIAL_BYTES
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SPARE
 from ha_rag.index.reading.files import DEFAULT_LIMITS
 from ha_rag.index.reading.sandbox import BASE_S, BYTES_PER_S, MEMORY_BYTES
 from ha_rag.local_fleet.connection import OPTIONS
@@ -37,8 +37,8 @@ def test_every_setting_s_default_is_the_code_s():
     "sentence",
     [
         f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers",
-        f"{MAX_BODY_BYTES // 10**6} MB; {MAX_ARRIVING_BYTES // 10**6} MB of all that are on their way",
-        f"on one connection | {MAX_WAITING} |",
+        f"{MAX_BODY_BYTES // 10**6} MB; {MAX_PARTIAL_BYTES // 10**6} MB of all that are on their way",
+        f"on one connection | {MAX_PIPELINED} |",
         f"answered to {SPARE} more",
         f"{MAX_QUESTION_CHARS:,} characters, {MAX_TOP_K} passages",
         f"{DEFAULT_LIMITS.file_bytes // 10**6} MB a file",
@@ -76,4 +76,4 @@ def test_what_the_front_has_in_common_with_a_replica_is_said_to_be_the_same():
         assert AT_THE_FRONT[row].startswith("the same")
     assert OPTIONS["max_headers"] == MAX_HEADERS
     assert OPTIONS["max_line_size"] == OPTIONS["max_field_size"] == MAX_HEAD_BYTES
-    assert FRONT.bodies_bytes == MAX_ARRIVING_BYTES
+    assert FRONT.bodies_bytes == MAX_PARTIAL_BYTES

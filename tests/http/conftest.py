@@ -1,17 +1,17 @@
-"""An application over stand-ins for every test that asks for one."""
+"""Fixtures: a replica's application over stubs, and a client of it."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.http.street import House, Street
+from tests.http.app_client import AppClient, StubReplica
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def replica() -> StubReplica:
+    return StubReplica()
 
 
 @pytest.fixture
-def street(house: House) -> Street:
-    return house.street()
+def client(replica: StubReplica) -> AppClient:
+    return replica.client()

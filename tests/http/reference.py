@@ -1,4 +1,4 @@
-"""docs/http.md, written from a replica's own OpenAPI document: `python -m tests.http.reference > docs/http.md`."""
+"""Generates docs/http.md from a replica's OpenAPI document: `python -m tests.http.reference > docs/http.md`."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ha_rag.http.access import Access
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
 HEAD = """# The HTTP interface
 
-What a replica answers. The same, to try out, is at `/docs` of every replica, and as OpenAPI at `/openapi.json`; this
-page is written from that description by `python -m tests.http.reference > docs/http.md`, and a test holds it to the
-code. Who may do what, and the limits, stand in [security.md](security.md).
+The endpoints of a replica. Every replica serves them interactively at `/docs`, and as OpenAPI at `/openapi.json`. This
+page is generated from that description by `python -m tests.http.reference > docs/http.md`, and a test checks that it is
+current. Authorization and limits are described in [security.md](security.md).
 
 ```console
 $ curl http://127.0.0.1:8000/v1/query --json '{"question": "How does a circuit recover?"}'
 $ curl http://127.0.0.1:8000/v1/circuits
 ```
 
-**Keys.** Where `HA_RAG_API_KEYS` is set, `/v1/` wants one of them as `Authorization: Bearer KEY`. What changes
-something wants the operator's token, `HA_RAG_ADMIN_TOKEN`, in the same header; without one it is allowed from this
-machine only.
+**Keys.** If `HA_RAG_API_KEYS` is set, `/v1/` requires one of the keys as `Authorization: Bearer KEY`. Changes require
+the operator token, `HA_RAG_ADMIN_TOKEN`, in the same header; if none is set, they are allowed from this machine only.
 
-**Errors** are for the asker's own mistakes, and have one form: `{"error": {"type", "message", "param"}}`. What goes
-wrong with a service behind the tiers is no error: the answer is 200, `degraded`, and says how it came to be.
+**Errors** have one form: `{"error": {"type", "message", "param"}}`. The failure of a service that has a fallback is not
+an error: the answer has status 200, is marked `degraded`, and lists the attempts.
 
-**Ids.** `X-Request-Id` is taken from the request or made up, is returned, stands in the log and goes on to services;
-so does `traceparent`.
+**Ids.** `X-Request-Id` is taken from the request or generated; it is returned, logged and passed on to services.
+`traceparent` is passed on too.
 """
-BY_FASTAPI = {"Validation Error": "a parameter breaks its rule"}
-ACCESS = {"key": "an API key, where keys are set", "operator": "the operator's token, or this machine"}
+BY_FASTAPI = {"Validation Error": "invalid parameter"}
+ACCESS = {
+    "key": "an API key, if keys are set",
+    "operator": "the operator token; if none is set, a request from this machine",
+}
 
 
 async def description() -> dict[str, Any]:
-    """The OpenAPI document of a replica that knows keys and a token."""
-    house = House(options={"access": Access(api_keys=("k-1",), admin_token="t-1")})
-    document: dict[str, Any] = (await house.street().call("GET", "/openapi.json")).json
+    """The OpenAPI document of a replica with keys and a token."""
+    replica = StubReplica(options={"access": Access(api_keys=("k-1",), admin_token="t-1")})
+    document: dict[str, Any] = (await replica.client().call("GET", "/openapi.json")).json
     return document
 
 
@@ -52,15 +54,15 @@ def reference(document: Mapping[str, Any]) -> str:
     parts = [HEAD, "| | | |\n|---|---|---|"]
     parts[-1] += "".join(f"\n| `{method}` | `{path}` | {each['summary']} |" for method, path, each in operations)
     parts += ["\n".join(_operation(document, *each)) for each in operations]
-    parts.append("## The forms\n")
-    parts += [_form(document, name) for name in _named(document)]
+    parts.append("## Schemas\n")
+    parts += [_schema_section(document, name) for name in _schema_names(document)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _operation(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
     yield f"## `{method} {path}`\n\n{operation['summary']}. {_line(operation.get('description'))}".rstrip()
     for scheme in operation.get("security", [{}])[0]:
-        yield f"\nWants {ACCESS[scheme]}."
+        yield f"\nRequires {ACCESS[scheme]}."
     parameters = [each for each in operation.get("parameters", []) if each["in"] != "path"]
     if parameters:
         yield "\n| parameter | in | meaning |\n|---|---|---|"
@@ -69,54 +71,54 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
         schema = _schema(operation["requestBody"]["content"]["application/json"]["schema"], document)
         yield f"\nThe body, as JSON:\n\n{_fields(schema)}"
     for status, reply in operation["responses"].items():
-        form = reply.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
-        if status == "200" and form:
-            yield f"\nAnswers {_link(form.rpartition('/')[2])}."
-    refusals = {status: each["description"] for status, each in operation["responses"].items() if status != "200"}
-    if refusals:
-        yield "\n" + "\n".join(f"- {status}: {BY_FASTAPI.get(why, _line(why))}" for status, why in refusals.items())
+        schema_ref = reply.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
+        if status == "200" and schema_ref:
+            yield f"\nReturns {_link(schema_ref.rpartition('/')[2])}."
+    failures = {status: each["description"] for status, each in operation["responses"].items() if status != "200"}
+    if failures:
+        yield "\n" + "\n".join(f"- {status}: {BY_FASTAPI.get(why, _line(why))}" for status, why in failures.items())
 
 
-def _named(document: Mapping[str, Any]) -> list[str]:
-    """The forms of answers, but FastAPI's own two, which this server never sends."""
+def _schema_names(document: Mapping[str, Any]) -> list[str]:
+    """The reply schemas, without FastAPI's own two, which this server never sends."""
     return [
         name for name in document["components"]["schemas"] if name not in ("HTTPValidationError", "ValidationError")
     ]
 
 
-def _form(document: Mapping[str, Any], name: str) -> str:
+def _schema_section(document: Mapping[str, Any], name: str) -> str:
     schema = document["components"]["schemas"][name]
-    said = " ".join(schema.get("description", "").split())
-    return f"### {name}\n\n" + (f"{said}\n\n" if said else "") + _fields(schema)
+    text = " ".join(schema.get("description", "").split())
+    return f"### {name}\n\n" + (f"{text}\n\n" if text else "") + _fields(schema)
 
 
 def _fields(schema: Mapping[str, Any]) -> str:
-    wanted = set(schema.get("required", ()))
+    required = set(schema.get("required", ()))
     rows = [
-        f"| `{name}` | {_kind(field)} | {'required' if name in wanted else _default(field)} | {_meaning(field)} |"
+        f"| `{name}` | {_type(field)} | {'required' if name in required else _default(field)} | {_meaning(field)} |"
         for name, field in schema.get("properties", {}).items()
     ]
-    return "\n".join(["| field | kind | default | meaning |", "|---|---|---|---|", *rows])
+    return "\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *rows])
 
 
-def _kind(field: Mapping[str, Any]) -> str:
+def _type(field: Mapping[str, Any]) -> str:
     if "$ref" in field:
         return _link(field["$ref"].rpartition("/")[2])
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     for several in ("anyOf", "oneOf", "allOf"):
         if several in field:
-            return " or ".join(dict.fromkeys(_kind(each) for each in field[several]))
+            return " or ".join(dict.fromkeys(_type(each) for each in field[several]))
     if field.get("type") == "array":
-        return f"list of {_kind(field.get('items', {}))}"
+        return f"list of {_type(field.get('items', {}))}"
     if isinstance(field.get("additionalProperties"), Mapping):
-        return f"object of {_kind(field['additionalProperties'])}"
+        return f"object of {_type(field['additionalProperties'])}"
     return str(field.get("type", "any"))
 
 
 def _meaning(field: Mapping[str, Any]) -> str:
-    said = (each.get("description") for each in (field, *field.get("anyOf", ())))
-    return _line(next(filter(None, said), None))
+    text = (each.get("description") for each in (field, *field.get("anyOf", ())))
+    return _line(next(filter(None, text), None))
 
 
 def _default(field: Mapping[str, Any]) -> str:

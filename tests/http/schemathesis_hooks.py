@@ -1,4 +1,4 @@
-"""What the OpenAPI description cannot say, for schemathesis. What is wrong in a request stays wrong."""
+"""Hooks for what the OpenAPI description cannot express. They leave invalid requests invalid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUESTION = {"role": "user", "content": "How does a circuit recover?"}
 
 @schemathesis.hook("map_case")
 def completed(context: HookContext, case: Any) -> Any:
-    """The last message of the user is the question; and of a fleet where nothing happens only pictures are told."""
+    """Adds a user message to conversations, and asks for fleet snapshots: an idle fleet has no other events."""
     path = "" if context.operation is None else context.operation.path
     if path == "/v1/chat/completions" and isinstance(case.body, dict) and isinstance(case.body.get("messages"), list):
         messages = case.body["messages"]

@@ -1,4 +1,4 @@
-"""Real sockets to a running replica's server: what well-meaning clients never send, byte by byte."""
+"""Raw sockets to a running server, to send bytes that no HTTP client sends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from ha_rag.http.connection import ConnectionLimits
 from ha_rag.http.files import allow_files
 from ha_rag.http.server import DrainingServer, listening_socket
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
 BODY = json.dumps({"question": "How does a circuit recover?"}).encode()
-ASK = (
+QUERY = (
     b"POST /v1/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(BODY), BODY)
 )
-BEGUN = ASK[:40]
-WITHOUT_END = ASK[:-5]
+PARTIAL_HEAD = QUERY[:40]
+PARTIAL_BODY = QUERY[:-5]
 
 
 def get(path: str) -> bytes:
@@ -27,7 +27,7 @@ def get(path: str) -> bytes:
 
 
 class Server:
-    """A running replica's server: `say` sends bytes and returns all that comes back. `connections`: open there."""
+    """A running server. `connections`: number of connections open on its side."""
 
     def __init__(self, port: int, connections: Callable[[], int]) -> None:
         self.port = port
@@ -36,34 +36,37 @@ class Server:
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
 
-    async def say(self, request: bytes) -> bytes:
+    async def send(self, request: bytes) -> bytes:
+        """Sends `request`, and returns everything until the server closes the connection."""
         reader, writer = await self.open()
         try:
             writer.write(request)
             async with asyncio.timeout(10):
                 return await reader.read()
         finally:
-            await hung_up(writer)
+            await close(writer)
 
     async def status(self, request: bytes) -> int:
-        return int((await self.say(request)).split()[1])
+        return int((await self.send(request)).split()[1])
 
 
-async def hung_up(writer: asyncio.StreamWriter) -> None:
+async def close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
 @asynccontextmanager
 async def serving(
-    limits: ConnectionLimits, house: House | None = None, prepared: Callable[[socket.socket], None] = lambda _: None
+    limits: ConnectionLimits,
+    replica: StubReplica | None = None,
+    prepare: Callable[[socket.socket], None] = lambda _: None,
 ) -> AsyncIterator[Server]:
-    """`prepared`: does something to the socket that listens, and to all that come of it."""
-    house = house or House()
+    """A server on a loopback port. `prepare` is called with the listening socket; accepted ones inherit its options."""
+    replica = replica or StubReplica()
     with listening_socket("127.0.0.1", 0) as listening:
-        prepared(listening)
+        prepare(listening)
         server = DrainingServer(
-            house.app,
+            replica.app,
             host="127.0.0.1",
             port=0,
             finish_s=1.0,
@@ -83,8 +86,8 @@ async def serving(
 
 
 @asynccontextmanager
-async def many(server: Server, number: int, begin: bytes) -> AsyncIterator[list[asyncio.StreamReader]]:
-    """So many connections that have sent `begin` and stay."""
+async def many_connections(server: Server, number: int, begin: bytes) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """`number` connections that have sent `begin` and stay open."""
     allow_files(number * 2 + 500)
     opened = [await server.open() for _ in range(number)]
     for _, writer in opened:
@@ -92,4 +95,4 @@ async def many(server: Server, number: int, begin: bytes) -> AsyncIterator[list[
     try:
         yield [reader for reader, _ in opened]
     finally:
-        await asyncio.gather(*(hung_up(writer) for _, writer in opened))
+        await asyncio.gather(*(close(writer) for _, writer in opened))

@@ -1,4 +1,4 @@
-"""Who may change things: the operator's token, or this very machine and no page of another site."""
+"""Authorization of changes: the operator token, or a same-site request from this machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.http.access import Access, is_loopback
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
-WORD = {"mode": "open", "reason": "maintenance"}
+OVERRIDE = {"mode": "open", "reason": "maintenance"}
 PATH = "/v1/circuits/embedder.primary/override"
-ANY_HOUSE = House()
+ANY_REPLICA = StubReplica()
 CHANGES = [
-    ("PUT", PATH, WORD),
+    ("PUT", PATH, OVERRIDE),
     ("DELETE", PATH, None),
     ("POST", "/v1/documents", {"id": "a", "text": "b"}),
     ("DELETE", "/v1/documents/a", None),
@@ -27,17 +27,17 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-async def test_without_a_token_this_machine_may(method, path, body):
-    house = House()
-    house.documents.held["a"] = "b"
+async def test_without_a_token_requests_from_this_machine_are_allowed(method, path, body):
+    replica = StubReplica()
+    replica.documents.texts["a"] = "b"
 
-    assert (await house.street().call(method, path, body)).status == 200
+    assert (await replica.client().call(method, path, body)).status == 200
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 @pytest.mark.parametrize("peer", ["192.0.2.7", "10.0.0.1", "2001:db8::1", ""])
-async def test_without_a_token_other_machines_may_not_and_are_told_the_variable(method, path, body, peer):
-    reply = await House().street(peer).call(method, path, body)
+async def test_without_a_token_other_machines_are_refused_with_the_name_of_the_variable(method, path, body, peer):
+    reply = await StubReplica().client(peer).call(method, path, body)
 
     assert (reply.status, reply.error[0]) == (403, "forbidden")
     assert "HA_RAG_ADMIN_TOKEN" in reply.error[1]
@@ -89,15 +89,15 @@ async def test_without_a_token_other_machines_may_not_and_are_told_the_variable(
         {"cf-connecting-ip": "127.0.0.1"},
     ],
 )
-async def test_what_a_page_of_another_site_or_a_proxy_can_send_is_refused(headers):
-    reply = await House().street().call("PUT", PATH, WORD, headers=headers)
+async def test_requests_from_other_sites_or_through_proxies_are_refused(headers):
+    reply = await StubReplica().client().call("PUT", PATH, OVERRIDE, headers=headers)
 
     assert (reply.status, reply.error[0]) == (403, "forbidden")
     assert "HA_RAG_ADMIN_TOKEN" in reply.error[1]
 
 
-@pytest.mark.parametrize("twice", ["host", "origin", "x-forwarded-for", "sec-fetch-site"])
-async def test_a_header_that_is_sent_twice_is_read_twice(twice):
+@pytest.mark.parametrize("header", ["host", "origin", "x-forwarded-for", "sec-fetch-site"])
+async def test_every_value_of_a_repeated_header_is_checked(header):
     good = {
         "host": "127.0.0.1:8000",
         "origin": "http://127.0.0.1:8000",
@@ -111,7 +111,11 @@ async def test_a_header_that_is_sent_twice_is_read_twice(twice):
         "sec-fetch-site": "cross-site",
     }
     for first, second in ((good, bad), (bad, good)):
-        reply = await House().street().call("PUT", PATH, WORD, pairs=[(twice, first[twice]), (twice, second[twice])])
+        reply = (
+            await StubReplica()
+            .client()
+            .call("PUT", PATH, OVERRIDE, pairs=[(header, first[header]), (header, second[header])])
+        )
         assert reply.status == 403
 
 
@@ -119,8 +123,8 @@ async def test_a_header_that_is_sent_twice_is_read_twice(twice):
     st.from_regex(r"[ -~]{0,30}", fullmatch=True)
     | st.from_regex(r"(127|localhost|\[::|::|@|\.|:|[0-9]|a){1,8}", fullmatch=True)
 )
-def test_whatever_a_host_header_holds_it_names_this_machine_by_its_own_names_or_not_at_all(host):
-    reply = asyncio.run(ANY_HOUSE.street().call("PUT", PATH, WORD, headers={"host": host}))
+def test_only_loopback_names_in_a_host_header_are_accepted(host):
+    reply = asyncio.run(ANY_REPLICA.client().call("PUT", PATH, OVERRIDE, headers={"host": host}))
 
     name = re.sub(r":[0-9]{1,5}$", "", host).lower()
     assert reply.status == 403 or name == "localhost" or name.rstrip(".") == "localhost" or _is_loopback_literal(name)
@@ -135,13 +139,13 @@ def _is_loopback_literal(name: str) -> bool:
 
 @pytest.mark.parametrize("peer", ["::1", "::ffff:127.0.0.1", "127.8.8.8"])
 @pytest.mark.parametrize("host", ["[::1]:8000", "[::1]", "[0:0:0:0:0:0:0:1]:8000", "localhost", "127.0.0.1"])
-async def test_this_machine_is_known_by_all_its_addresses(peer, host):
-    assert (await House().street(peer).call("PUT", PATH, WORD, headers={"host": host})).status == 200
+async def test_all_loopback_addresses_are_this_machine(peer, host):
+    assert (await StubReplica().client(peer).call("PUT", PATH, OVERRIDE, headers={"host": host})).status == 200
 
 
 @pytest.mark.parametrize("peer", ["::", "::ffff:192.0.2.7", "fe80::1", "::ffff:7f00:2:1", "169.254.1.1", "testclient"])
-async def test_an_address_that_only_looks_like_it_is_somebody_elses(peer):
-    assert (await House().street(peer).call("PUT", PATH, WORD)).status == 403
+async def test_addresses_that_only_resemble_loopback_are_refused(peer):
+    assert (await StubReplica().client(peer).call("PUT", PATH, OVERRIDE)).status == 403
 
 
 @pytest.mark.parametrize(
@@ -155,12 +159,12 @@ async def test_an_address_that_only_looks_like_it_is_somebody_elses(peer):
         {"x-forwarded-for": "127.0.0.1"},
     ],
 )
-async def test_what_this_server_s_own_page_and_the_front_send_is_taken(headers):
-    assert (await House().street().call("PUT", PATH, WORD, headers=headers)).status == 200
+async def test_requests_of_the_servers_own_page_and_of_the_front_are_accepted(headers):
+    assert (await StubReplica().client().call("PUT", PATH, OVERRIDE, headers=headers)).status == 200
 
 
-# What a form, an image, a beacon or a fetch without asking first can send (Fetch standard, "no-cors").
-OF_SIMPLE_REQUESTS = [
+# Content types that browsers send across sites without a CORS preflight (Fetch standard, "no-cors").
+SIMPLE_TYPES = [
     "text/plain",
     "text/plain;application/json",
     "text/plain; charset=application/json",
@@ -171,56 +175,56 @@ OF_SIMPLE_REQUESTS = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-@pytest.mark.parametrize("kind", OF_SIMPLE_REQUESTS)
-async def test_without_a_token_what_a_form_can_send_changes_nothing(method, path, body, kind):
-    house = House()
-    house.documents.held["a"] = "before"
+@pytest.mark.parametrize("kind", SIMPLE_TYPES)
+async def test_without_a_token_form_requests_change_nothing(method, path, body, kind):
+    replica = StubReplica()
+    replica.documents.texts["a"] = "before"
 
-    reply = await house.street().call(method, path, body, headers={"content-type": kind})
+    reply = await replica.client().call(method, path, body, headers={"content-type": kind})
 
     assert reply.status == 415
-    assert house.documents.held == {"a": "before"}
-    assert house.circuits.reports["embedder.primary"].override is None
+    assert replica.documents.texts == {"a": "before"}
+    assert replica.circuits.reports["embedder.primary"].override is None
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
-async def test_what_a_link_or_a_form_can_do_overrides_nothing_and_no_site_is_told_that_it_may(method):
-    house = House()
+async def test_methods_of_links_and_forms_override_nothing_and_get_no_cors_headers(method):
+    replica = StubReplica()
     headers = {"origin": "http://attacker.example", "access-control-request-method": "PUT"}
 
-    reply = await house.street().call(method, PATH, WORD, headers=headers)
+    reply = await replica.client().call(method, PATH, OVERRIDE, headers=headers)
 
     assert reply.status == 405
     assert not [name for name in reply.headers if name.startswith("access-control-")]
-    assert house.circuits.reports["embedder.primary"].override is None
+    assert replica.circuits.reports["embedder.primary"].override is None
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-async def test_with_a_token_only_the_token_counts(method, path, body):
-    house = House(options={"access": Access(admin_token="right")})
-    house.documents.held["a"] = "b"
+async def test_with_a_token_configured_only_the_token_is_accepted(method, path, body):
+    replica = StubReplica(options={"access": Access(admin_token="right")})
+    replica.documents.texts["a"] = "b"
 
-    assert (await house.street().call(method, path, body)).status == 401
-    wrong = await house.street().call(method, path, body, headers={"authorization": "Bearer wrong"})
+    assert (await replica.client().call(method, path, body)).status == 401
+    wrong = await replica.client().call(method, path, body, headers={"authorization": "Bearer wrong"})
     right = {"authorization": "Bearer right", "host": "rag.example"}
 
     assert wrong.status == 401
-    assert (await house.street("192.0.2.7").call(method, path, body, headers=right)).status == 200
+    assert (await replica.client("192.0.2.7").call(method, path, body, headers=right)).status == 200
 
 
-async def test_an_api_key_is_no_operator_s_token():
-    house = House(options={"access": Access(admin_token="admin", api_keys=("key",))})
+async def test_an_api_key_is_not_accepted_as_the_operator_token():
+    replica = StubReplica(options={"access": Access(admin_token="admin", api_keys=("key",))})
 
-    assert (await house.street().call("PUT", PATH, WORD, headers={"authorization": "Bearer key"})).status == 401
+    assert (await replica.client().call("PUT", PATH, OVERRIDE, headers={"authorization": "Bearer key"})).status == 401
 
 
-async def test_where_only_keys_are_set_an_operator_needs_one_and_this_machine():
-    house = House(options={"access": Access(api_keys=("key",))})
+async def test_with_keys_only_an_operator_needs_a_key_and_this_machine():
+    replica = StubReplica(options={"access": Access(api_keys=("key",))})
     keyed = {"authorization": "Bearer key"}
 
-    assert (await house.street().call("PUT", PATH, WORD)).status == 401
-    assert (await house.street("192.0.2.7").call("PUT", PATH, WORD, headers=keyed)).status == 403
-    assert (await house.street().call("PUT", PATH, WORD, headers=keyed)).status == 200
+    assert (await replica.client().call("PUT", PATH, OVERRIDE)).status == 401
+    assert (await replica.client("192.0.2.7").call("PUT", PATH, OVERRIDE, headers=keyed)).status == 403
+    assert (await replica.client().call("PUT", PATH, OVERRIDE, headers=keyed)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -228,11 +232,11 @@ async def test_where_only_keys_are_set_an_operator_needs_one_and_this_machine():
     ["", "Bearer", "Bearer ", "Bearer\t", "Basic right", "right", "Bearer right right", "Bearer Right", "Bearer r"],
 )
 @pytest.mark.parametrize("path", ["/v1/circuits", PATH])
-async def test_nothing_but_the_whole_secret_opens(given, path):
-    house = House(options={"access": Access(admin_token="right", api_keys=("right-key",))})
-    method, body = ("PUT", WORD) if path == PATH else ("GET", None)
+async def test_only_the_exact_secret_is_accepted(given, path):
+    replica = StubReplica(options={"access": Access(admin_token="right", api_keys=("right-key",))})
+    method, body = ("PUT", OVERRIDE) if path == PATH else ("GET", None)
 
-    reply = await house.street().call(method, path, body, headers={"authorization": given})
+    reply = await replica.client().call(method, path, body, headers={"authorization": given})
 
     assert reply.status == 401
 
@@ -240,16 +244,16 @@ async def test_nothing_but_the_whole_secret_opens(given, path):
 @pytest.mark.parametrize(
     "path", ["/v1/query", "//v1/query", "/v1//query", "/V1/query", "/v1/query/", "/v1/../v1/query"]
 )
-async def test_no_spelling_of_a_path_leads_past_the_keys(path):
-    house = House(options={"access": Access(api_keys=("key",))})
+async def test_no_variant_of_a_path_bypasses_the_keys(path):
+    replica = StubReplica(options={"access": Access(api_keys=("key",))})
 
-    reply = await house.street().call("POST", path, {"question": "How?"})
+    reply = await replica.client().call("POST", path, {"question": "How?"})
 
     assert reply.status in (401, 404)
-    assert house.rag.asked == []
+    assert replica.rag.queries == []
 
 
-def test_secrets_are_compared_in_constant_time_and_all_of_them(monkeypatch):
+def test_all_secrets_are_compared_in_constant_time(monkeypatch):
     compared: list[tuple[bytes, bytes]] = []
 
     def compare(given: bytes, secret: bytes) -> bool:
@@ -262,17 +266,17 @@ def test_secrets_are_compared_in_constant_time_and_all_of_them(monkeypatch):
     assert compared == [(b"one", b"one"), (b"one", b"two"), (b"one", b"three")]
 
 
-def test_a_secret_of_any_letters_is_compared_by_its_bytes():
+def test_a_non_ascii_secret_is_compared_by_its_bytes():
     assert Access(admin_token="schlüssel").is_admin("schlüssel".encode().decode("latin-1"))
 
 
 @pytest.mark.parametrize("secrets", [{"admin_token": ""}, {"api_keys": ("key", "")}])
-def test_an_empty_secret_that_would_fit_everybody_is_refused(secrets):
+def test_an_empty_secret_is_refused(secrets):
     with pytest.raises(ConfigurationError, match="empty"):
         Access(**secrets)
 
 
-async def test_secrets_show_in_no_repr():
+async def test_secrets_are_not_in_the_repr():
     assert "admin" not in repr(Access(admin_token="admin-1", api_keys=("key-1",)))
 
 
@@ -283,5 +287,5 @@ async def test_secrets_show_in_no_repr():
         ("LOCALHOST.", True), ("0.0.0.0", False), ("127.0.0.1.example", False), ("2130706433", False), ("", False),
     ],
 )  # fmt: skip
-def test_only_what_is_this_machine_by_definition_is_loopback(name, verdict):
+def test_is_loopback_accepts_only_loopback_addresses_and_localhost(name, verdict):
     assert is_loopback(name) is verdict

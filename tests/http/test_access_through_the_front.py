@@ -1,4 +1,4 @@
-"""Who comes through the front of `ha-rag up` comes from where he really is, although the front is on this machine."""
+"""Clients behind the front of `ha-rag up` are judged by their own address, although the front is on this machine."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from aiohttp.typedefs import Handler
 from ha_rag.http.server import DrainingServer, listening_socket
 from ha_rag.local_fleet.front import Front
 from ha_rag.local_fleet.upstreams import Upstream
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
-WORD = {"mode": "open", "reason": "maintenance"}
+OVERRIDE = {"mode": "open", "reason": "maintenance"}
 PATH = "/v1/circuits/embedder.primary/override"
 
 
 @dataclass
-class Town:
+class FrontedReplica:
     """A replica that trusts this machine, and the front before it."""
 
-    house: House
+    replica: StubReplica
     front: TestServer
     client: aiohttp.ClientSession
 
     async def override(self, host: str = "127.0.0.1", headers: Mapping[str, str] = {}) -> tuple[int, str]:
-        """Status, and what it says, of an override that is asked for at `host`."""
+        """Status and body of an override requested at `host`."""
         url = f"http://{host}:{self.front.port}{PATH}"
-        async with self.client.put(url, json=WORD, headers=headers) as reply:
+        async with self.client.put(url, json=OVERRIDE, headers=headers) as reply:
             return reply.status, await reply.text()
 
     async def raw(self, request: bytes) -> bytes:
-        """The first line of the reply to bytes that no client would send."""
+        """The first line of the reply to raw bytes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.front.port)
         writer.write(request)
         line = await reader.readline()
@@ -50,20 +50,20 @@ class Town:
 
     @property
     def is_overridden(self) -> bool:
-        return self.house.circuits.reports["embedder.primary"].override is not None
+        return self.replica.circuits.reports["embedder.primary"].override is not None
 
 
 @asynccontextmanager
-async def town(as_if_from: str | None = None) -> AsyncIterator[Town]:
+async def fronted_replica(as_if_from: str | None = None) -> AsyncIterator[FrontedReplica]:
     @web.middleware
     async def comes_from(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request if as_if_from is None else request.clone(remote=as_if_from))
 
     async with AsyncExitStack() as stack:
-        house = House()
+        replica = StubReplica()
         listening = stack.enter_context(listening_socket("127.0.0.1", 0))
         server = DrainingServer(
-            house.app, host="127.0.0.1", port=0, finish_s=1.0, notice_s=0.0, on_draining=lambda: None
+            replica.app, host="127.0.0.1", port=0, finish_s=1.0, notice_s=0.0, on_draining=lambda: None
         )
         running = asyncio.create_task(server.serve([listening]))
         stack.push_async_callback(asyncio.wait_for, running, 10)
@@ -74,40 +74,40 @@ async def town(as_if_from: str | None = None) -> AsyncIterator[Town]:
         await front.start_server(auto_decompress=False)
         stack.push_async_callback(front.close)
         client = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Town(house, front, client)
+        yield FrontedReplica(replica, front, client)
 
 
 @pytest.fixture
-async def here() -> AsyncIterator[Town]:
-    async with town() as made:
+async def local() -> AsyncIterator[FrontedReplica]:
+    async with fronted_replica() as made:
         yield made
 
 
 def own_address() -> str:
-    """An address of this machine that is not loopback: who comes from there comes from outside, for all one can see."""
+    """An address of this machine that is not loopback, so that it looks remote; "" if there is none."""
     every = [one for addresses in psutil.net_if_addrs().values() for one in addresses]
     return next((one.address for one in every if one.family == socket.AF_INET and one.address[:4] != "127."), "")
 
 
-async def test_who_is_on_this_machine_may_act_through_the_front(here: Town):
-    assert (await here.override())[0] == 200
-    assert here.is_overridden
+async def test_a_client_on_this_machine_can_override_through_the_front(local: FrontedReplica):
+    assert (await local.override())[0] == 200
+    assert local.is_overridden
 
 
 @pytest.mark.skipif(not own_address(), reason="this machine has no address but loopback")
 @pytest.mark.parametrize("headers", [{}, {"Host": "127.0.0.1"}, {"Host": "localhost", "X-Forwarded-For": "127.0.0.1"}])
-async def test_who_really_comes_from_outside_may_not(here: Town, headers):
-    status, said = await here.override(own_address(), headers)
+async def test_a_remote_client_is_refused(local: FrontedReplica, headers):
+    status, body = await local.override(own_address(), headers)
 
     assert status == 403
-    assert "HA_RAG_ADMIN_TOKEN" in said
-    assert not here.is_overridden
+    assert "HA_RAG_ADMIN_TOKEN" in body
+    assert not local.is_overridden
 
 
 @pytest.mark.parametrize(
     "address", ["203.0.113.7", "2001:db8::7", "fe80::1%eth0", "::ffff:203.0.113.7", "10.0.0.1", ""]
 )
-async def test_nobody_from_outside_can_say_that_he_is_here(address: str):
+async def test_no_header_makes_a_remote_client_local(address: str):
     claims = [
         {},
         {"X-Forwarded-For": "127.0.0.1"},
@@ -117,11 +117,11 @@ async def test_nobody_from_outside_can_say_that_he_is_here(address: str):
         {"Connection": "close, x-forwarded-for", "X-Forwarded-For": "127.0.0.1"},
         {"x-forwarded-for": "127.0.0.1\t"},
     ]
-    async with town(as_if_from=address) as there:
+    async with fronted_replica(as_if_from=address) as remote:
         for headers in claims:
-            status, _ = await there.override(headers={"Host": "127.0.0.1:8000", **headers})
+            status, _ = await remote.override(headers={"Host": "127.0.0.1:8000", **headers})
             assert status == 403, headers
-        assert not there.is_overridden
+        assert not remote.is_overridden
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,11 @@ async def test_nobody_from_outside_can_say_that_he_is_here(address: str):
         {"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site", "Connection": "Origin, Sec-Fetch-Site"},
     ],
 )
-async def test_no_connection_header_takes_away_what_a_request_is_judged_by(here: Town, headers: dict[str, str]):
-    assert (await here.override(headers=headers))[0] == 403
-    assert not here.is_overridden
+async def test_a_connection_header_cannot_remove_the_headers_that_are_checked(
+    local: FrontedReplica, headers: dict[str, str]
+):
+    assert (await local.override(headers=headers))[0] == 403
+    assert not local.is_overridden
 
 
 @pytest.mark.parametrize(
@@ -149,22 +151,20 @@ async def test_no_connection_header_takes_away_what_a_request_is_judged_by(here:
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-async def test_another_sites_page_and_another_name_for_this_machine_are_refused_through_the_front_too(
-    here: Town, headers
-):
-    status, said = await here.override(headers=headers)
+async def test_other_sites_and_other_host_names_are_refused_through_the_front(local: FrontedReplica, headers):
+    status, body = await local.override(headers=headers)
 
     assert status == 403
-    assert "HA_RAG_ADMIN_TOKEN" in said
-    assert not here.is_overridden
+    assert "HA_RAG_ADMIN_TOKEN" in body
+    assert not local.is_overridden
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
-async def test_a_form_changes_no_document_through_the_front(here: Town, kind: str):
-    url = f"http://127.0.0.1:{here.front.port}/v1/documents"
-    async with here.client.post(url, data=b'{"id": "a", "text": "b"}', headers={"Content-Type": kind}) as reply:
+async def test_a_form_changes_no_document_through_the_front(local: FrontedReplica, kind: str):
+    url = f"http://127.0.0.1:{local.front.port}/v1/documents"
+    async with local.client.post(url, data=b'{"id": "a", "text": "b"}', headers={"Content-Type": kind}) as reply:
         assert reply.status == 415
-    assert here.house.documents.held == {}
+    assert local.replica.documents.texts == {}
 
 
 TARGETS = [
@@ -182,9 +182,7 @@ TARGETS = [
 
 
 @pytest.mark.parametrize("method", [b"GET", b"CONNECT", b"OPTIONS"])
-async def test_no_target_of_a_request_leads_the_front_anywhere_but_to_its_replicas(
-    here: Town, method: bytes, monkeypatch
-):
+async def test_no_request_target_makes_the_front_connect_elsewhere(local: FrontedReplica, method: bytes, monkeypatch):
     looked_up: list[object] = []
     resolve = socket.getaddrinfo
 
@@ -195,6 +193,6 @@ async def test_no_target_of_a_request_leads_the_front_anywhere_but_to_its_replic
     monkeypatch.setattr(socket, "getaddrinfo", noted)
 
     for target in TARGETS:
-        line = await here.raw(method + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        line = await local.raw(method + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert line.split(b" ")[1] in (b"200", b"400", b"404", b"405", b"503"), target
     assert "elsewhere.invalid" not in looked_up

@@ -1,4 +1,4 @@
-"""OpenAI's form of the same answers."""
+"""The OpenAI-compatible endpoints."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from ha_rag.errors import ServiceTimeoutError
-from tests.http.street import Reply
+from tests.http.app_client import Reply
 
 QUESTION = {"role": "user", "content": "How?"}
 
 
 def events(reply: Reply) -> list[Any]:
-    """The data of each server-sent event; the end mark stays a string."""
+    """The data of each server-sent event; "[DONE]" stays a string."""
     lines = [block.removeprefix("data: ") for block in reply.body.decode().split("\n\n") if block]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 
 
-async def test_an_answer_comes_as_a_completion_with_our_facts_beside_it(house, street):
-    reply = await street.call("POST", "/v1/chat/completions", {"model": "gpt-4o", "messages": [QUESTION]})
+async def test_an_answer_is_a_completion_with_our_fields_added(replica, client):
+    reply = await client.call("POST", "/v1/chat/completions", {"model": "gpt-4o", "messages": [QUESTION]})
 
     assert reply.status == 200
     assert (reply.json["object"], reply.json["model"]) == ("chat.completion", "gpt-4o")
@@ -28,10 +28,10 @@ async def test_an_answer_comes_as_a_completion_with_our_facts_beside_it(house, s
         {"index": 0, "message": {"role": "assistant", "content": "By a probe [1]."}, "finish_reason": "stop"}
     ]
     assert reply.json["ha_rag"]["degraded_stages"] == ["embedder"]
-    assert house.rag.asked == [("How?", 3, 30.0)]
+    assert replica.rag.queries == [("How?", 3, 30.0)]
 
 
-async def test_the_last_user_message_is_the_question(house, street):
+async def test_the_last_user_message_is_the_question(replica, client):
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "First?"},
@@ -39,19 +39,19 @@ async def test_the_last_user_message_is_the_question(house, street):
         {"role": "user", "content": [{"type": "text", "text": "And"}, {"type": "text", "text": "second?"}]},
     ]
 
-    await street.call("POST", "/v1/chat/completions", {"messages": messages})
+    await client.call("POST", "/v1/chat/completions", {"messages": messages})
 
-    assert house.rag.asked[0][0] == "And\nsecond?"
+    assert replica.rag.queries[0][0] == "And\nsecond?"
 
 
-async def test_fields_of_other_servers_are_ignored(street):
+async def test_other_openai_fields_are_ignored(client):
     body = {"messages": [QUESTION], "temperature": 0.2, "max_tokens": 5, "user": "u", "tools": []}
 
-    assert (await street.call("POST", "/v1/chat/completions", body)).status == 200
+    assert (await client.call("POST", "/v1/chat/completions", body)).status == 200
 
 
-async def test_a_stream_begins_with_a_role_and_ends_with_the_whole_truth(street):
-    reply = await street.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
+async def test_a_stream_begins_with_a_role_and_ends_with_our_fields(client):
+    reply = await client.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
 
     *chunks, end = events(reply)
     assert reply.headers["content-type"].startswith("text/event-stream")
@@ -66,21 +66,21 @@ async def test_a_stream_begins_with_a_role_and_ends_with_the_whole_truth(street)
     assert (chunks[-1]["choices"][0]["finish_reason"], chunks[-1]["ha_rag"]["degraded"]) == ("stop", True)
 
 
-async def test_a_stream_that_breaks_ends_with_an_error_and_not_as_if_it_were_whole(house, street):
-    house.rag.breaks = True
+async def test_a_stream_that_breaks_ends_with_an_error(replica, client):
+    replica.rag.breaks = True
 
-    reply = await street.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
+    reply = await client.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
 
-    assert events(reply)[-1] == {"error": {"type": "stream_broken", "message": "the service hung up", "param": None}}
+    assert events(reply)[-1] == {"error": {"type": "stream_broken", "message": "the service failed", "param": None}}
 
 
-async def test_what_fails_before_the_first_piece_has_a_status(house, street):
+async def test_a_failure_before_the_first_piece_has_a_status(replica, client):
     async def fails() -> None:
         raise ServiceTimeoutError("no answer within 2 s")
 
-    house.rag.does = fails
+    replica.rag.action = fails
 
-    reply = await street.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
+    reply = await client.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
 
     assert (reply.status, reply.error[0]) == (504, "service_timeout")
 
@@ -98,11 +98,11 @@ async def test_what_fails_before_the_first_piece_has_a_status(house, street):
         ({"messages": [QUESTION], "top_k": 0}, "top_k"),
     ],
 )
-async def test_a_wrong_conversation_is_refused_by_its_field(street, body, param):
-    reply = await street.call("POST", "/v1/chat/completions", body)
+async def test_an_invalid_conversation_is_refused_with_its_field(client, body, param):
+    reply = await client.call("POST", "/v1/chat/completions", body)
 
     assert (reply.status, reply.error[2]) == (422, param)
 
 
-async def test_there_is_one_model_the_pipeline(street):
-    assert [model["id"] for model in (await street.call("GET", "/v1/models")).json["data"]] == ["ha_rag"]
+async def test_the_pipeline_is_the_only_model(client):
+    assert [model["id"] for model in (await client.call("GET", "/v1/models")).json["data"]] == ["ha_rag"]

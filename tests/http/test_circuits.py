@@ -1,4 +1,4 @@
-"""The fleet's circuits over HTTP."""
+"""/v1/circuits and /v1/fleet."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 
 from ha_rag.breaker.report import Here, ReplicaReport
 from ha_rag.circuit.state import CircuitState
-from tests.http.street import report
+from tests.http.app_client import report
 
 
-async def test_all_circuits_are_listed_in_the_form_of_the_design(house, street):
-    house.circuits.reports = {
+async def test_all_circuits_are_listed_with_all_their_fields(replica, client):
+    replica.circuits.reports = {
         "embedder.primary": report(
             "embedder.primary", state=CircuitState.OPEN, epoch=7, failure_rate=0.8, samples=5, recovers_in_s=4.5,
             reason="4 of 5 calls failed", opened_by="rag-2", voters=("rag-2",), open_count=1, changed_at=1.5,
@@ -18,7 +18,7 @@ async def test_all_circuits_are_listed_in_the_form_of_the_design(house, street):
         )
     }  # fmt: skip
 
-    reply = await street.call("GET", "/v1/circuits")
+    reply = await client.call("GET", "/v1/circuits")
 
     assert reply.json == {
         "circuits": [
@@ -34,39 +34,39 @@ async def test_all_circuits_are_listed_in_the_form_of_the_design(house, street):
     }  # fmt: skip
 
 
-async def test_one_circuit_is_shown_by_its_name(street):
-    assert (await street.call("GET", "/v1/circuits/generator.primary")).json["name"] == "generator.primary"
+async def test_one_circuit_is_found_by_its_name(client):
+    assert (await client.call("GET", "/v1/circuits/generator.primary")).json["name"] == "generator.primary"
 
 
 @pytest.mark.parametrize(("method", "more"), [("GET", ""), ("PUT", "/override"), ("DELETE", "/override")])
-async def test_an_unknown_circuit_is_told_with_those_there_are(street, method, more):
+async def test_an_unknown_circuit_is_a_404_that_lists_the_known_ones(client, method, more):
     body = {"mode": "open", "reason": "x"} if method == "PUT" else None
-    reply = await street.call(method, f"/v1/circuits/nobody{more}", body)
+    reply = await client.call(method, f"/v1/circuits/nobody{more}", body)
 
     assert reply.status == 404
     assert "there are embedder.primary, generator.primary" in reply.error[1]
 
 
 @pytest.mark.parametrize("mode", ["open", "closed", "disabled", "shadow"])
-async def test_an_override_says_who_and_why_and_until_when(street, mode):
-    word = {"mode": mode, "reason": "maintenance", "for_s": 60.0}
+async def test_an_override_has_author_reason_and_expiry(client, mode):
+    body = {"mode": mode, "reason": "maintenance", "for_s": 60.0}
 
-    reply = await street.call("PUT", "/v1/circuits/embedder.primary/override", word)
+    reply = await client.call("PUT", "/v1/circuits/embedder.primary/override", body)
 
     override = {"mode": mode, "reason": "maintenance", "by": "operator at 127.0.0.1", "ends_in_s": 60.0}
     assert reply.json["override"] == override
-    assert (await street.call("GET", "/v1/circuits/embedder.primary")).json["override"] == override
+    assert (await client.call("GET", "/v1/circuits/embedder.primary")).json["override"] == override
 
 
-async def test_an_override_ends_when_it_is_deleted(street):
+async def test_an_override_ends_when_it_is_deleted(client):
     path = "/v1/circuits/embedder.primary/override"
-    await street.call("PUT", path, {"mode": "open", "reason": "x"})
+    await client.call("PUT", path, {"mode": "open", "reason": "x"})
 
-    assert (await street.call("DELETE", path)).json["override"] is None
+    assert (await client.call("DELETE", path)).json["override"] is None
 
 
 @pytest.mark.parametrize(
-    ("word", "param"),
+    ("body", "param"),
     [
         ({"reason": "x"}, "mode"),
         ({"mode": "off", "reason": "x"}, "mode"),
@@ -79,32 +79,32 @@ async def test_an_override_ends_when_it_is_deleted(street):
         ({"mode": "open", "reason": "x", "until": 1}, "until"),
     ],
 )
-async def test_a_wrong_override_is_refused_by_its_field(house, street, word, param):
-    reply = await street.call("PUT", "/v1/circuits/embedder.primary/override", word)
+async def test_an_invalid_override_is_refused_with_its_field(replica, client, body, param):
+    reply = await client.call("PUT", "/v1/circuits/embedder.primary/override", body)
 
     assert (reply.status, reply.error[2]) == (422, param)
-    assert house.circuits.reports["embedder.primary"].override is None
+    assert replica.circuits.reports["embedder.primary"].override is None
 
 
-async def test_a_reason_is_one_line_wherever_it_will_be_shown(house, street):
-    word = {"mode": "open", "reason": "rain\r\n12:00:00 INFO all is well\x1b[2J\u2028"}
+async def test_a_reason_is_made_one_line(replica, client):
+    body = {"mode": "open", "reason": "rain\r\n12:00:00 INFO all is well\x1b[2J\u2028"}
 
-    await street.call("PUT", "/v1/circuits/embedder.primary/override", word)
+    await client.call("PUT", "/v1/circuits/embedder.primary/override", body)
 
-    override = house.circuits.reports["embedder.primary"].override
+    override = replica.circuits.reports["embedder.primary"].override
     assert override.reason == "rain  12:00:00 INFO all is well [2J"
 
 
-async def test_the_fleet_lists_its_replicas_and_what_they_disagree_on(house, street):
-    house.circuits.beats = (
+async def test_the_fleet_lists_its_replicas_and_warnings(replica, client):
+    replica.circuits.beats = (
         ReplicaReport("a~1", "a", 5000, {"version": "1.0", "shared_state": "fresh", "policies": {"e.p": "x"}}),
         ReplicaReport("a~2", "a", 4000, {"policies": {"e.p": "y"}}),
         ReplicaReport("b~1", "b", 5000, {"policies": "nonsense"}),
     )
 
-    fleet = (await street.call("GET", "/v1/fleet")).json
+    fleet = (await client.call("GET", "/v1/fleet")).json
 
-    assert [(one["name"], one["behind_s"]) for one in fleet["replicas"]] == [("a", 0.0), ("a", 1.0), ("b", 0.0)]
+    assert [(each["name"], each["behind_s"]) for each in fleet["replicas"]] == [("a", 0.0), ("a", 1.0), ("b", 0.0)]
     assert fleet["warnings"] == [
         "2 replicas are called a; give each its own HA_RAG_REPLICA",
         "replicas have different rules for circuit e.p: a against a",

@@ -1,4 +1,4 @@
-"""Connections, over real sockets: those who say nothing, say it slowly or never listen take nothing from the others."""
+"""Connection limits, over real sockets: idle clients, slow clients and slow readers do not affect others."""
 
 from __future__ import annotations
 
@@ -11,106 +11,112 @@ from starlette.responses import StreamingResponse
 
 from ha_rag.http.connection import MAX_HEAD_BYTES, SPARE, ConnectionLimits
 from ha_rag.http.service import RequestLimits
-from tests.http.sockets import ASK, BEGUN, BODY, WITHOUT_END, get, hung_up, many, serving
-from tests.http.street import House
+from tests.http.app_client import StubReplica
+from tests.http.sockets import BODY, PARTIAL_BODY, PARTIAL_HEAD, QUERY, close, get, many_connections, serving
 
 QUICK = ConnectionLimits(connections=2048, head_s=0.3, idle_s=1.0, unread_s=0.3)
 PATIENT = ConnectionLimits(connections=2048, head_s=60.0)
 
 
-@pytest.mark.parametrize("begin", [b"", BEGUN, WITHOUT_END], ids=["nothing", "half a head", "half a body"])
-async def test_a_thousand_slow_clients_take_nothing_from_the_others(begin):
-    house = House(options={"limits": RequestLimits(max_concurrent=4)})
-    async with serving(PATIENT, house) as server, many(server, 1000, begin):
-        assert [await server.status(ASK) for _ in range(20)] == [200] * 20
+@pytest.mark.parametrize("begin", [b"", PARTIAL_HEAD, PARTIAL_BODY], ids=["nothing", "half a head", "half a body"])
+async def test_a_thousand_slow_clients_do_not_block_the_others(begin):
+    replica = StubReplica(options={"limits": RequestLimits(max_concurrent=4)})
+    async with serving(PATIENT, replica) as server, many_connections(server, 1000, begin):
+        assert [await server.status(QUERY) for _ in range(20)] == [200] * 20
         assert await server.status(get("/health/ready")) == 200
 
 
-async def test_a_head_that_does_not_arrive_is_told_so_and_hung_up_on():
+async def test_an_incomplete_head_times_out_with_408():
     async with serving(QUICK) as server:
-        reply = await server.say(BEGUN)
+        reply = await server.send(PARTIAL_HEAD)
 
     assert reply.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert json.loads(reply.partition(b"\r\n\r\n")[2])["error"]["message"].endswith("within 0.3 s")
 
 
-async def test_a_head_that_arrives_letter_by_letter_is_given_no_more_time_than_one_that_stops():
+async def test_a_head_that_arrives_byte_by_byte_gets_no_extra_time():
     async with serving(QUICK) as server:
         reader, writer = await server.open()
-        ending = asyncio.create_task(reader.read())
-        for letter in ASK:
-            writer.write(bytes([letter]))
-            await asyncio.wait({ending}, timeout=0.02)
-            if ending.done():
+        reading = asyncio.create_task(reader.read())
+        for byte in QUERY:
+            writer.write(bytes([byte]))
+            await asyncio.wait({reading}, timeout=0.02)
+            if reading.done():
                 break
-        await hung_up(writer)
+        await close(writer)
 
-    assert (await ending).startswith(b"HTTP/1.1 408")
+    assert (await reading).startswith(b"HTTP/1.1 408")
 
 
-async def test_who_asks_nothing_is_hung_up_on_without_a_word():
+async def test_a_connection_without_a_request_is_closed_without_a_reply():
     async with serving(QUICK) as server:
-        assert await server.say(b"") == b""
+        assert await server.send(b"") == b""
 
 
-async def test_the_second_request_of_a_connection_has_its_own_time():
+async def test_the_second_request_of_a_connection_has_its_own_timeout():
     async with serving(QUICK) as server:
         reader, writer = await server.open()
         writer.write(get("/health/live").replace(b"Connection: close\r\n", b""))
         await reader.readuntil(b"}")
-        writer.write(BEGUN)
+        writer.write(PARTIAL_HEAD)
         reply = await reader.read()
-        await hung_up(writer)
+        await close(writer)
 
     assert reply.startswith(b"HTTP/1.1 408")
 
 
-async def test_headers_without_end_are_refused():
+async def test_endless_headers_are_refused():
     async with serving(PATIENT) as server:
-        reply = await server.say(BEGUN + b"\r\nX-Long: " + b"a" * MAX_HEAD_BYTES)
+        reply = await server.send(PARTIAL_HEAD + b"\r\nX-Long: " + b"a" * MAX_HEAD_BYTES)
 
     assert reply.startswith(b"HTTP/1.1 431 ")
     assert b'"headers_too_large"' in reply
 
 
-async def test_a_large_body_is_no_large_head():
+async def test_a_large_body_does_not_count_towards_the_head():
     async with serving(PATIENT) as server:
         body = json.dumps({"question": "a" * 7_999}).encode() + b" " * (2 * MAX_HEAD_BYTES)
-        head = ASK.partition(b"\r\n\r\n")[0].replace(str(len(BODY)).encode(), str(len(body)).encode())
+        head = QUERY.partition(b"\r\n\r\n")[0].replace(str(len(BODY)).encode(), str(len(body)).encode())
         assert await server.status(head + b"\r\n\r\n" + body) == 200
 
 
-async def test_beyond_the_number_of_connections_only_health_is_answered():
-    async with serving(ConnectionLimits(connections=20, head_s=60.0)) as server, many(server, 20, BEGUN):
+async def test_beyond_the_connection_limit_only_health_and_metrics_are_served():
+    async with (
+        serving(ConnectionLimits(connections=20, head_s=60.0)) as server,
+        many_connections(server, 20, PARTIAL_HEAD),
+    ):
         assert await server.status(get("/health/live")) == 200
         assert await server.status(get("/metrics")) == 200
-        reply = await server.say(ASK)
+        reply = await server.send(QUERY)
 
     assert reply.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in reply
-    assert b"20 connections open" in reply
+    assert b"limit of 20 connections" in reply
 
 
-async def test_far_beyond_it_nothing_is_listened_to():
-    async with serving(ConnectionLimits(connections=20, head_s=60.0)) as server, many(server, 20 + SPARE, BEGUN):
+async def test_beyond_the_spare_connections_nothing_is_served():
+    async with (
+        serving(ConnectionLimits(connections=20, head_s=60.0)) as server,
+        many_connections(server, 20 + SPARE, PARTIAL_HEAD),
+    ):
         assert await server.status(get("/health/live")) == 503
 
 
-async def test_an_answer_that_nobody_reads_is_given_up():
-    given_up = asyncio.Event()
+async def test_an_answer_that_is_not_read_is_aborted():
+    aborted = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
         try:
             while True:
                 yield await asyncio.to_thread(bytes, 100_000)
         finally:
-            given_up.set()
+            aborted.set()
 
-    house = House()
-    house.app = StreamingResponse(endless())
-    async with serving(QUICK, house) as server:
+    replica = StubReplica()
+    replica.app = StreamingResponse(endless())
+    async with serving(QUICK, replica) as server:
         _, writer = await server.open()
         writer.write(get("/"))
         async with asyncio.timeout(10):
-            await given_up.wait()
-        await hung_up(writer)
+            await aborted.wait()
+        await close(writer)

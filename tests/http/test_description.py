@@ -1,4 +1,4 @@
-"""The OpenAPI document: whole in itself, and true of the very server that hands it out."""
+"""The OpenAPI document: self-contained, and with the security of the server that serves it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 import pytest
 
 from ha_rag.http.access import Access
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
 
-async def test_the_description_leads_nowhere_outside_itself(street):
-    described = (await street.call("GET", "/openapi.json")).json
+async def test_every_reference_in_the_description_resolves(client):
+    described = (await client.call("GET", "/openapi.json")).json
 
     assert re.findall(r'"\$ref": "(?!#/components/schemas/)', json.dumps(described)) == []
     named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described)))
@@ -31,16 +31,16 @@ async def test_the_description_leads_nowhere_outside_itself(street):
         ),
     ],
 )
-async def test_the_description_asks_for_the_keys_that_this_server_wants_and_shows_none(access, schemes):
-    reply = await House(options={"access": access}).street().call("GET", "/openapi.json")
+async def test_the_description_states_the_required_keys_and_reveals_none(access, schemes):
+    reply = await StubReplica(options={"access": access}).client().call("GET", "/openapi.json")
     described = reply.json
-    wanting: dict[str, set[str]] = {}
+    required: dict[str, set[str]] = {}
     for path in ("/v1/query", "/v1/circuits", "/v1/circuits/{name}/override", "/health"):
         for operation in described["paths"][path].values():
             for scheme in operation.get("security", [{}])[0]:
-                wanting.setdefault(scheme, set()).add(path)
+                required.setdefault(scheme, set()).add(path)
 
-    assert wanting == schemes
+    assert required == schemes
     assert set(described["components"].get("securitySchemes", {})) == set(schemes)
     assert b"k-1" not in reply.body
     assert b"t-1" not in reply.body

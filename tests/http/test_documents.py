@@ -1,4 +1,4 @@
-"""Changing what can be found, over HTTP."""
+"""Adding and deleting documents over HTTP."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import pytest
 from ha_rag.errors import IndexBusyError, IndexReadOnlyError
 
 
-async def test_a_document_is_taken_in_and_named(house, street):
-    reply = await street.call("POST", "/v1/documents", {"id": "a/b.md", "text": "# Title", "title": "T"})
+async def test_a_document_is_added_under_its_id(replica, client):
+    reply = await client.call("POST", "/v1/documents", {"id": "a/b.md", "text": "# Title", "title": "T"})
 
     assert reply.json == {"document": "a/b.md", "passages": 1, "replaced": False, "missing": {}}
-    assert house.documents.held == {"a/b.md": "# Title"}
+    assert replica.documents.texts == {"a/b.md": "# Title"}
 
 
-async def test_a_second_one_of_the_same_id_replaces_the_first(street):
-    await street.call("POST", "/v1/documents", {"id": "a", "text": "one"})
+async def test_a_document_with_the_same_id_is_replaced(client):
+    await client.call("POST", "/v1/documents", {"id": "a", "text": "one"})
 
-    assert (await street.call("POST", "/v1/documents", {"id": "a", "text": "two"})).json["replaced"] is True
-
-
-async def test_a_document_with_slashes_in_its_id_can_be_deleted(house, street):
-    house.documents.held["a/b.md"] = "x"
-
-    assert (await street.call("DELETE", "/v1/documents/a/b.md")).json == {"document": "a/b.md", "deleted": True}
-    assert house.documents.held == {}
+    assert (await client.call("POST", "/v1/documents", {"id": "a", "text": "two"})).json["replaced"] is True
 
 
-async def test_a_document_that_is_not_there_cannot_be_deleted(street):
-    reply = await street.call("DELETE", "/v1/documents/nobody")
+async def test_a_document_with_slashes_in_its_id_can_be_deleted(replica, client):
+    replica.documents.texts["a/b.md"] = "x"
+
+    assert (await client.call("DELETE", "/v1/documents/a/b.md")).json == {"document": "a/b.md", "deleted": True}
+    assert replica.documents.texts == {}
+
+
+async def test_deleting_an_unknown_document_is_a_404(client):
+    reply = await client.call("DELETE", "/v1/documents/nobody")
 
     assert (reply.status, reply.error[2]) == (404, "document")
 
@@ -50,27 +50,27 @@ async def test_a_document_that_is_not_there_cannot_be_deleted(street):
         ({"text": "x", "url": "http://h"}, "url"),
     ],
 )
-async def test_a_wrong_document_is_refused_by_its_field(house, street, body, param):
-    reply = await street.call("POST", "/v1/documents", body)
+async def test_an_invalid_document_is_refused_with_its_field(replica, client, body, param):
+    reply = await client.call("POST", "/v1/documents", body)
 
     assert reply.status == 422
     assert (reply.error[2] or "").startswith(param)
-    assert house.documents.held == {}
+    assert replica.documents.texts == {}
 
 
 @pytest.mark.parametrize("value", [b"[1]", b"null", b"1e999", b"{}"])
-async def test_a_fact_of_a_wrong_kind_is_told_by_its_name_and_not_by_ours(street, value):
-    reply = await street.call("POST", "/v1/documents", b'{"text": "x", "metadata": {"year": %s}}' % value)
+async def test_invalid_metadata_is_reported_by_its_key(client, value):
+    reply = await client.call("POST", "/v1/documents", b'{"text": "x", "metadata": {"year": %s}}' % value)
 
     assert reply.status == 422
-    assert reply.error[1:] == ("metadata.year: must be a text, a finite number, or true or false", "metadata.year")
+    assert reply.error[1:] == ("metadata.year: must be text, a finite number, true or false", "metadata.year")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "<script>", "مرحبا", "a;b", "%0d%0a", "x" * 512])
-async def test_any_other_id_of_one_line_is_a_name_and_nothing_else(house, street, name):
-    reply = await street.call("POST", "/v1/documents", {"id": name, "text": "x"})
+async def test_any_other_one_line_id_is_accepted_unchanged(replica, client, name):
+    reply = await client.call("POST", "/v1/documents", {"id": name, "text": "x"})
 
-    assert (reply.status, reply.json["document"], list(house.documents.held)) == (200, name, [name])
+    assert (reply.status, reply.json["document"], list(replica.documents.texts)) == (200, name, [name])
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ async def test_any_other_id_of_one_line_is_a_name_and_nothing_else(house, street
 @pytest.mark.parametrize(
     ("method", "path", "body"), [("POST", "/v1/documents", {"text": "x"}), ("DELETE", "/v1/documents/x", None)]
 )
-async def test_an_index_that_cannot_be_written_from_here_says_so(house, street, error, kind, method, path, body):
-    house.documents.fails = error
+async def test_an_index_that_cannot_be_written_is_a_409(replica, client, error, kind, method, path, body):
+    replica.documents.error = error
 
-    reply = await street.call(method, path, body)
+    reply = await client.call(method, path, body)
 
     assert (reply.status, reply.error[0], reply.error[1]) == (409, kind, str(error))

@@ -1,4 +1,4 @@
-"""/health for people, /health/live and /health/ready for machines."""
+"""/health, /health/live and /health/ready."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from ha_rag.messages import ComponentType
 from ha_rag.strategy.status import ComponentStatus
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
 
 def status(state: str, error: str = "") -> ComponentStatus:
@@ -16,10 +16,10 @@ def status(state: str, error: str = "") -> ComponentStatus:
     )  # fmt: skip
 
 
-async def test_a_well_replica_is_ok(house, street):
-    house.rag.health = {"embedder.primary": status("closed")}
+async def test_a_healthy_replica_is_ok(replica, client):
+    replica.rag.health = {"embedder.primary": status("closed")}
 
-    reply = await street.call("GET", "/health")
+    reply = await client.call("GET", "/health")
 
     assert reply.status == 200
     assert (reply.json["status"], reply.json["reasons"], reply.json["shared_state"]) == ("ok", [], "fresh")
@@ -33,10 +33,10 @@ async def test_a_well_replica_is_ok(house, street):
 
 
 @pytest.mark.parametrize("state", ["open", "half_open"])
-async def test_a_circuit_that_is_not_closed_degrades_it_and_it_still_answers_200(house, street, state):
-    house.rag.health = {"embedder.primary": status(state)}
+async def test_a_circuit_that_is_not_closed_degrades_health_with_status_200(replica, client, state):
+    replica.rag.health = {"embedder.primary": status(state)}
 
-    reply = await street.call("GET", "/health")
+    reply = await client.call("GET", "/health")
 
     assert reply.status == 200
     assert (reply.json["status"], reply.json["reasons"]) == (
@@ -46,29 +46,29 @@ async def test_a_circuit_that_is_not_closed_degrades_it_and_it_still_answers_200
 
 
 @pytest.mark.parametrize("freshness", ["stale", "local"])
-async def test_redis_out_degrades_it_and_never_makes_it_unready(freshness):
-    house = House(options={"shares_state": True})
-    house.circuits.shared_state = freshness
-    street = house.street()
+async def test_an_unreachable_redis_degrades_health_but_not_readiness(freshness):
+    replica = StubReplica(options={"shares_state": True})
+    replica.circuits.shared_state = freshness
+    client = replica.client()
 
-    assert (await street.call("GET", "/health")).json["status"] == "degraded"
-    assert (await street.call("GET", "/health/ready")).status == 200
-
-
-async def test_alone_on_purpose_is_no_shortcoming(house, street):
-    house.circuits.shared_state = "local"
-
-    assert (await street.call("GET", "/health")).json["status"] == "ok"
+    assert (await client.call("GET", "/health")).json["status"] == "degraded"
+    assert (await client.call("GET", "/health/ready")).status == 200
 
 
-async def test_an_index_in_trouble_degrades_it(house, street):
-    house.documents.problem = "the index at .ha_rag is gone"
+async def test_a_replica_without_a_configured_redis_is_ok(replica, client):
+    replica.circuits.shared_state = "local"
 
-    assert (await street.call("GET", "/health")).json["reasons"] == ["the index at .ha_rag is gone"]
+    assert (await client.call("GET", "/health")).json["status"] == "ok"
+
+
+async def test_a_problem_of_the_index_degrades_health(replica, client):
+    replica.documents.problem = "the index at .ha_rag is gone"
+
+    assert (await client.call("GET", "/health")).json["reasons"] == ["the index at .ha_rag is gone"]
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "shown"),
     [
         ("", None),
         ("ServiceError: HTTP 401: wrong key sk-secret for 'Who is my doctor?'", "ServiceError: HTTP 401"),
@@ -77,51 +77,51 @@ async def test_an_index_in_trouble_degrades_it(house, street):
         ("no reply within 1.000 s", "no reply within 1.000 s"),
     ],
 )
-async def test_the_last_error_is_told_by_its_kind_and_a_service_s_own_words_stay_inside(house, street, error, told):
-    house.rag.health = {"embedder.primary": status("open", error=error)}
+async def test_the_last_error_shows_its_kind_but_not_the_service_s_text(replica, client, error, shown):
+    replica.rag.health = {"embedder.primary": status("open", error=error)}
 
-    (component,) = (await street.call("GET", "/health")).json["components"]
+    (component,) = (await client.call("GET", "/health")).json["components"]
 
-    assert component["last_error"] == told
+    assert component["last_error"] == shown
 
 
-async def test_a_replica_whose_index_could_not_be_loaded_is_alive_and_not_ready(house, street):
-    house.documents.readable, house.documents.problem = False, "the index at .ha_rag cannot be read"
+async def test_a_replica_whose_index_could_not_be_loaded_is_alive_but_not_ready(replica, client):
+    replica.documents.readable, replica.documents.problem = False, "the index at .ha_rag cannot be read"
 
-    ready = await street.call("GET", "/health/ready")
+    ready = await client.call("GET", "/health/ready")
 
     assert (ready.status, ready.error[0]) == (503, "index_not_loaded")
-    assert (await street.call("GET", "/health/live")).status == 200
-    assert (await street.call("GET", "/health")).json["status"] == "degraded"
+    assert (await client.call("GET", "/health/live")).status == 200
+    assert (await client.call("GET", "/health")).json["status"] == "degraded"
 
 
-async def test_a_replica_that_shuts_down_is_alive_and_not_ready(house, street):
-    house.service.draining = True
+async def test_a_replica_that_shuts_down_is_alive_but_not_ready(replica, client):
+    replica.service.draining = True
 
-    ready = await street.call("GET", "/health/ready")
+    ready = await client.call("GET", "/health/ready")
 
     assert (ready.status, ready.error[0]) == (503, "draining")
-    assert (await street.call("GET", "/health/live")).status == 200
-    assert (await street.call("POST", "/v1/query", {"question": "How?"})).status == 200
+    assert (await client.call("GET", "/health/live")).status == 200
+    assert (await client.call("POST", "/v1/query", {"question": "How?"})).status == 200
 
 
 async def test_health_needs_no_key():
     from ha_rag.http.access import Access
 
-    street = House(options={"access": Access(api_keys=("key",))}).street()
+    client = StubReplica(options={"access": Access(api_keys=("key",))}).client()
 
-    assert [(await street.call("GET", path)).status for path in ("/health", "/health/live", "/health/ready")] == [
+    assert [(await client.call("GET", path)).status for path in ("/health", "/health/live", "/health/ready")] == [
         200
     ] * 3
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/", "/docs"])
-async def test_a_monitor_may_ask_with_head(street, path):
-    told, asked = await street.call("GET", path), await street.call("HEAD", path)
+async def test_head_has_the_same_headers_as_get_and_no_body(client, path):
+    get, head = await client.call("GET", path), await client.call("HEAD", path)
 
-    assert (asked.status, asked.headers["content-length"]) == (told.status, str(len(told.body)))
-    assert asked.body == b""
+    assert (head.status, head.headers["content-length"]) == (get.status, str(len(get.body)))
+    assert head.body == b""
 
 
-async def test_head_elsewhere_is_refused(street):
-    assert (await street.call("HEAD", "/v1/circuits")).status == 405
+async def test_head_elsewhere_is_refused(client):
+    assert (await client.call("HEAD", "/v1/circuits")).status == 405

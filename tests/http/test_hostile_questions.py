@@ -1,6 +1,6 @@
-"""Questions that mean harm: they forge no line of the log, no header, no event and no field of an answer.
+"""Hostile questions cannot forge log lines, headers, events or fields of an answer.
 
-What they reach in Redis is seen in tests/fleet/test_redis_security.py.
+Their effects on Redis are tested in tests/fleet/test_redis_security.py.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ha_rag.http.connection import ConnectionLimits
 from ha_rag.messages import Answer, Attempt, Citation, Outcome
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.telemetry.logs import ConsoleLines, JsonLines, log_event
+from tests.http.app_client import ANSWER, StubRag, StubReplica
 from tests.http.sockets import serving
-from tests.http.street import ANSWER, House, StubRag
 
 FORGED = "12:00:00.000 ERROR   circuit embedder.primary: closed -> open"
 FORGED_JSON = '{"level": "error", "message": "forged"}'
@@ -41,18 +41,18 @@ CONSOLE_LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{3} (INFO|WARNING|ERROR) .*|    .*
 
 
 @dataclass
-class ParrotRag(StubRag):
-    """Repeats the question wherever an answer has text; or falls over it."""
+class EchoRag(StubRag):
+    """Repeats the question in every text of the answer; or fails with it, if `fails`."""
 
-    falls: bool = False
+    fails: bool = False
 
     def _answer(self, question: str) -> Answer:
-        said = Citation(1, question[:500], question, question, 0.5)
-        tried = Attempt("generator.primary", Outcome.FAILED, 1.0, "closed", question)
-        return replace(ANSWER, question=question, text=question, citations=(said,), attempts=(tried,))
+        citation = Citation(1, question[:500], question, question, 0.5)
+        attempt = Attempt("generator.primary", Outcome.FAILED, 1.0, "closed", question)
+        return replace(ANSWER, question=question, text=question, citations=(citation,), attempts=(attempt,))
 
     async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None) -> Answer:
-        if self.falls:
+        if self.fails:
             raise RuntimeError(question)
         return self._answer(question)
 
@@ -62,19 +62,19 @@ class ParrotRag(StubRag):
         answer = self._answer(question)
         yield AnswerStarted(answer.id, answer.served_by, ())
         yield AnswerPiece(question)
-        yield AnswerBroken(question, answer) if self.falls else AnswerDone(answer)
+        yield AnswerBroken(question, answer) if self.fails else AnswerDone(answer)
 
 
 @dataclass
 class Logs:
-    """What this process logs meanwhile, in both forms."""
+    """The log output of this process, in both formats."""
 
     console: io.StringIO = field(default_factory=io.StringIO)
     json: io.StringIO = field(default_factory=io.StringIO)
 
     def check(self) -> list[dict[str, Any]]:
-        """Every line is one that the log wrote itself; answers the JSON ones, without the server's last."""
-        # Terminals and log readers end a line at a line feed, some at a carriage return and the rest.
+        """Asserts that no line is forged; returns the JSON lines, without that of the server stopping."""
+        # Terminals and log readers break lines at \n, and some at the other characters too.
         for line in re.split("[\n\r\x0b\x0c\x85\u2028\u2029]", self.console.getvalue()):
             assert CONSOLE_LINE.fullmatch(line), line
             assert line.isprintable()
@@ -82,30 +82,30 @@ class Logs:
         lines = self.json.getvalue().split("\n")
         assert lines.pop() == ""
         assert all(line.isprintable() and line.isascii() for line in lines)
-        told = [json.loads(line) for line in lines]
-        assert all({"time", "level", "logger", "message"} <= set(one) for one in told)
-        return [one for one in told if not one["message"].startswith("stopping (asked to)")]
+        entries = [json.loads(line) for line in lines]
+        assert all({"time", "level", "logger", "message"} <= set(entry) for entry in entries)
+        return [entry for entry in entries if not entry["message"].startswith("stopping (requested)")]
 
 
 @pytest.fixture
 def logs() -> Iterator[Logs]:
-    told = Logs()
+    captured = Logs()
     root, handlers = logging.getLogger(), []
-    for stream, form in ((told.console, ConsoleLines()), (told.json, JsonLines())):
+    for stream, form in ((captured.console, ConsoleLines()), (captured.json, JsonLines())):
         handler = logging.StreamHandler(stream)
         handler.setFormatter(form)
         handlers.append(handler)
         root.addHandler(handler)
     level = root.level
     root.setLevel(logging.INFO)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # as `configure` has it
-    yield told
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # as `configure` sets it
+    yield captured
     root.setLevel(level)
     for handler in handlers:
         root.removeHandler(handler)
 
 
-def asking(path: str, body: object, **headers: str) -> bytes:
+def post(path: str, body: object, **headers: str) -> bytes:
     content = json.dumps(body).encode()
     lines = {"Host": "127.0.0.1", "Content-Type": "application/json", "Connection": "close"}
     lines |= {"Content-Length": str(len(content)), **{name.replace("_", "-"): text for name, text in headers.items()}}
@@ -113,8 +113,8 @@ def asking(path: str, body: object, **headers: str) -> bytes:
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
-def parts(reply: bytes) -> tuple[int, set[str], bytes]:
-    """Status, names of the headers, and the body, of a reply that is one reply."""
+def parsed(reply: bytes) -> tuple[int, set[str], bytes]:
+    """Status, header names and body of a reply; asserts that its headers are well-formed."""
     head, _, body = reply.partition(b"\r\n\r\n")
     status, *lines = head.decode("ascii").split("\r\n")
     assert all(re.fullmatch(r"[a-z-]+: [ -~]*", line) for line in lines), lines
@@ -129,44 +129,44 @@ ALLOWED = {"content-length", "content-type", "x-request-id", "connection", "date
 STREAMED = ALLOWED | {"cache-control", "x-accel-buffering"}
 
 
-async def test_a_question_stands_in_its_own_place_of_an_answer_and_nowhere_else(logs):
-    async with serving(ConnectionLimits(), House(rag=ParrotRag())) as server:
+async def test_a_question_cannot_escape_its_own_fields_of_the_answer(logs):
+    async with serving(ConnectionLimits(), StubReplica(rag=EchoRag())) as server:
         for question in QUESTIONS:
-            status, names, body = parts(await server.say(asking("/v1/query", {"question": question})))
+            status, names, body = parsed(await server.send(post("/v1/query", {"question": question})))
             assert status == 200, body
             assert names <= ALLOWED
             answer = json.loads(body)
-            asked = answer["question"]
-            assert (answer["answer"], answer["citations"][0]["text"]) == (asked, asked)
+            question_sent = answer["question"]
+            assert (answer["answer"], answer["citations"][0]["text"]) == (question_sent, question_sent)
             assert set(answer) == set(json.loads((await _plain(server))[2]))
-            assert not set(asked) & set(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
-            status, names, body = parts(await server.say(asking("/v1/chat/completions", chat(question))))
+            assert not set(question_sent) & set(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
+            status, names, body = parsed(await server.send(post("/v1/chat/completions", chat(question))))
             assert (status, names <= ALLOWED) == (200, True)
-            assert json.loads(body)["choices"][0]["message"]["content"] == asked
+            assert json.loads(body)["choices"][0]["message"]["content"] == question_sent
     assert logs.check() == []
     assert "forged" not in logs.console.getvalue()
 
 
 async def _plain(server: Any) -> tuple[int, set[str], bytes]:
-    return parts(await server.say(asking("/v1/query", {"question": "How does a circuit recover?"})))
+    return parsed(await server.send(post("/v1/query", {"question": "How does a circuit recover?"})))
 
 
-@pytest.mark.parametrize("falls", [False, True], ids=["to the end", "broken off"])
-async def test_a_streamed_answer_has_as_many_events_as_it_has_pieces(falls):
-    async with serving(ConnectionLimits(), House(rag=ParrotRag(falls=falls))) as server:
+@pytest.mark.parametrize("fails", [False, True], ids=["complete", "broken"])
+async def test_a_question_cannot_add_events_to_a_stream(fails):
+    async with serving(ConnectionLimits(), StubReplica(rag=EchoRag(fails=fails))) as server:
         for question in QUESTIONS:
             body = chat(question, stream=True, model=question[:256] if question.isprintable() else question[:40])
-            status, names, streamed = parts(await server.say(asking("/v1/chat/completions", body)))
+            status, names, streamed = parsed(await server.send(post("/v1/chat/completions", body)))
             assert (status, names <= STREAMED) == (200, True)
-            events = [event for event in unchunked(streamed).decode().split("\n\n") if event]
-            assert len(events) == (3 if falls else 4)
+            events = [event for event in dechunk(streamed).decode().split("\n\n") if event]
+            assert len(events) == (3 if fails else 4)
             assert all(event.startswith("data: ") and not re.search("[\n\r]", event) for event in events)
-            told = [json.loads(event.removeprefix("data: ")) for event in (events if falls else events[:-1])]
-            assert all("forged" not in one for one in told)
-            assert events[-1].startswith('data: {"error"') if falls else events[-1] == "data: [DONE]"
+            chunks = [json.loads(event.removeprefix("data: ")) for event in (events if fails else events[:-1])]
+            assert all("forged" not in chunk for chunk in chunks)
+            assert events[-1].startswith('data: {"error"') if fails else events[-1] == "data: [DONE]"
 
 
-def unchunked(body: bytes) -> bytes:
+def dechunk(body: bytes) -> bytes:
     whole = b""
     while body:
         size, _, body = body.partition(b"\r\n")
@@ -174,20 +174,20 @@ def unchunked(body: bytes) -> bytes:
     return whole
 
 
-async def test_a_question_that_makes_the_program_fail_is_logged_such_that_it_forges_no_line(logs):
-    async with serving(ConnectionLimits(), House(rag=ParrotRag(falls=True))) as server:
+async def test_a_question_that_causes_an_error_cannot_forge_log_lines(logs):
+    async with serving(ConnectionLimits(), StubReplica(rag=EchoRag(fails=True))) as server:
         for question in QUESTIONS:
-            status, names, body = parts(await server.say(asking("/v1/query", {"question": question})))
+            status, names, body = parsed(await server.send(post("/v1/query", {"question": question})))
             assert (status, names <= ALLOWED) == (500, True)
             assert b"forged" not in body
     failures = logs.check()
     assert len(failures) == len(QUESTIONS)
-    assert all(told["message"].startswith("request ") and told["level"] == "error" for told in failures)
-    assert sum(told["message"].count("forged") for told in failures) == 0
+    assert all(entry["message"].startswith("request ") and entry["level"] == "error" for entry in failures)
+    assert sum(entry["message"].count("forged") for entry in failures) == 0
 
 
 @pytest.mark.parametrize("text", QUESTIONS, ids=NAMES)
-def test_whatever_a_service_or_an_operator_says_is_one_line_of_the_log(logs, text):
+def test_text_of_services_and_operators_is_logged_on_one_line(logs, text):
     circuit = "generator.primary"
     log_event(
         CircuitChanged(
@@ -210,29 +210,29 @@ def test_whatever_a_service_or_an_operator_says_is_one_line_of_the_log(logs, tex
 PATHS = ["/v1/circuits/{}", "/v1/documents/{}", "/{}", "/v1/circuits/{}/override"]
 
 
-async def test_a_hostile_path_is_told_in_json_and_forges_no_header_and_no_line(logs):
+async def test_a_hostile_path_forges_no_header_and_no_log_line(logs):
     async with serving(ConnectionLimits()) as server:
         for question in QUESTIONS:
             for path in PATHS:
                 target = path.format(quote(question[:1500], safe=""))
-                reply = await server.say(
+                reply = await server.send(
                     f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
                 )
-                status, names, body = parts(reply)
+                status, names, body = parsed(reply)
                 assert status in (404, 405)
                 assert names <= ALLOWED | {"allow"}
                 assert set(json.loads(body)["error"]) == {"type", "message", "param"}
     assert logs.check() == []
 
 
-async def test_half_a_character_is_refused_with_its_reason():
-    async with serving(ConnectionLimits(), House(rag=ParrotRag())) as server:
+async def test_an_unpaired_surrogate_is_refused():
+    async with serving(ConnectionLimits(), StubReplica(rag=EchoRag())) as server:
         escaped = b'{"question": "a\\ud800b"}'
         head = b"POST /v1/query HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\n"
         for body in (escaped, b'{"question": "a\xed\xa0\x80b"}', b'{"question": "a\\udfff"}'):
-            status, _, told = parts(await server.say(head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)))
+            status, _, error = parsed(await server.send(head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)))
             assert status in (400, 422)
-            assert json.loads(told)["error"]["message"]
+            assert json.loads(error)["error"]["message"]
 
 
 IDS = [
@@ -251,12 +251,12 @@ IDS = [
 
 
 @pytest.mark.parametrize("name", IDS)
-async def test_a_hostile_request_id_is_not_given_back_not_logged_and_not_carried_on(logs, name):
-    async with serving(ConnectionLimits(), House(rag=ParrotRag(falls=True))) as server:
-        reply = await server.say(asking("/v1/query", {"question": "a"}, X_Request_Id=name))
+async def test_a_hostile_request_id_is_neither_returned_nor_logged(logs, name):
+    async with serving(ConnectionLimits(), StubReplica(rag=EchoRag(fails=True))) as server:
+        reply = await server.send(post("/v1/query", {"question": "a"}, X_Request_Id=name))
     given = re.search(rb"x-request-id: (.*)\r\n", reply)
     if given is None:
-        assert reply.startswith(b"HTTP/1.1 400")  # no header at all, by HTTP's rules
+        assert reply.startswith(b"HTTP/1.1 400")  # not a valid header in HTTP
     else:
         assert re.fullmatch(rb"[0-9a-f]{16}", given[1])
-    assert all(name not in told["message"].removesuffix("failed: POST /v1/query") for told in logs.check())
+    assert all(name not in entry["message"].removesuffix("failed: POST /v1/query") for entry in logs.check())

@@ -1,4 +1,4 @@
-"""The pages: they work without anybody else's servers, and cannot be turned against their reader."""
+"""The pages: self-hosted, with a strict content security policy."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ import pytest
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_a_page_asks_nobody_else_for_anything(street, path):
-    page = await street.call("GET", path)
+async def test_a_page_loads_everything_from_this_server(client, path):
+    page = await client.call("GET", path)
     html = page.body.decode()
-    parts = [one for one in re.findall(r'(?:src|href)="([^"]+)"', html) if one not in ("/docs", "/health", "#circuits")]
+    parts = [
+        link for link in re.findall(r'(?:src|href)="([^"]+)"', html) if link not in ("/docs", "/health", "#circuits")
+    ]
 
     assert page.status == 200
     assert parts
     assert all(part.startswith("/") for part in parts)
     for part in parts:
-        assert (await street.call("GET", part)).status == 200, part
+        assert (await client.call("GET", part)).status == 200, part
     assert "https://" not in html
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_a_page_may_not_be_framed_nor_load_from_elsewhere(street, path):
-    policy = (await street.call("GET", path)).headers["content-security-policy"]
+async def test_a_page_cannot_be_framed_or_load_from_elsewhere(client, path):
+    policy = (await client.call("GET", path)).headers["content-security-policy"]
 
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
 
 
-async def test_the_playground_runs_no_inline_script(street):
-    reply = await street.call("GET", "/")
+async def test_the_playground_runs_no_inline_script(client):
+    reply = await client.call("GET", "/")
 
     assert "unsafe-inline" not in reply.headers["content-security-policy"]
     assert "<script>" not in reply.body.decode()
 
 
-async def test_every_endpoint_is_described_with_its_errors(street):
-    described = (await street.call("GET", "/openapi.json")).json
+async def test_every_endpoint_is_described_with_its_errors(client):
+    described = (await client.call("GET", "/openapi.json")).json
 
     paths = {path: sorted(methods) for path, methods in described["paths"].items()}
     assert paths == {
@@ -63,19 +65,19 @@ async def test_every_endpoint_is_described_with_its_errors(street):
 
 
 @pytest.mark.parametrize("path", ["/web/../watcher.py", "/web/%2e%2e/watcher.py", "/docs/assets/../core.py"])
-async def test_nothing_but_the_pages_own_files_is_served(street, path):
-    assert (await street.call("GET", path)).status == 404
+async def test_only_the_pages_own_files_are_served(client, path):
+    assert (await client.call("GET", path)).status == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/web/main.js", "/docs/assets/swagger-ui.css"])
-async def test_no_browser_keeps_a_page_beyond_its_version(street, path):
-    reply = await street.call("GET", path)
+async def test_browsers_revalidate_pages_and_assets(client, path):
+    reply = await client.call("GET", path)
 
     assert (reply.status, reply.headers["cache-control"]) == (200, "no-cache")
 
 
-async def test_an_asset_that_is_still_the_same_is_not_sent_again(street):
-    first = await street.call("GET", "/web/main.js")
-    again = await street.call("GET", "/web/main.js", headers={"if-none-match": first.headers["etag"]})
+async def test_an_unchanged_asset_is_not_sent_again(client):
+    first = await client.call("GET", "/web/main.js")
+    again = await client.call("GET", "/web/main.js", headers={"if-none-match": first.headers["etag"]})
 
     assert (again.status, again.body) == (304, b"")

@@ -1,4 +1,4 @@
-"""Every error has one status and one form, and tells nothing of the inside."""
+"""Every error has one status and one form, and reveals no internals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ha_rag import errors
 from ha_rag.http.problems import problem_of
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
 KNOWN = [
     (errors.CircuitOpenError("embedder.primary", 4.2), 503, "circuit_open", "5"),
@@ -31,35 +31,37 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(("error", "status", "kind", "wait"), KNOWN, ids=lambda value: type(value).__name__)
-async def test_each_of_our_errors_has_its_status(error, status, kind, wait):
+async def test_each_known_error_has_its_status(error, status, kind, wait):
     async def fails() -> None:
         raise error
 
-    house = House()
-    house.rag.does = fails
+    replica = StubReplica()
+    replica.rag.action = fails
 
-    reply = await house.street().call("POST", "/v1/query", {"question": "How?"})
+    reply = await replica.client().call("POST", "/v1/query", {"question": "How?"})
 
     assert (reply.status, reply.error[0], reply.headers.get("retry-after")) == (status, kind, wait)
 
 
 def leaves(kind: type[errors.HaRagError]) -> list[type[errors.HaRagError]]:
-    below = [child for child in kind.__subclasses__() if child.__module__ == "ha_rag.errors"]
-    return [leaf for child in below for leaf in leaves(child)] if below else [kind]
+    children = [child for child in kind.__subclasses__() if child.__module__ == "ha_rag.errors"]
+    return [leaf for child in children for leaf in leaves(child)] if children else [kind]
 
 
-def test_no_error_of_the_tree_is_left_without_a_rule():
+def test_every_ha_rag_error_has_a_rule():
     assert [kind for kind in leaves(errors.HaRagError) if problem_of(kind.__new__(kind)).status == 500] == []
 
 
-async def test_what_nobody_foresaw_is_a_500_that_tells_nothing_but_its_name_in_the_log(caplog):
+async def test_an_unexpected_error_is_a_500_without_details(caplog):
     async def fails() -> None:
         raise RuntimeError("password=hunter2 in /home/me")
 
-    house = House()
-    house.rag.does = fails
+    replica = StubReplica()
+    replica.rag.action = fails
     with caplog.at_level(logging.ERROR):
-        reply = await house.street().call("POST", "/v1/query", {"question": "How?"}, headers={"x-request-id": "abc-1"})
+        reply = await replica.client().call(
+            "POST", "/v1/query", {"question": "How?"}, headers={"x-request-id": "abc-1"}
+        )
 
     assert (reply.status, reply.error[0]) == (500, "internal")
     assert b"hunter2" not in reply.body
@@ -67,15 +69,15 @@ async def test_what_nobody_foresaw_is_a_500_that_tells_nothing_but_its_name_in_t
     assert reply.headers["x-request-id"] == "abc-1"
 
 
-async def test_an_unknown_path_is_told_in_the_same_form(street):
-    reply = await street.call("GET", "/v2/nothing")
+async def test_an_unknown_path_has_the_common_error_form(client):
+    reply = await client.call("GET", "/v2/nothing")
 
     assert reply.status == 404
     assert reply.error == ("not_found", "there is nothing at /v2/nothing; see /docs", None)
 
 
-async def test_a_wrong_method_names_the_right_ones(street):
-    reply = await street.call("GET", "/v1/query")
+async def test_a_wrong_method_gets_405_with_the_allowed_method(client):
+    reply = await client.call("GET", "/v1/query")
 
     assert (reply.status, reply.error[0], reply.headers["allow"]) == (405, "method_not_allowed", "POST")
 
@@ -92,23 +94,23 @@ async def test_a_wrong_method_names_the_right_ones(street):
         ("/web/main.js", "GET, HEAD"),
     ],
 )
-async def test_a_wrong_method_names_all_the_right_ones_of_all_routes(street, path, allowed):
+async def test_a_wrong_method_gets_the_allowed_methods_of_all_routes(client, path, allowed):
     for method in ("PATCH", "OPTIONS", "TRACE", "BREW"):
-        reply = await street.call(method, path)
+        reply = await client.call(method, path)
 
         assert (reply.status, reply.error[0], reply.headers["allow"]) == (405, "method_not_allowed", allowed)
 
 
 @pytest.mark.parametrize("given", ["abc-1", "A.b_c-9", "x" * 128])
-async def test_a_harmless_request_id_is_given_back(street, given):
-    reply = await street.call("GET", "/health/live", headers={"x-request-id": given})
+async def test_a_safe_request_id_is_returned(client, given):
+    reply = await client.call("GET", "/health/live", headers={"x-request-id": given})
 
     assert reply.headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize("given", ["a b", "x" * 129, "a\tb", "é", "<x>"])
-async def test_any_other_request_id_is_replaced(street, given):
-    reply = await street.call("GET", "/health/live", headers={"x-request-id": given})
+async def test_any_other_request_id_is_replaced(client, given):
+    reply = await client.call("GET", "/health/live", headers={"x-request-id": given})
 
     assert reply.headers["x-request-id"] != given
     assert len(reply.headers["x-request-id"]) == 16

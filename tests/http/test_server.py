@@ -1,4 +1,4 @@
-"""A real server on a loopback port: it stops by finishing what it has, and says so before."""
+"""A real server on a loopback port, and how it drains."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.http.server import DrainingServer, listening_socket
-from tests.http.street import House
+from tests.http.app_client import StubReplica
 
 
 @asynccontextmanager
 async def served(
-    house: House, *, notice_s: float = 0.0, finish_s: float = 5.0
+    replica: StubReplica, *, notice_s: float = 0.0, finish_s: float = 5.0
 ) -> AsyncIterator[tuple[DrainingServer, str]]:
     def drain() -> None:
-        house.service.draining = True
+        replica.service.draining = True
 
     with listening_socket("127.0.0.1", 0) as listening:
         server = DrainingServer(
-            house.app, host="127.0.0.1", port=0, finish_s=finish_s, on_draining=drain, notice_s=notice_s
+            replica.app, host="127.0.0.1", port=0, finish_s=finish_s, on_draining=drain, notice_s=notice_s
         )
         running = asyncio.create_task(server.serve([listening]))
         try:
@@ -34,15 +34,15 @@ async def served(
             await running
 
 
-async def test_what_is_under_way_is_finished_before_the_server_ends(house):
+async def test_requests_in_flight_are_finished_before_the_server_stops(replica):
     entered, leave = asyncio.Event(), asyncio.Event()
 
-    async def works() -> None:
+    async def wait() -> None:
         entered.set()
         await leave.wait()
 
-    house.rag.does = works
-    async with served(house) as (server, url), aiohttp.ClientSession() as session:
+    replica.rag.action = wait
+    async with served(replica) as (server, url), aiohttp.ClientSession() as session:
         asking = asyncio.create_task(session.post(f"{url}/v1/query", json={"question": "How?"}))
         await entered.wait()
         server.drain()
@@ -52,8 +52,8 @@ async def test_what_is_under_way_is_finished_before_the_server_ends(house):
             assert (await reply.json())["answer"] == "By a probe [1]."
 
 
-async def test_before_it_stops_listening_it_says_that_it_is_not_ready(house):
-    async with served(house, notice_s=60.0) as (server, url), aiohttp.ClientSession() as session:
+async def test_it_reports_not_ready_before_it_stops_listening(replica):
+    async with served(replica, notice_s=60.0) as (server, url), aiohttp.ClientSession() as session:
         async with session.get(f"{url}/health/ready") as before:
             assert before.status == 200
         server.drain()
@@ -63,15 +63,15 @@ async def test_before_it_stops_listening_it_says_that_it_is_not_ready(house):
             assert reply.status == 200
 
 
-async def test_a_request_that_does_not_end_is_ended_within_the_bound(house):
+async def test_a_request_that_hangs_is_cancelled_after_the_grace_period(replica):
     entered = asyncio.Event()
 
     async def hangs() -> None:
         entered.set()
         await asyncio.Event().wait()
 
-    house.rag.does = hangs
-    async with served(house, finish_s=1.0) as (server, url), aiohttp.ClientSession() as session:
+    replica.rag.action = hangs
+    async with served(replica, finish_s=1.0) as (server, url), aiohttp.ClientSession() as session:
         asking = asyncio.create_task(session.post(f"{url}/v1/query", json={"question": "How?"}))
         await entered.wait()
         server.drain()
@@ -80,28 +80,28 @@ async def test_a_request_that_does_not_end_is_ended_within_the_bound(house):
             assert (await reply.json())["error"]["type"] == "draining"
 
 
-async def test_a_body_that_is_too_large_is_answered_although_it_is_still_being_sent(house):
+async def test_a_body_that_is_too_large_is_answered_while_it_is_being_sent(replica):
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b" " * 1_000_000
 
-    async with served(house) as (_, url), aiohttp.ClientSession() as session:
+    async with served(replica) as (_, url), aiohttp.ClientSession() as session:
         headers = {"content-type": "application/json"}
         async with session.post(f"{url}/v1/query", data=endless(), headers=headers) as reply:
             assert reply.status == 413
             assert (await reply.json())["error"]["type"] == "too_large"
 
 
-async def test_the_server_does_not_say_what_it_is_made_of(house):
+async def test_there_is_no_server_header(replica):
     async with (
-        served(house) as (_, url),
+        served(replica) as (_, url),
         aiohttp.ClientSession() as session,
         session.get(f"{url}/health/live") as reply,
     ):
         assert "server" not in reply.headers
 
 
-def test_a_port_that_is_taken_is_told_in_a_sentence():
+def test_a_port_in_use_is_a_clear_error():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -111,6 +111,6 @@ def test_a_port_that_is_taken_is_told_in_a_sentence():
             listening_socket("127.0.0.1", port)
 
 
-def test_an_address_that_is_not_this_machine_s_is_told_in_a_sentence():
+def test_an_address_of_another_machine_is_a_clear_error():
     with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1:0"):
         listening_socket("192.0.2.1", 0)

@@ -1,4 +1,4 @@
-"""traceparent and tracestate: what a caller says of its trace travels on if it keeps W3C's rules."""
+"""traceparent and tracestate are passed on if they are valid by W3C Trace Context."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{TRACE}-{SPAN}-01"
 
 
-def test_a_good_parent_travels_as_it_came():
+def test_a_valid_parent_is_passed_on_unchanged():
     assert trace_headers([(b"host", b"x"), (b"traceparent", GOOD.encode())]) == {"traceparent": GOOD}
 
 
-def test_a_later_version_is_handed_on_in_the_one_that_we_know():
-    assert trace_parent(f"cc-{TRACE}-{SPAN}-03-what-comes-then") == f"00-{TRACE}-{SPAN}-03"
+def test_a_later_version_is_passed_on_as_version_00():
+    assert trace_parent(f"cc-{TRACE}-{SPAN}-03-future-fields") == f"00-{TRACE}-{SPAN}-03"
 
 
 @pytest.mark.parametrize(
@@ -35,16 +35,16 @@ def test_a_later_version_is_handed_on_in_the_one_that_we_know():
         f"00-{TRACE}-{SPAN}-\u0660\u0661",
     ],
 )
-def test_a_malformed_parent_is_dropped_and_the_state_with_it(bad):
+def test_a_malformed_parent_is_dropped_together_with_the_state(bad):
     assert trace_parent(bad) is None
     assert trace_headers([(b"traceparent", bad.encode()), (b"tracestate", b"a=1")]) == {}
 
 
-def test_two_parents_are_as_good_as_none():
+def test_two_parents_are_both_dropped():
     assert trace_headers([(b"traceparent", GOOD.encode())] * 2) == {}
 
 
-def test_a_state_in_several_headers_is_one_list_in_their_order():
+def test_several_state_headers_are_joined_in_order():
     headers = [(b"traceparent", GOOD.encode()), (b"tracestate", b"rojo=1, congo@eu=2"), (b"tracestate", b"third=3")]
 
     assert trace_headers(headers)["tracestate"] == "rojo=1,congo@eu=2,third=3"

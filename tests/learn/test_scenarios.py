@@ -1,4 +1,4 @@
-"""What each scenario of the walk teaches, step by step: who answers, and what the predicted circuit then is."""
+"""What each scenario of the walk shows, step by step: the tiers that serve, and the state of the predicted circuit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ha_rag.learn.page import page
 from ha_rag.learn.scenarios import SCENARIOS
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
-TAUGHT = {
+EXPECTED = {
     "normal": [("primary primary primary", "closed")],
     "embedders": [
         ("primary primary primary", ""),
@@ -57,41 +57,41 @@ TAUGHT = {
 }
 
 
-def seen(scenario: Scenario) -> list[tuple[str, str]]:
+def outcome(scenario: Scenario) -> list[tuple[str, str]]:
     with Lab(scenario.replicas) as lab:
         return [
             (
-                " ".join(step.taken(lab).served_by.values()),
-                lab.health(step.looked_at)[step.predict].state if step.predict else "",
+                " ".join(step.run(lab).served_by.values()),
+                lab.health(step.shown_replica)[step.predict].state if step.predict else "",
             )
             for step in scenario.steps
         ]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_step_shows_what_it_teaches(scenario: Scenario) -> None:
-    assert seen(scenario) == TAUGHT[scenario.name]
+def test_every_step_has_the_expected_outcome(scenario: Scenario) -> None:
+    assert outcome(scenario) == EXPECTED[scenario.name]
 
 
-def test_every_scenario_asks_for_a_prediction_and_says_why() -> None:
+def test_every_scenario_asks_for_a_prediction_and_explains_it() -> None:
     for scenario in SCENARIOS:
         assert any(step.predict for step in scenario.steps), scenario.name
         assert all(bool(step.predict) == bool(step.why) for step in scenario.steps), scenario.name
 
 
 def test_all_three_states_are_predicted_somewhere() -> None:
-    assert {state for steps in TAUGHT.values() for _, state in steps} >= {"closed", "open", "half_open"}
+    assert {state for steps in EXPECTED.values() for _, state in steps} >= {"closed", "open", "half_open"}
 
 
-def test_the_second_replica_learns_without_one_call_of_its_own() -> None:
+def test_the_second_replica_learns_without_any_call_of_its_own() -> None:
     scenario = next(each for each in SCENARIOS if each.name == "two-replicas")
     with Lab(scenario.replicas) as lab:
         for step in scenario.steps:
-            step.taken(lab)
+            step.run(lab)
         first, second = lab.health(1)["embedder.primary"], lab.health(2)["embedder.primary"]
     assert (first.calls, first.failures) == (3, 3)
     assert (second.state, second.calls, second.rejected) == ("open", 0, 1)
 
 
-def test_the_page_tells_what_really_happens() -> None:
+def test_the_page_shows_the_real_output() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "python -m ha_rag.learn.page > docs/scenarios.md"

@@ -36,7 +36,7 @@ TERMS = terms(open_ms=10, open_max_ms=10, probe_successes=1, window_ms=10_000)
 CLAIM_MS = 500
 """Short, so that a dead alerter's events are taken by another one during the test."""
 
-OPENED, LOST, UNHEARD = f"circuit {NAME} opened", "replica b is lost", "Redis is not heard"
+OPENED, LOST, UNHEARD = f"circuit {NAME} opened", "replica b is lost", "Redis is unreachable"
 
 
 @pytest.fixture(params=AGES)

@@ -60,7 +60,7 @@ def test_an_event_names_the_author_only_for_an_opening(bench: PublisherBench) ->
 
 
 @pytest.mark.parametrize(
-    "heard",
+    "received",
     [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
 )
 def test_without_a_change_nothing_is_published(bench: PublisherBench, received: Reconciliation) -> None:
@@ -71,7 +71,7 @@ def test_without_a_change_nothing_is_published(bench: PublisherBench, received: 
 def test_an_override_and_its_end_are_published(bench: PublisherBench) -> None:
     override = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
     overridden = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=override)
-    ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
+    ended = Snapshot(AT_MS, CLOSED, 9, reason="the override expired", changed_at_ms=AT_MS - 1)
     bench.publisher.circuit_changed("svc", Reconciliation(BEFORE, overridden))
     bench.publisher.circuit_changed("svc", Reconciliation(overridden, ended))
     assert bench.events == [
@@ -79,7 +79,7 @@ def test_an_override_and_its_end_are_published(bench: PublisherBench) -> None:
             at_ms=AT_MS - 2, circuit="svc", mode=OverrideMode.SHADOW, epoch=7, reason="maintenance", by="kim",
             until_ms=AT_MS + 100,
         ),
-        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="its time is up"),
+        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="the override expired"),
     ]  # fmt: skip
 
 

@@ -180,3 +180,14 @@ def test_a_transition_clears_the_overdue_calls() -> None:
     assert calls.end(number) is False
     assert len(calls) == 0
     assert calls.newly_overdue(math.inf, 0.0) == 0
+
+
+def test_slow_answers_of_a_brownout_do_not_lengthen_the_hold_after_it() -> None:
+    calls = Calls(CircuitPolicy(slow_call_s=0))
+    for _ in range(20):
+        permit = calls.begins()
+        calls.clock.advance(2.0)
+        permit.ok()
+        calls.view.tick()
+    assert calls.view.gate._latency.overdue_after_s == 6.0
+    assert calls.view._local_trip.hold_s == calls.view.policy.blip_s

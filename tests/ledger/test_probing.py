@@ -88,7 +88,7 @@ async def test_only_a_request_that_runs_on_this_loop_can_be_awaited(view: OneVie
     assert asked.pending_request(view) is None
 
 
-@pytest.mark.parametrize(("granted", "told"), [(False, "read"), (True, "taken")])
+@pytest.mark.parametrize(("granted", "reported"), [(False, "read"), (True, "taken")])
 async def test_only_a_granted_lease_proves_that_the_ledger_accepts_verbs(
     view: OneView, granted: bool, reported: str
 ) -> None:

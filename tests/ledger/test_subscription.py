@@ -235,7 +235,7 @@ def test_a_missing_subscribe_permission_is_reported_until_it_is_granted() -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (ShardUnavailableError("no route to the node"), "silent: no route to the node"),
         (LedgerUnavailableError("nobody answers"), "lost: nobody answers"),

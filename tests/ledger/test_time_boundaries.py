@@ -34,7 +34,7 @@ async def test_a_probe_that_ends_after_an_override_expired_ends_that_override(be
     await bench.advance(100)
     ended = await bench.ledger.settle(NAME, terms(), "a", "t", Outcome.OK, 0, 0.0)
     assert ended.snapshot.epoch > said.snapshot.epoch
-    assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "its time is up")
+    assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "the override expired")
 
 
 async def test_a_new_override_lets_shadow_mode_report_again_within_the_open_duration(bench: Bench) -> None:
@@ -59,7 +59,7 @@ async def test_a_restore_ends_an_expired_override_and_publishes_its_end(bench: B
     await bench.ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", 100)
     await bench.advance(100)
     await bench.ledger.restore(NAME, terms(), "a", RestorePoint(CircuitState.CLOSED, bench.now_ms + 50))
-    assert "its time is up" in [event.reason for event in await bench.ledger.events(NAME)]
+    assert "the override expired" in [event.reason for event in await bench.ledger.events(NAME)]
 
 
 async def test_every_circuit_is_read_under_the_terms_sent_with_it(bench: Bench) -> None:

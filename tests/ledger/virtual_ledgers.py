@@ -183,7 +183,7 @@ class VirtualRedisLedger(RedisLedger):
             open_until_ms=int(ends.get(opened, 0)) if rests else 0,
             window={_pair(bucket): Counts(*map(int, packed.split(":"))) for bucket, packed in buckets.items()},
             voters={voter: int(until) for voter, until in votes},
-            batches={replica: LastBatch(*_pair(packed)) for replica, packed in counted.items()},
+            batches={replica: LastBatch(*_pair(packed.replace(":s:", ":"))) for replica, packed in counted.items()},
             leases={m.partition(":")[2]: Lease(int(until), int(m.partition(":")[0])) for m, until in leases},
             override=_override(fields, word, ends.get(override)),
         )

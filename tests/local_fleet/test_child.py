@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from ha_rag.local_fleet.child import Child
 from ha_rag.local_fleet.program import Program
 from tests.local_fleet import stand_ins
-from tests.waiting import until
+from tests.waiting import has_ended, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups are not Windows's way")
 
@@ -62,6 +64,21 @@ async def test_last_words_are_what_this_very_process_wrote(tmp_path: Path) -> No
     assert "the first one's words" in (tmp_path / "stand-in.log").read_text()
 
 
+async def test_a_program_that_ends_while_it_is_being_started_keeps_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = asyncio.create_subprocess_exec
+
+    async def start_and_let_end(*command: str, **how: Any) -> asyncio.subprocess.Process:
+        process = await start(*command, **how)
+        await process.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_and_let_end)
+    child = await Child.start(program(tmp_path, "fail", "1", "the port is taken"))
+    assert child.last_words() == ["the port is taken"]
+
+
 async def test_last_words_survive_bytes_that_are_no_text(tmp_path: Path) -> None:
     child = await Child.start(program(tmp_path, "fail"))
     await child.wait()
@@ -89,7 +106,7 @@ async def test_a_program_that_is_not_there_is_told_of_in_its_log(tmp_path: Path)
 
 
 @pytest.mark.parametrize("how", [[], ["--watch"]], ids=["kernel", "watcher"])
-def test_a_child_does_not_outlive_a_parent_that_is_killed(how: list[str]) -> None:
+async def test_a_child_does_not_outlive_a_parent_that_is_killed(how: list[str]) -> None:
     parent = subprocess.Popen(
         stand_ins.command("parent", *how, *stand_ins.command("say_and_wait")), stdout=subprocess.PIPE, text=True
     )
@@ -100,8 +117,7 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(how: list[str]) -> Non
         family = [child, *child.children()]
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-        _, alive = psutil.wait_procs(family, timeout=10)
-    assert alive == []
+        await until(lambda: all(has_ended(one) for one in family))
 
 
 def test_a_watched_program_ends_with_its_watcher_and_hands_on_its_exit_code() -> None:

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from ha_rag.http.body_limit import MAX_BODY_BYTES
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_WAITING, ConnectionLimits
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, ConnectionLimits
 from ha_rag.local_fleet.connection import Connection
 from ha_rag.local_fleet.front import FrontConfig
 from ha_rag.local_fleet.relay import pass_back
@@ -290,8 +290,8 @@ async def test_the_first_head_may_take_longer_than_a_connection_may_be_idle(one:
 
 async def test_some_requests_may_be_said_in_advance_and_thousands_may_not(one: StandIn):
     async with serving(FrontConfig(), one) as port:
-        reply = await said(port, KEPT * MAX_WAITING + GET)
-        assert reply.count(b"HTTP/1.1 200 OK") == MAX_WAITING + 1
+        reply = await said(port, KEPT * MAX_PIPELINED + GET)
+        assert reply.count(b"HTTP/1.1 200 OK") == MAX_PIPELINED + 1
         async with connected(port) as (reader, writer):
             writer.write(KEPT * 5000)
             with pytest.raises(ConnectionError):

@@ -31,7 +31,7 @@ def test_a_taken_port_is_named_with_what_to_do(taken_port: int) -> None:
     with pytest.raises(ConfigurationError) as caught:
         require_free([need(taken_port)])
     assert caught.value.problems == (
-        f"port {taken_port} for the front: another program listens there already; choose another with --port",
+        f"port {taken_port} for the front: another program is listening there; choose another with --port",
     )
 
 

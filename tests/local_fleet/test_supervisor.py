@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import socket
@@ -50,6 +51,16 @@ class Fleet:
         await until(lambda: text in self.said or self.task.done(), within_s=30)
         assert text in self.said
 
+    async def until_all_answer(self) -> dict[str, list[str]]:
+        """Asks the front until each replica has answered: it learns by its own checks, a moment later than the
+        supervisor, which of them are ready. Answers what each said."""
+        said: dict[str, list[str]] = {}
+        async with asyncio.timeout(30):
+            while len(said) < self.plan.replicas:
+                name, text = await self.get(self.plan.port)
+                said[name] = text
+        return said
+
     async def get(self, port: int) -> tuple[str, list[str]]:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as reply:
             return reply.headers.get("X-HA-RAG-Replica", ""), (await reply.text()).split("\n")
@@ -57,6 +68,15 @@ class Fleet:
 
 def descendants() -> set[psutil.Process]:
     return set(psutil.Process().children(recursive=True))
+
+
+def commands() -> dict[psutil.Process, list[str]]:
+    """The command line of each descendant that has not ended meanwhile."""
+    found = {}
+    for process in descendants():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too, has none any more
+            found[process] = process.cmdline()
+    return found
 
 
 @asynccontextmanager
@@ -86,14 +106,14 @@ async def test_a_fleet_starts_answers_and_ends_without_leaving_anything(plan: Fl
     async with running(plan) as fleet:
         await fleet.until_said("2 ready")
         assert len(descendants() - before) == 3
-        answers = [await fleet.get(plan.port) for _ in range(2)]
+        answers = await fleet.until_all_answer()
         os.kill(os.getpid(), 15)
         assert await asyncio.wait_for(fleet.task, 30) == 0
-    assert sorted(name for name, _ in answers) == ["rag-1", "rag-2"]
-    assert {told[1] for _, told in answers} == {"redis://127.0.0.1:1/0"}
+    assert answers.keys() == {"rag-1", "rag-2"}
+    assert {told[1] for told in answers.values()} == {"redis://127.0.0.1:1/0"}
     assert descendants() <= before
     assert f"http://localhost:{plan.port}" in fleet.said
-    assert "All of it has ended." in fleet.said
+    assert "Everything has stopped." in fleet.said
 
 
 async def test_replicas_hear_their_names_and_have_ports_of_their_own(plan: FleetPlan) -> None:
@@ -105,11 +125,12 @@ async def test_replicas_hear_their_names_and_have_ports_of_their_own(plan: Fleet
 async def test_a_replica_that_is_killed_comes_back_and_nobody_notices(plan: FleetPlan) -> None:
     async with running(plan) as fleet:
         await fleet.until_said("2 ready")
-        victim = next(p for p in descendants() if str(plan.replica_port(1)) in p.cmdline() and "serve" in p.cmdline())
+        port = str(plan.replica_port(1))
+        victim = next(process for process, words in commands().items() if port in words and "serve" in words)
         victim.kill()
         assert all([(await fleet.get(plan.port))[1] for _ in range(10)])
         await fleet.until_said("rag-1 was killed by signal 9")
-        await until(lambda: any(str(plan.replica_port(1)) in p.cmdline() for p in descendants()))
+        await until(lambda: any(port in words for words in commands().values()))
 
 
 async def test_without_a_redis_url_it_brings_a_redis_along(plan: FleetPlan) -> None:
@@ -124,8 +145,7 @@ async def test_without_a_configuration_the_provider_serves_and_the_way_to_break_
     async with running(replace(plan, provider=True, provider_port=free_port())) as fleet:
         await fleet.until_said("2 ready")
         assert "ha-rag break embedder.primary" in fleet.said
-        commands = [p.cmdline() for p in descendants() if "serve" in p.cmdline()]
-        assert sum("--config" in command for command in commands) == 2
+        assert sum("serve" in words and "--config" in words for words in commands().values()) == 2
 
 
 async def test_a_running_fleet_can_be_found_by_its_folder(plan: FleetPlan) -> None:
@@ -199,7 +219,7 @@ async def test_a_taken_port_is_named_before_anything_is_started(plan: FleetPlan)
         with pytest.raises(ConfigurationError) as caught:
             await run_fleet(plan)
     assert caught.value.problems == (
-        f"port {plan.port + 2} for rag-2: another program listens there already; "
+        f"port {plan.port + 2} for rag-2: another program is listening there; "
         "the replicas' ports follow the front's: choose another with --port",
     )
     assert descendants() <= before

@@ -1,4 +1,4 @@
-"""Pictures of a fleet, as an alerter sees them."""
+"""Builders of fleet snapshots for tests."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ CIRCUIT = CircuitPicture(
 CALM = Traffic(per_s=5.0, degraded_share=0.0, p50_ms=2.0, p99_ms=9.0, history=())
 
 
-def circuit(**facts: Any) -> CircuitPicture:
-    return replace(CIRCUIT, **facts)
+def circuit(**fields: Any) -> CircuitPicture:
+    return replace(CIRCUIT, **fields)
 
 
 def replica(name: str) -> ReplicaPicture:
@@ -58,18 +58,18 @@ def replica(name: str) -> ReplicaPicture:
     )
 
 
-def happened(kind: str, at: float, **facts: Any) -> TimelineEvent:
-    return TimelineEvent(id="", at=at, kind=kind, **facts)
+def timeline_event(kind: str, at: float, **fields: Any) -> TimelineEvent:
+    return TimelineEvent(id="", at=at, kind=kind, **fields)
 
 
 def opening(at: float, name: str = "embedder.primary") -> TimelineEvent:
     return TimelineEvent(id="1-0@c", at=at, kind="circuit", circuit=name, before="closed", after="open")
 
 
-def picture(at: float = NOW, **facts: Any) -> FleetSnapshot:
+def picture(at: float = NOW, **fields: Any) -> FleetSnapshot:
     calm = FleetSnapshot(
         at=at,
-        told_by="eye",
+        told_by="observer",
         shared_state="fresh",
         reason="",
         circuits=(circuit(),),
@@ -79,7 +79,7 @@ def picture(at: float = NOW, **facts: Any) -> FleetSnapshot:
         redis=RedisPicture(configured=True, reachable=True),
         warnings=(),
     )
-    return replace(calm, **facts)
+    return replace(calm, **fields)
 
 
 def degraded(share: float, per_s: float = 5.0) -> Traffic:

@@ -1,4 +1,4 @@
-"""What a dashboard reads: circuits and heartbeats, made for a test."""
+"""Builders of circuit reports, heartbeats and readings for tests."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ PAYMENTS = CircuitReport(
 )  # fmt: skip
 
 
-def report(state: CircuitState = CLOSED, **facts: Any) -> CircuitReport:
-    return replace(PAYMENTS, state=state, **facts)
+def report(state: CircuitState = CLOSED, **fields: Any) -> CircuitReport:
+    return replace(PAYMENTS, state=state, **fields)
 
 
-def beat(name: str, told: dict[str, Any] | None = None, *, at_ms: int = 10_000) -> ReplicaReport:
-    return ReplicaReport(name if "~" in name else f"{name}~1", name.partition("~")[0], at_ms, told or {})
+def beat(name: str, body: dict[str, Any] | None = None, *, at_ms: int = 10_000) -> ReplicaReport:
+    return ReplicaReport(name if "~" in name else f"{name}~1", name.partition("~")[0], at_ms, body or {})
 
 
-def totals(questions: int, *, degraded: int = 0, served: dict[str, int] | None = None, **more: Any) -> dict[str, Any]:
-    return {"questions": questions, "degraded": degraded, "broken": 0, "served": served or {}, **more}
+def totals(questions: int, *, degraded: int = 0, served: dict[str, int] | None = None, **fields: Any) -> dict[str, Any]:
+    return {"questions": questions, "degraded": degraded, "broken": 0, "served": served or {}, **fields}
 
 
-def look(at: float, *replicas: ReplicaReport, circuits: tuple[CircuitReport, ...] = (PAYMENTS,)) -> Reading:
-    return Reading(at=at, told_by="eye", shared_state="fresh", circuits=circuits, replicas=replicas, ledger_ms=10_000)
+def reading(at: float, *replicas: ReplicaReport, circuits: tuple[CircuitReport, ...] = (PAYMENTS,)) -> Reading:
+    return Reading(
+        at=at, told_by="observer", shared_state="fresh", circuits=circuits, replicas=replicas, ledger_ms=10_000
+    )

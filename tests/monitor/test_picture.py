@@ -1,4 +1,4 @@
-"""From what was read to what is shown: a pure function, which believes no heartbeat blindly."""
+"""Building the snapshot from a reading; heartbeats are untrusted."""
 
 from __future__ import annotations
 
@@ -14,66 +14,68 @@ from ha_rag.monitor.history import History
 from ha_rag.monitor.picture import fleet_snapshot
 from ha_rag.monitor.reading import Reading
 from ha_rag.monitor.snapshot import FleetSnapshot
-from tests.monitor.reports import CLOSED, OPEN, beat, look, report, totals
+from tests.monitor.reports import CLOSED, OPEN, beat, reading, report, totals
 
 
-def shown(*looks: Reading) -> FleetSnapshot:
+def snapshot_of(*readings: Reading) -> FleetSnapshot:
     history = History()
-    for reading in looks:
-        history = history.after(reading)
-    return fleet_snapshot(looks[-1], history)
+    for each in readings:
+        history = history.after(each)
+    return fleet_snapshot(readings[-1], history)
 
 
-def test_a_circuit_is_shown_as_the_fleet_believes_it_with_who_differs() -> None:
-    told = {"circuits": [{"name": "payments", "state": "open"}]}
-    (circuit,) = shown(look(0.0, beat("a", told), beat("b"))).circuits
+def test_a_circuit_has_its_shared_state_and_lists_replicas_that_differ() -> None:
+    body = {"circuits": [{"name": "payments", "state": "open"}]}
+    (circuit,) = snapshot_of(reading(0.0, beat("a", body), beat("b"))).circuits
     assert circuit.state == "closed"
-    assert [(one.replica, one.state) for one in circuit.differing] == [("a", "open")]
+    assert [(each.replica, each.state) for each in circuit.differing] == [("a", "open")]
 
 
-def test_a_circuit_of_each_replica_is_as_bad_as_at_the_worst_of_them() -> None:
-    told = {"circuits": [{"name": "payments", "state": "open"}]}
-    (circuit,) = shown(look(0.0, beat("a", told), beat("b"), circuits=(report(CLOSED, scope="replica"),))).circuits
+def test_a_replica_scoped_circuit_has_the_worst_state_of_all_replicas() -> None:
+    body = {"circuits": [{"name": "payments", "state": "open"}]}
+    (circuit,) = snapshot_of(
+        reading(0.0, beat("a", body), beat("b"), circuits=(report(CLOSED, scope="replica"),))
+    ).circuits
     assert circuit.state == "open"
 
 
-def test_an_operators_word_is_shown_beside_the_state_that_calls_meet() -> None:
-    word = OverrideReport(mode="shadow", reason="try it", by="me", left_s=30.0)
-    (circuit,) = shown(look(0.0, circuits=(report(OPEN, override=word),))).circuits
+def test_an_override_is_shown_beside_the_state() -> None:
+    override = OverrideReport(mode="shadow", reason="try it", by="me", left_s=30.0)
+    (circuit,) = snapshot_of(reading(0.0, circuits=(report(OPEN, override=override),))).circuits
     assert circuit.override is not None
     assert (circuit.state, circuit.override.mode, circuit.override.ends_in_s) == ("open", "shadow", 30.0)
 
 
 def test_a_replica_is_shown_by_its_last_heartbeat() -> None:
     busy = totals(30, degraded=6, latencies={"10": 30}) | {"in_flight": 64, "max_concurrent": 256, "version": "1.2"}
-    first, last = look(0.0, beat("a", totals(10))), look(10.0, beat("a", busy, at_ms=8_000), beat("b"))
-    one, other = shown(first, last).replicas
+    first, last = reading(0.0, beat("a", totals(10))), reading(10.0, beat("a", busy, at_ms=8_000), beat("b"))
+    one, other = snapshot_of(first, last).replicas
     assert (one.name, one.version, one.load, one.in_flight, one.behind_s) == ("a", "1.2", 0.25, 64, 2.0)
     assert (one.per_s, one.degraded_share) == (2.0, 0.3)
     assert one.p50_ms is not None
     assert (other.per_s, other.p50_ms, other.behind_s) == (0.0, None, 0.0)
 
 
-def test_the_fleets_traffic_is_that_of_all_its_replicas() -> None:
-    looks = (
-        look(0.0, beat("a", totals(0)), beat("b", totals(0))),
-        look(10.0, beat("a", totals(30, degraded=10)), beat("b", totals(10))),
+def test_the_fleets_traffic_is_the_sum_over_its_replicas() -> None:
+    readings = (
+        reading(0.0, beat("a", totals(0)), beat("b", totals(0))),
+        reading(10.0, beat("a", totals(30, degraded=10)), beat("b", totals(10))),
     )
-    traffic = shown(*looks).traffic
+    traffic = snapshot_of(*readings).traffic
     assert (traffic.per_s, traffic.degraded_share) == (4.0, 0.25)
 
 
-def test_two_replicas_of_one_name_and_two_sets_of_rules_are_warned_of() -> None:
-    warnings = shown(
-        look(
+def test_duplicate_names_and_different_rules_cause_warnings() -> None:
+    warnings = snapshot_of(
+        reading(
             0.0,
             beat("a~1", {"policies": {"payments": "x"}}),
             beat("a~2", {"policies": {"payments": "y"}, "limits": ["XADD on the streams"]}),
         )
     ).warnings
-    assert [word for word in warnings if "called a" in word]
-    assert [word for word in warnings if "different rules for circuit payments" in word]
-    assert [word for word in warnings if "Redis refuses XADD" in word]
+    assert [warning for warning in warnings if "called a" in warning]
+    assert [warning for warning in warnings if "different rules for circuit payments" in warning]
+    assert [warning for warning in warnings if "Redis refuses XADD" in warning]
 
 
 JSON = st.recursive(
@@ -87,18 +89,18 @@ KEYS = [
 ]  # fmt: skip
 
 
-@given(told=st.lists(st.dictionaries(st.sampled_from(KEYS), JSON), min_size=2, max_size=4))
-def test_whatever_a_heartbeat_says_the_picture_is_one_that_can_be_sent(told: list[dict[str, Any]]) -> None:
-    looks = [look(float(n), beat("a", one), beat("b", told[0])) for n, one in enumerate(told)]
-    json.dumps(asdict(shown(*looks)), allow_nan=False)
+@given(bodies=st.lists(st.dictionaries(st.sampled_from(KEYS), JSON), min_size=2, max_size=4))
+def test_any_heartbeat_yields_a_snapshot_that_can_be_serialized(bodies: list[dict[str, Any]]) -> None:
+    readings = [reading(float(n), beat("a", each), beat("b", bodies[0])) for n, each in enumerate(bodies)]
+    json.dumps(asdict(snapshot_of(*readings)), allow_nan=False)
 
 
-def test_a_heartbeat_of_a_million_words_makes_no_endless_page() -> None:
-    told = {
+def test_a_huge_heartbeat_yields_a_snapshot_of_bounded_size() -> None:
+    body = {
         "circuits": [{"name": f"c{n}", "state": "open"} for n in range(5_000)],
         "limits": ["x" * 10_000] * 5_000,
         "policies": {f"p{n}": n for n in range(5_000)},
         "served": {f"embedder.t{n}": 1 for n in range(5_000)},
     }
-    other = {**told, "policies": {f"p{n}": -n - 1 for n in range(5_000)}}
-    assert len(json.dumps(asdict(shown(look(0.0, beat("a", told), beat("b", other)))))) < 100_000
+    other = {**body, "policies": {f"p{n}": -n - 1 for n in range(5_000)}}
+    assert len(json.dumps(asdict(snapshot_of(reading(0.0, beat("a", body), beat("b", other)))))) < 100_000

@@ -1,4 +1,4 @@
-"""The watcher and what it hands to those who watch: over real registries on one ledger, and a clock of its own."""
+"""The watcher and its update feed, over real registries on one in-memory ledger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ha_rag.errors import ServiceError
 from ha_rag.events import LedgerLost
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.store.timeline import Place
-from ha_rag.monitor.feed import feed, newer
+from ha_rag.monitor.feed import delta, feed
 from ha_rag.monitor.snapshot import Rate, TimelineEvent
-from ha_rag.monitor.watcher import LOOK_S, Watcher
+from ha_rag.monitor.watcher import POLL_S, Watcher
 from tests.monitor.pictures import circuit, picture
 from tests.waiting import until
 
@@ -41,14 +41,14 @@ async def fleet_of(*names: str) -> AsyncIterator[list[CircuitRegistry]]:
 
 
 async def open_(registry: CircuitRegistry) -> None:
-    """Fails until the circuit is open for all."""
+    """Records failures until the circuit is open for all replicas."""
     breaker = registry.breaker("payments")
     while (await registry.circuits())[0].state != "open":
         admission = breaker.admit()
         if admission.permit is not None:
             admission.permit.raised(ServiceError("down", status=500))
         await asyncio.sleep(0)
-    # What happened in the very millisecond of a look is told by the next one.
+    # An event in the same millisecond as a poll is read by the next one.
     now_ms = SystemClock().unix_ms()
     await until(lambda: SystemClock().unix_ms() > now_ms)
 
@@ -57,59 +57,59 @@ def changes(events: list[TimelineEvent]) -> list[tuple[str, str]]:
     return [(event.before, event.after) for event in events if event.kind == "circuit"]
 
 
-# ---- looking --------------------------------------------------------------------------------------------------------
+# ---- polling --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_look_shows_every_circuit_and_replica() -> None:
+async def test_a_poll_reads_every_circuit_and_replica() -> None:
     async with fleet_of("a", "b") as (a, _):
-        shown = await Watcher(a).look()
-        assert [one.name for one in shown.circuits] == ["payments"]
-        assert shown.told_by == "a"
-        assert shown.shared_state == "fresh"
+        snapshot = await Watcher(a).poll()
+        assert [each.name for each in snapshot.circuits] == ["payments"]
+        assert snapshot.told_by == "a"
+        assert snapshot.shared_state == "fresh"
 
 
-async def test_looks_at_the_same_time_tell_of_nothing_twice() -> None:
+async def test_concurrent_polls_record_no_event_twice() -> None:
     async with fleet_of("a") as (a,):
         watcher = Watcher(a)
-        await watcher.look()
+        await watcher.poll()
         await open_(a)
         await a.override("payments", OverrideMode.SHADOW, reason="x", by="me")
-        await asyncio.gather(*(watcher.look() for _ in range(5)))
+        await asyncio.gather(*(watcher.poll() for _ in range(5)))
         ids = [event.id for event in watcher.timeline.newest_first()]
         assert len(ids) == len(set(ids)) == 2
 
 
-async def test_a_change_is_shown_at_once_to_those_who_watch() -> None:
+async def test_a_change_reaches_readers_at_once() -> None:
     async with (
         fleet_of("a", "b") as (a, b),
         Watcher(b).running() as watcher,
         aclosing(watcher.snapshots()) as snapshots,
     ):
         await asyncio.wait_for(anext(snapshots), 5)
-        began_s = asyncio.get_running_loop().time()
+        started_s = asyncio.get_running_loop().time()
         await open_(a)
         while (await asyncio.wait_for(anext(snapshots), 5)).circuits[0].state != "open":
             pass
-        assert asyncio.get_running_loop().time() - began_s < LOOK_S, "it waited for the next look"
+        assert asyncio.get_running_loop().time() - started_s < POLL_S, "it waited for the next regular poll"
 
 
-async def test_a_look_that_fails_is_not_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_polling_continues_after_a_poll_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fleet_of("a") as (a,), Watcher(a).running() as watcher:
-        looked = watcher.look
+        original = watcher.poll
         failed = asyncio.Event()
 
         async def fails() -> object:
-            monkeypatch.setattr(watcher, "look", looked)
+            monkeypatch.setattr(watcher, "poll", original)
             failed.set()
-            raise RuntimeError("whatever it is")
+            raise RuntimeError("unexpected")
 
-        monkeypatch.setattr(watcher, "look", fails)
+        monkeypatch.setattr(watcher, "poll", fails)
         async with asyncio.timeout(5), aclosing(watcher.snapshots()) as snapshots:
             await anext(snapshots)
         assert failed.is_set()
 
 
-async def test_a_picture_is_made_anew_only_when_it_is_too_old() -> None:
+async def test_recent_polls_again_only_if_the_snapshot_is_too_old() -> None:
     async with fleet_of("a") as (a,):
         clock = ManualClock()
         watcher = Watcher(a, clock)
@@ -120,48 +120,48 @@ async def test_a_picture_is_made_anew_only_when_it_is_too_old() -> None:
         assert await watcher.recent(2.0) is not first
 
 
-async def test_what_only_this_process_sees_stands_in_its_timeline() -> None:
+async def test_an_event_seen_by_this_process_only_is_in_its_timeline() -> None:
     async with fleet_of("a") as (a,):
         watcher = Watcher(a)
-        watcher.hear(LedgerLost(at_ms=5_000, replica="a", circuit="", reason="gone"))
+        watcher.on_event(LedgerLost(at_ms=5_000, replica="a", circuit="", reason="gone"))
         (lost,) = watcher.timeline.newest_first()
         assert (lost.id, lost.kind, lost.reason) == ("", "redis_lost", "gone")
 
 
-# ---- what a reader is sent ------------------------------------------------------------------------------------------
+# ---- the update feed ------------------------------------------------------------------------------------------------
 
 
-async def test_a_reader_hears_nothing_of_what_was_before_and_all_that_comes() -> None:
+async def test_a_new_client_receives_no_past_events_and_all_later_ones() -> None:
     async with fleet_of("a") as (a,), Watcher(a).running() as watcher:
         await open_(a)
-        async with asyncio.timeout(5), aclosing(feed(watcher)) as news:
-            first = await anext(news)
+        async with asyncio.timeout(5), aclosing(feed(watcher)) as updates:
+            first = await anext(updates)
             assert changes(first.events) == []
             assert changes(list(first.snapshot.timeline)) == [("closed", "open")]
             await a.override("payments", OverrideMode.CLOSED, reason="x", by="me")
-            async for one in news:
-                if one.events:
+            async for update in updates:
+                if update.events:
                     break
-            assert [event.kind for event in one.events] == ["override"]
+            assert [event.kind for event in update.events] == ["override"]
 
 
-async def test_a_reader_who_comes_back_hears_what_he_missed_once() -> None:
+async def test_a_client_that_reconnects_receives_missed_events_once() -> None:
     async with fleet_of("a") as (a,), Watcher(a).running() as watcher:
         await open_(a)
-        place = Place.parse((await watcher.look()).timeline[0].id)
+        place = Place.parse((await watcher.poll()).timeline[0].id)
         await a.override("payments", OverrideMode.CLOSED, reason="x", by="me")
         await a.end_override("payments", by="me")
-        heard: list[str] = []
-        async with asyncio.timeout(5), aclosing(feed(watcher, place)) as news:
-            while len(heard) < 2:
-                heard += [event.kind for event in (await anext(news)).events]
-            heard += [event.kind for event in (await anext(news)).events]
-        assert heard == ["override", "override"]
+        received: list[str] = []
+        async with asyncio.timeout(5), aclosing(feed(watcher, place)) as updates:
+            while len(received) < 2:
+                received += [event.kind for event in (await anext(updates)).events]
+            received += [event.kind for event in (await anext(updates)).events]
+        assert received == ["override", "override"]
 
 
-def test_later_pictures_hold_only_what_is_new() -> None:
+def test_later_updates_contain_only_new_points() -> None:
     rates = tuple(Rate(at=at, state="closed", failure_rate=0, slow_rate=0, samples=0) for at in (1.0, 2.0, 3.0))
-    shown = picture(at=3.0, circuits=(circuit(history=rates),))
-    assert newer(shown, 0.0) == shown
-    assert [rate.at for rate in newer(shown, 2.0).circuits[0].history] == [3.0]
-    assert newer(shown, 2.0).timeline == ()
+    snapshot = picture(at=3.0, circuits=(circuit(history=rates),))
+    assert delta(snapshot, 0.0) == snapshot
+    assert [rate.at for rate in delta(snapshot, 2.0).circuits[0].history] == [3.0]
+    assert delta(snapshot, 2.0).timeline == ()

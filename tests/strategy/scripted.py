@@ -1,4 +1,4 @@
-"""Stand-ins: circuits that say what they are told and remember what they were told, and components likewise."""
+"""Scripted stand-ins for circuits and components: they follow a script and record their calls."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SPACE = Space("test", "1", 4)
 
 
 class ScriptedRecorder(Recorder):
-    """Remembers how one call ended, and calls it slow if it is told to."""
+    """Records the outcome of one call, which is SLOW instead of OK if `slow`."""
 
     def __init__(self, timeout_s: float | None, *, slow: bool) -> None:
         self.now = asyncio.get_running_loop().time
         self.timeout_s = timeout_s
         self.slow = slow
-        self.told: list[Outcome] = []
+        self.reported: list[Outcome] = []
 
     def verdict(self, error: BaseException) -> Verdict:
         return classify(error)
@@ -45,16 +45,16 @@ class ScriptedRecorder(Recorder):
         return started_s
 
     def succeeded(self, epochs: Epochs, started_s: float, number: int) -> Outcome:
-        return self._told(self.answer_verdict(started_s))
+        return self._report(self.answer_verdict(started_s))
 
     def record(self, epochs: Epochs, started_s: float, number: int, verdict: Verdict) -> Outcome:
-        return self._told(verdict)
+        return self._report(verdict)
 
     def settle(self, grant: Grant, started_s: float, verdict: Verdict) -> Outcome:
-        return self._told(verdict)
+        return self._report(verdict)
 
-    def _told(self, verdict: Verdict) -> Outcome:
-        self.told.append(verdict.outcome)
+    def _report(self, verdict: Verdict) -> Outcome:
+        self.reported.append(verdict.outcome)
         return verdict.outcome
 
 
@@ -72,11 +72,11 @@ class ScriptedBreaker:
     asked: int = 0
     waited: int = 0
     recorders: list[ScriptedRecorder] = field(default_factory=list)
-    """One for each permit given."""
+    """One for each permit issued."""
 
     @property
-    def told(self) -> list[Outcome]:
-        return [outcome for recorder in self.recorders for outcome in recorder.told]
+    def reported(self) -> list[Outcome]:
+        return [outcome for recorder in self.recorders for outcome in recorder.reported]
 
     def admit(self) -> Admission:
         self.asked += 1
@@ -128,7 +128,7 @@ class ScriptedCircuits:
 
 @dataclass
 class Scripted:
-    """Does what `script` says: returns, raises, hangs, or calls a function; None: answers; the last step repeats."""
+    """Follows `script`: each step is a reply, an error, HANGS, a function or None (a valid reply). The last repeats."""
 
     script: tuple[Any, ...] = ()
     dimension: int = 4
@@ -137,17 +137,17 @@ class Scripted:
     cancelled: int = 0
     released: asyncio.Event | None = None
 
-    async def _play(self, default: Any, *asked: Any) -> Any:
+    async def _play(self, default: Any, *arguments: Any) -> Any:
         step = self.script[min(len(self.calls), len(self.script) - 1)] if self.script else default
-        self.calls.append(asked)
+        self.calls.append(arguments)
         if step == HANGS:
             await self._hang()
             return default
         if isinstance(step, BaseException):
             raise step
         if callable(step):
-            made = step()
-            return await made if asyncio.iscoroutine(made) else made
+            result = step()
+            return await result if asyncio.iscoroutine(result) else result
         return default if step is None else step
 
     async def _hang(self) -> None:

@@ -1,4 +1,4 @@
-"""One chain: tiers in order, each within its share of the time, every attempt told."""
+"""Chain: tiers in order, each within its share of the time, with a record of every attempt."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def outcomes(served: Served[Embedding]) -> list[tuple[str, str]]:
     return [(attempt.circuit.removeprefix("embedder."), str(attempt.outcome)) for attempt in served.attempts]
 
 
-def test_the_first_tier_that_answers_serves_and_the_next_is_not_asked() -> None:
+def test_the_first_tier_that_answers_serves_and_the_next_is_not_called() -> None:
     second = Scripted()
     bench = Bench(Scripted(), second)
     served = in_virtual_time(bench.run)
     assert served.by == "first"
     assert outcomes(served) == [("first", "ok")]
     assert second.calls == []
-    assert bench.circuit("first").told == [Outcome.OK]
+    assert bench.circuit("first").reported == [Outcome.OK]
     assert bench.circuit("second").asked == 0
 
 
-def test_a_slow_answer_serves_and_is_told_as_slow() -> None:
+def test_a_slow_answer_is_used_and_counted_as_slow() -> None:
     bench = Bench(Scripted())
     bench.circuit("first").slow = True
     served = in_virtual_time(bench.run)
@@ -68,24 +68,24 @@ def test_a_slow_answer_serves_and_is_told_as_slow() -> None:
     ("error", "outcome"),
     [
         (ServiceError("down", status=500), Outcome.FAILED),
-        (ThrottledError("rest", retry_after_s=2.0), Outcome.THROTTLED),
+        (ThrottledError("slow down", retry_after_s=2.0), Outcome.THROTTLED),
         (InvalidRequestError("refused", status=400), Outcome.INVALID),
-        (ServiceTimeoutError("late"), Outcome.TIMEOUT),
+        (ServiceTimeoutError("too slow"), Outcome.TIMEOUT),
         (ValueError("a bug in a user's component"), Outcome.FAILED),
         (TimeoutError("its own"), Outcome.TIMEOUT),
         (StopAsyncIteration("odd"), Outcome.FAILED),
-        (asyncio.CancelledError("cancelled inside, though nobody left"), Outcome.FAILED),
+        (asyncio.CancelledError("cancelled inside the component"), Outcome.FAILED),
     ],
 )
 def test_whatever_a_tier_raises_the_next_one_answers(error: BaseException, outcome: Outcome) -> None:
     bench = Bench(Scripted((error,)), Scripted())
     served = in_virtual_time(bench.run)
     assert outcomes(served) == [("first", outcome), ("second", "ok")]
-    assert bench.circuit("first").told == [outcome]
+    assert bench.circuit("first").reported == [outcome]
     assert served.attempts[0].reason
 
 
-def test_a_refusing_circuit_is_passed_over_with_its_state_and_why() -> None:
+def test_an_open_circuit_is_skipped_with_its_state_and_the_reason() -> None:
     first = Scripted()
     bench = Bench(first, Scripted())
     bench.circuit("first").state = CircuitState.OPEN
@@ -97,7 +97,7 @@ def test_a_refusing_circuit_is_passed_over_with_its_state_and_why() -> None:
     assert first.calls == []
 
 
-def test_with_every_tier_out_the_last_resort_serves_and_has_no_circuit() -> None:
+def test_if_every_tier_fails_the_last_resort_serves_without_a_circuit() -> None:
     bench = Bench(Scripted((ServiceError("down"),)), Scripted((ServiceError("down"),)))
     served = in_virtual_time(bench.run)
     assert served.by == "zero"
@@ -107,7 +107,7 @@ def test_with_every_tier_out_the_last_resort_serves_and_has_no_circuit() -> None
     assert "embedder.zero" not in bench.circuits.breakers
 
 
-def test_a_tier_that_used_its_whole_timeout_is_a_timeout() -> None:
+def test_a_tier_that_uses_its_full_timeout_counts_as_a_timeout() -> None:
     hanging = Scripted((HANGS,))
     bench = Bench(hanging, Scripted(), timeout_s=1.0)
 
@@ -119,31 +119,31 @@ def test_a_tier_that_used_its_whole_timeout_is_a_timeout() -> None:
         return CLOCK.monotonic_s() - started_s
 
     assert in_virtual_time(scenario) == pytest.approx(1.0)
-    assert bench.circuit("first").told == [Outcome.TIMEOUT]
+    assert bench.circuit("first").reported == [Outcome.TIMEOUT]
     assert hanging.cancelled == 1
 
 
-def test_a_tier_cut_short_by_the_callers_deadline_is_cancelled_and_no_vote() -> None:
+def test_a_tier_cut_short_by_the_questions_deadline_is_not_counted() -> None:
     bench = Bench(Scripted((HANGS,)), Scripted(), timeout_s=1.0)
     served = in_virtual_time(lambda: bench.run(allowed_s=0.9))
     assert outcomes(served) == [("first", "cancelled"), ("second", "ok")]
-    assert bench.circuit("first").told == [Outcome.CANCELLED]
+    assert bench.circuit("first").reported == [Outcome.CANCELLED]
     assert "deadline" in served.attempts[0].reason
 
 
-def test_time_is_kept_back_for_the_tiers_after_it() -> None:
+def test_time_is_reserved_for_later_tiers() -> None:
     bench = Bench(Scripted((HANGS,)), Scripted((HANGS,)), Scripted((HANGS,)), timeout_s=1.0)
     served = in_virtual_time(lambda: bench.run(allowed_s=1.0))
     assert [attempt.ms for attempt in served.attempts] == pytest.approx([800.0, 100.0, 100.0, 0.0])
 
 
-def test_time_is_kept_back_for_later_stages_but_never_more_than_half_of_what_is_left() -> None:
+def test_at_most_half_of_the_remaining_time_is_reserved_for_later_stages() -> None:
     bench = Bench(Scripted((HANGS,)), timeout_s=1.0)
     assert in_virtual_time(lambda: bench.run(allowed_s=1.0, later_s=0.3)).attempts[0].ms == pytest.approx(700.0)
     assert in_virtual_time(lambda: bench.run(allowed_s=1.0, later_s=9.0)).attempts[0].ms == pytest.approx(500.0)
 
 
-def test_a_tier_with_no_time_left_is_skipped_without_asking_its_circuit() -> None:
+def test_a_tier_without_remaining_time_is_skipped_without_asking_its_circuit() -> None:
     first = Scripted()
     bench = Bench(first)
     served = in_virtual_time(lambda: bench.run(allowed_s=0.0))
@@ -152,51 +152,51 @@ def test_a_tier_with_no_time_left_is_skipped_without_asking_its_circuit() -> Non
     assert first.calls == []
 
 
-def test_a_time_limit_noticed_late_since_this_process_was_busy_is_no_vote() -> None:
-    async def busy_and_then_waiting():
+def test_a_time_limit_noticed_late_by_a_blocked_event_loop_is_not_counted() -> None:
+    async def block_and_then_wait():
         asyncio.get_running_loop().call_soon(CLOCK.busy, 5.0)
         await asyncio.Event().wait()
 
-    bench = Bench(Scripted((busy_and_then_waiting,)), Scripted(), timeout_s=1.0)
+    bench = Bench(Scripted((block_and_then_wait,)), Scripted(), timeout_s=1.0)
     served = in_virtual_time(bench.run)
     assert outcomes(served) == [("first", "cancelled"), ("second", "ok")]
     assert "blocked" in served.attempts[0].reason
 
 
-class TestCallersThatLeave:
+class TestCancelledCallers:
     @staticmethod
-    async def leave_after(bench: Bench, seconds: float) -> None:
+    async def cancel_after(bench: Bench, seconds: float) -> None:
         task = asyncio.create_task(bench.run())
         await asyncio.sleep(seconds)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    def test_leaving_early_is_no_vote(self) -> None:
+    def test_cancelling_early_is_not_counted(self) -> None:
         bench = Bench(Scripted((HANGS,)), timeout_s=1.0)
-        in_virtual_time(lambda: self.leave_after(bench, 0.4))
-        assert bench.circuit("first").told == [Outcome.CANCELLED]
+        in_virtual_time(lambda: self.cancel_after(bench, 0.4))
+        assert bench.circuit("first").reported == [Outcome.CANCELLED]
 
-    def test_leaving_after_more_than_half_of_the_timeout_counts_as_one(self) -> None:
+    def test_cancelling_after_half_of_the_timeout_counts_as_a_timeout(self) -> None:
         bench = Bench(Scripted((HANGS,)), timeout_s=1.0)
-        in_virtual_time(lambda: self.leave_after(bench, 0.6))
-        assert bench.circuit("first").told == [Outcome.TIMEOUT]
+        in_virtual_time(lambda: self.cancel_after(bench, 0.6))
+        assert bench.circuit("first").reported == [Outcome.TIMEOUT]
 
-    def test_leaving_while_the_second_tier_is_asked_keeps_the_firsts_vote(self) -> None:
+    def test_cancelling_during_the_second_tier_keeps_the_firsts_outcome(self) -> None:
         bench = Bench(Scripted((ServiceError("down"),)), Scripted((HANGS,)), timeout_s=1.0)
-        in_virtual_time(lambda: self.leave_after(bench, 0.1))
-        assert bench.circuit("first").told == [Outcome.FAILED]
-        assert bench.circuit("second").told == [Outcome.CANCELLED]
+        in_virtual_time(lambda: self.cancel_after(bench, 0.1))
+        assert bench.circuit("first").reported == [Outcome.FAILED]
+        assert bench.circuit("second").reported == [Outcome.CANCELLED]
 
-    def test_leaving_while_a_probe_is_awaited_from_a_half_open_circuit_is_no_vote(self) -> None:
+    def test_cancelling_while_waiting_for_a_probe_lease_is_not_counted(self) -> None:
         bench = Bench(Scripted(), timeout_s=1.0)
         bench.circuit("first").state = CircuitState.HALF_OPEN
-        in_virtual_time(lambda: self.leave_after(bench, 0.02))
-        assert bench.circuit("first").told == []
+        in_virtual_time(lambda: self.cancel_after(bench, 0.02))
+        assert bench.circuit("first").reported == []
 
 
 class TestHalfOpen:
-    def test_a_caller_waits_a_moment_for_the_grant_of_a_probe(self) -> None:
+    def test_a_caller_waits_briefly_for_a_probe_lease(self) -> None:
         bench = Bench(Scripted())
         bench.circuit("first").state = CircuitState.HALF_OPEN
         bench.circuit("first").grants_soon = True
@@ -204,21 +204,21 @@ class TestHalfOpen:
         assert outcomes(served) == [("first", "ok")]
         assert served.attempts[0].state == "half_open"
 
-    def test_without_a_grant_the_next_tier_answers(self) -> None:
+    def test_without_a_lease_the_next_tier_answers(self) -> None:
         bench = Bench(Scripted(), Scripted())
         bench.circuit("first").state = CircuitState.HALF_OPEN
         served = in_virtual_time(bench.run)
         assert outcomes(served) == [("first", "rejected"), ("second", "ok")]
         assert served.attempts[0].state == "half_open"
 
-    def test_a_caller_in_a_hurry_does_not_wait_for_a_grant(self) -> None:
+    def test_a_caller_with_a_short_deadline_does_not_wait_for_a_lease(self) -> None:
         bench = Bench(Scripted(), Scripted())
         bench.circuit("first").state = CircuitState.HALF_OPEN
         served = in_virtual_time(lambda: bench.run(allowed_s=0.08))
         assert served.by == "second"
         assert bench.circuit("first").waited == 0
 
-    def test_closed_and_open_circuits_are_never_waited_for(self) -> None:
+    def test_callers_never_wait_for_closed_or_open_circuits(self) -> None:
         bench = Bench(Scripted((ServiceError("down"),)), Scripted())
         bench.circuit("second").state = CircuitState.OPEN
         in_virtual_time(bench.run)
@@ -240,19 +240,19 @@ class TestProbes:
         assert served.attempts[0].state == "half_open"
         assert len(bench.probes) == 0
 
-    def test_a_probe_outlives_a_caller_that_leaves(self) -> None:
+    def test_a_probe_outlives_a_cancelled_caller(self) -> None:
         component = Scripted((HANGS,))
         bench = self.probing(component)
 
         async def scenario() -> None:
-            await TestCallersThatLeave.leave_after(bench, 0.1)
-            assert bench.circuit("first").told == []
+            await TestCancelledCallers.cancel_after(bench, 0.1)
+            assert bench.circuit("first").reported == []
             assert component.released is not None
             component.released.set()
             await bench.probes.aclose()
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [Outcome.OK]
+        assert bench.circuit("first").reported == [Outcome.OK]
 
     def test_a_probe_outlives_its_callers_deadline_and_the_next_tier_answers_meanwhile(self) -> None:
         component = Scripted((HANGS,))
@@ -268,9 +268,9 @@ class TestProbes:
             await bench.probes.aclose()
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [Outcome.OK]
+        assert bench.circuit("first").reported == [Outcome.OK]
 
-    def test_a_hanging_probe_times_out_in_its_own_time_whatever_its_caller_allowed(self) -> None:
+    def test_a_hanging_probe_times_out_after_its_own_timeout_and_not_its_callers(self) -> None:
         bench = self.probing(Scripted((HANGS,)))
 
         async def scenario() -> None:
@@ -278,10 +278,10 @@ class TestProbes:
             await asyncio.sleep(1.1)
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [Outcome.TIMEOUT]
+        assert bench.circuit("first").reported == [Outcome.TIMEOUT]
 
     @pytest.mark.parametrize(("bound_s", "outcome"), [(0.3, Outcome.CANCELLED), (1.2, Outcome.TIMEOUT)])
-    def test_a_probe_ends_by_its_bound_and_that_is_a_timeout_only_if_it_had_its_full_time(
+    def test_a_probe_stopped_at_its_bound_is_a_timeout_only_if_it_had_its_full_time(
         self, bound_s: float, outcome: Outcome
     ) -> None:
         bench = self.probing(Scripted((HANGS,)), bound_s=bound_s)
@@ -291,9 +291,9 @@ class TestProbes:
             await asyncio.sleep(min(bound_s, 1.0) + 0.05)
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [outcome]
+        assert bench.circuit("first").reported == [outcome]
 
-    def test_closing_cancels_probes_that_do_not_end_and_that_is_no_vote(self) -> None:
+    def test_probes_cancelled_by_closing_are_not_counted(self) -> None:
         bench = self.probing(Scripted((HANGS,)))
 
         async def scenario() -> None:
@@ -302,9 +302,9 @@ class TestProbes:
             assert len(bench.probes) == 0
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [Outcome.CANCELLED]
+        assert bench.circuit("first").reported == [Outcome.CANCELLED]
 
-    def test_a_probe_that_closing_cancels_late_is_no_vote_either_since_no_caller_left_it(self) -> None:
+    def test_a_probe_cancelled_late_by_closing_is_not_counted_either(self) -> None:
         bench = self.probing(Scripted((HANGS,)))
 
         async def scenario() -> None:
@@ -313,9 +313,9 @@ class TestProbes:
             await bench.probes.aclose(bound_s=0.1)
 
         in_virtual_time(scenario)
-        assert bench.circuit("first").told == [Outcome.CANCELLED]
+        assert bench.circuit("first").reported == [Outcome.CANCELLED]
 
-    def test_a_probe_cancelled_before_its_first_step_gives_its_permit_back(self) -> None:
+    def test_a_probe_cancelled_before_its_first_step_settles_its_permit(self) -> None:
         component = Scripted()
         bench = self.probing(component)
 
@@ -330,7 +330,7 @@ class TestProbes:
 
         in_virtual_time(scenario)
         assert component.calls == []
-        assert bench.circuit("first").told == [Outcome.CANCELLED]
+        assert bench.circuit("first").reported == [Outcome.CANCELLED]
 
     def test_a_failing_probe_is_followed_by_the_next_tier(self) -> None:
         bench = self.probing(Scripted((ServiceError("still down"),)), Scripted())

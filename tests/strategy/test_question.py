@@ -1,4 +1,4 @@
-"""What may be asked, and what is refused with a sentence."""
+"""Validation of questions, top_k and timeouts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ha_rag.strategy.question import checked_question, checked_timeout_s, checke
         (["a"], "must be a string, not list"),
     ],
 )
-def test_what_is_no_question_is_refused(question: object, rule: str) -> None:
+def test_an_invalid_question_is_refused(question: object, rule: str) -> None:
     with pytest.raises(ConfigurationError, match=rule):
         checked_question(question)
 
@@ -39,12 +39,12 @@ def test_what_is_no_question_is_refused(question: object, rule: str) -> None:
         ("Warum öffnet der Kreis? 🔌", "Warum öffnet der Kreis? 🔌"),
     ],
 )
-def test_odd_questions_are_questions_without_their_control_characters(question: str, kept: str) -> None:
+def test_unusual_questions_are_kept_without_their_control_characters(question: str, kept: str) -> None:
     assert checked_question(question) == kept
 
 
 @given(st.text(max_size=200))
-def test_whatever_passes_can_be_sent_and_passes_again(text: str) -> None:
+def test_an_accepted_question_can_be_encoded_and_is_accepted_again(text: str) -> None:
     try:
         question = checked_question(text)
     except ConfigurationError:
@@ -60,6 +60,6 @@ def test_a_top_k_outside_its_range_is_refused(top_k: object) -> None:
 
 
 @pytest.mark.parametrize("timeout_s", [0, -0.1, float("nan"), float("inf"), True, "1", None])
-def test_a_time_allowed_that_is_none_is_refused(timeout_s: object) -> None:
+def test_an_invalid_timeout_is_refused(timeout_s: object) -> None:
     with pytest.raises(ConfigurationError, match="timeout_s = "):
         checked_timeout_s(timeout_s)

@@ -1,4 +1,4 @@
-"""What a component returns must be usable, or it has failed."""
+"""A component whose reply is not usable has failed."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ SPACE = Space("m", "", 3)
         Embedding([1.0, 0.0, 0.0], SPACE),  # type: ignore[arg-type]  # what a careless component might do
     ],
 )
-def test_an_embedding_of_another_shape_or_of_no_numbers_has_failed(reply: object) -> None:
+def test_an_invalid_embedding_is_a_failure(reply: object) -> None:
     with pytest.raises(MalformedReplyError):
         usable_embedding(reply)
 
 
-def test_a_zero_vector_is_in_no_space_whoever_made_it() -> None:
+def test_a_zero_vector_has_no_space() -> None:
     assert usable_embedding(Embedding(np.zeros(3, np.float32), SPACE)).space is None
     good = Embedding(np.array([1.0, 0.0, 0.0], np.float32), SPACE)
     assert usable_embedding(good) is good
 
 
 @pytest.mark.parametrize("reply", [None, "text", ["text"], [None], {"a": 1}, 5])
-def test_what_is_no_list_of_passages_has_failed(reply: object) -> None:
+def test_a_reply_that_is_not_a_list_of_passages_is_a_failure(reply: object) -> None:
     with pytest.raises(MalformedReplyError):
         usable_passages(reply, 3)
 
 
-def test_more_passages_than_asked_for_are_cut_and_none_at_all_are_an_answer() -> None:
+def test_extra_passages_are_cut_and_an_empty_list_is_valid() -> None:
     assert usable_passages(passages(5), 2) == passages(2)
     assert usable_passages([], 2) == []
 
 
 @pytest.mark.parametrize("reply", [None, "text", Generation(""), Generation(" \n"), Generation(None)])  # type: ignore[arg-type]  # likewise
-def test_an_answer_without_text_has_failed(reply: object) -> None:
+def test_an_answer_without_text_is_a_failure(reply: object) -> None:
     with pytest.raises(MalformedReplyError):
         usable_generation(reply)

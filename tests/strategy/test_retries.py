@@ -1,4 +1,4 @@
-"""Retries of one tier: only what may pass, only while the circuit is closed, and never more than the budget."""
+"""Retries: only of transient errors, only while the circuit is closed, and never beyond the budget."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ POLICY = CircuitPolicy(retries=2, retry_budget=0.2, retry_budget_per_s=10.0)
 
 
 class Bench:
-    """One embedder with retries, and another one behind it."""
+    """One embedder with retries, and a second one as its fallback."""
 
     def __init__(self, *script: Any, policy: CircuitPolicy = POLICY) -> None:
         self.first, self.second = Scripted(script), Scripted()
@@ -63,20 +63,20 @@ def outcomes(served: Served[Any]) -> list[tuple[str, str]]:
     return [(attempt.circuit.partition(".")[2], str(attempt.outcome)) for attempt in served.attempts]
 
 
-def test_a_failure_that_passes_is_tried_again_and_each_try_is_told_and_votes() -> None:
+def test_a_transient_failure_is_retried_and_each_try_is_recorded_and_counted() -> None:
     bench = Bench(DOWN, None)
     served = in_virtual_time(bench.run)
     assert outcomes(served) == [("first", "failed"), ("first", "ok")]
-    assert bench.breaker.told == [Outcome.FAILED, Outcome.OK]
+    assert bench.breaker.reported == [Outcome.FAILED, Outcome.OK]
     assert bench.second.calls == []
 
 
-def test_without_retries_in_the_policy_the_next_tier_is_asked_at_once() -> None:
+def test_without_retries_in_the_policy_the_next_tier_is_called_at_once() -> None:
     served = in_virtual_time(Bench(DOWN, None, policy=CircuitPolicy()).run)
     assert outcomes(served) == [("first", "failed"), ("second", "ok")]
 
 
-def test_after_as_many_tries_as_the_policy_allows_the_next_tier_is_asked() -> None:
+def test_after_the_retries_of_the_policy_the_next_tier_is_called() -> None:
     served = in_virtual_time(Bench(DOWN).run)
     assert outcomes(served) == [("first", "failed")] * 3 + [("second", "ok")]
 
@@ -84,9 +84,9 @@ def test_after_as_many_tries_as_the_policy_allows_the_next_tier_is_asked() -> No
 @pytest.mark.parametrize(
     "error",
     [ServiceError("lost"), ServiceError("HTTP 500", status=500), ConnectionResetError("lost")],
-    ids=["no connection", "500", "a component of one's own"],
+    ids=["no connection", "500", "a custom component"],
 )
-def test_what_may_have_passed_is_tried_again(error) -> None:
+def test_transient_errors_are_retried(error) -> None:
     served = in_virtual_time(Bench(error, None).run)
     assert outcomes(served)[-1] == ("first", "ok")
 
@@ -96,7 +96,7 @@ def test_what_may_have_passed_is_tried_again(error) -> None:
     [
         ServiceError("HTTP 401", status=401),
         ServiceError("HTTP 404", status=404),
-        ThrottledError("rest", retry_after_s=1.0, status=429),
+        ThrottledError("slow down", retry_after_s=1.0, status=429),
         InvalidRequestError("no", status=400),
         ServiceTimeoutError("late"),
         MalformedReplyError("HTML"),
@@ -105,13 +105,13 @@ def test_what_may_have_passed_is_tried_again(error) -> None:
     ],
     ids=["401", "404", "429", "400", "a timeout", "garbage", "a bug", "hangs"],
 )
-def test_what_will_not_pass_is_left_to_the_next_tier(error) -> None:
+def test_permanent_errors_are_not_retried(error) -> None:
     served = in_virtual_time(Bench(error, None).run)
     assert [name for name, _ in outcomes(served)] == ["first", "second"]
 
 
 @pytest.mark.parametrize("state", [CircuitState.OPEN, CircuitState.HALF_OPEN])
-def test_there_is_no_retry_once_the_circuit_is_not_closed(state) -> None:
+def test_there_is_no_retry_unless_the_circuit_is_closed(state) -> None:
     bench = Bench(DOWN)
 
     def fails_and_opens() -> None:
@@ -124,17 +124,17 @@ def test_there_is_no_retry_once_the_circuit_is_not_closed(state) -> None:
     assert bench.breaker.asked == 1
 
 
-def test_a_probe_is_not_tried_again() -> None:
+def test_a_probe_is_not_retried() -> None:
     bench = Bench(DOWN)
     bench.breaker.state, bench.breaker.probing = CircuitState.HALF_OPEN, True
     served = in_virtual_time(bench.run)
     assert outcomes(served) == [("first", "failed"), ("second", "ok")]
 
 
-def test_there_is_no_retry_where_the_question_has_no_time_for_it() -> None:
+def test_there_is_no_retry_without_enough_time_left() -> None:
     bench = Bench(DOWN)
 
-    async def nearly_late() -> Served[Embedding]:
+    async def little_time_left() -> Served[Embedding]:
         def slow_failure() -> None:
             CLOCK.busy(0.95)
             raise DOWN
@@ -142,11 +142,11 @@ def test_there_is_no_retry_where_the_question_has_no_time_for_it() -> None:
         bench.first.script = (slow_failure,)
         return await bench.run(allowed_s=1.0)
 
-    served = in_virtual_time(nearly_late)
+    served = in_virtual_time(little_time_left)
     assert [name for name, _ in outcomes(served)].count("first") == 1
 
 
-def test_of_many_calls_that_all_fail_only_the_budgets_share_is_tried_again() -> None:
+def test_if_all_calls_fail_only_the_budgets_share_is_retried() -> None:
     bench = Bench(DOWN, policy=CircuitPolicy(retries=1, retry_budget=0.2, retry_budget_per_s=0.0))
 
     async def ask_500_times() -> None:
@@ -157,7 +157,7 @@ def test_of_many_calls_that_all_fail_only_the_budgets_share_is_tried_again() -> 
     assert 590 <= len(bench.first.calls) <= 601
 
 
-def test_a_stream_is_tried_again_before_its_first_piece_only() -> None:
+def test_a_stream_is_retried_only_before_its_first_piece() -> None:
     def served_by(*script: Any) -> tuple[list[tuple[str, str]], int]:
         stream = ScriptedStream(script)
         tier = Tier("first", stream, 1.0, POLICY).guarded(ComponentType.GENERATOR, ScriptedCircuits())
@@ -185,7 +185,7 @@ def test_a_stream_is_tried_again_before_its_first_piece_only() -> None:
     per_s=st.floats(0, 5),
     steps=st.lists(st.tuples(st.floats(0, 2), st.booleans()), max_size=200),
 )
-def test_within_any_time_there_are_no_more_retries_than_the_budget_promises(share, per_s, steps) -> None:
+def test_retries_never_exceed_the_budget(share, per_s, steps) -> None:
     budget, now_s, calls, retries = RetryBudget(share, per_s), 0.0, 0, 0
     for pause, asks in steps:
         now_s += pause
@@ -195,21 +195,21 @@ def test_within_any_time_there_are_no_more_retries_than_the_budget_promises(shar
     assert retries <= share * calls + per_s * (now_s + BURST_S) + 1e-6
 
 
-def test_a_budget_that_nobody_draws_on_does_not_grow_without_end() -> None:
+def test_an_unused_budget_is_capped() -> None:
     budget = RetryBudget(0.2, 1.0)
     for n in range(10_000):
         budget.called(float(n))
     assert sum(budget.take(10_000.0) for _ in range(100)) == 10
 
 
-def test_callers_do_not_come_back_together_nor_after_too_long() -> None:
+def test_retry_pauses_vary_and_are_bounded() -> None:
     pauses = [pause_s(retry) for retry in (1, 2, 5, 10) for _ in range(50)]
     assert len(set(pauses)) > 100
     assert 0 <= min(pauses) <= max(pauses) <= MAX_PAUSE_S
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("settings", "message"),
     [
         ({"retries": -1}, "retries = -1: must be a whole number from 0 to 10"),
         ({"retries": 1.5}, "retries = 1.5: must be a whole number"),
@@ -217,20 +217,20 @@ def test_callers_do_not_come_back_together_nor_after_too_long() -> None:
         ({"retry_budget_per_s": -1}, "retry_budget_per_s = -1: must be at least 0"),
     ],
 )
-def test_an_impossible_budget_is_refused_by_name(facts, message) -> None:
+def test_an_invalid_budget_is_refused_by_name(settings, message) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        CircuitPolicy(**facts)
+        CircuitPolicy(**settings)
 
 
-def test_nobody_waits_for_a_retry_that_the_caller_left() -> None:
+def test_cancelling_the_caller_cancels_its_retry() -> None:
     bench = Bench(DOWN, HANGS)
 
-    async def leave() -> int:
-        asking = asyncio.create_task(bench.run())
+    async def cancel() -> int:
+        task = asyncio.create_task(bench.run())
         while len(bench.first.calls) < 2:
             await asyncio.sleep(0.01)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         return len(bench.first.calls)
 
-    assert in_virtual_time(leave) == 2
+    assert in_virtual_time(cancel) == 2

@@ -1,4 +1,4 @@
-"""Tiers as the user lists them: names, circuits, and what is refused."""
+"""FallbackStrategy: names and circuits of tiers, and validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def names(strategy: FallbackStrategy, kind: ComponentType = ComponentType.EMBEDD
     return [tier.name for tier in strategy.fallback_chains[kind]]
 
 
-def test_plain_components_are_named_by_their_place() -> None:
+def test_plain_components_are_named_by_their_position() -> None:
     assert names(FallbackStrategy(embedders=[Scripted() for _ in range(5)])) == [
         "primary",
         "secondary",
@@ -31,20 +31,20 @@ def test_plain_components_are_named_by_their_place() -> None:
     ]
 
 
-def test_a_components_own_name_goes_before_its_place_unless_it_is_taken() -> None:
+def test_a_components_own_name_is_used_unless_it_is_taken() -> None:
     strategy = FallbackStrategy(embedders=[NamedByItsClass(), NamedByItsClass(), Scripted()])
     assert names(strategy) == ["hashing", "secondary", "tertiary"]
 
 
-def test_a_name_given_is_kept() -> None:
+def test_an_explicit_name_is_kept() -> None:
     strategy = FallbackStrategy(generators=[Scripted(), Tier("extractive", Scripted(), timeout_s=2.0)])
     assert names(strategy, ComponentType.GENERATOR) == ["primary", "extractive"]
 
 
-def test_circuits_are_named_after_type_and_tier_and_know_policy_scope_and_timeout() -> None:
+def test_circuits_are_named_after_type_and_tier_and_get_policy_scope_and_timeout() -> None:
     policy = CircuitPolicy(min_samples=2)
     in_process = Scripted()
-    in_process.in_process = True  # type: ignore[attr-defined]  # how a component says that it is no service
+    in_process.in_process = True  # type: ignore[attr-defined]  # marks a component that calls no service
     strategy = FallbackStrategy(
         embedders=[Tier("primary", Scripted(), timeout_s=0.5, policy=policy), in_process],
         retrievers=[Tier("disk", Scripted(), scope="replica")],
@@ -61,12 +61,12 @@ def test_circuits_are_named_after_type_and_tier_and_know_policy_scope_and_timeou
     assert circuits.policies["embedder.primary"] is policy
 
 
-def test_the_last_resort_is_as_wide_as_the_first_embedder() -> None:
+def test_the_last_resort_has_the_first_embedders_dimension() -> None:
     strategy = FallbackStrategy(embedders=[Scripted(dimension=7), Scripted(dimension=3)])
     assert strategy.guarded(ScriptedCircuits()).embedders.last.dimension == 7
 
 
-def test_no_tiers_at_all_leave_the_last_resorts() -> None:
+def test_without_tiers_the_last_resorts_serve() -> None:
     pipeline = FallbackStrategy().guarded(ScriptedCircuits())
     assert pipeline.preferred == {"embedder": "zero", "retriever": "none", "generator": "plain"}
 
@@ -82,19 +82,19 @@ def test_no_tiers_at_all_leave_the_last_resorts() -> None:
         ({"choose": "best"}, "choose = 'best': must be"),
     ],
 )
-def test_a_strategy_that_cannot_work_is_refused(arguments: dict[str, Any], rule: str) -> None:
+def test_an_invalid_strategy_is_refused(arguments: dict[str, Any], rule: str) -> None:
     with pytest.raises(ConfigurationError, match=rule):
         FallbackStrategy(**arguments)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "{a}", "a:b", "-a", "x" * 65, None, 5])
-def test_a_name_that_would_not_do_for_a_circuit_is_refused(name: Any) -> None:
+def test_an_invalid_tier_name_is_refused(name: Any) -> None:
     with pytest.raises(ConfigurationError, match="name = "):
         Tier(name, Scripted())
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, float("inf"), float("nan"), True, "1"])
-def test_a_timeout_that_is_no_duration_is_refused(timeout_s: Any) -> None:
+def test_an_invalid_tier_timeout_is_refused(timeout_s: Any) -> None:
     with pytest.raises(ConfigurationError, match="timeout_s = "):
         Tier("a", Scripted(), timeout_s=timeout_s)
 

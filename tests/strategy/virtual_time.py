@@ -1,4 +1,4 @@
-"""An event loop whose time jumps to the next timer where it would wait: thirty seconds of hanging pass in no time."""
+"""An event loop whose clock jumps to the next timer instead of waiting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise AssertionError("everything waits, and nothing will ever happen")
+                raise AssertionError("deadlock: every task waits and no timer is set")
             self.now_s += max(0.0, timeout)
         return ready
 
@@ -34,7 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """The virtual loop's time as our Clock. `busy(s)`: time passes without the loop turning."""
+    """The virtual loop's time as our Clock. `busy(s)`: blocks the loop for `s` seconds."""
 
     def monotonic_s(self) -> float:
         return asyncio.get_running_loop().time()

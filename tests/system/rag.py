@@ -1,4 +1,4 @@
-"""A whole RAG of scripted components and scripted circuits."""
+"""A complete RAG of scripted components and scripted circuits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.strategy.virtual_time import LoopClock
 
 
 class Bench:
-    """`rag` with two tiers a stage unless told otherwise, its `circuits`, and the `events` it told."""
+    """`rag` with two tiers per stage by default, its `circuits`, and the `events` it announced."""
 
     def __init__(
         self,

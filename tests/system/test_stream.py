@@ -1,4 +1,4 @@
-"""An answer piece by piece: tiers change before the first piece only, and a break is told."""
+"""HighAvailabilityRAG.stream: fallback only before the first piece, and failures end the stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.strategy.virtual_time import LoopClock, in_virtual_time
 from tests.system.rag import Bench
 
 DOWN = ServiceError("down", status=500)
-WELL = ("It waits, ", "", "then tries [2].")
+ANSWER = ("It waits, ", "", "then tries [2].")
 
 
 async def all_of(bench: Bench, timeout_s: float = 30.0) -> list[StreamEvent]:
@@ -33,8 +33,8 @@ def pieces(events: list[StreamEvent]) -> list[str]:
     return [event.text for event in events if isinstance(event, AnswerPiece)]
 
 
-def test_pieces_arrive_as_they_are_written_and_the_whole_answer_ends_the_stream() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL)])
+def test_pieces_arrive_as_they_are_generated_and_the_stream_ends_with_the_full_answer() -> None:
+    bench = Bench(generators=[ScriptedStream(ANSWER)])
     started, *between, done = streamed(bench)
     assert isinstance(started, AnswerStarted)
     assert started.served_by["generator"] == "t1"
@@ -44,10 +44,10 @@ def test_pieces_arrive_as_they_are_written_and_the_whole_answer_ends_the_stream(
     assert done.answer.id == started.id
     assert done.answer.text == "It waits, then tries [2]."
     assert [citation.n for citation in done.answer.citations] == [2]
-    assert bench.circuits["generator.t1"].told == [Outcome.OK]
+    assert bench.circuits["generator.t1"].reported == [Outcome.OK]
 
 
-def test_a_generator_that_does_not_stream_gives_its_answer_in_one_piece() -> None:
+def test_a_generator_that_does_not_stream_sends_its_answer_in_one_piece() -> None:
     events = streamed(Bench(generators=[Scripted()]))
     assert pieces(events) == ["It waits, then it tries [2]."]
     assert isinstance(events[-1], AnswerDone)
@@ -55,7 +55,7 @@ def test_a_generator_that_does_not_stream_gives_its_answer_in_one_piece() -> Non
 
 @pytest.mark.parametrize("script", [(DOWN,), (HANGS,), (), ("", "")])
 def test_before_the_first_piece_the_next_tier_takes_over(script: tuple[object, ...]) -> None:
-    bench = Bench(generators=[ScriptedStream(script), ScriptedStream(WELL)])
+    bench = Bench(generators=[ScriptedStream(script), ScriptedStream(ANSWER)])
     events = streamed(bench)
     assert pieces(events) == ["It waits, ", "then tries [2]."]
     done = events[-1]
@@ -63,16 +63,16 @@ def test_before_the_first_piece_the_next_tier_takes_over(script: tuple[object, .
     assert done.answer.served_by["generator"] == "t2"
     assert done.answer.degraded_stages == ("generator",)
     expected = Outcome.TIMEOUT if script == (HANGS,) else Outcome.FAILED
-    assert bench.circuits["generator.t1"].told == [expected]
+    assert bench.circuits["generator.t1"].reported == [expected]
 
 
-def test_an_open_circuit_is_passed_over() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL), ScriptedStream(("second",))])
+def test_an_open_circuit_is_skipped() -> None:
+    bench = Bench(generators=[ScriptedStream(ANSWER), ScriptedStream(("second",))])
     bench.circuits["generator.t1"].state = CircuitState.OPEN
     assert pieces(streamed(bench)) == ["second"]
 
 
-def test_with_every_generator_out_the_plain_sentence_is_streamed() -> None:
+def test_if_every_generator_fails_the_plain_sentence_is_streamed() -> None:
     events = streamed(Bench(generators=[ScriptedStream((DOWN,))]))
     (text,) = pieces(events)
     assert "[1] Title 1" in text
@@ -80,10 +80,8 @@ def test_with_every_generator_out_the_plain_sentence_is_streamed() -> None:
 
 
 @pytest.mark.parametrize(("breaks", "outcome"), [(DOWN, Outcome.FAILED), (HANGS, Outcome.TIMEOUT)])
-def test_after_the_first_piece_a_break_ends_the_stream_and_no_other_tier_goes_on(
-    breaks: object, outcome: Outcome
-) -> None:
-    second = ScriptedStream(WELL)
+def test_a_failure_after_the_first_piece_ends_the_stream_without_a_fallback(breaks: object, outcome: Outcome) -> None:
+    second = ScriptedStream(ANSWER)
     bench = Bench(generators=[ScriptedStream(("It waits", breaks, "never")), second])
     events = streamed(bench)
     assert pieces(events) == ["It waits"]
@@ -92,21 +90,21 @@ def test_after_the_first_piece_a_break_ends_the_stream_and_no_other_tier_goes_on
     assert broken.reason
     assert broken.answer.text == "It waits"
     assert broken.answer.attempts[-1].outcome is outcome
-    told = bench.events[-1]
-    assert isinstance(told, QuestionAnswered)
-    assert told.broken
+    answered = bench.events[-1]
+    assert isinstance(answered, QuestionAnswered)
+    assert answered.broken
     assert second.calls == []
-    assert bench.circuits["generator.t1"].told == [outcome]
+    assert bench.circuits["generator.t1"].reported == [outcome]
 
 
-def test_the_questions_own_deadline_breaks_a_stream_without_a_vote() -> None:
+def test_a_stream_broken_by_the_questions_deadline_is_not_counted() -> None:
     bench = Bench(generators=[ScriptedStream(("It waits", HANGS))])
     events = streamed(bench, timeout_s=0.5)
     assert isinstance(events[-1], AnswerBroken)
-    assert bench.circuits["generator.t1"].told == [Outcome.CANCELLED]
+    assert bench.circuits["generator.t1"].reported == [Outcome.CANCELLED]
 
 
-def test_a_long_answer_may_take_longer_than_the_timeout_as_long_as_pieces_keep_coming() -> None:
+def test_an_answer_may_take_longer_than_the_timeout_while_pieces_keep_coming() -> None:
     def pause() -> None:
         LoopClock.busy(0.7)
 
@@ -115,8 +113,8 @@ def test_a_long_answer_may_take_longer_than_the_timeout_as_long_as_pieces_keep_c
     assert events[-1].answer.ms == pytest.approx(1400.0)
 
 
-def test_a_slow_reader_is_no_fault_of_the_service() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL)])
+def test_a_slow_reader_is_not_counted_against_the_service() -> None:
+    bench = Bench(generators=[ScriptedStream(ANSWER)])
 
     async def slow_reader() -> list[StreamEvent]:
         events = []
@@ -126,11 +124,11 @@ def test_a_slow_reader_is_no_fault_of_the_service() -> None:
         return events
 
     assert isinstance(in_virtual_time(slow_reader)[-1], AnswerDone)
-    assert bench.circuits["generator.t1"].told == [Outcome.OK]
+    assert bench.circuits["generator.t1"].reported == [Outcome.OK]
 
 
-def test_a_reader_that_stops_closes_the_stream_and_that_is_no_vote() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL)])
+def test_a_reader_that_stops_closes_the_stream_and_is_not_counted() -> None:
+    bench = Bench(generators=[ScriptedStream(ANSWER)])
 
     async def impatient_reader() -> None:
         async with aclosing(bench.rag.stream("How?")) as events:
@@ -139,10 +137,10 @@ def test_a_reader_that_stops_closes_the_stream_and_that_is_no_vote() -> None:
                     return
 
     in_virtual_time(impatient_reader)
-    assert bench.circuits["generator.t1"].told == [Outcome.CANCELLED]
+    assert bench.circuits["generator.t1"].reported == [Outcome.CANCELLED]
 
 
-def test_a_reader_cancelled_between_pieces_is_no_vote() -> None:
+def test_a_reader_cancelled_between_pieces_is_not_counted() -> None:
     generator = ScriptedStream(("It waits", HANGS))
     bench = Bench(generators=[generator])
 
@@ -154,7 +152,7 @@ def test_a_reader_cancelled_between_pieces_is_no_vote() -> None:
             await task
 
     in_virtual_time(scenario)
-    assert bench.circuits["generator.t1"].told == [Outcome.CANCELLED]
+    assert bench.circuits["generator.t1"].reported == [Outcome.CANCELLED]
     assert generator.cancelled == 1
 
 
@@ -168,81 +166,81 @@ class TestProbes:
         bench.circuits["generator.t1"].bound_s = bound_s
         return bench, generator
 
-    def test_a_probe_streams_like_any_other(self) -> None:
-        bench, _ = self.probing(*WELL)
+    def test_a_probe_streams_like_any_other_call(self) -> None:
+        bench, _ = self.probing(*ANSWER)
         assert pieces(streamed(bench)) == ["It waits, ", "then tries [2]."]
-        assert bench.circuits["generator.t1"].told == [Outcome.OK]
+        assert bench.circuits["generator.t1"].reported == [Outcome.OK]
 
-    def test_a_probe_goes_on_to_its_end_when_its_reader_leaves(self) -> None:
+    def test_a_probe_runs_to_its_end_after_its_reader_stops(self) -> None:
         bench, generator = self.probing("It waits", HANGS, "and tries")
 
         async def scenario() -> None:
             async with aclosing(bench.rag.stream("How?")) as events:
                 await anext(events)
-            assert bench.circuits["generator.t1"].told == []
+            assert bench.circuits["generator.t1"].reported == []
             await asyncio.sleep(0.1)
             assert generator.released is not None
             generator.released.set()
             await bench.rag.aclose()
 
         in_virtual_time(scenario)
-        assert bench.circuits["generator.t1"].told == [Outcome.OK]
+        assert bench.circuits["generator.t1"].reported == [Outcome.OK]
 
-    def test_a_probe_that_breaks_off_says_so_to_its_circuit_and_its_reader(self) -> None:
+    def test_a_failing_probe_stream_is_reported_to_its_circuit_and_its_reader(self) -> None:
         bench, _ = self.probing("It waits", DOWN)
         assert isinstance(streamed(bench)[-1], AnswerBroken)
-        assert bench.circuits["generator.t1"].told == [Outcome.FAILED]
+        assert bench.circuits["generator.t1"].reported == [Outcome.FAILED]
 
     @pytest.mark.parametrize(
         ("script", "outcome"), [((0.3, DOWN), Outcome.FAILED), ((), Outcome.FAILED), ((HANGS,), Outcome.TIMEOUT)]
     )
-    def test_a_probe_that_breaks_before_its_first_piece_has_failed(
+    def test_a_probe_that_ends_before_its_first_piece_is_a_failure(
         self, script: tuple[object, ...], outcome: Outcome
     ) -> None:
         bench, _ = self.probing(*script, bound_s=1.5)
         (text,) = pieces(streamed(bench))
         assert "No answer could be generated" in text
-        assert bench.circuits["generator.t1"].told == [outcome]
+        assert bench.circuits["generator.t1"].reported == [outcome]
 
-    def test_a_probes_answer_may_take_longer_than_its_lease_and_is_good_when_its_word_is_due(self) -> None:
+    def test_a_probe_still_streaming_when_its_lease_ends_is_a_success(self) -> None:
         bench, _ = self.probing("It ", 0.6, "waits, ", 0.6, "then ", 0.6, "tries.", bound_s=1.5)
 
         async def scenario() -> list[StreamEvent]:
             reading = asyncio.create_task(all_of(bench))
             await asyncio.sleep(1.4)
-            assert bench.circuits["generator.t1"].told == []
+            assert bench.circuits["generator.t1"].reported == []
             await asyncio.sleep(0.2)
-            assert bench.circuits["generator.t1"].told == [Outcome.OK]
+            assert bench.circuits["generator.t1"].reported == [Outcome.OK]
             return await reading
 
         events = in_virtual_time(scenario)
         assert isinstance(events[-1], AnswerDone)
         assert events[-1].answer.text == "It waits, then tries."
 
-    def test_a_probe_that_breaks_off_after_its_word_was_due_is_a_failure_among_its_components_calls(self) -> None:
+    def test_a_probe_that_fails_after_it_was_settled_still_counts_in_the_components_statistics(self) -> None:
         bench, _ = self.probing("It ", 0.9, "waits", 0.9, DOWN, bound_s=1.2)
         broken = streamed(bench)[-1]
         assert isinstance(broken, AnswerBroken)
         assert broken.answer.attempts[-1].outcome is Outcome.FAILED
-        assert bench.circuits["generator.t1"].told == [Outcome.OK]
+        assert bench.circuits["generator.t1"].reported == [Outcome.OK]
         assert bench.rag.get_system_health()["generator.t1"].failures == 1
 
     @pytest.mark.parametrize(("silent_from_s", "outcome"), [(0.6, Outcome.TIMEOUT), (0.9, Outcome.OK)])
-    def test_a_probe_that_has_been_silent_for_more_than_half_its_timeout_when_its_word_is_due_has_not_done_well(
+    def test_a_probe_silent_for_more_than_half_its_timeout_when_its_lease_ends_is_a_timeout(
         self, silent_from_s: float, outcome: Outcome
     ) -> None:
         bench, _ = self.probing(silent_from_s, "It waits", HANGS, bound_s=1.2)
         assert isinstance(streamed(bench)[-1], AnswerBroken)
-        assert bench.circuits["generator.t1"].told == [outcome]
+        assert bench.circuits["generator.t1"].reported == [outcome]
 
-    def test_a_first_piece_that_the_lease_leaves_less_than_its_full_time_is_no_vote(self) -> None:
+    def test_a_first_piece_cut_short_by_the_lease_is_not_counted(self) -> None:
         bench, _ = self.probing(HANGS, bound_s=0.9)
         streamed(bench)
-        assert bench.circuits["generator.t1"].told == [Outcome.CANCELLED]
+        assert bench.circuits["generator.t1"].reported == [Outcome.CANCELLED]
 
 
 @pytest.mark.parametrize("question", ["", "x" * 8001])
-def test_bad_input_is_refused_before_the_first_event(question: str) -> None:
+def test_invalid_input_is_refused_before_the_first_event(question: str) -> None:
     bench = Bench()
 
     async def scenario() -> None:

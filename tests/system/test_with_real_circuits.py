@@ -1,4 +1,4 @@
-"""The system over real circuits of one process: they open, rest, probe and close while every question is answered."""
+"""The system with real local circuits: they open, probe and close while every question is answered."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ POLICY = CircuitPolicy(min_samples=5, recovery_timeout_s=10.0, probe_successes=2
 DOWN = ServiceError("down", status=500)
 
 
-class House:
-    """One question's house around a primary embedder that does what `behaviour` says at the moment."""
+class Harness:
+    """A RAG whose primary embedder behaves as `behaviour` currently says."""
 
     def __init__(self) -> None:
         self.behaviour: Any = None
@@ -49,7 +49,7 @@ class House:
     async def ask(self, times: int = 1, timeout_s: float = 30.0) -> list[Answer]:
         return [await self.rag.query("How?", timeout_s=timeout_s) for _ in range(times)]
 
-    async def leave(self, times: int, after_s: float) -> None:
+    async def cancel(self, times: int, after_s: float) -> None:
         for _ in range(times):
             task = asyncio.create_task(self.rag.query("How?"))
             await asyncio.sleep(after_s)
@@ -69,156 +69,156 @@ class House:
         return [(event.from_state, event.to_state) for event in self.events if isinstance(event, CircuitChanged)]
 
 
-def test_failures_open_the_circuit_and_while_it_rests_the_service_is_left_alone() -> None:
+def test_failures_open_the_circuit_and_while_it_is_open_the_service_is_not_called() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = DOWN
-        answers = await house.ask(times=8)
+        harness = Harness()
+        harness.behaviour = DOWN
+        answers = await harness.ask(times=8)
         assert all(answer.text and answer.served_by["embedder"] == "secondary" for answer in answers)
         assert [str(answer.attempts[0].outcome) for answer in answers] == ["failed"] * 5 + ["rejected"] * 3
         assert answers[-1].attempts[0].state == "open"
-        assert len(house.primary.calls) == 5
-        assert house.rag.get_system_health()["embedder.primary"].state == "open"
+        assert len(harness.primary.calls) == 5
+        assert harness.rag.get_system_health()["embedder.primary"].state == "open"
 
     in_virtual_time(scenario)
 
 
-def test_when_the_service_is_back_the_circuit_closes_by_itself() -> None:
+def test_after_the_service_recovers_the_circuit_closes_by_itself() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = DOWN
-        await house.ask(times=5)
-        house.behaviour = None
+        harness = Harness()
+        harness.behaviour = DOWN
+        await harness.ask(times=5)
+        harness.behaviour = None
         await asyncio.sleep(12.0)
-        answers = await house.ask(times=3)
+        answers = await harness.ask(times=3)
         assert [answer.served_by["embedder"] for answer in answers] == ["primary"] * 3
-        assert house.state == "closed"
-        assert (house.moves()[0], house.moves()[-1]) == (("closed", "open"), ("half_open", "closed"))
+        assert harness.state == "closed"
+        assert (harness.moves()[0], harness.moves()[-1]) == (("closed", "open"), ("half_open", "closed"))
 
     in_virtual_time(scenario)
 
 
 def test_a_failed_probe_opens_it_again_and_the_question_is_answered() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = DOWN
-        await house.ask(times=5)
+        harness = Harness()
+        harness.behaviour = DOWN
+        await harness.ask(times=5)
         await asyncio.sleep(12.0)
-        (answer,) = await house.ask()
+        (answer,) = await harness.ask()
         assert (answer.attempts[0].outcome, answer.attempts[0].state) == ("failed", "half_open")
         assert answer.served_by["embedder"] == "secondary"
-        assert house.state == "open"
+        assert harness.state == "open"
 
     in_virtual_time(scenario)
 
 
-def test_half_open_one_of_many_questions_at_once_is_the_probe() -> None:
+def test_while_half_open_only_one_of_many_concurrent_questions_probes() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = DOWN
-        await house.ask(times=5)
-        house.behaviour = HANGS
+        harness = Harness()
+        harness.behaviour = DOWN
+        await harness.ask(times=5)
+        harness.behaviour = HANGS
         await asyncio.sleep(12.0)
-        answers = await asyncio.gather(*(house.rag.query("How?") for _ in range(50)))
+        answers = await asyncio.gather(*(harness.rag.query("How?") for _ in range(50)))
         assert all(answer.served_by["embedder"] == "secondary" for answer in answers)
-        assert len(house.primary.calls) == 6
+        assert len(harness.primary.calls) == 6
 
     in_virtual_time(scenario)
 
 
-def test_a_service_that_asks_for_a_rest_gets_it_at_once() -> None:
+def test_throttling_opens_the_circuit_at_once_for_the_requested_time() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = ThrottledError("slow down", retry_after_s=20.0)
-        await house.ask()
-        house.behaviour = None
+        harness = Harness()
+        harness.behaviour = ThrottledError("slow down", retry_after_s=20.0)
+        await harness.ask()
+        harness.behaviour = None
         await asyncio.sleep(19.0)
-        (during,) = await house.ask()
+        (during,) = await harness.ask()
         assert str(during.attempts[0].outcome) == "rejected"
         await asyncio.sleep(4.0)
-        (after,) = await house.ask()
+        (after,) = await harness.ask()
         assert after.served_by["embedder"] == "primary"
 
     in_virtual_time(scenario)
 
 
-def test_a_thousand_cancelled_calls_vote_for_nothing() -> None:
+def test_a_thousand_cancelled_calls_are_not_counted() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = HANGS
-        await house.leave(times=1000, after_s=0.01)
-        assert house.state == "closed"
-        assert house.report.samples == 0
-        assert house.rag.get_system_health()["embedder.primary"].failures == 0
+        harness = Harness()
+        harness.behaviour = HANGS
+        await harness.cancel(times=1000, after_s=0.01)
+        assert harness.state == "closed"
+        assert harness.report.samples == 0
+        assert harness.rag.get_system_health()["embedder.primary"].failures == 0
 
     in_virtual_time(scenario)
 
 
-def test_callers_that_leave_after_more_than_half_of_the_timeout_do_vote() -> None:
+def test_calls_cancelled_after_half_of_the_timeout_open_the_circuit() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = HANGS
-        await house.leave(times=5, after_s=0.6)
-        assert house.state == "open"
+        harness = Harness()
+        harness.behaviour = HANGS
+        await harness.cancel(times=5, after_s=0.6)
+        assert harness.state == "open"
 
     in_virtual_time(scenario)
 
 
 @pytest.mark.parametrize("behaviour", [None, HANGS])
-def test_a_thousand_tiny_deadlines_do_not_open_a_circuit(behaviour: Any) -> None:
+def test_a_thousand_short_deadlines_do_not_open_the_circuit(behaviour: Any) -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = behaviour
-        answers = await house.ask(times=1000, timeout_s=0.01)
+        harness = Harness()
+        harness.behaviour = behaviour
+        answers = await harness.ask(times=1000, timeout_s=0.01)
         assert all(answer.ms <= 10.001 for answer in answers)
-        assert house.state == "closed"
+        assert harness.state == "closed"
 
     in_virtual_time(scenario)
 
 
-def test_a_thousand_tiny_deadlines_do_not_hide_a_hanging_service() -> None:
+def test_a_thousand_short_deadlines_do_not_hide_a_hanging_service() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = HANGS
-        hurried = asyncio.create_task(house.ask(times=1000, timeout_s=0.01))
-        await asyncio.gather(*(house.rag.query("How?") for _ in range(5)))
-        assert house.state == "open"
-        await hurried
+        harness = Harness()
+        harness.behaviour = HANGS
+        short_deadline = asyncio.create_task(harness.ask(times=1000, timeout_s=0.01))
+        await asyncio.gather(*(harness.rag.query("How?") for _ in range(5)))
+        assert harness.state == "open"
+        await short_deadline
 
     in_virtual_time(scenario)
 
 
-def test_with_none_but_hurried_callers_the_circuit_closes_all_the_same() -> None:
-    """A probe runs to its own end, however little time the question that set it off had."""
+def test_the_circuit_closes_even_if_all_callers_have_short_deadlines() -> None:
+    """A probe runs to completion, however little time the question that started it had."""
 
     async def scenario() -> None:
-        house = House()
-        house.behaviour = DOWN
-        await house.ask(times=5)
-        house.behaviour = None
+        harness = Harness()
+        harness.behaviour = DOWN
+        await harness.ask(times=5)
+        harness.behaviour = None
         await asyncio.sleep(12.0)
-        await house.ask(times=6, timeout_s=0.01)
-        assert house.state == "closed"
+        await harness.ask(times=6, timeout_s=0.01)
+        assert harness.state == "closed"
 
     in_virtual_time(scenario)
 
 
-def test_a_probe_outlives_the_caller_that_set_it_off_and_its_word_counts() -> None:
+def test_a_probe_outlives_its_cancelled_caller_and_counts() -> None:
     async def scenario() -> None:
-        house = House()
-        house.behaviour = DOWN
-        await house.ask(times=5)
-        house.behaviour = HANGS
+        harness = Harness()
+        harness.behaviour = DOWN
+        await harness.ask(times=5)
+        harness.behaviour = HANGS
         await asyncio.sleep(12.0)
-        await house.leave(times=1, after_s=0.1)
-        assert house.state == "half_open"
+        await harness.cancel(times=1, after_s=0.1)
+        assert harness.state == "half_open"
         await asyncio.sleep(1.0)
-        assert house.state == "open"
+        assert harness.state == "open"
 
     in_virtual_time(scenario)
 
 
-def test_a_generator_whose_answers_stream_for_longer_than_a_lease_closes_its_circuit_and_no_answer_breaks() -> None:
+def test_a_generator_that_streams_for_longer_than_a_lease_closes_its_circuit_without_broken_answers() -> None:
     """A lease lasts 1.5 s here, the answer 3 s, and no piece of it takes longer than 0.15 s."""
 
     async def scenario() -> None:
@@ -243,7 +243,7 @@ def test_a_generator_whose_answers_stream_for_longer_than_a_lease_closes_its_cir
     in_virtual_time(scenario)
 
 
-def test_without_circuits_of_its_own_the_system_makes_them_for_this_process() -> None:
+def test_without_a_registry_the_system_creates_local_circuits() -> None:
     async def scenario() -> Answer:
         rag = HighAvailabilityRAG(FallbackStrategy(embedders=[Scripted()]), clock=LoopClock(), replica="alone")
         return await rag.query("How?")

@@ -1,4 +1,4 @@
-"""What stands in the log."""
+"""The text and JSON logs."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ OPENED = CircuitChanged(
 
 
 class Lines(logging.Handler):
-    """What a logger says, in both forms, put into words at once as a handler does."""
+    """A logger's lines in both forms, formatted immediately as a handler does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[dict[str, str]] = []
+        self.lines: list[dict[str, str]] = []
         self._log = logging.Logger("x")
         self._log.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.told.append(json.loads(JsonLines().format(record)) | {"console": ConsoleLines().format(record)})
+        self.lines.append(json.loads(JsonLines().format(record)) | {"console": ConsoleLines().format(record)})
 
-    def say(self, what: str) -> None:
-        self._log.info(what)
+    def log(self, text: str) -> None:
+        self._log.info(text)
 
 
-async def in_a_task_of_its_own(work, *args):
+async def in_a_new_task(work, *args):
     async def later():
         await asyncio.sleep(0)
         work(*args)
@@ -54,7 +54,7 @@ async def in_a_task_of_its_own(work, *args):
 
 
 @pytest.mark.parametrize(
-    ("event", "words"),
+    ("event", "text"),
     [
         (OPENED, "circuit embedder.primary: closed -> open (4 of 5 failed), by rag-1"),
         (
@@ -79,8 +79,8 @@ async def in_a_task_of_its_own(work, *args):
         (WouldOpen(at_ms=0, circuit="e.p", samples=5), "WouldOpen: circuit = e.p, samples = 5"),
     ],
 )
-def test_an_event_is_a_sentence(event, words):
-    assert describe(event) == words
+def test_an_event_is_described_in_a_sentence(event, text):
+    assert describe(event) == text
 
 
 def test_a_circuit_that_opens_is_a_warning_and_one_that_closes_is_not(caplog):
@@ -93,7 +93,7 @@ def test_a_circuit_that_opens_is_a_warning_and_one_that_closes_is_not(caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-SECRETIVE = QuestionAnswered(
+ANSWERED = QuestionAnswered(
     at_ms=0, answer="a1", ms=41.66, served_by={"embedder": "secondary", "generator": "primary"},
     degraded_stages=("embedder",), shared_state="fresh",
     attempts=(
@@ -103,12 +103,12 @@ SECRETIVE = QuestionAnswered(
 )  # fmt: skip
 
 
-def test_an_answer_is_one_line_with_who_served_it_how_long_it_took_and_what_failed_on_the_way(caplog):
+def test_an_answer_is_one_line_with_its_tiers_duration_and_failures(caplog):
     with caplog.at_level(logging.INFO):
         log_event(
             TierFellBack(at_ms=0, answer="a1", stage="embedder", first="primary", served_by="secondary", attempts=())
         )
-        log_event(SECRETIVE)
+        log_event(ANSWERED)
 
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         (
@@ -120,9 +120,9 @@ def test_an_answer_is_one_line_with_who_served_it_how_long_it_took_and_what_fail
 
 
 @pytest.mark.parametrize("form", [ConsoleLines(), JsonLines()])
-def test_no_words_of_a_service_come_with_it_since_they_may_repeat_the_question(caplog, form):
+def test_a_services_error_text_is_not_logged_because_it_may_repeat_the_question(caplog, form):
     with caplog.at_level(logging.INFO):
-        log_event(SECRETIVE)
+        log_event(ANSWERED)
 
     line = form.format(caplog.records[0])
 
@@ -130,43 +130,43 @@ def test_no_words_of_a_service_come_with_it_since_they_may_repeat_the_question(c
     assert "doctor" not in line
 
 
-def test_a_json_line_of_an_answer_has_its_facts_as_values(caplog):
+def test_a_json_line_of_an_answer_has_its_fields_as_values(caplog):
     with caplog.at_level(logging.INFO):
-        log_event(SECRETIVE)
+        log_event(ANSWERED)
 
-    told = json.loads(JsonLines().format(caplog.records[0]))["event"]
+    line = json.loads(JsonLines().format(caplog.records[0]))["event"]
 
-    assert (told["served_by"]["embedder"], told["ms"], told["degraded_stages"]) == ("secondary", 41.66, ["embedder"])
-    assert told["attempts"][0] == {"circuit": "embedder.primary", "outcome": "failed", "state": "closed", "ms": 1.5}
+    assert (line["served_by"]["embedder"], line["ms"], line["degraded_stages"]) == ("secondary", 41.66, ["embedder"])
+    assert line["attempts"][0] == {"circuit": "embedder.primary", "outcome": "failed", "state": "closed", "ms": 1.5}
 
 
-@pytest.mark.parametrize("begin", [asyncio.to_thread, in_a_task_of_its_own])
-async def test_whatever_a_request_sets_off_is_logged_under_its_id(begin):
+@pytest.mark.parametrize("begin", [asyncio.to_thread, in_a_new_task])
+async def test_background_work_of_a_request_is_logged_with_its_id(begin):
     lines = Lines()
     with carrying({"x-request-id": "abc-1", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}):
-        work = asyncio.ensure_future(begin(lines.say, "half done"))
+        work = asyncio.ensure_future(begin(lines.log, "half done"))
     await work
-    lines.say("something else")
+    lines.log("something else")
 
-    inside, outside = lines.told
+    inside, outside = lines.lines
     assert (inside["request"], inside["trace"]) == ("abc-1", "a" * 32)
     assert inside["console"].endswith("[abc-1] half done")
     assert "request" not in outside
     assert outside["console"].endswith("something else")
 
 
-def test_a_json_line_carries_the_event_s_facts(caplog):
+def test_a_json_line_has_the_events_fields(caplog):
     with caplog.at_level(logging.INFO):
         log_event(OPENED)
 
-    told = json.loads(JsonLines().format(caplog.records[0]))
+    line = json.loads(JsonLines().format(caplog.records[0]))
 
-    assert (told["level"], told["logger"]) == ("warning", "ha_rag.events")
-    assert told["event"]["kind"] == "CircuitChanged"
-    assert (told["event"]["circuit"], told["event"]["failed"]) == ("embedder.primary", 4)
+    assert (line["level"], line["logger"]) == ("warning", "ha_rag.events")
+    assert line["event"]["kind"] == "CircuitChanged"
+    assert (line["event"]["circuit"], line["event"]["failed"]) == ("embedder.primary", 4)
 
 
-def test_an_exception_in_a_json_line_stays_on_that_line():
+def test_an_exception_stays_on_its_json_line():
     try:
         raise ValueError("two\nlines")
     except ValueError:
@@ -180,16 +180,16 @@ def test_an_exception_in_a_json_line_stays_on_that_line():
 
 @pytest.mark.parametrize("form", [ConsoleLines(), JsonLines()])
 @pytest.mark.parametrize(
-    "said", ["/v1\n12:00:00.000 INFO    all is well", "\r\x1b[2Jgone", "a\u2028b", "\ud800", "\u202eevil", "%s %d {0}"]
+    "text", ["/v1\n12:00:00.000 INFO    all is well", "\r\x1b[2Jgone", "a\u2028b", "\ud800", "\u202eevil", "%s %d {0}"]
 )
-def test_what_a_caller_sent_is_no_line_of_its_own_and_no_order_to_a_terminal(form, said):
-    line = form.format(logging.getLogger("x").makeRecord("x", logging.INFO, "f", 1, "failed: %s", (said,), None))
+def test_text_from_a_client_can_neither_start_a_line_nor_control_a_terminal(form, text):
+    line = form.format(logging.getLogger("x").makeRecord("x", logging.INFO, "f", 1, "failed: %s", (text,), None))
 
     assert line.isprintable()
     assert line.encode()
 
 
-def test_no_line_of_a_traceback_reads_like_a_line_of_the_log():
+def test_no_line_of_a_traceback_looks_like_a_log_line():
     try:
         raise ValueError("\n12:00:00.000 INFO    all is well\r\x1b[2J")
     except ValueError:

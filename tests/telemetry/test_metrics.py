@@ -1,4 +1,4 @@
-"""Metrics: what events and readings come to in Prometheus's text form."""
+"""Metrics: events and gauges in Prometheus's text format."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ WRITTEN = Attempt("generator.primary", Outcome.OK, 300.0)
 CALM = CircuitReport("embedder.primary", CircuitState.CLOSED, None, 0, 0.0, 0.0, 0, None, "", "", (), 0, None, "fleet")
 
 
-def answered(**facts) -> QuestionAnswered:
-    told = {
+def answered(**fields) -> QuestionAnswered:
+    defaults = {
         "at_ms": 1,
         "answer": "a",
         "ms": 302.0,
@@ -28,7 +28,7 @@ def answered(**facts) -> QuestionAnswered:
         "shared_state": "fresh",
         "attempts": (REFUSED, LOCAL, WRITTEN),
     }
-    return QuestionAnswered(**{**told, **facts})
+    return QuestionAnswered(**{**defaults, **fields})
 
 
 def read(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -36,7 +36,7 @@ def read(metrics: Metrics) -> dict[tuple[str, ...], float]:
     return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
 
 
-def test_an_answer_counts_its_question_its_attempts_and_how_long_they_took():
+def test_an_answer_counts_its_question_attempts_and_durations():
     metrics = Metrics()
     metrics(answered())
     metrics(answered(degraded_stages=(), broken=True))
@@ -60,7 +60,7 @@ def test_an_attempt_that_was_not_sent_has_no_latency():
     assert ("ha_rag_attempt_seconds_count", "embedder", "primary") not in read(metrics)
 
 
-def test_a_stage_that_fell_back_counts_under_what_became_of_its_first_tier():
+def test_a_stage_that_fell_back_is_counted_by_its_first_tiers_outcome():
     metrics = Metrics()
     for attempts in [(REFUSED, LOCAL), (replace(REFUSED, outcome=Outcome.TIMEOUT), LOCAL), (LOCAL,)]:
         metrics(
@@ -76,7 +76,7 @@ def test_a_stage_that_fell_back_counts_under_what_became_of_its_first_tier():
     assert samples["ha_rag_degraded_answers_total", "embedder", "order"] == 1
 
 
-def test_transitions_and_losses_of_redis_are_counted():
+def test_transitions_and_redis_outages_are_counted():
     metrics = Metrics()
     metrics(CircuitChanged(at_ms=1, circuit="c", previous_epoch=0, epoch=1, from_state="closed", to_state="open"))
     metrics(LedgerLost(at_ms=1, reason="refused"))
@@ -88,7 +88,7 @@ def test_transitions_and_losses_of_redis_are_counted():
     assert samples["ha_rag_redis_lost_total",] == 1
 
 
-def test_states_are_read_when_somebody_asks_and_are_those_that_calls_meet():
+def test_states_are_read_on_each_scrape_and_are_those_in_this_replica():
     reports = [
         replace(CALM, name="a", failure_rate=0.25, samples=8),
         replace(CALM, name="b", state=CircuitState.OPEN, override=OverrideReport("open", "maintenance", "op", None)),
@@ -118,7 +118,7 @@ def test_states_are_read_when_somebody_asks_and_are_those_that_calls_meet():
     assert samples["ha_rag_redis_verbs_total", "record", "refused"] == 1
 
 
-def test_two_replicas_in_one_process_count_apart():
+def test_two_replicas_in_one_process_count_separately():
     one, other = Metrics(), Metrics()
     one(answered())
 

@@ -1,4 +1,4 @@
-"""docs/watching.md names every metric that is told, with its type and its labels, and none besides."""
+"""docs/watching.md lists every metric with its type and labels, and no others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "watching.md"
 ROW = re.compile(r"^\| `(ha_rag_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
 
 
-def told() -> dict[str, tuple[str, frozenset[str]]]:
-    """Everything that a replica can tell: name -> type and labels."""
+def exported() -> dict[str, tuple[str, frozenset[str]]]:
+    """Every metric of a replica: name -> type and labels."""
     metrics = Metrics()
     metrics(answered())
     metrics(LedgerLost(at_ms=1, reason="refused"))
@@ -45,8 +45,8 @@ def told() -> dict[str, tuple[str, frozenset[str]]]:
     }
 
 
-def test_the_page_lists_what_is_told_and_nothing_else():
+def test_the_page_lists_every_metric_and_no_others():
     rows = ROW.findall(PAGE.read_text())
     listed = {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
-    assert listed == told() | {UP: ("gauge", frozenset({"replica"}))}
+    assert listed == exported() | {UP: ("gauge", frozenset({"replica"}))}

@@ -1,18 +1,18 @@
-"""The law: what each verb does to a circuit. Pure functions over frozen values; no clock, no I/O, no randomness.
+"""The rules: what each verb does to a circuit. Pure functions over frozen values; no clock, no I/O, no randomness.
 
-A circuit is changed by six verbs and by nothing else. Reading never changes anything; a verb that refuses changes
-nothing either. The same law stands in Lua (`ledger/lua`); a property test holds the two together.
+Only these verbs change a circuit; `read` and a verb that refuses change nothing. The Lua scripts in `ledger/lua`
+implement the same rules; a property test compares the two.
 
-    record    (counting.py) adds outcomes of the current epoch to a closed circuit's window, and opens it if need be
-    lease     (probing.py) time up: grants a probe, and only together with a grant makes the circuit half-open
-    settle    (probing.py) a probe's end: closes, opens again, or gives the lease back
-    override  (overriding.py) an operator's word for everybody
-    teach     (teaching.py) restores what a ledger that lost its memory should know
-    read      (../snapshot.py) a snapshot
+    record    (counting.py) adds outcomes of the current epoch to a closed circuit's window; may open it
+    lease     (probing.py) after the open duration, grants a probe; the first grant makes the circuit half-open
+    settle    (probing.py) ends a probe: closes the circuit, opens it again, or only releases the lease
+    override  (overriding.py) sets or ends an operator's override
+    restore   (restoring.py) restores a ledger that lost its data from a replica's cached state
+    read      (../snapshot.py) returns a snapshot
 
-Every transition mints an epoch, empties the window and the votes, and starts the count of good probes anew: what was
-counted before it decides nothing after it. An epoch is max(last + 1, ledger time in ms), so histories cannot collide
-after a failover. A result is counted only in the epoch that admitted it (gobreaker's generation).
+Every transition starts a new epoch, with an empty window, no votes and no successful probes: what was counted before
+it has no effect after it. An epoch is max(last + 1, ledger time in ms), so histories do not collide after a failover.
+An outcome counts only in the epoch that admitted its call (gobreaker's generation).
 """
 
 from ha_rag.circuit.rules.counting import SWEEP_EVERY, record

@@ -1,4 +1,4 @@
-"""What calls ended in, and whether it opens a closed circuit."""
+"""Counts outcomes, and decides whether they open a closed circuit."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ha_rag.circuit.window import added, pruned, total
 CLOSED = CircuitState.CLOSED
 
 SWEEP_EVERY = 100
-"""With every so manieth batch of a replica, those that are gone are forgotten."""
+"""Every `SWEEP_EVERY`-th batch of a replica prunes replicas that stopped reporting."""
 
 
 def record(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float = 0.0) -> Decision:
-    """Counts a batch and judges. Only a closed circuit counts, and only outcomes of its own epoch, once."""
+    """Counts a batch and evaluates. Only a closed circuit counts, only outcomes of its epoch, and each batch once."""
     circuit, expired = expire_override(circuit, now_ms)
     mode = circuit.override.mode if circuit.override else None
-    counted = circuit.batches.get(batch.replica)
-    is_old = counted is not None and batch.number <= counted.number
+    last = circuit.batches.get(batch.replica)
+    is_old = last is not None and batch.number <= last.number
     if circuit.state is not CLOSED or mode is OverrideMode.DISABLED or is_old:
         return Decision(circuit, expired)
-    circuit = _counted(circuit, terms, now_ms, batch)
-    circuit, streak = _streaks(circuit, terms, now_ms, batch)
-    decision = _judged(circuit, terms, now_ms, batch, jitter, mode, streak)
+    circuit = _with_batch(circuit, terms, now_ms, batch)
+    circuit, streak = _with_streaks(circuit, terms, now_ms, batch)
+    decision = _evaluate(circuit, terms, now_ms, batch, jitter, mode, streak)
     return replace(decision, events=expired + decision.events)
 
 
-def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circuit:
+def _with_batch(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circuit:
     window: Mapping[tuple[int, int], Counts] = pruned(circuit.window, now_ms, terms)
     current = False
     for tally in batch.tallies:
@@ -44,46 +44,46 @@ def _counted(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> Circu
     voters = {name: until for name, until in circuit.voters.items() if until > now_ms}
     if current:
         _vote(voters, batch.replica, now_ms + terms.window_ms if batch.failing else None)
-    if open_ms := _asked_ms(circuit, terms, now_ms, batch):
-        _vote(voters, _throttled(batch.replica), now_ms + open_ms)
-    return replace(circuit, window=window, voters=voters, batches=_remembered(circuit, terms, now_ms, batch))
+    if open_ms := _requested_ms(circuit, terms, now_ms, batch):
+        _vote(voters, _throttle_vote(batch.replica), now_ms + open_ms)
+    return replace(circuit, window=window, voters=voters, batches=_last_batches(circuit, terms, now_ms, batch))
 
 
-def _streaks(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> tuple[Circuit, str]:
-    """The circuit with its streaks grown by what the batch holds of the last bucket; and why one opens it, or ""."""
-    ours = [tally for tally in batch.tallies if tally.epoch == circuit.epoch]
-    recent = [tally.counts for tally in ours if now_ms - tally.at_ms < terms.bucket_ms]
-    overdue = sum(tally.overdue for tally in ours)  # however old: what was counted once must be taken back once
+def _with_streaks(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> tuple[Circuit, str]:
+    """The circuit with updated streaks, and the reason if one of them opens it, else "". Old outcomes do not count."""
+    current = [tally for tally in batch.tallies if tally.epoch == circuit.epoch]
+    recent = [tally.counts for tally in current if now_ms - tally.at_ms < terms.bucket_ms]
+    overdue = sum(tally.overdue for tally in current)  # of any age: each call that was added must be subtracted
     if not (recent or overdue) or not terms.has_streaks:
         return circuit, ""
     counts = sum(recent, Counts())
-    how, bad, threshold = (
+    verb, bad, threshold = (
         "failed or hung" if overdue > 0 else "failed",
         counts.failed + overdue,
         terms.failure_threshold,
     )
-    failed, failed_why = _streak(circuit.streak, terms, now_ms, bad, counts.ok, threshold, how)
-    slow, slow_why = circuit.slow_streak, ""
+    failed, failed_reason = _streak(circuit.streak, terms, now_ms, bad, counts.ok, threshold, verb)
+    slow, slow_reason = circuit.slow_streak, ""
     if terms.slow_threshold <= 1:
         fast = max(0, counts.samples - counts.slow)
-        slow, slow_why = _streak(slow, terms, now_ms, counts.slow, fast, terms.slow_threshold, "were slow")
-    return replace(circuit, streak=failed, slow_streak=slow), failed_why or slow_why
+        slow, slow_reason = _streak(slow, terms, now_ms, counts.slow, fast, terms.slow_threshold, "were slow")
+    return replace(circuit, streak=failed, slow_streak=slow), failed_reason or slow_reason
 
 
 def _streak(
-    before: Streak, terms: Terms, now_ms: int, bad: int, good: int, threshold: float, how: str
+    before: Streak, terms: Terms, now_ms: int, bad: int, good: int, threshold: float, verb: str
 ) -> tuple[Streak, str]:
     streak = grown(before, now_ms, bad, good, threshold, terms.window_ms)
     if not opens(streak, now_ms, bad, good, threshold, terms.min_net_failures, terms.blip_ms):
         return streak, ""
     seconds = (now_ms - streak.since_ms) / 1000
-    return streak, f"{streak.bad} of {streak.bad + streak.good} calls {how} within {seconds:.1f} s"
+    return streak, f"{streak.bad} of {streak.bad + streak.good} calls {verb} within {seconds:.1f} s"
 
 
-def _remembered(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, LastBatch]:
-    """Who reported what last. Now and then the gone are forgotten: what they might repeat is too old to count."""
+def _last_batches(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> dict[str, LastBatch]:
+    """The last batch of each replica. A sweep drops those so old that a repetition could not count any more."""
     since_ms = now_ms - 2 * terms.window_ms if batch.number % SWEEP_EVERY == 0 else -1
-    kept = {replica: counted for replica, counted in circuit.batches.items() if counted.at_ms > since_ms}
+    kept = {replica: last for replica, last in circuit.batches.items() if last.at_ms > since_ms}
     return {**kept, batch.replica: LastBatch(batch.number, now_ms)}
 
 
@@ -94,13 +94,13 @@ def _vote(voters: dict[str, int], name: str, until_ms: int | None) -> None:
         voters[name] = until_ms
 
 
-def _throttled(replica: str) -> str:
-    """A vote of its own kind: this replica was asked for a rest. ("!" cannot stand in a replica's name.)"""
+def _throttle_vote(replica: str) -> str:
+    """The name of a vote for a pause that the service asked for ("!" is not allowed in a replica's name)."""
     return "!" + replica
 
 
-def _asked_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
-    """What is left of the rest that the service asked for: the time since then counts, and so does the epoch."""
+def _requested_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
+    """What remains of the pause that the service asked for; 0 if it was asked for in another epoch."""
     if batch.throttled_ms <= 0 or batch.throttled_epoch != circuit.epoch:
         return 0
     at_ms = min(batch.throttled_at_ms, now_ms) if batch.throttled_at_ms > 0 else now_ms
@@ -109,7 +109,7 @@ def _asked_ms(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """Why a circuit should open, for how long, and by how much that makes the next time longer."""
+    """Why a circuit should open, for how long, and what it adds to `open_count`."""
 
     trigger: Trigger
     open_ms: int
@@ -117,7 +117,7 @@ class _Opening:
     reason: str
 
 
-def _judged(
+def _evaluate(
     circuit: Circuit, terms: Terms, now_ms: int, batch: Batch, jitter: float, mode: OverrideMode | None, streak: str
 ) -> Decision:
     counts = total(circuit.window, now_ms, terms)
@@ -132,8 +132,8 @@ def _judged(
 
 
 def _requested(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> _Opening | None:
-    """An opening that the service itself asked for."""
-    open_ms = _asked_ms(circuit, terms, now_ms, batch)
+    """The opening for a pause that the service asked for, if enough replicas were asked."""
+    open_ms = _requested_ms(circuit, terms, now_ms, batch)
     if not open_ms or sum(name.startswith("!") for name in circuit.voters) < terms.quorum:
         return None
     return _Opening(Trigger.THROTTLED, open_ms, 0, f"the service asked for a rest of {open_ms} ms")
@@ -142,7 +142,7 @@ def _requested(circuit: Circuit, terms: Terms, now_ms: int, batch: Batch) -> _Op
 def _reached(
     circuit: Circuit, terms: Terms, now_ms: int, counts: Counts, jitter: float, streak: str
 ) -> _Opening | None:
-    """An opening that the outcomes call for: by the window first, else by a streak."""
+    """The opening that the outcomes call for: from the window, else from a streak."""
     if now_ms < circuit.judges_from_ms:
         return None
     if terms.quorum > 1 and sum(not name.startswith("!") for name in circuit.voters) < terms.quorum:
@@ -155,7 +155,7 @@ def _reached(
 
 
 def _would_open(circuit: Circuit, now_ms: int, open_ms: int, reason: str, by: str, counts: Counts) -> Decision:
-    """Shadow mode says so once for each rest it would have taken."""
+    """Shadow mode: reports an opening once per open duration."""
     if now_ms < circuit.would_open_at_ms:
         return Decision(circuit)
     event = Transition(circuit.epoch, circuit.epoch, CLOSED, CLOSED, WOULD_OPEN, reason, by, counts)

@@ -1,4 +1,4 @@
-"""What the law is given and what it answers: reports and beliefs on one side, decisions and their events on the other."""
+"""Inputs and results of the rules: batches and restore points, decisions and transitions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride
 CLOSED = CircuitState.CLOSED
 
 WOULD_OPEN = "would open"
-"""The trigger named in the event of a circuit in shadow mode, which changes nothing."""
+"""The trigger in the event of a circuit in shadow mode; its state does not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change, as it goes into the event stream. `counts`: what the window held when it happened."""
+    """One transition, as written to the event stream. `counts`: the window when it happened."""
 
     previous_epoch: int
     epoch: int
@@ -28,7 +28,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a verb made of a circuit. `events`: in order, oldest first. `publish`: others should look again."""
+    """The result of a verb. `events`: oldest first. `publish`: other replicas should be told the new state."""
 
     circuit: Circuit
     events: tuple[Transition, ...] = ()
@@ -38,9 +38,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Outcomes of one epoch that share a bucket. `at_ms`: when they ended, in the ledger's time.
+    """Outcomes of one epoch in one bucket. `at_ms`: when they ended, on the ledger's clock.
 
-    `overdue`: calls that became overdue, less those that were and have ended: they count in the streak only.
+    `overdue`: calls that became overdue, minus overdue calls that have ended; counts in the streak only.
     """
 
     epoch: int
@@ -51,11 +51,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one replica reports at once. Sending it twice is safe: `number` grows by one with each new batch.
+    """One report of one replica. Sending it twice is safe: `number` grows by one with each new batch.
 
-    `failing`: whether the replica's own rate over its own window is at or above a threshold.
-    `throttled_ms`: the longest rest a service asked for, in epoch `throttled_epoch`; 0: none. `throttled_at_ms`: when
-    it asked, in the ledger's time; 0: now.
+    `failing`: whether the replica's own window is at or above a threshold, which is its vote for opening.
+    `throttled_ms`: the longest pause a service asked for, in epoch `throttled_epoch`; 0: none. `throttled_at_ms`: when
+    it asked, on the ledger's clock; 0: now.
     """
 
     replica: str
@@ -69,9 +69,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class RestorePoint:
-    """What a replica last heard from the ledger, as it teaches it.
+    """The state that a replica last received, from which a ledger that lost it is restored.
 
-    `left_ms`: what is left of a rest. `changed_at_ms`: when the epoch began, in the ledger's time.
+    `left_ms`: what remains of the open duration. `changed_at_ms`: when the epoch began, on the ledger's clock.
     """
 
     state: CircuitState
@@ -85,9 +85,9 @@ class RestorePoint:
 
 
 def origin(known: Circuit | RestorePoint) -> tuple[bool, int, str, str]:
-    """What a transition left that stays as it is while its epoch lasts: an open circuit may come to read as half-open.
+    """What identifies the transition behind an epoch: facts that do not change until the next one.
 
-    One epoch with two origins is two histories, told apart by nothing else: a ledger that lost its memory can mint an
-    epoch that was minted before, in the same millisecond or on a clock that lags.
+    A ledger that lost its data can assign an epoch again, in the same millisecond or on a clock that lags. Two
+    different origins of one epoch reveal that. Open and half-open are not told apart: one turns into the other.
     """
     return known.state is CLOSED, known.changed_at_ms, known.reason, known.opened_by

@@ -1,4 +1,4 @@
-"""What a ledger that lost its memory learns from those who remember."""
+"""Restores a ledger that lost its data from the cached state of replicas."""
 
 from __future__ import annotations
 
@@ -14,66 +14,69 @@ from ha_rag.circuit.transitions import Trigger
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
-def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, belief: RestorePoint) -> Decision:
-    """Restores a ledger that is behind what a replica had from it; does nothing to one that is not.
+def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known: RestorePoint) -> Decision:
+    """Restores a ledger whose epoch is behind the replica's; does nothing to a ledger that is not behind.
 
-    One that gave the replica's epoch to another transition (a tie) has lost its memory as well: what either side knows
-    goes on under an epoch above both.
+    A tie (the same epoch for another transition) also means that the ledger lost data: both states are merged under an
+    epoch above both.
 
-    Open where either side is open and still running: the longer rest counts. Half-open, or open with its time up, on
-    either side comes back as open for one lease, so that probes handed out before the loss have ended. Closed only if
-    both sides are closed: nothing closes without a probe. An operator's word stands as the replica heard it: every
-    word mints an epoch, so a ledger that is behind knows at best an older one. In a tie the ledger's own comes first.
+    The merged circuit is open if either side is open with time remaining; the longer open duration counts. If either
+    side is half-open, or open without time remaining, it is open for one lease, so that probes granted before the loss
+    have ended. It is closed only if both sides are closed: nothing closes without a probe. The replica's override
+    replaces the ledger's: every override has its own epoch, so that of a ledger behind is older. In a tie the ledger's
+    override wins.
 
-    Who teaches first need not know most: for one lease after a lesson the ledger learns from a replica that knows of a
-    transition which its teacher had missed.
+    The first replica to restore may have missed transitions: for one lease after a restore, a replica that knows one
+    of those may restore the ledger again.
     """
-    tied = circuit.epoch == belief.epoch and origin(circuit) != origin(belief)
+    tied = circuit.epoch == known.epoch and origin(circuit) != origin(known)
     after, before = missed(circuit, terms, now_ms)
-    adds = after < belief.epoch < before
-    if circuit.epoch >= belief.epoch and not tied and not adds:
+    adds = after < known.epoch < before
+    if circuit.epoch >= known.epoch and not tied and not adds:
         return Decision(circuit)
     circuit, expired = expire_override(circuit, now_ms)
-    word = None if belief.override is None or belief.override.expired(now_ms) else belief.override
+    override = None if known.override is None or known.override.expired(now_ms) else known.override
     if tied:
-        word = circuit.override or word
-    both_closed = circuit.state is CLOSED and belief.state is CLOSED
-    open_ms = max(_left_ms(circuit, now_ms), belief.left_ms if belief.state is OPEN else 0)
-    trigger, open_ms = _restored(word, both_closed, open_ms, terms)
-    reason = belief.reason or "the ledger had lost its memory"
-    changed, event = change(circuit, trigger, now_ms, reason, replica, above=belief.epoch)
+        override = circuit.override or override
+    both_closed = circuit.state is CLOSED and known.state is CLOSED
+    open_ms = max(_left_ms(circuit, now_ms), known.left_ms if known.state is OPEN else 0)
+    trigger, open_ms = _transition(override, both_closed, open_ms, terms)
+    reason = known.reason or "the ledger had lost the circuit"
+    changed, event = change(circuit, trigger, now_ms, reason, replica, above=known.epoch)
     opened = changed.state is OPEN
-    taught = replace(
+    restored = replace(
         changed,
-        override=word,
-        open_count=max(circuit.open_count, belief.open_count),
-        opened_by=belief.opened_by or circuit.opened_by,
-        missed_after=belief.epoch,
+        override=override,
+        open_count=max(circuit.open_count, known.open_count),
+        opened_by=known.opened_by or circuit.opened_by,
+        missed_after=known.epoch,
         missed_before=before if adds else changed.epoch,
         opened_at_ms=now_ms if opened else circuit.opened_at_ms,
         open_until_ms=now_ms + open_ms if opened else circuit.open_until_ms,
     )
-    return Decision(taught, (*expired, event), publish=True)
+    return Decision(restored, (*expired, event), publish=True)
 
 
 def missed(circuit: Circuit, terms: Terms, now_ms: int) -> tuple[int, int]:
-    """Transitions between these epochs are missing, and another replica may add them; (0, 0): nobody may any more.
+    """The epochs between which transitions are missing, which another replica may add; (0, 0): none.
 
-    One lease: as long as what was under way before the loss may matter. A replica that stood still for longer, and
-    wakes up with what it once knew, changes nothing.
+    Limited to one lease after the restore: calls from before the loss have ended by then, and a replica that was
+    suspended for longer must not bring back an old state.
     """
-    late = now_ms - circuit.changed_at_ms >= terms.lease_ms
-    return (0, 0) if late else (circuit.missed_after, circuit.missed_before)
+    too_late = now_ms - circuit.changed_at_ms >= terms.lease_ms
+    return (0, 0) if too_late else (circuit.missed_after, circuit.missed_before)
 
 
-def _restored(word: OperatorOverride | None, both_closed: bool, open_ms: int, terms: Terms) -> tuple[Trigger, int]:
-    if word is not None:
-        return (Trigger.FORCED_OPEN, 0) if word.mode is OverrideMode.OPEN else (Trigger.FORCED_CLOSED, 0)
+def _transition(
+    override: OperatorOverride | None, both_closed: bool, open_ms: int, terms: Terms
+) -> tuple[Trigger, int]:
+    if override is not None:
+        return (Trigger.FORCED_OPEN, 0) if override.mode is OverrideMode.OPEN else (Trigger.FORCED_CLOSED, 0)
     if open_ms == 0 and both_closed:
         return Trigger.RESTORED_CLOSED, 0
     return Trigger.RESTORED_OPEN, open_ms or terms.lease_ms
 
 
 def _left_ms(circuit: Circuit, now_ms: int) -> int:
-    """What is left of a rest; 0 while an operator holds the circuit, whose word carries its own end."""
+    """What remains of the open duration; 0 under an override, which has its own end."""
     return max(0, circuit.open_until_ms - now_ms) if circuit.state is OPEN and circuit.override is None else 0

@@ -1,12 +1,12 @@
-// The circuits: one row each, kept while it lives, so that neither focus nor a reader's place is lost.
+// The circuits: one row each. Rows are reused between snapshots, to keep the focus and the scroll position.
 
 import { cell, element, one, svg } from "./dom.js";
-import { percent, plain, seconds, stateOf } from "./words.js";
+import { percent, plain, seconds, stateOf } from "./format.js";
 
 const rows = new Map();
-const before = new Map();
+const lastStates = new Map();
 
-export function showCircuits(fleet, steer, announce) {
+export function showCircuits(fleet, editOverride, announce) {
   const body = one("#circuits tbody");
   const circuits = fleet.picture.circuits;
   for (const [name, { tr }] of rows) {
@@ -14,32 +14,32 @@ export function showCircuits(fleet, steer, announce) {
     tr.remove();
     rows.delete(name);
   }
-  // A row that is put in anew loses the focus inside it, so that each is moved only where it must be.
-  circuits.map((circuit) => row(circuit, fleet, steer)).forEach((tr, at) => {
+  // Moving a row loses the focus inside it, so rows are moved only if their order changed.
+  circuits.map((circuit) => row(circuit, fleet, editOverride)).forEach((tr, at) => {
     if (body.children[at] !== tr) body.insertBefore(tr, body.children[at] ?? null);
   });
-  for (const circuit of circuits) tellOfChange(circuit, announce);
+  for (const circuit of circuits) announceChange(circuit, announce);
 }
 
-function tellOfChange(circuit, announce) {
-  const { state, words } = stateOf(circuit);
-  if (before.has(circuit.name) && before.get(circuit.name) !== state) announce(`${circuit.name} is ${words}`);
-  before.set(circuit.name, state);
+function announceChange(circuit, announce) {
+  const { state, label } = stateOf(circuit);
+  if (lastStates.has(circuit.name) && lastStates.get(circuit.name) !== state) announce(`${circuit.name} is ${label}`);
+  lastStates.set(circuit.name, state);
 }
 
-function row(circuit, fleet, steer) {
+function row(circuit, fleet, editOverride) {
   if (!rows.has(circuit.name)) {
-    const button = element("button", { text: "Steer", cls: "plain", "aria-label": `Steer ${circuit.name}` });
-    button.addEventListener("click", () => steer(circuit.name));
+    const button = element("button", { text: "Override", cls: "plain", "aria-label": `Override ${circuit.name}` });
+    button.addEventListener("click", () => editOverride(circuit.name));
     rows.set(circuit.name, { tr: element("tr"), button });
   }
   const { tr, button } = rows.get(circuit.name);
-  const { state, words, sign } = stateOf(circuit);
+  const { state, label, symbol } = stateOf(circuit);
   tr.className = state;
-  const badge = element("span", { text: `${sign} ${words}`, cls: `state ${state}` });
+  const badge = element("span", { text: `${symbol} ${label}`, cls: `state ${state}` });
   const cells = [
-    element("th", { scope: "row", text: circuit.name, title: circuit.scope === "replica" ? "each replica's own" : "shared by the fleet" }),
-    cell("State", [badge, ...byHand(circuit)]),
+    element("th", { scope: "row", text: circuit.name, title: circuit.scope === "replica" ? "state of each replica" : "shared by the fleet" }),
+    cell("State", [badge, ...overrideTag(circuit)]),
     cell("Failures", spark(circuit), "wide"),
     cell("Failed", percent(circuit.failure_rate), "number"),
     cell("Slow", percent(circuit.slow_rate), "number"),
@@ -48,14 +48,14 @@ function row(circuit, fleet, steer) {
     cell("Why", why(circuit), "why"),
   ];
   if (tr.lastChild === null) tr.append(...cells, cell("", button));
-  else cells.forEach((made, at) => tr.children[at].replaceWith(made));
+  else cells.forEach((updated, at) => tr.children[at].replaceWith(updated));
   return tr;
 }
 
-function byHand({ override }) {
+function overrideTag({ override }) {
   if (!override) return [];
   const until = override.ends_in_s === null ? "" : `, for ${seconds(override.ends_in_s)}`;
-  return [element("span", { text: `${override.mode} by hand${until}`, cls: "tag" })];
+  return [element("span", { text: `override: ${override.mode}${until}`, cls: "tag" })];
 }
 
 function countdown(circuit, fleet) {

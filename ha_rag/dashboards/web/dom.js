@@ -1,28 +1,28 @@
-// Making elements. Text is put in as text, never as HTML: questions, documents, reasons and names may hold anything.
+// Creates elements. Text is inserted as text, never as HTML: questions, documents, reasons and names are untrusted.
 
 export const one = (selector, within = document) => within.querySelector(selector);
 
 export function element(name, { text = "", cls = "", ...attributes } = {}, ...children) {
-  const made = document.createElement(name);
-  if (cls) made.className = cls;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...(text === "" ? [] : [String(text)]), ...children);
-  return made;
+  const node = document.createElement(name);
+  if (cls) node.className = cls;
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...(text === "" ? [] : [String(text)]), ...children);
+  return node;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
 export function svg(name, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 }
 
 export function cell(label, content, cls = "") {
-  const made = element("td", { cls, "data-label": label });
-  made.append(...(Array.isArray(content) ? content : [content]).map((c) => (c instanceof Node ? c : String(c))));
-  return made;
+  const node = element("td", { cls, "data-label": label });
+  node.append(...(Array.isArray(content) ? content : [content]).map((c) => (c instanceof Node ? c : String(c))));
+  return node;
 }
 
 export function figures(list, pairs) {

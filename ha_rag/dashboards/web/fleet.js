@@ -1,4 +1,4 @@
-// What is known of the fleet: the first picture whole, then what is new, added up.
+// The state of the fleet: the first snapshot is complete, later ones are merged into it.
 
 const KEPT = 180;
 const TIMELINE = 100;
@@ -7,31 +7,31 @@ export class Fleet {
   constructor() {
     this.picture = null;
     this.timeline = [];
-    this.heardAt = 0;
+    this.receivedAt = 0;
   }
 
-  // A picture with a timeline is whole (the first one of a connection); others hold only what is new in each history.
+  // A snapshot with a timeline is complete (the first of a connection); others contain only new points of each history.
   show(picture) {
     if (picture.timeline.length || !this.picture) this.timeline = picture.timeline;
-    const known = new Map((this.picture?.circuits ?? []).map((circuit) => [circuit.name, circuit.history]));
-    for (const circuit of picture.circuits) circuit.history = added(known.get(circuit.name), circuit.history);
-    picture.traffic.history = added(this.picture?.traffic.history, picture.traffic.history);
+    const histories = new Map((this.picture?.circuits ?? []).map((circuit) => [circuit.name, circuit.history]));
+    for (const circuit of picture.circuits) circuit.history = merged(histories.get(circuit.name), circuit.history);
+    picture.traffic.history = merged(this.picture?.traffic.history, picture.traffic.history);
     this.picture = picture;
-    this.heardAt = performance.now();
+    this.receivedAt = performance.now();
   }
 
-  happened(event) {
+  addEvent(event) {
     if (event.id && this.timeline.some((known) => known.id === event.id)) return;
     this.timeline = [event, ...this.timeline].sort((a, b) => b.at - a.at).slice(0, TIMELINE);
   }
 
-  // Seconds left of a rest, running on between two pictures.
+  // Seconds left of a countdown, which continues between snapshots.
   left(seconds) {
-    return Math.max(0, seconds - (performance.now() - this.heardAt) / 1000);
+    return Math.max(0, seconds - (performance.now() - this.receivedAt) / 1000);
   }
 }
 
-function added(known = [], more) {
+function merged(known = [], more) {
   const since = more.length ? more[0].at : Infinity;
   return [...known.filter((point) => point.at < since), ...more].slice(-KEPT);
 }

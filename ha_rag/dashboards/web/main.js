@@ -1,21 +1,21 @@
-// The page: listens to one fleet, and shows what it hears.
+// The page: reads the event stream of one fleet and draws it.
 
-import { makePlayground } from "./ask.js";
+import { makePlayground } from "./playground.js";
 import { showCircuits } from "./circuits.js";
 import { element, one } from "./dom.js";
 import { Fleet } from "./fleet.js";
-import { key, listen } from "./link.js";
-import { makeOperator } from "./operator.js";
+import { key, listen } from "./stream.js";
+import { makeOverrideDialog } from "./override.js";
 import { showRedis } from "./redis.js";
 import { showReplicas } from "./replicas.js";
 import { showTimeline } from "./timeline.js";
 import { onStageChosen, showTraffic } from "./traffic.js";
-import { seconds, stateOf } from "./words.js";
+import { seconds, stateOf } from "./format.js";
 
 const fleet = new Fleet();
-const steer = makeOperator();
+const editOverride = makeOverrideDialog();
 let downSince = null;
-let keyGiven = null;
+let resolveKey = null;
 
 function announce(text) {
   one("#announced").textContent = text;
@@ -24,7 +24,7 @@ function announce(text) {
 function show() {
   const picture = fleet.picture;
   document.body.classList.remove("waiting");
-  showCircuits(fleet, steer, announce);
+  showCircuits(fleet, editOverride, announce);
   showReplicas(picture.replicas);
   showTraffic(picture);
   showRedis(picture.redis);
@@ -42,7 +42,7 @@ function showVerdict() {
   const notClosed = picture.circuits.filter((circuit) => !["closed", "waiting"].includes(stateOf(circuit).state));
   const worst = notClosed.some((circuit) => circuit.state === "open") ? "open" : notClosed.length ? "half_open" : "closed";
   verdict.className = worst;
-  verdict.textContent = notClosed.length ? notClosed.map((circuit) => `${circuit.name} ${stateOf(circuit).words}`).join(", ") : "All circuits closed";
+  verdict.textContent = notClosed.length ? notClosed.map((circuit) => `${circuit.name} ${stateOf(circuit).label}`).join(", ") : "All circuits closed";
   const shared = picture.shared_state === "fresh" ? "" : `, shared state ${picture.shared_state}${picture.reason ? ` (${picture.reason})` : ""}`;
   one("#link").textContent = `live from ${picture.told_by}${shared}`;
 }
@@ -58,20 +58,20 @@ function down() {
   const verdict = one("#verdict");
   verdict.className = "stale";
   verdict.textContent = `Disconnected since ${downSince.toLocaleTimeString([], { hour12: false })}`;
-  one("#link").textContent = fleet.picture ? "what you see is how it was then" : "no answer yet";
+  one("#link").textContent = fleet.picture ? "showing the last known state" : "no data yet";
 }
 
-function wantKey() {
+function requestKey() {
   one("#key").hidden = false;
   one("#api-key").focus();
-  return new Promise((resolve) => { keyGiven = resolve; });
+  return new Promise((resolve) => { resolveKey = resolve; });
 }
 
 one("#key").addEventListener("submit", (event) => {
   event.preventDefault();
   key.set(one("#api-key").value.trim());
   one("#key").hidden = true;
-  keyGiven?.();
+  resolveKey?.();
 });
 
 setInterval(() => {
@@ -79,12 +79,12 @@ setInterval(() => {
   for (const shown of document.querySelectorAll(".counting")) shown.textContent = seconds(fleet.left(Number(shown.dataset.left)));
 }, 100);
 
-makePlayground(() => void wantKey());
+makePlayground(() => void requestKey());
 onStageChosen(() => fleet.picture && showTraffic(fleet.picture));
 listen({
   onFleet: (picture) => { fleet.show(picture); show(); },
-  onEvent: (event) => { fleet.happened(event); if (fleet.picture) showTimeline(fleet.timeline); },
+  onEvent: (event) => { fleet.addEvent(event); if (fleet.picture) showTimeline(fleet.timeline); },
   onUp: up,
   onDown: down,
-  onKeyWanted: wantKey,
+  onKeyRequired: requestKey,
 });

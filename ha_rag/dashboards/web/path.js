@@ -1,45 +1,45 @@
-// The way a question took: a column for each stage, its tiers from top to bottom as they were tried, a line through
-// those that served.
+// The path of an answer: a column per stage with its tiers in the order they were tried, and a line through those that
+// served.
 
 import { svg } from "./dom.js";
 
 const STAGES = ["embedder", "retriever", "generator"];
-const WIDE = 150;
+const WIDTH = 150;
 const GAP = 30;
-const HIGH = 34;
+const HEIGHT = 34;
 const STEP = 44;
 const TOP = 22;
 
 export function drawPath(picture, answer) {
   const columns = STAGES.map((stage) => answer.attempts.filter((attempt) => attempt.circuit.startsWith(`${stage}.`)));
   const height = TOP + STEP * Math.max(1, ...columns.map((attempts) => attempts.length));
-  picture.setAttribute("viewBox", `0 0 ${STAGES.length * WIDE + 2 * GAP} ${height}`);
+  picture.setAttribute("viewBox", `0 0 ${STAGES.length * WIDTH + 2 * GAP} ${height}`);
   picture.setAttribute("aria-label", STAGES.map((stage) => `${stage} by ${answer.served_by[stage]}`).join(", "));
-  const served = columns.map((attempts, n) => Math.max(0, attempts.findIndex((a) => name(a) === answer.served_by[STAGES[n]] && good(a))));
+  const served = columns.map((attempts, n) => Math.max(0, attempts.findIndex((a) => name(a) === answer.served_by[STAGES[n]] && succeeded(a))));
   picture.replaceChildren(line(served), ...columns.flatMap((attempts, n) => [title(n), ...attempts.map((attempt, at) => box(attempt, n, at))]));
 }
 
 const name = (attempt) => attempt.circuit.slice(attempt.circuit.indexOf(".") + 1);
-const good = (attempt) => ["ok", "slow"].includes(attempt.outcome);
-const left = (n) => n * (WIDE + GAP);
-const middle = (at) => TOP + at * STEP + HIGH / 2;
+const succeeded = (attempt) => ["ok", "slow"].includes(attempt.outcome);
+const left = (n) => n * (WIDTH + GAP);
+const middle = (at) => TOP + at * STEP + HEIGHT / 2;
 
 const title = (n) => svg("text", { class: "stage", x: left(n), y: 12 }, STAGES[n]);
 
 function line(served) {
-  const points = served.flatMap((at, n) => [`${left(n)},${middle(at)}`, `${left(n) + WIDE},${middle(at)}`]);
-  return svg("polyline", { class: "way", points: points.join(" ") });
+  const points = served.flatMap((at, n) => [`${left(n)},${middle(at)}`, `${left(n) + WIDTH},${middle(at)}`]);
+  return svg("polyline", { class: "route", points: points.join(" ") });
 }
 
 function box(attempt, n, at) {
   const y = TOP + at * STEP;
-  const style = good(attempt) ? "ok" : ["rejected", "skipped", "cancelled"].includes(attempt.outcome) ? "passed-over" : "failed";
-  const words = good(attempt) || style === "failed" ? `${attempt.outcome}, ${attempt.ms.toFixed(1)} ms` : attempt.outcome;
+  const style = succeeded(attempt) ? "ok" : ["rejected", "skipped", "cancelled"].includes(attempt.outcome) ? "skipped" : "failed";
+  const label = succeeded(attempt) || style === "failed" ? `${attempt.outcome}, ${attempt.ms.toFixed(1)} ms` : attempt.outcome;
   return svg(
     "g",
     { class: style },
-    svg("rect", { x: left(n), y, width: WIDE, height: HIGH, rx: 6 }),
+    svg("rect", { x: left(n), y, width: WIDTH, height: HEIGHT, rx: 6 }),
     svg("text", { x: left(n) + 8, y: y + 14 }, name(attempt)),
-    svg("text", { class: "outcome", x: left(n) + 8, y: y + 27 }, words),
+    svg("text", { class: "outcome", x: left(n) + 8, y: y + 27 }, label),
   );
 }

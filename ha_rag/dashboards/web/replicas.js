@@ -1,7 +1,7 @@
-// The replicas, by their heartbeats.
+// The replicas, from their heartbeats.
 
 import { cell, element, one } from "./dom.js";
-import { ms, percent, plain, seconds } from "./words.js";
+import { ms, percent, plain, seconds } from "./format.js";
 
 const LATE_S = 2.5;
 
@@ -21,7 +21,7 @@ function row(replica) {
     cell("p50 / p99", `${ms(replica.p50_ms)} / ${ms(replica.p99_ms)}`, "number"),
     cell("Degraded", percent(replica.degraded_share), "number"),
     cell("Load", [load, ` ${replica.in_flight}`]),
-    cell("Heartbeat", late ? `silent for ${seconds(replica.behind_s)}` : "in time", "number"),
+    cell("Heartbeat", late ? `last ${seconds(replica.behind_s)} ago` : "ok", "number"),
     cell("Version", replica.version),
   );
 }

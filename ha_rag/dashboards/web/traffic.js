@@ -1,7 +1,7 @@
-// What the fleet answers: figures of now, and by tier over the last minutes, one tier upon the other.
+// The fleet's traffic: current figures, and a stacked chart by tier over the last minutes.
 
 import { element, figures, one, svg } from "./dom.js";
-import { ms, percent } from "./words.js";
+import { ms, percent } from "./format.js";
 
 const WIDTH = 600;
 const HEIGHT = 150;
@@ -22,37 +22,37 @@ export function onStageChosen(redraw) {
 }
 
 function draw(points, stage) {
-  const tiers = [...new Set(points.flatMap((point) => Object.keys(point.served[stage] ?? {})))].sort(lastResortsLast);
+  const tiers = [...new Set(points.flatMap((point) => Object.keys(point.served[stage] ?? {})))].sort(byRank);
   const per_s = rates(points, stage);
-  const most = Math.max(1, ...points.map((_, at) => tiers.reduce((sum, tier) => sum + per_s(at, tier), 0)));
+  const peak = Math.max(1, ...points.map((_, at) => tiers.reduce((sum, tier) => sum + per_s(at, tier), 0)));
   const chart = one("#traffic .chart");
   chart.setAttribute("aria-label", summary(points, tiers, stage));
-  chart.replaceChildren(...(points.length > 1 ? areas(points, tiers, per_s, most) : []));
-  one("#traffic .legend").replaceChildren(...tiers.map((tier, n) => legend(points, tier, n, stage)), element("li", { text: `top of the picture: ${most.toFixed(1)} a second`, cls: "quiet" }));
+  chart.replaceChildren(...(points.length > 1 ? areas(points, tiers, per_s, peak) : []));
+  one("#traffic .legend").replaceChildren(...tiers.map((tier, n) => legend(points, tier, n, stage)), element("li", { text: `top of the chart: ${peak.toFixed(1)} a second`, cls: "quiet" }));
 }
 
-// Heartbeats and looks both come about once a second, so a look finds none, one or two of a replica's: three looks
-// together tell the rate.
+// Heartbeats and polls both come about once a second, so one poll sees zero to two heartbeats of a replica: the rate is
+// averaged over three polls.
 const rates = (points, stage) => (at, tier) => {
   const near = points.slice(Math.max(0, at - 1), at + 2);
   const answers = near.reduce((sum, point) => sum + (point.served[stage]?.[tier] ?? 0), 0);
   return answers / Math.max(0.1, near.reduce((sum, point) => sum + point.seconds, 0));
 };
 
-const lastResortsLast = (a, b) => rank(a) - rank(b) || a.localeCompare(b);
+const byRank = (a, b) => rank(a) - rank(b) || a.localeCompare(b);
 const rank = (tier) => (tier === "primary" ? 0 : ["zero", "none", "plain"].includes(tier) ? 2 : 1);
 
-function areas(points, tiers, per_s, most) {
+function areas(points, tiers, per_s, peak) {
   const from = points[0].at;
   const x = (at) => (WIDTH * (at - from)) / Math.max(1, points.at(-1).at - from);
-  const y = (value) => HEIGHT - (HEIGHT - 6) * (value / most);
-  let floor = points.map(() => 0);
+  const y = (value) => HEIGHT - (HEIGHT - 6) * (value / peak);
+  let base = points.map(() => 0);
   return tiers.map((tier, n) => {
-    const roof = points.map((_, at) => floor[at] + per_s(at, tier));
-    const there = points.map((point, at) => `${x(point.at).toFixed(1)},${y(roof[at]).toFixed(1)}`);
-    const back = points.map((point, at) => `${x(point.at).toFixed(1)},${y(floor[at]).toFixed(1)}`).reverse();
-    floor = roof;
-    return svg("polygon", { class: `tier-${n % COLOURS}`, points: [...there, ...back].join(" ") });
+    const top = points.map((_, at) => base[at] + per_s(at, tier));
+    const upper = points.map((point, at) => `${x(point.at).toFixed(1)},${y(top[at]).toFixed(1)}`);
+    const lower = points.map((point, at) => `${x(point.at).toFixed(1)},${y(base[at]).toFixed(1)}`).reverse();
+    base = top;
+    return svg("polygon", { class: `tier-${n % COLOURS}`, points: [...upper, ...lower].join(" ") });
   });
 }
 

@@ -1,1 +1,1 @@
-"""What one replica believes of each circuit and decides for itself. In memory; no connection, no waiting."""
+"""Each circuit's state in one replica: the cached fleet state and the local breaker. In memory only; never blocks."""

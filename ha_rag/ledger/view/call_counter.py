@@ -1,7 +1,8 @@
-"""CallCounter: what calls ended in, judged by the replica's own law, and gathered for the fleet's.
+"""CallCounter: counts outcomes, for the local breaker and for reports to the ledger.
 
-A call counts in the epoch that admitted it, and in no other: it carries the `Epochs` under which it passed, and every
-transition, of the fleet's circuit or of the replica's own, begins a new one. Not locked: its view holds the lock.
+An outcome counts only in the epoch that admitted its call: each call carries the `Epochs` under which it was admitted,
+and every transition of the fleet's circuit or of the local breaker starts new ones. Not locked: the view holds the
+lock.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ha_rag.ledger.view.tallies import Cell, Epochs, Tallies
 
 
 class CallCounter:
-    """One replica's counts of one circuit. `epochs`: under which calls pass now. Times in monotonic seconds."""
+    """One replica's counts of one circuit. `epochs`: under which calls are admitted now. Times in monotonic seconds."""
 
     def __init__(self, effective: EffectiveState, policy: CircuitPolicy, replica: str) -> None:
         self.epochs = Epochs(0, 0)
@@ -25,27 +26,27 @@ class CallCounter:
         self._throttle_max_s = policy.throttle_max_s
 
     def cell(self, epochs: Epochs, now_s: float) -> Cell | None:
-        """Where a call counts that was admitted under that epochs; None where it counts for nothing any more."""
+        """The cell that counts a call admitted under `epochs`; None if it no longer counts."""
         return self.tallies.cell_for(epochs, now_s) if self._effective.counts(epochs, now_s) else None
 
-    def pause_requested(self, epochs: Epochs, asked_s: float, now_s: float) -> bool:
-        """Notes, and judges, that the service asked for a rest of so many seconds. Answers whether it counted."""
+    def pause_requested(self, epochs: Epochs, requested_s: float, now_s: float) -> bool:
+        """Records a pause that the service asked for, and evaluates. Returns whether it counted."""
         if not self._effective.counts(epochs, now_s):
             return False
-        asked_ms = max(1, round(min(asked_s, self._throttle_max_s) * 1000))
+        requested_ms = max(1, round(min(requested_s, self._throttle_max_s) * 1000))
         if not self._effective.replica_only and epochs.fleet_epoch == self._effective.fleet.epoch:
-            self._outbox.pause_requested(RequestedPause(asked_ms, epochs.fleet_epoch, now_s))
+            self._outbox.pause_requested(RequestedPause(requested_ms, epochs.fleet_epoch, now_s))
         if epochs.local_epoch == self._effective.local_trip.epoch:
-            self.evaluate(now_s, asked_ms)
+            self.evaluate(now_s, requested_ms)
         return True
 
     def evaluate(self, now_s: float, throttled_ms: int = 0) -> None:
-        """Lets the replica's own law see what was counted since it last looked."""
+        """Passes new counts to the local breaker, which may trip."""
         tallies = self.tallies.take_for_local(self._effective.local_trip.epoch, now_s)
         self._effective.evaluate(now_s, tallies, throttled_ms, self._outbox.next_number)
 
     def refresh_epochs(self) -> bool:
-        """Begins new epochs where one has ended. Returns whether it did."""
+        """Starts new epochs if one has ended. Returns whether it did."""
         if self._effective.are_current(self.epochs):
             return False
         self.tallies.close_cell()
@@ -55,15 +56,15 @@ class CallCounter:
     # ---- reports ----------------------------------------------------------------------------------------------------
 
     def batch(self, ledger_now_ms: int, now_s: float) -> Batch | None:
-        """What should be reported now: the batch that was not acknowledged, or a new one, or nothing."""
-        again = self._outbox.unacknowledged(now_s)
-        if again is not None:
-            return again
+        """What to report now: the unacknowledged batch, else a new one, or None."""
+        unacknowledged = self._outbox.unacknowledged(now_s)
+        if unacknowledged is not None:
+            return unacknowledged
         tallies = self.tallies.take_for_fleet(self._effective.fleet.epoch, now_s, ledger_now_ms)
         return self._outbox.batch(tallies, self._effective.local_trip.breaker.failing(ms(now_s)), now_s, ledger_now_ms)
 
     def acknowledged(self, batch: Batch) -> None:
-        """The ledger has seen this batch."""
+        """The ledger has acknowledged this batch."""
         self._outbox.acknowledged(batch)
 
     @property

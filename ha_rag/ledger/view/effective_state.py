@@ -1,8 +1,8 @@
-"""EffectiveState: where one replica stands between two beliefs on a circuit, the fleet's and its own.
+"""EffectiveState: one circuit's state for calls in this replica, from the fleet's circuit and the local breaker.
 
-A call is refused while either is open and resting. The fleet's half-open wants a lease from the ledger, the replica's
-own a probe of its own; what the fleet rested from is the replica's own to probe while the ledger is unreachable. A circuit
-that belongs to the replica (`own`) has no fleet behind it. Not locked: its view holds the lock.
+A call is refused while either is open. If the fleet's circuit is half-open, a probe needs a lease from the ledger; if
+the local breaker is, a local grant. While the ledger is unreachable, the local breaker takes over a half-open circuit
+of the fleet. A circuit of one replica alone (`replica_only`) has no fleet state. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 
 
 class EffectiveState:
-    """Both beliefs, and which of them binds. Times in monotonic seconds.
+    """The fleet's circuit and the local breaker, and which of them applies. Times in monotonic seconds.
 
-    `ledger_unreachable`: whether the ledger takes no verbs for this circuit, so that the replica goes on alone.
-    `unpublished`: decisions on the replica's own circuit that nobody has been told of yet.
+    `ledger_unreachable`: whether the ledger takes no verbs for this circuit, so that the replica decides alone.
+    `unpublished`: decisions of the local breaker that have not been published yet.
     """
 
     def __init__(self, local: LocalBreaker, *, replica_only: bool) -> None:
@@ -34,23 +34,23 @@ class EffectiveState:
         self.local_trip = LocalTrip(local)
         self.unpublished: list[Decision] = []
 
-    # ---- what a call meets ------------------------------------------------------------------------------------------
+    # ---- state for calls --------------------------------------------------------------------------------------------
 
     def state_for_call(self, now_s: float) -> tuple[CircuitState, float]:
-        """The state that a call meets, and until when, as far as that is known."""
+        """The state that applies to a call, and until when (infinity: unknown)."""
         mode = self.fleet.mode(now_s)
         if mode is not None:
             return (OPEN, self.fleet.override_until_s) if mode is OverrideMode.OPEN else (CLOSED, math.inf)
         fleet = self.fleet_state(now_s)
         if fleet is OPEN:
             return OPEN, self.fleet.open_until_s
-        own = self.local_trip.state(now_s)
-        if own is OPEN:
+        local = self.local_trip.state(now_s)
+        if local is OPEN:
             return OPEN, self.local_trip.until_s(now_s)
-        return (HALF_OPEN, now_s) if HALF_OPEN in (fleet, own) else (CLOSED, math.inf)
+        return (HALF_OPEN, now_s) if HALF_OPEN in (fleet, local) else (CLOSED, math.inf)
 
     def fleet_state(self, now_s: float) -> CircuitState:
-        """The fleet's, as far as it binds: what it rested from is the replica's own to probe while it is alone."""
+        """The fleet's state as it applies: the local breaker takes over half-open if the ledger is unreachable."""
         state = self.fleet.state(now_s)
         if state is HALF_OPEN and self.ledger_unreachable:
             self.local_trip.take_over(now_s, self.fleet.snapshot)
@@ -58,31 +58,31 @@ class EffectiveState:
         return state
 
     def is_tripped_locally(self, now_s: float) -> bool:
-        """Whether the replica refuses by itself what the fleet would let pass."""
+        """Whether this replica refuses calls that the fleet's circuit would admit."""
         if self.replica_only or self.fleet.mode(now_s) is not None:
             return False
         return self.fleet_state(now_s) is CLOSED and self.local_trip.state(now_s) is not CLOSED
 
-    # ---- in which epochs --------------------------------------------------------------------------------------------
+    # ---- epochs -----------------------------------------------------------------------------------------------------
 
     def are_current(self, epochs: Epochs) -> bool:
-        """Whether nothing has changed since that epochs began."""
+        """Whether there was no transition since `epochs` began."""
         return epochs.fleet_epoch == self.fleet.epoch and epochs.local_epoch == self.local_trip.epoch
 
     def epochs(self) -> Epochs:
-        """A epochs that begins now."""
+        """The current epochs."""
         return Epochs(self.fleet.epoch, self.local_trip.epoch)
 
     def counts(self, epochs: Epochs, now_s: float) -> bool:
-        """Whether a call admitted under that epochs still counts: it does in the epoch that admitted it only."""
+        """Whether a call admitted under `epochs` still counts."""
         if self.fleet.mode(now_s) is OverrideMode.DISABLED:
             return False
         return epochs.fleet_epoch == self.fleet.epoch or epochs.local_epoch == self.local_trip.epoch
 
-    # ---- what changes it --------------------------------------------------------------------------------------------
+    # ---- changes ----------------------------------------------------------------------------------------------------
 
     def evaluate(self, now_s: float, tallies: list[Tally], throttled_ms: int, batch: int) -> None:
-        """Lets the replica's own law see what was counted. `batch`: the number under which the fleet will see it."""
+        """Passes counts to the local breaker. `batch`: the number of the batch that will report them to the ledger."""
         mode = None if self.replica_only else self.fleet.mode(now_s)
         if mode is OverrideMode.SHADOW:
             self.local_trip.observe(now_s, tallies)
@@ -94,11 +94,11 @@ class EffectiveState:
         if self.replica_only:
             self.unpublished.append(decision)
         elif not self.ledger_unreachable:
-            # The fleet's own word is better than this replica's alone: it gets a moment to say it.
+            # The fleet's decision is better than this replica's alone: wait for it a moment.
             self.local_trip.await_fleet(now_s, batch)
 
     def settle_locally(self, now_s: float, token: str, outcome: Outcome, throttled_ms: int, took_ms: int) -> None:
-        """Ends a probe that the replica gave itself."""
+        """Ends a probe that the local breaker granted."""
         decision = self.local_trip.settle(now_s, token, outcome, throttled_ms, took_ms)
         if self.replica_only:
             self.unpublished.append(decision)
@@ -106,12 +106,12 @@ class EffectiveState:
     def override_locally(
         self, now_s: float, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> None:
-        """An operator's word on a circuit that belongs to this replica."""
+        """Sets an operator's override of a circuit of this replica alone."""
         self.unpublished.append(self.local_trip.breaker.override(ms(now_s), mode, reason, by, for_ms))
         self.fleet.set_override(self.local_trip.read(now_s).override)
 
     def set_ledger_unreachable(self, now_s: float, ledger_unreachable: bool) -> bool:
-        """Whether the ledger takes no verbs for this circuit. Answers whether that is news."""
+        """Sets whether the ledger takes no verbs for this circuit. Returns whether that is a change."""
         if self.replica_only or ledger_unreachable == self.ledger_unreachable:
             return False
         self.ledger_unreachable = ledger_unreachable

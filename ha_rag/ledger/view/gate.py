@@ -1,13 +1,13 @@
-"""Gate: whether a call may pass one circuit of one replica, and what its end counts as. Memory only; nothing waits.
+"""Gate: admits calls to one circuit in this replica, and counts their outcomes. In memory only; never blocks.
 
-One lock around parts that take none themselves:
+One lock guards parts that do not lock themselves:
 
-    EffectiveState  what a call meets: the fleet's circuit, the local trip, and which of the two applies
-    LoadShedding    which calls pass while a closed circuit admits only a share of them
-    CallCounter     what calls ended in, judged locally and collected for the ledger
-    ProbeLease      probes that the ledger is asked for
+    EffectiveState  the state for calls: the fleet's circuit, the local breaker, and which of the two applies
+    LoadShedding    which calls are admitted while a closed circuit admits only a share of them
+    CallCounter     outcomes, for the local breaker and for reports to the ledger
+    ProbeLease      lease requests and the grants received
 
-Most calls read one attribute, `passing` or `refusing_until_s`; both are worked out again after every change.
+Most calls read only one attribute, `passing` or `refusing_until_s`; both are recomputed after every change.
 Synchronous code: safe across threads and tasks.
 """
 
@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ha_rag.circuit.latency import FACTOR, RecentLatency
+from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
@@ -32,14 +32,14 @@ from ha_rag.messages import Outcome
 
 OK = Outcome.OK
 ENDED = 0
-"""The number of no call: its end was noted already."""
+"""The number of a call whose end was recorded already."""
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No. `retry_after_s`: when to ask again, None if unknown. `ask`: the caller should request a lease now."""
+    """The call is refused. `retry_after_s`: None if unknown. `ask`: the caller should request a lease now."""
 
     state: CircuitState
     retry_after_s: float | None
@@ -47,11 +47,11 @@ class Refused:
 
 
 class Gate:
-    """One circuit, as calls meet it.
+    """Admission to one circuit.
 
-    `passing`: the epochs under which calls pass without further checks; None: `admit` decides each call.
+    `passing`: the epochs under which calls are admitted without further checks; None: `admit` decides each call.
     `refusing_until_s`: every call before this moment (monotonic) is refused without further checks.
-    `lock`: guards every part given here; whoever changes one of them holds it and calls `refresh`.
+    `lock`: guards every part given here; code that changes one of them holds it and calls `refresh`.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Gate:
         self._latency = latency
         self._stalled = stalled
         self._in_flight = InFlight()
-        # What every guarded call touches is one lookup away.
+        # Attributes used by every guarded call, bound here to save lookups.
         self.begin, self.next_number = self._in_flight.begin, self._in_flight.next_number
         self.drop = self._in_flight.dropped.append
         self.waiting = self._in_flight.waiting
@@ -91,7 +91,7 @@ class Gate:
     # ---- admission --------------------------------------------------------------------------------------------------
 
     def admit(self) -> Epochs | Grant | Refused:
-        """Decides one call in full. Hands out a waiting grant."""
+        """Decides one call. Returns a waiting grant if the call is to be a probe."""
         with self.lock:
             now = self._now()
             if self._lacks_samples or self._policy.shed:
@@ -114,28 +114,28 @@ class Gate:
         return Refused(HALF_OPEN, _after_s(self._local_trip.until_s(now), now))
 
     def _request(self, now: float) -> Refused:
-        """There is no grant to hand out: one is requested now, or later."""
+        """Refuses for want of a grant, and says whether to request a lease now."""
         ask = self._leases.begin(now)
         return Refused(HALF_OPEN, max(0.0, self._leases.after_s - now), ask=ask)
 
     def state(self) -> CircuitState:
-        """What a call would meet now."""
+        """The state that applies to calls now."""
         with self.lock:
             return self._effective.state_for_call(self._now())[0]
 
     def wait_for_answer(self, timeout_s: float) -> bool:
-        """Blocks the calling thread while a lease request is under way; returns whether none is any more."""
+        """Blocks the calling thread while a lease request is pending; returns whether it was answered in time."""
         return self._leases.answered.wait(timeout_s)
 
     # ---- outcomes ---------------------------------------------------------------------------------------------------
 
     def succeeded(self, epochs: Epochs, started_s: float, number: int = ENDED) -> Outcome:
-        """Counts a call that was answered: OK, or SLOW where it took too long. `number`: what `begin` returned."""
+        """Counts a successful call: OK, or SLOW if it took too long. `number`: what `begin` returned."""
         now = self._now()
         elapsed_s = now - started_s
         if elapsed_s > self._slow_s and not (self._is_auto and self._stalled(started_s)):
             return self._succeeded_slowly(epochs, now, elapsed_s, number)
-        # acquire() and release() cost less, but a signal handler that raises between them leaves the lock held.
+        # acquire() and release() are faster, but a signal handler that raises between them leaves the lock held.
         with self.lock:
             self._latencies.append(elapsed_s)
             if self.waiting.pop(number, None) is not None:
@@ -144,48 +144,48 @@ class Gate:
                     cell.ok += 1
                     return OK
                 number = ENDED
-        return self._succeeded_first(epochs, now, number)
+        return self._succeeded_in_new_cell(epochs, now, number)
 
-    def _succeeded_first(self, epochs: Epochs, now: float, number: int) -> Outcome:
-        """Counts the first call of an epoch or of a time bucket, or one that was overdue."""
+    def _succeeded_in_new_cell(self, epochs: Epochs, now: float, number: int) -> Outcome:
+        """Counts the first success of an epoch or a time bucket, or one that was overdue."""
         with self.lock:
-            late = self._in_flight.end(number)
+            was_overdue = self._in_flight.end(number)
             cell = self._counter.cell(epochs, now)
             if cell is not None:
                 cell.ok += 1
-                cell.overdue -= late
+                cell.overdue -= was_overdue
             self.count_overdue(now)
         return OK
 
     def _succeeded_slowly(self, epochs: Epochs, now: float, elapsed_s: float, number: int) -> Outcome:
         with self.lock:
             self._latencies.append(elapsed_s)
-            late = self._in_flight.end(number)
+            was_overdue = self._in_flight.end(number)
             cell = self._counter.cell(epochs, now)
             if cell is not None:
                 cell.ok += 1
                 cell.slow += 1
-                cell.overdue -= late
+                cell.overdue -= was_overdue
                 self.evaluate(now)
         return Outcome.SLOW
 
     def failed(self, epochs: Epochs, started_s: float, number: int = ENDED) -> bool:
-        """Counts a call that failed, and judges. Returns whether it counted and should be reported at once."""
+        """Counts a failed call, and evaluates. Returns whether it counted and should be reported at once."""
         now = self._now()
         with self.lock:
-            late = self._in_flight.end(number)
+            was_overdue = self._in_flight.end(number)
             cell = self._counter.cell(epochs, now)
             if cell is None:
                 return False
             cell.failed += 1
-            cell.overdue -= late
-            if not self._is_auto:  # by itself a failure is no sign that answers have become slower
+            cell.overdue -= was_overdue
+            if not self._is_auto:  # a failure alone does not show that the service has become slower
                 cell.slow += now - started_s > self._slow_s
             self.evaluate(now)
             return True
 
     def throttled(self, epochs: Epochs, requested_s: float, number: int = ENDED) -> bool:
-        """Notes that the service asked not to be called for `requested_s` seconds. Returns whether it counted."""
+        """Records that the service asked for a pause of `requested_s` seconds. Returns whether it counted."""
         self.ended(epochs, number)
         with self.lock:
             now = self._now()
@@ -194,7 +194,7 @@ class Gate:
             return counted
 
     def ended(self, epochs: Epochs, number: int) -> float:
-        """A call ended and counts for nothing, or a stream has begun: it is not overdue any more. Returns when."""
+        """A call ended without counting, or its stream began: it can no longer be overdue. Returns the time."""
         now = self._now()
         with self.lock:
             if self._in_flight.end(number):
@@ -205,18 +205,18 @@ class Gate:
 
     @property
     def slow_s(self) -> float:
-        """After how many seconds a call is slow now; infinity: never."""
+        """The current slow-call threshold in seconds; infinity: none."""
         return self._slow_s
 
-    # ---- for whoever holds the lock ---------------------------------------------------------------------------------
+    # ---- the caller holds the lock ----------------------------------------------------------------------------------
 
     def evaluate(self, now_s: float) -> None:
-        """Lets the local breaker judge what was counted since it last looked."""
+        """Passes new counts to the local breaker, which may trip."""
         self._counter.evaluate(now_s)
         self.refresh(now_s)
 
     def refresh(self, now_s: float) -> None:
-        """Works out again which calls need no further checks."""
+        """Recomputes `passing` and `refusing_until_s`."""
         if self._counter.refresh_epochs():
             self._in_flight.begin_epoch(now_s)
         state, until_s = self._effective.state_for_call(now_s)
@@ -226,9 +226,9 @@ class Gate:
         self.refusing_until_s = until_s if state is OPEN else -math.inf
 
     def count_overdue(self, now_s: float) -> bool:
-        """Counts calls that have become overdue. Returns whether there are any, which should be reported at once.
+        """Counts calls that have become overdue. Returns whether there are any, to be reported at once.
 
-        None while this process itself stood still: then no call could have ended.
+        Counts none while this process itself was stalled: then no call could have ended.
         """
         latency = self._latency
         latency.refresh(now_s)
@@ -238,7 +238,8 @@ class Gate:
         if after_s == math.inf or self._stalled(now_s - after_s):
             return False
         policy = self._policy
-        self._local_trip.hold_s = min(max(policy.blip_s, 2 * after_s / FACTOR), policy.window_s)
+        # By the usual latency, not the latest: after a brownout its slow answers are still among the latest ones.
+        self._local_trip.hold_s = min(max(policy.blip_s, 2 * latency.reference_s), policy.window_s)
         change = self._in_flight.newly_overdue(now_s, after_s)
         cell = self._counter.cell(self._counter.epochs, now_s) if change else None
         if cell is None:
@@ -249,10 +250,10 @@ class Gate:
 
 
 def never_stalled(_: float) -> bool:
-    """This process has not stood still, as far as is known."""
+    """The default for `stalled`."""
     return False
 
 
 def _after_s(until_s: float, now_s: float) -> float | None:
-    """Seconds until that moment; None where it is unknown."""
+    """Seconds until `until_s`; None if unknown."""
     return None if until_s == math.inf else max(0.0, until_s - now_s)

@@ -1,8 +1,8 @@
-"""Calls in flight: which calls of one circuit have not ended, and which of them are overdue.
+"""InFlight: the calls of one circuit that have not ended, and which of them are overdue.
 
-A hanging service shows in calls that do not end long before it shows in calls that time out. `begin` and `end` are on
-the path of every guarded call, so each is one operation on a dict; calls are kept in the order in which they began, and
-a look for overdue ones stops at the first that is not.
+A service that hangs is noticed by calls that do not end, long before they time out. `begin` and `end` run for every
+guarded call, so each is one dict operation. Calls are kept in the order of their start, so a search for overdue ones
+stops at the first that is not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections import deque
 class InFlight:
     """The calls of one circuit that have not ended, oldest first. Times in monotonic seconds.
 
-    `waiting`: number -> when it began, of calls that were not counted as overdue. `dropped`: append the numbers of
-    calls whose end nobody will report. That and `begin` are safe from any thread; all else runs under the view's lock.
+    `waiting`: number -> start, of calls not counted as overdue. `dropped`: append the numbers of calls whose end will
+    not be reported. Appending and `begin` are safe from any thread; everything else needs the view's lock.
     """
 
     __slots__ = ("_overdue", "_since_s", "dropped", "next_number", "waiting")
@@ -29,13 +29,13 @@ class InFlight:
         self.dropped: deque[int] = deque()
 
     def begin(self, started_s: float) -> int:
-        """A call was sent. Returns the number by which its end is reported."""
+        """Adds a call. Returns its number, to be passed to `end`."""
         number = self.next_number()
         self.waiting[number] = started_s
         return number
 
     def end(self, number: int) -> bool:
-        """The call has ended, or begun to be answered. Returns whether it had been counted as overdue."""
+        """Removes a call that ended or began to be answered. Returns whether it was counted as overdue."""
         if self.waiting.pop(number, None) is not None:
             return False
         if number not in self._overdue:
@@ -44,21 +44,21 @@ class InFlight:
         return True
 
     def newly_overdue(self, now_s: float, after_s: float) -> int:
-        """How many calls have become overdue, in flight for longer than `after_s`, less those that were dropped."""
-        gone = sum(self.end(self.dropped.popleft()) for _ in range(len(self.dropped)))
-        late = []
+        """Calls that have become overdue (in flight for over `after_s`), minus overdue calls that were dropped."""
+        dropped = sum(self.end(self.dropped.popleft()) for _ in range(len(self.dropped)))
+        overdue = []
         for number, started_s in list(self.waiting.items()):
             if now_s - started_s <= after_s:
                 break
-            late.append((number, started_s))
-        for number, _ in late:
+            overdue.append((number, started_s))
+        for number, _ in overdue:
             del self.waiting[number]
-        counted = [number for number, started_s in late if started_s >= self._since_s]
+        counted = [number for number, started_s in overdue if started_s >= self._since_s]
         self._overdue.update(counted)
-        return len(counted) - gone
+        return len(counted) - dropped
 
     def begin_epoch(self, now_s: float) -> None:
-        """A transition: calls that began before it count for nothing after it."""
+        """Starts an epoch: calls that began before it no longer count."""
         self._since_s = now_s
         self._overdue.clear()
 

@@ -1,9 +1,9 @@
-"""Slow start and load shedding: which calls a closed circuit admits when it does not admit all of them.
+"""Slow start and load shedding: admitting only a share of calls to a closed circuit.
 
-Slow start (`ramp_s`) limits calls for a while after closing; shedding (`shed`) refuses a share of them during a
-brownout, when a service fails too much to serve all calls and too little to open. Both are off by default.
+Slow start (`ramp_s`) limits calls for a while after closing. Shedding (`shed`) refuses a share of them during a
+brownout, when the failure rate is high but below the threshold. Both are off by default.
 
-Lots are drawn call by call; an operator's word is above them. Not locked: its view holds the lock.
+Each call is decided at random; an operator's override takes precedence. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ha_rag.ledger.view.effective_state import EffectiveState
 
 
 class LoadShedding:
-    """The share of one circuit's calls that pass. `draw`: a random number in [0, 1). Times in monotonic seconds."""
+    """Decides which calls of one circuit to refuse. `draw`: a random number in [0, 1). Times in monotonic seconds."""
 
     def __init__(self, policy: CircuitPolicy, effective: EffectiveState, draw: Callable[[], float]) -> None:
         self._policy = policy
@@ -25,11 +25,11 @@ class LoadShedding:
         self._draw = draw
 
     def applies(self, now_s: float) -> bool:
-        """Whether it takes a thought to know what passes."""
+        """Whether calls may be refused, so that each needs `refuses`."""
         return self._policy.shed or self._closed_for_s(now_s) < self._policy.ramp_s
 
     def refuses(self, now_s: float) -> bool:
-        """Draws the lot of one call."""
+        """Whether to refuse this call."""
         if self._effective.fleet.mode(now_s) is not None:
             return False
         share = ramp_share(self._policy, self._closed_for_s(now_s))
@@ -41,7 +41,7 @@ class LoadShedding:
         return now_s - max(self._effective.fleet.closed_at_s, self._effective.local_trip.closed_at_s)
 
     def _counts(self, now_s: float) -> Counts:
-        """The fleet's, while it is heard of."""
+        """The fleet's counts; those of this replica if it decides alone."""
         effective = self._effective
         alone = effective.ledger_unreachable or effective.replica_only
         return effective.local_trip.read(now_s).counts if alone else effective.fleet.snapshot.counts

@@ -1,7 +1,7 @@
-"""LocalBreaker: the law over one replica's own counts, by its own clock.
+"""LocalBreaker: the circuit's rules applied to one replica's own counts, on its own clock.
 
-It judges circuits that belong to one replica, protects a replica that alone sees its calls fail, and goes on when the
-shared ledger is unreachable. Same law, no I/O. Not locked: its view holds the lock.
+It decides circuits of one replica alone, protects a replica that is the only one to see failures, and takes over when
+the shared ledger is unreachable. No I/O. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from ha_rag.messages import Outcome
 
 _SELF = "self"
 FAILING_STREAK = 2
-"""By so many calls failures must outweigh successes for a replica to vote for opening."""
+"""Net failures of a streak with which a replica votes for opening."""
 
 _SHADOW = OperatorOverride(OverrideMode.SHADOW, "the fleet's circuit is in shadow mode", _SELF)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalGrant:
-    """The right to one probe, given by the replica to itself."""
+    """The right to one probe, granted by the local breaker."""
 
     token: str
     until_ms: int
 
 
 class LocalBreaker:
-    """One circuit, judged by one replica alone. Times are ms of its own monotonic clock.
+    """One circuit, decided by one replica alone. Times are ms of its monotonic clock.
 
-    `probes`: calls that may probe at once; one, where many replicas may each be alone.
+    `probes`: concurrent probes; 1 for a shared circuit, since many replicas may probe at the same time.
     """
 
     def __init__(self, terms: Terms, *, by: str, probes: int = 1, draw: Callable[[], float] = random.random) -> None:
@@ -49,13 +49,13 @@ class LocalBreaker:
         self._number = 0
 
     def observe(self, now_ms: int, tallies: Iterable[Tally]) -> None:
-        """Adds outcomes and opens nothing, as in shadow mode: whether this replica is `failing` shows all the same."""
+        """Adds outcomes without opening, as in shadow mode, so that `failing` stays up to date."""
         self.circuit = replace(self.circuit, override=_SHADOW)
         self.record(now_ms, tallies)
         self.circuit = replace(self.circuit, override=None)
 
     def record(self, now_ms: int, tallies: Iterable[Tally], throttled_ms: int = 0) -> Decision:
-        """Adds outcomes and judges."""
+        """Adds outcomes, and opens the circuit if they call for it."""
         self._number += 1
         batch = Batch(
             _SELF, self._number, tuple(tallies), throttled_ms=throttled_ms, throttled_epoch=self.circuit.epoch
@@ -63,7 +63,7 @@ class LocalBreaker:
         return self._keep(rules.record(self.circuit, self.terms, now_ms, batch, self._draw()))
 
     def failing(self, now_ms: int) -> bool:
-        """Whether this replica's own rate is at or above a threshold, or has just opened its circuit."""
+        """Whether this replica votes for opening: its rates reach a threshold, or its own circuit is not closed."""
         if self.circuit.state is not CircuitState.CLOSED:
             return True
         counts = self.counts(now_ms)
@@ -74,51 +74,51 @@ class LocalBreaker:
         return failed or has_net_failures(self.circuit.slow_streak, FAILING_STREAK, self.terms.slow_threshold)
 
     def lacks_samples(self, now_ms: int) -> bool:
-        """Whether the rates say open, and only the number of samples does not yet."""
+        """Whether the rates reach a threshold and only `min_samples` keeps the circuit closed."""
         counts = self.counts(now_ms)
         few = 0 < counts.samples < self.terms.min_samples
         return few and self.terms.reached(counts.failure_rate, counts.slow_rate)
 
     def counts(self, now_ms: int) -> Counts:
-        """What the window holds."""
+        """The counts in the window."""
         return total(self.circuit.window, now_ms, self.terms)
 
     def lease(self, now_ms: int) -> LocalGrant | None:
-        """A probe, if one may be made now."""
+        """Grants a probe if one may be made now."""
         token = uuid.uuid4().hex
-        # The rule that a loser lets others go first makes no sense for one alone: it rests, and tries again.
+        # A replica whose probe failed lets other replicas probe first; here there are no others.
         self.circuit = replace(self.circuit, lost_by="")
         decision = self._keep(rules.lease(self.circuit, self.terms, now_ms, _SELF, self.circuit.epoch, token))
         return LocalGrant(token, now_ms + self.terms.lease_ms) if decision.granted else None
 
     def settle(self, now_ms: int, token: str, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> Decision:
-        """A probe's end."""
+        """Ends a probe."""
         return self._keep(
             rules.settle(self.circuit, self.terms, now_ms, _SELF, token, outcome, throttled_ms, self._draw(), took_ms)
         )
 
     def override(self, now_ms: int, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> Decision:
-        """An operator's word on a circuit that belongs to this replica."""
+        """Sets or ends an operator's override of a circuit of this replica alone."""
         return self._keep(rules.override(self.circuit, now_ms, mode, reason, by, for_ms))
 
     def read(self, now_ms: int) -> Snapshot:
-        """The circuit as it reads now."""
+        """The snapshot now."""
         return read(self.circuit, self.terms, now_ms)
 
     def wait_ms(self, now_ms: int) -> int:
-        """How long until a probe may be asked for; -1 where nobody can know."""
+        """How long until a probe may be made; -1 if unknown."""
         return wait_ms(replace(self.circuit, lost_by=""), self.terms, now_ms, _SELF)
 
     def reset(self, judges_from_ms: int = 0) -> None:
-        """Back to closed with an empty window, under a new epoch: the fleet's circuit takes its place.
+        """Closes it with an empty window, in a new epoch: the fleet's circuit applies again.
 
-        `judges_from_ms`: until then it counts, and does not open.
+        `judges_from_ms`: before this time it counts outcomes, but does not open.
         """
         epoch, leases = self.circuit.epoch + 1, self.circuit.leases
         self.circuit = Circuit(epoch=epoch, leases=leases, judges_from_ms=judges_from_ms)
 
     def take_over(self, now_ms: int, open_count: int, reason: str) -> None:
-        """Open with its rest over: what the fleet knew last, when it can no longer be asked for a probe."""
+        """Opens it with no time remaining, to probe for the fleet's circuit while the ledger is unreachable."""
         epoch = max(self.circuit.epoch + 1, now_ms)
         self.circuit = Circuit(
             state=CircuitState.OPEN,

@@ -1,7 +1,7 @@
 """Outbox: turns tallies into numbered batches, and keeps each until the ledger has acknowledged it.
 
-A batch that was sent and not acknowledged is sent again as it was, under its number: the ledger counts it once. One
-that has become older than the window would count for nothing, and is let go. Not locked: its view holds the lock.
+An unacknowledged batch is sent again unchanged, under the same number, so the ledger counts it once. A batch older than
+the window would not count and is dropped. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ha_rag.circuit.rules import Batch, Tally
 
 @dataclass(frozen=True, slots=True)
 class RequestedPause:
-    """A rest that the service asked for: how long (ms), in which epoch of the fleet, and when (monotonic seconds)."""
+    """A pause that the service asked for: its duration (ms), the fleet's epoch, and when (monotonic seconds)."""
 
     ms: int
     epoch: int
@@ -21,12 +21,12 @@ class RequestedPause:
 
     @property
     def until_s(self) -> float:
-        """When the pause is over."""
+        """When the pause ends."""
         return self.at_s + self.ms / 1000
 
 
 class Outbox:
-    """One replica's reports on one circuit. `kept_s`: how long a batch is worth sending again."""
+    """One replica's reports on one circuit. `kept_s`: for how long a batch is sent again."""
 
     def __init__(self, replica: str, kept_s: float) -> None:
         self._replica = replica
@@ -38,28 +38,28 @@ class Outbox:
 
     @property
     def next_number(self) -> int:
-        """The number of the batch that will carry what is counted from now on."""
+        """The number of the next new batch."""
         return self._number + 1
 
     @property
     def has_pending(self) -> bool:
-        """Whether there is a batch to send again, or a rest to tell of."""
+        """Whether there is an unacknowledged batch or a pause to report."""
         return self._sent is not None or self._pause is not None
 
     def pause_requested(self, pause: RequestedPause) -> None:
-        """Notes a rest; of two in one epoch the one that lasts longer."""
+        """Records a pause; of two in one epoch, the one that ends later."""
         known = self._pause
         if known is None or known.epoch != pause.epoch or known.until_s < pause.until_s:
             self._pause = pause
 
     def unacknowledged(self, now_s: float) -> Batch | None:
-        """The batch to be sent again."""
+        """The batch to send again."""
         if self._sent is not None and now_s - self._sent_s >= self._kept_s:
             self._sent = None
         return self._sent
 
     def batch(self, tallies: tuple[Tally, ...], failing: bool, now_s: float, ledger_now_ms: int) -> Batch | None:
-        """A new batch, or None where there is nothing to report. `ledger_now_ms`: what the ledger's clock shows."""
+        """A new batch, or None if there is nothing to report. `ledger_now_ms`: the time on the ledger's clock."""
         pause, self._pause = self._pause, None
         if not tallies and pause is None:
             return None
@@ -77,6 +77,6 @@ class Outbox:
         return self._sent
 
     def acknowledged(self, batch: Batch) -> None:
-        """The ledger has seen this batch."""
+        """The ledger has acknowledged this batch."""
         if self._sent is batch:
             self._sent = None

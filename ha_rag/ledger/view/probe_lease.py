@@ -1,9 +1,9 @@
-"""ProbeLease: how one replica asks the ledger for a probe, and what it does with the answer.
+"""ProbeLease: one replica's lease requests for one circuit, and the grant it has received.
 
-One request at a time. A refusal tells when to ask again, and nothing is asked before; replicas that were told the
-same spread over a moment. A grant that comes when its asker has gone waits for the replica's next call, as long as it
-leaves that call its full time; then it is given back, and exchanged for a fresh one until half a lease has passed since
-a call wanted it. Not locked, but for `answered`: its view holds the lock.
+At most one request is pending. A refusal says when to ask again; replicas add jitter to that time. A grant whose call
+has ended meanwhile is kept for the replica's next call, as long as it leaves that call its full time. Then it is given
+back, and exchanged for a new one until half a lease has passed since a call last wanted a probe. Not locked, except for
+`answered`: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import UNKNOWN
 
 RETRY_S = 1.0
-"""When to ask again where the ledger cannot know: it is closed, forced open, or has forgotten."""
+"""When to ask again if the ledger cannot say: the circuit is closed or forced open, or the ledger lost its data."""
 
 MIN_RENEWAL_S = 0.25
-"""A fresh grant that would not be wanted for longer than this is not worth the asking."""
+"""A new grant is requested only if it would be wanted for longer than this."""
 
 MARGIN_SHARE, MARGIN_S = 0.1, 0.5
-"""What a probe leaves unused of its lease, whichever is less, so that its word arrives before the lease has ended."""
+"""The part of its lease that a probe leaves unused (the lesser of the two), so that its outcome arrives in time."""
 
 DEFAULT_TIMEOUT_SLACK_S = 1.0
-"""By how much the time imposed on a call without a timeout may fall short of its lease; by half at most."""
+"""How much shorter than the lease the timeout of a probe without its own timeout may be; at most half of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The right to one probe until `until_s` (monotonic). `alone`: given by the replica to itself.
+    """The right to one probe until `until_s` (monotonic). `local`: granted by the local breaker.
 
-    `use_by_s`: a probe that begins later would not have its full time.
+    `use_by_s`: a probe that starts later would not have its full time.
     """
 
     token: str
@@ -45,11 +45,10 @@ class Grant:
 
 
 class ProbeLease:
-    """The one request under way, the one grant that waits, and before when nothing is asked (`after_s`).
+    """The pending request, the waiting grant, and the earliest time of the next request (`after_s`).
 
-    `lease_s`: how long a lease lasts. `timeout_s`: the call's own timeout, None where it has none. `spread_s`: over
-    how many seconds replicas spread what they all want to ask at once; grows with the fleet. `draw`: a random number
-    in [0, 1). Times in monotonic seconds.
+    `lease_s`: the duration of a lease. `timeout_s`: the call's timeout, None if it has none. `spread_s`: the maximum
+    jitter of requests; grows with the fleet. `draw`: a random number in [0, 1). Times in monotonic seconds.
     """
 
     def __init__(self, lease_s: float, timeout_s: float | None, draw: Callable[[], float] = random.random) -> None:
@@ -66,28 +65,28 @@ class ProbeLease:
         self._grant: Grant | None = None
 
     def take(self, now_s: float, epoch: int) -> Grant | None:
-        """The waiting grant for a call, if it is still good. One that is not stays, to be given back."""
-        if self._is_good(now_s, epoch):
+        """Takes the waiting grant for a call, if it is still usable. An unusable one stays, to be given back."""
+        if self._is_usable(now_s, epoch):
             return self.drop()
         self.want(now_s)
         return None
 
     def want(self, now_s: float) -> None:
-        """Somebody wants a probe that is not at hand: for half a lease from now on the next call may have it."""
+        """A call wants a probe: a grant is wanted for half a lease from now on."""
         self._wanted_until_s = now_s + self._lease_s / 2
 
     def begin(self, now_s: float) -> bool:
-        """Whether to ask now; if so, the request counts as under way."""
+        """Whether to send a request now; if so, it counts as pending."""
         if now_s < self.after_s or not self.answered.is_set():
             return False
         self.answered.clear()
         return True
 
     def answer(self, reply: Reply | None, token: str, asked_s: float, now_s: float) -> Grant | None:
-        """Takes the answer to the request (None: there was none). Answers a grant to be given back, if any."""
+        """Takes the reply to the request (None: there was none). Returns a grant to be given back, if any."""
         unused: Grant | None = None
         if reply is not None and reply.granted:
-            # Counted from before it was asked for: no clock of another machine is compared with this one.
+            # Counted from when it was requested, so that clocks of two machines are never compared.
             until_s = asked_s + self._lease_s
             grant = Grant(token, until_s, reply.snapshot.epoch, False, until_s - self._required_s)
             unused, self._grant = self._grant, grant
@@ -98,32 +97,32 @@ class ProbeLease:
         return unused
 
     def jitter_s(self) -> float:
-        """A little chance, so that a large fleet does not ask as one."""
+        """Random jitter, so that the replicas of a fleet do not all ask at once."""
         return self._draw() * self.spread_s
 
     def stale(self, now_s: float, epoch: int) -> Grant | None:
-        """The waiting grant, if it is too old for a probe, no longer wanted, or of another epoch: to be given back."""
-        return None if self._is_good(now_s, epoch) and now_s < self._wanted_until_s else self.drop()
+        """Takes the waiting grant to give it back, if it is too old, of another epoch or no longer wanted."""
+        return None if self._is_usable(now_s, epoch) and now_s < self._wanted_until_s else self.drop()
 
     def begin_renewal(self, now_s: float) -> bool:
-        """Whether to exchange a grant that has grown old for a fresh one; if so, the request counts as under way."""
+        """Whether to request a new grant in exchange for an old one; if so, the request counts as pending."""
         return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(math.inf)
 
-    def _is_good(self, now_s: float, epoch: int) -> bool:
+    def _is_usable(self, now_s: float, epoch: int) -> bool:
         grant = self._grant
         return grant is not None and now_s < grant.use_by_s and grant.epoch == epoch
 
     def drop(self) -> Grant | None:
-        """The waiting grant, whatever its age."""
+        """Takes the waiting grant, of any age."""
         grant, self._grant = self._grant, None
         return grant
 
 
 def margin_s(left_s: float) -> float:
-    """What a probe leaves unused of the `left_s` seconds that are left of its lease."""
+    """The part of the remaining `left_s` seconds of its lease that a probe leaves unused."""
     return min(MARGIN_SHARE * left_s, MARGIN_S)
 
 
 def _required_s(call_s: float) -> float:
-    """Seconds that must be left of a lease for a call of `call_s` seconds and the margin behind it."""
+    """Seconds of a lease that a call of `call_s` seconds needs, with the margin after it."""
     return min(call_s / (1 - MARGIN_SHARE), call_s + MARGIN_S)

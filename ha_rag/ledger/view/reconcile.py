@@ -1,9 +1,8 @@
-"""Hearing: what the ledger's word, asked for or pushed, changes in a replica's effective and in what it asks for.
+"""Reconciles a replica's cached state with a reply or a pushed message from the ledger.
 
-A replica never believes a lower epoch than one it has believed. An answer with one may be late, or mean that the
-ledger has forgotten; a message with one is late. A word that gives the believed epoch to another transition comes from
-another history, and what is believed of this one stands until the ledger has been taught; so does what is believed
-where the ledger was taught by a replica that knew less. Not locked: its view holds the lock.
+The cached epoch never decreases. A message with a lower epoch is late; a reply with one is late, or the ledger has lost
+data. If the ledger has the cached epoch for another transition, or was restored by a replica that knew less, the
+cached state is kept until the ledger has been restored from it. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ CLOSED, HALF_OPEN = CircuitState.CLOSED, CircuitState.HALF_OPEN
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What a reply or message meant. `before`, `after`: given where a new epoch began.
+    """The result. `before`, `after`: the snapshots, if there is a new epoch.
 
-    `forgot`: the ledger is behind what it told earlier, contradicts it or lacks a part, and should be taught. `gap`:
-    something was missed before it, and should be read.
+    `needs_restore`: the ledger is behind the cached state, contradicts it or lacks a transition. `needs_read`: messages
+    were missed before this one.
     """
 
     before: Snapshot | None = None
@@ -36,7 +35,7 @@ NOTHING_NEW = Reconciliation()
 
 
 def with_reply(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, now_s: float) -> Reconciliation:
-    """Takes an answer of the ledger."""
+    """Applies a reply."""
     before = effective.fleet.snapshot
     if snapshot.epoch < before.epoch or effective.fleet.contradicts(snapshot) or effective.fleet.adds_to(snapshot):
         return Reconciliation(needs_restore=True)
@@ -50,7 +49,7 @@ def with_reply(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot
 def with_message(
     effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, previous_epoch: int, now_s: float
 ) -> Reconciliation:
-    """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
+    """Applies a pushed message. A late one is dropped; a gap before it or a contradiction requires a read."""
     before = effective.fleet.snapshot
     if effective.fleet.contradicts(snapshot) or effective.fleet.adds_to(snapshot):
         return Reconciliation(needs_read=True)
@@ -64,19 +63,19 @@ def with_message(
 
 
 def _adopt(effective: EffectiveState, leases: ProbeLease, snapshot: Snapshot, now_s: float) -> None:
-    new = snapshot.epoch > effective.fleet.epoch
+    is_new_epoch = snapshot.epoch > effective.fleet.epoch
     effective.fleet.adopt(snapshot, now_s)
     after_s = _probe_from_s(snapshot, now_s) + leases.jitter_s()
-    if new:
+    if is_new_epoch:
         leases.after_s = after_s
-        # A transition empties every window; only what the replica itself rests from outlasts a fleet that closes.
+        # A transition empties the local window too; only a local trip outlasts the closing of the fleet's circuit.
         if snapshot.state is not CLOSED or snapshot.override is not None or effective.local_trip.is_closed:
             effective.local_trip.reset(effective.fleet.closed_at_s)
     elif snapshot.state is HALF_OPEN:
-        # A settled probe is pushed to all; whom the message did not reach learns it here.
+        # A settled probe is pushed to all replicas; one that missed the message learns it here.
         leases.after_s = min(leases.after_s, after_s)
 
 
 def _probe_from_s(snapshot: Snapshot, now_s: float) -> float:
-    """When a probe could be had, as far as a snapshot tells."""
+    """The earliest time of a probe according to the snapshot."""
     return now_s + max(snapshot.left_ms, snapshot.slot_wait_ms, 0) / 1000

@@ -1,8 +1,8 @@
-"""Tallies: outcomes counted in memory until they go to the ledger and to the local breaker.
+"""Tallies: outcomes counted in memory, for the ledger and for the local breaker.
 
 A call's end adds one to the current cell. A cell ends with its epochs or its time bucket and is merged with the pending
-cell of the same epochs and bucket, so however many calls there are and however long the ledger is unreachable, a window holds
-a dozen cells. Not locked: the view holds the lock.
+cell of the same epochs and bucket, so a window holds at most a dozen cells at any traffic, even while the ledger is
+unreachable. Not locked: the view holds the lock.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ha_rag.circuit.state import Counts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Epochs:
-    """Under which epochs a call was admitted: the fleet's, and the replica's own. Compared by identity, for speed."""
+    """The epochs that admitted a call: the fleet's and the local breaker's. Compared by identity, for speed."""
 
     fleet_epoch: int
     local_epoch: int
 
 
 class Cell:
-    """Counts of one epochs in one stretch of time."""
+    """Counts of one epoch pair in one time bucket."""
 
     __slots__ = ("end_s", "epochs", "failed", "ok", "overdue", "slow", "start_s")
 
@@ -37,11 +37,11 @@ class Cell:
 
     @property
     def counts(self) -> Counts:
-        """What was counted."""
+        """The counts as a value."""
         return Counts(self.ok, self.failed, self.slow)
 
     def add(self, other: Cell) -> None:
-        """Counts what another cell counted too."""
+        """Adds the counts of another cell."""
         self.ok += other.ok
         self.failed += other.failed
         self.slow += other.slow
@@ -54,14 +54,14 @@ class Cell:
 
 
 class PendingCells:
-    """Cells that were ended and not yet taken, oldest first; none older than `kept_s`."""
+    """Closed cells that were not taken yet, oldest first; none older than `kept_s`."""
 
     def __init__(self, kept_s: float) -> None:
         self._kept_s = kept_s
         self._cells: list[Cell] = []
 
     def put(self, cell: Cell) -> None:
-        """Adds what a cell counted."""
+        """Adds the counts of a closed cell."""
         last = self._cells[-1] if self._cells else None
         if last is None or last.epochs is not cell.epochs or last.end_s != cell.end_s:
             last = Cell(cell.epochs, cell.start_s, cell.end_s)
@@ -69,13 +69,13 @@ class PendingCells:
         last.add(cell)
 
     def take(self, now_s: float) -> list[Cell]:
-        """Empties it of everything that is not too old to count."""
+        """Removes and returns the cells that are not too old to count."""
         self.trim(now_s)
         cells, self._cells = self._cells, []
         return cells
 
     def trim(self, now_s: float) -> None:
-        """Forgets what has become too old to count."""
+        """Drops cells that are too old to count."""
         while self._cells and now_s - self._cells[0].start_s >= self._kept_s:
             del self._cells[0]
 
@@ -84,7 +84,7 @@ class PendingCells:
 
 
 class Tallies:
-    """The cell at hand, and what waits for the ledger (`reported`: whether anything ever does) and for the own law."""
+    """The current cell, and pending cells for the ledger (only if `reported`) and for the local breaker."""
 
     def __init__(self, cell_s: float, kept_s: float, *, reported: bool = True) -> None:
         self._cell_s = cell_s
@@ -94,7 +94,7 @@ class Tallies:
         self.for_local = PendingCells(kept_s)
 
     def cell_for(self, epochs: Epochs, now_s: float) -> Cell:
-        """The cell for that epochs and time; one that was begun for another is shelved."""
+        """The cell for `epochs` and `now_s`; closes the current cell if it is for others."""
         if self.cell is not None and self.cell.epochs is epochs and now_s < self.cell.end_s:
             return self.cell
         self.close_cell()
@@ -104,12 +104,12 @@ class Tallies:
         return self.cell
 
     def _end_s(self, now_s: float) -> float:
-        """Where the bucket ends that this moment lies in."""
+        """The end of the bucket that contains `now_s`."""
         end_s = (now_s // self._cell_s + 1) * self._cell_s
         return end_s if end_s > now_s else now_s + self._cell_s
 
     def close_cell(self) -> None:
-        """Ends the cell at hand."""
+        """Closes the current cell."""
         cell, self.cell = self.cell, None
         if cell is not None and not cell.is_empty:
             self.for_local.put(cell)
@@ -117,7 +117,7 @@ class Tallies:
                 self.for_fleet.put(cell)
 
     def take_for_local(self, epoch: int, now_s: float) -> list[Tally]:
-        """What the replica's own law has not seen, stamped in its own ms."""
+        """Takes what is pending for the local breaker, stamped in ms of the local clock."""
         self.close_cell()
         cells = self.for_local.take(now_s)
         return [
@@ -125,7 +125,7 @@ class Tallies:
         ]
 
     def take_for_fleet(self, epoch: int, now_s: float, ledger_now_ms: int) -> tuple[Tally, ...]:
-        """What the ledger has not been sent, stamped in its time; what other epochs admitted is dropped here."""
+        """Takes what is pending for the ledger, stamped on its clock; outcomes of other epochs are dropped."""
         self.close_cell()
         return tuple(
             Tally(epoch, ledger_now_ms - int((now_s - c.start_s) * 1000), c.counts, c.overdue)
@@ -135,6 +135,6 @@ class Tallies:
 
     @property
     def has_pending(self) -> bool:
-        """Whether there is anything that the ledger has not been sent."""
+        """Whether anything is pending for the ledger."""
         cell = self.cell
         return self._reported and (bool(self.for_fleet) or (cell is not None and not cell.is_empty))

@@ -1,6 +1,6 @@
-"""View: one circuit as one replica knows it: the gate that its calls pass, and the side that faces the ledger.
+"""View: one circuit in one replica: the gate for its calls, and the interface to the ledger.
 
-`Sync` brings it what the ledger says, and takes from it what to ask and report. Nothing here waits or does I/O.
+`Sync` passes it what the ledger sends, and takes requests and reports from it. It never blocks and does no I/O.
 Synchronous code under the gate's lock: safe across threads and tasks.
 """
 
@@ -30,11 +30,11 @@ from ha_rag.sharing import Scope
 
 
 class View:
-    """What one replica knows of one circuit, and what it has counted.
+    """One circuit's cached state and counts in one replica.
 
     `gate`: what calls use. `scope`: "fleet" for a circuit that the replicas share, "replica" for one of this process
-    alone. `timeout_s`: the guarded calls' own timeout, None where they have none. `draw`: a random number in [0, 1).
-    `stalled`: whether this process itself stood still since a moment (monotonic).
+    alone. `timeout_s`: the guarded calls' timeout, None if they have none. `draw`: a random number in [0, 1).
+    `stalled`: whether this process itself was stalled since a given time (monotonic).
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class View:
         self.scope: Scope = scope
         self.timeout_s = timeout_s
         self.terms = Terms.of(policy, timeout_s)
-        own = scope == "replica"
-        local = LocalBreaker(self.terms, by=replica, probes=policy.probes if own else 1, draw=draw)
-        self._effective = EffectiveState(local, replica_only=own)
+        replica_only = scope == "replica"
+        local = LocalBreaker(self.terms, by=replica, probes=policy.probes if replica_only else 1, draw=draw)
+        self._effective = EffectiveState(local, replica_only=replica_only)
         self._local_trip = self._effective.local_trip
         self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
         self._counter = CallCounter(self._effective, policy, replica)
@@ -67,10 +67,10 @@ class View:
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
 
-    # ---- what the ledger says ---------------------------------------------------------------------------------------
+    # ---- from the ledger --------------------------------------------------------------------------------------------
 
     def apply_reply(self, snapshot: Snapshot) -> Reconciliation:
-        """Takes a reply's snapshot. A lower epoch than one already known is never adopted."""
+        """Applies a reply's snapshot. A lower epoch than the cached one is never adopted."""
         with self._lock:
             now = self._now()
             result = reconcile.with_reply(self._effective, self._leases, snapshot, now)
@@ -78,7 +78,7 @@ class View:
             return result
 
     def apply_message(self, snapshot: Snapshot, previous_epoch: int) -> Reconciliation:
-        """Takes a pushed message: late ones are dropped; a gap before it, or a contradiction, asks for a read."""
+        """Applies a pushed message. A late one is dropped; a gap before it or a contradiction requires a read."""
         with self._lock:
             now = self._now()
             result = reconcile.with_message(self._effective, self._leases, snapshot, previous_epoch, now)
@@ -86,13 +86,13 @@ class View:
             return result
 
     def batch_evaluated(self, batch: Batch) -> None:
-        """The fleet has judged what this replica reported, and stays closed: a local trip applies from now on."""
+        """The fleet has evaluated the batch and stays closed: a local trip applies from now on."""
         with self._lock:
             self._local_trip.batch_evaluated(batch.number)
             self.gate.refresh(self._now())
 
     def set_ledger_unreachable(self, ledger_unreachable: bool) -> bool:
-        """Notes whether the ledger takes no verbs for this circuit. Returns whether that is a change."""
+        """Sets whether the ledger takes no verbs for this circuit. Returns whether that is a change."""
         with self._lock:
             now = self._now()
             changed = self._effective.set_ledger_unreachable(now, ledger_unreachable)
@@ -102,11 +102,11 @@ class View:
     # ---- probe leases -----------------------------------------------------------------------------------------------
 
     def set_spread(self, over_s: float) -> None:
-        """Over how many seconds replicas spread requests that they would all make at once; grows with the fleet."""
+        """Sets the maximum jitter of lease requests, in seconds; it grows with the fleet."""
         self._leases.spread_s = over_s
 
     def begin_lease_request(self) -> bool:
-        """Whether a lease may be requested although no call wants one; if so, the request counts as under way."""
+        """Whether to request a lease although no call wants one; if so, the request counts as pending."""
         with self._lock:
             now = self._now()
             self._leases.want(now)
@@ -118,12 +118,12 @@ class View:
             return self._leases.answer(reply, token, asked_s, self._now())
 
     def stale_grant(self) -> Grant | None:
-        """A grant that nobody used in time, to be given back."""
+        """A grant that was not used in time, to be given back."""
         with self._lock:
             return self._leases.stale(self._now(), self._effective.fleet.epoch)
 
     def begin_renewal(self) -> bool:
-        """Whether to exchange an old grant for a fresh one; if so, the request counts as under way."""
+        """Whether to request a new grant in exchange for an old one; if so, the request counts as pending."""
         with self._lock:
             now = self._now()
             return self._effective.fleet_state(now) is CircuitState.HALF_OPEN and self._leases.begin_renewal(now)
@@ -136,7 +136,7 @@ class View:
     # ---- reports ----------------------------------------------------------------------------------------------------
 
     def batch(self, ledger_now_ms: int) -> Batch | None:
-        """What to report now: the batch that was not acknowledged, or a new one, or nothing."""
+        """What to report now: the unacknowledged batch, else a new one, or None."""
         with self._lock:
             return self._counter.batch(ledger_now_ms, self._now())
 
@@ -151,21 +151,21 @@ class View:
         return self._counter.has_report
 
     def restore_point(self, ledger_now_ms: int) -> RestorePoint:
-        """What a ledger that lost this circuit is restored from. `ledger_now_ms`: what the ledger's clock shows."""
+        """What to restore a ledger from that lost this circuit. `ledger_now_ms`: the time on the ledger's clock."""
         with self._lock:
             return self._effective.fleet.restore_point(self._now(), ledger_now_ms)
 
-    # ---- what this replica decides for itself -----------------------------------------------------------------------
+    # ---- local decisions --------------------------------------------------------------------------------------------
 
     def settle_locally(self, grant: Grant, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> None:
-        """Ends a probe that the replica granted itself."""
+        """Ends a probe that the local breaker granted."""
         with self._lock:
             now = self._now()
             self._effective.settle_locally(now, grant.token, outcome, throttled_ms, took_ms)
             self.gate.refresh(now)
 
     def override_locally(self, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None) -> None:
-        """An operator's override of a circuit of this replica alone."""
+        """Sets an operator's override of a circuit of this replica alone."""
         with self._lock:
             now = self._now()
             self._effective.override_locally(now, mode, reason, by, for_ms)
@@ -173,36 +173,36 @@ class View:
 
     @property
     def has_unpublished(self) -> bool:
-        """Whether the local breaker made decisions that have not been published yet."""
+        """Whether there are decisions of the local breaker to publish."""
         return bool(self._effective.unpublished)
 
     def take_unpublished(self) -> list[Decision]:
-        """Those decisions, each returned once."""
+        """Removes and returns the decisions to publish."""
         with self._lock:
             decisions, self._effective.unpublished = self._effective.unpublished, []
             return decisions
 
     def tick(self) -> bool:
-        """Applies what time alone changes: an open time, a ramp or an override that ended, calls that are overdue.
+        """Applies the passing of time: the end of an open duration, a ramp or an override, and overdue calls.
 
-        Returns whether calls have become overdue, and should be reported at once.
+        Returns whether calls have become overdue, which should be reported at once.
         """
         with self._lock:
             now = self._now()
-            late = self.gate.count_overdue(now)
+            is_overdue = self.gate.count_overdue(now)
             if self._local_trip.has_streak:
-                self.gate.evaluate(now)  # successes end a streak, but only while they are recent
+                self.gate.evaluate(now)  # successes end a streak only while they are recent
             self.gate.refresh(now)
-            return late
+            return is_overdue
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def state(self) -> CircuitState:
-        """What a call would meet now."""
+        """The state that applies to calls now."""
         return self.gate.state()
 
     def local(self) -> Snapshot:
-        """The local breaker's circuit as it reads now, in ms of its own clock, with everything counted so far."""
+        """The local breaker's snapshot now, in ms of its own clock, with everything counted so far."""
         with self._lock:
             now = self._now()
             self.gate.evaluate(now)
@@ -215,15 +215,15 @@ class View:
 
     @property
     def fleet(self) -> Snapshot:
-        """The fleet's circuit as last heard."""
+        """The fleet's circuit as last received."""
         return self._effective.fleet.snapshot
 
     @property
     def confirmed_s(self) -> float:
-        """When that was last confirmed (monotonic); minus infinity: never."""
+        """When the cached state was last confirmed (monotonic); minus infinity: never."""
         return self._effective.fleet.confirmed_s
 
     def is_tripped_locally(self) -> bool:
-        """Whether this replica refuses calls by itself that the fleet would admit."""
+        """Whether this replica refuses calls that the fleet's circuit would admit."""
         with self._lock:
             return self._effective.is_tripped_locally(self._now())

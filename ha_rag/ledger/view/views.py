@@ -1,7 +1,4 @@
-"""Views: every circuit of one process, by name.
-
-Safe from any thread: circuits are added while others walk over them, and a walk ends with those it began with.
-"""
+"""Views: every circuit of one process, by name. Safe from any thread; iteration is over a copy."""
 
 from __future__ import annotations
 
@@ -18,18 +15,18 @@ class Views:
         self._views: dict[str, View] = {}
 
     def add(self, view: View) -> None:
-        """Adds one more."""
+        """Adds a view."""
         with self._lock:
             self._views = {**self._views, view.name: view}
 
     def get(self, name: str) -> View | None:
-        """The view of that circuit, if it is known here."""
+        """The view of the circuit `name`, or None."""
         return self._views.get(name)
 
     def all(self) -> list[View]:
-        """Every one."""
+        """All views."""
         return list(self._views.values())
 
     def shared(self) -> list[View]:
-        """Those of circuits that the replicas share."""
+        """The views of circuits that the replicas share."""
         return [view for view in self._views.values() if view.scope == "fleet"]

@@ -56,6 +56,7 @@ end
 
 -- Remembers the batch number against duplicates. Every SWEEP_EVERY-th batch prunes replicas that stopped reporting: two
 -- windows later their outcomes are too old to be counted again.
+-- Kept as "<number>:s:<at_ms>", by replicas of 0.1.0 as "<number>:<at_ms>".
 local function remember_batch(c, terms, now, b)
   if b.number % SWEEP_EVERY == 0 then
     for replica, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
@@ -63,7 +64,7 @@ local function remember_batch(c, terms, now, b)
       if at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
     end
   end
-  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':' .. whole(now))
+  queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':s:' .. whole(now))
   queue_end(c, c.keys.batches, 2 * terms.window_ms)
 end
 

@@ -28,6 +28,16 @@ local function update_streak(c, field, terms, now, bad, good, threshold, how)
   return ('%.0f of %.0f calls %s within %.1f s'):format(streak.bad, streak.bad + streak.good, how, (now - streak.since) / 1000)
 end
 
+-- Whether a replica of 0.1.0 has reported within the window. Its calls are in no streak, so
+-- the failures of a few other replicas would look like the failures of all.
+local function has_calls_outside_streaks(c, terms, now)
+  for _, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
+    local at = tonumber(seen:match('^%d+:(%d+)$'))
+    if at and at > now - terms.window_ms then return true end
+  end
+  return false
+end
+
 -- Updates both streaks with the batch's recent outcomes; returns why one of them opens the circuit, or nil.
 local function update_streaks(c, terms, now, recent)
   if not (recent.any or recent.overdue ~= 0) or terms.blip_ms >= terms.window_ms then return nil end
@@ -38,5 +48,7 @@ local function update_streaks(c, terms, now, recent)
     local fast = math.max(0, recent.ok + recent.failed - recent.slow)
     slow = update_streak(c, 'slow_streak', terms, now, recent.slow, fast, terms.slow_threshold, 'were slow')
   end
-  return failed or slow
+  local why = failed or slow
+  if why and has_calls_outside_streaks(c, terms, now) then return nil end
+  return why
 end
