@@ -311,7 +311,7 @@ def test_shadow_mode_with_a_quorum_announces_too_and_its_failures_open_nothing_a
                 await member.call(DOWN)
         await asyncio.sleep(0.2)
         assert {member.state for member in fleet.members} == {CLOSED}
-        assert [e.trigger for e in fleet.ledger.told(SVC)] == ["overridden", "would open"]
+        assert [e.trigger for e in fleet.ledger.entries(SVC)] == ["overridden", "would open"]
         await fleet.members[0].registry.end_override(SVC, by="me")
         await asyncio.sleep(0.05)
         for member in fleet.members:

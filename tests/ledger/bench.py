@@ -52,7 +52,7 @@ class Bench(Protocol):
     async def fall_back(self) -> None: ...
 
 
-class HandClock:
+class FakeClock:
     """A clock in milliseconds that only tests advance."""
 
     def __init__(self, now_ms: int = START_MS) -> None:
@@ -69,7 +69,7 @@ class MemoryBench:
     """A MemoryLedger on its own clock."""
 
     def __init__(self) -> None:
-        self._clock = HandClock()
+        self._clock = FakeClock()
         self.memory = MemoryLedger(self._clock)
         self.ledger: Ledger = self.memory
         self._copy: tuple[dict[str, Circuit], dict[str, list[StreamEntry]]] = {}, {}
@@ -88,14 +88,17 @@ class MemoryBench:
 
     async def copy(self) -> None:
         """Stores a copy of the current state, like a Redis replica that lags behind."""
-        self._copy = dict(self.memory._circuits), {name: list(told) for name, told in self.memory._events.items()}
+        self._copy = (
+            dict(self.memory._circuits),
+            {name: list(reported) for name, reported in self.memory._events.items()},
+        )
 
     async def fall_back(self) -> None:
         """Goes back to the last copy, as in a failover."""
         self.memory.forget()
         self.memory._circuits.update(self._copy[0])
-        for name, told in self._copy[1].items():
-            self.memory._events[name].extend(told)
+        for name, reported in self._copy[1].items():
+            self.memory._events[name].extend(reported)
 
 
 class RedisBench:

@@ -25,7 +25,7 @@ TRIED_S = 1.0 + 0.2
 EACH_PROBE_S = {"slow": 0.35}
 """For each successful probe: request, call, settle, and 0.05 s between two calls."""
 
-LONGEST_WORD_S = 1.5
+LONGEST_OVERRIDE_S = 1.5
 """The longest override in these tests, including the delay by a frozen connection."""
 
 
@@ -45,12 +45,12 @@ class Bounds:
 
     # ---- totals -----------------------------------------------------------------------------------------------------
 
-    def when_the_dust_has_settled_s(self, redis: str) -> float:
+    def after_a_quiet_period_s(self, redis: str) -> float:
         """Until everything in flight has arrived, and no failure is left in a window."""
         away = any(m.view.ledger_unreachable for m in self.fleet.members)
         wait_s = (TRIED_S if away else 0.0) if redis in ("up", "slow") else NOTICED_S
-        places_s = max(self._leases_left_s(), self._losers_wait_s())
-        return self._rests_left_s() + wait_s + places_s + self._probes_s(redis) + 0.2
+        places_s = max(self._leases_left_s(), self._wait_after_failed_probe_s())
+        return self._open_left_s() + wait_s + places_s + self._probes_s(redis) + 0.2
 
     def from_here_s(self, modes: Mapping[Member, str], deaf: Collection[Member], sick: Collection[Member]) -> float:
         """Includes one more opening by what is in flight or already counted.
@@ -60,12 +60,12 @@ class Bounds:
         before a successful one.
         """
         probes_s = max(map(self._probes_s, modes.values())) * (2 if sick else 1)
-        rest_s = max(self._rests_left_s(), self._rest_to_come_s(sick))
+        rest_s = max(self._open_left_s(), self._next_open_s(sick))
         if not self._is_quiet():
-            rest_s = max(rest_s, LONGEST_WORD_S)
-        return self._told_s(modes, deaf) + rest_s + self._lease_to_come_s(sick) + probes_s + 0.2
+            rest_s = max(rest_s, LONGEST_OVERRIDE_S)
+        return self._noticed_s(modes, deaf) + rest_s + self._lease_to_come_s(sick) + probes_s + 0.2
 
-    def _told_s(self, modes: Mapping[Member, str], deaf: Collection[Member]) -> float:
+    def _noticed_s(self, modes: Mapping[Member, str], deaf: Collection[Member]) -> float:
         """Until all replicas know whether the ledger is reachable, and its state."""
         noticed_s = 0.0 if all(mode in ("up", "slow") for mode in modes.values()) else NOTICED_S
         heard_s = 0.0 if self._is_quiet() else HEARD_S
@@ -85,21 +85,23 @@ class Bounds:
 
     # ---- open durations ---------------------------------------------------------------------------------------------
 
-    def _rests_left_s(self) -> float:
-        return max(self.word_left_s(), *map(self._rest_left_s, self.fleet.members), self._ledgers_rest_left_s())
+    def _open_left_s(self) -> float:
+        return max(
+            self.override_left_s(), *map(self._member_open_left_s, self.fleet.members), self._ledger_open_left_s()
+        )
 
-    def word_left_s(self) -> float:
+    def override_left_s(self) -> float:
         """Remaining time of the override, wherever it is known."""
         now_s, word = self.fleet.now_s, self.circuit.override
         there_s = (word.until_ms or 0) - self.fleet.ledger_clock.unix_ms() if word else 0
         here = [m.view._effective.fleet.override_until_s - now_s for m in self.fleet.members if m.view.fleet.override]
         return max(0.0, there_s / 1000, *here)
 
-    def _ledgers_rest_left_s(self) -> float:
+    def _ledger_open_left_s(self) -> float:
         left_ms = self.circuit.open_until_ms - self.fleet.ledger_clock.unix_ms()
         return max(0.0, left_ms / 1000) if self.circuit.state is OPEN else 0.0
 
-    def _rest_left_s(self, member: Member) -> float:
+    def _member_open_left_s(self, member: Member) -> float:
         now_s, view = self.fleet.now_s, member.view
         fleets_s = (
             view._effective.fleet.open_until_s - now_s if view.fleet.state is OPEN and not view.fleet.override else 0.0
@@ -108,7 +110,7 @@ class Bounds:
         own_s = own.open_until_ms / 1000 - now_s if own.state is OPEN else 0.0
         return max(0.0, fleets_s, own_s)
 
-    def _rest_to_come_s(self, sick: Collection[Member]) -> float:
+    def _next_open_s(self, sick: Collection[Member]) -> float:
         """An opening caused by outcomes already counted; it begins while they are still in the window."""
         if not sick and not self._counts_may_open():
             return 0.0
@@ -117,7 +119,7 @@ class Bounds:
         times = max(*opened, *(m.view.fleet.open_count for m in self.fleet.members))
         rest_s = self.fleet.members[0].view.terms.open_ms / 1000
         grown_s = min(rest_s * policy.recovery_backoff**times, policy.recovery_timeout_max_s)
-        asked_s = policy.throttle_max_s if self._rests_are_asked() else 0.0
+        asked_s = policy.throttle_max_s if self._is_throttled() else 0.0
         return policy.window_s + max(self.lease_s, 1.1 * grown_s, asked_s)
 
     def _counts_may_open(self) -> bool:
@@ -126,7 +128,7 @@ class Bounds:
         waiting = self.circuit.state is CLOSED and any(m.view.has_report for m in self.fleet.members)
         return own or waiting or may_open(self.circuit) or bool(self.circuit.voters) or not self._is_quiet()
 
-    def _rests_are_asked(self) -> bool:
+    def _is_throttled(self) -> bool:
         outboxes = [m.view._counter._outbox for m in self.fleet.members]
         waiting = any(box._pause or (box._sent and box._sent.throttled_ms) for box in outboxes)
         return waiting or any(name.startswith("!") for name in self.circuit.voters)
@@ -142,18 +144,18 @@ class Bounds:
 
     def _lease_to_come_s(self, sick: Collection[Member]) -> float:
         """Remaining time of the running leases; two lease durations if each replica has just failed a probe."""
-        if self._have_all_lost([m for m in self.fleet.members if m not in sick]):
+        if self._have_all_failed_a_probe([m for m in self.fleet.members if m not in sick]):
             return 2 * self.lease_s
         return self._leases_left_s() if self._is_quiet() else self.lease_s
 
-    def _losers_wait_s(self) -> float:
+    def _wait_after_failed_probe_s(self) -> float:
         """Remaining time of those two lease durations, not counting sick members."""
         circuit = self.circuit
-        if not circuit.lost_by or not self._have_all_lost(self.fleet.members):
+        if not circuit.lost_by or not self._have_all_failed_a_probe(self.fleet.members):
             return 0.0
         return max(0.0, (circuit.lost_at_ms - self.fleet.ledger_clock.unix_ms()) / 1000 + 2 * self.lease_s)
 
-    def _have_all_lost(self, members: Collection[Member]) -> bool:
+    def _have_all_failed_a_probe(self, members: Collection[Member]) -> bool:
         losers = {self.circuit.lost_by, *self.circuit.voters}
         return all(member.registry.incarnation in losers for member in members)
 

@@ -55,8 +55,8 @@ class Recovery:
         """With a healthy service, after a quiet period, all replicas call: the circuit closes for all within T."""
         self._service_recovers()
         self._heal()
-        await self._dust_settles()
-        await self._close_within(self.bounds.when_the_dust_has_settled_s(self.redis))
+        await self._wait_for_quiet()
+        await self._close_within(self.bounds.after_a_quiet_period_s(self.redis))
         if self.shared:
             await self._counts_each_call_once()
             if len(self.fleet.members) >= self.fleet.policy.quorum:
@@ -99,7 +99,7 @@ class Recovery:
             for call in list(member.calls):
                 member.end(call, DOWN)
         policy = self.fleet.policy
-        within_s = self.bounds.word_left_s() + policy.window_s + TRIED_S + HEARD_S
+        within_s = self.bounds.override_left_s() + policy.window_s + TRIED_S + HEARD_S
         began_s = self.fleet.now_s
         while not self._refused_by_all():
             await asyncio.gather(*(m.call(DOWN) for m in self.fleet.members))
@@ -111,12 +111,14 @@ class Recovery:
     async def falls_back(self, member: Member) -> None:
         """A replica that sees only failures trips locally, whatever the ledger and the other replicas do."""
         policy = self.fleet.policy
-        within_s = self.bounds.word_left_s() + policy.window_s + 3 * EVERY_S * policy.min_samples
+        within_s = self.bounds.override_left_s() + policy.window_s + 3 * EVERY_S * policy.min_samples
         until_s = self.fleet.now_s + within_s
         while await member.call(DOWN) != "refused":
             await asyncio.sleep(EVERY_S)
             self.fleet.check()
-            assert self.fleet.now_s <= until_s, f"{member.name} was let fail for {within_s:.2f} s: {self._states()}"
+            assert self.fleet.now_s <= until_s, (
+                f"{member.name} calls were admitted and failed for {within_s:.2f} s: {self._states()}"
+            )
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ class Recovery:
             if mode == "frozen":
                 wire.freeze()
 
-    async def _dust_settles(self) -> None:
+    async def _wait_for_quiet(self) -> None:
         """No call for a while: messages have arrived, lost data is restored, and connections are back.
 
         No failures are left in a window that could open the circuit with the next successful call.
@@ -153,7 +155,7 @@ class Recovery:
         until_s = self.fleet.now_s + 2 * TRIED_S
         epoch = None
         while epoch != (epoch := self.fleet.ledger.circuit(SVC).epoch):
-            assert self.fleet.now_s <= until_s, f"the ledger steps on and on: {self._states()}"
+            assert self.fleet.now_s <= until_s, f"the ledger keeps changing: {self._states()}"
             await asyncio.sleep(self.fleet.members[0].wire.delay_s + 0.01)
         for member in self.fleet.members:
             assert member.view.fleet.epoch == epoch, f"{member.name} and the ledger disagree: {self._states()}"
@@ -173,7 +175,7 @@ class Recovery:
         while self._spoken() or any(m.breaker.shared_state != "fresh" for m in fleet.members):
             await asyncio.gather(*(m.call() for m in fleet.members))
             await asyncio.sleep(EVERY_S)
-            assert fleet.now_s <= until_s, f"not all in touch again: {self._states()}"
+            assert fleet.now_s <= until_s, f"not all replicas reach the ledger again: {self._states()}"
         await asyncio.sleep(fleet.policy.window_s + 0.5)
         for member in fleet.members:
             for error in (None, None, None, DOWN):
@@ -200,5 +202,5 @@ class Recovery:
     def _states(self) -> str:
         now_ms, circuit = self.fleet.ledger_clock.unix_ms(), self.fleet.ledger.circuit(SVC)
         here = [(m.name, m.state.value, m.breaker.shared_state) for m in self.fleet.members]
-        told = [(e.epoch - now_ms, e.trigger) for e in self.fleet.ledger.told(SVC)[-5:]]
-        return f"Redis {self.redis}, {circuit.state} there, {here}, before that {told}"
+        recent = [(e.epoch - now_ms, e.trigger) for e in self.fleet.ledger.entries(SVC)[-5:]]
+        return f"Redis {self.redis}, {circuit.state} in the ledger, {here}, earlier events {recent}"

@@ -37,12 +37,12 @@ ROUNDED_S = 0.001
 
 
 @dataclass
-class Told:
+class Knowledge:
     """What one replica should know, given what it received. `rests_until_s`: at least; None: unknown."""
 
     epoch: int = 0
     origin: tuple[object, ...] = (True, 0, "", "")
-    rests_until_s: float | None = None
+    open_until_s: float | None = None
     read: int = 0
     last: Snapshot = field(default_factory=lambda: Snapshot(0))
 
@@ -69,7 +69,7 @@ class FleetWatch:
         self._outlasted: set[str] = set()
         """Those that end before the ledger may grant another one: after a flush it is open for at least a lease."""
         self._causes = Causes(fleet)
-        self._told: dict[str, Told] = defaultdict(Told)
+        self._told: dict[str, Knowledge] = defaultdict(Knowledge)
         self._seen: set[str] = set()
         self._last_epoch: int | None = 0
         self._used: set[str] = set()
@@ -79,17 +79,17 @@ class FleetWatch:
 
     def began(self, call: Call) -> None:
         """A call was admitted."""
-        member, told = call.member, self._heard(call.member)
+        member, knowledge = call.member, self._heard(call.member)
         word = member.view.fleet
-        rests = told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s
-        assert not rests, f"{member.name} let a call pass in a rest"
+        rests = knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s
+        assert not rests, f"{member.name} admitted a call while open"
         if call.probe:
             self._used.add(call.token)
             self._check_events()
             self.check_probes()
         elif word.state is not CLOSED and not word.override:
             won = self.won_alone[member.name, word.epoch]
-            assert won >= self.fleet.policy.probe_successes, "let pass without a probe"
+            assert won >= self.fleet.policy.probe_successes, "admitted without a successful probe"
 
     def call_ended(self, call: Call, how: str) -> None:
         epochs, name = call.permit._epochs, call.member.name
@@ -114,7 +114,7 @@ class FleetWatch:
         kept = {token for token in before.leases if token in after.leases and clock.unix_ms() <= began_ms}
         self.lost |= before.leases.keys() - kept
         self._outlasted = self._outlasted | before.leases.keys() if all_of_it else set()
-        self._seen |= {event.id for event in self.fleet.ledger.told(SVC)}
+        self._seen |= {event.id for event in self.fleet.ledger.entries(SVC)}
         self._last_epoch = None
 
     # ---- invariants -------------------------------------------------------------------------------------------------
@@ -126,45 +126,45 @@ class FleetWatch:
         faults = {name: log.faults for name, log in self.fleet.logs if log.faults}
         assert not faults, faults
         for member in self.fleet.members:
-            self._check_belief(member)
+            self._check_cached_state(member)
             self._check_gate(member)
             self._check_own_window(member)
             self._check_grants(member)
-            self._check_tales(member)
+            self._check_published_events(member)
         self.check_probes()
         self._check_events()
 
-    def _heard(self, member: Member) -> Told:
+    def _heard(self, member: Member) -> Knowledge:
         """Processes what has reached a replica since the last check."""
-        told = self._told[member.name]
-        for at_s, name, word in member.wire.words[told.read :]:
-            if name != SVC or word.epoch < told.epoch:
+        knowledge = self._told[member.name]
+        for at_s, name, word in member.wire.words[knowledge.read :]:
+            if name != SVC or word.epoch < knowledge.epoch:
                 continue
             origin = (word.state is CLOSED, word.changed_at_ms, word.reason, word.opened_by)
-            if word.epoch == told.epoch and origin != told.origin:
+            if word.epoch == knowledge.epoch and origin != knowledge.origin:
                 continue  # from another history, which gave the same epoch to another transition
-            if told.adds_to(word):
+            if knowledge.adds_to(word):
                 continue  # from a history that lacks what this replica knows, and is to be restored
-            if word.epoch > told.epoch or not 0 < told.last.now_ms - word.now_ms < LATE_MS:
-                told.last = word
-            told.origin = origin
+            if word.epoch > knowledge.epoch or not 0 < knowledge.last.now_ms - word.now_ms < LATE_MS:
+                knowledge.last = word
+            knowledge.origin = origin
             known = word.override is None and word.state is OPEN
             until_s = at_s + word.left_ms / 1000 if known else None
-            if word.epoch > told.epoch:
-                told.epoch, told.rests_until_s = word.epoch, until_s
-            elif until_s is None or told.rests_until_s is None:
-                told.rests_until_s = None
+            if word.epoch > knowledge.epoch:
+                knowledge.epoch, knowledge.open_until_s = word.epoch, until_s
+            elif until_s is None or knowledge.open_until_s is None:
+                knowledge.open_until_s = None
             else:
-                told.rests_until_s = min(told.rests_until_s, until_s)
-        told.read = len(member.wire.words)
-        return told
+                knowledge.open_until_s = min(knowledge.open_until_s, until_s)
+        knowledge.read = len(member.wire.words)
+        return knowledge
 
-    def _check_belief(self, member: Member) -> None:
+    def _check_cached_state(self, member: Member) -> None:
         """A replica knows the highest epoch that ever reached it, and keeps its open duration."""
-        told, believed = self._heard(member), member.view.fleet.epoch
-        assert believed == told.epoch, f"{member.name} believes {believed}, and has been told of {told.epoch}"
-        if told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s:
-            assert member.state is OPEN, f"{member.name} cuts a rest short"
+        knowledge, believed = self._heard(member), member.view.fleet.epoch
+        assert believed == knowledge.epoch, f"{member.name} has epoch {believed}, but received {knowledge.epoch}"
+        if knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s:
+            assert member.state is OPEN, f"{member.name} shortens an open duration"
 
     @staticmethod
     def _check_gate(member: Member) -> None:
@@ -173,9 +173,9 @@ class FleetWatch:
         if view.fleet.override is not None:
             return
         if view.gate.passing is not None:
-            assert view.state() is CLOSED, f"{member.name} lets calls pass unseen"
+            assert view.state() is CLOSED, f"{member.name} admits calls on the fast path while not closed"
         if view.gate.refusing_until_s > member.fleet.now_s + ROUNDED_S:
-            assert view.state() is not CLOSED, f"{member.name} refuses calls unseen"
+            assert view.state() is not CLOSED, f"{member.name} refuses calls although the fast path admits them"
 
     def _check_own_window(self, member: Member) -> None:
         own = member.view._local_trip.breaker.circuit
@@ -201,7 +201,7 @@ class FleetWatch:
             assert lease.until_ms > now_ms, f"{call.member.name} probes beyond its lease"
         for member in self.fleet.members:
             alone = [c for c in awake if c.local and c.member is member]
-            assert len(alone) <= 1, f"{member.name}, alone, probes {len(alone)} times at once"
+            assert len(alone) <= 1, f"{member.name} without a ledger probes {len(alone)} times at once"
 
     def _check_grants(self, member: Member) -> None:
         """A grant is used or returned, and an outcome is resent until it is acknowledged or its lease has expired."""
@@ -219,33 +219,33 @@ class FleetWatch:
             if token in wire.settled or token in self.lost or now_s > wire.asked[token] + 2 * half_s:
                 continue  # by its own clock, too, the lease may have expired
             if lease and lease.until_ms > now_ms:
-                assert now_s <= at_s + RESENT_S, f"{member.name} gave up telling how a probe ended"
+                assert now_s <= at_s + RESENT_S, f"{member.name} stopped resending an outcome"
 
-    def _check_tales(self, member: Member) -> None:
+    def _check_published_events(self, member: Member) -> None:
         """Each change is published once, in order; lost and back alternate."""
         changes = [e.epoch for e in member.events if isinstance(e, CircuitChanged) and e.scope == "fleet"]
-        assert changes == sorted(set(changes)), f"{member.name} told of changes {changes}"
+        assert changes == sorted(set(changes)), f"{member.name} published the changes {changes}"
         link = [
             type(e) for e in member.events if isinstance(e, LedgerBack) or (isinstance(e, LedgerLost) and not e.circuit)
         ]
-        assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} told of {link}"
+        assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} published {link}"
 
     def _check_events(self) -> None:
         """Every transition is explained by the calls of the epoch that the circuit left."""
-        for event in self.fleet.ledger.told(SVC):
+        for event in self.fleet.ledger.entries(SVC):
             if event.id in self._seen:
                 continue
             self._seen.add(event.id)
             assert self._last_epoch in (None, event.previous_epoch), "an event is missing in the stream"
-            assert event.epoch >= event.previous_epoch, "an epoch went down"
+            assert event.epoch >= event.previous_epoch, "an epoch decreased"
             self._last_epoch = event.epoch
             self._causes.check(event, self.calls[event.previous_epoch], self.probes[event.previous_epoch])
-            if not self._causes.rests_for_a_lease(event):
+            if not self._causes.is_open_for_a_lease(event):
                 self._outlasted.clear()
 
 
 def _check_counts(window: Iterable[Counts], ok: int, failed: int, slow: int) -> None:
     counts = sum(window, Counts())
-    assert counts.ok <= ok, f"{counts} counted, of {ok} that went well in this epoch"
-    assert counts.failed <= failed, f"{counts} counted, of {failed} that failed in this epoch"
-    assert counts.slow <= slow, f"{counts} counted, of {slow} that were slow in this epoch"
+    assert counts.ok <= ok, f"{counts} counted, but {ok} succeeded in this epoch"
+    assert counts.failed <= failed, f"{counts} counted, but {failed} failed in this epoch"
+    assert counts.slow <= slow, f"{counts} counted, but {slow} were slow in this epoch"

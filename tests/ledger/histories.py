@@ -248,9 +248,9 @@ class History:
         return self._restore(policy, replica, self.lost)
 
     @staticmethod
-    def _restore(policy: Any, replica: str, heard: Snapshot) -> Callable[[Bench], Any]:
-        belief = heard.restore_point()
-        return lambda bench: bench.ledger.restore(NAME, policy, replica, belief)
+    def _restore(policy: Any, replica: str, received: Snapshot) -> Callable[[Bench], Any]:
+        point = received.restore_point()
+        return lambda bench: bench.ledger.restore(NAME, policy, replica, point)
 
     def read(self, policy: Any) -> Callable[[Bench], Any]:
         async def call(bench: Bench) -> Reply:
@@ -258,6 +258,6 @@ class History:
 
         return call
 
-    async def told(self) -> list[list[Any]]:
+    async def event_streams(self) -> list[list[Any]]:
         """The entries of each ledger's event stream, without ids, which differ by store."""
         return [[replace(e, id="") for e in await bench.ledger.events(NAME, limit=1000)] for bench in self.benches]

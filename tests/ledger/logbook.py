@@ -10,7 +10,7 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.state import Circuit
 from ha_rag.ledger.view.probe_lease import RETRY_S
-from tests.ledger.virtual_ledgers import GlassLedger, InLua
+from tests.ledger.virtual_ledgers import InspectableLedger, VirtualRedisLedger
 
 A_SECOND = {"record": 31, "lease": 40, "settle": 40, "read": 40, "restore": 20, "beat": 25}
 """The most that one replica may send of each verb within a second, for one circuit, in a small fleet.
@@ -36,7 +36,7 @@ class Step:
 class Logbook:
     """The log of one replica. `steps`: its reports and restores. `faults`: violations. Times in virtual seconds."""
 
-    def __init__(self, ledger: GlassLedger) -> None:
+    def __init__(self, ledger: InspectableLedger) -> None:
         self.steps: list[Step] = []
         self.faults: list[str] = []
         self._ledger = ledger
@@ -52,7 +52,7 @@ class Logbook:
 
     def contents(self, *circuits: str) -> object:
         """Everything that the ledger stores, with expiry times: must be unchanged after a call that writes nothing."""
-        if isinstance(self._ledger, InLua):
+        if isinstance(self._ledger, VirtualRedisLedger):
             return self._ledger.contents()
         return [self._ledger.circuit(name) for name in circuits]
 
@@ -73,5 +73,5 @@ class Logbook:
     def refused_a_probe(self, reply: Reply, now_s: float) -> None:
         self._asks_from_s = now_s + (reply.wait_ms / 1000 if reply.wait_ms >= 0 else RETRY_S)
 
-    def heard(self) -> None:
+    def received(self) -> None:
         self._asks_from_s = 0.0

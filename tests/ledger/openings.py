@@ -58,7 +58,7 @@ async def probing(fleet: Fleet) -> None:
     assert fleet.ledger.circuit(SVC).state is HALF_OPEN
 
 
-async def half_won(fleet: Fleet) -> None:
+async def one_probe_succeeded(fleet: Fleet) -> None:
     """One probe succeeded, where two are needed."""
     await rested(fleet)
     first, *others = fleet.members
@@ -85,18 +85,18 @@ async def closed_again(fleet: Fleet) -> None:
     assert any(call.epoch == 0 for m in fleet.members for call in m.calls)
 
 
-async def probing_a_forgetful_ledger(fleet: Fleet) -> None:
+async def probing_after_a_flush(fleet: Fleet) -> None:
     """Redis was flushed while a probe was running."""
     await probing(fleet)
     fleet.flush()
 
 
-async def opened_anew_beside_a_lost_probe(fleet: Fleet) -> None:
+async def reopened_beside_a_lost_probe(fleet: Fleet) -> None:
     """Redis was flushed during a probe, and the circuit opened for replicas that know nothing from before that.
 
     However short the policy's open duration is, no replica probes before that probe must have ended.
     """
-    await probing_a_forgetful_ledger(fleet)
+    await probing_after_a_flush(fleet)
     newcomers = [await fleet.join(f"new{number}") for number in range(fleet.policy.quorum)]
     await fail(newcomers)
     await asyncio.sleep(fleet.policy.recovery_timeout_s + 0.05 if fleet.timeout_s else 0.05)
@@ -112,7 +112,7 @@ async def probing_beside_a_stale_copy(fleet: Fleet) -> None:
     fleet.failover()
 
 
-async def forgotten_while_resting(fleet: Fleet) -> None:
+async def flushed_while_open(fleet: Fleet) -> None:
     """Redis was flushed while the circuit was open, and no replica has noticed."""
     await resting(fleet)
     fleet.flush()
@@ -129,7 +129,7 @@ async def copied_while_closed(fleet: Fleet) -> None:
 async def prober_dead(fleet: Fleet) -> None:
     """The replica that probes was killed, and a new one replaced it."""
     await probing(fleet)
-    await fleet.bury(fleet.members[0])
+    await fleet.remove_dead(fleet.members[0])
     await fleet.join("late")
 
 
@@ -138,7 +138,7 @@ async def last_one(fleet: Fleet) -> None:
     await probing(fleet)
     *dead, _ = fleet.members
     for member in dead:
-        await fleet.bury(member)
+        await fleet.remove_dead(member)
 
 
 async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
@@ -162,10 +162,10 @@ async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
     fleet.ledger_clock.ahead_ms += 500  # set right again, so that its replies do not count as late
     assert all(m.view.fleet.epoch == opened and m.state is OPEN for m in cut)
     for member in cut:
-        member.wire.mend()
+        member.wire.repair()
 
 
-async def taught_by_one_that_missed_the_opening(fleet: Fleet) -> None:
+async def restored_by_one_that_missed_the_opening(fleet: Fleet) -> None:
     """Redis was flushed soon after an opening, and first restored by a replica that did not know of it."""
     late, *others = fleet.members
     others += [await fleet.join(f"more{number}") for number in range(fleet.policy.quorum - len(others))]
@@ -181,13 +181,13 @@ async def taught_by_one_that_missed_the_opening(fleet: Fleet) -> None:
     for member in others:
         member.wire.cut()
     fleet.flush()
-    late.wire.mend()
+    late.wire.repair()
     while fleet.ledger.circuit(SVC).epoch == 0:
         await asyncio.sleep(0.01)
-    taught = fleet.ledger.circuit(SVC)
-    assert (taught.state, taught.epoch > opened.epoch) == (CLOSED, True)
+    restored = fleet.ledger.circuit(SVC)
+    assert (restored.state, restored.epoch > opened.epoch) == (CLOSED, True)
     for member in others:
-        member.wire.mend()
+        member.wire.repair()
 
 
 async def prober_paused(fleet: Fleet) -> None:
@@ -223,7 +223,7 @@ async def back_after_alone(fleet: Fleet) -> None:
     assert member.view.is_tripped_locally()
     for _ in range(10):
         await asyncio.gather(*(m.call() for m in others))
-    member.wire.mend()
+    member.wire.repair()
     await asyncio.sleep(0.6)
     assert fleet.ledger.circuit(SVC).state is CLOSED
     assert not member.view.ledger_unreachable
@@ -277,9 +277,9 @@ async def held_closed(fleet: Fleet) -> None:
 OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     opening.__name__: opening
     for opening in (
-        fresh, resting, rested, probing, half_won, lost_once, closed_again, probing_a_forgetful_ledger,
-        opened_anew_beside_a_lost_probe, probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed,
+        fresh, resting, rested, probing, one_probe_succeeded, lost_once, closed_again, probing_after_a_flush,
+        reopened_beside_a_lost_probe, probing_beside_a_stale_copy, flushed_while_open, copied_while_closed,
         prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
-        overridden, shadowed, held_closed, two_transitions_share_an_epoch, taught_by_one_that_missed_the_opening,
+        overridden, shadowed, held_closed, two_transitions_share_an_epoch, restored_by_one_that_missed_the_opening,
     )
 }  # fmt: skip

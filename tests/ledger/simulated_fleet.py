@@ -22,7 +22,7 @@ from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from tests.ledger.fleet_watch import FleetWatch
 from tests.ledger.logbook import Logbook
-from tests.ledger.virtual_ledgers import InMemory, Make, OpenLedger
+from tests.ledger.virtual_ledgers import Make, ResettableLedger, VirtualMemoryLedger
 from tests.ledger.wire import Wire
 from tests.strategy.virtual_time import VirtualLoop
 
@@ -206,7 +206,11 @@ class Fleet:
     """`Fleet(3)`: three replicas of one policy. Use `run` for everything that happens."""
 
     def __init__(
-        self, replicas: int, policy: CircuitPolicy = QUICK, timeout_s: float | None = None, ledger: Make = InMemory
+        self,
+        replicas: int,
+        policy: CircuitPolicy = QUICK,
+        timeout_s: float | None = None,
+        ledger: Make = VirtualMemoryLedger,
     ) -> None:
         self.policy = policy
         self.timeout_s = timeout_s
@@ -216,7 +220,7 @@ class Fleet:
         self.loop = loop
         self.clock = LoopTime(loop)
         self.ledger_clock = LedgerTime(loop)
-        self.ledger: OpenLedger = ledger(self.ledger_clock)
+        self.ledger: ResettableLedger = ledger(self.ledger_clock)
         self.members: list[Member] = []
         self.logs: list[tuple[str, Logbook]] = []
         """All replicas that ever existed, by name."""
@@ -244,7 +248,7 @@ class Fleet:
         self.logs.append((name, wire.log))
         return member
 
-    async def bury(self, member: Member) -> None:
+    async def remove_dead(self, member: Member) -> None:
         member.crash()
         self.members.remove(member)
         await member.registry.__aexit__(None, None, None)
@@ -260,7 +264,7 @@ class Fleet:
     def close(self) -> None:
         for member in list(self.members):
             member.wire.resume()
-            self.run(self.bury(member))
+            self.run(self.remove_dead(member))
         self._runner.close()
         self.ledger.close()
 

@@ -27,7 +27,7 @@ from tests.ledger.openings import rested
 from tests.ledger.simulated_fleet import QUICK, SVC, Call, Member
 from tests.ledger.simulated_fleet import Fleet as SimulatedFleet
 from tests.ledger.test_redis_keys import stored
-from tests.ledger.virtual_ledgers import InLua, Make
+from tests.ledger.virtual_ledgers import Make, VirtualRedisLedger
 from tests.redis_servers import RedisProcess
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
@@ -150,10 +150,10 @@ async def test_two_transitions_of_one_epoch_in_the_same_millisecond_are_replaced
     await fleet.bench.forget()
     second = (await fleet.flush(1, ok=1, failed=1)).snapshot
     assert (second.state, second.epoch, second.opened_by) == (OPEN, first.epoch, "r1")
-    taught = (await fleet.restore(0, first)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, REST)
-    assert taught.epoch > first.epoch
-    assert (await fleet.restore(1, second)).snapshot == taught
+    restored = (await fleet.restore(0, first)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, REST)
+    assert restored.epoch > first.epoch
+    assert (await fleet.restore(1, second)).snapshot == restored
 
 
 async def test_a_redis_that_fell_back_to_an_older_copy_grants_no_lease_to_a_replica_with_a_newer_epoch(
@@ -167,11 +167,11 @@ async def test_a_redis_that_fell_back_to_an_older_copy_grants_no_lease_to_a_repl
     known = (await fleet.settle(0, "t", Outcome.FAILED)).snapshot
     await fleet.bench.fall_back()
     refused = await fleet.lease(1, "u", known=known.epoch)
-    assert (refused.granted, refused.wait_ms) == (False, 0), "but for what the asker knows, there is a place"
+    assert (refused.granted, refused.wait_ms) == (False, 0), "a slot is free; only the known epoch prevents a grant"
     assert refused.snapshot.epoch == copied
-    taught = (await fleet.restore(1, known)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, known.left_ms)
-    assert taught.epoch > known.epoch
+    restored = (await fleet.restore(1, known)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, known.left_ms)
+    assert restored.epoch > known.epoch
 
 
 async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet) -> None:
@@ -180,10 +180,10 @@ async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet
     await fleet.bench.advance(REST)
     believed = (await fleet.lease(0, "t")).snapshot
     await fleet.bench.forget()
-    taught = (await fleet.restore(1, believed)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, LEASE)
+    restored = (await fleet.restore(1, believed)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, LEASE)
     late = (await fleet.settle(0, "t", Outcome.OK)).snapshot
-    assert (late.state, late.epoch) == (OPEN, taught.epoch)
+    assert (late.state, late.epoch) == (OPEN, restored.epoch)
 
 
 async def test_the_next_probe_begins_only_after_the_previous_one_has_ended(fleet: Fleet) -> None:
@@ -227,15 +227,15 @@ async def test_a_lease_that_a_failover_brings_back_holds_its_slot_until_it_expir
     await fleet.bench.copy()
     known = (await fleet.settle(0, "t", outcome, asked_ms=50)).snapshot
     await fleet.bench.fall_back()
-    taught = (await fleet.restore(0, known)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, open_ms)
+    restored = (await fleet.restore(0, known)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, open_ms)
     await fleet.bench.advance(open_ms)
     if ghost_ms:
-        kept, refused = await fleet.everything(), await fleet.lease(1, "u", known=taught.epoch)
+        kept, refused = await fleet.everything(), await fleet.lease(1, "u", known=restored.epoch)
         assert (refused.granted, refused.wait_ms) == (False, ghost_ms)
         assert await fleet.everything() == kept
         await fleet.bench.advance(ghost_ms)
-    assert (await fleet.lease(1, "u", known=taught.epoch)).granted
+    assert (await fleet.lease(1, "u", known=restored.epoch)).granted
     assert (await fleet.settle(1, "u", Outcome.OK)).snapshot.state is CLOSED
 
 
@@ -281,7 +281,7 @@ async def test_a_killed_replica_leaves_nothing_that_outlives_its_lease(fleet: Fl
 @pytest.fixture
 def lua(redis_server: RedisProcess) -> Iterator[Make]:
     with redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
-        yield lambda clock: InLua(clock, client)
+        yield lambda clock: VirtualRedisLedger(clock, client)
 
 
 async def probing(member: Member) -> Call:
@@ -345,7 +345,7 @@ def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_i
             await rested(fleet)
             began_s = fleet.now_s
             lost = await probing(a)
-            await fleet.bury(b)
+            await fleet.remove_dead(b)
             fleet.flush()
             a.wire.lose.append("read>")  # or it would restore the circuit
             late = await fleet.join("late")
@@ -355,11 +355,11 @@ def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_i
             second = await probing(late)
             assert lost.task is not None
             assert second.task is not None
-            assert not lost.task.done(), "two at the service"
+            assert not lost.task.done(), "the lost probe is still running"
             await asyncio.wait({lost.task}, timeout=began_s + 1.0 - fleet.now_s)
             assert (lost.task.done(), second.task.done()) == (True, False)
             await asyncio.sleep(0.02)
-            assert fleet.ledger.circuit(SVC).epoch == second.epoch, "its word changes nothing"
+            assert fleet.ledger.circuit(SVC).epoch == second.epoch, "its outcome changes nothing"
             late.end(second)
             await fleet.closes(within_s=0.2)
 

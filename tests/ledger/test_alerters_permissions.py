@@ -58,11 +58,11 @@ def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
         server.kill()
 
 
-class People:
+class WebhookReceiver:
     """A webhook receiver. `refuse`: answers with errors."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.refuse = False
         self.refused = 0
 
@@ -71,14 +71,14 @@ class People:
         if self.refuse:
             self.refused += 1
             return False
-        self.heard.append(title.removeprefix("[ha_rag] "))
+        self.received.append(title.removeprefix("[ha_rag] "))
         return True
 
     async def hear(self, *titles: str) -> None:
         """Waits until exactly these messages have arrived since the last call."""
-        await until(lambda: len(self.heard) >= len(titles))
-        assert self.heard == list(titles)
-        self.heard.clear()
+        await until(lambda: len(self.received) >= len(titles))
+        assert self.received == list(titles)
+        self.received.clear()
 
 
 class Fleet:
@@ -138,12 +138,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def alerter(server: RedisProcess, people: People) -> AsyncIterator[None]:
+async def alerter(server: RedisProcess, receiver: WebhookReceiver) -> AsyncIterator[None]:
     """A running alerter, as `ha-rag alerter` starts it, with the documented permissions."""
     url = server.url.replace("redis://", "redis://app:secret@")
     content = {"alerts": {"group_s": 0.1, "redis_after_s": 0.2, "flap_opens": 100}}
     settings = settings_of(content, read_environment({"HA_RAG_REDIS_URL": url, "HA_RAG_REPLICA": "alerter"}))
-    async with alerting(settings, people) as one:
+    async with alerting(settings, receiver) as one:
         running = asyncio.create_task(one.run())
         try:
             yield
@@ -162,7 +162,7 @@ async def test_alerters_work_with_exactly_the_documented_permissions(
     guarded: Callable[..., RedisProcess], fleet_of: Callable[[RedisProcess], Fleet]
 ) -> None:
     server = guarded()
-    fleet, first, second = fleet_of(server), People(), People()
+    fleet, first, second = fleet_of(server), WebhookReceiver(), WebhookReceiver()
     await fleet.joins()
     async with alerter(server, first):
         await until(lambda: looked(server) == 1)
@@ -179,7 +179,7 @@ async def test_alerters_work_with_exactly_the_documented_permissions(
         await second.hear(f"PROBLEM: {LOST}")
         await fleet.finds_it_again()
         await second.hear(f"RESOLVED: {LOST}")
-        assert denied(server) == set(), "nothing that was tried was denied"
+        assert denied(server) == set(), "no command was denied"
         server.kill()
         await second.hear(f"PROBLEM: {UNHEARD}")
         server.start()
@@ -188,7 +188,7 @@ async def test_alerters_work_with_exactly_the_documented_permissions(
         await second.hear(f"RESOLVED: {UNHEARD}")
         await fleet.opens()
         await second.hear(f"PROBLEM: {OPENED}")
-        assert denied(server) == set(), "nothing that was tried was denied"
+        assert denied(server) == set(), "no command was denied"
 
 
 @pytest.mark.parametrize("right", alerter_rules())
@@ -201,7 +201,7 @@ async def test_an_alerter_reports_a_missing_permission(
     server = guarded(without=right)
     fleet = fleet_of(server)
     await fleet.joins()
-    async with alerter(server, People()), alerter(server, People()):
+    async with alerter(server, WebhookReceiver()), alerter(server, WebhookReceiver()):
         await until(lambda: looked(server) > 0 or bool(refusals(caplog)))
         await fleet.opens()
         await until(lambda: bool(refusals(caplog)))
@@ -218,10 +218,10 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_message_that_cannot_be_counted_is_still_sent_once(
     guarded: Callable[..., RedisProcess], fleet_of: Callable[[RedisProcess], Fleet]
 ) -> None:
-    server, people = guarded(without="+incrby"), People()
+    server, receiver = guarded(without="+incrby"), WebhookReceiver()
     fleet = fleet_of(server)
     await fleet.joins()
-    async with alerter(server, people):
+    async with alerter(server, receiver):
         await until(lambda: looked(server) == 1)
         await fleet.opens()
-        await people.hear(f"PROBLEM: {OPENED}", f"RESOLVED: {OPENED}")
+        await receiver.hear(f"PROBLEM: {OPENED}", f"RESOLVED: {OPENED}")

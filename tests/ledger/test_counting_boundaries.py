@@ -75,13 +75,13 @@ async def test_a_replica_with_a_short_window_removes_nothing_from_one_with_a_lon
 
 async def test_shadow_mode_reports_again_after_the_open_duration_it_would_have_had(bench: Bench) -> None:
     said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
-    told = []
+    reported = []
     for number, wait_ms in ((1, 499), (2, 1), (3, 0)):
         tally = Tally(said.snapshot.epoch, bench.now_ms, Counts(0, 3))
         await bench.ledger.record(NAME, terms(), Batch("a", number, (tally,), failing=True), 0.0)
-        told.append([event.trigger for event in await bench.ledger.events(NAME)].count("would open"))
+        reported.append([event.trigger for event in await bench.ledger.events(NAME)].count("would open"))
         await bench.advance(wait_ms)
-    assert told == [1, 1, 2]
+    assert reported == [1, 1, 2]
 
 
 async def test_throttling_from_another_epoch_does_not_open_the_circuit(bench: Bench) -> None:
@@ -114,11 +114,11 @@ async def test_a_replica_that_sees_failures_is_named_for_one_window_after_its_la
     await report(bench, Counts(0, 1), under=under, by="a", failing=True)
     await bench.advance(600)
     await report(bench, Counts(0, 1), under=under, by="b", failing=True)
-    told = []
+    reported = []
     for later_ms in (399, 1):
         await bench.advance(later_ms)
-        told.append((await bench.ledger.read({NAME: under}))[NAME].snapshot.voters)
-    assert told == [("a", "b"), ("b",)]
+        reported.append((await bench.ledger.read({NAME: under}))[NAME].snapshot.voters)
+    assert reported == [("a", "b"), ("b",)]
 
 
 async def test_a_throttled_replica_is_not_named_among_those_that_see_failures(bench: Bench) -> None:

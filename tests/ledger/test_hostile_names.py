@@ -81,7 +81,7 @@ def test_every_key_begins_with_its_namespace_and_no_namespace_is_a_prefix_of_ano
     keys = Keys(namespace)
     for key in [*keys.circuit(circuit), *fleets(keys, f"{circuit}~0123abcd")]:
         assert key.partition(":")[0] == namespace
-    assert set(keys_rule(namespace)[1:-2]).isdisjoint("*?[]\\^"), "no pattern but the last star"
+    assert set(keys_rule(namespace)[1:-2]).isdisjoint("*?[]\\^"), "no wildcard except the final star"
 
 
 @given(anything)

@@ -19,7 +19,7 @@ async def both_agree(bench: RedisBench, drawn: tuple[list[str], list[tuple[Any, 
     run = History(policies, MemoryBench(), bench)
     for step in steps:
         await run.take(step)
-    in_memory, in_redis = await run.told()
+    in_memory, in_redis = await run.event_streams()
     assert in_memory == in_redis
 
 

@@ -38,8 +38,8 @@ async def everything_works(ledger: RedisLedger) -> None:
         for name in NAMES:
             now = (await ledger.read({name: TERMS}))[name].snapshot.now_ms
             await ledger.record(name, TERMS, Batch("a", 1, (Tally(0, now, Counts(0, 3)),)), 0.0)
-        heard = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
-    assert [change and change.circuit for change in heard] == NAMES
+        received = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
+    assert [change and change.circuit for change in received] == NAMES
     found = await ledger.read(dict.fromkeys(NAMES, TERMS))
     assert [reply.snapshot.state for reply in found.values()] == ["open"] * 3
     assert [e.after for e in await ledger.events(NAMES[0])] == ["open"]
@@ -213,9 +213,9 @@ async def test_a_sentinel_that_requires_credentials_gets_them_from_the_url(senti
     await everything_works(ledger)
     await ledger.aclose()
     for wrong in (url, f"{url}?sentinel_password=wrong"):
-        ((verdict, text, mend),) = await try_redis(wrong, "ha_rag")
+        ((verdict, text, repair),) = await try_redis(wrong, "ha_rag")
         assert (verdict, text.startswith("the sentinels know no master")) == ("problem", True)
-        assert "sentinel_password" in mend
+        assert "sentinel_password" in repair
 
 
 OTHER_PROCESS = """
@@ -245,10 +245,10 @@ async def test_two_processes_share_the_state_of_the_fake_redis() -> None:
                 sys.executable, "-c", OTHER_PROCESS, url, stdout=asyncio.subprocess.PIPE, cwd=Path.cwd()
             )
             said, _ = await other.communicate()
-            heard = await asyncio.wait_for(anext(changes), 5)
+            received = await asyncio.wait_for(anext(changes), 5)
         here = (await ledger.read({NAMES[0]: TERMS}))[NAMES[0]].snapshot
         await ledger.aclose()
-    assert heard is not None
-    assert int(said) == heard.snapshot.epoch == here.epoch
+    assert received is not None
+    assert int(said) == received.snapshot.epoch == here.epoch
     assert here.override is not None
     assert (here.override.mode, here.override.by) == (OverrideMode.OPEN, "other process")

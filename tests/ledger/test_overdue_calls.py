@@ -112,7 +112,7 @@ def test_a_stream_that_has_begun_is_never_overdue() -> None:
     permit.begun()
     calls.clock.advance(60.0)
     assert calls.overdue == 0
-    assert str(permit.ok()) == "ok", "and with slow_call_s = auto its first piece counts"
+    assert str(permit.ok()) == "ok", "with slow_call_s = auto the time to its first chunk counts"
 
 
 def test_a_fresh_circuit_does_not_count_calls_in_flight_as_overdue() -> None:

@@ -96,7 +96,7 @@ class Replica:
         return self.registry.breaker(SERVICE, POLICY)
 
     @property
-    def believes(self) -> Snapshot:
+    def knows(self) -> Snapshot:
         return self.breaker._view.fleet
 
     @property
@@ -128,7 +128,7 @@ class Life:
         self.a, self.b = Replica(url, "a"), Replica(url, "b")
         self._admin = admin
         self._enough = enough
-        self.told: list[str] = []
+        self.errors: list[str] = []
         """The errors that callers got."""
 
     @property
@@ -138,11 +138,11 @@ class Life:
     async def live(self) -> None:
         async with self.a.registry, self.b.registry:
             assert self.a.breaker is not self.b.breaker
-            for step in (self.opens, self.closes, self.is_overridden, self.is_looked_at, self.is_taught, self.listens):
+            for step in (self.opens, self.closes, self.is_overridden, self.is_polled, self.is_restored, self.listens):
                 try:
                     await step()
                 except LedgerError as error:
-                    self.told.append(str(error))
+                    self.errors.append(str(error))
                 if self._enough(self):
                     return
 
@@ -155,25 +155,23 @@ class Life:
         await self.a.calls_for(self._or_enough(lambda: time.monotonic() > ends_s))
         for _ in range(50):
             await self.a.call(ServiceError("down", status=500))
-        await until(self._or_enough(lambda: self.b.believes.state is OPEN), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.b.knows.state is OPEN), within_s=PATIENCE_S)
 
     async def closes(self) -> None:
-        await self.b.calls_for(self._or_enough(lambda: self.a.believes.state is self.b.believes.state is CLOSED))
+        await self.b.calls_for(self._or_enough(lambda: self.a.knows.state is self.b.knows.state is CLOSED))
 
     async def is_overridden(self) -> None:
         await self.a.registry.override(SERVICE, "open", reason="test", by="kim", for_s=60)
-        await until(self._or_enough(lambda: self.b.believes.override is not None), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.b.knows.override is not None), within_s=PATIENCE_S)
         await self.a.registry.end_override(SERVICE, by="kim")
         await self.closes()
 
-    async def is_taught(self) -> None:
-        epoch = self.b.believes.epoch
+    async def is_restored(self) -> None:
+        epoch = self.b.knows.epoch
         self._admin.flushall()
-        await until(
-            self._or_enough(lambda: self.a.believes.epoch == self.b.believes.epoch > epoch), within_s=PATIENCE_S
-        )
+        await until(self._or_enough(lambda: self.a.knows.epoch == self.b.knows.epoch > epoch), within_s=PATIENCE_S)
 
-    async def is_looked_at(self) -> None:
+    async def is_polled(self) -> None:
         fleet = await self.a.registry.fleet()
         self.replicas = sorted(replica.name for replica in fleet.replicas)
         self.circuits = [report.name for report in await self.b.registry.circuits()]
@@ -195,13 +193,13 @@ async def test_a_fleet_works_with_exactly_the_documented_permissions(
     life = Life(user(server, admin), admin)
     await life.live()
 
-    assert (life.complaints, life.told) == ([], [])
+    assert (life.complaints, life.errors) == ([], [])
     assert (life.replicas, life.circuits) == (["a", "b"], [SERVICE])
     assert life.happened[:3] == ["open", "half_open", "closed"]
     assert life.health.version
     denied = {entry["object"] for entry in admin.acl_log()} - {"client", "client|setinfo"}
-    assert denied == set(), "nothing that was tried was denied"
-    assert admin.keys("*:replica:*") == [], "both said goodbye"
+    assert denied == set(), "no command was denied"
+    assert admin.keys("*:replica:*") == [], "both replicas left"
     assert admin.zcard(Keys(NAMESPACE).replicas) == 0
 
 
@@ -215,18 +213,18 @@ async def test_a_fleet_reports_a_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.config_resetstat()
-    life = Life(user(server, admin, f"-{command}"), admin, enough=lambda life: bool(life.complaints or life.told))
+    life = Life(user(server, admin, f"-{command}"), admin, enough=lambda life: bool(life.complaints or life.errors))
     await life.live()
-    assert life.complaints or life.told
+    assert life.complaints or life.errors
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_check_names_the_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    ((verdict, text, mend),) = await try_redis(user(server, admin, f"-{command}"), NAMESPACE)
+    ((verdict, text, repair),) = await try_redis(user(server, admin, f"-{command}"), NAMESPACE)
     assert (verdict, text) == ("problem", f"the user app may not use {command.upper()}")
-    assert f"ACL SETUSER app +{command} " in mend
+    assert f"ACL SETUSER app +{command} " in repair
 
 
 @pytest.mark.parametrize("command", sorted(ON_REQUEST))

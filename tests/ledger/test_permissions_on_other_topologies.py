@@ -65,12 +65,12 @@ async def is_named(right: str, url: str) -> None:
     """The ledger does not work, and a check names the reason."""
     with pytest.raises(LedgerError):
         await works(url)
-    ((verdict, text, mend),) = await try_redis(url, "ha_rag")
+    ((verdict, text, repair),) = await try_redis(url, "ha_rag")
     command = right.removeprefix("+")
     names = {command, command.partition("|")[0]}  # Redis 6.2 does not name the subcommand
     assert verdict == "problem"
     assert text in {f"the user app may not use {name.upper()}" for name in names}
-    assert any(mend.startswith(f"run on the server: ACL SETUSER app +{name} ") for name in names)
+    assert any(repair.startswith(f"run on the server: ACL SETUSER app +{name} ") for name in names)
 
 
 @pytest.fixture(params=AGES)

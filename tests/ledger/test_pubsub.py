@@ -27,10 +27,10 @@ async def test_a_change_published_by_one_replica_reaches_another(protocol: int, 
     here, there = made(any_redis_url, protocol=protocol), made(any_redis_url)
     async with aclosing(here.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
-        told = await there.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        heard = await asyncio.wait_for(anext(changes), 5)
-    assert heard is not None
-    assert heard.snapshot == told.snapshot
+        reported = await there.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        received = await asyncio.wait_for(anext(changes), 5)
+    assert received is not None
+    assert received.snapshot == reported.snapshot
     await here.aclose()
     await there.aclose()
 
@@ -57,10 +57,10 @@ async def test_messages_that_are_not_changes_are_ignored(foreign: str | bytes, f
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
         await stranger.publish("ha_rag:changes", foreign)
-        told = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        heard = await asyncio.wait_for(anext(changes), 5)
-    assert heard is not None
-    assert heard.snapshot == told.snapshot
+        reported = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        received = await asyncio.wait_for(anext(changes), 5)
+    assert received is not None
+    assert received.snapshot == reported.snapshot
     await ledger.aclose()
     await close(stranger)
 

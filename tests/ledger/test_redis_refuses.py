@@ -20,7 +20,7 @@ from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
 from tests.ledger.openings import rested
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member
-from tests.ledger.virtual_ledgers import InLua
+from tests.ledger.virtual_ledgers import VirtualRedisLedger
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
@@ -155,8 +155,8 @@ async def test_after_flushall_the_ledger_reads_empty_and_accepts_a_restore(
     opened = (await fail(ledger)).snapshot
     admin.flushall()
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
-    taught = (await ledger.restore(NAME, TERMS, "a", opened.restore_point())).snapshot
-    assert (taught.state, taught.epoch > opened.epoch) == ("open", True)
+    restored = (await ledger.restore(NAME, TERMS, "a", opened.restore_point())).snapshot
+    assert (restored.state, restored.epoch > opened.epoch) == ("open", True)
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ DOWN = ServiceError("down", status=500)
 
 @pytest.fixture
 def fleet(admin: sync_redis.Redis) -> Iterator[Fleet]:
-    with Fleet(2, QUICK, ledger=lambda clock: InLua(clock, admin)) as fleet:
+    with Fleet(2, QUICK, ledger=lambda clock: VirtualRedisLedger(clock, admin)) as fleet:
         yield fleet
 
 

@@ -223,7 +223,7 @@ def test_after_a_disconnect_a_new_subscription_reads_at_once_what_was_missed(
         b.wire.cut()
         await opened(a)
         await asyncio.sleep(0.2)
-        b.wire.mend()
+        b.wire.repair()
         await asyncio.sleep(0.6)
         assert b.view.fleet.epoch == a.view.fleet.epoch
 
@@ -422,7 +422,7 @@ def test_a_crashed_prober_blocks_nobody_for_longer_than_its_lease(fleet: Fleet, 
         await asyncio.sleep(2.1)
         assert await a.begin() is not None
         died_s = fleet.now_s
-        await fleet.bury(a)
+        await fleet.remove_dead(a)
         await fleet.closes(within_s=3.0)
         assert fleet.now_s - died_s >= 1.8
 
@@ -469,11 +469,11 @@ def test_an_override_is_restored_with_its_end(fleet: Fleet, a: Member) -> None:
         said = fleet.ledger.circuit(SVC).override
         fleet.flush()
         await asyncio.sleep(3)
-        taught = fleet.ledger.circuit(SVC).override
+        restored = fleet.ledger.circuit(SVC).override
         assert said is not None
-        assert taught is not None
-        assert (taught.mode, taught.by) == (said.mode, said.by)
-        assert taught.until_ms == pytest.approx(said.until_ms, abs=100)
+        assert restored is not None
+        assert (restored.mode, restored.by) == (said.mode, said.by)
+        assert restored.until_ms == pytest.approx(said.until_ms, abs=100)
 
     fleet.run(scenario())
 
@@ -586,7 +586,7 @@ def test_a_ledger_that_refuses_verbs_gets_no_lease_request_before_the_open_durat
         for _ in range(19):
             await asyncio.sleep(0.1)
             assert a.breaker.shared_state == "local"
-        assert "lease" not in a.wire.sent, "none could be had, and so none can tell whether verbs are taken"
+        assert "lease" not in a.wire.sent, "no lease was available, so none was requested"
         await asyncio.sleep(1.5)
         assert "lease" in a.wire.sent
 
@@ -611,7 +611,7 @@ def test_two_failures_in_a_row_make_the_replica_local_and_one_reply_makes_it_fre
         a.wire.cut()
         await asyncio.sleep(2)
         assert a.registry.shared_state == "local"
-        a.wire.mend()
+        a.wire.repair()
         await asyncio.sleep(0.7)
         assert a.registry.shared_state == "fresh"
         (lost,) = [e for e in a.events if isinstance(e, LedgerLost)]
@@ -677,7 +677,7 @@ def test_a_replica_starts_without_a_ledger_reports_it_and_joins_it_later(fleet: 
         assert member.registry.shared_state == "local"
         assert [type(e) for e in member.events] == [LedgerLost]
         assert await member.call() == "ok"
-        wire.mend()
+        wire.repair()
         await asyncio.sleep(1)
         assert member.registry.shared_state == "fresh"
         assert [type(e) for e in member.events] == [LedgerLost, LedgerBack]
@@ -804,7 +804,7 @@ def test_a_registry_without_circuits_knows_whether_its_ledger_is_reachable(fleet
             wire.cut()
             await asyncio.sleep(3)
             assert registry.shared_state == "local"
-            wire.mend()
+            wire.repair()
             await asyncio.sleep(3)
             assert registry.shared_state == "fresh"
 

@@ -38,19 +38,19 @@ async def test_a_probe_that_ends_after_an_override_expired_ends_that_override(be
 
 
 async def test_a_new_override_lets_shadow_mode_report_again_within_the_open_duration(bench: Bench) -> None:
-    told = []
+    reported = []
     for number in (1, 2):
         said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
         tally = Tally(said.snapshot.epoch, bench.now_ms, Counts(0, 3))
         await bench.ledger.record(NAME, terms(), Batch("a", number, (tally,), failing=True), 0.0)
-        told.append([event.trigger for event in await bench.ledger.events(NAME, limit=9)].count("would open"))
-    assert told == [1, 2]
+        reported.append([event.trigger for event in await bench.ledger.events(NAME, limit=9)].count("would open"))
+    assert reported == [1, 2]
 
 
 async def test_a_restored_override_is_stored_as_it_was_set(bench: Bench) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
-    belief = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
-    assert (await bench.ledger.restore(NAME, terms(), "a", belief)).snapshot.override == word
+    point = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
+    assert (await bench.ledger.restore(NAME, terms(), "a", point)).snapshot.override == word
     await bench.advance(100)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
 

@@ -44,11 +44,11 @@ def test_reading_on_from_the_last_position_returns_each_event_once_and_in_order(
     known: set[Place], limit: int, complete_to_ms: int
 ) -> None:
     entries = sorted(known)
-    told: list[Place] = []
+    reported: list[Place] = []
     for _ in range(2 * len(entries) + 1):
-        after = told[-1] if told else None
-        told += [Place.of(e) for e in merged(streams_of(entries, "abc", after, limit), complete_to_ms, limit)]
-    assert told == [place for place in entries if place.ms < complete_to_ms]
+        after = reported[-1] if reported else None
+        reported += [Place.of(e) for e in merged(streams_of(entries, "abc", after, limit), complete_to_ms, limit)]
+    assert reported == [place for place in entries if place.ms < complete_to_ms]
 
 
 def test_events_as_recent_as_the_read_itself_are_returned_by_the_next_read() -> None:

@@ -134,14 +134,14 @@ class Oracle:
         word = self.believed
         return word.word if word.word_ms is None or self._since() < word.word_ms else ""
 
-    def rests_for_ms(self) -> float:
+    def open_for_ms(self) -> float:
         """The rest of the fleet's open duration."""
         left_ms = NEVER if self.believed.left_ms < 0 else self.believed.left_ms
         return max(0.0, left_ms - self._since()) if self.believed.state == "open" else 0.0
 
     def fleet_reads(self) -> str:
         if self.believed.state == "open":
-            return "open" if self.rests_for_ms() else "half_open"
+            return "open" if self.open_for_ms() else "half_open"
         return self.believed.state
 
     def answered(self, word: Word) -> str:
@@ -152,10 +152,10 @@ class Oracle:
         self.heard_ms = self._now()
         if word.epoch == known.epoch and 0 < known.taken_ms - word.taken_ms < LATE_MS:
             return ""
-        self._believe(word)
+        self._adopt(word)
         return "new" if word.epoch > known.epoch else ""
 
-    def told(self, word: Word, previous: int) -> str:
+    def receive_message(self, word: Word, previous: int) -> str:
         """Applies a message: returns "gap", "new", "new after a gap" or nothing."""
         known = self.believed
         if self._is_of_another_history(word):
@@ -165,7 +165,7 @@ class Oracle:
         if word.epoch <= known.epoch:
             return ""
         self.heard_ms = self._now()
-        self._believe(word)
+        self._adopt(word)
         return "new" if previous == known.epoch else "new after a gap"
 
     def _is_of_another_history(self, word: Word) -> bool:
@@ -175,7 +175,7 @@ class Oracle:
         adds = (known.state, known.word) != ("closed", "") or (word.state, word.word) != ("closed", "")
         return word.missed[0] < known.epoch < word.missed[1] and adds
 
-    def _believe(self, word: Word) -> None:
+    def _adopt(self, word: Word) -> None:
         new = word.epoch > self.believed.epoch
         self.believed, self.at_ms = word, self._now()
         ask_after_ms = self._now() + self._probe_in_ms(word)
@@ -235,7 +235,7 @@ class Oracle:
             return ("open", NEVER if word_ms is None else word_ms - self._since()) if mode == "open" else ("closed", 0)
         fleet = "closed" if self.away and self.fleet_reads() == "half_open" else self.fleet_reads()
         if fleet == "open":
-            return "open", self.rests_for_ms()
+            return "open", self.open_for_ms()
         if self.binds() == "open":
             return "open", self.own.until_ms - self._now()
         return ("half_open", 0) if "half_open" in (fleet, self.binds()) else ("closed", 0)

@@ -42,7 +42,7 @@ class OneView(View):
         facts = {"now_ms": self.ledger_ms, **facts}
         return Snapshot(state=state, epoch=epoch, **facts)
 
-    def hears(self, state: CircuitState, epoch: int, **facts: Any) -> None:
+    def receives(self, state: CircuitState, epoch: int, **facts: Any) -> None:
         self.apply_reply(self.said(state, epoch, **facts))
 
     def word(self, mode: OverrideMode, for_ms: int | None = None) -> OperatorOverride:
@@ -74,7 +74,7 @@ class OneView(View):
         for _ in range(times):
             self.gate.failed(self.admitted(), self.clock.now_s)
 
-    def goes_well(self, times: int = 1) -> None:
+    def succeeds(self, times: int = 1) -> None:
         for _ in range(times):
             self.gate.succeeded(self.admitted(), self.clock.now_s)
 
@@ -82,7 +82,7 @@ class OneView(View):
 
     def granted(self, epoch: int, token: str = "t1", *, asked_s: float | None = None) -> Grant | None:
         """The ledger grants the requested lease. Returns what is to be returned."""
-        self.hears(HALF_OPEN, epoch)
+        self.receives(HALF_OPEN, epoch)
         reply = Reply(self.said(HALF_OPEN, epoch), granted=True)
         return self.lease_answered(reply, token, self.clock.now_s if asked_s is None else asked_s)
 

@@ -22,18 +22,18 @@ from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import ADVANCE, FROZEN_CLOCK
 
 
-class GlassLedger(Ledger, Protocol):
+class InspectableLedger(Ledger, Protocol):
     """A ledger that tests can inspect."""
 
     def circuit(self, name: str) -> Circuit: ...
 
 
-class OpenLedger(GlassLedger, Protocol):
+class ResettableLedger(InspectableLedger, Protocol):
     """A ledger whose data tests can drop."""
 
     has_scripts: bool
 
-    def told(self, name: str) -> Sequence[StreamEntry]: ...
+    def entries(self, name: str) -> Sequence[StreamEntry]: ...
     def forget(self) -> None: ...
     def forget_scripts(self) -> None: ...
     def copy(self) -> None: ...
@@ -41,10 +41,10 @@ class OpenLedger(GlassLedger, Protocol):
     def close(self) -> None: ...
 
 
-Make = Callable[[Clock], OpenLedger]
+Make = Callable[[Clock], ResettableLedger]
 
 
-class InMemory(MemoryLedger):
+class VirtualMemoryLedger(MemoryLedger):
     """The rules in Python."""
 
     has_scripts = False
@@ -53,7 +53,7 @@ class InMemory(MemoryLedger):
         super().__init__(clock)
         self._copy: dict[str, Circuit] = {}
 
-    def told(self, name: str) -> Sequence[StreamEntry]:
+    def entries(self, name: str) -> Sequence[StreamEntry]:
         return list(self._events[name])
 
     def copy(self) -> None:
@@ -66,7 +66,7 @@ class InMemory(MemoryLedger):
     def close(self) -> None: ...
 
 
-class InLua(RedisLedger):
+class VirtualRedisLedger(RedisLedger):
     """The rules in Lua, in a real redis-server whose clock follows the virtual loop.
 
     A verb takes no virtual time: its connection blocks.
@@ -104,7 +104,7 @@ class InLua(RedisLedger):
     def _pass_on(self) -> None:
         message = self._pubsub.get_message(timeout=5)
         change = message and codec.change(message["data"])
-        assert change, "what was told was not published"
+        assert change, "a change was not published"
         for queue in self._listeners:
             queue.put_nowait(change)
 
@@ -165,7 +165,7 @@ class InLua(RedisLedger):
         dumped: bytes = self._redis.execute_command("DUMP", key, NEVER_DECODE=True)
         return dumped
 
-    def told(self, name: str) -> Sequence[StreamEntry]:
+    def entries(self, name: str) -> Sequence[StreamEntry]:
         entries = self._redis.xrange(Keys(self._namespace).circuit(name)[-1])
         return [codec.event(name, entry_id, entry) for entry_id, entry in entries]
 

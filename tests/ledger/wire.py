@@ -17,7 +17,7 @@ from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableErro
 from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.messages import Outcome
 from tests.ledger.logbook import Logbook
-from tests.ledger.virtual_ledgers import GlassLedger
+from tests.ledger.virtual_ledgers import InspectableLedger
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Wire:
     `log`: what the ledger did.
     """
 
-    def __init__(self, ledger: GlassLedger) -> None:
+    def __init__(self, ledger: InspectableLedger) -> None:
         self.ledger = ledger
         self.delay_s = 0.001
         self.jitter_s = 0.0
@@ -74,12 +74,12 @@ class Wire:
         self.dead = True
         self.cut()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.gone = False
 
     def heal(self) -> None:
         """Ends all faults."""
-        self.mend()
+        self.repair()
         self.thaw()
         self.resume()
         self.lose.clear()
@@ -163,11 +163,11 @@ class Wire:
             await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms)),
         )
 
-    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
-        async def taught() -> Reply:
-            return await self.log.step(circuit, belief, lambda: self.ledger.restore(circuit, terms, replica, belief))
+    async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
+        async def restored() -> Reply:
+            return await self.log.step(circuit, point, lambda: self.ledger.restore(circuit, terms, replica, point))
 
-        return self._brought(circuit, await self._write("restore", taught))
+        return self._brought(circuit, await self._write("restore", restored))
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         async def look() -> dict[str, Reply]:
@@ -203,7 +203,7 @@ class Wire:
             while (change := await queue.get()) is not None:
                 await self._running.wait()
                 self.words.append((self._now_s(), change.circuit, change.snapshot))
-                self.log.heard()
+                self.log.received()
                 yield change
             raise LedgerUnavailableError("cut")
         finally:
@@ -236,7 +236,7 @@ class Wire:
 
     def _brought(self, circuit: str, reply: Reply) -> Reply:
         self.words.append((self._now_s(), circuit, reply.snapshot))
-        self.log.heard()
+        self.log.received()
         return reply
 
     # ---- delivery ---------------------------------------------------------------------------------------------------
