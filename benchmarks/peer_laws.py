@@ -93,10 +93,13 @@ REST_S = 10.0
 """How long a circuit rests each time."""
 
 
-def openings(make: Callable[[], Law], calls: Iterable[Call]) -> Iterator[float]:
-    """When the circuit opens, in order. Calls that begin while it rests are not made; afterwards it begins anew."""
+def openings(make: Callable[[], Law], by_end: Iterable[Call]) -> Iterator[float]:
+    """When the circuit opens, in order. `by_end`: calls in the order of their end.
+
+    Calls that begin while it rests are not made; afterwards it begins anew.
+    """
     law, rests_until_s = make(), -math.inf
-    for call in sorted(calls, key=lambda call: call.end_s):
+    for call in by_end:
         if call.start_s >= rests_until_s and law.opens(call.end_s, not call.ok):
             yield call.end_s
             law, rests_until_s = make(), call.end_s + REST_S
