@@ -97,11 +97,11 @@ class Traces:
             _name(circuit, attributes), None, kind, {**attributes, **_circuit(circuit), "ha_rag.circuit.state": state}
         )
         with _current(span), usage_heard() as usage, _propagated():
-            seen = AttemptSpan(span, usage, content=self._content)
+            attempt_span = AttemptSpan(span, usage, content=self._content)
             try:
-                yield seen
+                yield attempt_span
             finally:
-                seen.close()
+                attempt_span.close()
 
     def not_sent(self, attempt: Attempt, at_ns: int) -> None:
         """A span of no duration for an attempt that sent nothing: refused, skipped, or the last resort."""
