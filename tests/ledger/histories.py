@@ -118,7 +118,7 @@ messy = _some(st.one_of(ask, ask, lease, settle, moment), 2, 6)
 outage = _sequence(
     opens, st.one_of(won, lost, late, messy), st.one_of(won, lost, edge, messy), st.one_of(won, edge), won
 )
-word = _sequence(
+overridden = _sequence(
     _some(override, 1, 1), _some(st.one_of(report, failure, asked), 1, 3), _some(deadline, 1, 1), _some(anything, 1, 2)
 )
 loss = _sequence(
@@ -127,9 +127,11 @@ loss = _sequence(
     _some(restore, 1, 2),
 )
 # Two transitions in one millisecond, of which the ledger lost the first: they have the same epoch.
-spoken = st.tuples(just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300]))
+override_step = st.tuples(
+    just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300])
+)
 settled = _some(_end(st.one_of(just(Outcome.OK), just(Outcome.FAILED))), 1, 1)
-step = st.one_of(_some(spoken, 1, 1), _some(breaks, 1, 3), settled, settled)
+step = st.one_of(_some(override_step, 1, 1), _some(breaks, 1, 3), settled, settled)
 tie = _sequence(
     just([("copy",)]), step, just([("fall_back",), ("read", "main")]), step,
     _some(st.tuples(just("restore_lost"), policies, replicas), 1, 1), _some(restore, 0, 2),
@@ -148,7 +150,7 @@ copied = _sequence(_some(just(("copy",)), 1, 1), _some(failure, 0, 1))
 histories = st.tuples(
     st.permutations(list(POLICIES)),
     st.lists(
-        st.one_of(traffic, outage, outage, streaks, streaks, word, loss, copied, tied, _some(anything, 1, 3)),
+        st.one_of(traffic, outage, outage, streaks, streaks, overridden, loss, copied, tied, _some(anything, 1, 3)),
         min_size=3,
         max_size=8,
     ),
@@ -200,9 +202,9 @@ class History:
         main = self.policies["main"]
         held = [lease.until_ms for lease in circuit.leases.values()]
         buckets = [number * width + main.window_ms * times for width, number in circuit.window for times in (1, 2)]
-        word = [circuit.override.until_ms or 0] if circuit.override else []
+        override_end = [circuit.override.until_ms or 0] if circuit.override else []
         own = [circuit.open_until_ms, circuit.changed_at_ms + main.window_ms, circuit.lost_at_ms + 2 * main.lease_ms]
-        return [*held, *buckets, *word, *own, *circuit.voters.values(), circuit.would_open_at_ms]
+        return [*held, *buckets, *override_end, *own, *circuit.voters.values(), circuit.would_open_at_ms]
 
     def _epoch(self, which: str) -> int:
         now, before = self.seen[-1].epoch, self.seen[max(-2, -len(self.seen))].epoch

@@ -19,7 +19,7 @@ def situations(fleet: Fleet) -> set[str]:
     if any(token not in tokens for token, lease in circuit.leases.items() if lease.until_ms > now_ms):
         said.add("a lease stands whose probe nobody makes")
     if circuit.override is not None:
-        said.add("an operator has spoken")
+        said.add("an override is active")
     return {f"{circuit.state}: {situation}" for situation in said | {"nothing else"}}
 
 

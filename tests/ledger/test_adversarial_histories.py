@@ -59,8 +59,8 @@ class Fleet:
     async def settle(self, replica: int, token: str, outcome: Outcome, asked_ms: int = 0) -> Reply:
         return await self.ledger.settle(NAME, self.terms, f"r{replica}", token, outcome, asked_ms, 0.0)
 
-    async def restore(self, replica: int, believed: Snapshot) -> Reply:
-        return await self.ledger.restore(NAME, self.terms, f"r{replica}", believed.restore_point())
+    async def restore(self, replica: int, cached: Snapshot) -> Reply:
+        return await self.ledger.restore(NAME, self.terms, f"r{replica}", cached.restore_point())
 
     async def read(self) -> Reply:
         return (await self.ledger.read({NAME: self.terms}))[NAME]
@@ -178,9 +178,9 @@ async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet
     """Removed rule: a restored half-open circuit is open for one lease, whoever restores it."""
     await fleet.opened()
     await fleet.bench.advance(REST)
-    believed = (await fleet.lease(0, "t")).snapshot
+    cached = (await fleet.lease(0, "t")).snapshot
     await fleet.bench.forget()
-    restored = (await fleet.restore(1, believed)).snapshot
+    restored = (await fleet.restore(1, cached)).snapshot
     assert (restored.state, restored.left_ms) == (OPEN, LEASE)
     late = (await fleet.settle(0, "t", Outcome.OK)).snapshot
     assert (late.state, late.epoch) == (OPEN, restored.epoch)
