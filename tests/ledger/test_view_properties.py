@@ -132,10 +132,10 @@ class ViewMachine(RuleBasedStateMachine):
     def from_nothing(self) -> None: ...
 
     def while_the_fleet_is_open(self, left: int = 1000) -> None:
-        self.the_ledger_steps("open", left, 2, False, False, "", None, 1, "at once")
+        self.the_ledger_changes("open", left, 2, False, False, "", None, 1, "at once")
 
     def half_open(self) -> None:
-        self.the_ledger_steps("half_open", 250, 2, False, False, "", None, 1, "at once")
+        self.the_ledger_changes("half_open", 250, 2, False, False, "", None, 1, "at once")
 
     def refused_a_probe(self) -> None:
         self.half_open()
@@ -166,10 +166,10 @@ class ViewMachine(RuleBasedStateMachine):
         self.a_probe_of_its_own_ends(0, False)
 
     def under_an_override(self) -> None:
-        self.the_ledger_steps("closed", 250, 2, False, False, "shadow", 500, 0, "at once")
+        self.the_ledger_changes("closed", 250, 2, False, False, "shadow", 500, 0, "at once")
 
     def held_closed(self) -> None:
-        self.the_ledger_steps("closed", 250, 2, False, False, "closed", 500, 0, "at once")
+        self.the_ledger_changes("closed", 250, 2, False, False, "closed", 500, 0, "at once")
 
     # ---- times ------------------------------------------------------------------------------------------------------
 

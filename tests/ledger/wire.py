@@ -32,9 +32,9 @@ class Wire:
     replies until it thaws. `readonly`: writes are refused. `lose`: the next of these ("record>" a request, "record<"
     its reply, "message") are lost; `twice`: requests or messages that arrive twice. `sent`: verbs in the order they
     were sent. `paused`: this replica's process is paused. `snapshots`: every snapshot that reached the replica, with
-    the circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant reached
-    the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those acknowledged.
-    `log`: what the ledger did.
+    the circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant
+    reached the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those
+    acknowledged. `log`: what the ledger did.
     """
 
     def __init__(self, ledger: InspectableLedger) -> None:
