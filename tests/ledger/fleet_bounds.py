@@ -156,8 +156,8 @@ class Bounds:
         return max(0.0, (circuit.lost_at_ms - self.fleet.ledger_clock.unix_ms()) / 1000 + 2 * self.lease_s)
 
     def _have_all_failed_a_probe(self, members: Collection[Member]) -> bool:
-        losers = {self.circuit.lost_by, *self.circuit.voters}
-        return all(member.registry.incarnation in losers for member in members)
+        failed_probers = {self.circuit.lost_by, *self.circuit.voters}
+        return all(member.registry.incarnation in failed_probers for member in members)
 
     def _probes_s(self, redis: str) -> float:
         return self.fleet.policy.probe_successes * EACH_PROBE_S.get(redis, 0.15)

@@ -81,8 +81,8 @@ class FleetWatch:
         """A call was admitted."""
         member, knowledge = call.member, self._heard(call.member)
         snapshot = member.view.fleet
-        rests = knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s
-        assert not rests, f"{member.name} admitted a call while open"
+        is_open = knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s
+        assert not is_open, f"{member.name} admitted a call while open"
         if call.probe:
             self._used.add(call.token)
             self._check_events()

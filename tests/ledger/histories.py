@@ -36,7 +36,7 @@ replicas = st.sampled_from("abc")
 policies = st.sampled_from(["main", "main", "main", "main", "other"])
 epochs = st.sampled_from(["now", "now", "now", "now", "before", "zero", "ahead"])
 jitters = st.sampled_from([0.0, 0.25, 0.999])
-rests = st.sampled_from([0, 0, 1, 700, 9000])
+throttles = st.sampled_from([0, 0, 1, 700, 9000])
 ages = st.sampled_from([-500, -1, 0, 0, 1, 99, 100, 101, 900, 999, 1000, 1001, 2500])
 counts = st.builds(Counts, st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
 overdue = st.sampled_from([0, 0, 0, 1, 3, -1, -4])
@@ -53,7 +53,7 @@ report = st.tuples(
     just(0), jitters,
 )  # fmt: skip
 asked = st.tuples(
-    just("record"), policies, replicas, st.sampled_from([1, 1, 1, 0]), just([]), st.booleans(), rests, epochs,
+    just("record"), policies, replicas, st.sampled_from([1, 1, 1, 0]), just([]), st.booleans(), throttles, epochs,
     st.sampled_from([0, 0, 1, 699, 700, 2500]), jitters,
 )  # fmt: skip
 failure_tail = (
@@ -62,7 +62,7 @@ failure_tail = (
 failure = st.tuples(just("record"), policies, replicas, *failure_tail)
 lease = st.tuples(just("lease"), policies, replicas, st.sampled_from(["now", "now", "now", "zero", "ahead"]))
 settle = st.tuples(
-    just("settle"), policies, replicas, st.integers(0, 3), st.one_of(good, outcomes), rests, jitters, took
+    just("settle"), policies, replicas, st.integers(0, 3), st.one_of(good, outcomes), throttles, jitters, took
 )
 override = st.tuples(
     just("override"), policies, st.sampled_from([*OverrideMode, None]), replicas, st.sampled_from([None, 300, 1000])
@@ -86,7 +86,7 @@ def _some(step: st.SearchStrategy[Any], least: int, most: int) -> st.SearchStrat
 
 
 traffic = _some(st.one_of(report, report, asked, moment), 2, 6)
-rested = st.tuples(just("rested"), st.sampled_from([0, 0, 0, 0, -1, 1]))
+after_open = st.tuples(just("after_open"), st.sampled_from([0, 0, 0, 0, -1, 1]))
 ask = st.tuples(just("lease"), just("main"), replicas, st.sampled_from(["now", "now", "now", "now", "now", "ahead"]))
 
 
@@ -99,19 +99,21 @@ def _report(some: st.SearchStrategy[Counts], late: st.SearchStrategy[int]) -> st
 
 
 def _end(outcome: st.SearchStrategy[Outcome]) -> st.SearchStrategy[Step]:
-    return st.tuples(just("settle"), just("main"), replicas, just(0), outcome, rests, jitters, took)
+    return st.tuples(just("settle"), just("main"), replicas, just(0), outcome, throttles, jitters, took)
 
 
 bad = st.sampled_from([Outcome.FAILED, Outcome.TIMEOUT, Outcome.THROTTLED, Outcome.SLOW])
 breaks = st.tuples(just("record"), just("main"), st.sampled_from("ab"), *failure_tail)
-opens = _sequence(just([("override", "main", None, "a", None)]), _some(breaks, 2, 3), _some(rested, 1, 1))
+opens = _sequence(just([("override", "main", None, "a", None)]), _some(breaks, 2, 3), _some(after_open, 1, 1))
 won = _sequence(_some(ask, 1, 1), _some(_end(good), 1, 1))
-lost = _sequence(_some(ask, 1, 2), _some(_end(bad), 1, 1), _some(moment, 0, 1), _some(rested, 1, 1))
+lost = _sequence(_some(ask, 1, 2), _some(_end(bad), 1, 1), _some(moment, 0, 1), _some(after_open, 1, 1))
 # A second probe that is still running when the first one fails, and ends when the circuit is half-open again.
 late_end = st.tuples(
-    just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), rests, jitters, took
+    just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), throttles, jitters, took
 )
-late = _sequence(_some(ask, 2, 2), _some(_end(bad), 1, 1), _some(rested, 1, 1), _some(ask, 1, 2), _some(late_end, 1, 2))
+late = _sequence(
+    _some(ask, 2, 2), _some(_end(bad), 1, 1), _some(after_open, 1, 1), _some(ask, 1, 2), _some(late_end, 1, 2)
+)
 # The exact moment at which a lease expires, and the moments before and after.
 edge = _sequence(_some(ask, 1, 2), _some(deadline, 1, 1), _some(st.one_of(_end(good), ask), 1, 2))
 messy = _some(st.one_of(ask, ask, lease, settle, moment), 2, 6)
@@ -171,7 +173,7 @@ class History:
 
     async def take(self, step: Step) -> None:
         verb, *args = step
-        if verb in ("advance", "until", "rested", "forget", "copy", "fall_back"):
+        if verb in ("advance", "until", "after_open", "forget", "copy", "fall_back"):
             return await self._move(verb, *args)
         call = getattr(self, verb)(self.policies[args[0]], *args[1:])
         replies = [await call(bench) for bench in self.benches]
@@ -184,7 +186,7 @@ class History:
     async def _move(self, verb: str, *args: int) -> None:
         if verb == "until":
             verb, args = "advance", (self._ms_until(*args),)
-        if verb == "rested":
+        if verb == "after_open":
             open_ms = self.memory.memory.circuit(NAME).open_until_ms - self.memory.now_ms
             verb, args = "advance", (max(0, open_ms + args[0]),)
         if verb == "fall_back":

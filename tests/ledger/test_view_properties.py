@@ -217,7 +217,7 @@ class ViewMachine(RuleBasedStateMachine):
         self, state: str, left: int, step: int, tie: bool, alike: bool, override: str, override_ms: int | None,
         opened: int, way: str, epochs_behind: int | None = None,
     ) -> None:  # fmt: skip
-        """`lesson`: it is restored by a replica whose epoch is this much older than the view's."""
+        """`epochs_behind`: it is restored by a replica whose epoch is this much older than the view's."""
         now = self.now - self.began
         if override:
             state = "open" if override == "open" else "closed"
@@ -399,8 +399,8 @@ class ViewMachine(RuleBasedStateMachine):
         """Checked again without the oracle: a returned time holds until the ledger's next transition."""
         known = self.view.fleet
         assert known.epoch >= self.highest, "an epoch decreased"
-        resting = known.state is CircuitState.OPEN and known.override is None
-        until_ms = self.oracle.at_ms + self.began + known.left_ms if resting else 0.0
+        is_open = known.state is CircuitState.OPEN and known.override is None
+        until_ms = self.oracle.at_ms + self.began + known.left_ms if is_open else 0.0
         self.promised_ms = until_ms if known.epoch > self.highest else min(self.promised_ms, until_ms)
         self.highest = known.epoch
 

@@ -135,7 +135,7 @@ class Oracle:
         return reading.override if reading.override_ms is None or self._since() < reading.override_ms else ""
 
     def open_for_ms(self) -> float:
-        """The rest of the fleet's open duration."""
+        """The remaining time of the fleet's open duration."""
         left_ms = NEVER if self.cached.left_ms < 0 else self.cached.left_ms
         return max(0.0, left_ms - self._since()) if self.cached.state == "open" else 0.0
 
@@ -265,9 +265,9 @@ class Oracle:
 
     def _probes_alone(self) -> tuple[str, float, bool]:
         now, own = self._now(), self.own
-        standing = [until_ms for until_ms, _ in own.leases.values() if until_ms > now]
-        if standing:
-            return "refuse", min(standing) - now, False
+        running = [until_ms for until_ms, _ in own.leases.values() if until_ms > now]
+        if running:
+            return "refuse", min(running) - now, False
         if own.state == "open":
             own.change("half_open")
             self.unjudged = 0

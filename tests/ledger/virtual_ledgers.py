@@ -176,11 +176,11 @@ class VirtualRedisLedger(RedisLedger):
         pipe = self._redis.pipeline(transaction=False)
         pipe.hgetall(circuit).hgetall(window).hgetall(batches).hgetall(override).hgetall(self._clock_keys[1])
         pipe.zrange(voters, 0, -1, withscores=True).zrange(probes, 0, -1, withscores=True).exists(opened)
-        fields, buckets, counted, stored_override, ends, votes, leases, rests = pipe.execute()
+        fields, buckets, counted, stored_override, ends, votes, leases, has_open_key = pipe.execute()
         return Circuit(
             state=CircuitState(fields.get("state", "closed")),
             **_facts(fields),
-            open_until_ms=int(ends.get(opened, 0)) if rests else 0,
+            open_until_ms=int(ends.get(opened, 0)) if has_open_key else 0,
             window={_pair(bucket): Counts(*map(int, packed.split(":"))) for bucket, packed in buckets.items()},
             voters={voter: int(until) for voter, until in votes},
             batches={replica: LastBatch(*_pair(packed.replace(":s:", ":"))) for replica, packed in counted.items()},
