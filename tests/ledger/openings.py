@@ -279,7 +279,8 @@ OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     for opening in (
         fresh, circuit_open, half_open_next, probing, one_probe_succeeded, lost_once, closed_again,
         probing_after_a_flush, reopened_beside_a_lost_probe, probing_beside_a_stale_copy, flushed_while_open,
-        copied_while_closed, prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
-        overridden, shadowed, held_closed, two_transitions_share_an_epoch, restored_by_one_that_missed_the_opening,
+        copied_while_closed, prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick,
+        only_reading, overridden, shadowed, held_closed, two_transitions_share_an_epoch,
+        restored_by_one_that_missed_the_opening,
     )
 }  # fmt: skip
