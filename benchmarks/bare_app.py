@@ -1,4 +1,4 @@
-"""The bare app: an aiohttp server that makes two upstream calls a request, and nothing else."""
+"""The baseline: an aiohttp server that only makes two upstream calls per request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROVIDER = web.AppKey("provider", str)
 
 
 async def ask(request: web.Request) -> web.Response:
-    """Embeds the question, asks for an answer, hands it on."""
+    """Embeds the question, generates an answer and returns it."""
     question = (await request.json())["question"]
     session, provider = request.app[SESSION], request.app[PROVIDER]
     embed = {"model": "text-embedding-3-small", "input": question, "dimensions": 256}
@@ -25,14 +25,14 @@ async def ask(request: web.Request) -> web.Response:
 
 
 async def session_of(app: web.Application) -> AsyncIterator[None]:
-    """One session for the app's life."""
+    """One session for the lifetime of the app."""
     async with ClientSession(connector=TCPConnector(limit=256)) as session:
         app[SESSION] = session
         yield
 
 
 def main() -> None:
-    """Serves until it is stopped."""
+    """Serves until stopped."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--provider", required=True)

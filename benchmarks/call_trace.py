@@ -1,10 +1,10 @@
-"""How much of ha_rag one question and one trip run through: files, functions, calls and the deepest stack.
+"""Code executed by one question and by one trip: files, functions, calls and the deepest stack.
 
     python -m benchmarks.call_trace [--list]
 
-One replica in this process, with Redis and the simulated provider in processes of their own. A question goes in through
-the HTTP application; a trip is one failing call of a breaker that opens on the first failure, until that is believed.
-Counted by `sys.setprofile`, warmed up first, so what happens once is left out. `--list` names every function.
+One replica in this process, with Redis and the simulated provider in their own processes. A question goes through the
+HTTP application; a trip is one failing call of a breaker that opens on the first failure, until it is open. Counted by
+`sys.setprofile` after a warm-up, so one-time work is left out. `--list` names every function.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Trace:
         return f"{what:12}{len(files):8}{len(self.calls):12}{self.calls.total():8}{self.deepest:10}"
 
 
-async def asked(app: Callable[..., Awaitable[None]]) -> None:
-    """One question through the ASGI application, as a server hands it over."""
+async def ask(app: Callable[..., Awaitable[None]]) -> None:
+    """Sends one question to the ASGI application, as a server does."""
     body = json.dumps(QUESTION).encode()
     headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     scope = {
@@ -76,7 +76,7 @@ async def asked(app: Callable[..., Awaitable[None]]) -> None:
 
     async def receive() -> dict[str, Any]:
         if not messages:
-            await asyncio.Event().wait()  # the client stays: a disconnect would end the request
+            await asyncio.Event().wait()  # a disconnect would end the request
         return messages.pop()
 
     async def send(message: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ async def failing() -> None:
 
 
 async def trip(circuits: Any, name: str) -> None:
-    """Fails once, and waits until the circuit is open in Redis."""
+    """Fails once and waits until the circuit is open."""
     breaker = circuits.breaker(name, CircuitPolicy(min_samples=1))
     await breaker.call(asyncio.sleep, 0)
     with contextlib.suppress(ConnectionError):
@@ -103,7 +103,7 @@ async def trip(circuits: Any, name: str) -> None:
             await asyncio.sleep(0.001)
 
 
-async def measure(redis_url: str, folder: Path, *, listed: bool) -> None:
+async def measure(redis_url: str, folder: Path, *, list_functions: bool) -> None:
     """Traces both, and prints the table."""
     port = free_port()
     config = folder / "ha_rag.toml"
@@ -114,16 +114,16 @@ async def measure(redis_url: str, folder: Path, *, listed: bool) -> None:
         settings = load_settings(config, variables={"HA_RAG_REPLICA": "traced"})
         async with build_replica(settings).running() as replica:
             for _ in range(20):
-                await asked(replica.app)
+                await ask(replica.app)
             with Trace() as question:
-                await asked(replica.app)
+                await ask(replica.app)
             await trip(replica.circuits, "warm-up")
             with Trace() as opening:
                 await trip(replica.circuits, "traced")
     print(f"{'':12}{'files':>8}{'functions':>12}{'calls':>8}{'deepest':>10}")
     for what, trace in (("question", question), ("trip", opening)):
         print(trace.row(what))
-        for name, times in sorted(trace.calls.items()) if listed else ():
+        for name, times in sorted(trace.calls.items()) if list_functions else ():
             print(f"    {times:4} {name}")
 
 
@@ -133,7 +133,7 @@ def main() -> None:
     arguments.add_argument("--list", action="store_true", help="name every function")
     given = arguments.parse_args()
     with own_redis() as redis_url, tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(redis_url, Path(folder), listed=given.list))
+        asyncio.run(measure(redis_url, Path(folder), list_functions=given.list))
 
 
 if __name__ == "__main__":

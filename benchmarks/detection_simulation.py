@@ -3,7 +3,7 @@
     python -m benchmarks.detection_simulation [--runs 10] [--seed 1954] [--quick]
 
 Ours is the product's own code, by three replicas that report to one circuit (`virtual_fleet.py`); "0.1.0" is the same
-code with the policy that gives that version's law: the window alone. Peers (`peer_laws.py`) are given all calls of the
+code with the policy that gives that version's law: the window alone. Peers (`peer_rules.py`) are given all calls of the
 fleet as if one process made them. Calls come at random moments; good ones take 50 ms (lognormal, p99 160 ms), failures
 5 ms, and one in a hundred fails before the outage. `benchmarks/detection.py` measures the same on a real fleet.
 """
@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks.peer_laws import PEERS, openings
+from benchmarks.peer_rules import PEERS, openings
 from benchmarks.reported_calls import ReportedCalls
 from benchmarks.simulated_calls import Call, Fault, Latency, Numbers, calls, lognormal
 from benchmarks.virtual_fleet import OURS, VERSION_0_1_0, VirtualFleet

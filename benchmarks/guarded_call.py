@@ -1,9 +1,9 @@
-"""What a guarded call costs, closed and refused, beside the bare call and beside the peers, in one run.
+"""The cost of a guarded call, closed and refused, compared with the bare call and with other libraries, in one run.
 
     python -m benchmarks.guarded_call [--rounds 9] [--calls 20000]
 
-Every contender runs in each round, one after the other; the table gives each one's median over the rounds, so a
-machine whose speed drifts slows all of them. Peers that are not installed (extra `bench`) are left out, and named.
+All contenders run in turn in each round, and the table shows each one's median over the rounds, so that changes of the
+machine's speed affect all of them. Libraries that are not installed (extra `bench`) are skipped with a message.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Run = Callable[[int], Awaitable[float]]
 
 
 async def answer() -> int:
-    """The call that is guarded: it does nothing."""
+    """The guarded call. It does nothing."""
     return 1
 
 
 def timed(step: Callable[[], Awaitable[object]]) -> Run:
-    """A run of one contender: microseconds a call."""
+    """A run of one contender: microseconds per call."""
 
     async def run(calls: int) -> float:
         begin = time.perf_counter()
@@ -38,7 +38,7 @@ def timed(step: Callable[[], Awaitable[object]]) -> Run:
 
 
 def timed_sync(step: Callable[[], object]) -> Run:
-    """A run of a contender that needs no await."""
+    """A run of a synchronous contender."""
 
     async def run(calls: int) -> float:
         begin = time.perf_counter()
@@ -76,7 +76,7 @@ SLOW = {"pybreaker, Redis, closed"}
 
 
 async def contenders(url: str, circuits: CircuitRegistry) -> tuple[dict[str, Run], list[str]]:
-    """Everybody who takes part, and who could not."""
+    """All contenders, and the names of those that are not installed."""
     closed = circuits.breaker("closed", CircuitPolicy())
     refusing = circuits.breaker("refusing", CircuitPolicy())
     await circuits.override("refusing", "open", reason="benchmark", by="benchmark")
@@ -109,11 +109,11 @@ async def contenders(url: str, circuits: CircuitRegistry) -> tuple[dict[str, Run
 
 
 async def measure(url: str, rounds: int, calls: int) -> dict[str, float]:
-    """Medians in microseconds, by contender."""
+    """Contender -> median in microseconds."""
     async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
         runs, missing = await contenders(url, circuits)
         for name in missing:
-            print(f"left out: {name} (pip install '.[bench]')")
+            print(f"skipped: {name} (pip install '.[bench]')")
         figures: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(rounds):
             for name, run in runs.items():
@@ -130,14 +130,14 @@ def main() -> None:
     with own_redis() as url:
         medians = asyncio.run(measure(url, given.rounds, given.calls))
     bare = medians["bare call"]
-    print(f"{'':36}{'us a call':>10}{'over bare':>12}")
+    print(f"{'':36}{'us/call':>10}{'over bare':>12}")
     for name, value in medians.items():
         print(f"{name:36}{value:10.3f}{value - bare:12.3f}")
     peer = medians.get("interlock-cb, Redis, closed")
     if peer:
-        print(f"ours closed / interlock-cb closed: {medians['ours, closed: call'] / peer:.3f} (bar: at most 0.200)")
-    print(f"ours closed over bare: {medians['ours, closed: call'] - bare:.3f} us (bar: at most 1.5)")
-    print(f"refused as a value: {medians['ours, refused as a value']:.3f} us (bar: at most 1)")
+        print(f"ours closed / interlock-cb closed: {medians['ours, closed: call'] / peer:.3f} (target: at most 0.200)")
+    print(f"ours closed over bare: {medians['ours, closed: call'] - bare:.3f} us (target: at most 1.5)")
+    print(f"refused as a value: {medians['ours, refused as a value']:.3f} us (target: at most 1)")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Which libraries the index stands on: word search, vector search, and what a whole search costs. One command:
+"""Comparison of libraries for the index: keyword search, vector search, and the cost of a whole search.
 
     python -m benchmarks.index_choice [--rows 1400 10000 20000 100000] [--only-vectors]
 
-Contenders that are not installed (bm25s, lancedb, sqlite-vec) are left out, saying so. Cranfield is read from
-HA_RAG_CRANFIELD (default ../shared/data/cranfield). Times are one core's, side by side in one run.
+Libraries that are not installed (bm25s, lancedb, sqlite-vec) are skipped with a message. Cranfield is read from
+HA_RAG_CRANFIELD (default ../shared/data/cranfield). Times are measured on one core, in one run.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Cranfield:
     @classmethod
     def load(cls) -> Cranfield | None:
         if not (CRANFIELD / "corpus.jsonl").exists():
-            console.print(f"Cranfield is not at {CRANFIELD} (HA_RAG_CRANFIELD): the parts that need it are left out")
+            console.print(f"Cranfield is not at {CRANFIELD} (set HA_RAG_CRANFIELD): skipping the parts that need it")
             return None
         documents = [json.loads(line) for line in (CRANFIELD / "corpus.jsonl").open()]
         questions = [json.loads(line) for line in (CRANFIELD / "queries.jsonl").open()]
@@ -77,7 +77,7 @@ class Cranfield:
 
 
 def timed_us(calls: Sequence[Callable[[], object]]) -> tuple[float, float]:
-    """Median and 99th percentile of the calls, in microseconds, after one round to warm up."""
+    """Median and 99th percentile of the calls, in microseconds, after a warm-up."""
     for call in calls[:20]:
         call()
     spent = []
@@ -97,19 +97,19 @@ def stopwatch() -> Iterator[list[float]]:
     seconds.append(time.perf_counter() - began)
 
 
-# -- words ------------------------------------------------------------------------------------------------------------
+# -- keywords ---------------------------------------------------------------------------------------------------------
 
-WordSearch = Callable[[str], list[int]]
+KeywordSearch = Callable[[str], list[int]]
 
 
-def by_tantivy(texts: list[str]) -> WordSearch:
+def by_tantivy(texts: list[str]) -> KeywordSearch:
     folder = Path(tempfile.mkdtemp())
     write_lexical(folder, (), enumerate(texts))
     search = LexicalSearch(folder)
     return lambda question: [row for row, _ in search.search(question, 50)]
 
 
-def by_fts5(texts: list[str]) -> WordSearch:
+def by_fts5(texts: list[str]) -> KeywordSearch:
     database = sqlite3.connect(Path(tempfile.mkdtemp()) / "words")
     database.execute("CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='porter unicode61')")
     database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", enumerate(texts))
@@ -128,7 +128,7 @@ def by_fts5(texts: list[str]) -> WordSearch:
     return search
 
 
-def by_bm25s(texts: list[str]) -> WordSearch:
+def by_bm25s(texts: list[str]) -> KeywordSearch:
     import bm25s
     import Stemmer
 
@@ -144,14 +144,14 @@ def by_bm25s(texts: list[str]) -> WordSearch:
     return rows
 
 
-def compare_words(cranfield: Cranfield) -> None:
-    table = Table("words (Cranfield, 1,400 abstracts)", "nDCG@10", "p50 us", "p99 us", "build s")
+def compare_keywords(cranfield: Cranfield) -> None:
+    table = Table("keywords (Cranfield, 1,400 abstracts)", "nDCG@10", "p50 us", "p99 us", "build s")
     for name, make in (("tantivy", by_tantivy), ("SQLite FTS5", by_fts5), ("bm25s", by_bm25s)):
         try:
             with stopwatch() as seconds:
                 search = make(cranfield.texts)
         except (ImportError, sqlite3.OperationalError) as error:
-            console.print(f"{name} is left out: {error}")
+            console.print(f"{name} is skipped: {error}")
             continue
         found = {key: [cranfield.ids[row] for row in search(question)] for key, question in cranfield.questions.items()}
         median, worst = timed_us([partial(search, question) for question in cranfield.questions.values()])
@@ -163,7 +163,7 @@ def compare_words(cranfield: Cranfield) -> None:
 
 
 def synthetic(rows: int, rng: np.random.Generator) -> Matrix:
-    """Unit vectors in clusters on 32 hidden dimensions plus noise: closer to real embeddings than plain noise is."""
+    """Unit vectors in clusters on 32 hidden dimensions plus noise: closer to real embeddings than pure noise."""
     hidden = np.random.default_rng(1).standard_normal((32, DIMENSION), dtype=np.float32)
     centres = np.random.default_rng(2).standard_normal((2000, 32), dtype=np.float32)
     points = centres[rng.integers(0, len(centres), rows)] + 0.7 * rng.standard_normal((rows, 32), dtype=np.float32)
@@ -230,7 +230,7 @@ def by_lancedb(vectors: Matrix) -> VectorSearch:
 
 
 def compare_vectors(sizes: Sequence[int]) -> None:
-    table = Table("vectors (synthetic, 256 wide)", "rows", "recall@10", "p50 us", "p99 us", "build s")
+    table = Table("vectors (synthetic, 256 dimensions)", "rows", "recall@10", "p50 us", "p99 us", "build s")
     questions = synthetic(200, np.random.default_rng(3))
     ours = (("numpy, exact", by_numpy), ("usearch, f16", by_usearch))
     others = (("lancedb", by_lancedb), ("sqlite-vec", by_sqlite_vec))
@@ -242,7 +242,7 @@ def compare_vectors(sizes: Sequence[int]) -> None:
                 with stopwatch() as seconds:
                     search = make(vectors)
             except (ImportError, AttributeError) as error:
-                console.print(f"{name} is left out: {error}")
+                console.print(f"{name} is skipped: {error}")
                 continue
             recall = statistics.fmean(
                 len(wanted & set(search(question)[:10])) / 10 for wanted, question in zip(exact, questions, strict=True)
@@ -252,11 +252,11 @@ def compare_vectors(sizes: Sequence[int]) -> None:
     console.print(table)
 
 
-# -- the whole --------------------------------------------------------------------------------------------------------
+# -- whole search ------------------------------------------------------------------------------------------------------
 
 
 async def measure_whole(cranfield: Cranfield) -> None:
-    table = Table("the whole search (Cranfield)", "nDCG@10", "p50 us", "p99 us")
+    table = Table("whole search (Cranfield)", "nDCG@10", "p50 us", "p99 us")
     embedder = LocalEmbedder()
     with Index(tempfile.mkdtemp()) as index:
         await ingest([CRANFIELD / "corpus.jsonl"], index, {"local": embedder})
@@ -281,7 +281,7 @@ async def measure_whole(cranfield: Cranfield) -> None:
             key: [p.document for p in index.passages_of(_by_vector(index, _shuffled(embedding)))]
             for key, embedding in embedded.items()
         }
-        table.add_row("vectors of another space, were they let in", f"{cranfield.ndcg(found):.3f}", "", "")
+        table.add_row("vectors of another space, if they were accepted", f"{cranfield.ndcg(found):.3f}", "", "")
     console.print(table)
 
 
@@ -314,7 +314,7 @@ async def measure_start() -> None:
         began = time.perf_counter()
         await asyncio.to_thread(int)
         hops.append((time.perf_counter() - began) * 1e6)
-    console.print(f"a hop to a worker thread and back: {statistics.median(hops):.0f} us")
+    console.print(f"round trip to a worker thread: {statistics.median(hops):.0f} us")
 
 
 async def main() -> None:
@@ -335,7 +335,7 @@ async def main() -> None:
 async def measure(rows: Sequence[int], *, only_vectors: bool) -> None:
     cranfield = None if only_vectors else Cranfield.load()
     if cranfield is not None:
-        compare_words(cranfield)
+        compare_keywords(cranfield)
         await measure_whole(cranfield)
     if not only_vectors:
         await measure_start()

@@ -1,4 +1,4 @@
-"""A redis-server of the benchmark's own, on a free loopback port, gone with it."""
+"""A temporary redis-server for a benchmark, on a free loopback port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.redis_servers import redis_binary
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """A loopback port that nothing listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -21,7 +21,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def own_redis() -> Iterator[str]:
-    """The URL of a redis-server that lives as long as the block."""
+    """The URL of a redis-server that runs as long as the block."""
     program = redis_binary()
     if program is None:
         sys.exit("this benchmark needs redis-server on the PATH (Debian: apt-get install redis-server)")
@@ -31,14 +31,14 @@ def own_redis() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        _until_it_listens(port)
+        _wait_until_it_listens(port)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         server.terminate()
         server.wait(5)
 
 
-def _until_it_listens(port: int) -> None:
+def _wait_until_it_listens(port: int) -> None:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):

@@ -1,11 +1,11 @@
-"""Questions a second of one worker, by the size of its index and by how many ask at once. One command:
+"""Questions per second of one worker, by the size of its index and the number of connections.
 
     python -m benchmarks.passages_by_connections [--quick] [--passages 242 20000] [--connections 1 16]
 
 One replica in one process with local tiers only: the local embedder, the hybrid index, the extractive generator. The
-load runs in this process, so on two cores the two share them. The ratio is to the same index at one connection; it
-should stay at 1 or above, however many ask. `--quick` takes half a minute, the whole about ten; a run that takes
-longer than `--at-most` seconds is given up.
+load runs in this process, so the two compete for the cores. The ratio is to the same index at one connection; it
+should stay at 1 or above for any number of connections. `--quick` takes half a minute, a full run about ten minutes; a
+run longer than `--at-most` seconds is stopped.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ timeout_s = 60
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured. `at_most_s`: after so long the run is given up."""
+    """What is measured. `at_most_s`: time limit of the run in seconds."""
 
     passages: Sequence[int]
     connections: Sequence[int]
@@ -65,7 +65,7 @@ class Plan:
 
 
 QUICK = Plan(passages=(242, 5_000, 20_000), connections=(1, 16), seconds=2.0, rounds=1, at_most_s=180.0)
-WHOLE = Plan(
+FULL = Plan(
     passages=(242, 5_000, 19_000, 20_000, 50_000, 100_000),
     connections=(1, 4, 16, 64),
     seconds=3.0,
@@ -75,7 +75,7 @@ WHOLE = Plan(
 
 
 class Texts:
-    """Passages and questions of the words of docs/, each as often as there; the same in every run."""
+    """Random passages and questions with the word frequencies of docs/; the same in every run."""
 
     def __init__(self) -> None:
         text = " ".join(path.read_text() for path in sorted(DOCS.glob("*.md")))
@@ -93,7 +93,7 @@ class Texts:
 
 
 async def grow(index: Index, embedder: LocalEmbedder, texts: Texts, passages: int) -> None:
-    """Adds documents of one passage each until there are so many."""
+    """Adds documents of one passage each until the index has `passages`."""
     while index.passages < passages:
         held = index.passages
         pieces = [texts.passage() for _ in range(min(PORTION, passages - held))]
@@ -106,7 +106,7 @@ async def grow(index: Index, embedder: LocalEmbedder, texts: Texts, passages: in
 
 
 async def row(url: str, questions: Sequence[dict[str, str]], plan: Plan) -> Iterator[tuple[int, float, float, float]]:
-    """Connections, questions a second, median latency in ms and the ratio to the first, for each number of askers."""
+    """For each number of connections: it, questions per second, median latency in ms, and the ratio to the first."""
     rounds = [[await load(url, n, plan.seconds, questions) for n in plan.connections] for _ in range(plan.rounds)]
     medians = [tuple(map(statistics.median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
     alone = medians[0][0]
@@ -114,7 +114,7 @@ async def row(url: str, questions: Sequence[dict[str, str]], plan: Plan) -> Iter
 
 
 async def measure(folder: Path, plan: Plan) -> None:
-    """One index that grows, and a replica started anew for each of its sizes."""
+    """One index that grows, and a new replica for each of its sizes."""
     config, port, texts, embedder = folder / "ha_rag.toml", free_port(), Texts(), LocalEmbedder()
     config.write_text(CONFIGURATION.format(index=folder / "index"))
     questions = [texts.question() for _ in range(200)]
@@ -137,17 +137,17 @@ async def bounded(plan: Plan) -> None:
             async with asyncio.timeout(plan.at_most_s):
                 await measure(Path(folder), plan)
         except TimeoutError:
-            raise SystemExit(f"given up after {plan.at_most_s:g} s (--at-most)") from None
+            raise SystemExit(f"stopped after {plan.at_most_s:g} s (--at-most)") from None
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
-    usual = QUICK if arguments.quick else WHOLE
+    defaults = QUICK if arguments.quick else FULL
     return Plan(
-        passages=arguments.passages or usual.passages,
-        connections=arguments.connections or usual.connections,
-        seconds=arguments.seconds or usual.seconds,
-        rounds=arguments.rounds or usual.rounds,
-        at_most_s=arguments.at_most or usual.at_most_s,
+        passages=arguments.passages or defaults.passages,
+        connections=arguments.connections or defaults.connections,
+        seconds=arguments.seconds or defaults.seconds,
+        rounds=arguments.rounds or defaults.rounds,
+        at_most_s=arguments.at_most or defaults.at_most_s,
     )
 
 
@@ -157,9 +157,9 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="three sizes, two numbers of connections, one round")
     arguments.add_argument("--passages", type=int, nargs="+")
     arguments.add_argument("--connections", type=int, nargs="+", help="the ratio is to the first of them")
-    arguments.add_argument("--seconds", type=float, help="of each measurement")
-    arguments.add_argument("--rounds", type=int, help="of which the median is told")
-    arguments.add_argument("--at-most", type=float, metavar="SECONDS", help="of the whole run")
+    arguments.add_argument("--seconds", type=float, help="duration of each measurement")
+    arguments.add_argument("--rounds", type=int, help="number of rounds; the median is printed")
+    arguments.add_argument("--at-most", type=float, metavar="SECONDS", help="time limit of the whole run")
     asyncio.run(bounded(plan_of(arguments.parse_args())))
 
 

@@ -1,10 +1,10 @@
-"""Whole questions a second of one worker at 1, 16 and 64 connections, beside a bare app that makes the same two calls.
+"""Questions per second of one worker at 1, 16 and 64 connections, compared with a bare app that makes the same calls.
 
     python -m benchmarks.questions_per_second [--seconds 5] [--rounds 3]
 
 Three servers of one process each: the simulated provider, one replica (embed over HTTP, search the index, generate over
-HTTP, circuits shared through Redis) and the bare app (the same two HTTP calls and nothing else, aiohttp on both sides).
-The load runs in this process. In each round ours and the bare app take turns, so a slow moment hits both.
+HTTP, circuits shared through Redis) and the bare app (only the same two HTTP calls, aiohttp on both sides). The load
+runs in this process. The replica and the bare app alternate in each round, so that a slow period affects both.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 async def load(
     url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]] = (QUESTION,)
 ) -> tuple[float, float]:
-    """Questions a second and the median latency in ms, asked by so many askers in a row each. `questions`: in turn."""
+    """Questions per second and median latency in ms of `connections` clients, each with one question at a time."""
     latencies: list[float] = []
     end = time.monotonic() + seconds
     bodies = itertools.cycle(questions)
@@ -86,7 +86,7 @@ async def load(
 
 
 async def ready(url: str) -> None:
-    """Waits until something answers."""
+    """Waits until the URL answers with a status below 500."""
     async with asyncio.timeout(30), aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientError):
@@ -107,7 +107,7 @@ async def compare(ours: str, bare: str, seconds: float, rounds: int) -> None:
             rows.append((*our, *their, our[0] / their[0]))
         ours_s, ours_ms, bare_s, bare_ms, ratio = (statistics.median(column) for column in zip(*rows, strict=True))
         print(f"{connections:12}{ours_s:10.0f}{ours_ms:9.2f}{bare_s:10.0f}{bare_ms:9.2f}{ratio:8.2f}")
-    print("bar: a ratio of at least 0.5 (about 1,000 questions a second on the reference machine)")
+    print("target: a ratio of at least 0.5 (about 1,000 questions per second on the reference machine)")
 
 
 async def measure(redis_url: str, folder: Path, seconds: float, rounds: int) -> None:

@@ -1,9 +1,9 @@
-"""Redis commands per guarded call, counted by Redis itself (INFO commandstats), closed and open, at two call rates.
+"""Redis commands per guarded call, counted by Redis (INFO commandstats), closed and open, at two call rates.
 
     python -m benchmarks.redis_commands [--seconds 5]
 
-A guard that asks Redis on the path of a call shows at least one command a call. Ours shows a number a second that does
-not grow with the calls: reports, polls and heartbeats of one replica with one circuit.
+A breaker that calls Redis on the call path needs at least one command per call. Ours sends a number of commands per
+second that does not grow with the calls: reports, polls and heartbeats of one replica with one circuit.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ha_rag.breaker.breaker import CircuitBreaker
 
 
 async def answer() -> int:
-    """The call that is guarded."""
+    """The guarded call."""
     return 1
 
 
 async def calls_at(breaker: CircuitBreaker, per_s: float, seconds: float) -> int:
-    """Makes about `per_s` calls a second for so long; answers how many it made."""
+    """Makes about `per_s` calls per second for `seconds`. Returns the number of calls."""
     made, begin = 0, time.monotonic()
     while (elapsed := time.monotonic() - begin) < seconds:
         for _ in range(int(elapsed * per_s) - made):
@@ -39,16 +39,16 @@ async def calls_at(breaker: CircuitBreaker, per_s: float, seconds: float) -> int
 
 
 async def commands(client: redis.asyncio.Redis) -> dict[str, int]:
-    """Commands sent by clients since the last reset: those that a script runs inside Redis are its own."""
+    """Commands sent by clients since the last reset, without those that scripts run inside Redis."""
     stats = await client.info("commandstats")
     sent = {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
     return {name: n for name, n in sent.items() if name in ("evalsha", "eval", "set", "zadd", "zcount", "mget")}
 
 
 async def measure(url: str, seconds: float) -> None:
-    """Prints a row a case."""
+    """Prints a row for each case."""
     client = redis.asyncio.Redis.from_url(url, decode_responses=True)
-    print(f"{'':28}{'calls/s':>10}{'scripts/s':>12}{'scripts a call':>16}")
+    print(f"{'':28}{'calls/s':>10}{'scripts/s':>12}{'scripts/call':>16}")
     async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
         for state in ("closed", "open"):
             breaker = circuits.breaker(state, CircuitPolicy())
@@ -58,10 +58,10 @@ async def measure(url: str, seconds: float) -> None:
                 await client.config_resetstat()
                 made = await calls_at(breaker, per_s, seconds)
                 scripts = (await commands(client)).get("evalsha", 0)
-                row = f"{state}, {per_s} calls/s asked"
+                row = f"{state}, {per_s} calls/s requested"
                 print(f"{row:28}{made / seconds:10.0f}{scripts / seconds:12.1f}{scripts / made:16.5f}")
     await client.aclose()
-    print("bar: 0 on the path of a call; at most 10 reports and 1 read a second for each circuit")
+    print("target: 0 on the call path; at most 10 reports and 1 read per second for each circuit")
 
 
 def main() -> None:

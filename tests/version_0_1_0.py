@@ -1,4 +1,4 @@
-"""ha_rag 0.1.0 as it was released, unpacked from the repository's history: for tests of a mixed fleet."""
+"""ha_rag 0.1.0, unpacked from the repository's history, for tests of a mixed fleet."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ REPOSITORY = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Version010:
-    """The unpacked files. `environment`: what makes a Python process import this version."""
+    """The unpacked files. `environment`: variables that make a Python process import this version."""
 
     folder: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        # PYTHONSAFEPATH keeps the current folder, which has another version, out of the import path.
+        # PYTHONSAFEPATH keeps the current folder, which has the current version, out of the import path.
         return {"PYTHONPATH": str(self.folder), "PYTHONSAFEPATH": "1"}
 
     def run(self, program: str, *given: Any) -> Any:
-        """What `program` (Python) prints as JSON; it finds `given` in the list `given`."""
+        """The JSON printed by `program` (Python source), which finds the arguments in the list `given`."""
         prepared = f"import json, sys\ngiven = json.loads(sys.argv[1])\n{program}"
         ran = subprocess.run(
             [sys.executable, "-c", prepared, json.dumps(given)],
@@ -41,7 +41,7 @@ class Version010:
 
 
 def unpack(folder: Path) -> Version010:
-    """Unpacks 0.1.0 into `folder`. Skips the test where there is no such commit: in a shallow clone, or without Git."""
+    """Unpacks 0.1.0 into `folder`. Skips the test if the commit is missing (shallow clone) or Git is not installed."""
     command = ["git", "-C", str(REPOSITORY), "archive", COMMIT, "ha_rag", "tests", "compose", "deploy"]
     try:
         archived = subprocess.run(command, capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""Tells people of incidents: `python -m workers.alerter`; the same as `ha-rag alerter`."""
+"""Sends alerts about incidents: `python -m workers.alerter`; the same as `ha-rag alerter`."""
 
 import sys
 

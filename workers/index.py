@@ -1,4 +1,4 @@
-"""Mirrors a folder into the index, or the samples where it is empty: `python -m workers.index ./documents`."""
+"""Mirrors a folder into the index, or the samples if it is empty: `python -m workers.index ./documents`."""
 
 import sys
 from pathlib import Path

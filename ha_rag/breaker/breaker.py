@@ -175,7 +175,7 @@ class CircuitBreaker:
         return result
 
     execute = call
-    """The teaching material's name for `call`."""
+    """Alias of `call`, used in tutorials."""
 
     async def _call_checked(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         permit = _permit_of(await self.admit_soon())

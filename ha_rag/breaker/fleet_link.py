@@ -96,5 +96,5 @@ class FleetLink:
     @property
     def heard_ago_s(self) -> float | None:
         """Age of the oldest cached state of a shared circuit, in seconds; None if nothing is shared."""
-        heard = [view.confirmed_s for view in self.views.shared()]
-        return self.clock.monotonic_s() - min(heard) if heard and self.sync is not None else None
+        confirmed = [view.confirmed_s for view in self.views.shared()]
+        return self.clock.monotonic_s() - min(confirmed) if confirmed and self.sync is not None else None

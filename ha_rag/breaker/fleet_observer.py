@@ -121,8 +121,8 @@ class FleetObserver:
 
     def _update_terms(self, beats: Iterable[Heartbeat]) -> None:
         """Takes each circuit's terms (window, number of probes) from the heartbeats."""
-        told = (item for beat in beats for item in terms_told(replica_report(beat)).items())
-        self._terms = dict(told)
+        terms = (item for beat in beats for item in terms_told(replica_report(beat)).items())
+        self._terms = dict(terms)
 
     def _terms_of(self, circuit: str) -> Terms:
         return self._terms.get(circuit) or Terms.of(CircuitPolicy())

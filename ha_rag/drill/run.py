@@ -21,8 +21,9 @@ from ha_rag.simulation.questions import LoadProfile, ask_open
 
 POLL_S = 0.05
 RECOVERY_LIMIT_S = 45.0
+"""How long a fleet may take to become healthy, or the good calls of a steady stage to arrive."""
 WARM_UP_MARGIN = 3.0
-"""How many times longer than computed the good calls of a steady stage may take."""
+"""How many times longer than computed those calls may take, if that is more."""
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class DrillRun:
             missed.append("the fleet was not healthy before the outage")
         if stage.steady:
             expected_s = len(self._fleet.replicas) * MIN_CALLS / self._per_s
-            limit_s = self._timing.window_s + WARM_UP_MARGIN * expected_s
+            limit_s = self._timing.window_s + max(RECOVERY_LIMIT_S, WARM_UP_MARGIN * expected_s)
             if not await self._within(limit_s, lambda: self._is_warm(stage.steady, began_s)):
                 missed.append(f"not every replica had {MIN_CALLS} good calls before the outage")
         return missed

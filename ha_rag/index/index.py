@@ -38,6 +38,19 @@ class SpaceCoverage:
         return self.vectors >= self.passages
 
 
+class Opened:
+    """The connection through which an index reads; held apart from it, so that it can be closed after the index."""
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Closes it, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+
 class Index:
     """The index in `folder`, for reading. Many processes may read while one writes. Safe across threads and tasks.
 
@@ -53,7 +66,7 @@ class Index:
         self.folder = Path(folder)
         self._clock = clock or SystemClock()
         self._snapshot: IndexSnapshot | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._opened = Opened()
         self._file: tuple[int, ...] | None = None
         self._error: HaRagError | None = None
         self._refreshing = threading.Lock()
@@ -114,18 +127,18 @@ class Index:
             return []
         rows = json.dumps([row for row, _ in hits])
         with self._access, translated(self.folder):
-            if self._connection is None:
+            if self._opened.connection is None:
                 return []
-            found = {row: rest for row, *rest in self._connection.execute(_PASSAGES, (rows,))}
+            found = {row: rest for row, *rest in self._opened.connection.execute(_PASSAGES, (rows,))}
         return [_passage(found[row], score) for row, score in hits if row in found]
 
     def holds(self, document: str, digest: str) -> bool:
         """Whether the index holds a document with this id and this content."""
         query = "SELECT 1 FROM documents WHERE id = ? AND digest = ?"
         with self._access, translated(self.folder):
-            if self._connection is None:
+            if self._opened.connection is None:
                 return False
-            return self._connection.execute(query, (document, digest)).fetchone() is not None
+            return self._opened.connection.execute(query, (document, digest)).fetchone() is not None
 
     def poll(self) -> None:
         """Checks for a newer generation, at most every `POLL_EVERY_S`, and loads it in the background. Never waits."""
@@ -147,11 +160,11 @@ class Index:
     def _is_behind(self) -> bool:
         if self._error is not None or self._file != self._identity_of_file():
             return True
-        if self._connection is None:
+        if self._opened.connection is None:
             return False
         try:
             with self._access:
-                generation = meta_number(self._connection, "generation")
+                generation = meta_number(self._opened.connection, "generation")
         except sqlite3.Error:
             return True
         return self._snapshot is None or generation != self._snapshot.generation
@@ -187,7 +200,7 @@ class Index:
 
     def _swap(self, snapshot: IndexSnapshot, connection: sqlite3.Connection, file: tuple[int, ...]) -> None:
         with self._access:
-            old, self._connection = self._connection, connection
+            old, self._opened.connection = self._opened.connection, connection
             self._snapshot, self._file, self._error = snapshot, file, None
         if old is not None:
             old.close()
@@ -199,9 +212,8 @@ class Index:
     def close(self) -> None:
         """Closes the files. Later searches find nothing."""
         with self._refreshing, self._access:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection, self._snapshot, self._error = None, IndexSnapshot(), None
+            self._opened.close()
+            self._snapshot, self._error = IndexSnapshot(), None
 
     def __enter__(self) -> Index:
         return self

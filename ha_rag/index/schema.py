@@ -94,11 +94,9 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     database = folder / DATABASE
     with translated(folder):
         try:
-            connection = _connect(f"{database.resolve().as_uri()}?mode=ro")
-            check_version(folder, connection)
+            return _checked(folder, _connect(f"{database.resolve().as_uri()}?mode=ro"))
         except sqlite3.OperationalError:
-            connection = _open_unwritable(folder)
-    return connection
+            return _open_unwritable(folder)
 
 
 def _open_unwritable(folder: Path) -> sqlite3.Connection:
@@ -113,8 +111,16 @@ def _open_unwritable(folder: Path) -> sqlite3.Connection:
             f"the index at {folder} was not closed cleanly and this process has no write access to it; run "
             "`ha-rag ingest` once with write access to repair it"
         )
-    connection = _connect(f"{uri}?mode=ro&immutable=1")
-    check_version(folder, connection)
+    return _checked(folder, _connect(f"{uri}?mode=ro&immutable=1"))
+
+
+def _checked(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """`connection`, if its version can be read here; closed where that raises."""
+    try:
+        check_version(folder, connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -108,7 +108,7 @@ async def test_it_rejects_overrides_of_unknown_circuits_and_invalid_arguments(fl
     *_, observer, _ = fleet
 
     with pytest.raises(UnknownCircuitError):
-        await observer.override("nobody", "open", reason="", by="eye")
+        await observer.override("unknown", "open", reason="", by="eye")
     with pytest.raises(ConfigurationError, match="mode = 'ajar'"):
         await observer.override("payments", "ajar", reason="", by="eye")
     with pytest.raises(ConfigurationError, match="for_s = -1"):

@@ -30,7 +30,7 @@ POLICIES: dict[str, dict[str, Any]] = {
         "ramp_s": 8.0, "shed": True, "retries": 2, "retry_budget": 0.1, "retry_budget_per_s": 0.5,
     },
 }  # fmt: skip
-"""Every one of them can be written for 0.1.0, too."""
+"""Policies that 0.1.0 supports too."""
 
 OLD_BODY = """
 from ha_rag.breaker.registry import CircuitRegistry
@@ -60,13 +60,13 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def old_body(version_0_1_0: Version010) -> dict[str, Any]:
-    """What a replica of 0.1.0 says of itself."""
+    """The heartbeat body of a replica of 0.1.0."""
     body: dict[str, Any] = version_0_1_0.run(OLD_BODY, {name.replace(" ", "_"): p for name, p in POLICIES.items()})
     return body
 
 
 def new_body(**changed: Any) -> dict[str, Any]:
-    """What a replica of this version says of itself. `changed`: in every policy."""
+    """The heartbeat body of a replica of this version. `changed`: settings changed in every policy."""
     registry = CircuitRegistry(MemoryLedger, replica="new")
     for name, policy in POLICIES.items():
         registry.breaker(name.replace(" ", "_"), CircuitPolicy(**{**policy, **changed}), timeout_s=2.0)
@@ -80,36 +80,36 @@ def report(name: str, body: dict[str, Any]) -> ReplicaReport:
 
 def test_an_equal_policy_has_the_fingerprint_that_0_1_0_gives_it(old_body: dict[str, Any]) -> None:
     assert new_body()["policies"] == old_body["policies"]
-    assert len(set(old_body["policies"].values())) == len(POLICIES) - 1, "0 is what 0.1.0 has where nothing is said"
+    assert len(set(old_body["policies"].values())) == len(POLICIES) - 1, "0 is the default in 0.1.0"
 
 
-def test_the_new_rules_enter_the_fingerprint_where_they_are_not_the_default(old_body: dict[str, Any]) -> None:
+def test_new_settings_change_the_fingerprint_unless_they_are_the_default(old_body: dict[str, Any]) -> None:
     changed = new_body(blip_s=0.25)["policies"]
     assert all(changed[name] != old for name, old in old_body["policies"].items())
     assert fingerprint(CircuitPolicy(blip_s=0.25)) != fingerprint(CircuitPolicy(blip_s=0.75))
     assert fingerprint(CircuitPolicy(slow_call_s="auto")) != fingerprint(CircuitPolicy(slow_call_s=0.5))
 
 
-def test_this_version_finds_nothing_odd_in_a_heartbeat_of_0_1_0_with_equal_rules(old_body: dict[str, Any]) -> None:
+def test_this_version_finds_no_mismatch_in_a_heartbeat_of_0_1_0_with_equal_policies(old_body: dict[str, Any]) -> None:
     replicas = [report("old", old_body), report("new", new_body())]
     assert DriftDetector("new~1", "new").noticed(replicas, 0) == []
     assert list(policy_mismatches(replicas)) == []
 
 
-def test_this_version_is_told_of_rules_that_do_differ(old_body: dict[str, Any]) -> None:
+def test_this_version_detects_different_policies(old_body: dict[str, Any]) -> None:
     events = DriftDetector("new~1", "new").noticed([report("old", old_body), report("new", new_body(probes=5))], 0)
     assert {type(event) for event in events} == {PolicyMismatch}
     assert len(events) == len(POLICIES)
 
 
-def test_0_1_0_finds_nothing_odd_in_a_heartbeat_of_this_version_with_equal_rules(
+def test_0_1_0_finds_no_mismatch_in_a_heartbeat_of_this_version_with_equal_policies(
     version_0_1_0: Version010, old_body: dict[str, Any]
 ) -> None:
     read = version_0_1_0.run(OLD_READING, ("old", old_body), ("new", new_body()))
     assert (read["noticed"], read["warnings"]) == ([], [])
 
 
-def test_0_1_0_is_told_of_rules_that_do_differ(version_0_1_0: Version010, old_body: dict[str, Any]) -> None:
+def test_0_1_0_detects_different_policies(version_0_1_0: Version010, old_body: dict[str, Any]) -> None:
     read = version_0_1_0.run(OLD_READING, ("old", old_body), ("new", new_body(blip_s=0.25)))
     assert set(read["noticed"]) == {"PolicyMismatch"}
     assert len(read["warnings"]) == len(POLICIES)
@@ -118,23 +118,23 @@ def test_0_1_0_is_told_of_rules_that_do_differ(version_0_1_0: Version010, old_bo
 def test_0_1_0_reads_a_circuit_by_the_terms_that_a_replica_of_this_version_reports(
     version_0_1_0: Version010, old_body: dict[str, Any]
 ) -> None:
-    """Where it has no terms for a circuit, it takes the default ones, and with them another window."""
-    said = new_body()
-    read = version_0_1_0.run(OLD_READING, ("old", old_body), ("new", said))["terms"]
-    assert read == said["terms"]
+    """Without terms for a circuit it would use the default ones, which have a different window."""
+    body = new_body()
+    read = version_0_1_0.run(OLD_READING, ("old", old_body), ("new", body))["terms"]
+    assert read == body["terms"]
     assert {len(numbers) for numbers in read.values()} == {FIELDS_OF_0_1_0}
 
 
 def test_0_1_0_ignores_terms_of_fourteen_numbers(version_0_1_0: Version010, old_body: dict[str, Any]) -> None:
-    """The reason for the thirteen."""
+    """This is why the terms have thirteen numbers."""
     longer = new_body() | {"terms": {"everything": Terms.of(CircuitPolicy()).wire()}}
     assert version_0_1_0.run(OLD_READING, ("old", old_body), ("new", longer))["terms"] == {}
 
 
 def test_this_version_reads_a_circuit_by_the_terms_that_0_1_0_reports(old_body: dict[str, Any]) -> None:
-    told = terms_told(report("old", old_body))
-    assert set(told) == set(old_body["terms"])
-    assert told["everything"] == Terms.of(CircuitPolicy(**POLICIES["everything"]), timeout_s=2.0)
-    assert {name: terms.wire()[:FIELDS_OF_0_1_0] for name, terms in told.items()} == {
+    read = terms_told(report("old", old_body))
+    assert set(read) == set(old_body["terms"])
+    assert read["everything"] == Terms.of(CircuitPolicy(**POLICIES["everything"]), timeout_s=2.0)
+    assert {name: terms.wire()[:FIELDS_OF_0_1_0] for name, terms in read.items()} == {
         name: tuple(numbers) for name, numbers in old_body["terms"].items()
     }

@@ -309,7 +309,7 @@ def test_a_circuit_opened_locally_stays_open_after_the_store_returns(fleet: Flee
             await a.call(DOWN)
             await asyncio.gather(*(m.call() for m in healthy))
         await asyncio.sleep(0.2)
-        a.wire.mend()
+        a.wire.repair()
         for _ in range(17):
             assert [await m.call() for m in fleet.members] == ["refused", "ok", "ok", "ok"]
             await asyncio.sleep(0.1)
@@ -470,7 +470,7 @@ def test_a_killed_prober_does_not_block_the_circuit(fleet: Fleet) -> None:
         await half_opened(fleet)
         a = fleet.members[0]
         await probing(a)
-        await fleet.bury(a)
+        await fleet.remove_dead(a)
         await fleet.closes(within_s=2 + 4 * 0.2 + 1)
 
     fleet.run(scenario())
@@ -485,7 +485,7 @@ def test_a_killed_prober_holds_its_lease_for_a_calls_time_and_not_for_the_open_d
             await fleet.members[0].call(DOWN)
         await asyncio.sleep(60.1)
         await probing(fleet.members[0])
-        await fleet.bury(fleet.members[0])
+        await fleet.remove_dead(fleet.members[0])
         await fleet.closes(within_s=1.0 + 1.0 + 4 * 0.2 + 0.2)
 
     with fleet:
@@ -503,7 +503,7 @@ def test_settling_the_last_probe_closes_the_circuit_even_if_the_replica_dies(fle
             a.end(probe)
             await fleet.settled(probe)
             await asyncio.sleep(0.005)
-        await fleet.bury(a)
+        await fleet.remove_dead(a)
         assert fleet.ledger.circuit(SVC).state is CLOSED
         await asyncio.sleep(1.2)
         assert {m.state for m in fleet.members} == {CLOSED}

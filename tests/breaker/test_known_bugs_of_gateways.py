@@ -72,7 +72,7 @@ def test_an_announced_override_is_already_in_the_store(mode: OverrideMode, fleet
 
 
 def test_an_override_that_the_store_rejects_is_not_announced(fleet: Fleet) -> None:
-    """Without Redis, pybreaker's listeners are told of an opening that is never stored."""
+    """Without Redis, pybreaker announces an opening that is never stored."""
 
     async def scenario() -> None:
         a = fleet.members[0]

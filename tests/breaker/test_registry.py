@@ -200,9 +200,9 @@ def test_the_fleet_report_lists_every_replica_even_two_of_one_name() -> None:
         report = await fleet.members[1].registry.fleet()
         assert sorted(r.name for r in report.replicas) == ["r0", "r0", "r1"]
         assert len({r.incarnation for r in report.replicas}) == 3
-        told = report.replicas[0].told
-        assert told["shared_state"] == "fresh"
-        assert set(told["policies"]) == {SVC}
+        fields = report.replicas[0].told
+        assert fields["shared_state"] == "fresh"
+        assert set(fields["policies"]) == {SVC}
 
     with fleet:
         fleet.run(scenario())
@@ -211,8 +211,8 @@ def test_the_fleet_report_lists_every_replica_even_two_of_one_name() -> None:
 def test_a_heartbeat_lists_the_circuits_local_to_the_replica() -> None:
     one = OneBreaker()
     one.opens()
-    told = json.loads(one.registry._body())
-    assert told["circuits"] == [{"name": "svc", "state": "open", "scope": "replica", "overlaid": False}]
+    body = json.loads(one.registry._body())
+    assert body["circuits"] == [{"name": "svc", "state": "open", "scope": "replica", "overlaid": False}]
 
 
 # ---- overrides ------------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_shadow_mode_with_a_quorum_announces_too_and_its_failures_open_nothing_a
                 await member.call(DOWN)
         await asyncio.sleep(0.2)
         assert {member.state for member in fleet.members} == {CLOSED}
-        assert [e.trigger for e in fleet.ledger.told(SVC)] == ["overridden", "would open"]
+        assert [e.trigger for e in fleet.ledger.entries(SVC)] == ["overridden", "would open"]
         await fleet.members[0].registry.end_override(SVC, by="me")
         await asyncio.sleep(0.05)
         for member in fleet.members:

@@ -65,7 +65,7 @@ def test_an_unsettled_probe_opens_the_circuit_again_without_redis(fleet: Fleet, 
         await probed(member)
         await asyncio.sleep(LEASE_S)
         assert (member.state, member.view.local().open_count) == (OPEN, 2)
-        member.wire.mend()
+        member.wire.repair()
 
     fleet.run(scenario())
 

@@ -88,7 +88,7 @@ def test_a_vote_counts_until_it_expires(left_ms: int, opens: bool) -> None:
 def test_ending_an_expired_override_reports_its_expiry() -> None:
     decision = rules.override(forced(OverrideMode.OPEN, 10), NOW + 10, None, "done", "joe")
     (event,) = decision.events
-    assert (event.reason, event.by, decision.publish) == ("its time is up", "kim", True)
+    assert (event.reason, event.by, decision.publish) == ("the override expired", "kim", True)
 
 
 def test_ending_no_override_reports_nothing() -> None:
@@ -112,7 +112,7 @@ def test_an_override_and_its_end_report_who_and_why() -> None:
 def test_a_restore_reports_the_replica_and_has_a_default_reason() -> None:
     decision = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(OPEN, NOW + 7, left_ms=50, opened_by="a"))
     (event,) = decision.events
-    assert (event.reason, event.by, decision.publish) == ("the ledger had lost its memory", "b", True)
+    assert (event.reason, event.by, decision.publish) == ("the ledger had lost the circuit", "b", True)
     restored = decision.circuit
     assert (restored.opened_by, restored.opened_at_ms, restored.open_until_ms) == ("a", NOW, NOW + 50)
     assert restored.epoch == NOW + 8
@@ -120,13 +120,13 @@ def test_a_restore_reports_the_replica_and_has_a_default_reason() -> None:
 
 def test_a_restore_reports_an_expired_override_first() -> None:
     decision = rules.restore(forced(OverrideMode.CLOSED, 10), terms(), NOW + 10, "b", RestorePoint(CLOSED, NOW + 99))
-    assert [event.reason for event in decision.events] == ["its time is up", "the ledger had lost its memory"]
+    assert [event.reason for event in decision.events] == ["the override expired", "the ledger had lost the circuit"]
     assert decision.circuit.override is None
 
 
 def test_a_granted_probe_reports_the_replica() -> None:
     decision = lease(report(Circuit(), failed=3).circuit, now=OPEN_UNTIL, by="c")
-    assert [(event.reason, event.by) for event in decision.events] == [("the rest is over", "c")]
+    assert [(event.reason, event.by) for event in decision.events] == [("the recovery timeout is over", "c")]
 
 
 def test_an_opening_reports_its_reason_and_resets_the_counts() -> None:
@@ -174,7 +174,7 @@ def test_a_restored_override_applies_as_before(mode: OverrideMode) -> None:
 
 def test_a_batch_that_does_not_count_still_reports_an_expired_override() -> None:
     circuit = forced(OverrideMode.OPEN, 10)
-    assert [event.reason for event in report(circuit, ok=1, now=NOW + 10).events] == ["its time is up"]
+    assert [event.reason for event in report(circuit, ok=1, now=NOW + 10).events] == ["the override expired"]
 
 
 def test_the_first_open_duration_has_no_jitter() -> None:

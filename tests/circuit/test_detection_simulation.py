@@ -19,7 +19,7 @@ from benchmarks.detection_simulation import (
     show,
     slow_trips,
 )
-from benchmarks.peer_laws import PEERS, InARow, LastCalls, Law, TimeWindow
+from benchmarks.peer_rules import PEERS, ConsecutiveFailures, LastCalls, Rule, TimeWindow
 
 SEED = 7
 DEAD, HANGING, BROWNOUT = OUTAGES[0], OUTAGES[2], OUTAGES[-1]
@@ -103,14 +103,14 @@ def test_the_quick_tables_are_printed_in_full(capsys: pytest.CaptureFixture[str]
 # ---- the peers' laws ------------------------------------------------------------------------------------------------
 
 
-def opened_at(law: Law, ends: str, every_s: float = 0.1) -> int | None:
+def opened_at(law: Rule, ends: str, every_s: float = 0.1) -> int | None:
     """The number of the call at which it opens; `ends`: "." for a good call and "x" for a failure."""
     return next((n for n, end in enumerate(ends) if law.opens(n * every_s, end == "x")), None)
 
 
 def test_failures_in_a_row_begin_anew_with_each_success() -> None:
-    assert opened_at(InARow(3), "xx.xx.xxx") == 8
-    assert opened_at(InARow(3), "xx." * 9) is None
+    assert opened_at(ConsecutiveFailures(3), "xx.xx.xxx") == 8
+    assert opened_at(ConsecutiveFailures(3), "xx." * 9) is None
 
 
 def test_the_last_calls_must_be_full_and_forget_the_oldest() -> None:

@@ -156,7 +156,7 @@ def test_a_tie_of_half_open_and_closed_is_open_for_one_lease() -> None:
 
 def test_a_tie_of_two_closings_is_closed_with_an_empty_window() -> None:
     counted = report(closed(), ok=1).circuit
-    restored = restore(counted, tied(counted, CLOSED, reason="the ledger had lost its memory"))
+    restored = restore(counted, tied(counted, CLOSED, reason="the ledger had lost the circuit"))
     assert [event.trigger for event in restored.events] == ["ledger restored"]
     assert (restored.circuit.epoch, restored.circuit.window) == (NOW + 1, {})
 

@@ -181,9 +181,14 @@ STAGE = Stage(name="s", title="s", start=FakeFleet.start, end=FakeFleet.end, ope
 
 
 async def ran(
-    fleet: FakeFleet, monkeypatch: pytest.MonkeyPatch, stage: Stage = STAGE, replicas: tuple[str, ...] = ("a", "b")
+    fleet: FakeFleet,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: Stage = STAGE,
+    *,
+    replicas: tuple[str, ...] = ("a", "b"),
+    limit_s: float = 60.0,
 ) -> tuple[StageResult, DrillRun]:
-    """Runs the stage with answers of these replicas."""
+    """Runs the stage with answers of these replicas. `limit_s`: when to give up waiting for the fleet."""
 
     async def answers(profile, per_s, *, heard, stop) -> LoadStats:
         while not stop.is_set():
@@ -196,7 +201,7 @@ async def ran(
         return LoadStats()
 
     monkeypatch.setattr(run, "ask_open", answers)
-    monkeypatch.setattr(run, "RECOVERY_LIMIT_S", 0.3)
+    monkeypatch.setattr(run, "RECOVERY_LIMIT_S", limit_s)
     drill = DrillRun(fleet, TIMING, per_s=1000)  # type: ignore[arg-type]  # a fake
     (found,) = await drill.run([stage])
     return found, drill
@@ -220,7 +225,7 @@ async def test_a_circuit_that_does_not_open_fails_the_stage(monkeypatch: pytest.
 
 
 async def test_a_fleet_that_does_not_recover_fails_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = await ran(FakeFleet(closes=False), monkeypatch)
+    found, _ = await ran(FakeFleet(closes=False), monkeypatch, limit_s=0.3)
     assert (found.passed, found.missed, found.closed_s) == (False, ("the fleet did not recover",), None)
 
 
@@ -233,7 +238,8 @@ async def test_a_steady_stage_starts_when_every_replica_has_had_its_good_calls(m
 
 
 async def test_a_replica_without_good_calls_fails_a_steady_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = await ran(FakeFleet(), monkeypatch, replace(STAGE, steady="generator.primary"), replicas=("a",))
+    steady = replace(STAGE, steady="generator.primary")
+    found, _ = await ran(FakeFleet(), monkeypatch, steady, replicas=("a",), limit_s=0.3)
     assert found.missed == ("not every replica had 100 good calls before the outage",)
 
 

@@ -27,7 +27,6 @@ STEPS: list[tuple[Version, ...]] = [
 """A rollout, and its rollback."""
 
 BOTH_WAYS: list[tuple[Version, Version]] = [("old", "new"), ("new", "old")]
-OPENED, TRIED, LOST, CLOSED = ("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed")
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +79,9 @@ async def test_every_step_of_a_rollout_and_of_its_rollback_shares_one_circuit(
                 await mixed.crew.provider.mend()
                 others = [member for member in mixed.crew if member is not opener]
                 await probe_and_close(mixed, others)
-                assert (await mixed.crew.changes())[before:] == [OPENED, TRIED, CLOSED]
+                # Who looked in between saw it half-open before the probe was granted.
+                after = [to for _, to in (await mixed.crew.changes())[before:]]
+                assert after == ["open", "half_open", "closed"]
                 assert {(await member.call())[0] for member in mixed.crew} == {"ok"}
         assert await mixed.events("PolicyMismatch") == []
         assert await mixed.events("LedgerLost") == []
@@ -122,7 +123,7 @@ async def test_one_replica_probes_at_a_time_and_its_failure_opens_the_circuit_fo
         assert await probing == "failed"
         await crew.until("open", within_s=TIMEOUT_S)
         assert await crew.provider.calls() == received
-        assert await crew.changes() == [OPENED, TRIED, LOST]
+        assert [to for _, to in await crew.changes()] == ["open", "half_open", "open"]
         await crew.provider.mend()
         await probe_and_close(mixed, [mixed.first(other), mixed.first(prober)])
         # What the new version keeps of the probes must not keep the old one from opening again, nor the other way.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,22 @@ def test_the_breakers_example_runs(capsys: pytest.CaptureFixture[str]):
     example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     exec(compile(ast.parse(example), "docs/breaker.md", "exec"), {"__name__": "example"})
     assert capsys.readouterr().out.splitlines() == ["charged order 7", "charged order 8"]
+
+
+def test_every_file_that_the_tour_names_exists():
+    tour = (ROOT / "docs" / "tour.md").read_text()
+    paths = [path.relative_to(ROOT / "ha_rag").as_posix() for path in (ROOT / "ha_rag").rglob("*.py")]
+    named = [name.removeprefix("ha_rag/") for name in re.findall(r"`([\w/]+\.py)`", tour)]
+    assert [name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in paths)] == []
+
+
+def test_the_tour_draws_the_layers_that_are_checked():
+    tour = (ROOT / "docs" / "tour.md").read_text()
+    drawing = tour.partition("```\n")[2].partition("```")[0]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [re.findall(r"\w+", layer) for layer in contracts[0]["layers"]]
+    packages = [[name for name in layer if (ROOT / "ha_rag" / name).is_dir()] for layer in layers]
+    line_of = {name: number for number, line in enumerate(drawing.splitlines()) for name in re.findall(r"(\w+)/", line)}
+    assert [name for layer in packages for name in layer if name not in line_of] == []
+    drawn = [min(line_of[name] for name in layer) for layer in packages if layer]
+    assert drawn == sorted(drawn)

@@ -137,7 +137,7 @@ class StubRag:
         yield AnswerStarted("a1", ANSWER.served_by, ())
         for piece in ("By a ", "probe [1]."):
             yield AnswerPiece(piece)
-        yield AnswerBroken("the service hung up", ANSWER) if self.breaks else AnswerDone(ANSWER)
+        yield AnswerBroken("the service failed", ANSWER) if self.breaks else AnswerDone(ANSWER)
 
     def get_system_health(self) -> dict[str, ComponentStatus]:
         return self.health

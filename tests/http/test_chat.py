@@ -71,7 +71,7 @@ async def test_a_stream_that_breaks_ends_with_an_error(replica, client):
 
     reply = await client.call("POST", "/v1/chat/completions", {"messages": [QUESTION], "stream": True})
 
-    assert events(reply)[-1] == {"error": {"type": "stream_broken", "message": "the service hung up", "param": None}}
+    assert events(reply)[-1] == {"error": {"type": "stream_broken", "message": "the service failed", "param": None}}
 
 
 async def test_a_failure_before_the_first_piece_has_a_status(replica, client):

@@ -133,12 +133,12 @@ async def test_refusals_at_capacity_are_not_logged(caplog):
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_a_client_that_disconnects_before_the_end_of_the_answer_is_logged(caplog, replica, begun):
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_client_that_disconnects_before_the_end_of_the_answer_is_logged(caplog, replica, started):
     counted = []
 
     async def gives_up(scope, receive, send):
-        if begun:
+        if started:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"By a", "more_body": True})
 
@@ -151,7 +151,7 @@ async def test_a_client_that_disconnects_before_the_end_of_the_answer_is_logged(
         await RequestCounter(gives_up, lambda *facts: counted.append(facts[:2]), labels)(scope, nothing, nothing)
 
     assert caplog.messages[0].startswith("no answer at /v1/chat/completions: the client disconnected after ")
-    assert counted == [("/v1/chat/completions", 200 if begun else 499)]
+    assert counted == [("/v1/chat/completions", 200 if started else 499)]
 
 
 async def test_an_unexpected_error_counts_as_a_500_and_is_logged_once(replica, caplog):

@@ -140,7 +140,7 @@ async def test_a_charset_parameter_is_accepted(client):
     assert (await client.call("POST", "/v1/query", {"question": "How?"}, headers=headers)).status == 200
 
 
-async def test_without_a_key_where_keys_are_wanted_nothing_is_asked():
+async def test_without_a_valid_key_no_question_is_answered():
     replica = StubReplica(options={"access": Access(api_keys=("right",), admin_token="admin")})
     client = replica.client()
     tries = {

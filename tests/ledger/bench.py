@@ -1,4 +1,4 @@
-"""One bench for every ledger: a ledger, and the hands that move its time and empty its memory."""
+"""Test benches for every kind of ledger: a ledger with a clock that tests advance, and data that they can drop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ end
 
 
 def terms(**changed: Any) -> Terms:
-    """Opens at 3 samples of which half failed; rests 500 ms; two good probes close; a probe lasts 300 ms."""
+    """Opens at 3 samples with half of them failed, for 500 ms; two good probes close; a lease lasts 300 ms."""
     usual = {
         "window_ms": 1000, "bucket_ms": 100, "min_samples": 3, "failure_threshold": 0.5, "slow_threshold": 2.0,
         "quorum": 1, "open_ms": 500, "backoff": 2.0, "open_max_ms": 4000, "throttle_max_ms": 2000, "probes": 1,
@@ -52,8 +52,8 @@ class Bench(Protocol):
     async def fall_back(self) -> None: ...
 
 
-class HandClock:
-    """Milliseconds that move only by hand."""
+class FakeClock:
+    """A clock in milliseconds that only tests advance."""
 
     def __init__(self, now_ms: int = START_MS) -> None:
         self.now_ms = now_ms
@@ -66,10 +66,10 @@ class HandClock:
 
 
 class MemoryBench:
-    """A MemoryLedger on a clock of its own."""
+    """A MemoryLedger on its own clock."""
 
     def __init__(self) -> None:
-        self._clock = HandClock()
+        self._clock = FakeClock()
         self.memory = MemoryLedger(self._clock)
         self.ledger: Ledger = self.memory
         self._copy: tuple[dict[str, Circuit], dict[str, list[StreamEntry]]] = {}, {}
@@ -87,19 +87,22 @@ class MemoryBench:
         self.memory.forget()
 
     async def copy(self) -> None:
-        """Keeps what is known now, as a replica of Redis that lags behind does."""
-        self._copy = dict(self.memory._circuits), {name: list(told) for name, told in self.memory._events.items()}
+        """Stores a copy of the current state, like a Redis replica that lags behind."""
+        self._copy = (
+            dict(self.memory._circuits),
+            {name: list(reported) for name, reported in self.memory._events.items()},
+        )
 
     async def fall_back(self) -> None:
-        """Knows again what it knew at the last copy, as after a failover."""
+        """Goes back to the last copy, as in a failover."""
         self.memory.forget()
         self.memory._circuits.update(self._copy[0])
-        for name, told in self._copy[1].items():
-            self.memory._events[name].extend(told)
+        for name, reported in self._copy[1].items():
+            self.memory._events[name].extend(reported)
 
 
 class RedisBench:
-    """A RedisLedger on a frozen clock, in a namespace of its own. `client`: closed with the ledger."""
+    """A RedisLedger on a frozen clock, in its own namespace. `client`: closed with the ledger."""
 
     def __init__(self, client: Any, now_ms: int = START_MS) -> None:
         self.client = client
@@ -116,17 +119,17 @@ class RedisBench:
         await self.client.eval(ADVANCE, 2, f"{self.namespace}:test:now", f"{self.namespace}:test:ends", ms)
 
     async def forget(self) -> None:
-        """Loses everything but the clock, as a flushed Redis does."""
+        """Drops everything except the clock, as FLUSHALL does."""
         gone = await self._keys()
         if gone:
             await self.client.delete(*gone)
 
     async def copy(self) -> None:
-        """Keeps what is known now, as a replica of Redis that lags behind does."""
+        """Stores a copy of the current state, like a Redis replica that lags behind."""
         self._copy = {key: (await self._dump(key), max(0, await self.client.pttl(key))) for key in await self._keys()}
 
     async def fall_back(self) -> None:
-        """Knows again what it knew at the last copy, as after a failover; what has ended since is gone."""
+        """Goes back to the last copy, as in a failover; keys that expired since then are gone."""
         await self.forget()
         for key, (dumped, ttl) in self._copy.items():
             await self.client.restore(key, ttl, dumped)

@@ -1,4 +1,4 @@
-"""Certificates for the tests, made anew for each run, and a redis-server that speaks TLS with them."""
+"""Certificates for the tests, generated for each run, and a redis-server that uses them for TLS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.redis_servers import RedisProcess
 
 
 class Authority:
-    """Signs certificates. `ca`: the file by which to know it."""
+    """Signs certificates. `ca`: file with the authority's own certificate."""
 
     def __init__(self, folder: Path, name: str = "ours") -> None:
         self._folder, self._ca = folder, trustme.CA(organization_name=name)
@@ -28,7 +28,7 @@ class Authority:
 
 
 class TLSRedis(RedisProcess):
-    """Speaks TLS alone, on `port`. `url` names no authority: those who do not know it add `trusting(...)`."""
+    """A server that only speaks TLS, on `port`. `url` names no authority; add `trusting(...)`."""
 
     def __init__(
         self, folder: Path, authority: Authority, *, hosts: tuple[str, ...] = ("127.0.0.1",), asks_clients: bool = False
@@ -56,10 +56,10 @@ class TLSRedis(RedisProcess):
 
 
 def trusting(authority: Authority) -> str:
-    """What stands behind a URL to trust whom this authority signed for."""
+    """URL options that trust certificates signed by this authority."""
     return f"?ssl_ca_certs={authority.ca}"
 
 
 def showing(certificate: Path) -> str:
-    """What stands behind `trusting(...)` to show this certificate."""
+    """URL options, to follow `trusting(...)`, that present this client certificate."""
     return f"&ssl_certfile={certificate}&ssl_keyfile={certificate}"

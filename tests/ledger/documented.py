@@ -1,4 +1,4 @@
-"""The rights that docs/security.md gives a Redis user, read from the page: what it says is what tests try."""
+"""Reads the Redis permissions from docs/security.md, so that tests use exactly what is documented."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ _REDIS = " ".join(_PAGE.split("\n## Redis\n")[1].split("\n## ")[0].split())
 
 
 def replica_rules() -> list[str]:
-    """What stands behind the password, for the namespace `ha_rag`."""
+    """The rules that follow the password, for the namespace `ha_rag`."""
     return _found(r"ACL SETUSER ha_rag reset on >PASSWORD ([^`]+) ```")
 
 
 def alerter_rules() -> list[str]:
-    """What alerters need besides."""
+    """The additional rules for alerters."""
     return _found(r"Alerters need `([^`]+)` besides")
 
 
 def database_rules() -> list[str]:
-    """What a URL with another database needs besides."""
+    """The additional rules for a URL with another database."""
     return _found(r"names a database other than 0 needs `([^`]+)`")
 
 
 def cluster_rules() -> list[str]:
-    """What a cluster needs besides."""
+    """The additional rules for a cluster."""
     return _found(r"and a cluster `([^`]+)`")
 
 

@@ -1,4 +1,4 @@
-"""Why a circuit did what it did: each event follows from what calls ended in, and from what was taught."""
+"""Checks the cause of every transition: it must follow from the outcomes of calls, or from a restore."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 Ended = Counter[tuple[str, str]]
-"""(How a call ended, replica) -> how many. A slow call is counted as "slow", too."""
+"""(Outcome, replica) -> count. A slow call also counts as "slow"."""
 
 
 def total(ended: Ended, wanted: str) -> int:
@@ -31,34 +31,36 @@ def who(ended: Ended, *wanted: str) -> set[str]:
 
 
 class Causes:
-    """Of one fleet's events."""
+    """The causes of one fleet's events."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.terms = Terms.of(fleet.policy, fleet.timeout_s)
 
     def check(self, event: StreamEntry, calls: Ended, probes: Ended) -> None:
-        """`calls`, `probes`: of the very epoch that the circuit left."""
+        """`calls`, `probes`: counts in the epoch that the circuit left."""
         losers = who(probes, "failed", "rest", "slow")
         if event.trigger == Trigger.PROBES_SUCCEEDED:
-            assert self._won(total(probes, "ok"), total(probes, "slow")), f"closed after {probes} of this half-open"
+            assert self._won(total(probes, "ok"), total(probes, "slow")), (
+                f"closed after {probes} in this half-open period"
+            )
         if event.trigger == Trigger.PROBE_FAILED:
-            assert len(losers) >= self.terms.quorum, f"opened again, though {losers} alone lost a probe"
+            assert len(losers) >= self.terms.quorum, f"reopened, though only the probes of {losers} failed"
         if event.trigger == Trigger.THROTTLED:
             asked = who(calls, "rest")
             enough = len(asked) >= self.terms.quorum or len(losers) >= self.terms.quorum
-            assert enough, f"rests, though only {asked} were asked"
+            assert enough, f"opened, though only {asked} were throttled"
         if event.trigger == Trigger.THRESHOLD:
             self._check_counts(event, calls)
             self._check_votes(event, calls)
         if event.trigger in (Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED):
-            lessons = self._lessons(event)
-            assert any(map(self._follows, lessons)), f"{event.trigger} is not what {lessons} should come to"
+            steps = self._restore_steps(event)
+            assert any(map(self._follows, steps)), f"{event.trigger} does not follow from {steps}"
 
-    def rests_for_a_lease(self, event: StreamEntry) -> bool:
-        """Whether no probe that was under way when it happened meets one that comes after the rest."""
+    def is_open_for_a_lease(self, event: StreamEntry) -> bool:
+        """Whether no probe that was running at that time overlaps with one after the open duration."""
         if event.trigger == Trigger.RESTORED_OPEN:
-            rests_ms = [step.after.open_until_ms - step.at_ms for step in self._lessons(event)]
+            rests_ms = [step.after.open_until_ms - step.at_ms for step in self._restore_steps(event)]
             return max(rests_ms) >= self.terms.lease_ms
         return event.trigger in (
             Trigger.THRESHOLD,
@@ -68,7 +70,7 @@ class Causes:
         )
 
     def _won(self, ok: int, slow: int) -> bool:
-        """Whether enough probes were good, and not too many of them slow."""
+        """Whether enough probes succeeded, and not too many of them were slow."""
         needed = self.terms.probe_successes
         return any(
             ok + bearable >= needed and bearable / needed < self.terms.slow_threshold for bearable in range(slow + 1)
@@ -78,16 +80,16 @@ class Causes:
         samples = event.ok + event.failed
         assert samples >= self.terms.min_samples
         assert self.terms.reached(event.failed / samples, event.slow / samples), f"opened after {event}"
-        assert event.ok <= total(calls, "ok"), f"{event} of {calls}"
-        assert event.failed <= total(calls, "failed"), f"{event} of {calls}"
-        assert event.slow <= total(calls, "slow"), f"{event} of {calls}"
+        assert event.ok <= total(calls, "ok"), f"{event} from {calls}"
+        assert event.failed <= total(calls, "failed"), f"{event} from {calls}"
+        assert event.slow <= total(calls, "slow"), f"{event} from {calls}"
 
     def _check_votes(self, event: StreamEntry, calls: Ended) -> None:
-        """With a quorum, as many replicas have reported that they fail, in this epoch and within the window."""
+        """With a quorum: that many replicas reported failures in this epoch and within the window."""
         failing = who(calls, "failed", "slow")
         if self.terms.quorum > 1:
             failing &= {name for opened in self._steps_to(event) for name in self._voters(event, opened)}
-        assert len(failing) >= self.terms.quorum, f"opened for all by {failing}"
+        assert len(failing) >= self.terms.quorum, f"opened for all with only {failing} failing"
 
     def _voters(self, event: StreamEntry, opened: Step) -> set[str]:
         return {
@@ -97,23 +99,23 @@ class Causes:
             if step.at_ms > opened.at_ms - self.terms.window_ms
         }
 
-    # ---- what was taught --------------------------------------------------------------------------------------------
+    # ---- restores ---------------------------------------------------------------------------------------------------
 
-    def _follows(self, lesson: Step) -> bool:
-        """Closed only where both sides were; else the longer rest that runs on either side, or that of a lease."""
-        assert isinstance(lesson.said, RestorePoint)
-        here, there = read(lesson.before, self.terms, lesson.at_ms).restore_point(), lesson.said
+    def _follows(self, step: Step) -> bool:
+        """Closed only if both sides were; else the longer of both running open durations, or one lease."""
+        assert isinstance(step.said, RestorePoint)
+        here, there = read(step.before, self.terms, step.at_ms).restore_point(), step.said
         if here.state is there.state is CLOSED:
-            return lesson.after.state is CLOSED
+            return step.after.state is CLOSED
         rests_ms = [side.left_ms for side in (here, there) if side.state is OPEN]
         open_ms = max([0, *rests_ms]) or self.terms.lease_ms
-        return (lesson.after.state, lesson.after.open_until_ms) == (OPEN, lesson.at_ms + open_ms)
+        return (step.after.state, step.after.open_until_ms) == (OPEN, step.at_ms + open_ms)
 
-    def _lessons(self, event: StreamEntry) -> list[Step]:
+    def _restore_steps(self, event: StreamEntry) -> list[Step]:
         return [step for step in self._steps_to(event) if isinstance(step.said, RestorePoint)]
 
     def _steps_to(self, event: StreamEntry) -> list[Step]:
-        """Those that led to this event: after a ledger has forgotten, an epoch may come again."""
+        """The restores that led to this event: after data loss an epoch may occur twice."""
         return [step for _, step in self._steps() if step.before.epoch != step.after.epoch == event.epoch]
 
     def _steps(self) -> list[tuple[str, Step]]:

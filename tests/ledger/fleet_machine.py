@@ -1,4 +1,4 @@
-"""A state machine over a simulated fleet: each rule is one thing that can happen, each step ends with `Fleet.check`."""
+"""A Hypothesis state machine over a simulated fleet: each rule is one fault or action, followed by `Fleet.check`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.ledger.fleet_recovery import Recovery
 from tests.ledger.openings import OPENINGS
 from tests.ledger.simulated_fleet import QUICK, SVC, Call, Fleet, Member
 from tests.ledger.situations import situations
-from tests.ledger.virtual_ledgers import InMemory, Make
+from tests.ledger.virtual_ledgers import Make, VirtualMemoryLedger
 
 DOWN = ServiceError("down", status=500)
 REST = ThrottledError("slow down", retry_after_s=1.5, status=429)
@@ -32,11 +32,11 @@ APART = st.sampled_from([None, None, "up", "gone", "frozen", "readonly"])
 REDIS = st.sampled_from(["up", "up", "up", "slow", "gone", "frozen", "readonly"])
 
 
-class WhateverHappens(RuleBasedStateMachine):
-    """Begins at `opening` (`openings.py`), on the kind of ledger that `ledger` makes."""
+class FleetMachine(RuleBasedStateMachine):
+    """Begins at `opening` (`openings.py`), on the kind of ledger that `ledger` creates."""
 
     opening: ClassVar[str]
-    ledger: ClassVar[Make] = InMemory
+    ledger: ClassVar[Make] = VirtualMemoryLedger
     fleet: Fleet
 
     @initialize(
@@ -44,7 +44,7 @@ class WhateverHappens(RuleBasedStateMachine):
         slow=st.booleans(), hasty=st.booleans(),
     )  # fmt: skip
     def begin(self, replicas: int, probes: int, successes: int, quorum: int, slow: bool, hasty: bool) -> None:
-        """`slow`: calls may be too slow. `hasty`: the policy would have the circuit rest for less than a lease."""
+        """`slow`: calls may be too slow. `hasty`: the policy's open duration is shorter than a lease."""
         policy = replace(QUICK, probes=probes, probe_successes=successes, quorum=quorum)
         if slow:
             policy = replace(policy, slow_call_s=SLOW_S, slow_threshold=0.6)
@@ -65,7 +65,7 @@ class WhateverHappens(RuleBasedStateMachine):
             for situation in self.met:
                 event(situation)
 
-    # ---- who, and what they meet ------------------------------------------------------------------------------------
+    # ---- choices ----------------------------------------------------------------------------------------------------
 
     @property
     def awake(self) -> list[Member]:
@@ -75,7 +75,7 @@ class WhateverHappens(RuleBasedStateMachine):
         return self.awake[pick % len(self.awake)]
 
     def ends(self, member: Member) -> ServiceError | None:
-        """How a call ends that it makes now."""
+        """The outcome of a call made now."""
         return DOWN if self.fleet.down or member.sick else None
 
     def calls(self) -> list[Call]:
@@ -93,11 +93,11 @@ class WhateverHappens(RuleBasedStateMachine):
         self.fleet.run(self._call([self.member(pick)], times, how=how))
 
     @rule(times=st.integers(2, 12), every_s=st.sampled_from([0.01, 0.06, 0.2]))
-    def everybody_calls(self, times: int, every_s: float) -> None:
+    def all_replicas_call(self, times: int, every_s: float) -> None:
         self.fleet.run(self._call(self.awake, times, every_s))
 
     @rule(pick=PICK)
-    def the_service_asks_one_for_a_rest(self, pick: int) -> None:
+    def the_service_throttles_one_replica(self, pick: int) -> None:
         self.fleet.run(self.member(pick).call(REST))
 
     @rule()
@@ -157,14 +157,14 @@ class WhateverHappens(RuleBasedStateMachine):
     def much_time_passes(self, seconds: float) -> None:
         self.fleet.run(asyncio.sleep(seconds))
 
-    # ---- the ledger and the wires -----------------------------------------------------------------------------------
+    # ---- the ledger and the connections -----------------------------------------------------------------------------
 
     @rule(pick=PICK, what=st.sampled_from(LOSSES))
     def something_gets_lost(self, pick: int, what: str) -> None:
         self.member(pick).wire.lose.append(what)
 
     @rule(pick=PICK, what=st.sampled_from(["record", "lease", "settle", "restore", "message"]))
-    def something_comes_twice(self, pick: int, what: str) -> None:
+    def something_arrives_twice(self, pick: int, what: str) -> None:
         self.member(pick).wire.twice.append(what)
 
     @rule(pick=PICK, delay_s=st.sampled_from([0.001, 0.02, 0.05, 0.1]), jitter_s=st.sampled_from([0.0, 0.02, 0.3]))
@@ -173,7 +173,7 @@ class WhateverHappens(RuleBasedStateMachine):
         wire.delay_s, wire.jitter_s = delay_s, jitter_s
 
     @rule(pick=PICK, everybody=st.booleans())
-    def the_ledger_goes_away(self, pick: int, everybody: bool) -> None:
+    def the_ledger_becomes_unreachable(self, pick: int, everybody: bool) -> None:
         for member in self.fleet.members if everybody else [self.member(pick)]:
             member.wire.cut()
 
@@ -188,7 +188,7 @@ class WhateverHappens(RuleBasedStateMachine):
     @rule()
     def the_ledger_comes_back(self) -> None:
         for member in self.fleet.members:
-            member.wire.mend()
+            member.wire.repair()
             member.wire.thaw()
             member.wire.readonly = False
 
@@ -212,8 +212,8 @@ class WhateverHappens(RuleBasedStateMachine):
 
     @precondition(lambda self: any(m.view.fleet.epoch for m in self.fleet.members))
     @rule(pick=PICK, in_ms=st.integers(1, 3), mode=st.sampled_from([None, *OverrideMode]))
-    def the_ledger_fails_over_into_a_tie(self, pick: int, in_ms: int, mode: OverrideMode | None) -> None:
-        """What happens in so many ms gets an epoch that is believed to be another transition's."""
+    def the_ledger_fails_over_into_a_conflict(self, pick: int, in_ms: int, mode: OverrideMode | None) -> None:
+        """The next transition within this many ms gets an epoch that a replica knows for another transition."""
         believed = max(m.view.fleet.epoch for m in self.fleet.members)
         self.fleet.failover(believed - in_ms - self.fleet.ledger_clock.unix_ms())
         self._speak(self.member(pick), mode, 0.3)
@@ -222,7 +222,7 @@ class WhateverHappens(RuleBasedStateMachine):
     # ---- operators --------------------------------------------------------------------------------------------------
 
     @rule(pick=PICK, mode=st.sampled_from([*OverrideMode, None]), for_s=st.sampled_from([0.3, 1.5]))
-    def an_operator_speaks(self, pick: int, mode: OverrideMode | None, for_s: float) -> None:
+    def an_operator_sets_an_override(self, pick: int, mode: OverrideMode | None, for_s: float) -> None:
         self._speak(self.member(pick), mode, for_s)
 
     def _speak(self, member: Member, mode: OverrideMode | None, for_s: float) -> None:
@@ -245,7 +245,7 @@ class WhateverHappens(RuleBasedStateMachine):
 
     async def _replaced(self, member: Member) -> None:
         away = member.wire.gone
-        await self.fleet.bury(member)
+        await self.fleet.remove_dead(member)
         self.joined += 1
         new = await self.fleet.join(f"n{self.joined}")
         if away:
@@ -254,8 +254,8 @@ class WhateverHappens(RuleBasedStateMachine):
     @precondition(lambda self: len(self.awake) > 1)
     @rule(pick=PICK)
     def a_replica_dies(self, pick: int) -> None:
-        """And nobody takes its place."""
-        self.fleet.run(self.fleet.bury(self.member(pick)))
+        """Kills a member without a replacement."""
+        self.fleet.run(self.fleet.remove_dead(self.member(pick)))
 
     @precondition(lambda self: len(self.awake) > 1)
     @rule(pick=PICK)
@@ -264,11 +264,11 @@ class WhateverHappens(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.awake) < len(self.fleet.members))
     @rule()
-    def the_paused_wake_up(self) -> None:
+    def paused_replicas_resume(self) -> None:
         for member in self.fleet.members:
             member.wire.resume()
 
-    # ---- what must hold ---------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     @rule(redis=REDIS)
     def a_healthy_service_and_some_traffic_close_the_circuit(self, redis: str) -> None:
@@ -278,7 +278,7 @@ class WhateverHappens(RuleBasedStateMachine):
     def a_healthy_service_and_some_traffic_close_it_from_here(
         self, redis: str, pick: int, apart: str | None, deaf: bool, sick: bool
     ) -> None:
-        """One replica may meet another Redis than the others, hear no message, or be sick where two must agree."""
+        """One replica may reach another Redis, receive no messages, or be sick when the quorum is two."""
         first, second, third = (self.fleet.members[(pick + n) % len(self.fleet.members)] for n in range(3))
         outvoted = sick and self.fleet.policy.quorum > 1 and len(self.fleet.members) > 1
         recovery = Recovery(
@@ -291,15 +291,15 @@ class WhateverHappens(RuleBasedStateMachine):
         self.fleet.run(recovery.closes_from_here())
 
     @rule(redis=REDIS)
-    def a_service_that_is_down_for_all_is_spared_by_all(self, redis: str) -> None:
+    def all_replicas_refuse_while_the_service_is_down(self, redis: str) -> None:
         self.fleet.run(Recovery(self.fleet, redis).opens())
 
     @rule(pick=PICK)
-    def whoever_sees_nothing_but_failures_is_let_fall_back(self, pick: int) -> None:
+    def a_replica_that_sees_only_failures_trips_locally(self, pick: int) -> None:
         self.fleet.run(Recovery(self.fleet, "as it is").falls_back(self.member(pick)))
 
     @invariant()
-    def what_must_always_hold_holds(self) -> None:
+    def the_invariants_hold(self) -> None:
         if hasattr(self, "fleet"):
             self.fleet.check()
             self.met |= situations(self.fleet)

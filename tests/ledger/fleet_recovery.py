@@ -1,4 +1,4 @@
-"""What must come to pass: from wherever a fleet stands, within a time that can be told beforehand.
+"""Liveness checks: from any state, the fleet recovers within a time that can be computed beforehand.
 
 "Closed within T" is the design's fifth invariant: whatever died, with a healthy service and some traffic the circuit is
 closed for all within its current open time + one lease + the successes it needs (`fleet_bounds.py`).
@@ -20,16 +20,17 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 EVERY_S = 0.05
 
 SAID_S = 0.01
-"""Until the words of the probes that have just ended are heard: such a word may ask for a rest."""
+"""Until the outcomes of probes that have just ended are received: one may be throttled."""
 
 
 FOR_EVER = 10_000
 
 
 class Recovery:
-    """One fleet, over a Redis that is from now on `up`, `slow` (0.1 s), `gone`, `frozen`, `readonly`, or `as it is`.
+    """One fleet, with a Redis that is from now on `up`, `slow` (0.1 s), `gone`, `frozen`, `readonly`, or `as it is`.
 
-    `apart`: members that meet it otherwise. `deaf`: those that no message reaches. `sick`: those whose calls fail.
+    `apart`: members for which Redis is in another condition. `deaf`: members that receive no messages. `sick`: members
+    whose calls fail.
     """
 
     def __init__(
@@ -51,18 +52,18 @@ class Recovery:
         self.bounds = Bounds(fleet)
 
     async def closes(self) -> None:
-        """The service is healthy; once the dust has settled everybody calls: from then on closed for all within T."""
+        """With a healthy service, after a quiet period, all replicas call: the circuit closes for all within T."""
         self._service_recovers()
         self._heal()
-        await self._dust_settles()
-        await self._close_within(self.bounds.when_the_dust_has_settled_s(self.redis))
+        await self._wait_for_quiet()
+        await self._close_within(self.bounds.after_a_quiet_period_s(self.redis))
         if self.shared:
             await self._counts_each_call_once()
             if len(self.fleet.members) >= self.fleet.policy.quorum:
                 await self._opens_for_all_at_once()
 
     async def closes_from_here(self) -> None:
-        """The service is healthy and everybody calls from this instant on, whatever is under way."""
+        """With a healthy service all replicas call from now on, whatever is in flight."""
         self._service_recovers()
         await asyncio.sleep(SAID_S)
         within_s = self.bounds.from_here_s(self.modes, self.deaf, self.sick)
@@ -91,14 +92,14 @@ class Recovery:
         return DOWN if member in self.sick else None
 
     async def opens(self) -> None:
-        """The service is down for all: refused by all as soon as nothing older than the failures is in the window."""
+        """With the service down, all replicas refuse once nothing older than the failures is in the window."""
         self._heal()
         self.fleet.down = True
         for member in self.fleet.members:
             for call in list(member.calls):
                 member.end(call, DOWN)
         policy = self.fleet.policy
-        within_s = self.bounds.word_left_s() + policy.window_s + TRIED_S + HEARD_S
+        within_s = self.bounds.override_left_s() + policy.window_s + TRIED_S + HEARD_S
         began_s = self.fleet.now_s
         while not self._refused_by_all():
             await asyncio.gather(*(m.call(DOWN) for m in self.fleet.members))
@@ -108,16 +109,18 @@ class Recovery:
             assert took_s <= within_s, f"not refused by all after {took_s:.2f} s: {self._states()}"
 
     async def falls_back(self, member: Member) -> None:
-        """A replica that sees nothing but failures refuses by itself, whatever the ledger and the others do."""
+        """A replica that sees only failures trips locally, whatever the ledger and the other replicas do."""
         policy = self.fleet.policy
-        within_s = self.bounds.word_left_s() + policy.window_s + 3 * EVERY_S * policy.min_samples
+        within_s = self.bounds.override_left_s() + policy.window_s + 3 * EVERY_S * policy.min_samples
         until_s = self.fleet.now_s + within_s
         while await member.call(DOWN) != "refused":
             await asyncio.sleep(EVERY_S)
             self.fleet.check()
-            assert self.fleet.now_s <= until_s, f"{member.name} was let fail for {within_s:.2f} s: {self._states()}"
+            assert self.fleet.now_s <= until_s, (
+                f"{member.name} calls were admitted and failed for {within_s:.2f} s: {self._states()}"
+            )
 
-    # ---- the parts of it --------------------------------------------------------------------------------------------
+    # ---- steps ------------------------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
         for member, mode in self.modes.items():
@@ -131,10 +134,10 @@ class Recovery:
             if mode == "frozen":
                 wire.freeze()
 
-    async def _dust_settles(self) -> None:
-        """No call for a while: what was under way has arrived, who has forgotten was taught, who was away is back.
+    async def _wait_for_quiet(self) -> None:
+        """No call for a while: messages have arrived, lost data is restored, and connections are back.
 
-        Nor are there failures left in a window, which could open the circuit with the next good call.
+        No failures are left in a window that could open the circuit with the next successful call.
         """
         await asyncio.sleep(HEARD_S + 2 * self.fleet.members[0].wire.delay_s)
         if self.bounds.windows_may_open():
@@ -144,15 +147,15 @@ class Recovery:
             await self._agrees()
 
     async def _agrees(self) -> None:
-        """Each replica knows of the ledger's latest step, once the word of it has had time to arrive.
+        """Each replica knows the ledger's latest transition, once its message has had time to arrive.
 
-        Without a call, too, the ledger may step: a replica whose verbs were refused asks for a probe once a second,
-        to see whether they are taken again.
+        The ledger may change without a call: a replica whose verbs were refused requests a lease once a second, to find
+        out whether they are accepted again.
         """
         until_s = self.fleet.now_s + 2 * TRIED_S
         epoch = None
         while epoch != (epoch := self.fleet.ledger.circuit(SVC).epoch):
-            assert self.fleet.now_s <= until_s, f"the ledger steps on and on: {self._states()}"
+            assert self.fleet.now_s <= until_s, f"the ledger keeps changing: {self._states()}"
             await asyncio.sleep(self.fleet.members[0].wire.delay_s + 0.01)
         for member in self.fleet.members:
             assert member.view.fleet.epoch == epoch, f"{member.name} and the ledger disagree: {self._states()}"
@@ -166,13 +169,13 @@ class Recovery:
         return all(m.state is not CLOSED for m in self.fleet.members)
 
     async def _counts_each_call_once(self) -> None:
-        """Nothing is wrong any more: what is counted is what happened, and every replica is in touch."""
+        """With all faults over, every outcome is counted, and every replica reaches the ledger."""
         fleet = self.fleet
         until_s = fleet.now_s + TRIED_S + HEARD_S
         while self._spoken() or any(m.breaker.shared_state != "fresh" for m in fleet.members):
             await asyncio.gather(*(m.call() for m in fleet.members))
             await asyncio.sleep(EVERY_S)
-            assert fleet.now_s <= until_s, f"not all in touch again: {self._states()}"
+            assert fleet.now_s <= until_s, f"not all replicas reach the ledger again: {self._states()}"
         await asyncio.sleep(fleet.policy.window_s + 0.5)
         for member in fleet.members:
             for error in (None, None, None, DOWN):
@@ -183,7 +186,7 @@ class Recovery:
         assert counts == Counts(3 * len(fleet.members), len(fleet.members)), f"{counts} were counted"
 
     async def _opens_for_all_at_once(self) -> None:
-        """Failures spread over the replicas, each of which sees too few, open the circuit, and all hear of it."""
+        """Failures spread over the replicas, each of which sees too few, open the circuit, and all learn of it."""
         fleet = self.fleet
         await asyncio.sleep(fleet.policy.window_s + 0.5)
         for number in range(fleet.policy.min_samples):
@@ -193,11 +196,11 @@ class Recovery:
         assert believed == {OPEN}, f"not open for all: {self._states()}"
 
     def _spoken(self) -> bool:
-        """Whether an operator's word stands, or has ended and nothing was written since."""
+        """Whether an override is active, or has ended without a write since."""
         return self.fleet.ledger.circuit(SVC).override is not None
 
     def _states(self) -> str:
         now_ms, circuit = self.fleet.ledger_clock.unix_ms(), self.fleet.ledger.circuit(SVC)
         here = [(m.name, m.state.value, m.breaker.shared_state) for m in self.fleet.members]
-        told = [(e.epoch - now_ms, e.trigger) for e in self.fleet.ledger.told(SVC)[-5:]]
-        return f"Redis {self.redis}, {circuit.state} there, {here}, before that {told}"
+        recent = [(e.epoch - now_ms, e.trigger) for e in self.fleet.ledger.entries(SVC)[-5:]]
+        return f"Redis {self.redis}, {circuit.state} in the ledger, {here}, earlier events {recent}"

@@ -1,7 +1,6 @@
-"""What must always hold of a simulated fleet, told by what its calls ended in and by what its wires carried.
+"""Safety checks of a simulated fleet, based on the outcomes of calls and the messages on the connections.
 
-Nothing here asks a view what it believes in order to judge that view: what it should believe follows from the words
-that reached it.
+No check asks a view for its state in order to judge that view: what it should know follows from what it received.
 """
 
 from __future__ import annotations
@@ -24,31 +23,31 @@ SVC = "svc"
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 GIVE_BACK_S = 0.15
-"""How long after half its life a grant that nobody used may still be held: reports, and tidying, come each 0.1 s."""
+"""How long an unused grant may be held after half its lease: upkeep runs every 0.1 s."""
 
 RESENT_S = 0.85
-"""How long the word of a probe may rest before it is sent again: a time limit (0.25 s) and a pause (0.5 s)."""
+"""How long before a probe's outcome is sent again: a timeout (0.25 s) and a pause (0.5 s)."""
 
 
 LATE_MS = 1000
-"""By so much an answer may be older than one that has overtaken it; if it is more, the ledger's clock was set back."""
+"""Largest age difference between a reply and one that overtook it; beyond that the ledger's clock was set back."""
 
 ROUNDED_S = 0.001
-"""The law counts whole milliseconds."""
+"""The rules count whole milliseconds."""
 
 
 @dataclass
-class Told:
-    """What one replica should believe, by the words that reached it. `rests_until_s`: at least; None: unknown."""
+class Knowledge:
+    """What one replica should know, given what it received. `rests_until_s`: at least; None: unknown."""
 
     epoch: int = 0
     origin: tuple[object, ...] = (True, 0, "", "")
-    rests_until_s: float | None = None
+    open_until_s: float | None = None
     read: int = 0
     last: Snapshot = field(default_factory=lambda: Snapshot(0))
 
     def adds_to(self, word: Snapshot) -> bool:
-        """Whether the ledger lacks what the replica knows, as far as it matters."""
+        """Whether the ledger lacks something relevant that the replica knows."""
         simple = all(one.state is CLOSED and one.override is None for one in (self.last, word))
         return word.missed[0] < self.epoch < word.missed[1] and not simple
 
@@ -59,38 +58,38 @@ class FleetWatch:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.calls: dict[int, Ended] = defaultdict(Counter)
-        """By the fleet's epoch that admitted them."""
+        """By the fleet epoch that admitted them."""
         self.probes: dict[int, Ended] = defaultdict(Counter)
-        """The same of probes, by the epoch that granted them."""
+        """The same for probes, by the epoch that granted them."""
         self.own: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
-        """(Replica, its own epoch) -> how a call ended -> how many."""
+        """(Replica, its local epoch) -> outcome -> count."""
         self.won_alone: Counter[tuple[str, int]] = Counter()
         self.lost: set[str] = set()
-        """Leases that a flush or a failover took from the ledger while they stood."""
+        """Running leases that a flush or a failover removed from the ledger."""
         self._outlasted: set[str] = set()
-        """Those of them that end before the ledger may grant another one: a flushed one opens for a lease at least."""
+        """Those that end before the ledger may grant another one: after a flush it is open for at least a lease."""
         self._causes = Causes(fleet)
-        self._told: dict[str, Told] = defaultdict(Told)
+        self._told: dict[str, Knowledge] = defaultdict(Knowledge)
         self._seen: set[str] = set()
         self._last_epoch: int | None = 0
         self._used: set[str] = set()
         self._events: Counter[str] = Counter()
 
-    # ---- what happens -----------------------------------------------------------------------------------------------
+    # ---- recording --------------------------------------------------------------------------------------------------
 
     def began(self, call: Call) -> None:
-        """A call was let pass."""
-        member, told = call.member, self._heard(call.member)
+        """A call was admitted."""
+        member, knowledge = call.member, self._heard(call.member)
         word = member.view.fleet
-        rests = told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s
-        assert not rests, f"{member.name} let a call pass in a rest"
+        rests = knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s
+        assert not rests, f"{member.name} admitted a call while open"
         if call.probe:
             self._used.add(call.token)
             self._check_events()
             self.check_probes()
         elif word.state is not CLOSED and not word.override:
             won = self.won_alone[member.name, word.epoch]
-            assert won >= self.fleet.policy.probe_successes, "let pass without a probe"
+            assert won >= self.fleet.policy.probe_successes, "admitted without a successful probe"
 
     def call_ended(self, call: Call, how: str) -> None:
         epochs, name = call.permit._epochs, call.member.name
@@ -106,7 +105,7 @@ class FleetWatch:
 
     @contextmanager
     def losing(self, *, all_of_it: bool) -> Iterator[None]:
-        """The ledger loses memory inside: what it knew, and what time it was. `all_of_it`: it falls back to no copy."""
+        """The ledger loses data in this block, and possibly its time. `all_of_it`: there is no copy to fall back to."""
         self._check_events()
         before, clock = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock
         began_ms = clock.unix_ms()
@@ -115,10 +114,10 @@ class FleetWatch:
         kept = {token for token in before.leases if token in after.leases and clock.unix_ms() <= began_ms}
         self.lost |= before.leases.keys() - kept
         self._outlasted = self._outlasted | before.leases.keys() if all_of_it else set()
-        self._seen |= {event.id for event in self.fleet.ledger.told(SVC)}
+        self._seen |= {event.id for event in self.fleet.ledger.entries(SVC)}
         self._last_epoch = None
 
-    # ---- what must hold ---------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     def check(self) -> None:
         circuit = self.fleet.ledger.circuit(SVC)
@@ -127,56 +126,56 @@ class FleetWatch:
         faults = {name: log.faults for name, log in self.fleet.logs if log.faults}
         assert not faults, faults
         for member in self.fleet.members:
-            self._check_belief(member)
+            self._check_cached_state(member)
             self._check_gate(member)
             self._check_own_window(member)
             self._check_grants(member)
-            self._check_tales(member)
+            self._check_published_events(member)
         self.check_probes()
         self._check_events()
 
-    def _heard(self, member: Member) -> Told:
-        """Takes in what has reached a replica since it was last looked at."""
-        told = self._told[member.name]
-        for at_s, name, word in member.wire.words[told.read :]:
-            if name != SVC or word.epoch < told.epoch:
+    def _heard(self, member: Member) -> Knowledge:
+        """Processes what has reached a replica since the last check."""
+        knowledge = self._told[member.name]
+        for at_s, name, word in member.wire.words[knowledge.read :]:
+            if name != SVC or word.epoch < knowledge.epoch:
                 continue
             origin = (word.state is CLOSED, word.changed_at_ms, word.reason, word.opened_by)
-            if word.epoch == told.epoch and origin != told.origin:
-                continue  # of another history, which gave the same epoch to another transition
-            if told.adds_to(word):
-                continue  # of a history that lacks what this replica knows, and is to be taught it
-            if word.epoch > told.epoch or not 0 < told.last.now_ms - word.now_ms < LATE_MS:
-                told.last = word
-            told.origin = origin
+            if word.epoch == knowledge.epoch and origin != knowledge.origin:
+                continue  # from another history, which gave the same epoch to another transition
+            if knowledge.adds_to(word):
+                continue  # from a history that lacks what this replica knows, and is to be restored
+            if word.epoch > knowledge.epoch or not 0 < knowledge.last.now_ms - word.now_ms < LATE_MS:
+                knowledge.last = word
+            knowledge.origin = origin
             known = word.override is None and word.state is OPEN
             until_s = at_s + word.left_ms / 1000 if known else None
-            if word.epoch > told.epoch:
-                told.epoch, told.rests_until_s = word.epoch, until_s
-            elif until_s is None or told.rests_until_s is None:
-                told.rests_until_s = None
+            if word.epoch > knowledge.epoch:
+                knowledge.epoch, knowledge.open_until_s = word.epoch, until_s
+            elif until_s is None or knowledge.open_until_s is None:
+                knowledge.open_until_s = None
             else:
-                told.rests_until_s = min(told.rests_until_s, until_s)
-        told.read = len(member.wire.words)
-        return told
+                knowledge.open_until_s = min(knowledge.open_until_s, until_s)
+        knowledge.read = len(member.wire.words)
+        return knowledge
 
-    def _check_belief(self, member: Member) -> None:
-        """The highest epoch that ever reached a replica is what it believes, and its rest is kept."""
-        told, believed = self._heard(member), member.view.fleet.epoch
-        assert believed == told.epoch, f"{member.name} believes {believed}, and has been told of {told.epoch}"
-        if told.rests_until_s is not None and self.fleet.now_s < told.rests_until_s:
-            assert member.state is OPEN, f"{member.name} cuts a rest short"
+    def _check_cached_state(self, member: Member) -> None:
+        """A replica knows the highest epoch that ever reached it, and keeps its open duration."""
+        knowledge, believed = self._heard(member), member.view.fleet.epoch
+        assert believed == knowledge.epoch, f"{member.name} has epoch {believed}, but received {knowledge.epoch}"
+        if knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s:
+            assert member.state is OPEN, f"{member.name} shortens an open duration"
 
     @staticmethod
     def _check_gate(member: Member) -> None:
-        """What calls need no further thought about is what thought would come to; a word's end is noticed later."""
+        """The fast path of a call gives the same answer as the slow path; the end of an override is noticed later."""
         view = member.view
         if view.fleet.override is not None:
             return
         if view.gate.passing is not None:
-            assert view.state() is CLOSED, f"{member.name} lets calls pass unseen"
+            assert view.state() is CLOSED, f"{member.name} admits calls on the fast path while not closed"
         if view.gate.refusing_until_s > member.fleet.now_s + ROUNDED_S:
-            assert view.state() is not CLOSED, f"{member.name} refuses calls unseen"
+            assert view.state() is not CLOSED, f"{member.name} refuses calls although the fast path admits them"
 
     def _check_own_window(self, member: Member) -> None:
         own = member.view._local_trip.breaker.circuit
@@ -184,7 +183,7 @@ class FleetWatch:
         _check_counts(own.window.values(), ended["ok"], ended["failed"], ended["slow"])
 
     def check_probes(self) -> None:
-        """Half-open, at most `probes` at the service; alone, one a replica; none beyond its lease."""
+        """Half-open: at most `probes` probes at the service; locally, one per replica; none beyond its lease."""
         circuit, now_ms = self.fleet.ledger.circuit(SVC), self.fleet.ledger_clock.unix_ms()
         under_way = [c for m in self.fleet.members for c in m.calls if c.probe and not c.answer.done()]
         for call in under_way:
@@ -202,10 +201,10 @@ class FleetWatch:
             assert lease.until_ms > now_ms, f"{call.member.name} probes beyond its lease"
         for member in self.fleet.members:
             alone = [c for c in awake if c.local and c.member is member]
-            assert len(alone) <= 1, f"{member.name}, alone, probes {len(alone)} times at once"
+            assert len(alone) <= 1, f"{member.name} without a ledger probes {len(alone)} times at once"
 
     def _check_grants(self, member: Member) -> None:
-        """A grant is used or given back, and a probe's word is sent until it is heard or its lease has ended."""
+        """A grant is used or returned, and an outcome is resent until it is acknowledged or its lease has expired."""
         wire, now_s = member.wire, self.fleet.now_s
         if wire.paused:
             wire.granted = dict.fromkeys(wire.granted, now_s)
@@ -218,35 +217,35 @@ class FleetWatch:
         for token, at_s in wire.settling.items():
             lease = leases.get(token)
             if token in wire.settled or token in self.lost or now_s > wire.asked[token] + 2 * half_s:
-                continue  # by its own clock, too, the lease may have ended
+                continue  # by its own clock, too, the lease may have expired
             if lease and lease.until_ms > now_ms:
-                assert now_s <= at_s + RESENT_S, f"{member.name} gave up telling how a probe ended"
+                assert now_s <= at_s + RESENT_S, f"{member.name} stopped resending an outcome"
 
-    def _check_tales(self, member: Member) -> None:
-        """Each change is told of once, in order; a ledger is lost, then back, then lost."""
+    def _check_published_events(self, member: Member) -> None:
+        """Each change is published once, in order; lost and back alternate."""
         changes = [e.epoch for e in member.events if isinstance(e, CircuitChanged) and e.scope == "fleet"]
-        assert changes == sorted(set(changes)), f"{member.name} told of changes {changes}"
+        assert changes == sorted(set(changes)), f"{member.name} published the changes {changes}"
         link = [
             type(e) for e in member.events if isinstance(e, LedgerBack) or (isinstance(e, LedgerLost) and not e.circuit)
         ]
-        assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} told of {link}"
+        assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} published {link}"
 
     def _check_events(self) -> None:
-        """Whatever the circuit did, the calls of the very epoch that it left say why."""
-        for event in self.fleet.ledger.told(SVC):
+        """Every transition is explained by the calls of the epoch that the circuit left."""
+        for event in self.fleet.ledger.entries(SVC):
             if event.id in self._seen:
                 continue
             self._seen.add(event.id)
             assert self._last_epoch in (None, event.previous_epoch), "an event is missing in the stream"
-            assert event.epoch >= event.previous_epoch, "an epoch went down"
+            assert event.epoch >= event.previous_epoch, "an epoch decreased"
             self._last_epoch = event.epoch
             self._causes.check(event, self.calls[event.previous_epoch], self.probes[event.previous_epoch])
-            if not self._causes.rests_for_a_lease(event):
+            if not self._causes.is_open_for_a_lease(event):
                 self._outlasted.clear()
 
 
 def _check_counts(window: Iterable[Counts], ok: int, failed: int, slow: int) -> None:
     counts = sum(window, Counts())
-    assert counts.ok <= ok, f"{counts} counted, of {ok} that went well in this epoch"
-    assert counts.failed <= failed, f"{counts} counted, of {failed} that failed in this epoch"
-    assert counts.slow <= slow, f"{counts} counted, of {slow} that were slow in this epoch"
+    assert counts.ok <= ok, f"{counts} counted, but {ok} succeeded in this epoch"
+    assert counts.failed <= failed, f"{counts} counted, but {failed} failed in this epoch"
+    assert counts.slow <= slow, f"{counts} counted, but {slow} were slow in this epoch"

@@ -1,7 +1,7 @@
-"""Random histories of verbs, made so that things happen: outages, probes, losses of memory, and the moments between.
+"""Random histories of verbs that lead to outages, probes, data loss, and the exact moments between them.
 
-A step is a tuple: a verb's name and what it takes, where replicas, epochs, tokens and deadlines are named by what they
-are at that moment ("the epoch of now", "one ms before the next deadline"), so that a history means something anywhere.
+A step is a tuple: a verb's name and its arguments. Replicas, epochs, tokens and deadlines are relative ("the current
+epoch", "one ms before the next deadline"), so that a history makes sense in any state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.ledger.bench import Bench, MemoryBench, terms
 
 NAME = "embedder.primary"
 
-# Policies that a rolling deploy could have side by side.
+# Policies that may exist side by side in a rolling deploy.
 OLD = terms(blip_ms=150)
 POLICIES = {
     "old": OLD,
@@ -91,7 +91,7 @@ ask = st.tuples(just("lease"), just("main"), replicas, st.sampled_from(["now", "
 
 
 def _report(some: st.SearchStrategy[Counts], late: st.SearchStrategy[int]) -> st.SearchStrategy[Step]:
-    """A new batch of what ended just now."""
+    """A new batch of outcomes from just now."""
     tally = st.lists(st.tuples(just("now"), st.sampled_from([0, 0, 99, 100]), some, late), min_size=1, max_size=1)
     return st.tuples(
         just("record"), just("main"), replicas, just(1), tally, st.booleans(), just(0), just("now"), just(0), jitters
@@ -107,12 +107,12 @@ breaks = st.tuples(just("record"), just("main"), st.sampled_from("ab"), *failure
 opens = _sequence(just([("override", "main", None, "a", None)]), _some(breaks, 2, 3), _some(rested, 1, 1))
 won = _sequence(_some(ask, 1, 1), _some(_end(good), 1, 1))
 lost = _sequence(_some(ask, 1, 2), _some(_end(bad), 1, 1), _some(moment, 0, 1), _some(rested, 1, 1))
-# A second probe that is still out when the first one fails, and comes back when the circuit is half-open anew.
+# A second probe that is still running when the first one fails, and ends when the circuit is half-open again.
 late_end = st.tuples(
     just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), rests, jitters, took
 )
 late = _sequence(_some(ask, 2, 2), _some(_end(bad), 1, 1), _some(rested, 1, 1), _some(ask, 1, 2), _some(late_end, 1, 2))
-# The very moment at which a lease ends, and those beside it.
+# The exact moment at which a lease expires, and the moments before and after.
 edge = _sequence(_some(ask, 1, 2), _some(deadline, 1, 1), _some(st.one_of(_end(good), ask), 1, 2))
 messy = _some(st.one_of(ask, ask, lease, settle, moment), 2, 6)
 outage = _sequence(
@@ -126,7 +126,7 @@ loss = _sequence(
     _some(anything, 0, 2),
     _some(restore, 1, 2),
 )
-# Two transitions in one millisecond, of which the ledger has forgotten the first: their epochs are the same.
+# Two transitions in one millisecond, of which the ledger lost the first: they have the same epoch.
 spoken = st.tuples(just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300]))
 settled = _some(_end(st.one_of(just(Outcome.OK), just(Outcome.FAILED))), 1, 1)
 step = st.one_of(_some(spoken, 1, 1), _some(breaks, 1, 3), settled, settled)
@@ -135,7 +135,7 @@ tie = _sequence(
     _some(st.tuples(just("restore_lost"), policies, replicas), 1, 1), _some(restore, 0, 2),
 )  # fmt: skip
 tied = _sequence(st.one_of(just([("override", "main", None, "a", None)]), _sequence(opens, _some(ask, 1, 1))), tie)
-# Many successes, so that the window says nothing, and then a streak of failures or of slow calls, over a while.
+# Many successes, so that the window stays below the threshold, then a streak of failures or slow calls.
 well = _report(st.builds(Counts, st.integers(30, 90), st.integers(0, 2)), just(0))
 failing = _report(st.builds(Counts, st.integers(0, 2), st.integers(0, 9)), overdue)
 slowly = _report(st.builds(Counts, st.integers(3, 9), just(0), st.integers(3, 9)), just(0))
@@ -248,9 +248,9 @@ class History:
         return self._restore(policy, replica, self.lost)
 
     @staticmethod
-    def _restore(policy: Any, replica: str, heard: Snapshot) -> Callable[[Bench], Any]:
-        belief = heard.restore_point()
-        return lambda bench: bench.ledger.restore(NAME, policy, replica, belief)
+    def _restore(policy: Any, replica: str, received: Snapshot) -> Callable[[Bench], Any]:
+        point = received.restore_point()
+        return lambda bench: bench.ledger.restore(NAME, policy, replica, point)
 
     def read(self, policy: Any) -> Callable[[Bench], Any]:
         async def call(bench: Bench) -> Reply:
@@ -258,6 +258,6 @@ class History:
 
         return call
 
-    async def told(self) -> list[list[Any]]:
-        """What stands in each ledger's event stream, without the ids, which are each store's own."""
+    async def event_streams(self) -> list[list[Any]]:
+        """The entries of each ledger's event stream, without ids, which differ by store."""
         return [[replace(e, id="") for e in await bench.ledger.events(NAME, limit=1000)] for bench in self.benches]

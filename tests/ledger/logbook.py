@@ -1,4 +1,4 @@
-"""Logbook: what one replica asked of a ledger and when, what the ledger made of it, and what it must not have done."""
+"""Logbook: what one replica sent to a ledger and when, what the ledger did, and which limits were exceeded."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.state import Circuit
 from ha_rag.ledger.view.probe_lease import RETRY_S
-from tests.ledger.virtual_ledgers import GlassLedger, InLua
+from tests.ledger.virtual_ledgers import InspectableLedger, VirtualRedisLedger
 
 A_SECOND = {"record": 31, "lease": 40, "settle": 40, "read": 40, "restore": 20, "beat": 25}
-"""The most that one replica may send of each verb within a second, for one circuit, in a fleet of a few.
+"""The most that one replica may send of each verb within a second, for one circuit, in a small fleet.
 
-Reports: ten intervals, and a bucket of ten that is refilled ten times a second. A lost ledger is looked for, and beaten
-to, every 0.05 to 0.5 s. A probe may be asked for with each word that makes one possible (`asked_for_a_probe`).
+Reports: ten intervals, and a bucket of ten tokens refilled ten times a second. A lost ledger is retried every 0.05 to
+0.5 s. A lease may be requested after each reply that makes a probe possible (`asked_for_a_probe`).
 """
 
 ROUNDED_S = 0.001
-"""The law counts whole milliseconds."""
+"""The rules count whole milliseconds."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One verb as the ledger carried it out. `at_ms`: by its clock. `said`: what it was told."""
+    """One verb as the ledger executed it. `at_ms`: by the ledger's clock. `said`: its arguments."""
 
     at_ms: int
     before: Circuit
@@ -34,9 +34,9 @@ class Step:
 
 
 class Logbook:
-    """Of one replica. `steps`: its reports and lessons. `faults`: what broke a rule. Times in virtual seconds."""
+    """The log of one replica. `steps`: its reports and restores. `faults`: violations. Times in virtual seconds."""
 
-    def __init__(self, ledger: GlassLedger) -> None:
+    def __init__(self, ledger: InspectableLedger) -> None:
         self.steps: list[Step] = []
         self.faults: list[str] = []
         self._ledger = ledger
@@ -44,20 +44,20 @@ class Logbook:
         self._asks_from_s = 0.0
 
     async def step(self, circuit: str, said: Batch | RestorePoint, act: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Carries out a report or a lesson, and notes what it changed."""
+        """Executes a report or a restore, and notes what it changed."""
         before, at_ms = self._ledger.circuit(circuit), await self._ledger.now_ms()
         reply = await act()
         self.steps.append(Step(at_ms, before, self._ledger.circuit(circuit), said))
         return reply
 
     def contents(self, *circuits: str) -> object:
-        """All that the ledger keeps, and until when: what must be the same after whatever writes nothing."""
-        if isinstance(self._ledger, InLua):
+        """Everything that the ledger stores, with expiry times: must be unchanged after a call that writes nothing."""
+        if isinstance(self._ledger, VirtualRedisLedger):
             return self._ledger.contents()
         return [self._ledger.circuit(name) for name in circuits]
 
     def sent(self, verb: str, now_s: float) -> None:
-        """Redis's load grows neither with requests nor with what goes wrong."""
+        """Redis's load does not grow with requests or with faults."""
         lately = self._lately.setdefault(verb, deque())
         lately.append(now_s)
         while lately[0] <= now_s - 1.0:
@@ -66,12 +66,12 @@ class Logbook:
             self.faults.append(f"sent {len(lately)} times {verb} within a second")
 
     def asked_for_a_probe(self, now_s: float) -> None:
-        """Who was refused refuses from memory, until the time it was told, or until the next word."""
+        """A refused replica refuses calls without asking, until the time it was given, or until the next message."""
         if now_s + ROUNDED_S < self._asks_from_s:
             self.faults.append(f"asked for a probe {self._asks_from_s - now_s:.3f} s before it was told to")
 
     def refused_a_probe(self, reply: Reply, now_s: float) -> None:
         self._asks_from_s = now_s + (reply.wait_ms / 1000 if reply.wait_ms >= 0 else RETRY_S)
 
-    def heard(self) -> None:
+    def received(self) -> None:
         self._asks_from_s = 0.0

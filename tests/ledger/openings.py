@@ -1,7 +1,7 @@
-"""Where a fleet may stand when anything can happen: each opening leads it there, and shows that it did.
+"""Start states for the state machine: each opening leads a fleet there, and asserts that it did.
 
-Random steps alone seldom get as far as a probe under way whose grant Redis has forgotten, so they begin there.
-Before each outage every replica has a call under way: what was admitted before the circuit opened ends long after it.
+Random steps alone seldom reach, for example, a running probe whose grant Redis has lost. Before each outage every
+replica has a call in flight: calls admitted before the circuit opened end long after it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ async def fail(members: list[Member], times: int = 3) -> None:
 
 
 async def fresh(fleet: Fleet) -> None:
-    """Nobody has called yet."""
+    """No calls yet."""
     assert fleet.ledger.circuit(SVC).epoch == 0
 
 
@@ -36,7 +36,7 @@ async def resting(fleet: Fleet) -> None:
 
 
 async def rested(fleet: Fleet) -> None:
-    """The rest is over; nobody has asked for a probe."""
+    """The open duration is over; no replica has requested a lease."""
     await resting(fleet)
     await asyncio.sleep(0.85)
     assert {m.state for m in fleet.members} == {HALF_OPEN}
@@ -44,7 +44,7 @@ async def rested(fleet: Fleet) -> None:
 
 async def _probe(member: Member) -> Call:
     call = None
-    while call is None:  # a fleet spreads what all want to ask over some milliseconds
+    while call is None:  # a fleet spreads its lease requests over some milliseconds
         call = await member.begin()
         await asyncio.sleep(0.001)
     assert call.probe
@@ -52,14 +52,14 @@ async def _probe(member: Member) -> Call:
 
 
 async def probing(fleet: Fleet) -> None:
-    """A probe is under way."""
+    """A probe is running."""
     await rested(fleet)
     await _probe(fleet.members[0])
     assert fleet.ledger.circuit(SVC).state is HALF_OPEN
 
 
-async def half_won(fleet: Fleet) -> None:
-    """One probe was good, where two are needed."""
+async def one_probe_succeeded(fleet: Fleet) -> None:
+    """One probe succeeded, where two are needed."""
     await rested(fleet)
     first, *others = fleet.members
     await first.call()
@@ -68,7 +68,7 @@ async def half_won(fleet: Fleet) -> None:
 
 
 async def lost_once(fleet: Fleet) -> None:
-    """A probe has failed: with a quorum of one the circuit rests for longer."""
+    """A probe has failed: with a quorum of one the circuit stays open for longer."""
     await rested(fleet)
     call = await _probe(fleet.members[0])
     call.member.end(call, DOWN)
@@ -78,25 +78,25 @@ async def lost_once(fleet: Fleet) -> None:
 
 
 async def closed_again(fleet: Fleet) -> None:
-    """The service is back and the circuit closed; calls of before the outage are still under way."""
+    """The service is back and the circuit closed; calls from before the outage are still in flight."""
     await rested(fleet)
     fleet.down = False
     await fleet.closes(within_s=3.0)
     assert any(call.epoch == 0 for m in fleet.members for call in m.calls)
 
 
-async def probing_a_forgetful_ledger(fleet: Fleet) -> None:
-    """Redis was flushed while a probe was under way."""
+async def probing_after_a_flush(fleet: Fleet) -> None:
+    """Redis was flushed while a probe was running."""
     await probing(fleet)
     fleet.flush()
 
 
-async def opened_anew_beside_a_lost_probe(fleet: Fleet) -> None:
-    """Redis was flushed while a probe was under way, and opened for replicas that know of nothing before that.
+async def reopened_beside_a_lost_probe(fleet: Fleet) -> None:
+    """Redis was flushed during a probe, and the circuit opened for replicas that know nothing from before that.
 
-    However short a rest the policy asks for, nobody probes before that probe must have ended.
+    However short the policy's open duration is, no replica probes before that probe must have ended.
     """
-    await probing_a_forgetful_ledger(fleet)
+    await probing_after_a_flush(fleet)
     newcomers = [await fleet.join(f"new{number}") for number in range(fleet.policy.quorum)]
     await fail(newcomers)
     await asyncio.sleep(fleet.policy.recovery_timeout_s + 0.05 if fleet.timeout_s else 0.05)
@@ -105,21 +105,21 @@ async def opened_anew_beside_a_lost_probe(fleet: Fleet) -> None:
 
 
 async def probing_beside_a_stale_copy(fleet: Fleet) -> None:
-    """Redis failed over to a copy of before the grant while a probe was under way."""
+    """During a probe Redis failed over to a copy from before the grant."""
     await rested(fleet)
     fleet.copy()
     await _probe(fleet.members[0])
     fleet.failover()
 
 
-async def forgotten_while_resting(fleet: Fleet) -> None:
-    """Redis was flushed while the circuit was open, and nobody has noticed."""
+async def flushed_while_open(fleet: Fleet) -> None:
+    """Redis was flushed while the circuit was open, and no replica has noticed."""
     await resting(fleet)
     fleet.flush()
 
 
 async def copied_while_closed(fleet: Fleet) -> None:
-    """A replica of Redis has not heard yet that the circuit opened, and may become the master."""
+    """A replica of Redis does not know yet that the circuit opened, and may become the master."""
     await asyncio.gather(*(m.call() for m in fleet.members))
     await asyncio.sleep(0.2)
     fleet.copy()
@@ -127,23 +127,24 @@ async def copied_while_closed(fleet: Fleet) -> None:
 
 
 async def prober_dead(fleet: Fleet) -> None:
-    """The replica that probes was killed, and another one took its place."""
+    """The replica that probes was killed, and a new one replaced it."""
     await probing(fleet)
-    await fleet.bury(fleet.members[0])
+    await fleet.remove_dead(fleet.members[0])
     await fleet.join("late")
 
 
 async def last_one(fleet: Fleet) -> None:
-    """All replicas but one were killed, the one that probed among them, and nobody took their place."""
+    """All replicas but one were killed, including the one that probed, and none was replaced."""
     await probing(fleet)
     *dead, _ = fleet.members
     for member in dead:
-        await fleet.bury(member)
+        await fleet.remove_dead(member)
 
 
 async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
-    """Redis failed over to a copy of before the outage, on a clock that lags. There an operator's word ended in the
-    very millisecond in which the circuit had opened, and those who know of that were cut off meanwhile."""
+    """Redis failed over to a copy from before the outage, with a clock that lags. There an override ended in the exact
+    millisecond in which the circuit had opened, while the replicas that know of the opening were disconnected.
+    """
     fleet.copy()
     await resting(fleet)
     opened = fleet.ledger.circuit(SVC).epoch
@@ -158,14 +159,14 @@ async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
     await new.registry.end_override(SVC, by="me")
     circuit = fleet.ledger.circuit(SVC)
     assert (circuit.epoch, circuit.state, circuit.override) == (opened, CLOSED, None)
-    fleet.ledger_clock.ahead_ms += 500  # set right again: what it says is not taken for late
+    fleet.ledger_clock.ahead_ms += 500  # set right again, so that its replies do not count as late
     assert all(m.view.fleet.epoch == opened and m.state is OPEN for m in cut)
     for member in cut:
-        member.wire.mend()
+        member.wire.repair()
 
 
-async def taught_by_one_that_missed_the_opening(fleet: Fleet) -> None:
-    """Redis was flushed soon after an opening, and was taught first by a replica that had not heard of it."""
+async def restored_by_one_that_missed_the_opening(fleet: Fleet) -> None:
+    """Redis was flushed soon after an opening, and first restored by a replica that did not know of it."""
     late, *others = fleet.members
     others += [await fleet.join(f"more{number}") for number in range(fleet.policy.quorum - len(others))]
     await late.registry.override(SVC, OverrideMode.SHADOW, reason="test", by="me")
@@ -180,23 +181,23 @@ async def taught_by_one_that_missed_the_opening(fleet: Fleet) -> None:
     for member in others:
         member.wire.cut()
     fleet.flush()
-    late.wire.mend()
+    late.wire.repair()
     while fleet.ledger.circuit(SVC).epoch == 0:
         await asyncio.sleep(0.01)
-    taught = fleet.ledger.circuit(SVC)
-    assert (taught.state, taught.epoch > opened.epoch) == (CLOSED, True)
+    restored = fleet.ledger.circuit(SVC)
+    assert (restored.state, restored.epoch > opened.epoch) == (CLOSED, True)
     for member in others:
-        member.wire.mend()
+        member.wire.repair()
 
 
 async def prober_paused(fleet: Fleet) -> None:
-    """The replica that probes stands still."""
+    """The replica that probes is paused."""
     await probing(fleet)
     fleet.members[0].wire.pause()
 
 
 async def granted_late(fleet: Fleet) -> None:
-    """Redis is slow: a grant has come when its asker was gone, and waits for the next call."""
+    """Redis is slow: a grant came after its call had ended, and waits for the next call."""
     await rested(fleet)
     member = fleet.members[0]
     member.wire.delay_s = 0.05
@@ -205,7 +206,7 @@ async def granted_late(fleet: Fleet) -> None:
 
 
 async def alone(fleet: Fleet) -> None:
-    """Redis is gone, the rest is over, and every replica is by itself."""
+    """Redis is gone, the open duration is over, and every replica decides locally."""
     await resting(fleet)
     for member in fleet.members:
         member.wire.cut()
@@ -214,7 +215,7 @@ async def alone(fleet: Fleet) -> None:
 
 
 async def back_after_alone(fleet: Fleet) -> None:
-    """A replica that opened by itself, without Redis, hears Redis again, where the others keep the circuit closed."""
+    """A replica that opened locally, without Redis, reaches Redis again, where the circuit is still closed."""
     member, *others = fleet.members
     member.wire.cut()
     await asyncio.sleep(2.0)
@@ -222,7 +223,7 @@ async def back_after_alone(fleet: Fleet) -> None:
     assert member.view.is_tripped_locally()
     for _ in range(10):
         await asyncio.gather(*(m.call() for m in others))
-    member.wire.mend()
+    member.wire.repair()
     await asyncio.sleep(0.6)
     assert fleet.ledger.circuit(SVC).state is CLOSED
     assert not member.view.ledger_unreachable
@@ -230,7 +231,7 @@ async def back_after_alone(fleet: Fleet) -> None:
 
 
 async def one_sick(fleet: Fleet) -> None:
-    """One replica alone sees its calls fail, and has opened for itself: the others' calls go well."""
+    """Only one replica's calls fail, and it has tripped locally."""
     sick, *others = fleet.members
     for _ in range(10):
         await asyncio.gather(*(m.call() for m in others))
@@ -242,7 +243,7 @@ async def one_sick(fleet: Fleet) -> None:
 
 
 async def only_reading(fleet: Fleet) -> None:
-    """Redis reads but does not write, the rest is over, and every replica knows it."""
+    """Redis is read-only, the open duration is over, and every replica knows it."""
     await rested(fleet)
     for member in fleet.members:
         member.wire.readonly = True
@@ -252,19 +253,19 @@ async def only_reading(fleet: Fleet) -> None:
 
 
 async def overridden(fleet: Fleet) -> None:
-    """An operator holds the circuit open for a moment, over one that rests."""
+    """A short forced-open override on an open circuit."""
     await resting(fleet)
     await fleet.members[0].registry.override(SVC, OverrideMode.OPEN, reason="test", by="me", for_s=0.3)
 
 
 async def shadowed(fleet: Fleet) -> None:
-    """An operator lets all calls pass for a moment, and the service is down."""
+    """A short forced-closed override while the service is down."""
     await fleet.members[0].registry.override(SVC, OverrideMode.SHADOW, reason="test", by="me", for_s=1.5)
     fleet.down = True
 
 
 async def held_closed(fleet: Fleet) -> None:
-    """An operator has all calls pass for a moment, all of them fail, and everybody calls all the time."""
+    """A short forced-closed override while all calls fail and all replicas call all the time."""
     await fleet.members[0].registry.override(SVC, OverrideMode.CLOSED, reason="test", by="me", for_s=1.5)
     await asyncio.sleep(0.01)
     fleet.down = True
@@ -276,9 +277,9 @@ async def held_closed(fleet: Fleet) -> None:
 OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     opening.__name__: opening
     for opening in (
-        fresh, resting, rested, probing, half_won, lost_once, closed_again, probing_a_forgetful_ledger,
-        opened_anew_beside_a_lost_probe, probing_beside_a_stale_copy, forgotten_while_resting, copied_while_closed,
+        fresh, resting, rested, probing, one_probe_succeeded, lost_once, closed_again, probing_after_a_flush,
+        reopened_beside_a_lost_probe, probing_beside_a_stale_copy, flushed_while_open, copied_while_closed,
         prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
-        overridden, shadowed, held_closed, two_transitions_share_an_epoch, taught_by_one_that_missed_the_opening,
+        overridden, shadowed, held_closed, two_transitions_share_an_epoch, restored_by_one_that_missed_the_opening,
     )
 }  # fmt: skip

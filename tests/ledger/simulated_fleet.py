@@ -1,7 +1,7 @@
-"""Real registries over one ledger, in virtual time, with a service that can be down and wires that can fail.
+"""Real registries over one ledger, in virtual time, with a service that can be down and faulty connections.
 
-After each step `check` demands what must always hold (`fleet_watch.py`). Whatever a test does is done inside
-`Fleet.run`. The ledger is a MemoryLedger, or the real Lua in a real redis-server (`virtual_ledgers.py`).
+After each step `check` verifies the invariants (`fleet_watch.py`). Everything a test does runs inside `Fleet.run`. The
+ledger is a MemoryLedger, or the real Lua in a real redis-server (`virtual_ledgers.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from tests.ledger.fleet_watch import FleetWatch
 from tests.ledger.logbook import Logbook
-from tests.ledger.virtual_ledgers import InMemory, Make, OpenLedger
+from tests.ledger.virtual_ledgers import Make, ResettableLedger, VirtualMemoryLedger
 from tests.ledger.wire import Wire
 from tests.strategy.virtual_time import VirtualLoop
 
@@ -45,7 +45,7 @@ QUICK = CircuitPolicy(
 
 
 class LoopTime:
-    """The loop's virtual time as our Clock, also while the loop stands still between two steps."""
+    """The loop's virtual time as a Clock, also between two steps of the loop."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -58,7 +58,7 @@ class LoopTime:
 
 
 class LedgerTime(LoopTime):
-    """The clock of the machine that the ledger runs on; after a failover that is another machine's."""
+    """The clock of the ledger's machine; after a failover that is another machine's."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__(loop)
@@ -70,7 +70,7 @@ class LedgerTime(LoopTime):
 
 @dataclass(eq=False)
 class Call:
-    """One call under way."""
+    """One call in flight."""
 
     member: Member
     permit: Permit
@@ -92,18 +92,18 @@ class Call:
 
     @property
     def token(self) -> str:
-        """Of the lease that it probes under."""
+        """When its probe lease expires."""
         return self.grant.token
 
     @property
     def grant(self) -> Grant:
-        """The right that it probes by."""
+        """The grant of its probe."""
         assert isinstance(self.permit, Probe)
         return self.permit._grant
 
     @property
     def slow(self) -> bool:
-        """Whether it has taken too long by now."""
+        """Whether it already counts as slow."""
         slow_s = self.member.fleet.policy.slow_call_s
         return slow_s != "auto" and slow_s > 0 and self.member.fleet.now_s - self.permit.started_s > slow_s
 
@@ -132,7 +132,7 @@ class Member:
         return self.breaker.state
 
     async def call(self, error: BaseException | None = None, *, how: str = "") -> str:
-        """One whole call, answered at once; what became of it. `how`: as in `end`."""
+        """Makes one whole call that ends at once; returns its result. `how`: as in `end`."""
         call = await self.begin()
         if call is None:
             return "refused"
@@ -141,7 +141,7 @@ class Member:
         return "failed" if error else "ok"
 
     async def begin(self) -> Call | None:
-        """Asks, as `call` does; None where it was refused."""
+        """Starts a call, as `call` does; None if it was refused."""
         began_s, most_s = self.fleet.now_s, 0.0501 if self.state is HALF_OPEN else 0.0
         admission = await self.breaker.admit_soon()
         waited_s = self.fleet.now_s - began_s
@@ -171,7 +171,7 @@ class Member:
         await asyncio.shield(call.answer)
 
     def end(self, call: Call, error: BaseException | None = None, *, how: str = "") -> None:
-        """The service answers, or fails; `how`: "cancelled" or "invalid" instead."""
+        """Ends the call as the service does; `how`: "cancelled" or "invalid" instead."""
         if call.answer.done() or call not in self.calls:
             return
         if call.probe:
@@ -195,7 +195,7 @@ class Member:
         self.fleet.watch.probe_ended(call, "slow" if error is None and call.slow else _named(error))
 
     def crash(self) -> None:
-        """Dies without a word."""
+        """Dies without sending anything."""
         self.alive = False
         self.wire.die()
         for call in self.calls:
@@ -206,7 +206,11 @@ class Fleet:
     """`Fleet(3)`: three replicas of one policy. Use `run` for everything that happens."""
 
     def __init__(
-        self, replicas: int, policy: CircuitPolicy = QUICK, timeout_s: float | None = None, ledger: Make = InMemory
+        self,
+        replicas: int,
+        policy: CircuitPolicy = QUICK,
+        timeout_s: float | None = None,
+        ledger: Make = VirtualMemoryLedger,
     ) -> None:
         self.policy = policy
         self.timeout_s = timeout_s
@@ -216,12 +220,12 @@ class Fleet:
         self.loop = loop
         self.clock = LoopTime(loop)
         self.ledger_clock = LedgerTime(loop)
-        self.ledger: OpenLedger = ledger(self.ledger_clock)
+        self.ledger: ResettableLedger = ledger(self.ledger_clock)
         self.members: list[Member] = []
         self.logs: list[tuple[str, Logbook]] = []
-        """Of all replicas that ever were, by name."""
+        """All replicas that ever existed, by name."""
         self.down = False
-        """Whether the service is; a member that is `sick` cannot reach it either way."""
+        """Whether the service is up; a `sick` member cannot reach it either way."""
         self.watch = FleetWatch(self)
         for number in range(replicas):
             self.run(self.join(f"r{number}"))
@@ -244,7 +248,7 @@ class Fleet:
         self.logs.append((name, wire.log))
         return member
 
-    async def bury(self, member: Member) -> None:
+    async def remove_dead(self, member: Member) -> None:
         member.crash()
         self.members.remove(member)
         await member.registry.__aexit__(None, None, None)
@@ -260,12 +264,12 @@ class Fleet:
     def close(self) -> None:
         for member in list(self.members):
             member.wire.resume()
-            self.run(self.bury(member))
+            self.run(self.remove_dead(member))
         self._runner.close()
         self.ledger.close()
 
     async def settled(self, call: Call) -> None:
-        """Until a probe's word has left."""
+        """Until a probe's outcome has been sent."""
         if call.task is not None:
             await asyncio.wait({call.task})
 
@@ -274,27 +278,27 @@ class Fleet:
             self.ledger.forget()
 
     def forget_scripts(self) -> None:
-        """Redis loses its script cache, and nothing else."""
+        """Redis loses only its script cache."""
         self.ledger.forget_scripts()
 
     def copy(self) -> None:
-        """A replica of Redis copies what there is now."""
+        """A replica of Redis copies the current data."""
         self.ledger.copy()
 
     def failover(self, ahead_ms: int = 0) -> None:
-        """That copy becomes the master, however old it is. `ahead_ms`: by how much its clock is."""
+        """That copy becomes the master, however old it is. `ahead_ms`: how far its clock is ahead."""
         with self.watch.losing(all_of_it=False):
             self.ledger.fall_back()
             self.ledger_clock.ahead_ms += ahead_ms
 
     def check(self) -> None:
-        """What must always hold."""
+        """Checks the invariants."""
         self.watch.check()
 
     # ---- liveness ---------------------------------------------------------------------------------------------------
 
     async def traffic(self, seconds: float, every_s: float = 0.05) -> None:
-        """Some healthy calls from everybody."""
+        """Some successful calls of every replica."""
         until_s = self.now_s + seconds
         while self.now_s < until_s:
             await asyncio.gather(*(m.call() for m in self.members if not m.wire.paused))
@@ -302,7 +306,7 @@ class Fleet:
             self.check()
 
     async def closes(self, within_s: float) -> float:
-        """Healthy traffic until the circuit is closed for all; how long that took."""
+        """Successful traffic until the circuit is closed for all; returns how long that took."""
         began_s = self.now_s
         while any(m.state is not CLOSED for m in self.members):
             waited_s = self.now_s - began_s
@@ -313,7 +317,7 @@ class Fleet:
 
 
 def _named(error: BaseException | None) -> str:
-    """How a call's end counts."""
+    """The kind under which a call's outcome counts."""
     if error is None or isinstance(error, InvalidRequestError):
         return "ok"
     return "rest" if isinstance(error, ThrottledError) else "failed"

@@ -1,4 +1,4 @@
-"""Names for where a simulated fleet stands, so that a search can be told to go where it has not been."""
+"""Labels for the state of a simulated fleet, so that the search can be steered to new states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
 def situations(fleet: Fleet) -> set[str]:
-    """All that can be said of it now, and each together with the state of its circuit."""
+    """All labels of the current state, each also combined with the circuit's state."""
     circuit, now_ms = fleet.ledger.circuit(SVC), fleet.ledger_clock.unix_ms()
     standing = [lease for lease in circuit.leases.values() if lease.until_ms > now_ms]
     said = {f"a replica {what}" for member in fleet.members for what in _of(member, circuit.epoch)}

@@ -1,8 +1,8 @@
-"""Histories that a model checker found, each the shortest that breaks the protocol when one of its rules is left out.
+"""Histories found by a model checker; each is the shortest that breaks the protocol when one of its rules is removed.
 
 The model is an explicit-state search over one circuit, two or three replicas, lost, late and repeated messages, flushes
-and failovers. What of a history concerns the ledger is replayed here on every kind of ledger; what is the replicas' own
-to keep, by replicas over the real Lua. A verb that the ledger refuses: `test_redis_refuses.py`.
+and failovers. The ledger's part of a history is replayed here on every kind of ledger, the replicas' part by replicas
+over the real Lua. For refused verbs see `test_redis_refuses.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.ledger.openings import rested
 from tests.ledger.simulated_fleet import QUICK, SVC, Call, Member
 from tests.ledger.simulated_fleet import Fleet as SimulatedFleet
 from tests.ledger.test_redis_keys import stored
-from tests.ledger.virtual_ledgers import InLua, Make
+from tests.ledger.virtual_ledgers import Make, VirtualRedisLedger
 from tests.redis_servers import RedisProcess
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
@@ -38,7 +38,7 @@ DOWN = ServiceError("down", status=500)
 
 
 class Fleet:
-    """Replicas 0 and 1, each with an epoch it believes in and numbered batches."""
+    """Replicas 0 and 1, each with a known epoch and numbered batches."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.ledger = bench, bench.ledger
@@ -69,7 +69,7 @@ class Fleet:
         return (await self.flush(0, failed=2)).snapshot.epoch
 
     async def everything(self) -> object:
-        """All that the ledger keeps: what stands in Redis, key by key."""
+        """Everything that the ledger stores: in Redis, key by key."""
         if isinstance(self.bench, RedisBench):
             return await stored(self.bench)
         assert isinstance(self.bench, MemoryBench)
@@ -82,7 +82,7 @@ def fleet(bench: Bench) -> Fleet:
 
 
 async def test_outcomes_from_before_a_transition_open_nothing_after_it(fleet: Fleet) -> None:
-    """Without emptying the window at each transition."""
+    """Removed rule: each transition clears the window."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     await fleet.lease(0, "t")
@@ -94,7 +94,7 @@ async def test_outcomes_from_before_a_transition_open_nothing_after_it(fleet: Fl
 
 
 async def test_a_probe_from_an_earlier_half_open_period_decides_nothing(fleet: Fleet) -> None:
-    """Without the fence: both replicas probe; the first one's end closes, the second one's comes after it."""
+    """Removed rule: fencing by epoch. Both replicas probe; the first outcome closes, the second one arrives later."""
     fleet.terms = TWO_PROBES
     await fleet.opened()
     await fleet.bench.advance(REST)
@@ -106,7 +106,7 @@ async def test_a_probe_from_an_earlier_half_open_period_decides_nothing(fleet: F
 
 
 async def test_a_lease_request_alone_does_not_make_the_circuit_half_open(fleet: Fleet) -> None:
-    """Without the grant: the rest is over, all places are taken, and a lease that is refused would mint an epoch."""
+    """Removed rule: half-open only with a grant. All slots are taken, and a refused lease would start an epoch."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     await fleet.lease(0, "t")
@@ -122,7 +122,7 @@ async def test_a_lease_request_alone_does_not_make_the_circuit_half_open(fleet: 
 
 @pytest.mark.parametrize("rested", [False, True])
 async def test_a_report_neither_extends_an_open_circuit_nor_ends_its_probing(fleet: Fleet, *, rested: bool) -> None:
-    """Without judging only what is closed."""
+    """Removed rule: only a closed circuit is evaluated."""
     epoch = await fleet.opened()
     if rested:
         await fleet.bench.advance(REST)
@@ -132,7 +132,7 @@ async def test_a_report_neither_extends_an_open_circuit_nor_ends_its_probing(fle
 
 
 async def test_two_transitions_never_share_an_epoch_across_a_flush(fleet: Fleet) -> None:
-    """Without something beside a counter: Redis forgets, counts up again, and reaches an epoch that somebody holds."""
+    """Removed rule: epochs from the clock. A counter restarts after a flush and reaches an epoch already used."""
     await fleet.flush(0, failed=1)
     first = (await fleet.flush(0, ok=1)).snapshot
     await fleet.bench.forget()
@@ -145,21 +145,21 @@ async def test_two_transitions_never_share_an_epoch_across_a_flush(fleet: Fleet)
 async def test_two_transitions_of_one_epoch_in_the_same_millisecond_are_replaced_by_a_replica_that_knows_both(
     fleet: Fleet,
 ) -> None:
-    """The same, where the clock does not help: the tie lasts until a replica that heard of the other one teaches."""
+    """The same within one millisecond: the conflict lasts until a replica that knows the other one restores it."""
     first = (await fleet.flush(0, ok=1, failed=1)).snapshot
     await fleet.bench.forget()
     second = (await fleet.flush(1, ok=1, failed=1)).snapshot
     assert (second.state, second.epoch, second.opened_by) == (OPEN, first.epoch, "r1")
-    taught = (await fleet.restore(0, first)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, REST)
-    assert taught.epoch > first.epoch
-    assert (await fleet.restore(1, second)).snapshot == taught
+    restored = (await fleet.restore(0, first)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, REST)
+    assert restored.epoch > first.epoch
+    assert (await fleet.restore(1, second)).snapshot == restored
 
 
 async def test_a_redis_that_fell_back_to_an_older_copy_grants_no_lease_to_a_replica_with_a_newer_epoch(
     fleet: Fleet,
 ) -> None:
-    """Without the asker's epoch: a lease from a copy that had missed the last failed probe."""
+    """Removed rule: a lease request carries the known epoch. A copy without the last failed probe grants a lease."""
     copied = await fleet.opened()
     await fleet.bench.copy()
     await fleet.bench.advance(REST)
@@ -167,27 +167,27 @@ async def test_a_redis_that_fell_back_to_an_older_copy_grants_no_lease_to_a_repl
     known = (await fleet.settle(0, "t", Outcome.FAILED)).snapshot
     await fleet.bench.fall_back()
     refused = await fleet.lease(1, "u", known=known.epoch)
-    assert (refused.granted, refused.wait_ms) == (False, 0), "but for what the asker knows, there is a place"
+    assert (refused.granted, refused.wait_ms) == (False, 0), "a slot is free; only the known epoch prevents a grant"
     assert refused.snapshot.epoch == copied
-    taught = (await fleet.restore(1, known)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, known.left_ms)
-    assert taught.epoch > known.epoch
+    restored = (await fleet.restore(1, known)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, known.left_ms)
+    assert restored.epoch > known.epoch
 
 
 async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet) -> None:
-    """Without the lesson's caution: half-open comes back open for one lease, whoever teaches."""
+    """Removed rule: a restored half-open circuit is open for one lease, whoever restores it."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     believed = (await fleet.lease(0, "t")).snapshot
     await fleet.bench.forget()
-    taught = (await fleet.restore(1, believed)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, LEASE)
+    restored = (await fleet.restore(1, believed)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, LEASE)
     late = (await fleet.settle(0, "t", Outcome.OK)).snapshot
-    assert (late.state, late.epoch) == (OPEN, taught.epoch)
+    assert (late.state, late.epoch) == (OPEN, restored.epoch)
 
 
 async def test_the_next_probe_begins_only_after_the_previous_one_has_ended(fleet: Fleet) -> None:
-    """Without a probe's bound: the ledger's share of it is that a lease stands for its whole life and no longer."""
+    """Removed rule: a probe's time limit. The ledger's part: a lease lasts for its whole duration and no longer."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     await fleet.lease(0, "t")
@@ -199,7 +199,7 @@ async def test_the_next_probe_begins_only_after_the_previous_one_has_ended(fleet
 
 
 async def test_after_a_flush_during_a_probe_the_circuit_stays_open_longer_than_the_probe_lasts(fleet: Fleet) -> None:
-    """Without a rest of at least one lease, whatever the policy says: two probes at the service at once."""
+    """Removed rule: an open duration of at least one lease. Two probes reach the service at once."""
     policy = CircuitPolicy(min_samples=2, probe_successes=1, recovery_timeout_s=0.2)
     fleet.terms, lease_ms = Terms.of(policy, timeout_s=2.0), 3000
     await fleet.opened()
@@ -220,34 +220,34 @@ async def test_after_a_flush_during_a_probe_the_circuit_stays_open_longer_than_t
 async def test_a_lease_that_a_failover_brings_back_holds_its_slot_until_it_expires_and_no_longer(
     outcome: Outcome, open_ms: int, ghost_ms: int, fleet: Fleet
 ) -> None:
-    """The copy has the grant and missed the probe's end: nobody probes any more, and nobody gives the place back."""
+    """The copy has the grant and missed the probe's end: no replica probes, and none returns the slot."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     await fleet.lease(0, "t")
     await fleet.bench.copy()
     known = (await fleet.settle(0, "t", outcome, asked_ms=50)).snapshot
     await fleet.bench.fall_back()
-    taught = (await fleet.restore(0, known)).snapshot
-    assert (taught.state, taught.left_ms) == (OPEN, open_ms)
+    restored = (await fleet.restore(0, known)).snapshot
+    assert (restored.state, restored.left_ms) == (OPEN, open_ms)
     await fleet.bench.advance(open_ms)
     if ghost_ms:
-        kept, refused = await fleet.everything(), await fleet.lease(1, "u", known=taught.epoch)
+        kept, refused = await fleet.everything(), await fleet.lease(1, "u", known=restored.epoch)
         assert (refused.granted, refused.wait_ms) == (False, ghost_ms)
         assert await fleet.everything() == kept
         await fleet.bench.advance(ghost_ms)
-    assert (await fleet.lease(1, "u", known=taught.epoch)).granted
+    assert (await fleet.lease(1, "u", known=restored.epoch)).granted
     assert (await fleet.settle(1, "u", Outcome.OK)).snapshot.state is CLOSED
 
 
 async def test_an_outcome_older_than_the_window_is_not_counted_as_new(fleet: Fleet) -> None:
-    """Without stamps: a replica that was paused reports what it saw long ago."""
+    """Removed rule: outcomes carry their time. A paused replica reports old outcomes."""
     await fleet.bench.advance(30_000)
     late = (await fleet.flush(2, failed=9, age=T.window_ms)).snapshot
     assert (late.state, late.counts) == (CLOSED, Counts())
 
 
 async def test_a_batch_whose_reply_was_lost_is_counted_once(fleet: Fleet) -> None:
-    """Without numbers: it is sent again, or delivered again late."""
+    """Removed rule: batches are numbered. A batch is sent again, or delivered again late."""
     await fleet.flush(1, ok=1)
     assert (await fleet.again(1, ok=1)).snapshot.counts == Counts(1)
     await fleet.flush(1, ok=1)
@@ -256,7 +256,7 @@ async def test_a_batch_whose_reply_was_lost_is_counted_once(fleet: Fleet) -> Non
 
 
 async def test_a_grant_that_is_used_late_can_be_settled_while_its_lease_lasts(fleet: Fleet) -> None:
-    """Without parking: the ledger's share is that a late answer costs nothing but time."""
+    """Removed rule: a late grant waits for the next call. The ledger's part: a late reply only costs time."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     await fleet.lease(0, "t")
@@ -265,7 +265,7 @@ async def test_a_grant_that_is_used_late_can_be_settled_while_its_lease_lasts(fl
 
 
 async def test_a_killed_replica_leaves_nothing_that_outlives_its_lease(fleet: Fleet) -> None:
-    """Whoever dies between lease and settle: the others close the circuit after one lease."""
+    """A replica dies between lease and settle: the others close the circuit after one lease."""
     await fleet.opened()
     await fleet.bench.advance(REST)
     await fleet.lease(0, "t")
@@ -275,17 +275,17 @@ async def test_a_killed_replica_leaves_nothing_that_outlives_its_lease(fleet: Fl
     assert fleet.bench.now_ms == START_MS + REST + LEASE
 
 
-# ---- what the replicas have to keep: real ones, over the real Lua, in virtual time -----------------------------------
+# ---- the replicas' part: real ones, over the real Lua, in virtual time -----------------------------------------------
 
 
 @pytest.fixture
 def lua(redis_server: RedisProcess) -> Iterator[Make]:
     with redis.Redis.from_url(redis_server.url, decode_responses=True) as client:
-        yield lambda clock: InLua(clock, client)
+        yield lambda clock: VirtualRedisLedger(clock, client)
 
 
 async def probing(member: Member) -> Call:
-    """A probe that the ledger grants, sooner or later."""
+    """A probe that the ledger grants eventually."""
     call = None
     async with asyncio.timeout(10):
         while call is None:
@@ -297,7 +297,7 @@ async def probing(member: Member) -> Call:
 
 @pytest.mark.real_redis
 def test_a_hanging_probe_has_ended_before_another_one_is_granted(lua: Make) -> None:
-    """Without a probe's bound, or with one from when the grant arrived: a slow wire, and two probes at the service."""
+    """Removed rule: a probe's time limit counts from the request. With a slow connection two probes overlap."""
     lease_s, one_way_s = 0.8, 0.12
     with SimulatedFleet(2, replace(QUICK, probe_timeout_s=lease_s), ledger=lua) as fleet:
         a, b = fleet.members
@@ -309,7 +309,7 @@ def test_a_hanging_probe_has_ended_before_another_one_is_granted(lua: Make) -> N
             hanging = await probing(a)
             assert hanging.task is not None
             hanging.task.add_done_callback(lambda _: ended_ms.append(fleet.now_s * 1000))
-            a.wire.lose.append("settle>")  # so that the lease ends by itself
+            a.wire.lose.append("settle>")  # so that the lease expires
             following = await probing(b)
             granted_ms = fleet.ledger.circuit(SVC).leases[following.token].until_ms - lease_s * 1000
             assert [at_ms < granted_ms for at_ms in ended_ms] == [True]
@@ -320,7 +320,7 @@ def test_a_hanging_probe_has_ended_before_another_one_is_granted(lua: Make) -> N
 
 @pytest.mark.real_redis
 def test_the_circuit_closes_even_if_the_ledger_is_slower_than_any_call_waits_for_it(lua: Make) -> None:
-    """Without parking a grant that comes late for the next call: no call ever gets one, and the circuit stays open."""
+    """Removed rule: a late grant waits for the next call. No call ever gets one, and the circuit stays open."""
     with SimulatedFleet(2, ledger=lua) as fleet:
 
         async def scenario() -> None:
@@ -337,7 +337,7 @@ def test_the_circuit_closes_even_if_the_ledger_is_slower_than_any_call_waits_for
 
 @pytest.mark.real_redis
 def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_it_lasts(lua: Make) -> None:
-    """The one exception to a rest of one lease: after a flush, a service asks for a shorter one."""
+    """The one exception to an open duration of at least one lease: throttling with a shorter one, after a flush."""
     with SimulatedFleet(2, replace(QUICK, probe_successes=1), ledger=lua) as fleet:
         a, b = fleet.members
 
@@ -345,9 +345,9 @@ def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_i
             await rested(fleet)
             began_s = fleet.now_s
             lost = await probing(a)
-            await fleet.bury(b)
+            await fleet.remove_dead(b)
             fleet.flush()
-            a.wire.lose.append("read>")  # or it would teach
+            a.wire.lose.append("read>")  # or it would restore the circuit
             late = await fleet.join("late")
             await late.call(ThrottledError("busy", retry_after_s=0.05, status=429))
             await asyncio.sleep(0.01)
@@ -355,11 +355,11 @@ def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_i
             second = await probing(late)
             assert lost.task is not None
             assert second.task is not None
-            assert not lost.task.done(), "two at the service"
+            assert not lost.task.done(), "the lost probe is still running"
             await asyncio.wait({lost.task}, timeout=began_s + 1.0 - fleet.now_s)
             assert (lost.task.done(), second.task.done()) == (True, False)
             await asyncio.sleep(0.02)
-            assert fleet.ledger.circuit(SVC).epoch == second.epoch, "its word changes nothing"
+            assert fleet.ledger.circuit(SVC).epoch == second.epoch, "its outcome changes nothing"
             late.end(second)
             await fleet.closes(within_s=0.2)
 

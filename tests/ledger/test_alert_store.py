@@ -1,4 +1,4 @@
-"""What alerters share in Redis: which incidents were told, who tells, how many messages, and who reads which event."""
+"""The state that alerters share in Redis: open incidents, claims, message counts, and pending events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.ledger.test_contract import NAME
 
 OTHER = "embedder.primary"
 AT_ONCE, NEVER = 0, 3_600_000
-"""After which silence of its taker an event may be taken over, in ms."""
+"""Idle time after which another alerter may take an event, in ms."""
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def store(redis_bench: RedisBench) -> RedisAlertStore:
 
 
 def another(bench: RedisBench) -> RedisAlertStore:
-    """The same, as another process has it."""
+    """The same store, as another process would open it."""
     return RedisAlertStore(bench.client, bench.namespace)
 
 

@@ -1,4 +1,4 @@
-"""The rights that docs/security.md gives an alerter are enough for its whole life, and each is needed."""
+"""The permissions that docs/security.md gives an alerter are sufficient, and each is needed."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ pytestmark = pytest.mark.real_redis
 NAME, FAR_MS = "payments", 600_000
 TERMS = terms(open_ms=10, open_max_ms=10, probe_successes=1, window_ms=10_000)
 CLAIM_MS = 500
-"""So short that what a dead alerter held is taken over before the test is over."""
+"""Short, so that a dead alerter's events are taken by another one during the test."""
 
 OPENED, LOST, UNHEARD = f"circuit {NAME} opened", "replica b is lost", "Redis is unreachable"
 
 
 @pytest.fixture(params=AGES)
 def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., RedisProcess]]:
-    """Starts a server with a user of just the documented rights, but for one; they outlive a restart."""
+    """Starts a server with a user that has all but one of the documented permissions; they outlive a restart."""
     binary, started = program(request), list[RedisProcess]()
 
     def start(without: str = "") -> RedisProcess:
@@ -58,11 +58,11 @@ def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
         server.kill()
 
 
-class People:
-    """Who is told. `refuse`: they take no message."""
+class WebhookReceiver:
+    """A webhook receiver. `refuse`: answers with errors."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.refuse = False
         self.refused = 0
 
@@ -71,18 +71,18 @@ class People:
         if self.refuse:
             self.refused += 1
             return False
-        self.heard.append(title.removeprefix("[ha_rag] "))
+        self.received.append(title.removeprefix("[ha_rag] "))
         return True
 
     async def hear(self, *titles: str) -> None:
-        """Waits until they have heard just these since they were last asked."""
-        await until(lambda: len(self.heard) >= len(titles))
-        assert self.heard == list(titles)
-        self.heard.clear()
+        """Waits until exactly these messages have arrived since the last call."""
+        await until(lambda: len(self.received) >= len(titles))
+        assert self.received == list(titles)
+        self.received.clear()
 
 
 class Fleet:
-    """One circuit of one replica, as the ledger has it; its user may do everything."""
+    """One circuit of one replica, in the ledger; its user has all permissions."""
 
     def __init__(self, ledger: RedisLedger) -> None:
         self._ledger = ledger
@@ -92,7 +92,7 @@ class Fleet:
         await self._ledger.beat("a~1", "{}", [NAME], FAR_MS)
 
     async def opens(self) -> None:
-        """Fails until the circuit opens: one that has just closed counts for a moment without judging."""
+        """Fails until the circuit opens: a circuit that has just closed counts for a moment without opening."""
         state = "closed"
         async with asyncio.timeout(10):
             while state != "open":
@@ -111,7 +111,7 @@ class Fleet:
         assert reply.snapshot.state == "closed"
 
     async def loses_a_replica(self) -> None:
-        """Its heartbeat outlasts two looks, and is its last."""
+        """Sends a last heartbeat, which is valid for longer than two polls."""
         await self._ledger.beat("b~1", "{}", [], 2500)
 
     async def finds_it_again(self) -> None:
@@ -138,12 +138,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def alerter(server: RedisProcess, people: People) -> AsyncIterator[None]:
-    """An alerter at work, as `ha-rag alerter` runs it, whose user has the documented rights."""
+async def alerter(server: RedisProcess, receiver: WebhookReceiver) -> AsyncIterator[None]:
+    """A running alerter, as `ha-rag alerter` starts it, with the documented permissions."""
     url = server.url.replace("redis://", "redis://app:secret@")
     content = {"alerts": {"group_s": 0.1, "redis_after_s": 0.2, "flap_opens": 100}}
     settings = settings_of(content, read_environment({"HA_RAG_REDIS_URL": url, "HA_RAG_REPLICA": "alerter"}))
-    async with alerting(settings, people) as one:
+    async with alerting(settings, receiver) as one:
         running = asyncio.create_task(one.run())
         try:
             yield
@@ -152,7 +152,7 @@ async def alerter(server: RedisProcess, people: People) -> AsyncIterator[None]:
 
 
 def looked(server: RedisProcess) -> int:
-    """How many alerters have looked for events."""
+    """Number of alerters that have read events."""
     with admin(server) as client, contextlib.suppress(ResponseError):  # before the first one there is no group
         return len(client.xinfo_consumers(f"ha_rag:{{{NAME}}}:events", "alerters"))
     return 0
@@ -162,7 +162,7 @@ async def test_alerters_work_with_exactly_the_documented_permissions(
     guarded: Callable[..., RedisProcess], fleet_of: Callable[[RedisProcess], Fleet]
 ) -> None:
     server = guarded()
-    fleet, first, second = fleet_of(server), People(), People()
+    fleet, first, second = fleet_of(server), WebhookReceiver(), WebhookReceiver()
     await fleet.joins()
     async with alerter(server, first):
         await until(lambda: looked(server) == 1)
@@ -174,12 +174,12 @@ async def test_alerters_work_with_exactly_the_documented_permissions(
         await fleet.opens()
         await until(lambda: first.refused > 0)
     async with alerter(server, second):
-        await second.hear(f"PROBLEM: {OPENED}", f"RESOLVED: {OPENED}")  # taken over; and nobody asks any more
+        await second.hear(f"PROBLEM: {OPENED}", f"RESOLVED: {OPENED}")  # taken over; there are no open claims
         await fleet.loses_a_replica()
         await second.hear(f"PROBLEM: {LOST}")
         await fleet.finds_it_again()
         await second.hear(f"RESOLVED: {LOST}")
-        assert denied(server) == set(), "nothing that was tried was denied"
+        assert denied(server) == set(), "no command was denied"
         server.kill()
         await second.hear(f"PROBLEM: {UNHEARD}")
         server.start()
@@ -188,7 +188,7 @@ async def test_alerters_work_with_exactly_the_documented_permissions(
         await second.hear(f"RESOLVED: {UNHEARD}")
         await fleet.opens()
         await second.hear(f"PROBLEM: {OPENED}")
-        assert denied(server) == set(), "nothing that was tried was denied"
+        assert denied(server) == set(), "no command was denied"
 
 
 @pytest.mark.parametrize("right", alerter_rules())
@@ -201,7 +201,7 @@ async def test_an_alerter_reports_a_missing_permission(
     server = guarded(without=right)
     fleet = fleet_of(server)
     await fleet.joins()
-    async with alerter(server, People()), alerter(server, People()):
+    async with alerter(server, WebhookReceiver()), alerter(server, WebhookReceiver()):
         await until(lambda: looked(server) > 0 or bool(refusals(caplog)))
         await fleet.opens()
         await until(lambda: bool(refusals(caplog)))
@@ -210,7 +210,7 @@ async def test_an_alerter_reports_a_missing_permission(
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was warned of, apart from a Redis that a busy machine lets answer late."""
+    """The warnings, except for slow replies of Redis on a busy machine."""
     messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     return [text for text in messages if "NOPERM" in text]
 
@@ -218,10 +218,10 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_message_that_cannot_be_counted_is_still_sent_once(
     guarded: Callable[..., RedisProcess], fleet_of: Callable[[RedisProcess], Fleet]
 ) -> None:
-    server, people = guarded(without="+incrby"), People()
+    server, receiver = guarded(without="+incrby"), WebhookReceiver()
     fleet = fleet_of(server)
     await fleet.joins()
-    async with alerter(server, people):
+    async with alerter(server, receiver):
         await until(lambda: looked(server) == 1)
         await fleet.opens()
-        await people.hear(f"PROBLEM: {OPENED}", f"RESOLVED: {OPENED}")
+        await receiver.hear(f"PROBLEM: {OPENED}", f"RESOLVED: {OPENED}")

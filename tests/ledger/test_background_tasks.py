@@ -1,4 +1,4 @@
-"""Work in the background of a replica: what nobody foresaw in it is said, and a cancellation is nothing of the kind."""
+"""Background tasks of a replica: unexpected errors are logged, and cancellation is not an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a Redis is, and under which rules it is spoken to."""
+"""Redis addresses, and the options of the clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted, how often and how long, at its edges, on every ledger. Each is here as a mutant of Lua got by."""
+"""Boundary cases of counting, on every ledger. Each kills a mutant of the Lua that other tests did not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_a_replica_counts_towards_the_quorum_for_one_window_after_its_last
 
 
 async def test_throttling_seen_by_a_quorum_opens_the_circuit_for_the_last_requested_duration(bench: Bench) -> None:
-    """`throttled_at_ms` 0: the service asked just now."""
+    """`throttled_at_ms` 0: throttled just now."""
     under = terms(quorum=2)
     for by, state in (("a", CLOSED), ("b", OPEN)):
         asked = await bench.ledger.record(NAME, under, Batch(by, 1, throttled_ms=700), 0.0)
@@ -59,13 +59,13 @@ async def test_a_duplicate_batch_is_not_counted_while_its_outcomes_are_in_the_wi
     batch = Batch("b", 7, (Tally(0, bench.now_ms, Counts(1, 0)),))
     await bench.ledger.record(NAME, terms(), batch, 0.0)
     await bench.advance(500)
-    await report(bench, Counts(1, 0), under=terms(), by="a", number=100)  # with it, those that are gone are forgotten
+    await report(bench, Counts(1, 0), under=terms(), by="a", number=100)  # prunes silent replicas
     again = await bench.ledger.record(NAME, terms(), batch, 0.0)
     assert again.snapshot.counts == Counts(2, 0)
 
 
 async def test_a_replica_with_a_short_window_removes_nothing_from_one_with_a_long_window(bench: Bench) -> None:
-    """Side by side in a rolling deploy."""
+    """Both exist in a rolling deploy."""
     long = terms(window_ms=4000, bucket_ms=400, min_samples=9)
     await report(bench, Counts(0, 2), under=long, by="a")
     await report(bench, Counts(1, 0), under=terms(min_samples=9), by="b")
@@ -75,13 +75,13 @@ async def test_a_replica_with_a_short_window_removes_nothing_from_one_with_a_lon
 
 async def test_shadow_mode_reports_again_after_the_open_duration_it_would_have_had(bench: Bench) -> None:
     said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
-    told = []
+    reported = []
     for number, wait_ms in ((1, 499), (2, 1), (3, 0)):
         tally = Tally(said.snapshot.epoch, bench.now_ms, Counts(0, 3))
         await bench.ledger.record(NAME, terms(), Batch("a", number, (tally,), failing=True), 0.0)
-        told.append([event.trigger for event in await bench.ledger.events(NAME)].count("would open"))
+        reported.append([event.trigger for event in await bench.ledger.events(NAME)].count("would open"))
         await bench.advance(wait_ms)
-    assert told == [1, 1, 2]
+    assert reported == [1, 1, 2]
 
 
 async def test_throttling_from_another_epoch_does_not_open_the_circuit(bench: Bench) -> None:
@@ -114,11 +114,11 @@ async def test_a_replica_that_sees_failures_is_named_for_one_window_after_its_la
     await report(bench, Counts(0, 1), under=under, by="a", failing=True)
     await bench.advance(600)
     await report(bench, Counts(0, 1), under=under, by="b", failing=True)
-    told = []
+    reported = []
     for later_ms in (399, 1):
         await bench.advance(later_ms)
-        told.append((await bench.ledger.read({NAME: under}))[NAME].snapshot.voters)
-    assert told == [("a", "b"), ("b",)]
+        reported.append((await bench.ledger.read({NAME: under}))[NAME].snapshot.voters)
+    assert reported == [("a", "b"), ("b",)]
 
 
 async def test_a_throttled_replica_is_not_named_among_those_that_see_failures(bench: Bench) -> None:

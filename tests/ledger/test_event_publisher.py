@@ -1,4 +1,4 @@
-"""What a replica tells its listeners, word for word, and that it tells each thing once."""
+"""The exact events that a replica sends to its sinks, each once."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BEFORE = Snapshot(AT_MS, CLOSED, 5, changed_at_ms=AT_MS - 9)
 AFTER = Snapshot(AT_MS, OPEN, 7, reason="3 of 3 failed", opened_by="b", changed_at_ms=AT_MS - 2)
 
 
-class Told:
-    """A publisher of replica `r1`, and what it told."""
+class PublisherBench:
+    """A publisher of replica `r1`, and its events."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -35,93 +35,93 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def bench() -> PublisherBench:
+    return PublisherBench()
 
 
-def test_a_fleet_transition_is_published_with_its_time_epochs_and_author(told: Told) -> None:
-    told.publisher.circuit_changed("svc", Reconciliation(BEFORE, AFTER))
+def test_a_fleet_transition_is_published_with_its_time_epochs_and_author(bench: PublisherBench) -> None:
+    bench.publisher.circuit_changed("svc", Reconciliation(BEFORE, AFTER))
     opened = CircuitChanged(
         at_ms=AT_MS - 2, replica="r1", circuit="svc", previous_epoch=5, epoch=7, from_state="closed", to_state="open",
         reason="3 of 3 failed", by="b",
     )  # fmt: skip
-    assert told.events == [opened]
+    assert bench.events == [opened]
 
 
-def test_an_event_names_the_author_only_for_an_opening(told: Told) -> None:
-    told.publisher.circuit_changed("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
-    told.publisher.circuit_changed(
+def test_an_event_names_the_author_only_for_an_opening(bench: PublisherBench) -> None:
+    bench.publisher.circuit_changed("svc", Reconciliation(AFTER, replace(AFTER, state=HALF_OPEN, epoch=8)))
+    bench.publisher.circuit_changed(
         "svc", Reconciliation(replace(AFTER, state=HALF_OPEN, epoch=8), replace(AFTER, state=CLOSED, epoch=9))
     )
-    assert [(e.from_state, e.to_state, e.by) for e in told.events if isinstance(e, CircuitChanged)] == [
+    assert [(e.from_state, e.to_state, e.by) for e in bench.events if isinstance(e, CircuitChanged)] == [
         ("open", "half_open", ""),
         ("half_open", "closed", ""),
     ]
 
 
 @pytest.mark.parametrize(
-    "heard",
+    "received",
     [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
 )
-def test_without_a_change_nothing_is_published(told: Told, heard: Reconciliation) -> None:
-    told.publisher.circuit_changed("svc", heard)
-    assert told.events == []
+def test_without_a_change_nothing_is_published(bench: PublisherBench, received: Reconciliation) -> None:
+    bench.publisher.circuit_changed("svc", received)
+    assert bench.events == []
 
 
-def test_an_override_and_its_end_are_published(told: Told) -> None:
-    word = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
-    said = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=word)
-    ended = Snapshot(AT_MS, CLOSED, 9, reason="its time is up", changed_at_ms=AT_MS - 1)
-    told.publisher.circuit_changed("svc", Reconciliation(BEFORE, said))
-    told.publisher.circuit_changed("svc", Reconciliation(said, ended))
-    assert told.events == [
+def test_an_override_and_its_end_are_published(bench: PublisherBench) -> None:
+    override = OperatorOverride(OverrideMode.SHADOW, "maintenance", "kim", AT_MS + 100)
+    overridden = Snapshot(AT_MS, CLOSED, 7, reason="shadow: maintenance", changed_at_ms=AT_MS - 2, override=override)
+    ended = Snapshot(AT_MS, CLOSED, 9, reason="the override expired", changed_at_ms=AT_MS - 1)
+    bench.publisher.circuit_changed("svc", Reconciliation(BEFORE, overridden))
+    bench.publisher.circuit_changed("svc", Reconciliation(overridden, ended))
+    assert bench.events == [
         OverrideChanged(
             at_ms=AT_MS - 2, circuit="svc", mode=OverrideMode.SHADOW, epoch=7, reason="maintenance", by="kim",
             until_ms=AT_MS + 100,
         ),
-        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="its time is up"),
+        OverrideChanged(at_ms=AT_MS - 1, circuit="svc", mode=None, epoch=9, reason="the override expired"),
     ]  # fmt: skip
 
 
-def test_a_local_trip_is_published_once_and_so_is_its_end(told: Told) -> None:
+def test_a_local_trip_is_published_once_and_so_is_its_end(bench: PublisherBench) -> None:
     view = OneView()
-    view.hears(CLOSED, 5)
+    view.receives(CLOSED, 5)
     view.fails(4)
     view.clock.advance(0.2)
     for _ in range(3):
-        told.publisher.local_trip_changed(view)
+        bench.publisher.local_trip_changed(view)
     opened = CircuitChanged(
-        at_ms=told.now_ms, replica="r1", circuit="svc", scope="replica", previous_epoch=5, epoch=5,
+        at_ms=bench.now_ms, replica="r1", circuit="svc", scope="replica", previous_epoch=5, epoch=5,
         from_state="closed", to_state="open", reason="4 of 4 failed, 0 slow", by="r1",
     )  # fmt: skip
-    assert told.events == [opened]
-    view.hears(OPEN, 7, left_ms=1000)
+    assert bench.events == [opened]
+    view.receives(OPEN, 7, left_ms=1000)
     for _ in range(3):
-        told.publisher.local_trip_changed(view)
-    ended = told.events[1:]
+        bench.publisher.local_trip_changed(view)
+    ended = bench.events[1:]
     assert [(e.from_state, e.to_state, e.scope) for e in ended if isinstance(e, CircuitChanged)] == [
         ("open", "closed", "replica")
     ]
 
 
-def test_an_unreachable_ledger_its_return_and_its_denied_permissions_are_published(told: Told) -> None:
-    told.publisher.ledger_lost("nobody answers")
-    told.publisher.ledger_lost("READONLY", circuit="svc")
-    told.clock.advance(2)
-    told.publisher.ledger_back(1.5)
-    told.publisher.ledger_limited("heartbeats", "NOPERM")
-    then_ms = told.now_ms - 2000
-    assert told.events == [
+def test_an_unreachable_ledger_its_return_and_its_denied_permissions_are_published(bench: PublisherBench) -> None:
+    bench.publisher.ledger_lost("nobody answers")
+    bench.publisher.ledger_lost("READONLY", circuit="svc")
+    bench.clock.advance(2)
+    bench.publisher.ledger_back(1.5)
+    bench.publisher.ledger_limited("heartbeats", "NOPERM")
+    then_ms = bench.now_ms - 2000
+    assert bench.events == [
         LedgerLost(at_ms=then_ms, replica="r1", reason="nobody answers"),
         LedgerLost(at_ms=then_ms, replica="r1", reason="READONLY", circuit="svc"),
-        LedgerBack(at_ms=told.now_ms, replica="r1", away_s=1.5),
-        LedgerLimited(at_ms=told.now_ms, replica="r1", what="heartbeats", reason="NOPERM"),
+        LedgerBack(at_ms=bench.now_ms, replica="r1", away_s=1.5),
+        LedgerLimited(at_ms=bench.now_ms, replica="r1", what="heartbeats", reason="NOPERM"),
     ]
 
 
 def test_a_denied_permission_is_published_once_while_it_is_denied() -> None:
-    heard: list[tuple[str, str]] = []
-    denied = DeniedPermissions(lambda what, why: heard.append((what, why)))
+    received: list[tuple[str, str]] = []
+    denied = DeniedPermissions(lambda what, why: received.append((what, why)))
     for _ in range(2):
         with pytest.raises(LedgerRefusedError), denied.checked(HEARTBEAT):
             raise LedgerRefusedError("NOPERM no set")
@@ -131,7 +131,7 @@ def test_a_denied_permission_is_published_once_while_it_is_denied() -> None:
         pass
     assert list(denied.current) == [CIRCUIT_LIST]
     denied.denied(HEARTBEAT, "NOPERM again")
-    assert heard == [(HEARTBEAT, "NOPERM no set"), (CIRCUIT_LIST, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
+    assert received == [(HEARTBEAT, "NOPERM no set"), (CIRCUIT_LIST, "NOPERM no zadd"), (HEARTBEAT, "NOPERM again")]
 
 
 @pytest.mark.parametrize("error", [LedgerRefusedError("OOM no memory"), LedgerUnavailableError("nothing heard")])

@@ -1,7 +1,7 @@
-"""Whatever dies, is lost, late, doubled, paused, flushed or refused, in whatever order: what must hold, holds.
+"""Under any order of crashes, losses, delays, duplicates, pauses, flushes and refusals, the invariants hold.
 
-Real registries, views and syncs over one ledger; only the wires and the service are simulated, in virtual time. The
-steps are `fleet_machine.py`, what must hold `fleet_watch.py` and `fleet_recovery.py`. `make test-deep` looks longer.
+Real registries, views and syncs over one ledger; only the connections and the service are simulated, in virtual time.
+Steps: `fleet_machine.py`; invariants: `fleet_watch.py` and `fleet_recovery.py`. `make test-deep` searches longer.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import require_redis_binary
 from tests.depth import deep
-from tests.ledger.fleet_machine import WhateverHappens
+from tests.ledger.fleet_machine import FleetMachine
 from tests.ledger.openings import OPENINGS
-from tests.ledger.virtual_ledgers import InLua
+from tests.ledger.virtual_ledgers import VirtualRedisLedger
 from tests.redis_servers import RedisProcess
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_the_invariants_hold_for_any_sequence_of_faults(opening: str) -> None:
-    machine = type(f"After_{opening}", (WhateverHappens,), {"opening": opening})
+    machine = type(f"After_{opening}", (FleetMachine,), {"opening": opening})
     run_state_machine_as_test(machine, settings=deep(15, stateful_step_count=20))
 
 
@@ -38,7 +38,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
 @pytest.mark.real_redis
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_the_invariants_hold_with_the_real_scripts_too(opening: str, client: redis.Redis) -> None:
-    ledger = {"opening": opening, "ledger": staticmethod(lambda clock: InLua(clock, client))}
+    ledger = {"opening": opening, "ledger": staticmethod(lambda clock: VirtualRedisLedger(clock, client))}
     run_state_machine_as_test(
-        type(f"LuaAfter_{opening}", (WhateverHappens,), ledger), settings=deep(6, stateful_step_count=20)
+        type(f"LuaAfter_{opening}", (FleetMachine,), ledger), settings=deep(6, stateful_step_count=20)
     )

@@ -1,4 +1,4 @@
-"""What a look at the store tells people, and what it warns of."""
+"""The health of the store, and its warnings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WELL = {
 
 
 class Store:
-    """A client whose INFO answers `info`, or raises it. `takes_s`: how long TIME takes it by `clock`."""
+    """A client whose INFO returns `info`, or raises it. `takes_s`: how long TIME takes by `clock`."""
 
     def __init__(self, info: Any, clock: ManualClock | None = None, takes_s: float = 0.0) -> None:
         self._info = info

@@ -1,4 +1,4 @@
-"""No name reaches another circuit's keys, or another fleet's: what could is refused before anything is sent."""
+"""No name reaches the keys of another circuit or fleet: names that could are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NASTY = [
     "'; redis.call('FLUSHALL') --", "' .. redis.call('KEYS', '*') .. '",
 ]  # fmt: skip
 ODD = ["a", "0", "replicas", "circuits", "replica", "changes", "open", "a.b", "a-b_c.d", "A" * 128, "NaN", "x.", "x-"]
-"""Allowed, and as near to trouble as can be."""
+"""Valid, but as unusual as possible."""
 
 LETTERS = "abcAB01._-"
 names = st.sampled_from(ODD) | st.text(LETTERS, min_size=1, max_size=8).filter(is_name)
@@ -40,7 +40,7 @@ anything = st.sampled_from(NASTY) | st.text(max_size=20) | st.text(LETTERS + ":{
 
 
 def tag(key: str) -> str:
-    """The hash tag of a key, as a cluster finds it: between the first brace and the next one that closes."""
+    """The hash tag of a key, as a cluster finds it: between the first brace and the next closing one."""
     return key.partition("{")[2].partition("}")[0]
 
 
@@ -81,7 +81,7 @@ def test_every_key_begins_with_its_namespace_and_no_namespace_is_a_prefix_of_ano
     keys = Keys(namespace)
     for key in [*keys.circuit(circuit), *fleets(keys, f"{circuit}~0123abcd")]:
         assert key.partition(":")[0] == namespace
-    assert set(keys_rule(namespace)[1:-2]).isdisjoint("*?[]\\^"), "no pattern but the last star"
+    assert set(keys_rule(namespace)[1:-2]).isdisjoint("*?[]\\^"), "no wildcard except the final star"
 
 
 @given(anything)
@@ -119,7 +119,7 @@ def _as_replica(name: str) -> None:
     CircuitRegistry.connect("redis://127.0.0.1:1/0", replica=name)
 
 
-# ---- what a real Redis receives --------------------------------------------------------------------------------------
+# ---- commands that a real Redis receives -----------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which calls a closed circuit lets pass while it lets not all of them pass."""
+"""Which calls a closed circuit admits during a ramp or while shedding."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ BROWNOUT = Counts(80, 20)
 
 def just_closed(policy: CircuitPolicy, lot: float, counts: Counts = Counts(), ago_ms: int = 0) -> OneView:
     view = OneView(policy, draw=lambda: lot)
-    view.hears(HALF_OPEN, 5)
-    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms - ago_ms, counts=counts)
+    view.receives(HALF_OPEN, 5)
+    view.receives(CLOSED, 7, changed_at_ms=view.ledger_ms - ago_ms, counts=counts)
     return view
 
 
@@ -39,35 +39,35 @@ def test_the_ramp_begins_at_the_closing_even_if_the_replica_learns_of_it_late(ag
 
 def test_a_circuit_that_was_never_open_has_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
-    view.hears(CLOSED, 0)
+    view.receives(CLOSED, 0)
     assert passes(view)
 
 
 def test_an_override_that_ends_on_a_closed_circuit_starts_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
-    view.hears(CLOSED, 0)
-    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms, override=view.word(OverrideMode.SHADOW))
-    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms)
+    view.receives(CLOSED, 0)
+    view.receives(CLOSED, 5, changed_at_ms=view.ledger_ms, override=view.word(OverrideMode.SHADOW))
+    view.receives(CLOSED, 7, changed_at_ms=view.ledger_ms)
     assert passes(view)
 
 
 def test_a_circuit_that_an_operator_closed_has_no_ramp_when_the_override_ends() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
-    view.hears(OPEN, 5, left_ms=9000, open_count=1)
-    view.hears(CLOSED, 7, changed_at_ms=view.ledger_ms, open_count=1, override=view.word(OverrideMode.CLOSED))
-    view.hears(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
+    view.receives(OPEN, 5, left_ms=9000, open_count=1)
+    view.receives(CLOSED, 7, changed_at_ms=view.ledger_ms, open_count=1, override=view.word(OverrideMode.CLOSED))
+    view.receives(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
     assert passes(view)
 
 
 def test_restoring_a_closed_circuit_neither_restarts_nor_ends_a_ramp() -> None:
     calm = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
-    calm.hears(CLOSED, 5, changed_at_ms=calm.ledger_ms - 60_000)
-    calm.hears(CLOSED, 7, changed_at_ms=calm.ledger_ms)
+    calm.receives(CLOSED, 5, changed_at_ms=calm.ledger_ms - 60_000)
+    calm.receives(CLOSED, 7, changed_at_ms=calm.ledger_ms)
     assert passes(calm)
 
     ramping = just_closed(CircuitPolicy(ramp_s=8), 0.3)
     ramping.clock.advance(3.0)
-    ramping.hears(CLOSED, 9, changed_at_ms=ramping.ledger_ms)
+    ramping.receives(CLOSED, 9, changed_at_ms=ramping.ledger_ms)
     assert not passes(ramping)
     ramping.clock.advance(1.0)
     assert passes(ramping)
@@ -75,8 +75,8 @@ def test_restoring_a_closed_circuit_neither_restarts_nor_ends_a_ramp() -> None:
 
 def test_a_closing_whose_opening_was_missed_still_has_its_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.5)
-    view.hears(CLOSED, 5, changed_at_ms=view.ledger_ms - 60_000)
-    view.hears(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
+    view.receives(CLOSED, 5, changed_at_ms=view.ledger_ms - 60_000)
+    view.receives(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
     assert not passes(view)
 
 

@@ -1,4 +1,4 @@
-"""Work that is done again and again: whatever goes wrong in one round, the next one comes, and comes later."""
+"""Loops go on after a failed step, with a delay."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def test_a_failed_step_is_logged_and_retried_after_a_delay(
 def test_a_successful_step_is_followed_by_the_next_at_once() -> None:
     rounds: list[float] = []
 
-    async def goes_well() -> None:
+    async def succeeds() -> None:
         rounds.append(asyncio.get_running_loop().time())
         if len(rounds) == 3:
             raise asyncio.CancelledError
 
     async def scenario() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await run_forever(goes_well, lambda: 2.0)
+            await run_forever(succeeds, lambda: 2.0)
 
     in_virtual_time(scenario)
     assert len(set(rounds)) == 1

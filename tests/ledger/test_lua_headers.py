@@ -1,4 +1,4 @@
-"""Each Lua file says what it takes; this holds what it says against what Python sends."""
+"""The header of each Lua file, compared with what Python sends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARGUMENTS_OF_TALLIES = ["epoch", "at_ms", "ok", "failed", "slow", "overdue"]
 
 
 class Recorder:
-    """A client that notes what it was sent."""
+    """A client that records what it was sent."""
 
     def __init__(self) -> None:
         self.keys: list[Any] = []
@@ -38,7 +38,7 @@ def header(verb: str) -> str:
 
 
 def argument_names(verb: str) -> list[str]:
-    """The names in the header after the terms, a line each."""
+    """The argument names in the header after the terms, one per line."""
     return re.findall(r"^--      (\w+) ", header(verb), flags=re.MULTILINE)
 
 

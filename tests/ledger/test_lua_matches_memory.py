@@ -1,4 +1,4 @@
-"""The law stands twice, in Python and in Lua. This holds the two together: any history, the same circuits."""
+"""The rules exist in Python and in Lua: random histories must lead to the same circuits in both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def both_agree(bench: RedisBench, drawn: tuple[list[str], list[tuple[Any, 
     run = History(policies, MemoryBench(), bench)
     for step in steps:
         await run.take(step)
-    in_memory, in_redis = await run.told()
+    in_memory, in_redis = await run.event_streams()
     assert in_memory == in_redis
 
 

@@ -1,4 +1,4 @@
-"""The same ledger on a cluster, behind a sentinel, and on a stand-in that another process serves."""
+"""The ledger on a cluster, with a sentinel, and on a fake Redis served by another process."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ async def everything_works(ledger: RedisLedger) -> None:
         for name in NAMES:
             now = (await ledger.read({name: TERMS}))[name].snapshot.now_ms
             await ledger.record(name, TERMS, Batch("a", 1, (Tally(0, now, Counts(0, 3)),)), 0.0)
-        heard = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
-    assert [change and change.circuit for change in heard] == NAMES
+        received = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
+    assert [change and change.circuit for change in received] == NAMES
     found = await ledger.read(dict.fromkeys(NAMES, TERMS))
     assert [reply.snapshot.state for reply in found.values()] == ["open"] * 3
     assert [e.after for e in await ledger.events(NAMES[0])] == ["open"]
@@ -53,7 +53,7 @@ async def everything_works(ledger: RedisLedger) -> None:
 
 
 def cluster_node(folder: Path, bus: int) -> RedisProcess:
-    """A node that belongs to no cluster yet. `bus`: the port on which nodes talk to each other."""
+    """A node that belongs to no cluster yet. `bus`: the port for traffic between nodes."""
     folder.mkdir()
     options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-announce-ip", "127.0.0.1")
     node = RedisProcess(folder, options=options)
@@ -63,8 +63,8 @@ def cluster_node(folder: Path, bus: int) -> RedisProcess:
 
 @pytest.fixture
 def cluster(tmp_path: Path, redis_server: RedisProcess) -> Iterator[RedisProcess]:
-    """A cluster of one node that owns every slot: refuses what crosses slots, as any cluster does."""
-    del redis_server  # only asked for so that this skips, or fails, where there is no redis-server
+    """A cluster of one node that owns every slot; like any cluster it refuses commands across slots."""
+    del redis_server  # only requested so that this skips, or fails, without a redis-server
     node = cluster_node(tmp_path / "first", free_port())
     with sync_redis.Redis.from_url(node.url, decode_responses=True) as client:
         client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
@@ -137,7 +137,7 @@ async def test_a_slot_that_moves_to_an_unknown_node_makes_only_its_circuit_unava
 
 
 class TwoNodes(RedisCluster):
-    """A cluster whose nodes share one server. `dead`: what the keys of the node that does not answer hold."""
+    """A cluster whose nodes share one server. `dead`: substring of the keys of the node that does not answer."""
 
     def __init__(self, server: Any, dead: str = "") -> None:
         self.server, self.dead = server, dead
@@ -174,7 +174,7 @@ async def test_a_cluster_without_a_reachable_node_is_unavailable(redis_bench: Re
 
 @pytest.fixture
 def sentinel(tmp_path: Path, redis_server: RedisProcess, request: pytest.FixtureRequest) -> Iterator[int]:
-    """The port of a sentinel that watches the session's server; its parameter is a password to ask for."""
+    """The port of a sentinel that watches the session's server; its parameter is the password it requires."""
     port, file = free_port(), tmp_path / "sentinel.conf"
     asks = f"requirepass {request.param}\n" if hasattr(request, "param") else ""
     file.write_text(f"port {port}\nbind 127.0.0.1\n{asks}sentinel monitor mine 127.0.0.1 {redis_server.port} 1\n")
@@ -213,9 +213,9 @@ async def test_a_sentinel_that_requires_credentials_gets_them_from_the_url(senti
     await everything_works(ledger)
     await ledger.aclose()
     for wrong in (url, f"{url}?sentinel_password=wrong"):
-        ((verdict, text, mend),) = await try_redis(wrong, "ha_rag")
+        ((verdict, text, repair),) = await try_redis(wrong, "ha_rag")
         assert (verdict, text.startswith("the sentinels know no master")) == ("problem", True)
-        assert "sentinel_password" in mend
+        assert "sentinel_password" in repair
 
 
 OTHER_PROCESS = """
@@ -245,10 +245,10 @@ async def test_two_processes_share_the_state_of_the_fake_redis() -> None:
                 sys.executable, "-c", OTHER_PROCESS, url, stdout=asyncio.subprocess.PIPE, cwd=Path.cwd()
             )
             said, _ = await other.communicate()
-            heard = await asyncio.wait_for(anext(changes), 5)
+            received = await asyncio.wait_for(anext(changes), 5)
         here = (await ledger.read({NAMES[0]: TERMS}))[NAMES[0]].snapshot
         await ledger.aclose()
-    assert heard is not None
-    assert int(said) == heard.snapshot.epoch == here.epoch
+    assert received is not None
+    assert int(said) == received.snapshot.epoch == here.epoch
     assert here.override is not None
     assert (here.override.mode, here.override.by) == (OverrideMode.OPEN, "other process")

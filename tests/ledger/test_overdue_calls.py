@@ -20,7 +20,7 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
 class Calls:
-    """A view of a circuit of this replica alone, and permits for its calls."""
+    """A view of a circuit of scope replica, and permits for its calls."""
 
     def __init__(self, policy: CircuitPolicy = CircuitPolicy(), *, warm: bool = True) -> None:
         self.stalled = False
@@ -39,7 +39,7 @@ class Calls:
         return Permit(self.recorder, epochs, now, self.view.gate.begin(now))
 
     def hang(self, count: int, every_s: float = 0.05) -> list[Permit]:
-        """So many calls, one after the other, that do not end."""
+        """This many calls, one after the other, that do not end."""
         permits = []
         for _ in range(count):
             permits.append(self.begins())
@@ -48,7 +48,7 @@ class Calls:
 
     @property
     def overdue(self) -> int:
-        """As the local breaker has counted them."""
+        """As counted by the local breaker."""
         self.view.tick()
         return self.view._local_trip.breaker.circuit.streak.bad
 
@@ -112,7 +112,7 @@ def test_a_stream_that_has_begun_is_never_overdue() -> None:
     permit.begun()
     calls.clock.advance(60.0)
     assert calls.overdue == 0
-    assert str(permit.ok()) == "ok", "and with slow_call_s = auto its first piece counts"
+    assert str(permit.ok()) == "ok", "with slow_call_s = auto the time to its first chunk counts"
 
 
 def test_a_fresh_circuit_does_not_count_calls_in_flight_as_overdue() -> None:
@@ -180,3 +180,14 @@ def test_a_transition_clears_the_overdue_calls() -> None:
     assert calls.end(number) is False
     assert len(calls) == 0
     assert calls.newly_overdue(math.inf, 0.0) == 0
+
+
+def test_slow_answers_of_a_brownout_do_not_lengthen_the_hold_after_it() -> None:
+    calls = Calls(CircuitPolicy(slow_call_s=0))
+    for _ in range(20):
+        permit = calls.begins()
+        calls.clock.advance(2.0)
+        permit.ok()
+        calls.view.tick()
+    assert calls.view.gate._latency.overdue_after_s == 6.0
+    assert calls.view._local_trip.hold_s == calls.view.policy.blip_s

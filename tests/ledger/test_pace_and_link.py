@@ -1,4 +1,4 @@
-"""How often a replica speaks to the ledger, and when it takes it for lost."""
+"""How often a replica talks to the ledger, and when it counts it as unreachable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rights that docs/security.md gives a Redis user are enough, and each is needed: without it somebody is told."""
+"""The permissions that docs/security.md gives a Redis user are sufficient, each is needed, and reported if missing."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ NAMESPACE, SERVICE = "fleet", "svc"
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 POLICY = CircuitPolicy(min_samples=3, window_s=0.3, recovery_timeout_s=0.2, probe_timeout_s=0.2, probe_successes=2)
 SILENCE_S = 0.1
-"""So short that the connection that listens is asked whether it lives before the test is over."""
+"""Short, so that the idle pub/sub connection is pinged during the test."""
 
 PATIENCE_S = 30.0
 """On a busy machine a probe of 0.2 s may be late several times before a circuit closes."""
 
 ON_REQUEST = {"xrange", "xrevrange"}
-"""Nobody needs them but who asks for the history, and is refused to his face."""
+"""Only needed for reading the history; whoever reads it gets the error."""
 
 
 @pytest.fixture(scope="module", params=["7", "6.2"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """A server of this file's own, new and old."""
+    """This file's own server, new and old."""
     if request.param == "6.2":
         yield request.getfixturevalue("old_redis_process")
         return
-    request.getfixturevalue("_redis_process")  # skips or fails where there is none
+    request.getfixturevalue("_redis_process")  # skips or fails if there is none
     process = RedisProcess(tmp_path_factory.mktemp("rights"))
     process.start()
     yield process
@@ -69,13 +69,13 @@ def admin(server: RedisProcess) -> Iterator[sync_redis.Redis]:
 
 
 def user(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> str:
-    """The URL of a user with the documented rights, and with `rules` behind them."""
+    """The URL of a user with the documented permissions, followed by `rules`."""
     admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *acl_rules(NAMESPACE).split(), *rules)
     return server.url.replace("redis://", "redis://app:secret@")
 
 
 class Replica:
-    """A registry over that Redis, and what it was told."""
+    """A registry on that Redis, and its events."""
 
     def __init__(self, url: str, name: str) -> None:
         self.name = name
@@ -96,7 +96,7 @@ class Replica:
         return self.registry.breaker(SERVICE, POLICY)
 
     @property
-    def believes(self) -> Snapshot:
+    def knows(self) -> Snapshot:
         return self.breaker._view.fleet
 
     @property
@@ -112,7 +112,7 @@ class Replica:
             await self.breaker.call(service)
 
     async def calls_for(self, condition: Callable[[], bool]) -> None:
-        """Calls, now and then and after every piece of news, until `condition` holds."""
+        """Calls at intervals and after every event, until `condition` holds."""
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 self._news.clear()
@@ -122,14 +122,14 @@ class Replica:
 
 
 class Life:
-    """All that a fleet of two does in Redis. `enough`: ends it early, between two steps or in the middle of one."""
+    """Everything that a fleet of two does in Redis. `enough`: ends it early, between two steps or within one."""
 
     def __init__(self, url: str, admin: sync_redis.Redis, enough: Callable[[Life], bool] = lambda life: False) -> None:
         self.a, self.b = Replica(url, "a"), Replica(url, "b")
         self._admin = admin
         self._enough = enough
-        self.told: list[str] = []
-        """What whoever asked was told to his face."""
+        self.errors: list[str] = []
+        """The errors that callers got."""
 
     @property
     def complaints(self) -> list[Event]:
@@ -138,11 +138,11 @@ class Life:
     async def live(self) -> None:
         async with self.a.registry, self.b.registry:
             assert self.a.breaker is not self.b.breaker
-            for step in (self.opens, self.closes, self.is_overridden, self.is_looked_at, self.is_taught, self.listens):
+            for step in (self.opens, self.closes, self.is_overridden, self.is_polled, self.is_restored, self.listens):
                 try:
                     await step()
                 except LedgerError as error:
-                    self.told.append(str(error))
+                    self.errors.append(str(error))
                 if self._enough(self):
                     return
 
@@ -150,30 +150,28 @@ class Life:
         return lambda: condition() or self._enough(self)
 
     async def opens(self) -> None:
-        """A replica counts for two windows, so that the oldest counts are forgotten; then it fails."""
+        """A replica counts for two windows, so that the oldest counts expire; then it fails."""
         ends_s = time.monotonic() + 2 * POLICY.window_s
         await self.a.calls_for(self._or_enough(lambda: time.monotonic() > ends_s))
         for _ in range(50):
             await self.a.call(ServiceError("down", status=500))
-        await until(self._or_enough(lambda: self.b.believes.state is OPEN), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.b.knows.state is OPEN), within_s=PATIENCE_S)
 
     async def closes(self) -> None:
-        await self.b.calls_for(self._or_enough(lambda: self.a.believes.state is self.b.believes.state is CLOSED))
+        await self.b.calls_for(self._or_enough(lambda: self.a.knows.state is self.b.knows.state is CLOSED))
 
     async def is_overridden(self) -> None:
         await self.a.registry.override(SERVICE, "open", reason="test", by="kim", for_s=60)
-        await until(self._or_enough(lambda: self.b.believes.override is not None), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.b.knows.override is not None), within_s=PATIENCE_S)
         await self.a.registry.end_override(SERVICE, by="kim")
         await self.closes()
 
-    async def is_taught(self) -> None:
-        epoch = self.b.believes.epoch
+    async def is_restored(self) -> None:
+        epoch = self.b.knows.epoch
         self._admin.flushall()
-        await until(
-            self._or_enough(lambda: self.a.believes.epoch == self.b.believes.epoch > epoch), within_s=PATIENCE_S
-        )
+        await until(self._or_enough(lambda: self.a.knows.epoch == self.b.knows.epoch > epoch), within_s=PATIENCE_S)
 
-    async def is_looked_at(self) -> None:
+    async def is_polled(self) -> None:
         fleet = await self.a.registry.fleet()
         self.replicas = sorted(replica.name for replica in fleet.replicas)
         self.circuits = [report.name for report in await self.b.registry.circuits()]
@@ -184,7 +182,7 @@ class Life:
         self.health = await sync.ledger.health()
 
     async def listens(self) -> None:
-        """The connection that listens is asked whether it lives."""
+        """Waits until the pub/sub connection is pinged."""
         await until(self._or_enough(lambda: "cmdstat_ping" in self._admin.info("commandstats")), within_s=PATIENCE_S)
 
 
@@ -195,13 +193,13 @@ async def test_a_fleet_works_with_exactly_the_documented_permissions(
     life = Life(user(server, admin), admin)
     await life.live()
 
-    assert (life.complaints, life.told) == ([], [])
+    assert (life.complaints, life.errors) == ([], [])
     assert (life.replicas, life.circuits) == (["a", "b"], [SERVICE])
     assert life.happened[:3] == ["open", "half_open", "closed"]
     assert life.health.version
     denied = {entry["object"] for entry in admin.acl_log()} - {"client", "client|setinfo"}
-    assert denied == set(), "nothing that was tried was denied"
-    assert admin.keys("*:replica:*") == [], "both said goodbye"
+    assert denied == set(), "no command was denied"
+    assert admin.keys("*:replica:*") == [], "both replicas left"
     assert admin.zcard(Keys(NAMESPACE).replicas) == 0
 
 
@@ -215,18 +213,18 @@ async def test_a_fleet_reports_a_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.config_resetstat()
-    life = Life(user(server, admin, f"-{command}"), admin, enough=lambda life: bool(life.complaints or life.told))
+    life = Life(user(server, admin, f"-{command}"), admin, enough=lambda life: bool(life.complaints or life.errors))
     await life.live()
-    assert life.complaints or life.told
+    assert life.complaints or life.errors
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_check_names_the_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    ((verdict, text, mend),) = await try_redis(user(server, admin, f"-{command}"), NAMESPACE)
+    ((verdict, text, repair),) = await try_redis(user(server, admin, f"-{command}"), NAMESPACE)
     assert (verdict, text) == ("problem", f"the user app may not use {command.upper()}")
-    assert f"ACL SETUSER app +{command} " in mend
+    assert f"ACL SETUSER app +{command} " in repair
 
 
 @pytest.mark.parametrize("command", sorted(ON_REQUEST))

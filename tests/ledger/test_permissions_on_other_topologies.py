@@ -1,4 +1,4 @@
-"""The rights that docs/security.md names for another database and for a cluster are enough, and each is needed."""
+"""The permissions in docs/security.md for another database and for a cluster are sufficient, and each is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GOOD = [("ok", "reachable, with all required permissions", "")]
 
 
 def user(server: RedisProcess, *rules: str) -> str:
-    """Makes a user with just a replica's rights and these; how it and the server's port are written in a URL."""
+    """Creates a user with only a replica's permissions and these; returns credentials and port as in a URL."""
     with admin(server) as client:
         client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *replica_rules(), *rules)
     return f"app:secret@127.0.0.1:{server.port}"
@@ -62,15 +62,15 @@ async def test_a_permission_that_another_database_needs_is_named_if_it_is_missin
 
 
 async def is_named(right: str, url: str) -> None:
-    """Neither does the ledger work, nor does a check leave anybody guessing."""
+    """The ledger does not work, and a check names the reason."""
     with pytest.raises(LedgerError):
         await works(url)
-    ((verdict, text, mend),) = await try_redis(url, "ha_rag")
+    ((verdict, text, repair),) = await try_redis(url, "ha_rag")
     command = right.removeprefix("+")
     names = {command, command.partition("|")[0]}  # Redis 6.2 does not name the subcommand
     assert verdict == "problem"
     assert text in {f"the user app may not use {name.upper()}" for name in names}
-    assert any(mend.startswith(f"run on the server: ACL SETUSER app +{name} ") for name in names)
+    assert any(repair.startswith(f"run on the server: ACL SETUSER app +{name} ") for name in names)
 
 
 @pytest.fixture(params=AGES)
@@ -82,7 +82,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisPro
     with admin(node) as client:
         client.execute_command("CLUSTER ADDSLOTS", *range(16384))
         while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-            pass  # each look is a round trip
+            pass  # each read is a round trip
     yield node
     node.kill()
 

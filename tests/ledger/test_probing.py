@@ -1,4 +1,4 @@
-"""How probes are asked for and given back: also by calls beside the sync's event loop, in a thread or with no loop."""
+"""How leases are requested and returned, also by calls outside the sync's event loop."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ha_rag.messages import Outcome
 from tests.ledger.views import HALF_OPEN, OneView
 
 
-class Elsewhere(BackgroundTasks):
-    """BackgroundTasks whose loop runs in another thread, or nowhere. `asked`: what is to be done there."""
+class OtherLoop(BackgroundTasks):
+    """BackgroundTasks whose loop runs in another thread, or not at all. `asked`: the work given to it."""
 
     def __init__(self, *, runs: bool) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Elsewhere(BackgroundTasks):
 @pytest.fixture
 def view() -> OneView:
     view = OneView()
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     return view
 
 
@@ -49,8 +49,8 @@ def probing(view: OneView, background: BackgroundTasks) -> Probing:
     return Probing(session, background)
 
 
-async def asked_through(session: Any, view: OneView) -> None:
-    """Asks for a probe, and waits for the answer."""
+async def lease_requested_through(session: Any, view: OneView) -> None:
+    """Requests a lease, and waits for the reply."""
     background = BackgroundTasks()
     background.open()
     request = Probing(session, background).request_lease(view)
@@ -59,7 +59,7 @@ async def asked_through(session: Any, view: OneView) -> None:
 
 
 def test_a_thread_hands_its_request_to_the_loop_and_no_other_call_requests_meanwhile(view: OneView) -> None:
-    background = Elsewhere(runs=True)
+    background = OtherLoop(runs=True)
     assert view.refused().ask
     assert probing(view, background).request_lease(view) is None
     assert len(background.asked) == 1
@@ -67,7 +67,7 @@ def test_a_thread_hands_its_request_to_the_loop_and_no_other_call_requests_meanw
 
 
 def test_without_a_running_loop_the_next_call_requests_again(view: OneView) -> None:
-    background = Elsewhere(runs=False)
+    background = OtherLoop(runs=False)
     assert view.refused().ask
     assert probing(view, background).request_lease(view) is None
     assert view.refused().ask
@@ -88,20 +88,20 @@ async def test_only_a_request_that_runs_on_this_loop_can_be_awaited(view: OneVie
     assert asked.pending_request(view) is None
 
 
-@pytest.mark.parametrize(("granted", "told"), [(False, "read"), (True, "taken")])
+@pytest.mark.parametrize(("granted", "reported"), [(False, "read"), (True, "taken")])
 async def test_only_a_granted_lease_proves_that_the_ledger_accepts_verbs(
-    view: OneView, granted: bool, told: str
+    view: OneView, granted: bool, reported: str
 ) -> None:
     async def lease(*_: object) -> Reply:
         return Reply(view.said(HALF_OPEN, 5), granted, wait_ms=500)
 
-    heard: list[str] = []
+    received: list[str] = []
     session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
-        on_read=lambda *_: heard.append("read"), on_accepted=lambda *_: heard.append("taken"),
+        on_read=lambda *_: received.append("read"), on_accepted=lambda *_: received.append("taken"),
     )  # fmt: skip
-    await asked_through(session, view)
-    assert heard == [told]
+    await lease_requested_through(session, view)
+    assert received == [reported]
 
 
 async def test_a_call_on_the_loop_can_await_a_request_from_a_thread(view: OneView) -> None:
@@ -118,16 +118,16 @@ async def test_a_call_on_the_loop_can_await_a_request_from_a_thread(view: OneVie
 
 
 def test_a_request_that_was_begun_but_never_started_is_started_by_a_later_call(view: OneView) -> None:
-    asked = probing(view, Elsewhere(runs=True))
+    asked = probing(view, OtherLoop(runs=True))
     assert view.refused().ask
     asked.reset_orphaned_request(view)
-    assert not view.refused().ask  # a thread may just be about to make it
+    assert not view.refused().ask  # a thread may be about to start it
     asked.reset_orphaned_request(view)
     assert view.refused().ask
 
 
 def test_a_request_that_was_answered_between_two_checks_is_not_reset(view: OneView) -> None:
-    asked = probing(view, Elsewhere(runs=True))
+    asked = probing(view, OtherLoop(runs=True))
     assert view.refused().ask
     asked.reset_orphaned_request(view)
     view.denied(0)
@@ -186,7 +186,7 @@ async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view
     )
     view.refused()
     view.granted(6, "t1")
-    view.hears(HALF_OPEN, 9)
+    view.receives(HALF_OPEN, 9)
     assert view.refused().ask
     asked = Probing(session, background)
     request = asked.request_lease(view)
@@ -198,17 +198,17 @@ async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view
 
 
 async def test_a_refused_lease_request_is_passed_on_with_its_error(view: OneView) -> None:
-    refusal, told = LedgerRefusedError("OOM no memory"), []
+    refusal, reported = LedgerRefusedError("OOM no memory"), []
 
     async def lease(*_: object) -> Reply:
         raise refusal
 
     session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1", ledger=SimpleNamespace(lease=lease),
-        on_failed=lambda _, error: told.append(error),
+        on_failed=lambda _, error: reported.append(error),
     )  # fmt: skip
-    await asked_through(session, view)
-    assert told == [refusal]
+    await lease_requested_through(session, view)
+    assert reported == [refusal]
 
 
 async def test_a_lease_request_contains_the_replica_and_its_known_epoch(view: OneView) -> None:
@@ -221,7 +221,7 @@ async def test_a_lease_request_contains_the_replica_and_its_known_epoch(view: On
     session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1~1", ledger=SimpleNamespace(lease=lease), on_read=lambda *_: None
     )
-    await asked_through(session, view)
+    await lease_requested_through(session, view)
     assert [said[:4] for said in asked] == [("svc", view.terms, "r1~1", 5)]
 
 
@@ -280,7 +280,7 @@ async def test_a_probes_outcome_is_retried_quickly_and_a_returned_lease_at_the_f
 
 
 async def test_a_thread_gets_no_request_of_the_loop_to_wait_for(view: OneView) -> None:
-    asked = probing(view, Elsewhere(runs=True))
+    asked = probing(view, OtherLoop(runs=True))
     asked._requests[view.name] = asyncio.get_running_loop().create_task(_until(asyncio.Future()))
     assert asked.pending_request(view) is None
     asked._requests[view.name].cancel()

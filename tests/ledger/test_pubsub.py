@@ -1,4 +1,4 @@
-"""The connection that listens: what it hears, and how it ends."""
+"""The subscription: what it yields, and how it ends."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ async def test_a_change_published_by_one_replica_reaches_another(protocol: int, 
     here, there = made(any_redis_url, protocol=protocol), made(any_redis_url)
     async with aclosing(here.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
-        told = await there.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        heard = await asyncio.wait_for(anext(changes), 5)
-    assert heard is not None
-    assert heard.snapshot == told.snapshot
+        reported = await there.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        received = await asyncio.wait_for(anext(changes), 5)
+    assert received is not None
+    assert received.snapshot == reported.snapshot
     await here.aclose()
     await there.aclose()
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_an_idle_connection_is_pinged_and_goes_on(protocol: int, any_redis_url: str) -> None:
-    # An answer later than `silence_s` ends the listening, and a busy machine may need a third of a second for one.
+    # A reply later than `silence_s` ends the subscription, and a busy machine may need a third of a second for one.
     ledger = made(any_redis_url, protocol=protocol, silence_s=1.0)
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
@@ -57,10 +57,10 @@ async def test_messages_that_are_not_changes_are_ignored(foreign: str | bytes, f
     async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
         await stranger.publish("ha_rag:changes", foreign)
-        told = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        heard = await asyncio.wait_for(anext(changes), 5)
-    assert heard is not None
-    assert heard.snapshot == told.snapshot
+        reported = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
+        received = await asyncio.wait_for(anext(changes), 5)
+    assert received is not None
+    assert received.snapshot == reported.snapshot
     await ledger.aclose()
     await close(stranger)
 

@@ -1,4 +1,4 @@
-"""What a pushed message says, and what is none: anybody may publish on the channel."""
+"""Pushed messages, and foreign ones: any client may publish on the channel."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SNAPSHOT = ["1000", "open", "7", "500", "1", "why", "r1", "900", "0", "0", "0", 
 
 
 def test_a_message_contains_the_circuit_the_previous_epoch_and_the_whole_snapshot() -> None:
-    told = change(json.dumps(["svc", "5", *SNAPSHOT]))
-    assert told is not None
-    assert (told.circuit, told.previous_epoch) == ("svc", 5)
-    assert (told.snapshot.epoch, told.snapshot.state, told.snapshot.voters) == (7, "open", ("r1", "r2"))
+    reported = change(json.dumps(["svc", "5", *SNAPSHOT]))
+    assert reported is not None
+    assert (reported.circuit, reported.previous_epoch) == ("svc", 5)
+    assert (reported.snapshot.epoch, reported.snapshot.state, reported.snapshot.voters) == (7, "open", ("r1", "r2"))
 
 
 @pytest.mark.parametrize(

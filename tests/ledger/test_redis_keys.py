@@ -1,4 +1,4 @@
-"""What stands in Redis: which keys, how long they last, and that asking leaves no trace."""
+"""The keys in Redis, their TTLs, and that reads leave no trace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import RedisBench
 from tests.ledger.bench import terms as terms_of
-from tests.ledger.test_contract import NAME, Hands
+from tests.ledger.test_contract import NAME, Verbs
 from tests.redis_servers import RedisProcess
 
 CIRCUIT_FIELDS = {
@@ -25,14 +25,14 @@ CIRCUIT_FIELDS = {
     "reason", "opened_by", "lost_by", "override_mode", "override_by",
 }  # fmt: skip
 STAMPED_FIELDS = {"streak", "slowest_probe_ms", "judges_from_ms"}
-"""Stamped with the epoch that wrote them, so that 0.1.0 voids them by making another epoch: FORM stays."""
+"""Stamped with the epoch that wrote them, so that a transition by 0.1.0 invalidates them: FORM stays."""
 OVERRIDE_FIELDS = {"mode", "reason", "by"}
 WRITES_NOTHING = {"time", "pttl", "hgetall", "zrange", "hmget", "hget", "evalsha", "eval", "client", "client|setinfo"}
 
 
 @pytest.fixture
-def hands(redis_bench: RedisBench) -> Hands:
-    return Hands(redis_bench, terms_of())
+def verbs(redis_bench: RedisBench) -> Verbs:
+    return Verbs(redis_bench, terms_of())
 
 
 def key(bench: RedisBench, part: str) -> str:
@@ -40,7 +40,7 @@ def key(bench: RedisBench, part: str) -> str:
 
 
 async def stored(bench: RedisBench) -> dict[str, tuple[Any, bool]]:
-    """Everything under the namespace: a fingerprint of the value, and whether the key has an end."""
+    """Every key in the namespace: a fingerprint of its value, and whether it has a TTL."""
     found = {}
     async for name in bench.client.scan_iter(match=f"{bench.namespace}:*", count=1000):
         kind = await bench.client.type(name)
@@ -56,18 +56,18 @@ async def _value(client: Any, kind: str, name: str) -> Any:
     return await (client.get(name) if kind == "string" else client.xlen(name))
 
 
-async def test_the_keys_of_a_circuit_share_one_hash_tag(hands: Hands, redis_bench: RedisBench) -> None:
-    await hands.probing()
-    await hands.override(OverrideMode.SHADOW, 1000)
+async def test_the_keys_of_a_circuit_share_one_hash_tag(verbs: Verbs, redis_bench: RedisBench) -> None:
+    await verbs.probing()
+    await verbs.override(OverrideMode.SHADOW, 1000)
     names = [name for name in await stored(redis_bench) if ":test:" not in name]
     assert all(name.startswith(f"{redis_bench.namespace}:{{{NAME}}}:") for name in names)
     assert {name.rpartition(":")[2] for name in names} == {"circuit", "probes", "override", "events"}
 
 
-async def test_stored_names_change_only_with_the_format_version(hands: Hands, redis_bench: RedisBench) -> None:
-    """Old and new replicas stand side by side in a rolling upgrade: who adds a field or changes a kind raises FORM."""
-    await hands.probing()
-    await hands.override(OverrideMode.SHADOW, 1000)
+async def test_stored_names_change_only_with_the_format_version(verbs: Verbs, redis_bench: RedisBench) -> None:
+    """Old and new replicas run side by side in an upgrade: adding a field or changing a type requires a new FORM."""
+    await verbs.probing()
+    await verbs.override(OverrideMode.SHADOW, 1000)
     client = redis_bench.client
     kinds = {part: await client.type(key(redis_bench, part)) for part in PARTS}
     assert FORM == 1
@@ -87,59 +87,59 @@ def test_replicas_of_another_format_version_share_no_name() -> None:
     assert all(name.startswith("shop:") for name in names(Keys("shop", form=FORM + 1)))
 
 
-async def test_the_open_key_exists_while_the_circuit_is_open(hands: Hands, redis_bench: RedisBench) -> None:
-    await hands.report(failed=3)
+async def test_the_open_key_exists_while_the_circuit_is_open(verbs: Verbs, redis_bench: RedisBench) -> None:
+    await verbs.report(failed=3)
     assert await redis_bench.client.exists(key(redis_bench, "open"))
     await redis_bench.advance(500)
-    await hands.lease()
+    await verbs.lease()
     assert not await redis_bench.client.exists(key(redis_bench, "open"))
 
 
-async def test_an_operator_can_end_an_open_duration_by_deleting_its_key(hands: Hands, redis_bench: RedisBench) -> None:
-    await hands.report(failed=3)
+async def test_an_operator_can_end_an_open_duration_by_deleting_its_key(verbs: Verbs, redis_bench: RedisBench) -> None:
+    await verbs.report(failed=3)
     await redis_bench.client.delete(key(redis_bench, "open"))
-    assert (await hands.lease()).granted
+    assert (await verbs.lease()).granted
 
 
-async def test_temporary_keys_have_a_ttl_and_the_circuit_itself_has_none(hands: Hands, redis_bench: RedisBench) -> None:
-    await hands.report(ok=1, failed=1, failing=True)
+async def test_temporary_keys_have_a_ttl_and_the_circuit_itself_has_none(verbs: Verbs, redis_bench: RedisBench) -> None:
+    await verbs.report(ok=1, failed=1, failing=True)
     ends = {name.rpartition(":")[2]: has_end for name, (_, has_end) in (await stored(redis_bench)).items()}
     assert ends["window"]
     assert ends["voters"]
     assert ends["batches"]
-    await hands.report(failed=3)
+    await verbs.report(failed=3)
     await redis_bench.advance(500)
-    await hands.lease()
-    await hands.override(OverrideMode.CLOSED, 1000)
+    await verbs.lease()
+    await verbs.override(OverrideMode.CLOSED, 1000)
     ends = {name.rpartition(":")[2]: has_end for name, (_, has_end) in (await stored(redis_bench)).items()}
     assert ends["probes"]
     assert ends["override"]
     assert not ends["circuit"]
 
 
-async def test_old_buckets_are_removed_from_the_window(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_old_buckets_are_removed_from_the_window(verbs: Verbs, redis_bench: RedisBench) -> None:
     for _ in range(40):
-        await hands.report(ok=1)
+        await verbs.report(ok=1)
         await redis_bench.advance(100)
     assert await redis_bench.client.hlen(key(redis_bench, "window")) <= 10
 
 
 async def test_expired_probes_are_removed_when_the_next_one_is_granted(redis_bench: RedisBench) -> None:
-    hands = Hands(redis_bench, terms_of(probes=2))
-    await hands.probing()
+    verbs = Verbs(redis_bench, terms_of(probes=2))
+    await verbs.probing()
     await redis_bench.advance(100)
-    await hands.lease("t2", by="b")
+    await verbs.lease("t2", by="b")
     await redis_bench.advance(200)
-    await hands.lease("t3", by="c")
+    await verbs.lease("t3", by="c")
     assert [member.partition(":")[2] for member in await probes(redis_bench)] == ["t2", "t3"]
 
 
 async def test_a_lease_requested_again_in_a_later_epoch_is_stored_once(redis_bench: RedisBench) -> None:
-    hands = Hands(redis_bench, terms_of(probes=2, lease_ms=5000))
-    await hands.probing()
-    await hands.override(OverrideMode.OPEN, 100)
+    verbs = Verbs(redis_bench, terms_of(probes=2, lease_ms=5000))
+    await verbs.probing()
+    await verbs.override(OverrideMode.OPEN, 100)
     await redis_bench.advance(100)
-    granted = await hands.lease()
+    granted = await verbs.lease()
     assert await probes(redis_bench) == [f"{granted.snapshot.epoch}:t1"]
 
 
@@ -148,38 +148,38 @@ async def probes(bench: RedisBench) -> list[str]:
     return found
 
 
-async def test_an_override_that_an_operator_ended_leaves_no_key(hands: Hands, redis_bench: RedisBench) -> None:
-    await hands.override(OverrideMode.SHADOW)
+async def test_an_override_that_an_operator_ended_leaves_no_key(verbs: Verbs, redis_bench: RedisBench) -> None:
+    await verbs.override(OverrideMode.SHADOW)
     assert await redis_bench.client.exists(key(redis_bench, "override"))
-    await hands.override(None)
+    await verbs.override(None)
     assert not await redis_bench.client.exists(key(redis_bench, "override"))
 
 
-async def test_the_ttl_of_the_open_key_is_the_remaining_open_duration(hands: Hands, redis_bench: RedisBench) -> None:
-    await hands.report(failed=3)
+async def test_the_ttl_of_the_open_key_is_the_remaining_open_duration(verbs: Verbs, redis_bench: RedisBench) -> None:
+    await verbs.report(failed=3)
     assert await redis_bench.client.hget(key(redis_bench, "circuit"), "open_for_ms") == "500"
-    await hands.override(OverrideMode.OPEN)
+    await verbs.override(OverrideMode.OPEN)
     assert await redis_bench.client.hget(key(redis_bench, "circuit"), "open_for_ms") == "0"
 
 
 async def test_batch_numbers_of_replicas_that_stopped_reporting_are_pruned(
-    hands: Hands, redis_bench: RedisBench
+    verbs: Verbs, redis_bench: RedisBench
 ) -> None:
     for replica in range(20):
-        await hands.ledger.record(NAME, hands.terms, Batch(f"gone-{replica}", 1), 0.0)
+        await verbs.ledger.record(NAME, verbs.terms, Batch(f"gone-{replica}", 1), 0.0)
     await redis_bench.advance(1999)
-    await hands.ledger.record(NAME, hands.terms, Batch("living", 99), 0.0)
+    await verbs.ledger.record(NAME, verbs.terms, Batch("living", 99), 0.0)
     await redis_bench.advance(1)
-    await hands.ledger.record(NAME, hands.terms, Batch("living", 100), 0.0)
+    await verbs.ledger.record(NAME, verbs.terms, Batch("living", 100), 0.0)
     assert await redis_bench.client.hkeys(key(redis_bench, "batches")) == ["living"]
 
 
-async def test_the_event_stream_is_capped(hands: Hands, redis_bench: RedisBench) -> None:
+async def test_the_event_stream_is_capped(verbs: Verbs, redis_bench: RedisBench) -> None:
     async with redis_bench.client.pipeline() as long_ago:
         for _ in range(2000):
             long_ago.xadd(key(redis_bench, "events"), {"epoch": 0})
         await long_ago.execute()
-    await hands.override(OverrideMode.SHADOW)
+    await verbs.override(OverrideMode.SHADOW)
     assert 1000 <= await redis_bench.client.xlen(key(redis_bench, "events")) <= 1200
 
 
@@ -193,29 +193,29 @@ REFUSALS = {
 }
 
 
-async def probing(hands: Hands, bench: RedisBench) -> None:
+async def probing(verbs: Verbs, bench: RedisBench) -> None:
     await bench.advance(500)
-    await hands.lease()
+    await verbs.lease()
 
 
-async def rested_beside_a_probe(hands: Hands, bench: RedisBench) -> None:
-    """The rest is over, and a probe of before it still has its place."""
-    await probing(hands, bench)
-    await hands.override(OverrideMode.OPEN, 100)
+async def open_again_beside_a_probe(verbs: Verbs, bench: RedisBench) -> None:
+    """The open duration is over, and an earlier probe still has its slot."""
+    await probing(verbs, bench)
+    await verbs.override(OverrideMode.OPEN, 100)
     await bench.advance(100)
-    assert not (await hands.override(None)).snapshot.override
+    assert not (await verbs.override(None)).snapshot.override
 
 
 @pytest.mark.parametrize("what", REFUSALS)
-@pytest.mark.parametrize("afterwards", [None, probing, rested_beside_a_probe])
+@pytest.mark.parametrize("afterwards", [None, probing, open_again_beside_a_probe])
 async def test_a_refusal_and_a_read_write_nothing(
-    what: str, afterwards: Any, hands: Hands, redis_bench: RedisBench
+    what: str, afterwards: Any, verbs: Verbs, redis_bench: RedisBench
 ) -> None:
-    hands.known = (await hands.report(failed=3)).snapshot  # type: ignore[attr-defined]  # for the lesson above
+    verbs.known = (await verbs.report(failed=3)).snapshot  # type: ignore[attr-defined]  # for the lesson above
     if afterwards:
-        await afterwards(hands, redis_bench)
+        await afterwards(verbs, redis_bench)
     before = await stored(redis_bench)
-    await REFUSALS[what](hands)
+    await REFUSALS[what](verbs)
     assert await stored(redis_bench) == before
 
 
@@ -224,7 +224,7 @@ async def test_a_refusal_and_a_read_write_nothing(
 async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
     *, half_open: bool, redis_server: RedisProcess
 ) -> None:
-    """On Redis's own clock: the stand-in for the clock above keeps ends of its own."""
+    """On Redis's own clock: the frozen clock stores expiry times separately."""
     client = connect(redis_server.url, timeout_s=2.0)
     ledger, policy = RedisLedger(client), terms_of(open_ms=1 if half_open else 60_000, lease_ms=60_000)
     opened = await _open(ledger, policy)
@@ -246,24 +246,24 @@ async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
 
 
 async def _granted(ledger: RedisLedger, policy: Any, known: int) -> int:
-    """The epoch of a lease that stands from now on: the rest of a millisecond is over soon."""
+    """The epoch of a lease granted now: an open duration of a millisecond is soon over."""
     while not (reply := await ledger.lease(NAME, policy, "a", known, "t")).granted:
         pass
     return reply.snapshot.epoch
 
 
 async def _ends(client: Any) -> dict[str, int]:
-    """What is left of each key that has an end, in ms."""
+    """The TTL of each key that has one, in ms."""
     left = {key: await client.pttl(key) for key in await client.keys("*")}
     return {key: ms for key, ms in left.items() if ms >= 0}
 
 
 async def test_a_restored_closed_circuit_has_no_open_key_and_no_override_in_redis(
-    hands: Hands, redis_bench: RedisBench
+    verbs: Verbs, redis_bench: RedisBench
 ) -> None:
-    await hands.override(OverrideMode.SHADOW)
-    belief = replace((await hands.read()).snapshot, override=None).restore_point()
-    await hands.ledger.restore(NAME, hands.terms, "a", replace(belief, epoch=belief.epoch + 10))
+    await verbs.override(OverrideMode.SHADOW)
+    point = replace((await verbs.read()).snapshot, override=None).restore_point()
+    await verbs.ledger.restore(NAME, verbs.terms, "a", replace(point, epoch=point.epoch + 10))
     assert not await redis_bench.client.exists(key(redis_bench, "open"), key(redis_bench, "override"))
 
 
@@ -284,14 +284,14 @@ async def test_a_script_uses_redis_own_time(redis_server: RedisProcess) -> None:
     ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
     for _ in range(20):
         before = await ledger.now_ms()
-        told = (await ledger.read({NAME: terms_of()}))[NAME].snapshot.now_ms
-        assert before <= told <= await ledger.now_ms()
+        reported = (await ledger.read({NAME: terms_of()}))[NAME].snapshot.now_ms
+        assert before <= reported <= await ledger.now_ms()
     await ledger.aclose()
 
 
 @pytest.mark.real_redis
 async def test_an_operator_can_end_an_override_by_deleting_its_key(redis_server: RedisProcess) -> None:
-    """On Redis's own clock: so does the key's own end."""
+    """On Redis's own clock, on which the TTL runs too."""
     client = connect(redis_server.url, timeout_s=2.0)
     ledger = RedisLedger(client)
     await ledger.override(NAME, terms_of(), OverrideMode.OPEN, "why", "kim", 60_000)

@@ -1,4 +1,4 @@
-"""How much a replica says to Redis: enough for a trip to be quick, little enough for a large fleet."""
+"""How much a replica sends to Redis: enough to open quickly, little enough for a large fleet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.store.ledger import Change
 from ha_rag.ledger.sync.pace import LEASES_PER_S, READS_PER_S, Pace
 from tests.ledger.simulated_fleet import Fleet, Member
-from tests.ledger.virtual_ledgers import InMemory
+from tests.ledger.virtual_ledgers import VirtualMemoryLedger
 
 CALM = CircuitPolicy(min_samples=100, window_s=10.0)
 
@@ -86,7 +86,7 @@ def test_during_a_minute_without_redis_a_replica_retries_less_often_in_a_larger_
         member.wire.sent.clear()
         await asyncio.sleep(60)
         assert all(least <= member.wire.sent.count(what) <= most for what in ("read", "listen")), member.wire.sent
-        member.wire.mend()
+        member.wire.repair()
 
     fleet.run(scenario())
 
@@ -96,8 +96,8 @@ SHARE = SOME / ALL
 RESTING = CircuitPolicy(min_samples=3, recovery_timeout_s=12.0, probe_timeout_s=12.0)
 
 
-class OfAThousand(InMemory):
-    """Those who beat here are some of a thousand."""
+class LargeFleetLedger(VirtualMemoryLedger):
+    """The replicas that send heartbeats here are part of a thousand."""
 
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         await super().beat(incarnation, body, circuits, life_ms)
@@ -105,29 +105,29 @@ class OfAThousand(InMemory):
 
 
 def test_half_open_under_full_traffic_a_thousand_replicas_stay_within_the_fleets_limit() -> None:
-    with Fleet(SOME, RESTING, ledger=OfAThousand) as fleet:
+    with Fleet(SOME, RESTING, ledger=LargeFleetLedger) as fleet:
         fleet.run(open_for_all(fleet))
         seconds = [fleet.run(a_second_of_traffic(fleet)) for _ in range(10)]
-        assert {member.state for member in fleet.members} == {CircuitState.HALF_OPEN}, "the probe hangs all the while"
+        assert {member.state for member in fleet.members} == {CircuitState.HALF_OPEN}, "the probe is still running"
         total = sum(seconds, Counter[str]())
         print(total, [second["lease"] for second in seconds])
         assert total["let through"] == 1
-        assert total["record"] + total["settle"] + total["restore"] == 0, "a refusal says nothing to Redis"
+        assert total["record"] + total["settle"] + total["restore"] == 0, "a refused call sends nothing to Redis"
         assert max(second["lease"] for second in seconds) <= LEASES_PER_S * SHARE
         # Intervals vary by a tenth.
         assert max(total["read"], total["beat"]) <= 1.1 * READS_PER_S * SHARE * len(seconds)
 
 
 async def open_for_all(fleet: Fleet) -> None:
-    """The circuit opens, and its rest is about to end."""
-    await asyncio.sleep(5)  # all have heard how many they are
+    """The circuit opens, and its open duration is about to end."""
+    await asyncio.sleep(5)  # all replicas know the size of the fleet
     fail(fleet.members[0], 3)
     await asyncio.sleep(0.99 * RESTING.recovery_timeout_s)
     assert {member.state for member in fleet.members} == {CircuitState.OPEN}
 
 
 async def a_second_of_traffic(fleet: Fleet) -> Counter[str]:
-    """Twenty calls of everybody; what was said to Redis meanwhile, and how many of them were let through."""
+    """Twenty calls of every replica; what was sent to Redis meanwhile, and how many calls were admitted."""
     for member in fleet.members:
         member.wire.sent.clear()
     through = 0

@@ -31,7 +31,7 @@ import asyncio, dataclasses
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.monitor.timeline import shared_event
+from ha_rag.dashboards.timeline import shared_event
 from ha_rag.ledger.connection import connect
 from ha_rag.ledger.redis import RedisLedger
 

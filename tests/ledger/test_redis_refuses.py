@@ -1,4 +1,4 @@
-"""Redis that answers with errors, forgets its scripts or its data, or lets us do only half of it: on real servers."""
+"""A Redis that answers with errors, loses scripts or data, or denies permissions: on real servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
 from tests.ledger.openings import rested
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member
-from tests.ledger.virtual_ledgers import InLua
+from tests.ledger.virtual_ledgers import VirtualRedisLedger
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
@@ -32,11 +32,11 @@ TERMS = terms(open_ms=60_000)
 
 @pytest.fixture(scope="module", params=["7", "6.2"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """A server of this file's own, to be set read-only, full and strict; new and old."""
+    """This file's own server, to be made read-only, full or restricted; new and old."""
     if request.param == "6.2":
         yield request.getfixturevalue("old_redis_process")
         return
-    request.getfixturevalue("_redis_process")  # skips or fails where there is none
+    request.getfixturevalue("_redis_process")  # skips or fails if there is none
     process = RedisProcess(tmp_path_factory.mktemp("refusing"))
     process.start()
     yield process
@@ -93,7 +93,7 @@ async def test_a_script_is_sent_in_full_once_and_by_its_hash_after_that(
 
 
 class KeepsNothing:
-    """A client whose server loses every script before its hash is called."""
+    """A client whose server loses every script before its hash is used."""
 
     def __init__(self, client: Any, admin: sync_redis.Redis) -> None:
         self._client, self._admin = client, admin
@@ -120,7 +120,7 @@ async def test_a_server_that_keeps_losing_its_scripts_costs_two_commands_per_cal
 
 
 class AnswersNoScript:
-    """A client whose server takes one script, and from then on has none, whatever it is sent."""
+    """A client whose server runs one script, and then caches none."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -155,8 +155,8 @@ async def test_after_flushall_the_ledger_reads_empty_and_accepts_a_restore(
     opened = (await fail(ledger)).snapshot
     admin.flushall()
     assert (await ledger.read({NAME: TERMS}))[NAME].snapshot.epoch == 0
-    taught = (await ledger.restore(NAME, TERMS, "a", opened.restore_point())).snapshot
-    assert (taught.state, taught.epoch > opened.epoch) == ("open", True)
+    restored = (await ledger.restore(NAME, TERMS, "a", opened.restore_point())).snapshot
+    assert (restored.state, restored.epoch > opened.epoch) == ("open", True)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_after_readonly_the_connection_is_closed_so_that_the_master_is_loo
     with pytest.raises(LedgerRefusedError):
         await ledger.override(NAME, TERMS, OverrideMode.SHADOW, "why", "kim", None)
     assert not before.is_connected
-    assert under_way.is_connected  # whatever waits for its answer there still gets it
+    assert under_way.is_connected  # commands in flight still get their replies
     await client.connection_pool.release(under_way)
     await ledger.aclose()
 
@@ -276,14 +276,14 @@ async def test_a_redis_that_is_stopped_or_frozen_is_unavailable(tmp_path: Path, 
         await frozen.aclose()
 
 
-# ---- what replicas make of it: real ones over the real Lua, in virtual time, whose wires refuse what would write -----
+# ---- replicas over the real Lua, in virtual time, whose connections refuse writes ------------------------------------
 
 DOWN = ServiceError("down", status=500)
 
 
 @pytest.fixture
 def fleet(admin: sync_redis.Redis) -> Iterator[Fleet]:
-    with Fleet(2, QUICK, ledger=lambda clock: InLua(clock, admin)) as fleet:
+    with Fleet(2, QUICK, ledger=lambda clock: VirtualRedisLedger(clock, admin)) as fleet:
         yield fleet
 
 
@@ -302,7 +302,7 @@ async def probes_alone(member: Member, times: int) -> None:
 
 
 async def shared_again(fleet: Fleet) -> None:
-    """What one sees opens the circuit for all."""
+    """The failures of one replica open the circuit for all."""
     await asyncio.sleep(QUICK.window_s)
     for _ in range(QUICK.min_samples):
         await fleet.members[0].call(DOWN)
@@ -339,7 +339,7 @@ def test_a_replica_whose_reports_are_refused_opens_probes_and_closes_locally_and
 def test_a_circuit_that_opened_before_redis_refused_is_closed_locally_by_each_replica_and_by_fleet_probes_afterwards(
     fleet: Fleet,
 ) -> None:
-    """Without taking a refused verb for a ledger that is away: no probe is ever granted, and it stays open."""
+    """If a refused verb did not make the ledger unreachable, no probe would be granted: the circuit would stay open."""
 
     async def scenario() -> None:
         await rested(fleet)

@@ -1,4 +1,4 @@
-"""When one circuit is reported on, and when it is not: the part of the sync that tells, with nothing around it."""
+"""When a circuit is reported on: the reporting part of the sync alone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ha_rag.ledger.sync.reporting import ACTIVE_INTERVALS, ACTIVE_S, Reporting
 from tests.ledger.views import CLOSED, OneView
 
 INTERVAL_S = 2.0
-"""What a large fleet makes of a flush interval of a tenth of a second."""
+"""The interval that a large fleet uses instead of a flush interval of 0.1 s."""
 HARDLY_OPENS = CircuitPolicy(min_samples=99)
 
 
-class Notifier:
-    """Reporting beside a ledger that takes all it is told. `sent`: the batches, `jitters`: what came with them."""
+class ReportingBench:
+    """Reporting to a ledger that accepts everything. `sent`: the batches; `jitters`: sent with them."""
 
     def __init__(self, interval_s: float = INTERVAL_S, policy: CircuitPolicy = HARDLY_OPENS, **facts: Any) -> None:
         self.view = OneView(policy, **facts)
@@ -59,67 +59,67 @@ class Notifier:
 
 
 @pytest.fixture
-async def desk() -> Notifier:
-    return Notifier()
+async def bench() -> ReportingBench:
+    return ReportingBench()
 
 
-async def test_outcomes_are_reported_once_per_interval_however_often_upkeep_runs(desk: Notifier) -> None:
+async def test_outcomes_are_reported_once_per_interval_however_often_upkeep_runs(bench: ReportingBench) -> None:
     for _ in range(40):
-        desk.view.goes_well()
-        await desk.due()
-        desk.view.clock.advance(0.1)
-    assert len(desk.sent) == 2
-    assert all(0 <= jitter < 1 for jitter in desk.jitters)
+        bench.view.succeeds()
+        await bench.due()
+        bench.view.clock.advance(0.1)
+    assert len(bench.sent) == 2
+    assert all(0 <= jitter < 1 for jitter in bench.jitters)
 
 
-async def test_a_report_is_due_exactly_at_the_end_of_the_interval(desk: Notifier) -> None:
-    desk.view.goes_well()
-    await desk.due()
-    desk.view.goes_well()
-    desk.view.clock.advance(INTERVAL_S)
-    await desk.due()
-    assert len(desk.sent) == 2
+async def test_a_report_is_due_exactly_at_the_end_of_the_interval(bench: ReportingBench) -> None:
+    bench.view.succeeds()
+    await bench.due()
+    bench.view.succeeds()
+    bench.view.clock.advance(INTERVAL_S)
+    await bench.due()
+    assert len(bench.sent) == 2
 
 
-async def test_nothing_is_reported_without_outcomes_or_without_a_reachable_ledger(desk: Notifier) -> None:
-    await desk.due()
-    desk.view.goes_well()
-    desk.link.up = False
-    await desk.due()
-    assert desk.sent == []
+async def test_nothing_is_reported_without_outcomes_or_without_a_reachable_ledger(bench: ReportingBench) -> None:
+    await bench.due()
+    bench.view.succeeds()
+    bench.link.up = False
+    await bench.due()
+    assert bench.sent == []
 
 
-async def test_no_report_begins_while_another_one_is_in_flight(desk: Notifier) -> None:
-    desk.answer.clear()
-    desk.view.goes_well()
-    await desk.due()
-    desk.view.goes_well()
-    desk.view.clock.advance(2 * INTERVAL_S)
-    await desk.due()
-    assert len(desk.sent) == 1
-    desk.answer.set()
-    await desk.others_run()
-    desk.view.clock.advance(INTERVAL_S)
-    await desk.due()
-    assert len(desk.sent) == 2
+async def test_no_report_begins_while_another_one_is_in_flight(bench: ReportingBench) -> None:
+    bench.answer.clear()
+    bench.view.succeeds()
+    await bench.due()
+    bench.view.succeeds()
+    bench.view.clock.advance(2 * INTERVAL_S)
+    await bench.due()
+    assert len(bench.sent) == 1
+    bench.answer.set()
+    await bench.others_run()
+    bench.view.clock.advance(INTERVAL_S)
+    await bench.due()
+    assert len(bench.sent) == 2
 
 
 async def test_failures_during_a_report_are_reported_once_right_after_it() -> None:
-    desk = Notifier(interval_s=0.1)
-    desk.answer.clear()
+    bench = ReportingBench(interval_s=0.1)
+    bench.answer.clear()
     for _ in range(3):
-        desk.view.fails()
-        desk.reporting.report_soon(desk.view)
-        await desk.others_run()
-    assert len(desk.sent) == 1
-    desk.answer.set()
-    await desk.others_run()
-    await desk.others_run()
-    assert len(desk.sent) == 2
-    desk.view.goes_well()
-    await desk.reporting.report(desk.view)
-    await desk.others_run()
-    assert len(desk.sent) == 3
+        bench.view.fails()
+        bench.reporting.report_soon(bench.view)
+        await bench.others_run()
+    assert len(bench.sent) == 1
+    bench.answer.set()
+    await bench.others_run()
+    await bench.others_run()
+    assert len(bench.sent) == 2
+    bench.view.succeeds()
+    await bench.reporting.report(bench.view)
+    await bench.others_run()
+    assert len(bench.sent) == 3
 
 
 @pytest.mark.parametrize("flush_interval_s", [0.1, 2.0])
@@ -127,78 +127,78 @@ async def test_failures_during_a_report_are_reported_once_right_after_it() -> No
 async def test_failures_are_reported_at_once_up_to_a_limit_that_shrinks_with_the_fleet(
     interval_s: float, at_first: int, later: int, flush_interval_s: float
 ) -> None:
-    desk = Notifier(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
-    for told in (at_first, at_first + later):
+    bench = ReportingBench(interval_s, CircuitPolicy(min_samples=99, flush_interval_s=flush_interval_s))
+    for reported in (at_first, at_first + later):
         for _ in range(40):
-            desk.view.fails()
-            desk.reporting.report_soon(desk.view)
-            await desk.others_run()
-        assert len(desk.sent) == told
-        desk.view.clock.advance(2.0)
+            bench.view.fails()
+            bench.reporting.report_soon(bench.view)
+            await bench.others_run()
+        assert len(bench.sent) == reported
+        bench.view.clock.advance(2.0)
 
 
-async def test_each_circuit_has_its_own_token_bucket(desk: Notifier) -> None:
+async def test_each_circuit_has_its_own_token_bucket(bench: ReportingBench) -> None:
     for name in ("one", "two"):
-        desk.view.name = name
-        desk.view.fails()
-        desk.reporting.report_soon(desk.view)
-        await desk.others_run()
-    assert len(desk.sent) == 2
+        bench.view.name = name
+        bench.view.fails()
+        bench.reporting.report_soon(bench.view)
+        await bench.others_run()
+    assert len(bench.sent) == 2
 
 
 async def test_a_circuit_of_scope_replica_is_never_reported() -> None:
-    desk = Notifier(scope="replica")
-    desk.view.fails()
-    desk.reporting.report_soon(desk.view)
-    await desk.others_run()
-    await desk.reporting.report_remaining(desk.view)
-    assert desk.sent == []
+    bench = ReportingBench(scope="replica")
+    bench.view.fails()
+    bench.reporting.report_soon(bench.view)
+    await bench.others_run()
+    await bench.reporting.report_remaining(bench.view)
+    assert bench.sent == []
 
 
 async def test_a_local_trip_does_not_wait_for_a_ledger_that_evaluated_the_report_and_stays_closed(
-    desk: Notifier,
+    bench: ReportingBench,
 ) -> None:
-    desk.view.fails(99)
-    desk.view.admitted()  # the fleet's word is awaited
-    await desk.reporting.report(desk.view)
-    assert desk.view.refused().state != CLOSED
+    bench.view.fails(99)
+    bench.view.admitted()  # waits for the fleet
+    await bench.reporting.report(bench.view)
+    assert bench.view.refused().state != CLOSED
 
 
-async def test_circuits_are_active_for_a_while_after_their_last_report(desk: Notifier) -> None:
-    assert desk.reporting.active_circuits() == 0
-    desk.view.goes_well()
-    await desk.due()
-    desk.view.clock.advance(ACTIVE_INTERVALS * INTERVAL_S)
-    assert desk.reporting.active_circuits() == 1
-    desk.view.clock.advance(0.01)
-    assert desk.reporting.active_circuits() == 0
+async def test_circuits_are_active_for_a_while_after_their_last_report(bench: ReportingBench) -> None:
+    assert bench.reporting.active_circuits() == 0
+    bench.view.succeeds()
+    await bench.due()
+    bench.view.clock.advance(ACTIVE_INTERVALS * INTERVAL_S)
+    assert bench.reporting.active_circuits() == 1
+    bench.view.clock.advance(0.01)
+    assert bench.reporting.active_circuits() == 0
 
 
 async def test_circuits_are_active_for_two_seconds_in_a_small_fleet() -> None:
-    desk = Notifier(interval_s=0.1)
-    desk.view.goes_well()
-    await desk.due()
-    desk.view.clock.advance(ACTIVE_S)
-    assert desk.reporting.active_circuits() == 1
-    desk.view.clock.advance(0.01)
-    assert desk.reporting.active_circuits() == 0
+    bench = ReportingBench(interval_s=0.1)
+    bench.view.succeeds()
+    await bench.due()
+    bench.view.clock.advance(ACTIVE_S)
+    assert bench.reporting.active_circuits() == 1
+    bench.view.clock.advance(0.01)
+    assert bench.reporting.active_circuits() == 0
 
 
 @pytest.mark.parametrize(("replicas", "circuits"), [(300, 10), (1000, 10)])
 async def test_with_any_number_of_active_circuits_all_replicas_together_stay_within_the_limit(
-    desk: Notifier, replicas: int, circuits: int
+    bench: ReportingBench, replicas: int, circuits: int
 ) -> None:
     views, beat_s, seconds = [OneView() for _ in range(circuits)], 0.0, 100
     for number, view in enumerate(views):
         view.name = f"c{number}"
-    desk.session.pace = Pace(replicas, circuits)
+    bench.session.pace = Pace(replicas, circuits)
     for step in range(10 * seconds):
-        for view in (desk.view, *views):
+        for view in (bench.view, *views):
             view.clock.advance(0.1)
         for view in views:
-            view.goes_well()
-            desk.reporting.report_if_due(view)
-        await desk.others_run()
-        if step / 10 - beat_s >= desk.session.pace.beat_s:
-            beat_s, desk.session.pace = step / 10, Pace(replicas, max(1, desk.reporting.active_circuits()))
-    assert 0.8 * REPORTS_PER_S <= replicas * len(desk.sent) / seconds <= 1.05 * REPORTS_PER_S
+            view.succeeds()
+            bench.reporting.report_if_due(view)
+        await bench.others_run()
+        if step / 10 - beat_s >= bench.session.pace.beat_s:
+            beat_s, bench.session.pace = step / 10, Pace(replicas, max(1, bench.reporting.active_circuits()))
+    assert 0.8 * REPORTS_PER_S <= replicas * len(bench.sent) / seconds <= 1.05 * REPORTS_PER_S

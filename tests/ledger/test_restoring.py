@@ -1,4 +1,4 @@
-"""How a replica tells a ledger that lost its memory what it remembers."""
+"""How a replica restores a ledger that lost its data."""
 
 from __future__ import annotations
 
@@ -19,81 +19,81 @@ from ha_rag.ledger.view.views import Views
 from tests.ledger.views import OPEN, OneView
 
 
-class Pupil(MemoryLedger):
-    """Remembers who told it what; answers when `may_answer` is set, with `error` if there is one."""
+class RecordingLedger(MemoryLedger):
+    """Records each restore; answers when `may_answer` is set, with `error` if there is one."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.lessons: list[tuple[str, Terms, str, RestorePoint]] = []
+        self.restores: list[tuple[str, Terms, str, RestorePoint]] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.error: LedgerRefusedError | None = None
 
-    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
-        self.lessons.append((circuit, terms, replica, belief))
+    async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
+        self.restores.append((circuit, terms, replica, point))
         await self.may_answer.wait()
         if self.error is not None:
             raise self.error
-        return await super().restore(circuit, terms, replica, belief)
+        return await super().restore(circuit, terms, replica, point)
 
 
-class Lesson:
-    """A replica that remembers an open circuit, and a ledger that knows nothing."""
+class RestoreBench:
+    """A replica that knows an open circuit, and an empty ledger."""
 
     def __init__(self) -> None:
         self.view = OneView()
-        self.ledger = Pupil(self.view.clock)
+        self.ledger = RecordingLedger(self.view.clock)
         self.events: list[Event] = []
         views = Views()
         views.add(self.view)
         self.session = LedgerSession(
             self.ledger, "r1~1", self.view.clock, views=views, sinks=[self.events.append], restore=lambda _: None
         )
-        self.teaching = Restoring(self.session)
-        self.view.hears(OPEN, 5, left_ms=3000, reason="3 of 4 failed")
+        self.restoring = Restoring(self.session)
+        self.view.receives(OPEN, 5, left_ms=3000, reason="3 of 4 failed")
 
-    async def begins(self) -> None:
-        """The replica has heard the ledger's clock."""
+    async def receives_the_time(self) -> None:
+        """The replica receives the ledger's time."""
         self.session.on_available(await self.ledger.now_ms())
 
 
 @pytest.fixture
-def lesson() -> Lesson:
-    return Lesson()
+def bench() -> RestoreBench:
+    return RestoreBench()
 
 
-async def test_a_restore_names_the_replica_and_sends_its_cached_state(lesson: Lesson) -> None:
-    await lesson.begins()
-    await lesson.teaching.restore(lesson.view)
-    ((circuit, terms, replica, belief),) = lesson.ledger.lessons
-    assert (circuit, terms, replica) == ("svc", lesson.view.terms, "r1~1")
-    assert (belief.state, belief.epoch, belief.left_ms, belief.reason) == (OPEN, 5, 3000, "3 of 4 failed")
-    assert lesson.view.fleet.epoch > 5  # the answer was heard
+async def test_a_restore_names_the_replica_and_sends_its_cached_state(bench: RestoreBench) -> None:
+    await bench.receives_the_time()
+    await bench.restoring.restore(bench.view)
+    ((circuit, terms, replica, point),) = bench.ledger.restores
+    assert (circuit, terms, replica) == ("svc", bench.view.terms, "r1~1")
+    assert (point.state, point.epoch, point.left_ms, point.reason) == (OPEN, 5, 3000, "3 of 4 failed")
+    assert bench.view.fleet.epoch > 5  # the reply was applied
 
 
-async def test_nothing_is_restored_before_the_ledgers_time_is_known(lesson: Lesson) -> None:
-    await lesson.teaching.restore(lesson.view)
-    assert lesson.ledger.lessons == []
+async def test_nothing_is_restored_before_the_ledgers_time_is_known(bench: RestoreBench) -> None:
+    await bench.restoring.restore(bench.view)
+    assert bench.ledger.restores == []
 
 
-async def test_one_restore_runs_at_a_time_and_the_next_may_follow(lesson: Lesson) -> None:
-    await lesson.begins()
-    lesson.ledger.may_answer.clear()
-    first = asyncio.create_task(lesson.teaching.restore(lesson.view))
-    second = asyncio.create_task(lesson.teaching.restore(lesson.view))
+async def test_one_restore_runs_at_a_time_and_the_next_may_follow(bench: RestoreBench) -> None:
+    await bench.receives_the_time()
+    bench.ledger.may_answer.clear()
+    first = asyncio.create_task(bench.restoring.restore(bench.view))
+    second = asyncio.create_task(bench.restoring.restore(bench.view))
     await asyncio.sleep(0)
-    lesson.ledger.may_answer.set()
+    bench.ledger.may_answer.set()
     await asyncio.wait({first, second})
-    assert len(lesson.ledger.lessons) == 1
-    await lesson.teaching.restore(lesson.view)
-    assert len(lesson.ledger.lessons) == 2
+    assert len(bench.ledger.restores) == 1
+    await bench.restoring.restore(bench.view)
+    assert len(bench.ledger.restores) == 2
 
 
-async def test_a_refused_restore_is_reported_and_may_be_repeated(lesson: Lesson) -> None:
-    await lesson.begins()
-    lesson.ledger.error = LedgerRefusedError("OOM no memory")
+async def test_a_refused_restore_is_reported_and_may_be_repeated(bench: RestoreBench) -> None:
+    await bench.receives_the_time()
+    bench.ledger.error = LedgerRefusedError("OOM no memory")
     for _ in range(2):
-        await lesson.teaching.restore(lesson.view)
-    assert len(lesson.ledger.lessons) == 2
-    assert lesson.session.is_refused(lesson.view)
-    assert lesson.view.ledger_unreachable
+        await bench.restoring.restore(bench.view)
+    assert len(bench.ledger.restores) == 2
+    assert bench.session.is_refused(bench.view)
+    assert bench.view.ledger_unreachable

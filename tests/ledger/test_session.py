@@ -1,4 +1,4 @@
-"""Whether the ledger is there, what it refuses and how often it may be asked, as one replica's session keeps it."""
+"""How one replica's session handles the ledger's replies and errors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ha_rag.ledger.view.views import Views
 from tests.ledger.views import CLOSED, OPEN, OneView
 
 
-class Line:
-    """A session of replica `r1`, with one view. `events`: what it told; `forgotten`: whom the ledger forgot."""
+class SessionBench:
+    """A session of replica `r1`, with one view. `events`: published; `forgotten`: views to be restored."""
 
     def __init__(self) -> None:
         self.view = OneView()
@@ -35,75 +35,75 @@ class Line:
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
+def bench() -> SessionBench:
+    return SessionBench()
 
 
-def test_changes_that_the_ledger_could_not_publish_are_counted_and_reported_once(line: Line) -> None:
-    assert line.session.unpublished == 0
+def test_changes_that_the_ledger_could_not_publish_are_counted_and_reported_once(bench: SessionBench) -> None:
+    assert bench.session.unpublished == 0
     for _ in range(3):
-        line.session.on_accepted(line.view, line.reply(unpublished=True))
-    assert line.session.unpublished == 3
-    assert [(e.what, e.reason) for e in line.events if isinstance(e, LedgerLimited)] == [
+        bench.session.on_accepted(bench.view, bench.reply(unpublished=True))
+    assert bench.session.unpublished == 3
+    assert [(e.what, e.reason) for e in bench.events if isinstance(e, LedgerLimited)] == [
         (PUBLISHING, "XADD or PUBLISH")
     ]
-    assert list(line.session.denied_permissions.current) == [PUBLISHING]
-    line.session.on_accepted(line.view, line.reply(published=True))
-    assert list(line.session.denied_permissions.current) == []
+    assert list(bench.session.denied_permissions.current) == [PUBLISHING]
+    bench.session.on_accepted(bench.view, bench.reply(published=True))
+    assert list(bench.session.denied_permissions.current) == []
 
 
-def test_a_change_is_published_with_the_circuits_name(line: Line) -> None:
-    line.session.on_read(line.view, Reply(line.view.said(CLOSED, 5)))
-    line.session.on_read(line.view, Reply(line.view.said(OPEN, 7, left_ms=1000)))
-    assert [e.circuit for e in line.events if isinstance(e, CircuitChanged)] == ["svc"]
+def test_a_change_is_published_with_the_circuits_name(bench: SessionBench) -> None:
+    bench.session.on_read(bench.view, Reply(bench.view.said(CLOSED, 5)))
+    bench.session.on_read(bench.view, Reply(bench.view.said(OPEN, 7, left_ms=1000)))
+    assert [e.circuit for e in bench.events if isinstance(e, CircuitChanged)] == ["svc"]
 
 
-def test_a_ledger_with_an_older_epoch_is_restored(line: Line) -> None:
-    line.session.on_read(line.view, Reply(line.view.said(OPEN, 7, left_ms=1000)))
-    line.session.on_read(line.view, Reply(line.view.said(CLOSED, 0)))
-    assert line.forgotten == [line.view]
+def test_a_ledger_with_an_older_epoch_is_restored(bench: SessionBench) -> None:
+    bench.session.on_read(bench.view, Reply(bench.view.said(OPEN, 7, left_ms=1000)))
+    bench.session.on_read(bench.view, Reply(bench.view.said(CLOSED, 0)))
+    assert bench.forgotten == [bench.view]
 
 
-def test_an_unreachable_ledger_is_reported_once_with_the_error(line: Line) -> None:
-    line.session.on_accepted(line.view, line.reply())
+def test_an_unreachable_ledger_is_reported_once_with_the_error(bench: SessionBench) -> None:
+    bench.session.on_accepted(bench.view, bench.reply())
     for _ in range(4):
-        line.session.on_failed(line.view, LedgerUnavailableError("nobody answers"))
-    assert [(e.reason, e.circuit) for e in line.events if isinstance(e, LedgerLost)] == [("nobody answers", "")]
-    assert line.session.link.reason == "nobody answers"
-    assert not line.session.link.up
+        bench.session.on_failed(bench.view, LedgerUnavailableError("nobody answers"))
+    assert [(e.reason, e.circuit) for e in bench.events if isinstance(e, LedgerLost)] == [("nobody answers", "")]
+    assert bench.session.link.reason == "nobody answers"
+    assert not bench.session.link.up
 
 
-def test_after_a_refused_verb_the_next_is_sent_one_second_later(line: Line) -> None:
-    assert line.session.may_send(line.view)
-    line.session.on_failed(line.view, LedgerRefusedError("OOM no memory"))
-    assert line.session.is_refused(line.view)
-    assert not line.session.may_send(line.view)
-    line.view.clock.advance(REFUSED_S)
-    assert line.session.may_send(line.view)
-    assert not line.session.may_send(line.view)
-    line.session.on_accepted(line.view, line.reply())
-    assert line.session.may_send(line.view)
-    assert not line.session.is_refused(line.view)
+def test_after_a_refused_verb_the_next_is_sent_one_second_later(bench: SessionBench) -> None:
+    assert bench.session.may_send(bench.view)
+    bench.session.on_failed(bench.view, LedgerRefusedError("OOM no memory"))
+    assert bench.session.is_refused(bench.view)
+    assert not bench.session.may_send(bench.view)
+    bench.view.clock.advance(REFUSED_S)
+    assert bench.session.may_send(bench.view)
+    assert not bench.session.may_send(bench.view)
+    bench.session.on_accepted(bench.view, bench.reply())
+    assert bench.session.may_send(bench.view)
+    assert not bench.session.is_refused(bench.view)
 
 
 def test_a_shard_that_fails_twice_in_a_row_is_unreachable_for_its_circuit_until_it_answers(
-    line: Line,
+    bench: SessionBench,
 ) -> None:
-    line.session.on_accepted(line.view, line.reply())
-    line.session.on_failed(line.view, ShardUnavailableError("no route"))
-    assert (line.view.ledger_unreachable, line.session.may_send(line.view)) == (False, True)
+    bench.session.on_accepted(bench.view, bench.reply())
+    bench.session.on_failed(bench.view, ShardUnavailableError("no route"))
+    assert (bench.view.ledger_unreachable, bench.session.may_send(bench.view)) == (False, True)
     for _ in range(3):
-        line.session.on_failed(line.view, ShardUnavailableError("no route"))
-        assert (line.view.ledger_unreachable, line.session.may_send(line.view)) == (True, False)
-    assert line.session.link.up
-    assert [(e.reason, e.circuit) for e in line.events if isinstance(e, LedgerLost)] == [("no route", "svc")]
-    line.session.on_read(line.view, line.reply())
-    assert (line.view.ledger_unreachable, line.session.may_send(line.view)) == (False, True)
+        bench.session.on_failed(bench.view, ShardUnavailableError("no route"))
+        assert (bench.view.ledger_unreachable, bench.session.may_send(bench.view)) == (True, False)
+    assert bench.session.link.up
+    assert [(e.reason, e.circuit) for e in bench.events if isinstance(e, LedgerLost)] == [("no route", "svc")]
+    bench.session.on_read(bench.view, bench.reply())
+    assert (bench.view.ledger_unreachable, bench.session.may_send(bench.view)) == (False, True)
 
 
-def test_a_shard_that_fails_now_and_then_stays_reachable(line: Line) -> None:
+def test_a_shard_that_fails_now_and_then_stays_reachable(bench: SessionBench) -> None:
     for _ in range(3):
-        line.session.on_failed(line.view, ShardUnavailableError("too slow"))
-        line.session.on_read(line.view, line.reply())
-    assert not line.view.ledger_unreachable
-    assert not line.events
+        bench.session.on_failed(bench.view, ShardUnavailableError("too slow"))
+        bench.session.on_read(bench.view, bench.reply())
+    assert not bench.view.ledger_unreachable
+    assert not bench.events

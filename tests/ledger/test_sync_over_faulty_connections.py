@@ -1,4 +1,4 @@
-"""The sync over a wire that delays, loses, doubles, refuses or is cut: nothing is lost for ever or counted twice."""
+"""The sync over connections that delay, lose, duplicate, refuse or break: nothing is lost for good or counted twice."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_batch_that_overtakes_the_previous_one_is_counted_and_the_previous_one
     fleet: Fleet, a: Member
 ) -> None:
     async def scenario() -> None:
-        a.wire.delay_s = 0.3  # longer than anybody waits: every request arrives after it was given up
+        a.wire.delay_s = 0.3  # longer than any timeout: every request arrives after its client gave up
         await calls(a, ok=7)
         await asyncio.sleep(2)
         a.wire.delay_s = 0.001
@@ -223,7 +223,7 @@ def test_after_a_disconnect_a_new_subscription_reads_at_once_what_was_missed(
         b.wire.cut()
         await opened(a)
         await asyncio.sleep(0.2)
-        b.wire.mend()
+        b.wire.repair()
         await asyncio.sleep(0.6)
         assert b.view.fleet.epoch == a.view.fleet.epoch
 
@@ -346,7 +346,7 @@ def test_a_replica_whose_probe_outcome_is_refused_goes_on_locally(
         assert probe is not None
         a.wire.failing["settle"] = error
         if isinstance(error, LedgerUnavailableError):
-            a.wire.failing["read"] = a.wire.failing["beat"] = error  # else the next answer says that it is there
+            a.wire.failing["read"] = a.wire.failing["beat"] = error  # else the next reply shows that it is reachable
         a.end(probe)
         await asyncio.sleep(1.0)
         assert a.breaker.shared_state == "local"
@@ -422,7 +422,7 @@ def test_a_crashed_prober_blocks_nobody_for_longer_than_its_lease(fleet: Fleet, 
         await asyncio.sleep(2.1)
         assert await a.begin() is not None
         died_s = fleet.now_s
-        await fleet.bury(a)
+        await fleet.remove_dead(a)
         await fleet.closes(within_s=3.0)
         assert fleet.now_s - died_s >= 1.8
 
@@ -460,7 +460,7 @@ def test_the_outcome_of_a_probe_that_ended_just_before_a_stop_is_still_sent(flee
     fleet.run(scenario())
 
 
-# ---- the ledger forgets ---------------------------------------------------------------------------------------------
+# ---- data loss ------------------------------------------------------------------------------------------------------
 
 
 def test_an_override_is_restored_with_its_end(fleet: Fleet, a: Member) -> None:
@@ -469,11 +469,11 @@ def test_an_override_is_restored_with_its_end(fleet: Fleet, a: Member) -> None:
         said = fleet.ledger.circuit(SVC).override
         fleet.flush()
         await asyncio.sleep(3)
-        taught = fleet.ledger.circuit(SVC).override
+        restored = fleet.ledger.circuit(SVC).override
         assert said is not None
-        assert taught is not None
-        assert (taught.mode, taught.by) == (said.mode, said.by)
-        assert taught.until_ms == pytest.approx(said.until_ms, abs=100)
+        assert restored is not None
+        assert (restored.mode, restored.by) == (said.mode, said.by)
+        assert restored.until_ms == pytest.approx(said.until_ms, abs=100)
 
     fleet.run(scenario())
 
@@ -545,7 +545,7 @@ def test_a_ledger_that_lost_its_data_grants_no_lease_to_a_replica_with_a_newer_e
         fleet.copy()
         await asyncio.sleep(1.1)
         assert await a.begin() is not None
-        fleet.failover()  # the copy knows nothing of the grant
+        fleet.failover()  # the copy does not contain the grant
         assert await b.begin() is None
         await asyncio.sleep(0.1)
         assert fleet.ledger.circuit(SVC).state is OPEN
@@ -553,7 +553,7 @@ def test_a_ledger_that_lost_its_data_grants_no_lease_to_a_replica_with_a_newer_e
     fleet.run(scenario())
 
 
-# ---- the ledger refuses, and goes away ------------------------------------------------------------------------------
+# ---- refusals and an unreachable ledger -----------------------------------------------------------------------------
 
 
 def test_with_a_read_only_ledger_the_replica_decides_locally(fleet: Fleet, a: Member) -> None:
@@ -561,7 +561,7 @@ def test_with_a_read_only_ledger_the_replica_decides_locally(fleet: Fleet, a: Me
         a.wire.readonly = True
         await calls(a, failed=1)
         await asyncio.sleep(2.5)
-        assert a.breaker.shared_state == "local"  # polls go well, and do not end that
+        assert a.breaker.shared_state == "local"  # successful polls do not end that
         await calls(a, failed=5)
         assert a.state is OPEN
         assert len([e for e in a.events if isinstance(e, LedgerLost)]) == 1
@@ -586,7 +586,7 @@ def test_a_ledger_that_refuses_verbs_gets_no_lease_request_before_the_open_durat
         for _ in range(19):
             await asyncio.sleep(0.1)
             assert a.breaker.shared_state == "local"
-        assert "lease" not in a.wire.sent, "none could be had, and so none can tell whether verbs are taken"
+        assert "lease" not in a.wire.sent, "no lease was available, so none was requested"
         await asyncio.sleep(1.5)
         assert "lease" in a.wire.sent
 
@@ -611,7 +611,7 @@ def test_two_failures_in_a_row_make_the_replica_local_and_one_reply_makes_it_fre
         a.wire.cut()
         await asyncio.sleep(2)
         assert a.registry.shared_state == "local"
-        a.wire.mend()
+        a.wire.repair()
         await asyncio.sleep(0.7)
         assert a.registry.shared_state == "fresh"
         (lost,) = [e for e in a.events if isinstance(e, LedgerLost)]
@@ -631,7 +631,7 @@ def test_a_frozen_ledger_makes_the_cached_state_stale_before_it_is_lost(fleet: F
         sync = a.registry._sync
         assert sync is not None
         for _ in range(12):
-            sync.link.answered(None)  # something else still gets through
+            sync.link.answered(None)  # other replies still arrive
             await asyncio.sleep(0.25)
         assert a.registry.shared_state == "stale"
 
@@ -677,7 +677,7 @@ def test_a_replica_starts_without_a_ledger_reports_it_and_joins_it_later(fleet: 
         assert member.registry.shared_state == "local"
         assert [type(e) for e in member.events] == [LedgerLost]
         assert await member.call() == "ok"
-        wire.mend()
+        wire.repair()
         await asyncio.sleep(1)
         assert member.registry.shared_state == "fresh"
         assert [type(e) for e in member.events] == [LedgerLost, LedgerBack]
@@ -704,7 +704,7 @@ def test_a_circuit_added_later_is_read_at_once(fleet: Fleet, a: Member) -> None:
             assert permit is not None
             permit.failed()
         await asyncio.sleep(0.05)
-        assert a.registry.breaker("other", CALM).state is CLOSED  # nobody has looked yet
+        assert a.registry.breaker("other", CALM).state is CLOSED  # not read yet
         await asyncio.sleep(0.05)
         assert a.registry.breaker("other").state is OPEN
 
@@ -760,7 +760,7 @@ def test_a_breaker_whose_registry_was_left_goes_on_locally(fleet: Fleet, a: Memb
     fleet.run(scenario())
 
 
-# ---- what nobody foresaw --------------------------------------------------------------------------------------------
+# ---- unexpected errors ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.provokes_errors
@@ -804,7 +804,7 @@ def test_a_registry_without_circuits_knows_whether_its_ledger_is_reachable(fleet
             wire.cut()
             await asyncio.sleep(3)
             assert registry.shared_state == "local"
-            wire.mend()
+            wire.repair()
             await asyncio.sleep(3)
             assert registry.shared_state == "fresh"
 

@@ -1,4 +1,4 @@
-"""A sync ends, whatever its ledger makes of a cancellation."""
+"""A sync stops, even if its client mishandles a cancellation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=
 
 
 class Deaf(MemoryLedger):
-    """Takes the first cancellation of a read for the end of its own time limit, as a redis client was seen to do."""
+    """Mistakes the first cancellation of a read for its own timeout, as a redis client was seen to do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,17 +52,17 @@ async def test_a_cancellation_that_a_client_swallows_does_not_keep_a_replica_fro
         await sync.stop()
 
 
-class SlowlyTold(MemoryLedger):
-    """A beat of which it takes note only when it is let; what was sent is on its way, whoever cancels."""
+class SlowHeartbeatLedger(MemoryLedger):
+    """Processes a heartbeat only when released; a sent heartbeat is processed even if its task is cancelled."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told, self.slow = asyncio.Event(), False
+        self.received, self.slow = asyncio.Event(), False
         self.may_note = asyncio.Event()
         self.noting: asyncio.Task[int] | None = None
 
     async def beat(self, incarnation, body, circuits, life_ms):
-        self.told.set()
+        self.received.set()
         self.noting = asyncio.create_task(self._note(incarnation, body, circuits, life_ms))
         return await asyncio.shield(self.noting)
 
@@ -73,14 +73,14 @@ class SlowlyTold(MemoryLedger):
 
 
 async def test_a_heartbeat_in_flight_does_not_put_a_replica_that_has_left_back_on_the_list():
-    ledger = SlowlyTold()
+    ledger = SlowHeartbeatLedger()
     sync = Sync(ledger, "a~1", SystemClock())
     await sync.start()
     ledger.slow = True
-    ledger.told.clear()
-    await ledger.told.wait()
+    ledger.received.clear()
+    await ledger.received.wait()
     stopping = asyncio.create_task(sync.stop())
-    for _ in range(100):  # long enough to say goodbye, if nothing is waited for
+    for _ in range(100):  # long enough to leave, if nothing is waited for
         await asyncio.sleep(0)
     ledger.may_note.set()
     await stopping
@@ -89,17 +89,17 @@ async def test_a_heartbeat_in_flight_does_not_put_a_replica_that_has_left_back_o
     assert await ledger.replicas() == []
 
 
-class SlowlyRecording(MemoryLedger):
-    """Takes a report only when it is let."""
+class SlowRecordLedger(MemoryLedger):
+    """Processes a report only when released."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked, self.may = asyncio.Event(), asyncio.Event()
 
-    async def record(self, *told):
+    async def record(self, *received):
         self.asked.set()
         await self.may.wait()
-        return await super().record(*told)
+        return await super().record(*received)
 
 
 def fails(breaker: CircuitBreaker) -> None:
@@ -113,7 +113,7 @@ async def samples(ledger: MemoryLedger) -> int:
 
 
 async def test_a_stopping_replica_reports_what_was_counted_during_its_last_report():
-    ledger = SlowlyRecording()
+    ledger = SlowRecordLedger()
     async with CircuitRegistry(lambda: ledger, replica="a") as circuits:
         breaker = circuits.breaker("service", POLICY)
         async with asyncio.timeout(10):
@@ -138,7 +138,7 @@ async def test_a_replica_that_stops_before_the_first_reply_reports_what_it_count
 
 
 class Silent(MemoryLedger):
-    """Never hears that a replica leaves."""
+    """Never answers `leave`."""
 
     async def leave(self, incarnation):
         await asyncio.Event().wait()
@@ -156,15 +156,15 @@ def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report():
     assert in_virtual_time(scenario) == pytest.approx(0.5)
 
 
-class BreaksOff(MemoryLedger):
-    """Whose connection is found broken as it is closed."""
+class FailsOnClose(MemoryLedger):
+    """Fails when it is closed."""
 
     async def aclose(self):
         raise LedgerUnavailableError("connection reset")
 
 
 async def test_a_connection_that_fails_while_it_is_closed_is_still_closed():
-    sync = Sync(BreaksOff(), "a~1", SystemClock())
+    sync = Sync(FailsOnClose(), "a~1", SystemClock())
     await sync.start()
     await sync.stop()
 

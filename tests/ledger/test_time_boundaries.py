@@ -1,4 +1,4 @@
-"""Leases, words and rests at the edges of their time, on every ledger. Each is here since a mutant of Lua got by."""
+"""Boundary cases of leases, overrides and open durations, on every ledger. Each kills a mutant of the Lua."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ async def test_a_probe_that_ends_after_an_override_expired_ends_that_override(be
     await bench.advance(100)
     ended = await bench.ledger.settle(NAME, terms(), "a", "t", Outcome.OK, 0, 0.0)
     assert ended.snapshot.epoch > said.snapshot.epoch
-    assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "its time is up")
+    assert (ended.snapshot.state, ended.snapshot.reason) == (CircuitState.CLOSED, "the override expired")
 
 
 async def test_a_new_override_lets_shadow_mode_report_again_within_the_open_duration(bench: Bench) -> None:
-    told = []
+    reported = []
     for number in (1, 2):
         said = await bench.ledger.override(NAME, terms(), OverrideMode.SHADOW, "why", "kim", None)
         tally = Tally(said.snapshot.epoch, bench.now_ms, Counts(0, 3))
         await bench.ledger.record(NAME, terms(), Batch("a", number, (tally,), failing=True), 0.0)
-        told.append([event.trigger for event in await bench.ledger.events(NAME, limit=9)].count("would open"))
-    assert told == [1, 2]
+        reported.append([event.trigger for event in await bench.ledger.events(NAME, limit=9)].count("would open"))
+    assert reported == [1, 2]
 
 
 async def test_a_restored_override_is_stored_as_it_was_set(bench: Bench) -> None:
     word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
-    belief = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
-    assert (await bench.ledger.restore(NAME, terms(), "a", belief)).snapshot.override == word
+    point = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
+    assert (await bench.ledger.restore(NAME, terms(), "a", point)).snapshot.override == word
     await bench.advance(100)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
 
@@ -59,7 +59,7 @@ async def test_a_restore_ends_an_expired_override_and_publishes_its_end(bench: B
     await bench.ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", 100)
     await bench.advance(100)
     await bench.ledger.restore(NAME, terms(), "a", RestorePoint(CircuitState.CLOSED, bench.now_ms + 50))
-    assert "its time is up" in [event.reason for event in await bench.ledger.events(NAME)]
+    assert "the override expired" in [event.reason for event in await bench.ledger.events(NAME)]
 
 
 async def test_every_circuit_is_read_under_the_terms_sent_with_it(bench: Bench) -> None:
@@ -101,7 +101,7 @@ async def test_a_new_override_expires_at_its_own_time_and_not_at_the_previous_ov
 async def test_probes_reopen_the_circuit_once_too_many_of_them_were_slow(
     bench: Bench, probes: str, state: CircuitState
 ) -> None:
-    """Three of five are too many, which reaches the threshold without exceeding it."""
+    """Three of five reach the threshold without exceeding it."""
     policy = terms(slow_threshold=0.6, probe_successes=9)
     await probing(bench)
     await bench.ledger.settle(NAME, policy, "a", "t", Outcome.CANCELLED, 0, 0.0)

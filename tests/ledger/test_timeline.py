@@ -1,4 +1,4 @@
-"""One timeline of all circuits' streams: in order, each event once, and a place to go on from."""
+"""The timeline of all circuits' streams: in order, each event once, with resumable positions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ places = st.builds(Place, st.integers(1, 6), st.integers(0, 2), st.sampled_from(
 
 
 def streams_of(known: list[Place], circuits: str, after: Place | None, limit: int) -> list[list[StreamEntry]]:
-    """What a ledger with these entries answers to `events`."""
+    """A ledger that answers `events` from these entries."""
 
     def later(place: Place) -> bool:
         if after is None:
@@ -44,11 +44,11 @@ def test_reading_on_from_the_last_position_returns_each_event_once_and_in_order(
     known: set[Place], limit: int, complete_to_ms: int
 ) -> None:
     entries = sorted(known)
-    told: list[Place] = []
+    reported: list[Place] = []
     for _ in range(2 * len(entries) + 1):
-        after = told[-1] if told else None
-        told += [Place.of(e) for e in merged(streams_of(entries, "abc", after, limit), complete_to_ms, limit)]
-    assert told == [place for place in entries if place.ms < complete_to_ms]
+        after = reported[-1] if reported else None
+        reported += [Place.of(e) for e in merged(streams_of(entries, "abc", after, limit), complete_to_ms, limit)]
+    assert reported == [place for place in entries if place.ms < complete_to_ms]
 
 
 def test_events_as_recent_as_the_read_itself_are_returned_by_the_next_read() -> None:
@@ -58,7 +58,7 @@ def test_events_as_recent_as_the_read_itself_are_returned_by_the_next_read() -> 
 
 
 class AtNow(MemoryLedger):
-    """Whose clock shows 5 ms, in which one of its two events came."""
+    """A ledger whose clock shows 5 ms, when one of its two events was written."""
 
     async def now_ms(self) -> int:
         return 5
@@ -105,7 +105,7 @@ async def test_the_timeline_of_a_real_ledger_continues_from_the_last_position(an
 
 
 async def _past_now(ledger: Ledger) -> None:
-    """Until the ledger's clock has left the millisecond in which it was written to."""
+    """Until the ledger's clock has passed the millisecond of the last write."""
     written_ms = await ledger.now_ms()
     while await ledger.now_ms() <= written_ms:
-        pass  # each look is a round trip
+        pass  # each read is a round trip

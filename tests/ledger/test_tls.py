@@ -1,4 +1,4 @@
-"""Over TLS the same as without; and who is not trusted, or does not trust, is told how to mend that."""
+"""TLS works like plain connections, and errors about trust say how to fix them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALL_IS_WELL = ("ok", "reachable, with all required permissions", "")
 
 @dataclass(frozen=True)
 class Place:
-    """Servers with and without TLS, and who signed for them."""
+    """Servers with and without TLS, and their certificate authority."""
 
     ours: Authority
     other: Authority
@@ -79,8 +79,8 @@ async def test_replicas_share_a_circuit_over_mutual_tls_with_their_own_redis_use
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """An address that does not work, what a check says of it, and the address after its advice was taken."""
+class WrongAddress:
+    """An address that does not work, what a check says of it, and the address after following its advice."""
 
     url: Callable[[Place], str]
     seen: str
@@ -93,34 +93,34 @@ def right(place: Place) -> str:
 
 
 MISTAKES = {
-    "an authority that nobody named": Mistake(
+    "an authority that nobody named": WrongAddress(
         lambda p: p.tls.url, "its certificate is not trusted", "?ssl_ca_certs=FILE", right
     ),
-    "another authority": Mistake(
+    "another authority": WrongAddress(
         lambda p: p.tls.url + trusting(p.other), "its certificate is not trusted", "?ssl_ca_certs=FILE", right
     ),
-    "no TLS where it is spoken": Mistake(
+    "no TLS where it is spoken": WrongAddress(
         lambda p: right(p).replace("rediss://", "redis://").split("?")[0], "cannot be reached", "rediss://", right
     ),
-    "TLS where none is spoken": Mistake(
+    "TLS where none is spoken": WrongAddress(
         lambda p: p.plain.url.replace("redis://", "rediss://"), "cannot be reached", "redis://", lambda p: p.plain.url
     ),
-    "another host's certificate": Mistake(
+    "another host's certificate": WrongAddress(
         lambda p: p.strangers.url + trusting(p.ours),
         "its certificate is for another host",
         "use the certificate's host name in the URL",
         lambda p: p.strangers.url + trusting(p.ours) + "&ssl_check_hostname=false",
     ),
-    "no certificate of its own": Mistake(
+    "no certificate of its own": WrongAddress(
         lambda p: p.strict.url + trusting(p.ours),
         "",  # the reason, or a connection reset: whichever comes first
         "?ssl_certfile=FILE&ssl_keyfile=FILE",
         lambda p: p.strict.url + trusting(p.ours) + showing(p.ours.issue("replica@ha-rag.example")),
     ),
-    "a file that is not there": Mistake(
+    "a file that is not there": WrongAddress(
         lambda p: f"{p.tls.url}?ssl_ca_certs={p.folder / 'gone.pem'}", "gone.pem", "correct the path", right
     ),
-    "a file that is no certificate": Mistake(
+    "a file that is no certificate": WrongAddress(
         lambda p: f"{p.tls.url}?ssl_ca_certs={Path(__file__)}", "no TLS connection", "ssl_ca_certs", right
     ),
 }
@@ -132,8 +132,8 @@ async def test_a_check_names_the_problem_and_following_its_advice_fixes_it(
 ) -> None:
     monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 0.5)
     mistake = MISTAKES[what]
-    ((verdict, text, mend),) = await try_redis(mistake.url(place), "trial")
-    assert (verdict, mistake.seen in text, mistake.advice in mend) == ("problem", True, True), (text, mend)
+    ((verdict, text, repair),) = await try_redis(mistake.url(place), "trial")
+    assert (verdict, mistake.seen in text, mistake.advice in repair) == ("problem", True, True), (text, repair)
     monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 2.0)
     assert await try_redis(mistake.mended(place), "trial") == [ALL_IS_WELL]
 

@@ -1,4 +1,4 @@
-"""None of redis-py's exceptions, nor a broken socket, reaches our callers as itself."""
+"""No exception of redis-py or of the socket reaches callers untranslated."""
 
 from __future__ import annotations
 

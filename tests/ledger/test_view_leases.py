@@ -1,4 +1,4 @@
-"""How a replica asks for a probe: once at a time, not before it makes sense, and no grant is lost or kept for long."""
+"""How a replica requests leases: one at a time, not before it makes sense; no grant is lost or kept too long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 def view() -> OneView:
     """Half-open since epoch 5. A lease lasts 10 s."""
     view = OneView()
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     return view
 
 
@@ -63,7 +63,7 @@ def test_a_grant_is_used_while_it_leaves_the_call_its_full_timeout_and_then_retu
     timeout_s: float | None, waits_s: float
 ) -> None:
     view = OneView(timeout_s=timeout_s)
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.refused()
     view.granted(6)
     view.clock.advance(waits_s - 0.01)
@@ -78,7 +78,7 @@ def test_a_grant_is_used_while_it_leaves_the_call_its_full_timeout_and_then_retu
 
 def test_a_grant_for_calls_of_half_a_second_is_usable_until_little_more_than_that_is_left_of_its_lease() -> None:
     view = OneView(timeout_s=0.5)
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.refused()
     view.granted(6)
     view.clock.advance(1.5 - 0.5 / 0.9 - 0.01)
@@ -87,7 +87,7 @@ def test_a_grant_for_calls_of_half_a_second_is_usable_until_little_more_than_tha
 
 def test_a_short_lease_without_a_timeout_is_usable_for_half_of_it() -> None:
     view = OneView(CircuitPolicy(probe_timeout_s=1.0))
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.refused()
     view.granted(6)
     view.clock.advance(0.44)
@@ -126,7 +126,7 @@ def test_a_grant_is_returned_for_good_half_a_lease_after_a_call_last_wanted_it(v
 def test_a_grant_of_a_circuit_that_is_no_longer_half_open_is_not_exchanged(view: OneView) -> None:
     view.refused()
     view.granted(6)
-    view.hears(CLOSED, 7)
+    view.receives(CLOSED, 7)
     assert view.stale_grant() is not None
     assert not view.begin_renewal()
 
@@ -134,7 +134,7 @@ def test_a_grant_of_a_circuit_that_is_no_longer_half_open_is_not_exchanged(view:
 def test_a_grant_of_an_earlier_epoch_is_returned(view: OneView) -> None:
     view.refused()
     view.granted(6)
-    view.hears(HALF_OPEN, 9)
+    view.receives(HALF_OPEN, 9)
     assert view.refused().state is HALF_OPEN
     unused = view.stale_grant()
     assert unused is not None
@@ -144,7 +144,7 @@ def test_a_grant_of_an_earlier_epoch_is_returned(view: OneView) -> None:
 def test_a_grant_that_replaces_an_unused_one_returns_that_one(view: OneView) -> None:
     view.refused()
     view.granted(6, "t1")
-    view.hears(HALF_OPEN, 9)
+    view.receives(HALF_OPEN, 9)
     view.refused()
     unused = view.granted(9, "t2")
     assert unused is not None
@@ -176,7 +176,7 @@ def test_a_refusal_says_when_to_request_again_and_nothing_is_requested_before(vi
 def test_a_large_fleet_spreads_the_requests_of_replicas_that_waited_for_the_same_time() -> None:
     view = OneView(draw=lambda: 0.5)
     view.set_spread(4.0)
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.clock.advance(4)
     assert view.refused().ask
     view.denied(4000)
@@ -207,16 +207,16 @@ def test_a_replica_that_missed_the_message_learns_from_the_next_poll(view: OneVi
     view.refused()
     view.denied(9000)
     view.clock.advance(1)
-    view.hears(HALF_OPEN, 5, slot_wait_ms=8000)
+    view.receives(HALF_OPEN, 5, slot_wait_ms=8000)
     assert not view.refused().ask
-    view.hears(HALF_OPEN, 5, slot_wait_ms=0)
+    view.receives(HALF_OPEN, 5, slot_wait_ms=0)
     assert view.refused().ask
 
 
 def test_a_lease_returned_while_the_circuit_is_open_does_not_make_all_replicas_request_at_its_end() -> None:
     view = OneView(draw=lambda: 0.5)
     view.set_spread(4.0)
-    view.hears(OPEN, 5, left_ms=3000)
+    view.receives(OPEN, 5, left_ms=3000)
     view.apply_message(view.said(OPEN, 5, left_ms=3000), 5)
     view.clock.advance(3.1)
     assert not view.refused().ask
@@ -239,7 +239,7 @@ def test_a_large_fleet_spreads_its_lease_requests() -> None:
     for share in (0.0, 0.25, 0.5, 0.75):
         view = OneView(draw=lambda share=share: share)
         view.set_spread(4.0)
-        view.hears(HALF_OPEN, 5)
+        view.receives(HALF_OPEN, 5)
         asked.add(view.refused().retry_after_s)
     assert asked == {0.0, 1.0, 2.0, 3.0}
 
@@ -247,7 +247,7 @@ def test_a_large_fleet_spreads_its_lease_requests() -> None:
 def test_a_closed_circuit_keeps_no_grant(view: OneView) -> None:
     view.refused()
     view.granted(6)
-    view.hears(CLOSED, 7)
+    view.receives(CLOSED, 7)
     unused = view.stale_grant()
     assert unused is not None
     assert unused.epoch == 6
@@ -255,14 +255,14 @@ def test_a_closed_circuit_keeps_no_grant(view: OneView) -> None:
 
 def test_the_lease_lasts_as_long_as_the_calls_own_timeout_plus_a_second() -> None:
     view = OneView(CircuitPolicy(), timeout_s=30.0)
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.refused()
     view.granted(6)
     assert view.probes().until_s == view.clock.now_s + 31
 
 
 def test_a_thread_waits_only_while_a_request_is_in_flight(view: OneView) -> None:
-    view.gate.wait_for_answer(60.0)  # none is: at once
+    view.gate.wait_for_answer(60.0)  # no request is in flight: returns at once
     view.refused()
     woken = threading.Event()
 
@@ -286,13 +286,13 @@ def test_a_thread_waits_no_longer_than_its_limit(view: OneView) -> None:
 
 def test_while_the_fleet_is_open_no_grant_is_exchanged() -> None:
     view = OneView()
-    view.hears(OPEN, 5, left_ms=3000)
+    view.receives(OPEN, 5, left_ms=3000)
     assert not view.begin_renewal()
 
 
 def test_a_ledger_that_refuses_verbs_is_not_retried_before_a_probe_is_possible() -> None:
     view = OneView()
-    view.hears(OPEN, 5, left_ms=3000)
+    view.receives(OPEN, 5, left_ms=3000)
     assert not view.begin_lease_request()
     view.clock.advance(3)
     assert view.begin_lease_request()

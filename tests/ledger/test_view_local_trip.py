@@ -1,4 +1,4 @@
-"""What a replica decides for itself: it waits a moment for the fleet's word, and goes on alone when there is none."""
+"""What a replica decides locally: it waits briefly for the fleet, and goes on alone without a ledger."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def test_a_fleet_that_evaluated_the_report_and_stays_closed_is_not_waited_for() 
 def test_if_only_samples_are_missing_the_window_is_evaluated_after_a_success_too() -> None:
     view = OneView()
     view.fails(3)
-    view.goes_well(1)
+    view.succeeds(1)
     assert view.gate.passing is None
-    view.admitted()  # the own law trips here, and the fleet has a moment to speak
+    view.admitted()  # the local breaker trips here, and waits briefly for the fleet
     view.clock.advance(0.11)
     assert view.refused().state is OPEN
 
@@ -61,7 +61,7 @@ def test_a_change_in_whether_the_ledger_accepts_verbs_is_reported_once_and_only_
 
 def test_after_an_override_has_ended_the_replica_trips_locally_again() -> None:
     view = OneView()
-    view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW, 100))
+    view.receives(CLOSED, 5, override=view.word(OverrideMode.SHADOW, 100))
     view.fails(4)
     view.clock.advance(0.2)
     view.fails(4)
@@ -83,24 +83,24 @@ def test_a_fleet_that_opens_replaces_the_local_trip() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(0.2)
-    view.hears(OPEN, 5, left_ms=2000)
+    view.receives(OPEN, 5, left_ms=2000)
     assert not view.is_tripped_locally()
     view.clock.advance(2.1)
-    assert view.refused().ask  # a lease of the fleet's, no probe of its own
+    assert view.refused().ask  # a lease of the fleet, no local probe
 
 
 def test_a_fleet_that_closes_does_not_end_a_local_trip() -> None:
     view = OneView()
     view.fails(4)
     view.clock.advance(0.2)
-    view.hears(CLOSED, 5)
+    view.receives(CLOSED, 5)
     assert view.refused().state is OPEN
 
 
 def test_a_fleet_transition_clears_the_replicas_own_window() -> None:
     view = OneView()
     view.fails(3)
-    view.hears(CLOSED, 9)  # it opened and closed again while nobody was listening
+    view.receives(CLOSED, 9)  # it opened and closed again without a message
     view.fails(3)
     view.clock.advance(1)
     assert view.state() is CLOSED
@@ -146,7 +146,7 @@ def test_a_circuit_of_scope_replica_runs_as_many_probes_as_the_policy_allows() -
 def test_a_success_may_open_a_circuit_that_only_lacked_samples() -> None:
     view = OneView(scope="replica")
     view.fails(3)
-    view.goes_well(1)
+    view.succeeds(1)
     assert view.refused().state is OPEN
 
 
@@ -181,7 +181,7 @@ def test_no_open_duration_is_longer_than_the_policy_allows() -> None:
     assert view.refused().retry_after_s == pytest.approx(60, abs=0.1)
 
 
-# ---- the ledger is away ---------------------------------------------------------------------------------------------
+# ---- without a ledger -----------------------------------------------------------------------------------------------
 
 
 def test_without_a_ledger_there_is_no_wait_for_the_fleet() -> None:
@@ -199,7 +199,7 @@ def test_a_ledger_that_becomes_unreachable_while_it_is_waited_for_ends_the_wait(
 
 def test_a_known_open_circuit_stays_open_to_its_end_and_then_this_replica_probes_alone() -> None:
     view = OneView()
-    view.hears(OPEN, 5, left_ms=3000, open_count=1)
+    view.receives(OPEN, 5, left_ms=3000, open_count=1)
     view.set_ledger_unreachable(True)
     view.clock.advance(2.9)
     assert view.refused().state is OPEN
@@ -211,7 +211,7 @@ def test_a_known_open_circuit_stays_open_to_its_end_and_then_this_replica_probes
 
 def test_without_a_ledger_a_successful_probe_closes_and_a_failed_one_extends_the_open_duration() -> None:
     view = OneView()
-    view.hears(HALF_OPEN, 5, open_count=1)
+    view.receives(HALF_OPEN, 5, open_count=1)
     view.set_ledger_unreachable(True)
     view.settle_locally(view.probes(), Outcome.FAILED)
     assert view.refused().retry_after_s == pytest.approx(20, abs=2.1)
@@ -222,7 +222,7 @@ def test_without_a_ledger_a_successful_probe_closes_and_a_failed_one_extends_the
 
 def test_a_circuit_closed_locally_is_probed_again_once_the_ledger_is_back() -> None:
     view = OneView()
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.set_ledger_unreachable(True)
     view.settle_locally(view.probes(), Outcome.OK)
     assert view.state() is CLOSED
@@ -234,7 +234,7 @@ def test_a_local_trip_that_is_open_when_the_ledger_returns_runs_to_its_end() -> 
     view = OneView(away=True)
     view.fails(4)
     view.set_ledger_unreachable(False)
-    view.hears(CLOSED, 0)
+    view.receives(CLOSED, 0)
     assert view.refused().state is OPEN
     view.clock.advance(10.1)
     assert view.probes().local
@@ -242,7 +242,7 @@ def test_a_local_trip_that_is_open_when_the_ledger_returns_runs_to_its_end() -> 
 
 def test_an_override_holds_while_the_ledger_is_unreachable_and_ends_on_time() -> None:
     view = OneView()
-    view.hears(OPEN, 5, left_ms=5000, override=view.word(OverrideMode.OPEN, 5000))
+    view.receives(OPEN, 5, left_ms=5000, override=view.word(OverrideMode.OPEN, 5000))
     view.set_ledger_unreachable(True)
     view.clock.advance(4.9)
     assert view.refused().state is OPEN
@@ -252,7 +252,7 @@ def test_an_override_holds_while_the_ledger_is_unreachable_and_ends_on_time() ->
 
 def test_a_flapping_ledger_does_not_make_a_replica_run_two_local_probes_at_once() -> None:
     view = OneView()
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.set_ledger_unreachable(True)
     view.probes()
     view.set_ledger_unreachable(False)
@@ -262,18 +262,18 @@ def test_a_flapping_ledger_does_not_make_a_replica_run_two_local_probes_at_once(
 
 def test_a_late_outcome_of_a_local_probe_changes_nothing_after_a_fleet_transition() -> None:
     view = OneView()
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     view.set_ledger_unreachable(True)
     grant = view.probes()
     view.set_ledger_unreachable(False)
-    view.hears(OPEN, 7, left_ms=3000)
+    view.receives(OPEN, 7, left_ms=3000)
     view.settle_locally(grant, Outcome.OK)
     assert view.refused().state is OPEN
     view.settle_locally(grant, Outcome.FAILED)
     assert view.refused().retry_after_s == pytest.approx(3, abs=0.01)
 
 
-# ---- operators, on a circuit of the replica's own -------------------------------------------------------------------
+# ---- overrides of a circuit of scope replica ------------------------------------------------------------------------
 
 
 def test_an_operator_may_open_a_circuit_of_this_replica_for_a_while() -> None:
@@ -293,11 +293,11 @@ def test_an_operator_may_end_a_local_override() -> None:
     assert view.probes().local
 
 
-# ---- edges: each is here since a mutant got by ----------------------------------------------------------------------
+# ---- boundary cases: each kills a mutant ----------------------------------------------------------------------------
 
 
 def test_without_a_ledger_a_replica_whose_probe_failed_waits_exactly_its_open_duration() -> None:
-    """That a loser lets others go first makes no sense where there are none."""
+    """Waiting longer after a failed probe makes no sense without other replicas."""
     view = OneView(CircuitPolicy(min_samples=4, recovery_timeout_s=10.0, recovery_backoff=1.0), scope="replica")
     view.fails(4)
     view.clock.advance(10.1)
@@ -328,7 +328,7 @@ def test_during_a_local_probe_other_calls_are_told_when_it_must_have_ended() -> 
 
 def test_a_circuit_that_is_taken_over_reports_why_the_fleet_opened_it_and_who_continues() -> None:
     view = OneView()
-    view.hears(OPEN, 5, left_ms=1000, reason="3 of 3 failed", open_count=2)
+    view.receives(OPEN, 5, left_ms=1000, reason="3 of 3 failed", open_count=2)
     view.clock.advance(1.1)
     view.set_ledger_unreachable(True)
     assert view.state() is HALF_OPEN
@@ -339,7 +339,7 @@ def test_a_circuit_that_is_taken_over_reports_why_the_fleet_opened_it_and_who_co
 
 def test_every_slow_success_counts() -> None:
     view = OneView(CircuitPolicy(slow_call_s=1.0))
-    view.goes_well(4)
+    view.succeeds(4)
     for _ in range(3):
         view.gate.succeeded(view.admitted(), view.clock.now_s - 1.5)
     assert view.local().counts == Counts(7, 0, 3)
@@ -348,8 +348,8 @@ def test_every_slow_success_counts() -> None:
 def test_throttling_from_an_earlier_epoch_does_not_count() -> None:
     view = OneView()
     before = view.admitted()
-    view.hears(OPEN, 5, left_ms=1000)
-    view.hears(CLOSED, 7)
+    view.receives(OPEN, 5, left_ms=1000)
+    view.receives(CLOSED, 7)
     assert not view.gate.throttled(before, 5.0)
     assert view.gate.throttled(view.admitted(), 5.0)
 
@@ -370,13 +370,13 @@ def test_a_failure_also_counts_as_slow_if_it_took_longer_than_slow_call_s(took_s
 
 def test_a_circuit_that_was_taken_over_and_failed_again_stays_open_to_its_end_when_the_ledger_is_back() -> None:
     view = OneView()
-    view.hears(OPEN, 5, left_ms=1000)
+    view.receives(OPEN, 5, left_ms=1000)
     view.clock.advance(1.1)
     view.set_ledger_unreachable(True)
     view.settle_locally(view.probes(), Outcome.FAILED)
     assert view.refused().state is OPEN
     view.set_ledger_unreachable(False)
-    view.hears(HALF_OPEN, 5)
+    view.receives(HALF_OPEN, 5)
     assert view.refused().state is OPEN
 
 
@@ -401,7 +401,7 @@ def test_without_a_ledger_one_replica_meets_the_quorum() -> None:
 def test_one_failure_followed_by_a_success_may_complete_the_missing_samples() -> None:
     view = OneView(CircuitPolicy(min_samples=2), scope="replica")
     view.fails(1)
-    view.goes_well(1)
+    view.succeeds(1)
     assert view.refused().state is OPEN
 
 
@@ -435,7 +435,7 @@ def test_a_circuit_that_opens_again_soon_after_closing_stays_open_longer_with_ji
 
 def test_successes_leave_the_window_by_the_time_they_ended_and_not_by_when_they_were_evaluated() -> None:
     view = OneView(CircuitPolicy(min_samples=99, window_s=10.0))
-    view.goes_well(6)
+    view.succeeds(6)
     view.clock.advance(9.5)
     view.fails(1)
     view.clock.advance(1.0)
@@ -448,7 +448,7 @@ def test_a_call_from_before_the_local_opening_counts_for_the_fleet_but_not_for_t
     view.fails(4)
     view.clock.advance(10.2)
     view.settle_locally(view.probes(), Outcome.OK)
-    view.goes_well(1)
+    view.succeeds(1)
     assert view.gate.failed(early, view.clock.now_s)
     assert view.local().counts == Counts(1, 0)
     batch = view.batch(view.ledger_ms)
@@ -465,13 +465,13 @@ def failing(view: OneView) -> bool:
 
 def test_in_shadow_mode_a_replica_reports_that_it_sees_failures_and_never_refuses() -> None:
     view = OneView()
-    view.hears(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
+    view.receives(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
     view.fails(40)
     assert failing(view)
     view.clock.advance(0.2)
     view.admitted()
-    view.hears(CLOSED, 7)
-    view.goes_well(3)
+    view.receives(CLOSED, 7)
+    view.succeeds(3)
     view.fails(1)
     view.clock.advance(0.2)
     view.admitted()
@@ -482,7 +482,7 @@ def test_in_shadow_mode_a_replica_reports_that_it_sees_failures_and_never_refuse
 def test_under_any_other_override_a_replica_does_not_trip_locally(mode: OverrideMode) -> None:
     view = OneView()
     epochs = view.admitted()
-    view.hears(OPEN if mode is OverrideMode.OPEN else CLOSED, 5, override=view.word(mode), left_ms=-1)
+    view.receives(OPEN if mode is OverrideMode.OPEN else CLOSED, 5, override=view.word(mode), left_ms=-1)
     if mode is not OverrideMode.OPEN:
         epochs = view.admitted()
     for _ in range(40):

@@ -1,8 +1,7 @@
-"""Whatever a view hears, in whatever order, and whatever its calls end in: it does what it should, step by step.
+"""For any sequence of replies, messages and outcomes a view behaves as `view_oracle.py` specifies, step by step.
 
-`view_oracle.py` says what that is. The ledger is no ledger, but whatever one could say: its words come in order, late,
-doubled or never, it forgets, its clock jumps, and it may give one epoch to two transitions. `make test-deep` looks
-longer.
+The ledger is simulated: its messages come in order, late, twice or never, it loses data, its clock jumps, and it may
+give one epoch to two transitions. `make test-deep` searches longer.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ POLICY = CircuitPolicy(
     min_samples=1, window_s=86_400.0, recovery_timeout_s=1.0, recovery_timeout_max_s=4.0, probe_timeout_s=1.0
 )
 
-# All times are multiples of an eighth of a second, which a float holds exactly.
+# All times are multiples of an eighth of a second, which a float represents exactly.
 MOMENTS = st.sampled_from([125, 250, 500, 500, 1000, 1000, 3000])
 LEFT = st.sampled_from([250, 500, 1000, 3000])
 LESSON_MS = 1000
@@ -48,16 +47,16 @@ PICK = st.integers(0, 7)
 STATES = st.sampled_from(["closed", "open", "open", "half_open"])
 WORDS = st.sampled_from(["", "", "", "", *OverrideMode])
 STARTS = [
-    "from_nothing", "in_a_rest_of_the_fleet", "half_open", "refused_a_probe", "about_to_rest_by_itself",
-    "in_a_rest_of_its_own", "alone_in_a_rest_of_its_own", "alone_when_a_rest_of_the_fleet_was_over",
-    "alone_in_a_rest_after_a_probe", "under_a_word", "held_closed",
+    "from_nothing", "while_the_fleet_is_open", "half_open", "refused_a_probe", "about_to_trip_locally",
+    "while_tripped_locally", "alone_while_tripped_locally", "alone_after_the_fleets_open_duration",
+    "alone_after_a_failed_probe", "under_an_override", "held_closed",
 ]  # fmt: skip
 MODES = {mode.value: mode for mode in OverrideMode}
 
 
 @dataclass(frozen=True)
 class Transition:
-    """What the ledger holds from one change to the next. Ends in ms of the replica's clock; None: never."""
+    """The ledger's state between two changes. Ends in ms of the replica's clock; None: never."""
 
     epoch: int = 0
     previous: int = 0
@@ -71,7 +70,7 @@ class Transition:
     missed_until_ms: float = 0
 
     def word_at(self, now: float, ledger_ms: int, slot_wait_ms: int) -> Word:
-        """As it reads at that moment."""
+        """The state as read at that moment."""
         left_ms = max(0.0, self.until_ms - now) if self.state == "open" else 0.0
         word_ms = None if self.word_until_ms is None else int(self.word_until_ms - now)
         word = self.word if word_ms is None or word_ms > 0 else ""
@@ -83,7 +82,7 @@ class Transition:
 
 
 def snapshot_of(word: Word) -> Snapshot:
-    """The same as the ledger would put it. Origins differ in one fact each; negative ones in nothing but the state."""
+    """The same as a snapshot. Origins differ in one field each; negative ones only in the state."""
     differs = word.origin % 3
     spoken = None
     if word.word:
@@ -104,8 +103,8 @@ def snapshot_of(word: Word) -> Snapshot:
     )
 
 
-class WhateverAViewHears(RuleBasedStateMachine):
-    """Begins as the method of the name `start` says."""
+class ViewMachine(RuleBasedStateMachine):
+    """Begins with the method named `start`."""
 
     start: ClassVar[str]
 
@@ -117,8 +116,8 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.ledger = Transition()
         self.past = [self.ledger]
         self.ahead_ms = 0
-        self.post: list[tuple[Word, int | None]] = []
-        """Words under way, and the epoch before them; None: an answer."""
+        self.replica: list[tuple[Word, int | None]] = []
+        """Snapshots in flight, each with its previous epoch; None: a reply."""
         self.calls: list[tuple[Epochs, Admitted]] = []
         self.probes: list[Grant] = []
         self.reported: list[Batch] = []
@@ -127,11 +126,11 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.promised_ms = 0.0
         getattr(self, self.start)()
 
-    # ---- where it may begin -----------------------------------------------------------------------------------------
+    # ---- start states -----------------------------------------------------------------------------------------------
 
     def from_nothing(self) -> None: ...
 
-    def in_a_rest_of_the_fleet(self, left: int = 1000) -> None:
+    def while_the_fleet_is_open(self, left: int = 1000) -> None:
         self.the_ledger_steps("open", left, 2, False, False, "", None, 1, "at once")
 
     def half_open(self) -> None:
@@ -140,32 +139,32 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def refused_a_probe(self) -> None:
         self.half_open()
         self.a_call_comes()
-        self.the_ledger_answers_who_asked_for_a_probe(0, None, False)
+        self.the_ledger_answers_the_lease_request(0, None, False)
 
-    def about_to_rest_by_itself(self) -> None:
+    def about_to_trip_locally(self) -> None:
         self.calls_come(1, "well")
-        self.what_was_counted_is_reported()
+        self.counted_outcomes_are_reported()
         self.calls_come(1, "badly")
 
-    def in_a_rest_of_its_own(self) -> None:
+    def while_tripped_locally(self) -> None:
         self.calls_come(1, "badly")
         self.time_passes(125, True)
 
-    def alone_in_a_rest_of_its_own(self) -> None:
-        self.the_ledger_takes_verbs_no_more_or_again()
+    def alone_while_tripped_locally(self) -> None:
+        self.the_ledger_refuses_or_accepts_verbs()
         self.calls_come(1, "badly")
 
-    def alone_when_a_rest_of_the_fleet_was_over(self) -> None:
-        self.in_a_rest_of_the_fleet(250)
-        self.the_ledger_takes_verbs_no_more_or_again()
+    def alone_after_the_fleets_open_duration(self) -> None:
+        self.while_the_fleet_is_open(250)
+        self.the_ledger_refuses_or_accepts_verbs()
         self.time_passes(250, True)
 
-    def alone_in_a_rest_after_a_probe(self) -> None:
-        self.alone_when_a_rest_of_the_fleet_was_over()
+    def alone_after_a_failed_probe(self) -> None:
+        self.alone_after_the_fleets_open_duration()
         self.a_call_comes()
         self.a_probe_of_its_own_ends(0, False)
 
-    def under_a_word(self) -> None:
+    def under_an_override(self) -> None:
         self.the_ledger_steps("closed", 250, 2, False, False, "shadow", 500, 0, "at once")
 
     def held_closed(self) -> None:
@@ -175,7 +174,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @property
     def now(self) -> float:
-        """Ms of the replica's clock."""
+        """Milliseconds of the replica's clock."""
         return self.view.clock.now_s * 1000
 
     @property
@@ -185,36 +184,39 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def says(self, slot_wait_ms: int = 0) -> Word:
         return self.ledger.word_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
 
-    # ---- what the ledger says ---------------------------------------------------------------------------------------
+    # ---- the ledger -------------------------------------------------------------------------------------------------
 
     def answers(self, word: Word) -> None:
-        heard, expected = self.view.apply_reply(snapshot_of(word)), self.oracle.answered(word)
-        self._took(word, heard, expected == "new")
-        assert heard.needs_restore == (expected == "forgot"), f"{expected!r}, and it heard {heard}"
-        assert not heard.needs_read
+        received, expected = self.view.apply_reply(snapshot_of(word)), self.oracle.answered(word)
+        self._took(word, received, expected == "new")
+        assert received.needs_restore == (expected == "forgot"), f"expected {expected!r}, got {received}"
+        assert not received.needs_read
 
     def tells(self, word: Word, previous: int) -> None:
-        heard, expected = self.view.apply_message(snapshot_of(word), previous), self.oracle.told(word, previous)
-        self._took(word, heard, expected.startswith("new"))
-        assert heard.needs_read == ("gap" in expected), f"{expected!r}, and it heard {heard}"
-        assert not heard.needs_restore
+        received, expected = (
+            self.view.apply_message(snapshot_of(word), previous),
+            self.oracle.receive_message(word, previous),
+        )
+        self._took(word, received, expected.startswith("new"))
+        assert received.needs_read == ("gap" in expected), f"expected {expected!r}, got {received}"
+        assert not received.needs_restore
 
-    def _took(self, word: Word, heard: Reconciliation, new: bool) -> None:
-        assert (heard.after == snapshot_of(word)) == new
-        assert (heard.before is not None) == new
-        if heard.needs_restore or heard.needs_read:
-            event("forgot" if heard.needs_restore else "gap")
+    def _took(self, word: Word, received: Reconciliation, new: bool) -> None:
+        assert (received.after == snapshot_of(word)) == new
+        assert (received.before is not None) == new
+        if received.needs_restore or received.needs_read:
+            event("forgot" if received.needs_restore else "gap")
         self.oracle.look()
 
     @rule(state=STATES, left=LEFT, step=st.integers(1, 3), tie=st.booleans(), alike=st.booleans(), word=WORDS,
           word_ms=st.one_of(st.none(), LEFT), opened=st.integers(0, 2),
           way=st.sampled_from(["at once", "at once", "late", "lost"]),
-          lesson=st.sampled_from([None, None, None, 0, 1, 1]))  # fmt: skip
+          epochs_behind=st.sampled_from([None, None, None, 0, 1, 1]))  # fmt: skip
     def the_ledger_steps(
         self, state: str, left: int, step: int, tie: bool, alike: bool, word: str, word_ms: int | None, opened: int,
-        way: str, lesson: int | None = None,
+        way: str, epochs_behind: int | None = None,
     ) -> None:  # fmt: skip
-        """`lesson`: it is taught, by a replica that had heard so many epochs less than the view believes."""
+        """`lesson`: it is restored by a replica whose epoch is this much older than the view's."""
         now = self.now - self.began
         if word:
             state = "open" if word == "open" else "closed"
@@ -227,17 +229,17 @@ class WhateverAViewHears(RuleBasedStateMachine):
             origin = -1 if state == "closed" else -2
         before = self.ledger.epoch
         word_until = now + word_ms if word and word_ms is not None else None
-        after = self.view.fleet.epoch - (lesson or 0)
-        missed = (after, epoch) if lesson is not None and 0 < after < epoch else (0, 0)
+        after = self.view.fleet.epoch - (epochs_behind or 0)
+        missed = (after, epoch) if epochs_behind is not None and 0 < after < epoch else (0, 0)
         self.ledger = Transition(epoch, before, state, origin, until, opened, word, word_until, missed, now + LESSON_MS)
         self.past.append(self.ledger)
         if way == "at once":
             self.tells(self.says(), before)
         elif way == "late":
-            self.post.append((self.says(), before))
+            self.replica.append((self.says(), before))
 
     @rule(which=PICK, ahead_ms=st.sampled_from([0, 0, -3000, -500, 500]))
-    def the_ledger_forgets(self, which: int, ahead_ms: int) -> None:
+    def the_ledger_loses_its_data(self, which: int, ahead_ms: int) -> None:
         self.ledger = self.past[which % len(self.past)]
         self.ahead_ms += ahead_ms
 
@@ -247,22 +249,22 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans())
     def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool) -> None:
-        """A message without a transition: a probe was settled, and a place is free."""
-        self.post.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
+        """A message without a transition: a probe was settled, and a slot is free."""
+        self.replica.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
 
-    @precondition(lambda self: self.post)
+    @precondition(lambda self: self.replica)
     @rule(which=PICK, again=st.booleans())
     def something_arrives(self, which: int, again: bool) -> None:
-        word, previous = self.post[which % len(self.post)]
+        word, previous = self.replica[which % len(self.replica)]
         if not again:
-            self.post.remove((word, previous))
+            self.replica.remove((word, previous))
         if previous is None:
             self.answers(word)
         else:
             self.tells(word, previous)
 
     @rule()
-    def the_ledger_takes_verbs_no_more_or_again(self) -> None:
+    def the_ledger_refuses_or_accepts_verbs(self) -> None:
         away = not self.oracle.away
         for _ in range(2):
             assert self.view.set_ledger_unreachable(away) == self.oracle.goes_away(away)
@@ -271,7 +273,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @precondition(lambda self: self.oracle.asked)
     @rule(ago_ms=st.sampled_from([0, 0, 125]), wait_ms=st.sampled_from([None, 0, 500]), grants=st.booleans())
-    def the_ledger_answers_who_asked_for_a_probe(self, ago_ms: int, wait_ms: int | None, grants: bool) -> None:
+    def the_ledger_answers_the_lease_request(self, ago_ms: int, wait_ms: int | None, grants: bool) -> None:
         self.answers(self.says())
         self.tokens += 1
         token, asked_s = f"t{self.tokens}", (self.now - ago_ms) / 1000
@@ -286,19 +288,19 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @precondition(lambda self: self.oracle.asked)
     @rule()
-    def nobody_answers_who_asked_for_a_probe(self) -> None:
+    def the_lease_request_is_not_answered(self) -> None:
         assert self.view.lease_answered(None, "", self.now / 1000) is None
         self.oracle.denied(0)
 
     @rule()
-    def what_nobody_used_is_given_back(self) -> None:
+    def unused_grants_are_returned(self) -> None:
         stale = self.view.stale_grant()
         assert (stale.token if stale else None) == self.oracle.stale_grant()
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
     def _call(self) -> Epochs | Grant | Refused:
-        """As a breaker does: a glance at what needs no further thought, then the thought."""
+        """Like a breaker: first the fast path, then the slow one."""
         if self.view.gate.passing is not None:
             return self.view.gate.passing
         if self.view.clock.now_s < self.view.gate.refusing_until_s:
@@ -315,14 +317,14 @@ class WhateverAViewHears(RuleBasedStateMachine):
     def a_call_comes(self) -> None:
         expected, wait_ms, asks = self.oracle.calls()
         answer = self._call()
-        assert _named(answer) == expected, f"{expected} for {wait_ms} ms, and not {answer}"
+        assert _named(answer) == expected, f"expected {expected} for {wait_ms} ms, got {answer}"
         event(f"{expected}, away: {self.oracle.away}")
         if isinstance(answer, Refused):
             wait_s = answer.retry_after_s
             assert (NEVER if wait_s is None else wait_s * 1000) == wait_ms
             assert answer.ask == asks
             return
-        assert self.oracle.mode() or self.now >= self.promised_ms, "a rest was cut short"
+        assert self.oracle.mode() or self.now >= self.promised_ms, "an open duration was cut short"
         if isinstance(answer, Epochs):
             self.calls.append((answer, self.oracle.call()))
         elif answer.local:
@@ -350,7 +352,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
         self.oracle.probe_ended(grant.token, well)
 
     @rule()
-    def what_was_counted_is_reported(self) -> None:
+    def counted_outcomes_are_reported(self) -> None:
         batch, (ok, failed) = self.view.batch(self.ledger_ms), self.oracle.unreported
         if batch is None:
             assert ok + failed == 0
@@ -364,12 +366,12 @@ class WhateverAViewHears(RuleBasedStateMachine):
 
     @precondition(lambda self: self.reported)
     @rule(which=PICK)
-    def the_fleet_judges_and_stays_closed(self, which: int) -> None:
+    def the_fleet_evaluates_a_batch_and_stays_closed(self, which: int) -> None:
         batch = self.reported.pop(which % len(self.reported))
         self.view.batch_evaluated(batch)
         self.oracle.judged(batch.number)
 
-    # ---- time, and what must hold -----------------------------------------------------------------------------------
+    # ---- time and invariants ----------------------------------------------------------------------------------------
 
     @rule(ms=MOMENTS, tidies=st.booleans())
     def time_passes(self, ms: int, tidies: bool) -> None:
@@ -379,7 +381,7 @@ class WhateverAViewHears(RuleBasedStateMachine):
             self.oracle.look()
 
     @invariant()
-    def what_it_believes_is_what_it_was_told(self) -> None:
+    def its_state_matches_what_it_received(self) -> None:
         if not hasattr(self, "view"):
             return
         view, oracle = self.view, self.oracle
@@ -387,33 +389,33 @@ class WhateverAViewHears(RuleBasedStateMachine):
         assert view.confirmed_s * 1000 == oracle.heard_ms + self.began
         assert view.ledger_unreachable == oracle.away
         assert view._leases.after_s * 1000 == oracle.ask_after_ms + self.began
-        self._no_epoch_goes_down_and_no_rest_is_cut_short()
-        self._it_would_teach_what_it_believes()
+        self._no_epoch_decreases_and_no_open_duration_is_cut_short()
+        self._its_restore_point_matches_its_state()
 
-    def _no_epoch_goes_down_and_no_rest_is_cut_short(self) -> None:
-        """Said once more without the oracle: what was promised once holds until the ledger's next step."""
+    def _no_epoch_decreases_and_no_open_duration_is_cut_short(self) -> None:
+        """Checked again without the oracle: a returned time holds until the ledger's next transition."""
         known = self.view.fleet
-        assert known.epoch >= self.highest, "an epoch went down"
+        assert known.epoch >= self.highest, "an epoch decreased"
         resting = known.state is CircuitState.OPEN and known.override is None
         until_ms = self.oracle.at_ms + self.began + known.left_ms if resting else 0.0
         self.promised_ms = until_ms if known.epoch > self.highest else min(self.promised_ms, until_ms)
         self.highest = known.epoch
 
-    def _it_would_teach_what_it_believes(self) -> None:
-        taught, word = self.view.restore_point(self.ledger_ms), self.oracle.believed
+    def _its_restore_point_matches_its_state(self) -> None:
+        restored, word = self.view.restore_point(self.ledger_ms), self.oracle.believed
         known = snapshot_of(word)
-        assert (taught.epoch, taught.state, taught.open_count) == (word.epoch, known.state, word.open_count)
-        assert (taught.changed_at_ms, taught.reason, taught.opened_by) == (
+        assert (restored.epoch, restored.state, restored.open_count) == (word.epoch, known.state, word.open_count)
+        assert (restored.changed_at_ms, restored.reason, restored.opened_by) == (
             known.changed_at_ms, known.reason, known.opened_by,
         )  # fmt: skip
-        assert taught.left_ms == (0 if word.word else self.oracle.rests_for_ms())
-        assert (taught.override.mode if taught.override else "") == self.oracle.mode()
-        if taught.override and word.word_ms is not None:
+        assert restored.left_ms == (0 if word.word else self.oracle.open_for_ms())
+        assert (restored.override.mode if restored.override else "") == self.oracle.mode()
+        if restored.override and word.word_ms is not None:
             left_ms = word.word_ms - (self.now - self.began - self.oracle.at_ms)
-            assert taught.override.until_ms == self.ledger_ms + left_ms
+            assert restored.override.until_ms == self.ledger_ms + left_ms
 
     @invariant()
-    def what_a_call_meets_is_what_it_should(self) -> None:
+    def a_call_meets_the_expected_state(self) -> None:
         if not hasattr(self, "view"):
             return
         state, _ = self.oracle.meets()
@@ -435,5 +437,5 @@ def _named(answer: Any) -> str:
 
 @pytest.mark.parametrize("start", STARTS)
 def test_a_view_behaves_as_specified_for_any_sequence_of_messages(start: str) -> None:
-    machine = type(f"From_{start}", (WhateverAViewHears,), {"start": start})
+    machine = type(f"From_{start}", (ViewMachine,), {"start": start})
     run_state_machine_as_test(machine, settings=deep(50, stateful_step_count=40))

@@ -15,7 +15,7 @@ from tests.ledger.views import CLOSED, OPEN, POLICY, OneView
 
 
 def reported(view: OneView) -> Batch:
-    """The next batch, taken by the ledger."""
+    """The next batch, acknowledged by the ledger."""
     batch = view.batch(view.ledger_ms)
     assert batch is not None
     view.batch_acknowledged(batch)
@@ -28,7 +28,7 @@ def counts(batch: Batch) -> Counts:
 
 def test_outcomes_are_reported_once() -> None:
     view = OneView()
-    view.goes_well(3)
+    view.succeeds(3)
     view.fails(1)
     assert counts(reported(view)) == Counts(3, 1)
     assert view.batch(view.ledger_ms) is None
@@ -39,16 +39,16 @@ def test_batches_are_numbered_in_order() -> None:
     view = OneView()
     numbers = []
     for _ in range(3):
-        view.goes_well()
+        view.succeeds()
         numbers.append(reported(view).number)
     assert numbers == [1, 2, 3]
 
 
 def test_a_batch_that_was_not_acknowledged_is_resent_unchanged() -> None:
     view = OneView()
-    view.goes_well(3)
+    view.succeeds(3)
     first = view.batch(view.ledger_ms)
-    view.goes_well(5)
+    view.succeeds(5)
     view.clock.advance(1)
     assert view.batch(view.ledger_ms) is first
     assert first is not None
@@ -58,10 +58,10 @@ def test_a_batch_that_was_not_acknowledged_is_resent_unchanged() -> None:
 
 def test_a_batch_that_has_become_too_old_to_count_is_dropped() -> None:
     view = OneView()
-    view.goes_well(3)
+    view.succeeds(3)
     first = view.batch(view.ledger_ms)
     view.clock.advance(10.1)
-    view.goes_well(5)
+    view.succeeds(5)
     second = reported(view)
     assert first is not None
     assert (second.number, counts(second)) == (2, Counts(5, 0))
@@ -70,7 +70,7 @@ def test_a_batch_that_has_become_too_old_to_count_is_dropped() -> None:
 def test_outcomes_are_stamped_in_the_ledgers_time() -> None:
     view = OneView()
     began_ms = view.ledger_ms
-    view.goes_well()
+    view.succeeds()
     view.clock.advance(4)
     view.fails()
     first, second = reported(view).tallies
@@ -80,7 +80,7 @@ def test_outcomes_are_stamped_in_the_ledgers_time() -> None:
 
 def test_outcomes_older_than_the_window_are_not_reported() -> None:
     view = OneView()
-    view.goes_well()
+    view.succeeds()
     view.clock.advance(10.1)
     view.fails()
     assert counts(reported(view)) == Counts(0, 1)
@@ -89,20 +89,20 @@ def test_outcomes_older_than_the_window_are_not_reported() -> None:
 def test_a_call_admitted_before_a_transition_counts_for_nothing_after_it() -> None:
     view = OneView()
     early = view.admitted()
-    view.goes_well(2)
-    view.hears(OPEN, 5, left_ms=100)
-    view.hears(CLOSED, 6)
+    view.succeeds(2)
+    view.receives(OPEN, 5, left_ms=100)
+    view.receives(CLOSED, 6)
     assert not view.gate.failed(early, view.clock.now_s)
     view.gate.succeeded(early, view.clock.now_s)
     assert view.batch(view.ledger_ms) is None
-    view.goes_well()
+    view.succeeds()
     batch = reported(view)
     assert (batch.tallies[0].epoch, counts(batch)) == (6, Counts(1, 0))
 
 
 def test_throttling_is_reported_with_its_epoch_and_time() -> None:
     view = OneView()
-    view.hears(CLOSED, 5)
+    view.receives(CLOSED, 5)
     view.gate.throttled(view.admitted(), 30.0)
     at_ms = view.ledger_ms
     view.clock.advance(2)
@@ -124,8 +124,8 @@ def test_throttling_of_an_earlier_epoch_is_not_reported_as_new() -> None:
     view = OneView()
     early = view.admitted()
     view.gate.throttled(early, 60.0)
-    view.hears(OPEN, 5, left_ms=100)
-    view.hears(CLOSED, 6)
+    view.receives(OPEN, 5, left_ms=100)
+    view.receives(CLOSED, 6)
     view.gate.throttled(view.admitted(), 2.0)
     batch = reported(view)
     assert (batch.throttled_ms, batch.throttled_epoch) == (2000, 6)
@@ -133,7 +133,7 @@ def test_throttling_of_an_earlier_epoch_is_not_reported_as_new() -> None:
 
 def test_a_replica_that_sees_failures_reports_it() -> None:
     view = OneView()
-    view.goes_well(3)
+    view.succeeds(3)
     assert not reported(view).failing
     view.fails(3)
     assert reported(view).failing
@@ -161,14 +161,14 @@ def test_a_view_with_a_long_window_also_keeps_a_bounded_number_of_cells() -> Non
     view = OneView(CircuitPolicy(window_s=3600.0, min_samples=1_000_000), away=True)
     for _ in range(3000):
         view.fails()
-        view.goes_well(2)
+        view.succeeds(2)
         view.clock.advance(3)
     assert cells(view) <= 24
 
 
 def test_a_circuit_of_scope_replica_keeps_nothing_for_a_ledger() -> None:
     view = OneView(scope="replica")
-    view.goes_well(10)
+    view.succeeds(10)
     assert not view.has_report
     assert view.batch(view.ledger_ms) is None
 
@@ -176,7 +176,7 @@ def test_a_circuit_of_scope_replica_keeps_nothing_for_a_ledger() -> None:
 def test_merging_cells_loses_no_count() -> None:
     view = OneView(CircuitPolicy(window_s=10.0, min_samples=10_000), away=True)
     for _ in range(90):
-        view.goes_well(3)
+        view.succeeds(3)
         view.fails(1)
         view.clock.advance(0.1)
     assert counts(reported(view)) == Counts(270, 90)
@@ -211,7 +211,7 @@ def test_many_threads_lose_no_count() -> None:
 
 
 class Struck:
-    """A cell during whose counting a signal arrives, and its handler raises."""
+    """A cell that is interrupted while counting by a signal handler that raises."""
 
     @property
     def epochs(self) -> Epochs:
@@ -223,16 +223,16 @@ def test_a_signal_handler_that_raises_while_a_call_is_counted_blocks_no_later_ca
     struck: Any = Struck()
     view._counter.tallies.cell = struck
     with pytest.raises(KeyboardInterrupt):
-        view.goes_well()
+        view.succeeds()
     assert not view._lock.locked()
 
 
 def test_the_first_call_of_a_bucket_is_counted_in_it() -> None:
     view = OneView(POLICY)
     view.clock.advance(0.95)
-    view.goes_well()
+    view.succeeds()
     view.clock.advance(0.1)
-    view.goes_well()
+    view.succeeds()
     assert len(reported(view).tallies) == 2
 
 
@@ -256,15 +256,15 @@ def test_each_slow_call_is_counted_as_one() -> None:
 def test_a_success_from_before_the_fleet_opened_is_not_merged_with_later_ones() -> None:
     view = OneView()
     early = view.admitted()
-    view.hears(CLOSED, 6)
-    view.goes_well(2)
+    view.receives(CLOSED, 6)
+    view.succeeds(2)
     view.gate.succeeded(early, view.clock.now_s)
     assert counts(reported(view)) == Counts(2, 0)
 
 
 def test_throttling_while_an_operator_disables_the_breaker_is_not_counted() -> None:
     view = OneView()
-    view.hears(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
+    view.receives(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
     assert not view.gate.throttled(view.admitted(), 30.0)
     view.clock.advance(5.1)
     view.admitted()

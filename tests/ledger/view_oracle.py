@@ -1,7 +1,7 @@
-"""What one view should believe and do, worked out once more from what it was told: no code of the ledger is used.
+"""A second implementation of what a view should know and do; it uses no code of the ledger.
 
-Times are whole ms of one clock, the replica's own; the oracle is told of everything in the order in which it happens.
-A window never ends here, and one failure is a sample enough: what a window holds is a test of its own.
+Times are whole ms of one clock, the replica's own; the oracle receives everything in the order in which it happens. A
+window never ends here, and one failure is enough samples: windows have their own tests.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ VERDICT_MS = 100
 LATE_MS = 1000
 LEASE_MS = 1000
 PROBE_MS = LEASE_MS / 2 / 0.9
-"""What must be left of a lease for a probe: the time imposed on it, and a tenth for its word to arrive."""
+"""What must be left of a lease for a probe: its timeout, and a tenth for its outcome to arrive."""
 REST_MS, REST_MAX_MS = 1000, 4000
 ASK_AGAIN_MS = 1000
 BLIP_MS = 500
-"""How long a circuit that probes closed counts without judging, where they took no time."""
+"""How long a circuit that probes closed counts without opening, if they took no time."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """What the ledger said at `taken_ms` of its clock. `origin`: which transition it was, apart from its epoch.
+    """The ledger's state at `taken_ms` of its clock. `origin`: which transition it was, apart from its epoch.
 
-    `left_ms`: of the rest; `word`: an operator's, for `word_ms` more (None: until it is taken back). `missed`:
-    between these epochs it lacks something.
+    `left_ms`: of the open duration; `word`: an override, for `word_ms` more (None: until it is ended). `missed`: the
+    epochs between which a transition is missing.
     """
 
     epoch: int
@@ -44,7 +44,7 @@ class Word:
 
 @dataclass
 class Own:
-    """The replica's own law. `era`: begins anew with each transition; `leases`: until when, and of which era."""
+    """The local breaker. `era`: starts anew with each transition; `leases`: until when, and of which era."""
 
     state: str = "closed"
     era: int = 0
@@ -96,14 +96,14 @@ class Own:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A call: the fleet's epoch and the replica's era that let it pass."""
+    """A call: the fleet's epoch and the replica's era that admitted it."""
 
     epoch: int
     era: int
 
 
 class Oracle:
-    """`now`: tells the time. `successes`: good probes that close."""
+    """`now`: returns the time. `successes`: successful probes needed to close."""
 
     def __init__(self, now: Callable[[], float], successes: int) -> None:
         self._now = now
@@ -116,7 +116,7 @@ class Oracle:
         self.verdict: tuple[float, int] | None = None
         self.taken_over: int | None = None
         self.unjudged = 0
-        """Successes that the own law has not looked at yet."""
+        """Successes that the local breaker has not evaluated yet."""
         self.unreported = [0, 0]
         self.batches = 0
         self.asked = False
@@ -124,39 +124,39 @@ class Oracle:
         self.grant: tuple[str, float, int] | None = None
         self.wanted_until_ms = -NEVER
 
-    # ---- what it believes of the fleet ------------------------------------------------------------------------------
+    # ---- the fleet's state ------------------------------------------------------------------------------------------
 
     def _since(self) -> float:
         return self._now() - self.at_ms
 
     def mode(self) -> str:
-        """The operator's word that is in force: until its end, by the replica's own clock."""
+        """The active override: until its end, by the replica's own clock."""
         word = self.believed
         return word.word if word.word_ms is None or self._since() < word.word_ms else ""
 
-    def rests_for_ms(self) -> float:
-        """What is left of the fleet's rest."""
+    def open_for_ms(self) -> float:
+        """The rest of the fleet's open duration."""
         left_ms = NEVER if self.believed.left_ms < 0 else self.believed.left_ms
         return max(0.0, left_ms - self._since()) if self.believed.state == "open" else 0.0
 
     def fleet_reads(self) -> str:
         if self.believed.state == "open":
-            return "open" if self.rests_for_ms() else "half_open"
+            return "open" if self.open_for_ms() else "half_open"
         return self.believed.state
 
     def answered(self, word: Word) -> str:
-        """Takes an answer: "forgot", "new" or nothing."""
+        """Applies a reply: returns "forgot", "new" or nothing."""
         known = self.believed
         if word.epoch < known.epoch or self._is_of_another_history(word):
             return "forgot"
         self.heard_ms = self._now()
         if word.epoch == known.epoch and 0 < known.taken_ms - word.taken_ms < LATE_MS:
             return ""
-        self._believe(word)
+        self._adopt(word)
         return "new" if word.epoch > known.epoch else ""
 
-    def told(self, word: Word, previous: int) -> str:
-        """Takes a message: "gap", "new", "new after a gap" or nothing."""
+    def receive_message(self, word: Word, previous: int) -> str:
+        """Applies a message: returns "gap", "new", "new after a gap" or nothing."""
         known = self.believed
         if self._is_of_another_history(word):
             return "gap"
@@ -165,7 +165,7 @@ class Oracle:
         if word.epoch <= known.epoch:
             return ""
         self.heard_ms = self._now()
-        self._believe(word)
+        self._adopt(word)
         return "new" if previous == known.epoch else "new after a gap"
 
     def _is_of_another_history(self, word: Word) -> bool:
@@ -175,13 +175,13 @@ class Oracle:
         adds = (known.state, known.word) != ("closed", "") or (word.state, word.word) != ("closed", "")
         return word.missed[0] < known.epoch < word.missed[1] and adds
 
-    def _believe(self, word: Word) -> None:
+    def _adopt(self, word: Word) -> None:
         new = word.epoch > self.believed.epoch
         self.believed, self.at_ms = word, self._now()
         ask_after_ms = self._now() + self._probe_in_ms(word)
         if new:
             self.ask_after_ms, self.unreported = ask_after_ms, [0, 0]
-            # Of all that is new, only a fleet that closes leaves standing what a replica rests from by itself.
+            # Only a fleet that closes leaves a local trip in place.
             if self.own.state == "closed" or word.state != "closed" or word.word:
                 self._forget()
         elif word.state == "half_open":
@@ -191,7 +191,7 @@ class Oracle:
     def _probe_in_ms(word: Word) -> float:
         return max(word.left_ms, word.slot_wait_ms, 0)
 
-    # ---- what it decides for itself ---------------------------------------------------------------------------------
+    # ---- local decisions --------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         self.own.reset()
@@ -199,7 +199,7 @@ class Oracle:
         self.unjudged = 0
 
     def goes_away(self, away: bool) -> bool:
-        """Whether that is news. Alone, nobody's word could come first; back, only a rest that runs is kept."""
+        """Returns whether that changed. Without a ledger there is no wait; later only a running open duration stays."""
         news, self.away = away != self.away, away
         if news and away:
             self.verdict = None
@@ -211,7 +211,7 @@ class Oracle:
         return news
 
     def look(self) -> None:
-        """Alone, what the fleet rested from is the replica's own to probe, once for each of its epochs."""
+        """Without a ledger the replica probes an open circuit of the fleet itself, once for each of its epochs."""
         alone = self.away and not self.mode() and self.fleet_reads() == "half_open"
         if not alone or self.taken_over == self.believed.epoch:
             return
@@ -221,27 +221,27 @@ class Oracle:
             self.own.until_ms, self.own.opened, self.unjudged = self._now(), self.believed.open_count, 0
 
     def binds(self) -> str:
-        """The state of its own that binds its calls."""
+        """The local state that applies to its calls."""
         waits = self.verdict is not None and self._now() < self.verdict[0]
         return "closed" if waits else self.own.reads(self._now())
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
     def meets(self) -> tuple[str, float]:
-        """The state that a call meets, and for how long more it is refused, as far as anybody knows."""
+        """The state that a call meets, and for how long it is refused, if known."""
         self.look()
         if mode := self.mode():
             word_ms = self.believed.word_ms
             return ("open", NEVER if word_ms is None else word_ms - self._since()) if mode == "open" else ("closed", 0)
         fleet = "closed" if self.away and self.fleet_reads() == "half_open" else self.fleet_reads()
         if fleet == "open":
-            return "open", self.rests_for_ms()
+            return "open", self.open_for_ms()
         if self.binds() == "open":
             return "open", self.own.until_ms - self._now()
         return ("half_open", 0) if "half_open" in (fleet, self.binds()) else ("closed", 0)
 
     def calls(self) -> tuple[str, float, bool]:
-        """What becomes of a call (pass, probe, probe alone, refuse), for how long, and whether a probe is asked for."""
+        """The result of a call (pass, probe, probe alone, refuse), for how long, and whether a lease is requested."""
         state, wait_ms = self.meets()
         if state != "half_open":
             return ("refuse", wait_ms, False) if state == "open" else ("pass", 0, False)
@@ -273,7 +273,7 @@ class Oracle:
         self.own.leases[token] = (self._now() + LEASE_MS, self.own.era)
 
     def probe_ended(self, token: str, well: bool) -> None:
-        """A probe of its own: one whose time is up, or of an earlier era, changes nothing."""
+        """A local probe: one that has expired, or of an earlier era, changes nothing."""
         own, (until_ms, era) = self.own, self.own.leases.pop(token)
         if until_ms <= self._now() or era != own.era or own.state != "half_open":
             return
@@ -289,7 +289,7 @@ class Oracle:
         return Admitted(self.believed.epoch, self.own.era)
 
     def call_ended(self, call: Admitted, well: bool) -> bool:
-        """Whether it counts: in the epoch, and in the era, that let it pass; never while the circuit is disabled."""
+        """Whether it counts: in the epoch and era that admitted it; never while the circuit is disabled."""
         fleets, own = call.epoch == self.believed.epoch, call.era == self.own.era
         if self.mode() == "disabled" or not (fleets or own):
             return False
@@ -317,24 +317,24 @@ class Oracle:
             self.verdict = (self._now() + VERDICT_MS, self.batches + 1)
 
     def judged(self, batch: int) -> None:
-        """The fleet has judged that batch and stays closed: what it decided for itself binds."""
+        """The fleet has evaluated that batch and stays closed: the local decision applies."""
         if self.verdict is not None and batch >= self.verdict[1]:
             self.verdict = None
 
     # ---- leases -----------------------------------------------------------------------------------------------------
 
     def granted(self, token: str, asked_ms: float, epoch: int) -> str | None:
-        """What is to be given back: a grant that stood already."""
+        """Returns what is to be returned: a grant that was already there."""
         unused, self.grant, self.asked = self.grant, (token, asked_ms + LEASE_MS, epoch), False
         return unused[0] if unused else None
 
     def denied(self, wait_ms: int | None) -> None:
-        """None: nobody knows how long."""
+        """None: unknown."""
         self.asked = False
         self.ask_after_ms = self._now() + (ASK_AGAIN_MS if wait_ms is None else wait_ms)
 
     def stale_grant(self) -> str | None:
-        """A grant that is too old for a probe, no longer wanted, or of another epoch is given back."""
+        """A grant that is too old for a probe, no longer wanted, or of another epoch is returned."""
         grant = self.grant
         if grant is None:
             return None

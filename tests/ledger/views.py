@@ -1,4 +1,4 @@
-"""What tests of a view are made of: a view with a clock that stands, and the words a ledger may say to it."""
+"""Helpers for tests of a view: a view with a manual clock, and replies of a ledger."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ha_rag.ledger.view.view import View
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
 REDIS_MS = 1_700_000_000_000
-"""The ledger's clock when a test begins."""
+"""The ledger's time when a test begins."""
 
 POLICY = CircuitPolicy(min_samples=4, window_s=10.0, recovery_timeout_s=10.0, probe_successes=1)
 
 
 class OneView(View):
-    """A view in touch with its ledger, and its clock. No chance is left in it: `draw` is 0 unless given."""
+    """A view connected to its ledger, and its clock. Nothing is random: `draw` is 0 unless given."""
 
     def __init__(self, policy: CircuitPolicy = POLICY, *, away: bool = False, **facts: Any) -> None:
         self.clock = ManualClock()
@@ -34,15 +34,15 @@ class OneView(View):
 
     @property
     def ledger_ms(self) -> int:
-        """What the ledger's clock shows now."""
+        """The ledger's current time."""
         return REDIS_MS + round((self.clock.now_s - self.began_s) * 1000)
 
     def said(self, state: CircuitState = CLOSED, epoch: int = 0, **facts: Any) -> Snapshot:
-        """A snapshot as the ledger would take it now."""
+        """A snapshot as the ledger would send it now."""
         facts = {"now_ms": self.ledger_ms, **facts}
         return Snapshot(state=state, epoch=epoch, **facts)
 
-    def hears(self, state: CircuitState, epoch: int, **facts: Any) -> None:
+    def receives(self, state: CircuitState, epoch: int, **facts: Any) -> None:
         self.apply_reply(self.said(state, epoch, **facts))
 
     def word(self, mode: OverrideMode, for_ms: int | None = None) -> OperatorOverride:
@@ -51,7 +51,7 @@ class OneView(View):
     # ---- calls ------------------------------------------------------------------------------------------------------
 
     def admitted(self) -> Epochs:
-        """A call that passes."""
+        """A call that is admitted."""
         if self.gate.passing is not None:
             return self.gate.passing
         answer = self.gate.admit()
@@ -74,15 +74,15 @@ class OneView(View):
         for _ in range(times):
             self.gate.failed(self.admitted(), self.clock.now_s)
 
-    def goes_well(self, times: int = 1) -> None:
+    def succeeds(self, times: int = 1) -> None:
         for _ in range(times):
             self.gate.succeeded(self.admitted(), self.clock.now_s)
 
     # ---- leases -----------------------------------------------------------------------------------------------------
 
     def granted(self, epoch: int, token: str = "t1", *, asked_s: float | None = None) -> Grant | None:
-        """The ledger grants what was asked for. Answers what is to be given back."""
-        self.hears(HALF_OPEN, epoch)
+        """The ledger grants the requested lease. Returns what is to be returned."""
+        self.receives(HALF_OPEN, epoch)
         reply = Reply(self.said(HALF_OPEN, epoch), granted=True)
         return self.lease_answered(reply, token, self.clock.now_s if asked_s is None else asked_s)
 

@@ -1,6 +1,6 @@
-"""Ledgers in virtual time that tests can look into: one in memory, and the real Lua in a real redis-server.
+"""Ledgers in virtual time that tests can inspect: one in memory, and the real Lua in a real redis-server.
 
-Both can be emptied (FLUSHALL), copied, and put back to that copy (a failover to a replica that lagged behind).
+Both can be flushed (FLUSHALL), copied, and put back to that copy (a failover to a replica that lagged behind).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import ADVANCE, FROZEN_CLOCK
 
 
-class GlassLedger(Ledger, Protocol):
-    """A ledger that tests can look into."""
+class InspectableLedger(Ledger, Protocol):
+    """A ledger that tests can inspect."""
 
     def circuit(self, name: str) -> Circuit: ...
 
 
-class OpenLedger(GlassLedger, Protocol):
-    """One whose memory they can take."""
+class ResettableLedger(InspectableLedger, Protocol):
+    """A ledger whose data tests can drop."""
 
     has_scripts: bool
 
-    def told(self, name: str) -> Sequence[StreamEntry]: ...
+    def entries(self, name: str) -> Sequence[StreamEntry]: ...
     def forget(self) -> None: ...
     def forget_scripts(self) -> None: ...
     def copy(self) -> None: ...
@@ -41,11 +41,11 @@ class OpenLedger(GlassLedger, Protocol):
     def close(self) -> None: ...
 
 
-Make = Callable[[Clock], OpenLedger]
+Make = Callable[[Clock], ResettableLedger]
 
 
-class InMemory(MemoryLedger):
-    """The law in Python."""
+class VirtualMemoryLedger(MemoryLedger):
+    """The rules in Python."""
 
     has_scripts = False
 
@@ -53,7 +53,7 @@ class InMemory(MemoryLedger):
         super().__init__(clock)
         self._copy: dict[str, Circuit] = {}
 
-    def told(self, name: str) -> Sequence[StreamEntry]:
+    def entries(self, name: str) -> Sequence[StreamEntry]:
         return list(self._events[name])
 
     def copy(self) -> None:
@@ -66,10 +66,10 @@ class InMemory(MemoryLedger):
     def close(self) -> None: ...
 
 
-class InLua(RedisLedger):
-    """The law in Lua, in a real redis-server whose clock stands still between two moments of the virtual loop.
+class VirtualRedisLedger(RedisLedger):
+    """The rules in Lua, in a real redis-server whose clock follows the virtual loop.
 
-    A verb takes no virtual time: it is asked over a connection that blocks, as every connection on loopback may.
+    A verb takes no virtual time: its connection blocks.
     """
 
     has_scripts = True
@@ -104,7 +104,7 @@ class InLua(RedisLedger):
     def _pass_on(self) -> None:
         message = self._pubsub.get_message(timeout=5)
         change = message and codec.change(message["data"])
-        assert change, "what was told was not published"
+        assert change, "a change was not published"
         for queue in self._listeners:
             queue.put_nowait(change)
 
@@ -122,9 +122,9 @@ class InLua(RedisLedger):
         return self._now()
 
     async def aclose(self) -> None:
-        """Its client is shared."""
+        """The client is shared, so it stays open."""
 
-    # ---- what tests do to it, and see of it -------------------------------------------------------------------------
+    # ---- control and inspection -------------------------------------------------------------------------------------
 
     def forget(self) -> None:
         if gone := self._keys_but_the_clock():
@@ -134,7 +134,7 @@ class InLua(RedisLedger):
         self._redis.script_flush()
 
     def contents(self) -> object:
-        """All that the keys hold, byte for byte, and whether each has an end; `:test:ends`, one of them, says when."""
+        """All keys byte for byte, and whether each has a TTL; the key `:test:ends` says when."""
         self._move_the_clock()
         keys = sorted(self._keys_but_the_clock())
         pipe = self._redis.pipeline(transaction=False)
@@ -165,12 +165,12 @@ class InLua(RedisLedger):
         dumped: bytes = self._redis.execute_command("DUMP", key, NEVER_DECODE=True)
         return dumped
 
-    def told(self, name: str) -> Sequence[StreamEntry]:
+    def entries(self, name: str) -> Sequence[StreamEntry]:
         entries = self._redis.xrange(Keys(self._namespace).circuit(name)[-1])
         return [codec.event(name, entry_id, entry) for entry_id, entry in entries]
 
     def circuit(self, name: str) -> Circuit:
-        """What the keys say, as the law's own value. What has ended may still be in it."""
+        """The keys as a Circuit. Expired items may still be in it."""
         self._move_the_clock()
         circuit, opened, window, voters, probes, override, batches, _ = Keys(self._namespace).circuit(name)
         pipe = self._redis.pipeline(transaction=False)
@@ -215,7 +215,7 @@ def _override(fields: Mapping[str, str], word: Mapping[str, str], until: str | N
 
 
 class _Blocking:
-    """A client that blocks, dressed as one that is awaited."""
+    """An async interface to a blocking client."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client

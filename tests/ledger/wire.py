@@ -1,4 +1,4 @@
-"""A ledger as one replica reaches it: over a wire that can be slow, lossy, refused, cut or frozen, in virtual time."""
+"""A ledger as one replica reaches it: over a slow, lossy, refusing, cut or frozen connection, in virtual time."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableErro
 from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.messages import Outcome
 from tests.ledger.logbook import Logbook
-from tests.ledger.virtual_ledgers import GlassLedger
+from tests.ledger.virtual_ledgers import InspectableLedger
 
 T = TypeVar("T")
 
 TIMEOUT_S = 0.25
-"""How long RedisLedger waits for an answer."""
+"""How long RedisLedger waits for a reply."""
 
 
 class Wire:
-    """Stands between a registry and a ledger.
+    """Sits between a registry and a ledger.
 
-    `delay_s`: each way, for requests, answers and messages alike. `gone`: nothing gets through, and fails at once;
-    `frozen`: nothing is answered until it thaws. `readonly`: what must write is refused. `lose`: of these verbs
-    ("record>" the request, "record<" its answer, "message") the next ones are lost; `twice`: requests or messages that
-    arrive a second time. `sent`: verbs in the order they were sent. `paused`: this replica's process stands still.
-    `words`: every snapshot that reached the replica, with the circuit's name and when; `asked`: tokens of leases, and
-    when they were asked for; `granted`: of those that reached the replica, and when; `settling`: tokens whose end was
-    sent -> when last; `settled`: those whose end was answered. `log`: what the ledger made of it all.
+    `delay_s`: each way, for requests, replies and messages alike. `gone`: everything fails at once; `frozen`: no
+    replies until it thaws. `readonly`: writes are refused. `lose`: the next of these ("record>" a request, "record<"
+    its reply, "message") are lost; `twice`: requests or messages that arrive twice. `sent`: verbs in the order they
+    were sent. `paused`: this replica's process is paused. `words`: every snapshot that reached the replica, with the
+    circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant reached
+    the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those acknowledged.
+    `log`: what the ledger did.
     """
 
-    def __init__(self, ledger: GlassLedger) -> None:
+    def __init__(self, ledger: InspectableLedger) -> None:
         self.ledger = ledger
         self.delay_s = 0.001
         self.jitter_s = 0.0
@@ -62,7 +62,7 @@ class Wire:
         self.closed = False
         self.dead = False
 
-    # ---- what the test does to it -----------------------------------------------------------------------------------
+    # ---- control ----------------------------------------------------------------------------------------------------
 
     def cut(self) -> None:
         self.gone = True
@@ -70,16 +70,16 @@ class Wire:
             queue.put_nowait(None)
 
     def die(self) -> None:
-        """The replica was killed: it hears nothing any more, but what it had sent is on its way."""
+        """The replica was killed: it receives nothing, but what it sent is still delivered."""
         self.dead = True
         self.cut()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.gone = False
 
     def heal(self) -> None:
-        """Ends whatever was wrong with it."""
-        self.mend()
+        """Ends all faults."""
+        self.repair()
         self.thaw()
         self.resume()
         self.lose.clear()
@@ -163,11 +163,11 @@ class Wire:
             await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms)),
         )
 
-    async def restore(self, circuit: str, terms: Terms, replica: str, belief: RestorePoint) -> Reply:
-        async def taught() -> Reply:
-            return await self.log.step(circuit, belief, lambda: self.ledger.restore(circuit, terms, replica, belief))
+    async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
+        async def restored() -> Reply:
+            return await self.log.step(circuit, point, lambda: self.ledger.restore(circuit, terms, replica, point))
 
-        return self._brought(circuit, await self._write("restore", taught))
+        return self._brought(circuit, await self._write("restore", restored))
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         async def look() -> dict[str, Reply]:
@@ -203,7 +203,7 @@ class Wire:
             while (change := await queue.get()) is not None:
                 await self._running.wait()
                 self.words.append((self._now_s(), change.circuit, change.snapshot))
-                self.log.heard()
+                self.log.received()
                 yield change
             raise LedgerUnavailableError("cut")
         finally:
@@ -236,10 +236,10 @@ class Wire:
 
     def _brought(self, circuit: str, reply: Reply) -> Reply:
         self.words.append((self._now_s(), circuit, reply.snapshot))
-        self.log.heard()
+        self.log.received()
         return reply
 
-    # ---- the way there and back -------------------------------------------------------------------------------------
+    # ---- delivery ---------------------------------------------------------------------------------------------------
 
     async def _write(self, verb: str, act: Callable[[], Awaitable[Reply]]) -> Reply:
         async def checked() -> Reply:
@@ -259,7 +259,7 @@ class Wire:
             raise LedgerUnavailableError("gone")
         journey = self._spawn(self._journey(verb, act))
         done, _ = await asyncio.wait({journey}, timeout=TIMEOUT_S)
-        while self.paused:  # whoever stands still notices no timeout: what has arrived meanwhile is read first
+        while self.paused:  # a paused process notices no timeout: it first reads what has arrived
             await self._running.wait()
             done, _ = await asyncio.wait({journey}, timeout=TIMEOUT_S)
         if not done or self.gone:

@@ -128,7 +128,7 @@ class ScriptedCircuits:
 
 @dataclass
 class Scripted:
-    """Follows `script`: each step is a reply, an error, HANGS, a function or None (valid reply); the last repeats."""
+    """Follows `script`: each step is a reply, an error, HANGS, a function or None (a valid reply). The last repeats."""
 
     script: tuple[Any, ...] = ()
     dimension: int = 4

@@ -19,15 +19,15 @@ from tests.system.rag import Bench
 STAGES = ("embedder", "retriever", "generator")
 LAST = {"embedder": "zero", "retriever": "none", "generator": "plain"}
 FAILURES: dict[str, Any] = {
-    "well": None,
+    "healthy": None,
     "hangs": HANGS,
     "down": ServiceError("down", status=503),
-    "throttled": ThrottledError("rest", retry_after_s=1.0),
+    "throttled": ThrottledError("slow down", retry_after_s=1.0),
     "invalid": InvalidRequestError("no", status=400),
     "malformed": MalformedReplyError("half a JSON"),
     "late": ServiceTimeoutError("late"),
-    "buggy": ZeroDivisionError("a bug"),
-    "odd": lambda: "no such reply",
+    "bug": ZeroDivisionError("a bug"),
+    "wrong type": lambda: "not a reply",
 }
 RAISED = {"down": "failed", "throttled": "throttled", "invalid": "invalid", "late": "timeout"}
 CIRCUITS = ("closed", "open", "half_open", "probing")
@@ -62,7 +62,7 @@ def check_stage(stage: str, listed: list[tuple[str, str]], answer: Answer, bench
             assert circuit in {"open", "half_open"}
         elif sent and circuit == "closed":
             assert breaker.reported == [attempt.outcome]
-        if sent and behaviour == "well":
+        if sent and behaviour == "healthy":
             assert attempt.outcome is Outcome.OK
         elif sent and behaviour == "hangs":
             assert attempt.outcome in {Outcome.TIMEOUT, Outcome.CANCELLED}

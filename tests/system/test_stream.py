@@ -18,7 +18,7 @@ from tests.strategy.virtual_time import LoopClock, in_virtual_time
 from tests.system.rag import Bench
 
 DOWN = ServiceError("down", status=500)
-WELL = ("It waits, ", "", "then tries [2].")
+ANSWER = ("It waits, ", "", "then tries [2].")
 
 
 async def all_of(bench: Bench, timeout_s: float = 30.0) -> list[StreamEvent]:
@@ -34,7 +34,7 @@ def pieces(events: list[StreamEvent]) -> list[str]:
 
 
 def test_pieces_arrive_as_they_are_generated_and_the_stream_ends_with_the_full_answer() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL)])
+    bench = Bench(generators=[ScriptedStream(ANSWER)])
     started, *between, done = streamed(bench)
     assert isinstance(started, AnswerStarted)
     assert started.served_by["generator"] == "t1"
@@ -55,7 +55,7 @@ def test_a_generator_that_does_not_stream_sends_its_answer_in_one_piece() -> Non
 
 @pytest.mark.parametrize("script", [(DOWN,), (HANGS,), (), ("", "")])
 def test_before_the_first_piece_the_next_tier_takes_over(script: tuple[object, ...]) -> None:
-    bench = Bench(generators=[ScriptedStream(script), ScriptedStream(WELL)])
+    bench = Bench(generators=[ScriptedStream(script), ScriptedStream(ANSWER)])
     events = streamed(bench)
     assert pieces(events) == ["It waits, ", "then tries [2]."]
     done = events[-1]
@@ -67,7 +67,7 @@ def test_before_the_first_piece_the_next_tier_takes_over(script: tuple[object, .
 
 
 def test_an_open_circuit_is_skipped() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL), ScriptedStream(("second",))])
+    bench = Bench(generators=[ScriptedStream(ANSWER), ScriptedStream(("second",))])
     bench.circuits["generator.t1"].state = CircuitState.OPEN
     assert pieces(streamed(bench)) == ["second"]
 
@@ -81,7 +81,7 @@ def test_if_every_generator_fails_the_plain_sentence_is_streamed() -> None:
 
 @pytest.mark.parametrize(("breaks", "outcome"), [(DOWN, Outcome.FAILED), (HANGS, Outcome.TIMEOUT)])
 def test_a_failure_after_the_first_piece_ends_the_stream_without_a_fallback(breaks: object, outcome: Outcome) -> None:
-    second = ScriptedStream(WELL)
+    second = ScriptedStream(ANSWER)
     bench = Bench(generators=[ScriptedStream(("It waits", breaks, "never")), second])
     events = streamed(bench)
     assert pieces(events) == ["It waits"]
@@ -114,7 +114,7 @@ def test_an_answer_may_take_longer_than_the_timeout_while_pieces_keep_coming() -
 
 
 def test_a_slow_reader_is_not_counted_against_the_service() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL)])
+    bench = Bench(generators=[ScriptedStream(ANSWER)])
 
     async def slow_reader() -> list[StreamEvent]:
         events = []
@@ -128,7 +128,7 @@ def test_a_slow_reader_is_not_counted_against_the_service() -> None:
 
 
 def test_a_reader_that_stops_closes_the_stream_and_is_not_counted() -> None:
-    bench = Bench(generators=[ScriptedStream(WELL)])
+    bench = Bench(generators=[ScriptedStream(ANSWER)])
 
     async def impatient_reader() -> None:
         async with aclosing(bench.rag.stream("How?")) as events:
@@ -167,7 +167,7 @@ class TestProbes:
         return bench, generator
 
     def test_a_probe_streams_like_any_other_call(self) -> None:
-        bench, _ = self.probing(*WELL)
+        bench, _ = self.probing(*ANSWER)
         assert pieces(streamed(bench)) == ["It waits, ", "then tries [2]."]
         assert bench.circuits["generator.t1"].reported == [Outcome.OK]
 

@@ -33,7 +33,7 @@ def expire_override(circuit: Circuit, now_ms: int) -> tuple[Circuit, tuple[Trans
     """Ends an override that has expired. The first verb that writes after its end records it."""
     if circuit.override is None or not circuit.override.expired(now_ms):
         return circuit, ()
-    ended, event = _ended(circuit, now_ms, "its time is up", circuit.override.by)
+    ended, event = _ended(circuit, now_ms, "the override expired", circuit.override.by)
     return ended, (event,)
 
 

@@ -27,7 +27,7 @@ def lease(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch
         return Decision(circuit)
     events = expired
     if current.state is OPEN:
-        current, event = change(current, Trigger.PROBE_GRANTED, now_ms, "the rest is over", replica)
+        current, event = change(current, Trigger.PROBE_GRANTED, now_ms, "the recovery timeout is over", replica)
         events += (event,)
     kept = {t: held for t, held in current.leases.items() if held.until_ms > now_ms}
     granted = {**kept, token: Lease(now_ms + terms.lease_ms, current.epoch)}

@@ -41,7 +41,7 @@ def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known: Re
     both_closed = circuit.state is CLOSED and known.state is CLOSED
     open_ms = max(_left_ms(circuit, now_ms), known.left_ms if known.state is OPEN else 0)
     trigger, open_ms = _transition(override, both_closed, open_ms, terms)
-    reason = known.reason or "the ledger had lost its memory"
+    reason = known.reason or "the ledger had lost the circuit"
     changed, event = change(circuit, trigger, now_ms, reason, replica, above=known.epoch)
     opened = changed.state is OPEN
     restored = replace(

@@ -16,6 +16,6 @@ expire_override(c, now)
 if is_spent or is_behind or lease_wait_ms(c, terms, now, replica) ~= 0 then
   return finish(load(1, now), terms, now, replica, false)
 end
-if c.state == 'open' then transition(c, 'probe granted', now, 'the rest is over', replica) end
+if c.state == 'open' then transition(c, 'probe granted', now, 'the recovery timeout is over', replica) end
 grant(c, now, token, terms.lease_ms)
 return finish(c, terms, now, replica, true)

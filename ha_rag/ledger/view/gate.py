@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ha_rag.circuit.latency import FACTOR, RecentLatency
+from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
@@ -238,7 +238,8 @@ class Gate:
         if after_s == math.inf or self._stalled(now_s - after_s):
             return False
         policy = self._policy
-        self._local_trip.hold_s = min(max(policy.blip_s, 2 * after_s / FACTOR), policy.window_s)
+        # By the usual latency, not the latest: after a brownout its slow answers are still among the latest ones.
+        self._local_trip.hold_s = min(max(policy.blip_s, 2 * latency.reference_s), policy.window_s)
         change = self._in_flight.newly_overdue(now_s, after_s)
         cell = self._counter.cell(self._counter.epochs, now_s) if change else None
         if cell is None:

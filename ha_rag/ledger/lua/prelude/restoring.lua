@@ -32,7 +32,7 @@ local function restore(c, terms, now, replica, point, before)
   local override, closed = point.override, c.state == 'closed' and point.state == 'closed'
   local trigger = (open_ms == 0 and closed) and 'ledger restored' or 'ledger restored, resting'
   if override then trigger = override.mode == 'open' and 'forced open' or 'overridden' end
-  local reason = point.reason ~= '' and point.reason or 'the ledger had lost its memory'
+  local reason = point.reason ~= '' and point.reason or 'the ledger had lost the circuit'
   transition(c, trigger, now, reason, replica, nil, point.epoch)
   drop_override(c)
   c.open_count = math.max(c.open_count, point.open_count)

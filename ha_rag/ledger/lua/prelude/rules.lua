@@ -92,7 +92,7 @@ end
 
 -- Ends an expired override; the first verb that writes afterwards publishes its end.
 local function expire_override(c, now)
-  if c.override and c.override.over then end_override(c, now, 'its time is up', c.override.by) end
+  if c.override and c.override.over then end_override(c, now, 'the override expired', c.override.by) end
 end
 
 -- Whether a lease's probe may still be running. Epoch 0: it has ended, and is kept so that a duplicate does not count.

@@ -1,12 +1,10 @@
-"""Whole questions with Redis frozen, refused or 100 ms slow, beside the same with Redis healthy: p50, p99 and how many
-failed.
+"""Latency of questions with Redis frozen, refused or 100 ms slow, compared with a healthy Redis: p50, p99, failures.
 
-    python -m benchmarks.redis_away [--rounds 8] [--seconds 4] [--per-s 100]
+    python -m benchmarks.redis_outage [--rounds 8] [--seconds 4] [--per-s 100]
 
-One replica over HTTP, embedding and generating over HTTP, circuits shared through a Redis that it reaches over a wire
-of its own. Questions come at a steady rate, however long each takes, so that a wait shows as what it is. In each round
-every fault has a healthy stretch right before it, and is measured from the moment it strikes: the time in which the
-replica finds out is in the figures. What the wire itself costs is in both.
+One replica over HTTP, embedding and generating over HTTP, circuits shared through a Redis behind a proxy. Questions
+arrive at a constant rate, independent of their latency. In each round every fault follows a healthy period and is
+measured from its start, so the time until the replica detects it is included. The proxy's own cost is in both.
 """
 
 from __future__ import annotations
@@ -32,20 +30,20 @@ from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, re
 from tests.fleet.control import Remote
 from tests.fleet.proxy import Wire
 
-BAR = 1.2
+TARGET_RATIO = 1.2
 SETTLE_S = 10.0
 
 Act = Callable[[], Awaitable[None]]
 
 
 @dataclass
-class Stretch:
-    """Questions under one condition: how long each took in ms, and how many were not answered in full."""
+class Period:
+    """Questions under one condition: their latencies in ms, and how many were not answered in full."""
 
     took_ms: list[float] = field(default_factory=list)
     failed: int = 0
 
-    def add(self, other: Stretch) -> None:
+    def add(self, other: Period) -> None:
         self.took_ms += other.took_ms
         self.failed += other.failed
 
@@ -54,8 +52,8 @@ class Stretch:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def ask(session: aiohttp.ClientSession, url: str, into: Stretch) -> None:
-    """One question."""
+async def ask(session: aiohttp.ClientSession, url: str, into: Period) -> None:
+    """Sends one question."""
     began = time.perf_counter()
     try:
         async with session.post(url, json=QUESTION) as reply:
@@ -66,21 +64,21 @@ async def ask(session: aiohttp.ClientSession, url: str, into: Stretch) -> None:
     into.took_ms.append(1000 * (time.perf_counter() - began))
 
 
-async def load(session: aiohttp.ClientSession, url: str, per_s: float, seconds: float) -> Stretch:
-    """Questions at a steady rate."""
-    stretch, loop = Stretch(), asyncio.get_running_loop()
-    asked = []
+async def load(session: aiohttp.ClientSession, url: str, per_s: float, seconds: float) -> Period:
+    """Questions at a constant rate."""
+    period, loop = Period(), asyncio.get_running_loop()
+    tasks = []
     due = loop.time()
     for _ in range(round(per_s * seconds)):
-        asked.append(asyncio.create_task(ask(session, url, stretch)))
+        tasks.append(asyncio.create_task(ask(session, url, period)))
         due += 1 / per_s
         await asyncio.sleep(max(0.0, due - loop.time()))
-    await asyncio.gather(*asked)
-    return stretch
+    await asyncio.gather(*tasks)
+    return period
 
 
 async def until(session: aiohttp.ClientSession, url: str, state: str) -> None:
-    """Asks until an answer is as fresh as that."""
+    """Asks until an answer's `shared_state` is `state`."""
     async with asyncio.timeout(SETTLE_S):
         while True:
             async with session.post(f"{url}/v1/query", json=QUESTION) as reply:
@@ -91,40 +89,40 @@ async def until(session: aiohttp.ClientSession, url: str, state: str) -> None:
 
 async def rounds(
     url: str, faults: dict[str, tuple[Act, Act]], number: int, per_s: float, seconds: float
-) -> dict[str, tuple[Stretch, Stretch, list[float]]]:
-    """For each fault: everything healthy before it, everything under it, and the ratio of both p99 in each round."""
-    found: dict[str, tuple[Stretch, Stretch, list[float]]] = {name: (Stretch(), Stretch(), []) for name in faults}
+) -> dict[str, tuple[Period, Period, list[float]]]:
+    """Fault -> all healthy periods before it, all periods under it, and the p99 ratio of each round."""
+    found: dict[str, tuple[Period, Period, list[float]]] = {name: (Period(), Period(), []) for name in faults}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await load(session, f"{url}/v1/query", per_s, 2.0)
         for _ in range(number):
-            for name, (strike, recover) in faults.items():
+            for name, (start, recover) in faults.items():
                 await until(session, url, "fresh")
                 healthy = await load(session, f"{url}/v1/query", per_s, seconds)
-                await strike()
-                struck = await load(session, f"{url}/v1/query", per_s, seconds)
+                await start()
+                faulty = await load(session, f"{url}/v1/query", per_s, seconds)
                 await recover()
-                all_healthy, all_struck, ratios = found[name]
+                all_healthy, all_faulty, ratios = found[name]
                 all_healthy.add(healthy)
-                all_struck.add(struck)
-                ratios.append(struck.percentile(0.99) / healthy.percentile(0.99))
+                all_faulty.add(faulty)
+                ratios.append(faulty.percentile(0.99) / healthy.percentile(0.99))
     return found
 
 
-def show(found: dict[str, tuple[Stretch, Stretch, list[float]]]) -> None:
-    """A row for each fault. "by round": the median of the rounds' own ratios of both p99."""
+def show(found: dict[str, tuple[Period, Period, list[float]]]) -> None:
+    """Prints a row for each fault. "by round": the median of the rounds' p99 ratios."""
     titles = ("questions", "failed", "p50 ms", "p99 ms", "healthy p50", "and p99", "p50 ratio", "p99 ratio", "by round")
     print(f"{'Redis':>12}" + "".join(f"{title:>13}" for title in titles))
-    for name, (healthy, struck, ratios) in found.items():
-        p50, p99 = struck.percentile(0.5), struck.percentile(0.99)
+    for name, (healthy, faulty, ratios) in found.items():
+        p50, p99 = faulty.percentile(0.5), faulty.percentile(0.99)
         well_p50, well_p99 = healthy.percentile(0.5), healthy.percentile(0.99)
         figures = (p50, p99, well_p50, well_p99, p50 / well_p50, p99 / well_p99, statistics.median(ratios))
-        row = f"{name:>12}{len(struck.took_ms):13}{struck.failed:13}"
+        row = f"{name:>12}{len(faulty.took_ms):13}{faulty.failed:13}"
         print(row + "".join(f"{figure:13.2f}" for figure in figures))
-    print(f"bar: a p99 ratio of at most {BAR}, and no question failed")
+    print(f"target: a p99 ratio of at most {TARGET_RATIO}, and no question failed")
 
 
 async def measure(redis: tuple[str, int], folder: Path, given: argparse.Namespace) -> None:
-    """Starts the provider, the wire and the replica, and measures."""
+    """Starts the provider, the proxy and the replica, and measures."""
     redis_url, redis_pid = redis
     ports = [free_port() for _ in range(2)]
     provider, ours = (f"http://127.0.0.1:{port}" for port in ports)
@@ -155,16 +153,16 @@ async def measure(redis: tuple[str, int], folder: Path, given: argparse.Namespac
 
 
 def faults(wire: Wire, redis_pid: int) -> dict[str, tuple[Act, Act]]:
-    """What strikes, and what takes it back. "healthy": nothing, to see how far two healthy stretches differ."""
+    """Fault -> functions that start and end it. "healthy": no fault, to show how much two healthy periods differ."""
 
-    async def signalled(number: signal.Signals) -> None:
+    async def send_signal(number: signal.Signals) -> None:
         os.kill(redis_pid, number)
 
     async def nothing() -> None: ...
 
     return {
         "healthy": (nothing, nothing),
-        "frozen": (lambda: signalled(signal.SIGSTOP), lambda: signalled(signal.SIGCONT)),
+        "frozen": (lambda: send_signal(signal.SIGSTOP), lambda: send_signal(signal.SIGCONT)),
         "refused": (lambda: wire.set(refusing=True), lambda: wire.set(refusing=False)),
         "100 ms slow": (lambda: wire.set(delay_s=0.1), lambda: wire.set(delay_s=0.0)),
     }
@@ -182,7 +180,7 @@ def main() -> None:
 
 
 def pid_of(url: str) -> int:
-    """The process behind a Redis of our own."""
+    """The process id of a local Redis."""
     import redis
 
     with redis.Redis.from_url(url) as client:
