@@ -86,8 +86,9 @@ def outage(seed: int, fault: Fault, rate: float, runs: int) -> dict[str, list[No
             fleet = VirtualFleet(policy, timeout_s=fault.timeout_s, replicas=REPLICAS)
             fleet.run(recent, stop_after_s=began_s)
             found[name].append(_noticed(fleet.sent, began_s, [each.at_s for each in fleet.openings]))
+        ended = _by_end(all_calls)
         for name, make in PEERS.items():
-            found[name].append(_noticed(all_calls, began_s, openings(make, all_calls)))
+            found[name].append(_noticed(all_calls, began_s, openings(make, ended)))
     return found
 
 
@@ -95,6 +96,10 @@ def _after_a_good_start(sent: Iterable[Call], from_s: float) -> list[Call]:
     """The calls from then on, without the failures of the first second: a fresh circuit may open on its first five
     calls, of which the failures end first, and would rest when the outage comes."""
     return [call for call in sent if call.start_s >= from_s + (0 if call.ok else 1)]
+
+
+def _by_end(sent: Iterable[Call]) -> list[Call]:
+    return sorted(sent, key=lambda call: call.end_s)
 
 
 def _noticed(sent: Sequence[Call], began_s: float, opened_s: Iterable[float]) -> Noticed:
@@ -114,8 +119,9 @@ def blip(seed: int, fault: Fault, rate: float, runs: int) -> dict[str, float]:
             fleet = VirtualFleet(policy, replicas=REPLICAS)
             fleet.run(sent, stop_after_s=began_s)
             opened[name] += any(each.at_s > began_s for each in fleet.openings)
+        ended = _by_end(sent)
         for name, make in PEERS.items():
-            opened[name] += any(at_s > began_s for at_s in openings(make, sent))
+            opened[name] += any(at_s > began_s for at_s in openings(make, ended))
     return {law: opened[law] / runs for law in (*FLEETS, *PEERS)}
 
 
@@ -127,7 +133,7 @@ BY_WINDOW, BY_STREAK = "ha_rag, by the window", "ha_rag, by the streak"
 def false_trips(seed: int, failing: float, rate: float, seconds: float) -> dict[str, float]:
     """How often an hour each law opens although the service only fails that share, all the time."""
     rng = seeded(seed, "false trips", failing, rate)
-    ended = sorted(calls(rng, rate, seconds, failing=failing, replicas=REPLICAS), key=lambda call: call.end_s)
+    ended = _by_end(calls(rng, rate, seconds, failing=failing, replicas=REPLICAS))
     triggers = {}
     for name, policy in FLEETS.items():
         reported = ReportedCalls(policy, REPLICAS)

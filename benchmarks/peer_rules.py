@@ -93,10 +93,13 @@ OPEN_S = 10.0
 """Open duration."""
 
 
-def openings(make: Callable[[], Rule], calls: Iterable[Call]) -> Iterator[float]:
-    """The times at which the circuit opens. Calls that start while it is open are skipped; then it starts afresh."""
+def openings(make: Callable[[], Rule], by_end: Iterable[Call]) -> Iterator[float]:
+    """The times at which the circuit opens. `by_end`: calls ordered by their end.
+
+    Calls that start while it is open are skipped; then it starts afresh.
+    """
     rule, open_until_s = make(), -math.inf
-    for call in sorted(calls, key=lambda call: call.end_s):
+    for call in by_end:
         if call.start_s >= open_until_s and rule.opens(call.end_s, not call.ok):
             yield call.end_s
             rule, open_until_s = make(), call.end_s + OPEN_S

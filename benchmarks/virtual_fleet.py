@@ -194,5 +194,6 @@ class _Replica:
         self._tripped = False
 
     def has_newly_tripped(self) -> bool:
-        before, self._tripped = self._tripped, self.view.is_tripped_locally()
+        before = self._tripped
+        self._tripped = self.gate.passing is None and self.view.is_tripped_locally()
         return self._tripped and not before

@@ -102,7 +102,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
     )
     app = build_app(service)
     metrics.add_gauges(gauges(circuits, service))
-    circuits.told = lambda: {"version": version(), **workload.told(), **_load(service)}
+    circuits.told = lambda: {"version": version(), **workload.heartbeat_fields(), **_load(service)}
     return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=app)
 
 

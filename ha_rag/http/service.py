@@ -74,7 +74,7 @@ class Documents(Protocol):
         ...
 
 
-class RequestSpan(Protocol):
+class HttpSpan(Protocol):
     """The span of one request."""
 
     def replied(self, status: int) -> None:
@@ -85,7 +85,7 @@ class RequestSpan(Protocol):
 class RequestTraces(Protocol):
     """Creates spans of requests."""
 
-    def request(self, method: str, route: str, headers: Mapping[str, str]) -> AbstractContextManager[RequestSpan]:
+    def request(self, method: str, route: str, headers: Mapping[str, str]) -> AbstractContextManager[HttpSpan]:
         """A span that lasts as long as the block. `headers`: the caller's trace context, and the request id."""
         ...
 

@@ -68,9 +68,9 @@ class Chain(Generic[C]):
             share = TimeShare(deadline, later_s + self.needs_s)
             for tier in self.tiers if tiers is None else tiers:
                 share.release_share(tier)
-                ended = await self._try(exchange, tier, share, attempts)
-                if ended is not None and ended.replies:
-                    served = Served(ended.replies[0], tier.name, attempts)
+                result = await self._try(exchange, tier, share, attempts)
+                if result is not None and result.replies:
+                    served = Served(result.replies[0], tier.name, attempts)
                     break
             else:
                 served = await self._last_resort(exchange, deadline, attempts)
@@ -95,17 +95,17 @@ class Chain(Generic[C]):
             return None
         if tier.retries is None:
             return await self._ask(exchange, tier, admission, limit_s, attempts)
-        return await self._ask_again(exchange, tier, tier.retries, admission, share, attempts)
+        return await self._ask_with_retries(exchange, tier, tier.retries, admission, share, attempts)
 
     async def _ask(
         self, exchange: Exchange[C, T], tier: GuardedTier[C], permit: Permit, limit_s: float, attempts: list[Attempt]
     ) -> CallResult[T]:
-        with self.observer.attempt(tier.circuit, permit.state) as seen:
-            ended = await exchange.ask(tier, permit, limit_s, seen)
-        attempts.append(attempt(ended, tier.circuit, permit.state))
-        return ended
+        with self.observer.attempt(tier.circuit, permit.state) as observer:
+            result = await exchange.ask(tier, permit, limit_s, observer)
+        attempts.append(attempt(result, tier.circuit, permit.state))
+        return result
 
-    async def _ask_again(
+    async def _ask_with_retries(
         self,
         exchange: Exchange[C, T],
         tier: GuardedTier[C],
@@ -117,11 +117,11 @@ class Chain(Generic[C]):
         """Calls a tier, and retries transient failures within the budget. Each retry counts as a call of its own."""
         now_s = share.deadline.clock.monotonic_s
         retries.budget.called(now_s())
-        ended = await self._ask(exchange, tier, permit, share.limit_s(tier), attempts)
+        result = await self._ask(exchange, tier, permit, share.limit_s(tier), attempts)
         for retry in range(1, retries.max_per_call + 1):
             pause = pause_s(retry)
             enough = share.limit_s(tier) - pause >= tier.needs_s
-            if not (ended.is_transient and enough and tier.is_closed() and retries.budget.take(now_s())):
+            if not (result.is_transient and enough and tier.is_closed() and retries.budget.take(now_s())):
                 break
             await asyncio.sleep(pause)
             if not tier.is_closed():
@@ -129,14 +129,14 @@ class Chain(Generic[C]):
             admission = tier.breaker.admit()
             if isinstance(admission, Refusal):
                 break
-            ended = await self._ask(exchange, tier, admission, share.limit_s(tier), attempts)
-        return ended
+            result = await self._ask(exchange, tier, admission, share.limit_s(tier), attempts)
+        return result
 
     async def _last_resort(self, exchange: Exchange[C, T], deadline: Deadline, attempts: list[Attempt]) -> Served[T]:
         started_s = deadline.clock.monotonic_s()
         reply = await exchange.ask_last(self.last)
-        ended: CallResult[T] = CallResult(Outcome.OK, deadline.clock.monotonic_s() - started_s)
-        no_circuit = attempt(ended, f"{self.kind}.{self.last_name}", state="")
+        result: CallResult[T] = CallResult(Outcome.OK, deadline.clock.monotonic_s() - started_s)
+        no_circuit = attempt(result, f"{self.kind}.{self.last_name}", state="")
         return Served(reply, self.last_name, [*attempts, no_circuit])
 
     def _probe_later(self, exchange: Exchange[C, T], tier: GuardedTier[C], refused: Refusal) -> None:
@@ -151,9 +151,9 @@ class Chain(Generic[C]):
             self.probes.start_later(tier.circuit, refused.asked, start)
 
 
-def attempt(ended: CallResult[T], circuit: str, state: str) -> Attempt:
+def attempt(result: CallResult[T], circuit: str, state: str) -> Attempt:
     """A call as an entry of an answer's attempts."""
-    return Attempt(circuit, ended.outcome, round(1000 * ended.elapsed_s, 3), state, ended.reason)
+    return Attempt(circuit, result.outcome, round(1000 * result.elapsed_s, 3), state, result.reason)
 
 
 def skipped(tier: GuardedTier[C], why: str) -> Attempt:

@@ -25,7 +25,7 @@ class Exchange(Protocol[C_contra, T]):
     """One stage's request to whichever tier is admitted. Belongs to one question."""
 
     async def ask(
-        self, tier: GuardedTier[C_contra], permit: Permit, limit_s: float, seen: AttemptObserver
+        self, tier: GuardedTier[C_contra], permit: Permit, limit_s: float, observer: AttemptObserver
     ) -> CallResult[T]:
         """Calls an admitted tier for at most `limit_s` seconds and makes sure that its permit is settled."""
         ...
@@ -48,15 +48,17 @@ class SingleReply(Generic[C, T]):
         self.ask_last = ask
         self._probes = probes
 
-    async def ask(self, tier: GuardedTier[C], permit: Permit, limit_s: float, seen: AttemptObserver) -> CallResult[T]:
+    async def ask(
+        self, tier: GuardedTier[C], permit: Permit, limit_s: float, observer: AttemptObserver
+    ) -> CallResult[T]:
         full = limit_s >= tier.timeout_s
         if permit.probe:
-            ended = await result_within(self.start_probe(tier, permit), limit_s) or still_probing(limit_s, full=full)
+            result = await result_within(self.start_probe(tier, permit), limit_s) or still_probing(limit_s, full=full)
         else:
             work = partial(self.ask_last, tier.component)
-            ended = await execute(permit, work, limit_s, full=full, note=tier.stats.note)
-        seen.ended(ended.outcome, ended.reason)
-        return ended
+            result = await execute(permit, work, limit_s, full=full, note=tier.stats.note)
+        observer.ended(result.outcome, result.reason)
+        return result
 
     def start_probe(self, tier: GuardedTier[C], permit: Permit) -> asyncio.Task[CallResult[T]]:
         """Starts a probe that runs to completion; its caller waits for it no longer than for any other call."""

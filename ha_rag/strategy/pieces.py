@@ -47,7 +47,7 @@ class GuardedPieces:
         now = self._permit.recorder.now
         started_s = self._waiting_since_s = now()
         try:
-            ended = await execute(
+            result = await execute(
                 self._permit,
                 lambda: anext(self._pieces, None),
                 limit_s,
@@ -59,10 +59,10 @@ class GuardedPieces:
             self._settled = True
             raise
         self._waited_s += now() - started_s
-        if not ended.replies:
+        if not result.replies:
             self._settled = True
-            return CallResult(ended.outcome, self._waited_s, ended.reason, error=ended.error)
-        piece = ended.replies[0]
+            return CallResult(result.outcome, self._waited_s, result.reason, error=result.error)
+        piece = result.replies[0]
         if piece is None:
             return self._finished()
         self._begun = True

@@ -57,13 +57,17 @@ class OpenStream:
     """
 
     def __init__(
-        self, first: str, rest: Pieces | None = None, timeout_s: float = 0.0, seen: AttemptObserver = NO_OBSERVER
+        self,
+        first: str,
+        remaining: Pieces | None = None,
+        timeout_s: float = 0.0,
+        observer: AttemptObserver = NO_OBSERVER,
     ) -> None:
         self._first = first
-        self._rest = rest
+        self._remaining = remaining
         self._timeout_s = timeout_s
         self._text: list[str] = []
-        self._seen = seen
+        self._observer = observer
         self.ended: CallResult[str] | None = None
 
     @property
@@ -78,11 +82,11 @@ class OpenStream:
         piece: str | CallResult[str] | None = None
         if not self._text:
             piece = self._first
-        elif self._rest is not None and self.ended is None:
-            piece = await self._rest.next(deadline.share_s(self._timeout_s))
+        elif self._remaining is not None and self.ended is None:
+            piece = await self._remaining.next(deadline.share_s(self._timeout_s))
         if isinstance(piece, CallResult):
             self.ended = piece
-            self._seen.ended(piece.outcome, piece.reason)
+            self._observer.ended(piece.outcome, piece.reason)
             return None
         if piece is not None:
             self._text.append(piece)
@@ -95,9 +99,9 @@ class OpenStream:
 
     async def aclose(self) -> None:
         """Closes the stream, if it has not ended."""
-        self._seen.ended(Outcome.CANCELLED, "the reader closed the stream")
-        if self._rest is not None:
-            await self._rest.aclose()
+        self._observer.ended(Outcome.CANCELLED, "the reader closed the stream")
+        if self._remaining is not None:
+            await self._remaining.aclose()
 
 
 class FirstPiece:
@@ -109,7 +113,7 @@ class FirstPiece:
         self._probes = probes
 
     async def ask(
-        self, tier: GuardedTier[Generator], permit: Permit, limit_s: float, seen: AttemptObserver
+        self, tier: GuardedTier[Generator], permit: Permit, limit_s: float, observer: AttemptObserver
     ) -> CallResult[OpenStream]:
         """Waits for the first piece; the permit is settled when the stream ends."""
         started_s = permit.recorder.now()
@@ -122,10 +126,10 @@ class FirstPiece:
         elapsed_s = permit.recorder.now() - started_s
         if isinstance(first, CallResult):
             await pieces.aclose()
-            seen.ended(first.outcome, first.reason)
+            observer.ended(first.outcome, first.reason)
             return CallResult(first.outcome, elapsed_s, first.reason, error=first.error)
-        seen.continues()
-        return CallResult(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s, seen),))
+        observer.continues()
+        return CallResult(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s, observer),))
 
     async def ask_last(self, component: Generator, /) -> OpenStream:
         return OpenStream((await component.generate(self._question, self._passages)).text)

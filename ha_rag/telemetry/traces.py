@@ -52,7 +52,7 @@ class Traces:
         self._flush = flush
 
     @contextmanager
-    def request(self, method: str, route: str, headers: Mapping[str, str]) -> Iterator[RequestSpan]:
+    def request(self, method: str, route: str, headers: Mapping[str, str]) -> Iterator[ServerSpan]:
         """An HTTP request: part of the client's trace, if `headers` name one."""
         known = method if method in METHODS else "_OTHER"
         attributes = {
@@ -65,7 +65,7 @@ class Traces:
         span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes)
         try:
             with _current(span), _propagated():
-                yield RequestSpan(span)
+                yield ServerSpan(span)
         except Exception as error:
             span.set_attribute("error.type", type(error).__name__)
             span.set_status(Status(StatusCode.ERROR))
@@ -97,11 +97,11 @@ class Traces:
             _name(circuit, attributes), None, kind, {**attributes, **_circuit(circuit), "ha_rag.circuit.state": state}
         )
         with _current(span), usage_heard() as usage, _propagated():
-            seen = AttemptSpan(span, usage, content=self._content)
+            attempt_span = AttemptSpan(span, usage, content=self._content)
             try:
-                yield seen
+                yield attempt_span
             finally:
-                seen.close()
+                attempt_span.close()
 
     def not_sent(self, attempt: Attempt, at_ns: int) -> None:
         """A span of no duration for an attempt that sent nothing: refused, skipped, or the last resort."""
@@ -131,7 +131,7 @@ class Traces:
         self._flush()
 
 
-class RequestSpan:
+class ServerSpan:
     """A request's span."""
 
     def __init__(self, span: Span) -> None:

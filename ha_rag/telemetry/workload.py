@@ -15,7 +15,7 @@ from ha_rag.telemetry import histogram
 class Workload:
     """A sink that counts answers.
 
-    One event loop writes; `told` may be called from any thread and may return slightly old values.
+    One event loop writes; `heartbeat_fields` may be called from any thread and may return slightly old values.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Workload:
         for stage, tier in event.served_by.items():
             self.served[f"{stage}.{tier}"] += 1
 
-    def told(self) -> dict[str, Any]:
+    def heartbeat_fields(self) -> dict[str, Any]:
         """The heartbeat fields. `latencies`: bucket -> number of answers (see `histogram`)."""
         return {
             "questions": self.questions,

@@ -86,7 +86,7 @@ async def test_the_answer_is_streamed_to_openai_clients(settings, tmp_path):
     assert reply.status == 200
     assert b"two probes in a row" in reply.body
     assert reply.body.endswith(b"data: [DONE]\n\n")
-    assert (empty.status, empty.error[1]) == (422, "messages: the last one of the user must not be empty")
+    assert (empty.status, empty.error[1]) == (422, "messages: the last user message must not be empty")
 
 
 async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):

@@ -44,7 +44,7 @@ print(registry._body())
 """
 
 OLD_READING = """
-from ha_rag.breaker.heartbeat import DriftDetector, terms_told
+from ha_rag.breaker.heartbeat import Census, terms_told
 from ha_rag.breaker.report import replica_report
 from ha_rag.dashboards.warnings import disagreements
 from ha_rag.ledger.ledger import Beat
@@ -52,7 +52,7 @@ from ha_rag.ledger.ledger import Beat
 old, new = (replica_report(Beat(f"{name}~1", 0, json.dumps(body))) for name, body in given)
 print(json.dumps({
     "terms": {name: terms.wire() for name, terms in terms_told(new).items()},
-    "noticed": [event.kind for event in DriftDetector("old~1", "old").noticed([old, new], 0)],
+    "noticed": [event.kind for event in Census("old~1", "old").noticed([old, new], 0)],
     "warnings": list(disagreements([old, new])),
 }))
 """

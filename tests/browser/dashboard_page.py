@@ -85,7 +85,9 @@ TIME_OF_TEXT = """
 
 async def colour(where: Locator) -> tuple[int, int, int]:
     """The computed text colour: red, green, blue."""
-    css: str = await where.evaluate("(node) => getComputedStyle(node).color")
+    css = ""
+    while not css:  # a row that was redrawn after the lookup is detached, and has no computed style
+        css = await where.evaluate("(node) => getComputedStyle(node).color")
     red, green, blue = [int(float(part)) for part in css.split("(")[1].rstrip(")").split(",")[:3]]
     return red, green, blue
 

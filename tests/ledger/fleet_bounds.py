@@ -92,10 +92,10 @@ class Bounds:
 
     def override_left_s(self) -> float:
         """Remaining time of the override, wherever it is known."""
-        now_s, word = self.fleet.now_s, self.circuit.override
-        there_s = (word.until_ms or 0) - self.fleet.ledger_clock.unix_ms() if word else 0
+        now_s, override = self.fleet.now_s, self.circuit.override
+        ledger_s = (override.until_ms or 0) - self.fleet.ledger_clock.unix_ms() if override else 0
         here = [m.view._effective.fleet.override_until_s - now_s for m in self.fleet.members if m.view.fleet.override]
-        return max(0.0, there_s / 1000, *here)
+        return max(0.0, ledger_s / 1000, *here)
 
     def _ledger_open_left_s(self) -> float:
         left_ms = self.circuit.open_until_ms - self.fleet.ledger_clock.unix_ms()
@@ -156,8 +156,8 @@ class Bounds:
         return max(0.0, (circuit.lost_at_ms - self.fleet.ledger_clock.unix_ms()) / 1000 + 2 * self.lease_s)
 
     def _have_all_failed_a_probe(self, members: Collection[Member]) -> bool:
-        losers = {self.circuit.lost_by, *self.circuit.voters}
-        return all(member.registry.incarnation in losers for member in members)
+        failed_probers = {self.circuit.lost_by, *self.circuit.voters}
+        return all(member.registry.incarnation in failed_probers for member in members)
 
     def _probes_s(self, redis: str) -> float:
         return self.fleet.policy.probe_successes * EACH_PROBE_S.get(redis, 0.15)

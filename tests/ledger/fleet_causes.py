@@ -39,17 +39,19 @@ class Causes:
 
     def check(self, event: StreamEntry, calls: Ended, probes: Ended) -> None:
         """`calls`, `probes`: counts in the epoch that the circuit left."""
-        losers = who(probes, "failed", "rest", "slow")
+        failed_probers = who(probes, "failed", "throttled", "slow")
         if event.trigger == Trigger.PROBES_SUCCEEDED:
             assert self._won(total(probes, "ok"), total(probes, "slow")), (
                 f"closed after {probes} in this half-open period"
             )
         if event.trigger == Trigger.PROBE_FAILED:
-            assert len(losers) >= self.terms.quorum, f"reopened, though only the probes of {losers} failed"
+            assert len(failed_probers) >= self.terms.quorum, (
+                f"reopened, though only the probes of {failed_probers} failed"
+            )
         if event.trigger == Trigger.THROTTLED:
-            asked = who(calls, "rest")
-            enough = len(asked) >= self.terms.quorum or len(losers) >= self.terms.quorum
-            assert enough, f"opened, though only {asked} were throttled"
+            throttled = who(calls, "throttled")
+            enough = len(throttled) >= self.terms.quorum or len(failed_probers) >= self.terms.quorum
+            assert enough, f"opened, though only {throttled} were throttled"
         if event.trigger == Trigger.THRESHOLD:
             self._check_counts(event, calls)
             self._check_votes(event, calls)

@@ -214,8 +214,8 @@ class FleetMachine(RuleBasedStateMachine):
     @rule(pick=PICK, in_ms=st.integers(1, 3), mode=st.sampled_from([None, *OverrideMode]))
     def the_ledger_fails_over_into_a_conflict(self, pick: int, in_ms: int, mode: OverrideMode | None) -> None:
         """The next transition within this many ms gets an epoch that a replica knows for another transition."""
-        believed = max(m.view.fleet.epoch for m in self.fleet.members)
-        self.fleet.failover(believed - in_ms - self.fleet.ledger_clock.unix_ms())
+        cached = max(m.view.fleet.epoch for m in self.fleet.members)
+        self.fleet.failover(cached - in_ms - self.fleet.ledger_clock.unix_ms())
         self._speak(self.member(pick), mode, 0.3)
         self.fleet.run(asyncio.sleep(0.01))
 
@@ -228,14 +228,14 @@ class FleetMachine(RuleBasedStateMachine):
     def _speak(self, member: Member, mode: OverrideMode | None, for_s: float) -> None:
         registry = member.registry
         if mode is None:
-            self.fleet.run(self._said(registry.end_override(SVC, by="me")))
+            self.fleet.run(self._send(registry.end_override(SVC, by="me")))
         else:
-            self.fleet.run(self._said(registry.override(SVC, mode, reason="test", by="me", for_s=for_s)))
+            self.fleet.run(self._send(registry.override(SVC, mode, reason="test", by="me", for_s=for_s)))
 
     @staticmethod
-    async def _said(word: Awaitable[object]) -> None:
+    async def _send(verb: Awaitable[object]) -> None:
         with contextlib.suppress(LedgerError):
-            await word
+            await verb
 
     # ---- the replicas -----------------------------------------------------------------------------------------------
 

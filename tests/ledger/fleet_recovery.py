@@ -172,7 +172,7 @@ class Recovery:
         """With all faults over, every outcome is counted, and every replica reaches the ledger."""
         fleet = self.fleet
         until_s = fleet.now_s + TRIED_S + HEARD_S
-        while self._spoken() or any(m.breaker.shared_state != "fresh" for m in fleet.members):
+        while self._has_override() or any(m.breaker.shared_state != "fresh" for m in fleet.members):
             await asyncio.gather(*(m.call() for m in fleet.members))
             await asyncio.sleep(EVERY_S)
             assert fleet.now_s <= until_s, f"not all replicas reach the ledger again: {self._states()}"
@@ -192,10 +192,10 @@ class Recovery:
         for number in range(fleet.policy.min_samples):
             await fleet.members[number % len(fleet.members)].call(DOWN)
         await asyncio.sleep(4 * fleet.members[0].wire.delay_s + 0.01)
-        believed = {fleet.ledger.circuit(SVC).state, *(m.view.fleet.state for m in fleet.members)}
-        assert believed == {OPEN}, f"not open for all: {self._states()}"
+        cached = {fleet.ledger.circuit(SVC).state, *(m.view.fleet.state for m in fleet.members)}
+        assert cached == {OPEN}, f"not open for all: {self._states()}"
 
-    def _spoken(self) -> bool:
+    def _has_override(self) -> bool:
         """Whether an override is active, or has ended without a write since."""
         return self.fleet.ledger.circuit(SVC).override is not None
 

@@ -46,10 +46,10 @@ class Knowledge:
     read: int = 0
     last: Snapshot = field(default_factory=lambda: Snapshot(0))
 
-    def adds_to(self, word: Snapshot) -> bool:
+    def adds_to(self, snapshot: Snapshot) -> bool:
         """Whether the ledger lacks something relevant that the replica knows."""
-        simple = all(one.state is CLOSED and one.override is None for one in (self.last, word))
-        return word.missed[0] < self.epoch < word.missed[1] and not simple
+        simple = all(one.state is CLOSED and one.override is None for one in (self.last, snapshot))
+        return snapshot.missed[0] < self.epoch < snapshot.missed[1] and not simple
 
 
 class FleetWatch:
@@ -80,15 +80,15 @@ class FleetWatch:
     def began(self, call: Call) -> None:
         """A call was admitted."""
         member, knowledge = call.member, self._heard(call.member)
-        word = member.view.fleet
-        rests = knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s
-        assert not rests, f"{member.name} admitted a call while open"
+        snapshot = member.view.fleet
+        is_open = knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s
+        assert not is_open, f"{member.name} admitted a call while open"
         if call.probe:
             self._used.add(call.token)
             self._check_events()
             self.check_probes()
-        elif word.state is not CLOSED and not word.override:
-            won = self.won_alone[member.name, word.epoch]
+        elif snapshot.state is not CLOSED and not snapshot.override:
+            won = self.won_alone[member.name, snapshot.epoch]
             assert won >= self.fleet.policy.probe_successes, "admitted without a successful probe"
 
     def call_ended(self, call: Call, how: str) -> None:
@@ -137,32 +137,32 @@ class FleetWatch:
     def _heard(self, member: Member) -> Knowledge:
         """Processes what has reached a replica since the last check."""
         knowledge = self._told[member.name]
-        for at_s, name, word in member.wire.words[knowledge.read :]:
-            if name != SVC or word.epoch < knowledge.epoch:
+        for at_s, name, snapshot in member.wire.snapshots[knowledge.read :]:
+            if name != SVC or snapshot.epoch < knowledge.epoch:
                 continue
-            origin = (word.state is CLOSED, word.changed_at_ms, word.reason, word.opened_by)
-            if word.epoch == knowledge.epoch and origin != knowledge.origin:
+            origin = (snapshot.state is CLOSED, snapshot.changed_at_ms, snapshot.reason, snapshot.opened_by)
+            if snapshot.epoch == knowledge.epoch and origin != knowledge.origin:
                 continue  # from another history, which gave the same epoch to another transition
-            if knowledge.adds_to(word):
+            if knowledge.adds_to(snapshot):
                 continue  # from a history that lacks what this replica knows, and is to be restored
-            if word.epoch > knowledge.epoch or not 0 < knowledge.last.now_ms - word.now_ms < LATE_MS:
-                knowledge.last = word
+            if snapshot.epoch > knowledge.epoch or not 0 < knowledge.last.now_ms - snapshot.now_ms < LATE_MS:
+                knowledge.last = snapshot
             knowledge.origin = origin
-            known = word.override is None and word.state is OPEN
-            until_s = at_s + word.left_ms / 1000 if known else None
-            if word.epoch > knowledge.epoch:
-                knowledge.epoch, knowledge.open_until_s = word.epoch, until_s
+            is_open = snapshot.override is None and snapshot.state is OPEN
+            until_s = at_s + snapshot.left_ms / 1000 if is_open else None
+            if snapshot.epoch > knowledge.epoch:
+                knowledge.epoch, knowledge.open_until_s = snapshot.epoch, until_s
             elif until_s is None or knowledge.open_until_s is None:
                 knowledge.open_until_s = None
             else:
                 knowledge.open_until_s = min(knowledge.open_until_s, until_s)
-        knowledge.read = len(member.wire.words)
+        knowledge.read = len(member.wire.snapshots)
         return knowledge
 
     def _check_cached_state(self, member: Member) -> None:
         """A replica knows the highest epoch that ever reached it, and keeps its open duration."""
-        knowledge, believed = self._heard(member), member.view.fleet.epoch
-        assert believed == knowledge.epoch, f"{member.name} has epoch {believed}, but received {knowledge.epoch}"
+        knowledge, cached = self._heard(member), member.view.fleet.epoch
+        assert cached == knowledge.epoch, f"{member.name} has epoch {cached}, but received {knowledge.epoch}"
         if knowledge.open_until_s is not None and self.fleet.now_s < knowledge.open_until_s:
             assert member.state is OPEN, f"{member.name} shortens an open duration"
 

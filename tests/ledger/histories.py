@@ -36,7 +36,7 @@ replicas = st.sampled_from("abc")
 policies = st.sampled_from(["main", "main", "main", "main", "other"])
 epochs = st.sampled_from(["now", "now", "now", "now", "before", "zero", "ahead"])
 jitters = st.sampled_from([0.0, 0.25, 0.999])
-rests = st.sampled_from([0, 0, 1, 700, 9000])
+throttles = st.sampled_from([0, 0, 1, 700, 9000])
 ages = st.sampled_from([-500, -1, 0, 0, 1, 99, 100, 101, 900, 999, 1000, 1001, 2500])
 counts = st.builds(Counts, st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
 overdue = st.sampled_from([0, 0, 0, 1, 3, -1, -4])
@@ -53,7 +53,7 @@ report = st.tuples(
     just(0), jitters,
 )  # fmt: skip
 asked = st.tuples(
-    just("record"), policies, replicas, st.sampled_from([1, 1, 1, 0]), just([]), st.booleans(), rests, epochs,
+    just("record"), policies, replicas, st.sampled_from([1, 1, 1, 0]), just([]), st.booleans(), throttles, epochs,
     st.sampled_from([0, 0, 1, 699, 700, 2500]), jitters,
 )  # fmt: skip
 failure_tail = (
@@ -62,7 +62,7 @@ failure_tail = (
 failure = st.tuples(just("record"), policies, replicas, *failure_tail)
 lease = st.tuples(just("lease"), policies, replicas, st.sampled_from(["now", "now", "now", "zero", "ahead"]))
 settle = st.tuples(
-    just("settle"), policies, replicas, st.integers(0, 3), st.one_of(good, outcomes), rests, jitters, took
+    just("settle"), policies, replicas, st.integers(0, 3), st.one_of(good, outcomes), throttles, jitters, took
 )
 override = st.tuples(
     just("override"), policies, st.sampled_from([*OverrideMode, None]), replicas, st.sampled_from([None, 300, 1000])
@@ -86,7 +86,7 @@ def _some(step: st.SearchStrategy[Any], least: int, most: int) -> st.SearchStrat
 
 
 traffic = _some(st.one_of(report, report, asked, moment), 2, 6)
-rested = st.tuples(just("rested"), st.sampled_from([0, 0, 0, 0, -1, 1]))
+after_open = st.tuples(just("after_open"), st.sampled_from([0, 0, 0, 0, -1, 1]))
 ask = st.tuples(just("lease"), just("main"), replicas, st.sampled_from(["now", "now", "now", "now", "now", "ahead"]))
 
 
@@ -99,26 +99,28 @@ def _report(some: st.SearchStrategy[Counts], late: st.SearchStrategy[int]) -> st
 
 
 def _end(outcome: st.SearchStrategy[Outcome]) -> st.SearchStrategy[Step]:
-    return st.tuples(just("settle"), just("main"), replicas, just(0), outcome, rests, jitters, took)
+    return st.tuples(just("settle"), just("main"), replicas, just(0), outcome, throttles, jitters, took)
 
 
 bad = st.sampled_from([Outcome.FAILED, Outcome.TIMEOUT, Outcome.THROTTLED, Outcome.SLOW])
 breaks = st.tuples(just("record"), just("main"), st.sampled_from("ab"), *failure_tail)
-opens = _sequence(just([("override", "main", None, "a", None)]), _some(breaks, 2, 3), _some(rested, 1, 1))
+opens = _sequence(just([("override", "main", None, "a", None)]), _some(breaks, 2, 3), _some(after_open, 1, 1))
 won = _sequence(_some(ask, 1, 1), _some(_end(good), 1, 1))
-lost = _sequence(_some(ask, 1, 2), _some(_end(bad), 1, 1), _some(moment, 0, 1), _some(rested, 1, 1))
+lost = _sequence(_some(ask, 1, 2), _some(_end(bad), 1, 1), _some(moment, 0, 1), _some(after_open, 1, 1))
 # A second probe that is still running when the first one fails, and ends when the circuit is half-open again.
 late_end = st.tuples(
-    just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), rests, jitters, took
+    just("settle"), just("main"), replicas, st.integers(1, 2), st.one_of(good, bad), throttles, jitters, took
 )
-late = _sequence(_some(ask, 2, 2), _some(_end(bad), 1, 1), _some(rested, 1, 1), _some(ask, 1, 2), _some(late_end, 1, 2))
+late = _sequence(
+    _some(ask, 2, 2), _some(_end(bad), 1, 1), _some(after_open, 1, 1), _some(ask, 1, 2), _some(late_end, 1, 2)
+)
 # The exact moment at which a lease expires, and the moments before and after.
 edge = _sequence(_some(ask, 1, 2), _some(deadline, 1, 1), _some(st.one_of(_end(good), ask), 1, 2))
 messy = _some(st.one_of(ask, ask, lease, settle, moment), 2, 6)
 outage = _sequence(
     opens, st.one_of(won, lost, late, messy), st.one_of(won, lost, edge, messy), st.one_of(won, edge), won
 )
-word = _sequence(
+overridden = _sequence(
     _some(override, 1, 1), _some(st.one_of(report, failure, asked), 1, 3), _some(deadline, 1, 1), _some(anything, 1, 2)
 )
 loss = _sequence(
@@ -127,9 +129,11 @@ loss = _sequence(
     _some(restore, 1, 2),
 )
 # Two transitions in one millisecond, of which the ledger lost the first: they have the same epoch.
-spoken = st.tuples(just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300]))
+override_step = st.tuples(
+    just("override"), policies, st.sampled_from(OverrideMode), replicas, st.sampled_from([None, 300])
+)
 settled = _some(_end(st.one_of(just(Outcome.OK), just(Outcome.FAILED))), 1, 1)
-step = st.one_of(_some(spoken, 1, 1), _some(breaks, 1, 3), settled, settled)
+step = st.one_of(_some(override_step, 1, 1), _some(breaks, 1, 3), settled, settled)
 tie = _sequence(
     just([("copy",)]), step, just([("fall_back",), ("read", "main")]), step,
     _some(st.tuples(just("restore_lost"), policies, replicas), 1, 1), _some(restore, 0, 2),
@@ -148,7 +152,7 @@ copied = _sequence(_some(just(("copy",)), 1, 1), _some(failure, 0, 1))
 histories = st.tuples(
     st.permutations(list(POLICIES)),
     st.lists(
-        st.one_of(traffic, outage, outage, streaks, streaks, word, loss, copied, tied, _some(anything, 1, 3)),
+        st.one_of(traffic, outage, outage, streaks, streaks, overridden, loss, copied, tied, _some(anything, 1, 3)),
         min_size=3,
         max_size=8,
     ),
@@ -169,7 +173,7 @@ class History:
 
     async def take(self, step: Step) -> None:
         verb, *args = step
-        if verb in ("advance", "until", "rested", "forget", "copy", "fall_back"):
+        if verb in ("advance", "until", "after_open", "forget", "copy", "fall_back"):
             return await self._move(verb, *args)
         call = getattr(self, verb)(self.policies[args[0]], *args[1:])
         replies = [await call(bench) for bench in self.benches]
@@ -182,7 +186,7 @@ class History:
     async def _move(self, verb: str, *args: int) -> None:
         if verb == "until":
             verb, args = "advance", (self._ms_until(*args),)
-        if verb == "rested":
+        if verb == "after_open":
             open_ms = self.memory.memory.circuit(NAME).open_until_ms - self.memory.now_ms
             verb, args = "advance", (max(0, open_ms + args[0]),)
         if verb == "fall_back":
@@ -200,9 +204,9 @@ class History:
         main = self.policies["main"]
         held = [lease.until_ms for lease in circuit.leases.values()]
         buckets = [number * width + main.window_ms * times for width, number in circuit.window for times in (1, 2)]
-        word = [circuit.override.until_ms or 0] if circuit.override else []
+        override_end = [circuit.override.until_ms or 0] if circuit.override else []
         own = [circuit.open_until_ms, circuit.changed_at_ms + main.window_ms, circuit.lost_at_ms + 2 * main.lease_ms]
-        return [*held, *buckets, *word, *own, *circuit.voters.values(), circuit.would_open_at_ms]
+        return [*held, *buckets, *override_end, *own, *circuit.voters.values(), circuit.would_open_at_ms]
 
     def _epoch(self, which: str) -> int:
         now, before = self.seen[-1].epoch, self.seen[max(-2, -len(self.seen))].epoch

@@ -26,7 +26,7 @@ async def fresh(fleet: Fleet) -> None:
     assert fleet.ledger.circuit(SVC).epoch == 0
 
 
-async def resting(fleet: Fleet) -> None:
+async def circuit_open(fleet: Fleet) -> None:
     """The service is down, the circuit open."""
     await asyncio.gather(*(m.begin() for m in fleet.members))
     await fail(fleet.members)
@@ -35,9 +35,9 @@ async def resting(fleet: Fleet) -> None:
     fleet.down = True
 
 
-async def rested(fleet: Fleet) -> None:
+async def half_open_next(fleet: Fleet) -> None:
     """The open duration is over; no replica has requested a lease."""
-    await resting(fleet)
+    await circuit_open(fleet)
     await asyncio.sleep(0.85)
     assert {m.state for m in fleet.members} == {HALF_OPEN}
 
@@ -53,14 +53,14 @@ async def _probe(member: Member) -> Call:
 
 async def probing(fleet: Fleet) -> None:
     """A probe is running."""
-    await rested(fleet)
+    await half_open_next(fleet)
     await _probe(fleet.members[0])
     assert fleet.ledger.circuit(SVC).state is HALF_OPEN
 
 
 async def one_probe_succeeded(fleet: Fleet) -> None:
     """One probe succeeded, where two are needed."""
-    await rested(fleet)
+    await half_open_next(fleet)
     first, *others = fleet.members
     await first.call()
     assert others
@@ -69,7 +69,7 @@ async def one_probe_succeeded(fleet: Fleet) -> None:
 
 async def lost_once(fleet: Fleet) -> None:
     """A probe has failed: with a quorum of one the circuit stays open for longer."""
-    await rested(fleet)
+    await half_open_next(fleet)
     call = await _probe(fleet.members[0])
     call.member.end(call, DOWN)
     await fleet.settled(call)
@@ -79,7 +79,7 @@ async def lost_once(fleet: Fleet) -> None:
 
 async def closed_again(fleet: Fleet) -> None:
     """The service is back and the circuit closed; calls from before the outage are still in flight."""
-    await rested(fleet)
+    await half_open_next(fleet)
     fleet.down = False
     await fleet.closes(within_s=3.0)
     assert any(call.epoch == 0 for m in fleet.members for call in m.calls)
@@ -106,7 +106,7 @@ async def reopened_beside_a_lost_probe(fleet: Fleet) -> None:
 
 async def probing_beside_a_stale_copy(fleet: Fleet) -> None:
     """During a probe Redis failed over to a copy from before the grant."""
-    await rested(fleet)
+    await half_open_next(fleet)
     fleet.copy()
     await _probe(fleet.members[0])
     fleet.failover()
@@ -114,7 +114,7 @@ async def probing_beside_a_stale_copy(fleet: Fleet) -> None:
 
 async def flushed_while_open(fleet: Fleet) -> None:
     """Redis was flushed while the circuit was open, and no replica has noticed."""
-    await resting(fleet)
+    await circuit_open(fleet)
     fleet.flush()
 
 
@@ -123,7 +123,7 @@ async def copied_while_closed(fleet: Fleet) -> None:
     await asyncio.gather(*(m.call() for m in fleet.members))
     await asyncio.sleep(0.2)
     fleet.copy()
-    await rested(fleet)
+    await half_open_next(fleet)
 
 
 async def prober_dead(fleet: Fleet) -> None:
@@ -146,7 +146,7 @@ async def two_transitions_share_an_epoch(fleet: Fleet) -> None:
     millisecond in which the circuit had opened, while the replicas that know of the opening were disconnected.
     """
     fleet.copy()
-    await resting(fleet)
+    await circuit_open(fleet)
     opened = fleet.ledger.circuit(SVC).epoch
     cut = list(fleet.members)
     for member in cut:
@@ -198,7 +198,7 @@ async def prober_paused(fleet: Fleet) -> None:
 
 async def granted_late(fleet: Fleet) -> None:
     """Redis is slow: a grant came after its call had ended, and waits for the next call."""
-    await rested(fleet)
+    await half_open_next(fleet)
     member = fleet.members[0]
     member.wire.delay_s = 0.05
     assert await member.begin() is None
@@ -207,7 +207,7 @@ async def granted_late(fleet: Fleet) -> None:
 
 async def alone(fleet: Fleet) -> None:
     """Redis is gone, the open duration is over, and every replica decides locally."""
-    await resting(fleet)
+    await circuit_open(fleet)
     for member in fleet.members:
         member.wire.cut()
     await asyncio.sleep(2.5)
@@ -244,7 +244,7 @@ async def one_sick(fleet: Fleet) -> None:
 
 async def only_reading(fleet: Fleet) -> None:
     """Redis is read-only, the open duration is over, and every replica knows it."""
-    await rested(fleet)
+    await half_open_next(fleet)
     for member in fleet.members:
         member.wire.readonly = True
     await asyncio.gather(*(m.call(DOWN) for m in fleet.members))
@@ -254,7 +254,7 @@ async def only_reading(fleet: Fleet) -> None:
 
 async def overridden(fleet: Fleet) -> None:
     """A short forced-open override on an open circuit."""
-    await resting(fleet)
+    await circuit_open(fleet)
     await fleet.members[0].registry.override(SVC, OverrideMode.OPEN, reason="test", by="me", for_s=0.3)
 
 
@@ -277,9 +277,10 @@ async def held_closed(fleet: Fleet) -> None:
 OPENINGS: dict[str, Callable[[Fleet], Awaitable[None]]] = {
     opening.__name__: opening
     for opening in (
-        fresh, resting, rested, probing, one_probe_succeeded, lost_once, closed_again, probing_after_a_flush,
-        reopened_beside_a_lost_probe, probing_beside_a_stale_copy, flushed_while_open, copied_while_closed,
-        prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick, only_reading,
-        overridden, shadowed, held_closed, two_transitions_share_an_epoch, restored_by_one_that_missed_the_opening,
+        fresh, circuit_open, half_open_next, probing, one_probe_succeeded, lost_once, closed_again,
+        probing_after_a_flush, reopened_beside_a_lost_probe, probing_beside_a_stale_copy, flushed_while_open,
+        copied_while_closed, prober_dead, last_one, prober_paused, granted_late, alone, back_after_alone, one_sick,
+        only_reading, overridden, shadowed, held_closed, two_transitions_share_an_epoch,
+        restored_by_one_that_missed_the_opening,
     )
 }  # fmt: skip

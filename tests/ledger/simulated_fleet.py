@@ -320,4 +320,4 @@ def _named(error: BaseException | None) -> str:
     """The kind under which a call's outcome counts."""
     if error is None or isinstance(error, InvalidRequestError):
         return "ok"
-    return "rest" if isinstance(error, ThrottledError) else "failed"
+    return "throttled" if isinstance(error, ThrottledError) else "failed"

@@ -23,7 +23,7 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ServiceError, ThrottledError
 from ha_rag.messages import Outcome
 from tests.ledger.bench import START_MS, Bench, MemoryBench, RedisBench, terms
-from tests.ledger.openings import rested
+from tests.ledger.openings import half_open_next
 from tests.ledger.simulated_fleet import QUICK, SVC, Call, Member
 from tests.ledger.simulated_fleet import Fleet as SimulatedFleet
 from tests.ledger.test_redis_keys import stored
@@ -59,8 +59,8 @@ class Fleet:
     async def settle(self, replica: int, token: str, outcome: Outcome, asked_ms: int = 0) -> Reply:
         return await self.ledger.settle(NAME, self.terms, f"r{replica}", token, outcome, asked_ms, 0.0)
 
-    async def restore(self, replica: int, believed: Snapshot) -> Reply:
-        return await self.ledger.restore(NAME, self.terms, f"r{replica}", believed.restore_point())
+    async def restore(self, replica: int, cached: Snapshot) -> Reply:
+        return await self.ledger.restore(NAME, self.terms, f"r{replica}", cached.restore_point())
 
     async def read(self) -> Reply:
         return (await self.ledger.read({NAME: self.terms}))[NAME]
@@ -120,11 +120,11 @@ async def test_a_lease_request_alone_does_not_make_the_circuit_half_open(fleet: 
     assert await fleet.everything() == kept
 
 
-@pytest.mark.parametrize("rested", [False, True])
-async def test_a_report_neither_extends_an_open_circuit_nor_ends_its_probing(fleet: Fleet, *, rested: bool) -> None:
+@pytest.mark.parametrize("half_open", [False, True])
+async def test_a_report_neither_extends_an_open_circuit_nor_ends_its_probing(fleet: Fleet, *, half_open: bool) -> None:
     """Removed rule: only a closed circuit is evaluated."""
     epoch = await fleet.opened()
-    if rested:
+    if half_open:
         await fleet.bench.advance(REST)
         epoch = (await fleet.lease(0, "t")).snapshot.epoch
     before = (await fleet.read()).snapshot
@@ -178,9 +178,9 @@ async def test_a_restore_closes_no_circuit_that_no_probe_had_closed(fleet: Fleet
     """Removed rule: a restored half-open circuit is open for one lease, whoever restores it."""
     await fleet.opened()
     await fleet.bench.advance(REST)
-    believed = (await fleet.lease(0, "t")).snapshot
+    cached = (await fleet.lease(0, "t")).snapshot
     await fleet.bench.forget()
-    restored = (await fleet.restore(1, believed)).snapshot
+    restored = (await fleet.restore(1, cached)).snapshot
     assert (restored.state, restored.left_ms) == (OPEN, LEASE)
     late = (await fleet.settle(0, "t", Outcome.OK)).snapshot
     assert (late.state, late.epoch) == (OPEN, restored.epoch)
@@ -304,7 +304,7 @@ def test_a_hanging_probe_has_ended_before_another_one_is_granted(lua: Make) -> N
         ended_ms = []
 
         async def scenario() -> None:
-            await rested(fleet)
+            await half_open_next(fleet)
             a.wire.delay_s = one_way_s
             hanging = await probing(a)
             assert hanging.task is not None
@@ -342,7 +342,7 @@ def test_a_probe_whose_grant_was_lost_overlaps_with_another_one_no_longer_than_i
         a, b = fleet.members
 
         async def scenario() -> None:
-            await rested(fleet)
+            await half_open_next(fleet)
             began_s = fleet.now_s
             lost = await probing(a)
             await fleet.remove_dead(b)

@@ -135,19 +135,19 @@ async def test_a_forced_open_without_a_deadline_ends_only_when_it_is_ended(verbs
 async def test_an_operators_name_and_reason_reach_all_replicas_unchanged(verbs: Verbs) -> None:
     reason = 'wegen "Wartung": {1}\n\\ ü 🙂'
     await verbs.ledger.override(NAME, verbs.terms, OverrideMode.SHADOW, reason, "kim müller", None)
-    word = (await verbs.read()).snapshot.override
-    assert word is not None
-    assert (word.mode, word.reason, word.by) == (OverrideMode.SHADOW, reason, "kim müller")
+    override = (await verbs.read()).snapshot.override
+    assert override is not None
+    assert (override.mode, override.reason, override.by) == (OverrideMode.SHADOW, reason, "kim müller")
 
 
 async def test_a_ledger_that_lost_its_data_is_restored_with_a_higher_epoch(verbs: Verbs) -> None:
-    believed = (await verbs.report(failed=3)).snapshot
+    cached = (await verbs.report(failed=3)).snapshot
     await verbs.bench.forget()
     await verbs.bench.advance(100)
     assert (await verbs.read()).snapshot.epoch == 0
-    restored = (await verbs.ledger.restore(NAME, verbs.terms, "a", believed.restore_point())).snapshot
+    restored = (await verbs.ledger.restore(NAME, verbs.terms, "a", cached.restore_point())).snapshot
     assert (restored.state, restored.left_ms, restored.open_count) == (OPEN, 500, 1)
-    assert restored.epoch > believed.epoch
+    assert restored.epoch > cached.epoch
 
 
 async def test_with_a_quorum_failed_probes_of_two_replicas_do_not_let_each_replica_probe_at_once(
@@ -209,10 +209,10 @@ async def test_a_conflicting_restore_does_not_replace_the_ledgers_own_override(v
     await verbs.bench.copy()
     opened = (await verbs.report(failed=3)).snapshot
     await verbs.bench.fall_back()
-    spoken = (await verbs.override(OverrideMode.SHADOW, 700)).snapshot
-    assert spoken.epoch == opened.epoch
+    overridden = (await verbs.override(OverrideMode.SHADOW, 700)).snapshot
+    assert overridden.epoch == opened.epoch
     restored = (await verbs.ledger.restore(NAME, verbs.terms, "a", opened.restore_point())).snapshot
-    assert (restored.state, restored.override, restored.epoch) == (CLOSED, spoken.override, opened.epoch + 1)
+    assert (restored.state, restored.override, restored.epoch) == (CLOSED, overridden.override, opened.epoch + 1)
     assert (await verbs.read()).snapshot == restored
 
 

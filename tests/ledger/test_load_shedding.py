@@ -46,7 +46,7 @@ def test_a_circuit_that_was_never_open_has_no_ramp() -> None:
 def test_an_override_that_ends_on_a_closed_circuit_starts_no_ramp() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
     view.receives(CLOSED, 0)
-    view.receives(CLOSED, 5, changed_at_ms=view.ledger_ms, override=view.word(OverrideMode.SHADOW))
+    view.receives(CLOSED, 5, changed_at_ms=view.ledger_ms, override=view.make_override(OverrideMode.SHADOW))
     view.receives(CLOSED, 7, changed_at_ms=view.ledger_ms)
     assert passes(view)
 
@@ -54,7 +54,9 @@ def test_an_override_that_ends_on_a_closed_circuit_starts_no_ramp() -> None:
 def test_a_circuit_that_an_operator_closed_has_no_ramp_when_the_override_ends() -> None:
     view = OneView(CircuitPolicy(ramp_s=8), draw=lambda: 0.999)
     view.receives(OPEN, 5, left_ms=9000, open_count=1)
-    view.receives(CLOSED, 7, changed_at_ms=view.ledger_ms, open_count=1, override=view.word(OverrideMode.CLOSED))
+    view.receives(
+        CLOSED, 7, changed_at_ms=view.ledger_ms, open_count=1, override=view.make_override(OverrideMode.CLOSED)
+    )
     view.receives(CLOSED, 9, changed_at_ms=view.ledger_ms, open_count=1)
     assert passes(view)
 

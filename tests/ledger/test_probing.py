@@ -93,7 +93,7 @@ async def test_only_a_granted_lease_proves_that_the_ledger_accepts_verbs(
     view: OneView, granted: bool, reported: str
 ) -> None:
     async def lease(*_: object) -> Reply:
-        return Reply(view.said(HALF_OPEN, 5), granted, wait_ms=500)
+        return Reply(view.snapshot(HALF_OPEN, 5), granted, wait_ms=500)
 
     received: list[str] = []
     session: Any = SimpleNamespace(
@@ -161,7 +161,7 @@ async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view
     settled: list[tuple[str, str, str, Outcome]] = []
 
     async def lease(circuit: str, terms: object, replica: str, epoch: int, token: str) -> Reply:
-        return Reply(view.said(HALF_OPEN, 9), granted=True)
+        return Reply(view.snapshot(HALF_OPEN, 9), granted=True)
 
     async def settle(
         circuit: str,
@@ -174,7 +174,7 @@ async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view
         took_ms: int,
     ) -> Reply:
         settled.append((circuit, replica, token, outcome))
-        return Reply(view.said(HALF_OPEN, 9))
+        return Reply(view.snapshot(HALF_OPEN, 9))
 
     background = BackgroundTasks()
     background.open()
@@ -216,7 +216,7 @@ async def test_a_lease_request_contains_the_replica_and_its_known_epoch(view: On
 
     async def lease(*said: object) -> Reply:
         asked.append(said)
-        return Reply(view.said(HALF_OPEN, 5), granted=False, wait_ms=500)
+        return Reply(view.snapshot(HALF_OPEN, 5), granted=False, wait_ms=500)
 
     session: Any = SimpleNamespace(
         now_s=view.clock.monotonic_s, incarnation="r1~1", ledger=SimpleNamespace(lease=lease), on_read=lambda *_: None
@@ -262,7 +262,7 @@ async def test_a_probes_outcome_is_retried_quickly_and_a_returned_lease_at_the_f
 
     async def settle(*_: object) -> Reply:
         if slept:
-            return Reply(view.said(HALF_OPEN, 5))
+            return Reply(view.snapshot(HALF_OPEN, 5))
         raise LedgerUnavailableError("gone")
 
     async def sleep(seconds: float) -> None:

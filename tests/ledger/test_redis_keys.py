@@ -187,7 +187,7 @@ REFUSALS = {
     "a read": lambda h: h.read(),
     "a lease that is refused": lambda h: h.lease("other", by="b"),
     "a foreign token": lambda h: h.settle(Outcome.OK, "foreign"),
-    "a lesson that is not news": lambda h: h.ledger.restore(NAME, h.terms, "a", (h.known).restore_point()),
+    "a restore that is not newer": lambda h: h.ledger.restore(NAME, h.terms, "a", (h.known).restore_point()),
     "outcomes of an open circuit": lambda h: h.report(failed=5),
     "the end of no override": lambda h: h.override(None),
 }
@@ -211,7 +211,7 @@ async def open_again_beside_a_probe(verbs: Verbs, bench: RedisBench) -> None:
 async def test_a_refusal_and_a_read_write_nothing(
     what: str, afterwards: Any, verbs: Verbs, redis_bench: RedisBench
 ) -> None:
-    verbs.known = (await verbs.report(failed=3)).snapshot  # type: ignore[attr-defined]  # for the lesson above
+    verbs.known = (await verbs.report(failed=3)).snapshot  # type: ignore[attr-defined]  # for the restore above
     if afterwards:
         await afterwards(verbs, redis_bench)
     before = await stored(redis_bench)

@@ -88,27 +88,29 @@ async def ledger(redis_server: RedisProcess) -> AsyncIterator[RedisLedger]:
     await made.aclose()
 
 
-async def look(ledger: RedisLedger) -> dict[str, Any]:
-    """What `OLD_READS` prints, of this version."""
+async def new_reads(ledger: RedisLedger) -> dict[str, Any]:
+    """What this version reads, in the format of `OLD_READS`."""
     events = await ledger.latest(NAME)
-    told = {
-        "snapshot": dataclasses.asdict((await ledger.read({NAME: POLICY}))[NAME].snapshot),
+    snapshot = dataclasses.asdict((await ledger.read({NAME: POLICY}))[NAME].snapshot)
+    snapshot["standing_ms"] = snapshot.pop("slot_wait_ms")  # 0.1.0's name of the field
+    everything = {
+        "snapshot": snapshot,
         "events": [dataclasses.asdict(event) for event in events],
         "timeline": [dataclasses.asdict(shared_event(event)) for event in events],
         "circuits": await ledger.known_circuits(),
         "replicas": [dataclasses.asdict(beat) for beat in await ledger.replicas()],
     }
-    read: dict[str, Any] = json.loads(json.dumps(told))
+    read: dict[str, Any] = json.loads(json.dumps(everything))
     return read
 
 
-async def both_look(ledger: RedisLedger, url: str, old: Version010) -> dict[str, Any]:
-    """What either version reads, which must be the same but for the time that passes."""
+async def both_read(ledger: RedisLedger, url: str, old: Version010) -> dict[str, Any]:
+    """What both versions read; it must be the same except for times that pass."""
     by_old = await asyncio.to_thread(old.run, OLD_READS, url, NAME, POLICY.wire()[:13])
-    by_new = await look(ledger)
+    by_new = await new_reads(ledger)
     for read in (by_old, by_new):
-        for passing in ("now_ms", "left_ms"):
-            assert read["snapshot"].pop(passing) > 0
+        for name in ("now_ms", "left_ms"):
+            assert read["snapshot"].pop(name) > 0
     assert by_old == by_new
     return by_new
 
@@ -120,7 +122,7 @@ async def test_0_1_0_reads_a_circuit_that_a_streak_opened(
     await ledger.beat("b~1", '{"replica": "b"}', [NAME], 60_000)
     await ledger.record(NAME, POLICY, Batch("b~1", 1, (Tally(0, now, Counts(200)),)), 0.0)
     await ledger.record(NAME, POLICY, Batch("b~1", 2, (Tally(0, now, Counts(0, 14)),)), 0.0)
-    read = await both_look(ledger, redis_server.url, version_0_1_0)
+    read = await both_read(ledger, redis_server.url, version_0_1_0)
     assert read["snapshot"]["state"] == "open"
     assert [event["trigger"] for event in read["events"]] == ["streak"]
 
@@ -143,7 +145,7 @@ async def test_this_version_reads_what_0_1_0_wrote(
     ledger: RedisLedger, redis_server: RedisProcess, version_0_1_0: Version010
 ) -> None:
     await asyncio.to_thread(version_0_1_0.run, OLD_WRITES, redis_server.url, NAME, POLICY.wire()[:13])
-    read = await both_look(ledger, redis_server.url, version_0_1_0)
+    read = await both_read(ledger, redis_server.url, version_0_1_0)
     assert read["snapshot"]["state"] == "open"
     assert [event["trigger"] for event in read["events"]] == ["overridden", "override ended", "threshold reached"]
     assert read["circuits"] == [NAME]

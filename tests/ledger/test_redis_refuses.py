@@ -18,7 +18,7 @@ from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.messages import Outcome
 from tests.ledger.bench import terms
-from tests.ledger.openings import rested
+from tests.ledger.openings import half_open_next
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member
 from tests.ledger.virtual_ledgers import VirtualRedisLedger
 from tests.ports import free_port
@@ -342,7 +342,7 @@ def test_a_circuit_that_opened_before_redis_refused_is_closed_locally_by_each_re
     """If a refused verb did not make the ledger unreachable, no probe would be granted: the circuit would stay open."""
 
     async def scenario() -> None:
-        await rested(fleet)
+        await half_open_next(fleet)
         fleet.down = False
         read_only_from_now_on(fleet)
         await fleet.closes(within_s=1.0)

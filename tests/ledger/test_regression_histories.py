@@ -37,12 +37,12 @@ def test_a_closing_with_the_epoch_of_an_opening_ends_no_open_duration_and_the_fl
     """Random steps after that opening seldom leave enough time for the fault to show."""
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(two_transitions_share_an_epoch(fleet))
-        tied, open_until_s = fleet.ledger.circuit(SVC).epoch, fleet.members[0].view._effective.fleet.open_until_s
+        conflicting, open_until_s = fleet.ledger.circuit(SVC).epoch, fleet.members[0].view._effective.fleet.open_until_s
         while fleet.now_s < open_until_s - 0.1:
             fleet.run(asyncio.sleep(0.05))
             fleet.check()
         known = fleet.ledger.circuit(SVC)
-        assert (known.state, known.epoch > tied) == (OPEN, True)
+        assert (known.state, known.epoch > conflicting) == (OPEN, True)
         assert {m.view.fleet.epoch for m in fleet.members} == {known.epoch}
         fleet.run(Recovery(fleet, "up").closes_from_here())
 

@@ -47,7 +47,7 @@ class ReportingBench:
         self.sent.append(batch)
         self.jitters.append(jitter)
         await self.answer.wait()
-        return Reply(self.view.said(CLOSED))
+        return Reply(self.view.snapshot(CLOSED))
 
     async def others_run(self) -> None:
         for _ in range(5):

@@ -31,7 +31,7 @@ class SessionBench:
         )
 
     def reply(self, epoch: int = 0, **facts: bool) -> Reply:
-        return Reply(self.view.said(CLOSED, epoch), **facts)
+        return Reply(self.view.snapshot(CLOSED, epoch), **facts)
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def test_changes_that_the_ledger_could_not_publish_are_counted_and_reported_once
 
 
 def test_a_change_is_published_with_the_circuits_name(bench: SessionBench) -> None:
-    bench.session.on_read(bench.view, Reply(bench.view.said(CLOSED, 5)))
-    bench.session.on_read(bench.view, Reply(bench.view.said(OPEN, 7, left_ms=1000)))
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(CLOSED, 5)))
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(OPEN, 7, left_ms=1000)))
     assert [e.circuit for e in bench.events if isinstance(e, CircuitChanged)] == ["svc"]
 
 
 def test_a_ledger_with_an_older_epoch_is_restored(bench: SessionBench) -> None:
-    bench.session.on_read(bench.view, Reply(bench.view.said(OPEN, 7, left_ms=1000)))
-    bench.session.on_read(bench.view, Reply(bench.view.said(CLOSED, 0)))
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(OPEN, 7, left_ms=1000)))
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(CLOSED, 0)))
     assert bench.forgotten == [bench.view]
 
 

@@ -48,9 +48,9 @@ async def test_a_new_override_lets_shadow_mode_report_again_within_the_open_dura
 
 
 async def test_a_restored_override_is_stored_as_it_was_set(bench: Bench) -> None:
-    word = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
-    point = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=word)
-    assert (await bench.ledger.restore(NAME, terms(), "a", point)).snapshot.override == word
+    override = OperatorOverride(OverrideMode.SHADOW, "why", "kim", bench.now_ms + 100)
+    point = RestorePoint(CircuitState.CLOSED, bench.now_ms, override=override)
+    assert (await bench.ledger.restore(NAME, terms(), "a", point)).snapshot.override == override
     await bench.advance(100)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.override is None
 

@@ -85,7 +85,7 @@ class WrongAddress:
     url: Callable[[Place], str]
     seen: str
     advice: str
-    mended: Callable[[Place], str]
+    fixed: Callable[[Place], str]
 
 
 def right(place: Place) -> str:
@@ -132,10 +132,10 @@ async def test_a_check_names_the_problem_and_following_its_advice_fixes_it(
 ) -> None:
     monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 0.5)
     mistake = MISTAKES[what]
-    ((verdict, text, repair),) = await try_redis(mistake.url(place), "trial")
-    assert (verdict, mistake.seen in text, mistake.advice in repair) == ("problem", True, True), (text, repair)
+    ((verdict, text, fix),) = await try_redis(mistake.url(place), "trial")
+    assert (verdict, mistake.seen in text, mistake.advice in fix) == ("problem", True, True), (text, fix)
     monkeypatch.setattr("ha_rag.assembly.redis_trial.TIMEOUT_S", 2.0)
-    assert await try_redis(mistake.mended(place), "trial") == [ALL_IS_WELL]
+    assert await try_redis(mistake.fixed(place), "trial") == [ALL_IS_WELL]
 
 
 @pytest.mark.parametrize("what", MISTAKES)

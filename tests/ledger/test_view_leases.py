@@ -57,7 +57,7 @@ def test_a_grant_expires_with_its_lease_counted_from_before_the_request(view: On
 @pytest.mark.parametrize(
     ("timeout_s", "waits_s"),
     [(8.0, 0.5), (1.0, 2 - 1 / 0.9), (None, 0.5)],
-    ids=["half a second is kept for its word", "a tenth is kept for its word", "a lease of 10 s is good for 9 s"],
+    ids=["half a second is kept for its outcome", "a tenth is kept for its outcome", "a lease of 10 s is good for 9 s"],
 )
 def test_a_grant_is_used_while_it_leaves_the_call_its_full_timeout_and_then_returned(
     timeout_s: float | None, waits_s: float
@@ -192,14 +192,14 @@ def test_when_the_wait_is_unknown_the_next_request_follows_in_a_second(view: One
 def test_a_pushed_settle_ends_the_wait(view: OneView) -> None:
     view.refused()
     view.denied(9000)
-    view.apply_message(view.said(HALF_OPEN, 5), 5)
+    view.apply_message(view.snapshot(HALF_OPEN, 5), 5)
     assert view.refused().ask
 
 
 def test_a_pushed_settle_while_all_slots_are_taken_does_not_end_the_wait(view: OneView) -> None:
     view.refused()
     view.denied(9000)
-    view.apply_message(view.said(HALF_OPEN, 5, slot_wait_ms=2000), 5)
+    view.apply_message(view.snapshot(HALF_OPEN, 5, slot_wait_ms=2000), 5)
     assert view.refused().retry_after_s == pytest.approx(2.0)
 
 
@@ -217,14 +217,14 @@ def test_a_lease_returned_while_the_circuit_is_open_does_not_make_all_replicas_r
     view = OneView(draw=lambda: 0.5)
     view.set_spread(4.0)
     view.receives(OPEN, 5, left_ms=3000)
-    view.apply_message(view.said(OPEN, 5, left_ms=3000), 5)
+    view.apply_message(view.snapshot(OPEN, 5, left_ms=3000), 5)
     view.clock.advance(3.1)
     assert not view.refused().ask
 
 
 def test_after_a_new_transition_the_running_probes_deadline_is_known_without_a_request() -> None:
     view = OneView()
-    view.apply_message(view.said(HALF_OPEN, 6, slot_wait_ms=8000), 0)
+    view.apply_message(view.snapshot(HALF_OPEN, 6, slot_wait_ms=8000), 0)
     assert view.refused().retry_after_s == pytest.approx(8.0)
 
 
@@ -273,7 +273,7 @@ def test_a_thread_waits_only_while_a_request_is_in_flight(view: OneView) -> None
     waiter = threading.Thread(target=wait)
     waiter.start()
     assert not woken.is_set()
-    view.lease_answered(Reply(view.said(HALF_OPEN, 6), granted=False, wait_ms=0), "t1", view.clock.now_s)
+    view.lease_answered(Reply(view.snapshot(HALF_OPEN, 6), granted=False, wait_ms=0), "t1", view.clock.now_s)
     assert woken.wait(10)
     waiter.join()
 

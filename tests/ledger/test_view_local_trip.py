@@ -61,7 +61,7 @@ def test_a_change_in_whether_the_ledger_accepts_verbs_is_reported_once_and_only_
 
 def test_after_an_override_has_ended_the_replica_trips_locally_again() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.SHADOW, 100))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.SHADOW, 100))
     view.fails(4)
     view.clock.advance(0.2)
     view.fails(4)
@@ -242,7 +242,7 @@ def test_a_local_trip_that_is_open_when_the_ledger_returns_runs_to_its_end() -> 
 
 def test_an_override_holds_while_the_ledger_is_unreachable_and_ends_on_time() -> None:
     view = OneView()
-    view.receives(OPEN, 5, left_ms=5000, override=view.word(OverrideMode.OPEN, 5000))
+    view.receives(OPEN, 5, left_ms=5000, override=view.make_override(OverrideMode.OPEN, 5000))
     view.set_ledger_unreachable(True)
     view.clock.advance(4.9)
     assert view.refused().state is OPEN
@@ -465,7 +465,7 @@ def failing(view: OneView) -> bool:
 
 def test_in_shadow_mode_a_replica_reports_that_it_sees_failures_and_never_refuses() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.SHADOW))
     view.fails(40)
     assert failing(view)
     view.clock.advance(0.2)
@@ -482,7 +482,7 @@ def test_in_shadow_mode_a_replica_reports_that_it_sees_failures_and_never_refuse
 def test_under_any_other_override_a_replica_does_not_trip_locally(mode: OverrideMode) -> None:
     view = OneView()
     epochs = view.admitted()
-    view.receives(OPEN if mode is OverrideMode.OPEN else CLOSED, 5, override=view.word(mode), left_ms=-1)
+    view.receives(OPEN if mode is OverrideMode.OPEN else CLOSED, 5, override=view.make_override(mode), left_ms=-1)
     if mode is not OverrideMode.OPEN:
         epochs = view.admitted()
     for _ in range(40):

@@ -32,7 +32,7 @@ from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.messages import Outcome
 from tests.depth import deep
-from tests.ledger.view_oracle import NEVER, Admitted, Oracle, Word
+from tests.ledger.view_oracle import NEVER, Admitted, Oracle, Reading
 from tests.ledger.views import REDIS_MS, OneView
 
 POLICY = CircuitPolicy(
@@ -45,7 +45,7 @@ LEFT = st.sampled_from([250, 500, 1000, 3000])
 LESSON_MS = 1000
 PICK = st.integers(0, 7)
 STATES = st.sampled_from(["closed", "open", "open", "half_open"])
-WORDS = st.sampled_from(["", "", "", "", *OverrideMode])
+OVERRIDES = st.sampled_from(["", "", "", "", *OverrideMode])
 STARTS = [
     "from_nothing", "while_the_fleet_is_open", "half_open", "refused_a_probe", "about_to_trip_locally",
     "while_tripped_locally", "alone_while_tripped_locally", "alone_after_the_fleets_open_duration",
@@ -64,42 +64,43 @@ class Transition:
     origin: int = 0
     until_ms: float = 0
     open_count: int = 0
-    word: str = ""
-    word_until_ms: float | None = None
+    override: str = ""
+    override_until_ms: float | None = None
     missed: tuple[int, int] = (0, 0)
     missed_until_ms: float = 0
 
-    def word_at(self, now: float, ledger_ms: int, slot_wait_ms: int) -> Word:
+    def reading_at(self, now: float, ledger_ms: int, slot_wait_ms: int) -> Reading:
         """The state as read at that moment."""
         left_ms = max(0.0, self.until_ms - now) if self.state == "open" else 0.0
-        word_ms = None if self.word_until_ms is None else int(self.word_until_ms - now)
-        word = self.word if word_ms is None or word_ms > 0 else ""
+        override_ms = None if self.override_until_ms is None else int(self.override_until_ms - now)
+        override = self.override if override_ms is None or override_ms > 0 else ""
         state = "half_open" if self.state == "open" and left_ms == 0 else self.state
-        return Word(
+        return Reading(
             self.epoch, state, self.origin, ledger_ms, -1 if left_ms == NEVER else int(left_ms), slot_wait_ms,
-            self.open_count, word, word_ms if word else None, self.missed if now < self.missed_until_ms else (0, 0),
+            self.open_count, override, override_ms if override else None,
+            self.missed if now < self.missed_until_ms else (0, 0),
         )  # fmt: skip
 
 
-def snapshot_of(word: Word) -> Snapshot:
+def snapshot_of(reading: Reading) -> Snapshot:
     """The same as a snapshot. Origins differ in one field each; negative ones only in the state."""
-    differs = word.origin % 3
-    spoken = None
-    if word.word:
-        until_ms = None if word.word_ms is None else word.taken_ms + word.word_ms
-        spoken = OperatorOverride(MODES[word.word], "because", "me", until_ms)
+    differs = reading.origin % 3
+    override = None
+    if reading.override:
+        until_ms = None if reading.override_ms is None else reading.taken_ms + reading.override_ms
+        override = OperatorOverride(MODES[reading.override], "because", "me", until_ms)
     return Snapshot(
-        now_ms=word.taken_ms,
-        state=CircuitState(word.state),
-        epoch=word.epoch,
-        left_ms=int(word.left_ms),
-        slot_wait_ms=word.slot_wait_ms,
-        missed=word.missed,
-        open_count=word.open_count,
-        changed_at_ms=word.origin if word.origin > 0 and differs == 0 else 0,
-        reason=f"because {word.origin}" if word.origin > 0 and differs == 1 else "",
-        opened_by=f"r{word.origin}" if word.origin > 0 and differs == 2 else "",
-        override=spoken,
+        now_ms=reading.taken_ms,
+        state=CircuitState(reading.state),
+        epoch=reading.epoch,
+        left_ms=int(reading.left_ms),
+        slot_wait_ms=reading.slot_wait_ms,
+        missed=reading.missed,
+        open_count=reading.open_count,
+        changed_at_ms=reading.origin if reading.origin > 0 and differs == 0 else 0,
+        reason=f"because {reading.origin}" if reading.origin > 0 and differs == 1 else "",
+        opened_by=f"r{reading.origin}" if reading.origin > 0 and differs == 2 else "",
+        override=override,
     )
 
 
@@ -116,7 +117,7 @@ class ViewMachine(RuleBasedStateMachine):
         self.ledger = Transition()
         self.past = [self.ledger]
         self.ahead_ms = 0
-        self.replica: list[tuple[Word, int | None]] = []
+        self.in_flight: list[tuple[Reading, int | None]] = []
         """Snapshots in flight, each with its previous epoch; None: a reply."""
         self.calls: list[tuple[Epochs, Admitted]] = []
         self.probes: list[Grant] = []
@@ -131,10 +132,10 @@ class ViewMachine(RuleBasedStateMachine):
     def from_nothing(self) -> None: ...
 
     def while_the_fleet_is_open(self, left: int = 1000) -> None:
-        self.the_ledger_steps("open", left, 2, False, False, "", None, 1, "at once")
+        self.the_ledger_changes("open", left, 2, False, False, "", None, 1, "at once")
 
     def half_open(self) -> None:
-        self.the_ledger_steps("half_open", 250, 2, False, False, "", None, 1, "at once")
+        self.the_ledger_changes("half_open", 250, 2, False, False, "", None, 1, "at once")
 
     def refused_a_probe(self) -> None:
         self.half_open()
@@ -165,10 +166,10 @@ class ViewMachine(RuleBasedStateMachine):
         self.a_probe_of_its_own_ends(0, False)
 
     def under_an_override(self) -> None:
-        self.the_ledger_steps("closed", 250, 2, False, False, "shadow", 500, 0, "at once")
+        self.the_ledger_changes("closed", 250, 2, False, False, "shadow", 500, 0, "at once")
 
     def held_closed(self) -> None:
-        self.the_ledger_steps("closed", 250, 2, False, False, "closed", 500, 0, "at once")
+        self.the_ledger_changes("closed", 250, 2, False, False, "closed", 500, 0, "at once")
 
     # ---- times ------------------------------------------------------------------------------------------------------
 
@@ -181,62 +182,64 @@ class ViewMachine(RuleBasedStateMachine):
     def ledger_ms(self) -> int:
         return REDIS_MS + int(self.now - self.began) + self.ahead_ms
 
-    def says(self, slot_wait_ms: int = 0) -> Word:
-        return self.ledger.word_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
+    def says(self, slot_wait_ms: int = 0) -> Reading:
+        return self.ledger.reading_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
 
     # ---- the ledger -------------------------------------------------------------------------------------------------
 
-    def answers(self, word: Word) -> None:
-        received, expected = self.view.apply_reply(snapshot_of(word)), self.oracle.answered(word)
-        self._took(word, received, expected == "new")
+    def answers(self, reading: Reading) -> None:
+        received, expected = self.view.apply_reply(snapshot_of(reading)), self.oracle.answered(reading)
+        self._took(reading, received, expected == "new")
         assert received.needs_restore == (expected == "forgot"), f"expected {expected!r}, got {received}"
         assert not received.needs_read
 
-    def tells(self, word: Word, previous: int) -> None:
+    def tells(self, reading: Reading, previous: int) -> None:
         received, expected = (
-            self.view.apply_message(snapshot_of(word), previous),
-            self.oracle.receive_message(word, previous),
+            self.view.apply_message(snapshot_of(reading), previous),
+            self.oracle.receive_message(reading, previous),
         )
-        self._took(word, received, expected.startswith("new"))
+        self._took(reading, received, expected.startswith("new"))
         assert received.needs_read == ("gap" in expected), f"expected {expected!r}, got {received}"
         assert not received.needs_restore
 
-    def _took(self, word: Word, received: Reconciliation, new: bool) -> None:
-        assert (received.after == snapshot_of(word)) == new
+    def _took(self, reading: Reading, received: Reconciliation, new: bool) -> None:
+        assert (received.after == snapshot_of(reading)) == new
         assert (received.before is not None) == new
         if received.needs_restore or received.needs_read:
             event("forgot" if received.needs_restore else "gap")
         self.oracle.look()
 
-    @rule(state=STATES, left=LEFT, step=st.integers(1, 3), tie=st.booleans(), alike=st.booleans(), word=WORDS,
-          word_ms=st.one_of(st.none(), LEFT), opened=st.integers(0, 2),
+    @rule(state=STATES, left=LEFT, step=st.integers(1, 3), tie=st.booleans(), alike=st.booleans(), override=OVERRIDES,
+          override_ms=st.one_of(st.none(), LEFT), opened=st.integers(0, 2),
           way=st.sampled_from(["at once", "at once", "late", "lost"]),
           epochs_behind=st.sampled_from([None, None, None, 0, 1, 1]))  # fmt: skip
-    def the_ledger_steps(
-        self, state: str, left: int, step: int, tie: bool, alike: bool, word: str, word_ms: int | None, opened: int,
-        way: str, epochs_behind: int | None = None,
+    def the_ledger_changes(
+        self, state: str, left: int, step: int, tie: bool, alike: bool, override: str, override_ms: int | None,
+        opened: int, way: str, epochs_behind: int | None = None,
     ) -> None:  # fmt: skip
-        """`lesson`: it is restored by a replica whose epoch is this much older than the view's."""
+        """`epochs_behind`: it is restored by a replica whose epoch is this much older than the view's."""
         now = self.now - self.began
-        if word:
-            state = "open" if word == "open" else "closed"
-        until = (NEVER if word_ms is None else now + word_ms) if word else now + left
+        if override:
+            state = "open" if override == "open" else "closed"
+        until = (NEVER if override_ms is None else now + override_ms) if override else now + left
         epoch = self.ledger.epoch + step
         if tie and self.view.fleet.epoch > self.ledger.epoch:
             epoch = self.view.fleet.epoch
-        origin = 3 * len(self.past) + (self.oracle.believed.origin if tie else step) % 3
+        origin = 3 * len(self.past) + (self.oracle.cached.origin if tie else step) % 3
         if alike:
             origin = -1 if state == "closed" else -2
         before = self.ledger.epoch
-        word_until = now + word_ms if word and word_ms is not None else None
+        override_until = now + override_ms if override and override_ms is not None else None
         after = self.view.fleet.epoch - (epochs_behind or 0)
         missed = (after, epoch) if epochs_behind is not None and 0 < after < epoch else (0, 0)
-        self.ledger = Transition(epoch, before, state, origin, until, opened, word, word_until, missed, now + LESSON_MS)
+        self.ledger = Transition(
+            epoch, before, state, origin, until, opened, override, override_until, missed, now + LESSON_MS
+        )
         self.past.append(self.ledger)
         if way == "at once":
             self.tells(self.says(), before)
         elif way == "late":
-            self.replica.append((self.says(), before))
+            self.in_flight.append((self.says(), before))
 
     @rule(which=PICK, ahead_ms=st.sampled_from([0, 0, -3000, -500, 500]))
     def the_ledger_loses_its_data(self, which: int, ahead_ms: int) -> None:
@@ -250,18 +253,18 @@ class ViewMachine(RuleBasedStateMachine):
     @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans())
     def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool) -> None:
         """A message without a transition: a probe was settled, and a slot is free."""
-        self.replica.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
+        self.in_flight.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
 
-    @precondition(lambda self: self.replica)
+    @precondition(lambda self: self.in_flight)
     @rule(which=PICK, again=st.booleans())
     def something_arrives(self, which: int, again: bool) -> None:
-        word, previous = self.replica[which % len(self.replica)]
+        reading, previous = self.in_flight[which % len(self.in_flight)]
         if not again:
-            self.replica.remove((word, previous))
+            self.in_flight.remove((reading, previous))
         if previous is None:
-            self.answers(word)
+            self.answers(reading)
         else:
-            self.tells(word, previous)
+            self.tells(reading, previous)
 
     @rule()
     def the_ledger_refuses_or_accepts_verbs(self) -> None:
@@ -357,7 +360,7 @@ class ViewMachine(RuleBasedStateMachine):
         if batch is None:
             assert ok + failed == 0
             return
-        assert {tally.epoch for tally in batch.tallies} == {self.oracle.believed.epoch}
+        assert {tally.epoch for tally in batch.tallies} == {self.oracle.cached.epoch}
         assert sum((tally.counts for tally in batch.tallies), Counts()) == Counts(ok, failed)
         assert batch.failing == self.oracle.own.failing()
         self.view.batch_acknowledged(batch)
@@ -385,8 +388,8 @@ class ViewMachine(RuleBasedStateMachine):
         if not hasattr(self, "view"):
             return
         view, oracle = self.view, self.oracle
-        assert view.fleet == (snapshot_of(oracle.believed) if oracle.heard_ms > -NEVER else Snapshot(0))
-        assert view.confirmed_s * 1000 == oracle.heard_ms + self.began
+        assert view.fleet == (snapshot_of(oracle.cached) if oracle.confirmed_ms > -NEVER else Snapshot(0))
+        assert view.confirmed_s * 1000 == oracle.confirmed_ms + self.began
         assert view.ledger_unreachable == oracle.away
         assert view._leases.after_s * 1000 == oracle.ask_after_ms + self.began
         self._no_epoch_decreases_and_no_open_duration_is_cut_short()
@@ -396,22 +399,22 @@ class ViewMachine(RuleBasedStateMachine):
         """Checked again without the oracle: a returned time holds until the ledger's next transition."""
         known = self.view.fleet
         assert known.epoch >= self.highest, "an epoch decreased"
-        resting = known.state is CircuitState.OPEN and known.override is None
-        until_ms = self.oracle.at_ms + self.began + known.left_ms if resting else 0.0
+        is_open = known.state is CircuitState.OPEN and known.override is None
+        until_ms = self.oracle.at_ms + self.began + known.left_ms if is_open else 0.0
         self.promised_ms = until_ms if known.epoch > self.highest else min(self.promised_ms, until_ms)
         self.highest = known.epoch
 
     def _its_restore_point_matches_its_state(self) -> None:
-        restored, word = self.view.restore_point(self.ledger_ms), self.oracle.believed
-        known = snapshot_of(word)
-        assert (restored.epoch, restored.state, restored.open_count) == (word.epoch, known.state, word.open_count)
+        restored, reading = self.view.restore_point(self.ledger_ms), self.oracle.cached
+        known = snapshot_of(reading)
+        assert (restored.epoch, restored.state, restored.open_count) == (reading.epoch, known.state, reading.open_count)
         assert (restored.changed_at_ms, restored.reason, restored.opened_by) == (
             known.changed_at_ms, known.reason, known.opened_by,
         )  # fmt: skip
-        assert restored.left_ms == (0 if word.word else self.oracle.open_for_ms())
+        assert restored.left_ms == (0 if reading.override else self.oracle.open_for_ms())
         assert (restored.override.mode if restored.override else "") == self.oracle.mode()
-        if restored.override and word.word_ms is not None:
-            left_ms = word.word_ms - (self.now - self.began - self.oracle.at_ms)
+        if restored.override and reading.override_ms is not None:
+            left_ms = reading.override_ms - (self.now - self.began - self.oracle.at_ms)
             assert restored.override.until_ms == self.ledger_ms + left_ms
 
     @invariant()

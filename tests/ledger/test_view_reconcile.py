@@ -47,7 +47,7 @@ def test_the_ledgers_clock_does_not_affect_the_open_duration() -> None:
 def test_a_lower_epoch_is_never_adopted_and_causes_a_restore() -> None:
     view = OneView()
     view.receives(OPEN, 5, left_ms=3000)
-    received = view.apply_reply(view.said(CLOSED, 0))
+    received = view.apply_reply(view.snapshot(CLOSED, 0))
     assert received.needs_restore
     assert view.state() is OPEN
     assert view.fleet.epoch == 5
@@ -58,7 +58,7 @@ def test_a_reply_from_a_ledger_that_lost_its_data_does_not_confirm_the_cached_st
     view.receives(CLOSED, 5)
     heard_s = view.confirmed_s
     view.clock.advance(1)
-    view.apply_reply(view.said(CLOSED, 0))
+    view.apply_reply(view.snapshot(CLOSED, 0))
     assert view.confirmed_s == heard_s
 
 
@@ -71,7 +71,7 @@ def test_a_reply_of_the_same_epoch_updates_the_open_duration() -> None:
 
 def test_a_reply_that_a_newer_one_has_overtaken_changes_nothing() -> None:
     view = OneView()
-    late = view.said(CLOSED, 5, counts=Counts(1, 1))
+    late = view.snapshot(CLOSED, 5, counts=Counts(1, 1))
     view.clock.advance(0.2)
     view.receives(CLOSED, 5, counts=Counts(9, 1))
     view.apply_reply(late)
@@ -90,7 +90,7 @@ def test_replies_of_a_ledger_whose_clock_was_set_back_are_still_applied() -> Non
 
 def test_a_message_that_follows_the_known_epoch_is_adopted() -> None:
     view = OneView()
-    received = view.apply_message(view.said(OPEN, 5, left_ms=3000), 0)
+    received = view.apply_message(view.snapshot(OPEN, 5, left_ms=3000), 0)
     assert not received.needs_read
     assert received.after is not None
     assert view.state() is OPEN
@@ -99,7 +99,7 @@ def test_a_message_that_follows_the_known_epoch_is_adopted() -> None:
 def test_a_message_after_a_gap_is_adopted_and_causes_a_read() -> None:
     view = OneView()
     view.receives(CLOSED, 5)
-    received = view.apply_message(view.said(OPEN, 9, left_ms=3000), 7)
+    received = view.apply_message(view.snapshot(OPEN, 9, left_ms=3000), 7)
     assert received.needs_read
     assert view.state() is OPEN
 
@@ -108,7 +108,7 @@ def test_a_message_after_a_gap_is_adopted_and_causes_a_read() -> None:
 def test_a_late_or_duplicate_message_is_dropped(state: CircuitState, epoch: int) -> None:
     view = OneView()
     view.receives(CLOSED, 5)
-    received = view.apply_message(view.said(state, epoch, left_ms=3000), 3)
+    received = view.apply_message(view.snapshot(state, epoch, left_ms=3000), 3)
     assert received.after is None
     assert not received.needs_read
     assert view.state() is CLOSED
@@ -117,7 +117,7 @@ def test_a_late_or_duplicate_message_is_dropped(state: CircuitState, epoch: int)
 def test_the_message_of_a_known_transition_causes_no_lease_request() -> None:
     view = OneView()
     view.receives(HALF_OPEN, 6, slot_wait_ms=4000)
-    view.apply_message(view.said(HALF_OPEN, 6, slot_wait_ms=4000), 5)
+    view.apply_message(view.snapshot(HALF_OPEN, 6, slot_wait_ms=4000), 5)
     assert not view.refused().ask
 
 
@@ -130,7 +130,7 @@ def test_a_reply_of_the_same_epoch_with_another_state_does_not_end_the_open_dura
     view.receives(OPEN, 5, left_ms=3000, reason="3 of 3 failed")
     heard_s = view.confirmed_s
     view.clock.advance(0.2)
-    received = view.apply_reply(view.said(state, 5, left_ms=500 if state is OPEN else 0, reason="another history"))
+    received = view.apply_reply(view.snapshot(state, 5, left_ms=500 if state is OPEN else 0, reason="another history"))
     assert (received.needs_restore, received.before, received.after) == (True, None, None)
     assert view.refused().retry_after_s == pytest.approx(2.8)
     assert view.confirmed_s == heard_s
@@ -145,21 +145,21 @@ def test_any_reply_that_contradicts_the_transition_of_an_epoch_causes_a_restore(
 ) -> None:
     view = OneView()
     view.receives(state, 5, left_ms=3000 if state is OPEN else 0)
-    assert view.apply_reply(view.said(state, 5, left_ms=9000 if state is OPEN else 0, **fact)).needs_restore
-    assert not view.apply_reply(view.said(state, 5, left_ms=2000 if state is OPEN else 0)).needs_restore
+    assert view.apply_reply(view.snapshot(state, 5, left_ms=9000 if state is OPEN else 0, **fact)).needs_restore
+    assert not view.apply_reply(view.snapshot(state, 5, left_ms=2000 if state is OPEN else 0)).needs_restore
 
 
 def test_an_open_circuit_that_reads_as_half_open_is_no_contradiction() -> None:
     view = OneView()
     view.receives(OPEN, 5, left_ms=3000)
-    assert not view.apply_reply(view.said(HALF_OPEN, 5)).needs_restore
+    assert not view.apply_reply(view.snapshot(HALF_OPEN, 5)).needs_restore
     assert view.state() is HALF_OPEN
 
 
 def test_a_closed_circuit_is_not_opened_by_a_conflicting_history_before_the_ledger_is_restored() -> None:
     view = OneView()
     view.receives(CLOSED, 5)
-    assert view.apply_reply(view.said(OPEN, 5, left_ms=3000)).needs_restore
+    assert view.apply_reply(view.snapshot(OPEN, 5, left_ms=3000)).needs_restore
     assert view.state() is CLOSED
     view.receives(OPEN, 6, left_ms=3000)
     assert view.state() is OPEN
@@ -171,7 +171,7 @@ def test_a_message_that_contradicts_the_known_epoch_causes_a_read(previous: int)
     view.receives(OPEN, 5, left_ms=3000)
     heard_s, asks_s = view.confirmed_s, view._leases.after_s
     view.clock.advance(0.2)
-    received = view.apply_message(view.said(CLOSED, 5), previous)
+    received = view.apply_message(view.snapshot(CLOSED, 5), previous)
     assert (received.needs_read, received.needs_restore, received.after) == (True, False, None)
     assert view.refused().retry_after_s == pytest.approx(2.8)
     assert (view.confirmed_s, view._leases.after_s) == (heard_s, asks_s)
@@ -183,9 +183,9 @@ def test_a_ledger_restored_by_an_outdated_replica_is_not_adopted_but_restored_ag
     view.receives(state, 5, left_ms=3000 if state is OPEN else 0)
     heard_s = view.confirmed_s
     view.clock.advance(0.2)
-    received = view.apply_reply(view.said(CLOSED, 9, missed=(4, 9)))
+    received = view.apply_reply(view.snapshot(CLOSED, 9, missed=(4, 9)))
     assert (received.needs_restore, received.before, received.after) == (True, None, None)
-    received = view.apply_message(view.said(CLOSED, 9, missed=(4, 9)), 0)
+    received = view.apply_message(view.snapshot(CLOSED, 9, missed=(4, 9)), 0)
     assert (received.needs_read, received.before, received.after) == (True, None, None)
     assert (view.state(), view.fleet.epoch, view.confirmed_s) == (state, 5, heard_s)
     view.receives(OPEN, 10, left_ms=2800, missed=(5, 9))
@@ -198,24 +198,26 @@ def test_a_ledger_that_misses_no_known_transition_is_adopted(
 ) -> None:
     view = OneView()
     view.receives(OPEN, 5, left_ms=3000)
-    assert not view.apply_reply(view.said(CLOSED, 9, missed=missed)).needs_restore
+    assert not view.apply_reply(view.snapshot(CLOSED, 9, missed=missed)).needs_restore
     assert view.state() is CLOSED
 
 
 def test_two_closed_circuits_without_overrides_need_no_restore() -> None:
     view = OneView()
     view.receives(CLOSED, 5)
-    assert not view.apply_reply(view.said(CLOSED, 9, missed=(4, 9))).needs_restore
+    assert not view.apply_reply(view.snapshot(CLOSED, 9, missed=(4, 9))).needs_restore
     assert view.fleet.epoch == 9
 
 
 def test_an_override_that_was_removed_before_the_data_loss_is_removed_again_and_an_active_one_stays() -> None:
     view = OneView()
     view.receives(CLOSED, 5)
-    assert view.apply_reply(view.said(CLOSED, 9, missed=(4, 9), override=view.word(OverrideMode.SHADOW))).needs_restore
+    assert view.apply_reply(
+        view.snapshot(CLOSED, 9, missed=(4, 9), override=view.make_override(OverrideMode.SHADOW))
+    ).needs_restore
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.SHADOW))
-    assert view.apply_reply(view.said(CLOSED, 9, missed=(4, 9))).needs_restore
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.SHADOW))
+    assert view.apply_reply(view.snapshot(CLOSED, 9, missed=(4, 9))).needs_restore
 
 
 def test_a_restore_contains_the_start_of_its_epoch_so_that_conflicts_are_detected() -> None:
@@ -229,7 +231,7 @@ def test_a_restore_contains_the_start_of_its_epoch_so_that_conflicts_are_detecte
 
 def test_a_forced_open_without_an_end_refuses_with_an_unknown_wait() -> None:
     view = OneView()
-    view.receives(OPEN, 5, left_ms=-1, override=view.word(OverrideMode.OPEN))
+    view.receives(OPEN, 5, left_ms=-1, override=view.make_override(OverrideMode.OPEN))
     assert view.refused().retry_after_s is None
     view.clock.advance(100_000)
     assert view.state() is OPEN
@@ -237,7 +239,7 @@ def test_a_forced_open_without_an_end_refuses_with_an_unknown_wait() -> None:
 
 def test_a_forced_open_that_has_ended_needs_a_probe() -> None:
     view = OneView()
-    view.receives(OPEN, 5, left_ms=2000, override=view.word(OverrideMode.OPEN, 2000))
+    view.receives(OPEN, 5, left_ms=2000, override=view.make_override(OverrideMode.OPEN, 2000))
     assert view.refused().retry_after_s == pytest.approx(2.0)
     view.clock.advance(2.1)
     assert view.refused().ask
@@ -246,7 +248,7 @@ def test_a_forced_open_that_has_ended_needs_a_probe() -> None:
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.DISABLED, OverrideMode.SHADOW])
 def test_other_overrides_admit_all_calls_whatever_the_local_outcomes(mode: OverrideMode) -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(mode))
+    view.receives(CLOSED, 5, override=view.make_override(mode))
     view.fails(20)
     view.clock.advance(1)
     assert view.state() is CLOSED
@@ -256,7 +258,7 @@ def test_other_overrides_admit_all_calls_whatever_the_local_outcomes(mode: Overr
 
 def test_a_disabled_circuit_counts_nothing() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.DISABLED))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.DISABLED))
     view.fails(3)
     view.succeeds(3)
     assert view.batch(view.ledger_ms) is None
@@ -265,7 +267,7 @@ def test_a_disabled_circuit_counts_nothing() -> None:
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.SHADOW])
 def test_a_circuit_that_is_held_closed_counts(mode: OverrideMode) -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(mode))
+    view.receives(CLOSED, 5, override=view.make_override(mode))
     view.fails(3)
     batch = view.batch(view.ledger_ms)
     assert batch is not None
@@ -274,7 +276,7 @@ def test_a_circuit_that_is_held_closed_counts(mode: OverrideMode) -> None:
 
 def test_an_override_ends_by_the_local_clock_without_a_message() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 2000))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.DISABLED, 2000))
     view.clock.advance(2.1)
     view.fails(4)
     assert view.batch(view.ledger_ms) is not None
@@ -283,7 +285,7 @@ def test_an_override_ends_by_the_local_clock_without_a_message() -> None:
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, OverrideMode.DISABLED, OverrideMode.SHADOW])
 def test_neither_ramp_nor_shedding_limits_calls_under_an_override(mode: OverrideMode) -> None:
     view = OneView(CircuitPolicy(ramp_s=60.0, shed=True), draw=lambda: 0.999)
-    view.receives(CLOSED, 5, changed_at_ms=view.ledger_ms, counts=Counts(0, 100), override=view.word(mode))
+    view.receives(CLOSED, 5, changed_at_ms=view.ledger_ms, counts=Counts(0, 100), override=view.make_override(mode))
     view.admitted()
 
 
@@ -301,23 +303,23 @@ def test_a_restore_contains_the_remaining_open_duration() -> None:
 
 def test_a_restore_gives_the_overrides_end_in_the_ledgers_time() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.DISABLED, 5000))
     view.clock.advance(2)
-    word = view.restore_point(42_000).override
-    assert word is not None
-    assert word.until_ms == pytest.approx(45_000, abs=1)
+    override = view.restore_point(42_000).override
+    assert override is not None
+    assert override.until_ms == pytest.approx(45_000, abs=1)
 
 
 def test_a_restore_contains_no_override_that_has_ended() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.DISABLED, 5000))
     view.clock.advance(6)
     assert view.restore_point(view.ledger_ms).override is None
 
 
 def test_an_override_without_an_end_is_restored_without_one() -> None:
     view = OneView()
-    view.receives(OPEN, 5, left_ms=-1, override=view.word(OverrideMode.OPEN))
+    view.receives(OPEN, 5, left_ms=-1, override=view.make_override(OverrideMode.OPEN))
     point = view.restore_point(view.ledger_ms)
     assert point.override is not None
     assert point.override.until_ms is None

@@ -264,7 +264,7 @@ def test_a_success_from_before_the_fleet_opened_is_not_merged_with_later_ones() 
 
 def test_throttling_while_an_operator_disables_the_breaker_is_not_counted() -> None:
     view = OneView()
-    view.receives(CLOSED, 5, override=view.word(OverrideMode.DISABLED, 5000))
+    view.receives(CLOSED, 5, override=view.make_override(OverrideMode.DISABLED, 5000))
     assert not view.gate.throttled(view.admitted(), 30.0)
     view.clock.advance(5.1)
     view.admitted()

@@ -23,11 +23,11 @@ BLIP_MS = 500
 
 
 @dataclass(frozen=True)
-class Word:
+class Reading:
     """The ledger's state at `taken_ms` of its clock. `origin`: which transition it was, apart from its epoch.
 
-    `left_ms`: of the open duration; `word`: an override, for `word_ms` more (None: until it is ended). `missed`: the
-    epochs between which a transition is missing.
+    `left_ms`: of the open duration; `override`: its mode, for `override_ms` more (None: until it is ended). `missed`:
+    the epochs between which a transition is missing.
     """
 
     epoch: int
@@ -37,8 +37,8 @@ class Word:
     left_ms: float = 0
     slot_wait_ms: int = 0
     open_count: int = 0
-    word: str = ""
-    word_ms: int | None = None
+    override: str = ""
+    override_ms: int | None = None
     missed: tuple[int, int] = (0, 0)
 
 
@@ -53,7 +53,7 @@ class Own:
     ok: int = 0
     failed: int = 0
     won: int = 0
-    judges_from_ms: float = 0
+    evaluates_from_ms: float = 0
     streak: tuple[int, int, float] = (0, 0, 0)
     """Failures, successes, and since when."""
     leases: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Own:
     def change(self, state: str) -> None:
         self.state, self.era = state, self.era + 1
         self.ok = self.failed = self.won = 0
-        self.judges_from_ms = 0
+        self.evaluates_from_ms = 0
         self.streak = (0, 0, 0)
 
     def open(self, now: float) -> None:
@@ -108,9 +108,9 @@ class Oracle:
     def __init__(self, now: Callable[[], float], successes: int) -> None:
         self._now = now
         self.successes = successes
-        self.believed = Word(0, "closed", 0, -LATE_MS)
+        self.cached = Reading(0, "closed", 0, -LATE_MS)
         self.at_ms = 0.0
-        self.heard_ms = -NEVER
+        self.confirmed_ms = -NEVER
         self.away = False
         self.own = Own()
         self.verdict: tuple[float, int] | None = None
@@ -131,65 +131,65 @@ class Oracle:
 
     def mode(self) -> str:
         """The active override: until its end, by the replica's own clock."""
-        word = self.believed
-        return word.word if word.word_ms is None or self._since() < word.word_ms else ""
+        reading = self.cached
+        return reading.override if reading.override_ms is None or self._since() < reading.override_ms else ""
 
     def open_for_ms(self) -> float:
-        """The rest of the fleet's open duration."""
-        left_ms = NEVER if self.believed.left_ms < 0 else self.believed.left_ms
-        return max(0.0, left_ms - self._since()) if self.believed.state == "open" else 0.0
+        """The remaining time of the fleet's open duration."""
+        left_ms = NEVER if self.cached.left_ms < 0 else self.cached.left_ms
+        return max(0.0, left_ms - self._since()) if self.cached.state == "open" else 0.0
 
     def fleet_reads(self) -> str:
-        if self.believed.state == "open":
+        if self.cached.state == "open":
             return "open" if self.open_for_ms() else "half_open"
-        return self.believed.state
+        return self.cached.state
 
-    def answered(self, word: Word) -> str:
+    def answered(self, reading: Reading) -> str:
         """Applies a reply: returns "forgot", "new" or nothing."""
-        known = self.believed
-        if word.epoch < known.epoch or self._is_of_another_history(word):
+        known = self.cached
+        if reading.epoch < known.epoch or self._is_of_another_history(reading):
             return "forgot"
-        self.heard_ms = self._now()
-        if word.epoch == known.epoch and 0 < known.taken_ms - word.taken_ms < LATE_MS:
+        self.confirmed_ms = self._now()
+        if reading.epoch == known.epoch and 0 < known.taken_ms - reading.taken_ms < LATE_MS:
             return ""
-        self._adopt(word)
-        return "new" if word.epoch > known.epoch else ""
+        self._adopt(reading)
+        return "new" if reading.epoch > known.epoch else ""
 
-    def receive_message(self, word: Word, previous: int) -> str:
+    def receive_message(self, reading: Reading, previous: int) -> str:
         """Applies a message: returns "gap", "new", "new after a gap" or nothing."""
-        known = self.believed
-        if self._is_of_another_history(word):
+        known = self.cached
+        if self._is_of_another_history(reading):
             return "gap"
-        if word.epoch == known.epoch == previous:
-            self.ask_after_ms = self._now() + self._probe_in_ms(word)
-        if word.epoch <= known.epoch:
+        if reading.epoch == known.epoch == previous:
+            self.ask_after_ms = self._now() + self._probe_in_ms(reading)
+        if reading.epoch <= known.epoch:
             return ""
-        self.heard_ms = self._now()
-        self._adopt(word)
+        self.confirmed_ms = self._now()
+        self._adopt(reading)
         return "new" if previous == known.epoch else "new after a gap"
 
-    def _is_of_another_history(self, word: Word) -> bool:
-        known = self.believed
-        if word.epoch == known.epoch:
-            return word.origin != known.origin
-        adds = (known.state, known.word) != ("closed", "") or (word.state, word.word) != ("closed", "")
-        return word.missed[0] < known.epoch < word.missed[1] and adds
+    def _is_of_another_history(self, reading: Reading) -> bool:
+        known = self.cached
+        if reading.epoch == known.epoch:
+            return reading.origin != known.origin
+        adds = (known.state, known.override) != ("closed", "") or (reading.state, reading.override) != ("closed", "")
+        return reading.missed[0] < known.epoch < reading.missed[1] and adds
 
-    def _adopt(self, word: Word) -> None:
-        new = word.epoch > self.believed.epoch
-        self.believed, self.at_ms = word, self._now()
-        ask_after_ms = self._now() + self._probe_in_ms(word)
+    def _adopt(self, reading: Reading) -> None:
+        new = reading.epoch > self.cached.epoch
+        self.cached, self.at_ms = reading, self._now()
+        ask_after_ms = self._now() + self._probe_in_ms(reading)
         if new:
             self.ask_after_ms, self.unreported = ask_after_ms, [0, 0]
             # Only a fleet that closes leaves a local trip in place.
-            if self.own.state == "closed" or word.state != "closed" or word.word:
+            if self.own.state == "closed" or reading.state != "closed" or reading.override:
                 self._forget()
-        elif word.state == "half_open":
+        elif reading.state == "half_open":
             self.ask_after_ms = min(self.ask_after_ms, ask_after_ms)
 
     @staticmethod
-    def _probe_in_ms(word: Word) -> float:
-        return max(word.left_ms, word.slot_wait_ms, 0)
+    def _probe_in_ms(reading: Reading) -> float:
+        return max(reading.left_ms, reading.slot_wait_ms, 0)
 
     # ---- local decisions --------------------------------------------------------------------------------------------
 
@@ -213,12 +213,12 @@ class Oracle:
     def look(self) -> None:
         """Without a ledger the replica probes an open circuit of the fleet itself, once for each of its epochs."""
         alone = self.away and not self.mode() and self.fleet_reads() == "half_open"
-        if not alone or self.taken_over == self.believed.epoch:
+        if not alone or self.taken_over == self.cached.epoch:
             return
-        self.taken_over, self.verdict = self.believed.epoch, None
+        self.taken_over, self.verdict = self.cached.epoch, None
         if self.own.state == "closed":
             self.own.change("open")
-            self.own.until_ms, self.own.opened, self.unjudged = self._now(), self.believed.open_count, 0
+            self.own.until_ms, self.own.opened, self.unjudged = self._now(), self.cached.open_count, 0
 
     def binds(self) -> str:
         """The local state that applies to its calls."""
@@ -231,8 +231,12 @@ class Oracle:
         """The state that a call meets, and for how long it is refused, if known."""
         self.look()
         if mode := self.mode():
-            word_ms = self.believed.word_ms
-            return ("open", NEVER if word_ms is None else word_ms - self._since()) if mode == "open" else ("closed", 0)
+            override_ms = self.cached.override_ms
+            return (
+                ("open", NEVER if override_ms is None else override_ms - self._since())
+                if mode == "open"
+                else ("closed", 0)
+            )
         fleet = "closed" if self.away and self.fleet_reads() == "half_open" else self.fleet_reads()
         if fleet == "open":
             return "open", self.open_for_ms()
@@ -251,7 +255,7 @@ class Oracle:
 
     def _probes(self) -> tuple[str, float, bool]:
         now, grant = self._now(), self.grant
-        if grant is not None and now < grant[1] - PROBE_MS and grant[2] == self.believed.epoch:
+        if grant is not None and now < grant[1] - PROBE_MS and grant[2] == self.cached.epoch:
             self.grant = None
             return "probe", 0, False
         self.wanted_until_ms = now + LEASE_MS / 2
@@ -261,9 +265,9 @@ class Oracle:
 
     def _probes_alone(self) -> tuple[str, float, bool]:
         now, own = self._now(), self.own
-        standing = [until_ms for until_ms, _ in own.leases.values() if until_ms > now]
-        if standing:
-            return "refuse", min(standing) - now, False
+        running = [until_ms for until_ms, _ in own.leases.values() if until_ms > now]
+        if running:
+            return "refuse", min(running) - now, False
         if own.state == "open":
             own.change("half_open")
             self.unjudged = 0
@@ -282,15 +286,15 @@ class Oracle:
             own.open(self._now())
         elif own.won >= self.successes:
             own.change("closed")
-            own.judges_from_ms = self._now() + BLIP_MS
+            own.evaluates_from_ms = self._now() + BLIP_MS
         self.unjudged = 0
 
     def call(self) -> Admitted:
-        return Admitted(self.believed.epoch, self.own.era)
+        return Admitted(self.cached.epoch, self.own.era)
 
     def call_ended(self, call: Admitted, well: bool) -> bool:
         """Whether it counts: in the epoch and era that admitted it; never while the circuit is disabled."""
-        fleets, own = call.epoch == self.believed.epoch, call.era == self.own.era
+        fleets, own = call.epoch == self.cached.epoch, call.era == self.own.era
         if self.mode() == "disabled" or not (fleets or own):
             return False
         if fleets:
@@ -310,7 +314,7 @@ class Oracle:
         by_streak = bool(ok or failed) and self.own.grow_streak(ok, int(failed), self._now())
         if self.mode() or not (by_streak or ((ok or failed) and self.own.reached())):
             return
-        if self._now() < self.own.judges_from_ms:
+        if self._now() < self.own.evaluates_from_ms:
             return
         self.own.open(self._now())
         if not self.away:
@@ -338,7 +342,7 @@ class Oracle:
         grant = self.grant
         if grant is None:
             return None
-        if self._now() < min(grant[1] - PROBE_MS, self.wanted_until_ms) and grant[2] == self.believed.epoch:
+        if self._now() < min(grant[1] - PROBE_MS, self.wanted_until_ms) and grant[2] == self.cached.epoch:
             return None
         self.grant = None
         return grant[0]

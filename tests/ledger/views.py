@@ -37,15 +37,15 @@ class OneView(View):
         """The ledger's current time."""
         return REDIS_MS + round((self.clock.now_s - self.began_s) * 1000)
 
-    def said(self, state: CircuitState = CLOSED, epoch: int = 0, **facts: Any) -> Snapshot:
+    def snapshot(self, state: CircuitState = CLOSED, epoch: int = 0, **facts: Any) -> Snapshot:
         """A snapshot as the ledger would send it now."""
         facts = {"now_ms": self.ledger_ms, **facts}
         return Snapshot(state=state, epoch=epoch, **facts)
 
     def receives(self, state: CircuitState, epoch: int, **facts: Any) -> None:
-        self.apply_reply(self.said(state, epoch, **facts))
+        self.apply_reply(self.snapshot(state, epoch, **facts))
 
-    def word(self, mode: OverrideMode, for_ms: int | None = None) -> OperatorOverride:
+    def make_override(self, mode: OverrideMode, for_ms: int | None = None) -> OperatorOverride:
         return OperatorOverride(mode, "because", "me", None if for_ms is None else self.ledger_ms + for_ms)
 
     # ---- calls ------------------------------------------------------------------------------------------------------
@@ -83,10 +83,10 @@ class OneView(View):
     def granted(self, epoch: int, token: str = "t1", *, asked_s: float | None = None) -> Grant | None:
         """The ledger grants the requested lease. Returns what is to be returned."""
         self.receives(HALF_OPEN, epoch)
-        reply = Reply(self.said(HALF_OPEN, epoch), granted=True)
+        reply = Reply(self.snapshot(HALF_OPEN, epoch), granted=True)
         return self.lease_answered(reply, token, self.clock.now_s if asked_s is None else asked_s)
 
     def denied(self, wait_ms: int, epoch: int | None = None) -> None:
         epoch = self.fleet.epoch if epoch is None else epoch
-        reply = Reply(self.said(HALF_OPEN, epoch), granted=False, wait_ms=wait_ms)
+        reply = Reply(self.snapshot(HALF_OPEN, epoch), granted=False, wait_ms=wait_ms)
         self.lease_answered(reply, "t1", self.clock.now_s)

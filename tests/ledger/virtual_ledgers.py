@@ -176,16 +176,16 @@ class VirtualRedisLedger(RedisLedger):
         pipe = self._redis.pipeline(transaction=False)
         pipe.hgetall(circuit).hgetall(window).hgetall(batches).hgetall(override).hgetall(self._clock_keys[1])
         pipe.zrange(voters, 0, -1, withscores=True).zrange(probes, 0, -1, withscores=True).exists(opened)
-        fields, buckets, counted, word, ends, votes, leases, rests = pipe.execute()
+        fields, buckets, counted, stored_override, ends, votes, leases, has_open_key = pipe.execute()
         return Circuit(
             state=CircuitState(fields.get("state", "closed")),
             **_facts(fields),
-            open_until_ms=int(ends.get(opened, 0)) if rests else 0,
+            open_until_ms=int(ends.get(opened, 0)) if has_open_key else 0,
             window={_pair(bucket): Counts(*map(int, packed.split(":"))) for bucket, packed in buckets.items()},
             voters={voter: int(until) for voter, until in votes},
             batches={replica: LastBatch(*_pair(packed.replace(":s:", ":"))) for replica, packed in counted.items()},
             leases={m.partition(":")[2]: Lease(int(until), int(m.partition(":")[0])) for m, until in leases},
-            override=_override(fields, word, ends.get(override)),
+            override=_override(fields, stored_override, ends.get(override)),
         )
 
 
@@ -205,12 +205,14 @@ def _pair(packed: str) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def _override(fields: Mapping[str, str], word: Mapping[str, str], until: str | None) -> OperatorOverride | None:
+def _override(
+    fields: Mapping[str, str], stored_override: Mapping[str, str], until: str | None
+) -> OperatorOverride | None:
     if not fields.get("override_mode"):
         return None
-    ends_ms = int(until) if until else None if word else 0
+    ends_ms = int(until) if until else None if stored_override else 0
     return OperatorOverride(
-        OverrideMode(fields["override_mode"]), word.get("reason", ""), fields["override_by"], ends_ms
+        OverrideMode(fields["override_mode"]), stored_override.get("reason", ""), fields["override_by"], ends_ms
     )
 
 

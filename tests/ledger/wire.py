@@ -31,10 +31,10 @@ class Wire:
     `delay_s`: each way, for requests, replies and messages alike. `gone`: everything fails at once; `frozen`: no
     replies until it thaws. `readonly`: writes are refused. `lose`: the next of these ("record>" a request, "record<"
     its reply, "message") are lost; `twice`: requests or messages that arrive twice. `sent`: verbs in the order they
-    were sent. `paused`: this replica's process is paused. `words`: every snapshot that reached the replica, with the
-    circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant reached
-    the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those acknowledged.
-    `log`: what the ledger did.
+    were sent. `paused`: this replica's process is paused. `snapshots`: every snapshot that reached the replica, with
+    the circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant
+    reached the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those
+    acknowledged. `log`: what the ledger did.
     """
 
     def __init__(self, ledger: InspectableLedger) -> None:
@@ -47,7 +47,7 @@ class Wire:
         self.twice: list[str] = []
         self.sent: list[str] = []
         self.failing: dict[str, Exception] = {}
-        self.words: list[tuple[float, str, Snapshot]] = []
+        self.snapshots: list[tuple[float, str, Snapshot]] = []
         self.granted: dict[str, float] = {}
         self.asked: dict[str, float] = {}
         self.settling: dict[str, float] = {}
@@ -202,7 +202,7 @@ class Wire:
             yield None
             while (change := await queue.get()) is not None:
                 await self._running.wait()
-                self.words.append((self._now_s(), change.circuit, change.snapshot))
+                self.snapshots.append((self._now_s(), change.circuit, change.snapshot))
                 self.log.received()
                 yield change
             raise LedgerUnavailableError("cut")
@@ -235,7 +235,7 @@ class Wire:
         return asyncio.get_running_loop().time()
 
     def _brought(self, circuit: str, reply: Reply) -> Reply:
-        self.words.append((self._now_s(), circuit, reply.snapshot))
+        self.snapshots.append((self._now_s(), circuit, reply.snapshot))
         self.log.received()
         return reply
 
