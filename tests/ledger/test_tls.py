@@ -75,7 +75,8 @@ async def test_replicas_share_a_circuit_over_mutual_tls_with_their_own_redis_use
             assert admission.permit is not None
             admission.permit.failed()
         await until(lambda: there.state == "open", within_s=5.0)
-        assert (a.shared_state, b.shared_state) == ("fresh", "fresh")
+        # One slow reply on a busy machine makes a replica "local" until the next one.
+        await until(lambda: (a.shared_state, b.shared_state) == ("fresh", "fresh"), within_s=5.0)
 
 
 @dataclass(frozen=True)
