@@ -1,9 +1,9 @@
-# One image for every role of the stack: replica (as it is), dashboard, alerter, index, simulated provider, load.
+# One image for every role of the stack: replica (the default), dashboard, alerter, index, simulated provider, load.
 FROM python:3.12-slim AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /venv
-# Dependencies first: they change less often than the code, and their layer is then kept.
+# Dependencies first: they change less often than the code, so their layer stays cached.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY docs ./docs
 RUN mkdir ha_rag && touch ha_rag/__init__.py \
@@ -11,7 +11,7 @@ RUN mkdir ha_rag && touch ha_rag/__init__.py \
     && /venv/bin/pip uninstall --yes ha-rag
 COPY ha_rag ./ha_rag
 RUN /venv/bin/pip install --no-deps . \
-    # Nothing is installed into a finished image.
+    # Nothing will be installed into the finished image.
     && /venv/bin/pip uninstall --yes pip
 
 FROM python:3.12-slim
@@ -24,14 +24,14 @@ COPY workers /app/workers
 COPY compose/entrypoint.sh /app/entrypoint.sh
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HA_RAG_LOG=json
 USER ha_rag
-# The index stands in .ha_rag below this folder, on a volume.
+# The index is in .ha_rag below this folder, on a volume.
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=5s --timeout=2s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=1)"]
-# SIGTERM lets a replica finish what it has taken.
+# On SIGTERM a replica finishes the requests in progress.
 STOPSIGNAL SIGTERM
-# What is a command of ha-rag is one here, too: docker run -it ha-rag learn
+# Accepts the commands of ha-rag: docker run -it ha-rag learn
 ENTRYPOINT ["sh", "/app/entrypoint.sh"]
 CMD ["python", "-m", "workers.replica", "--host", "0.0.0.0", "--port", "8000"]

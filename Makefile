@@ -1,4 +1,4 @@
-# Plain Python and make; nothing else is needed. PYTHON=python3.12 make install chooses another interpreter.
+# Needs only Python and make. PYTHON=python3.12 make install selects another interpreter.
 PYTHON ?= python3
 OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 VENV ?= .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
-# Two workers at least, so that tests which lean on one another are found out; no more than eight.
+# At least two workers, to expose tests that depend on each other; at most eight.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 2 ] && n=2; [ $$n -gt 8 ] && n=8; echo $$n)
 LONG := fleet or faults or browser or compose
 ARGS ?=
@@ -17,69 +17,69 @@ ARGS ?=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## makes .venv and installs the project into it
+install: $(INSTALLED) ## create .venv and install the project into it
 
-run: install ## three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
+run: install ## start three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
 	@$(BIN)/ha-rag up $(ARGS)
 
-test: install ## the test suite, without the long suites below
+test: install ## the test suite, except for the long suites below
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not ($(LONG))" $(ARGS)
 
-test-deep: install ## the property tests of the shared circuit, many times as long (DEPTH=20)
+test-deep: install ## the property tests of the shared circuit, with many times the examples (DEPTH=20)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(TEST_WORKERS) --timeout 3600 tests/circuit/test_properties.py tests/ledger/test_lua_matches_memory.py tests/ledger/test_view_properties.py tests/ledger/test_fleet_properties.py $(ARGS)
 
-test-fleet: install ## real processes: what one replica learns protects all of them
+test-fleet: install ## real processes: a failure seen by one replica protects all
 	$(BIN)/python -m pytest -m "fleet and not faults" $(ARGS)
 
-test-faults: install ## real processes under injected faults (long)
+test-faults: install ## real processes with injected faults (long)
 	$(BIN)/python -m pytest -m faults $(ARGS)
 
 test-browser: install ## the dashboard in a real browser (needs chromium on the PATH)
 	$(BIN)/python -m pytest -m "browser and not faults" $(ARGS)
 
-test-compose: install ## the stack of compose.yaml in a real Docker engine: killed, scaled, broken (needs docker)
+test-compose: install ## the stack of compose.yaml in a real Docker engine (needs docker)
 	$(BIN)/python -m pytest -m compose $(ARGS)
 
-test-mutants: install ## how many small mistakes in the law and the ledger the tests notice (long; for maintainers)
+test-mutants: install ## mutation tests of the circuit and the ledger (long; for maintainers)
 	$(PIP) install --quiet mutmut==3.8.1
 	$(BIN)/python -m mutmut run --max-children 2
 	$(BIN)/python -m tests.mutants.lua $(ARGS)
 
-docs: install ## the documents as a site in site/, without a word to anybody else
+docs: install ## the documentation as a website in site/, without network access
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
-pictures: install ## takes the dashboard's pictures in docs/images anew (needs chromium)
+pictures: install ## retake the dashboard's screenshots in docs/images (needs chromium)
 	$(BIN)/python -m tests.browser.pictures
 
-lint: install ## ruff, mypy --strict and the floors of the house
+lint: install ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install ## rewrites the files as ruff wants them
+format: install ## format the files with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BENCH_INSTALLED) ## every benchmark, beside the peers it is measured against
+bench: $(BENCH_INSTALLED) ## every benchmark, with the libraries it compares against
 	@set -e; for file in $$(grep -l "python -m benchmarks" benchmarks/*.py); do \
 		name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
-constraints: ## writes constraints.txt anew from a fresh environment (for maintainers)
+constraints: ## regenerate constraints.txt from a fresh environment (for maintainers)
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(PYTHON) -m venv "$$fresh"; \
 		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check ".[dev,bench]"; \
 		{ echo "# The versions that ha_rag is tested with, on every Python it supports: names and versions only."; \
 		  "$$fresh/bin/python" -m pip freeze | grep -v -i '^ha[-_]rag'; } > constraints.txt
 
-clean: ## removes .venv, caches and build results (never your index)
+clean: ## remove .venv, caches and build results (never your index)
 	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < tuple(map(int, "$(OLDEST_PYTHON)".split("."))))' 2>/dev/null || { \
 		echo "ha_rag needs Python $(OLDEST_PYTHON) or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | tail -n 1)."; \
-		echo "Install one, or name one that is there:  make install PYTHON=python3.12"; exit 1; }
+		echo "Install one, or select an installed one:  make install PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes an authority and what it signs, once: certificates.sh FOLDER. Whatever is there already stays.
+# Creates a CA and the certificates it signs: certificates.sh FOLDER. Existing files are kept.
 set -eu
 umask 077
 cd "$1"
@@ -18,7 +18,7 @@ signed() { # signed NAME HOSTS
 signed redis DNS:redis,DNS:localhost
 signed gateway DNS:localhost,DNS:gateway,IP:127.0.0.1
 [ -f gateway.pem ] || cat gateway.crt gateway.key >gateway.pem
-# Redis and the gateway run as users of their own; the authority's key stays root's.
+# Redis and the gateway run as users of their own; only root can read the CA's key.
 chmod 0444 authority.crt redis.crt redis.key gateway.crt gateway.pem
 chmod 0755 .
 echo "certificates: $(ls | tr '\n' ' ')"

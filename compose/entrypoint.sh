@@ -1,4 +1,4 @@
-# The image's entrypoint: `docker run -it ha-rag learn` is `ha-rag learn`; everything else is run as it stands.
+# The image's entrypoint: `docker run -it ha-rag learn` runs `ha-rag learn`; anything else is run as given.
 case "$1" in
   up | serve | ingest | ask | watch | circuits | break | mend | check | drill | learn | dashboard | alerter | --*)
     set -- ha-rag "$@" ;;

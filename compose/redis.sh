@@ -1,6 +1,6 @@
 #!/bin/sh
-# One of two Redis servers: redis.sh OWN-ADDRESS OTHER-ADDRESS. Begins as the copy of whoever the sentinels say is the
-# master; where nobody knows yet, the one whose address comes first is.
+# One of two Redis servers: redis.sh OWN-ADDRESS OTHER-ADDRESS. Starts as a replica of the master that the
+# sentinels name; if they do not know one yet, the server with the lower address becomes the master.
 own=$1 other=$2
 set -- --protected-mode no --appendonly yes --save "" --maxmemory 192mb --maxmemory-policy noeviction
 for sentinel in sentinel-1 sentinel-2 sentinel-3; do

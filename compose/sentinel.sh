@@ -1,5 +1,5 @@
 #!/bin/sh
-# One of three sentinels over the servers that begin at the address: sentinel.sh ADDRESS.
+# One of three sentinels that monitor the master first started at ADDRESS: sentinel.sh ADDRESS.
 cat >/run/sentinel.conf <<CONFIGURATION
 protected-mode no
 dir /run

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Brings the index up to date and publishes a finished copy: publish.sh DOCUMENTS PUBLISHED
-# Works in ./.ha_rag, beginning with what was published last. PUBLISHED/current is moved in one step, and the copy before
-# it stays, for whoever is fetching it. Only one may publish at a time (the CronJob sees to that).
+# Updates the index and publishes a finished copy: publish.sh DOCUMENTS PUBLISHED
+# Works in ./.ha_rag, starting from the last published copy. PUBLISHED/current is switched atomically, and the previous copy
+# is kept for replicas that are still copying it. Only one job may publish at a time (the CronJob ensures that).
 set -eu
 documents=$1 published=$2
 
 [ ! -e "$published/current" ] || { mkdir -p .ha_rag && cp -R "$published/current/." .ha_rag; }
-# A document that cannot be read is no reason to withhold the others: the job fails, so that somebody looks, but publishes.
+# If a document cannot be read, publish the others anyway, and fail the job so that somebody notices.
 status=0
 python -m workers.index "$documents" || status=$?
 [ -e .ha_rag/index.sqlite3 ] || exit "$status"
-# All of it into the one file: whoever fetches it may only read, and could not take in a journal beside it.
+# Checkpoint everything into the database file: readers have no write access and could not apply a journal.
 python -c 'import sqlite3; it = sqlite3.connect(".ha_rag/index.sqlite3"); it.execute("PRAGMA wal_checkpoint(TRUNCATE)"); it.close()'
 
 next=index-$(date -u +%Y%m%dT%H%M%SZ)-$$
