@@ -19,6 +19,8 @@ from tests.ledger.openings import OPENINGS
 from tests.ledger.virtual_ledgers import VirtualRedisLedger
 from tests.redis_servers import RedisProcess
 
+pytestmark = pytest.mark.timeout(600)  # a search only computes; how long that takes depends on what else runs
+
 
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_the_invariants_hold_for_any_sequence_of_faults(opening: str) -> None:
