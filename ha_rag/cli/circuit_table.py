@@ -80,7 +80,10 @@ def _facts(report: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "reason", report["reason"]
     yield "opened by", report["opened_by"]
     yield "changed at", _moment(report["changed_at"])
-    yield "opened", f"{report['open_count']} times since it was last calm for long" if report["open_count"] else None
+    yield (
+        "opened",
+        f"{report['open_count']} times in a row, without a long calm between" if report["open_count"] else None,
+    )
     yield "calls", f"{report['samples']} in its window"
     yield "failures", _share(report["failure_rate"])
     yield "slow", _share(report["slow_rate"])

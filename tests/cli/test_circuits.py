@@ -118,7 +118,7 @@ def test_one_circuit_is_shown_in_words(run, replica):
     ]
 
     assert ["failures", "80", "%"] in lines
-    assert ["opened", "2", "times", "since", "it", "was", "last", "calm", "for", "long"] in lines
+    assert ["opened", "2", "times", "in", "a", "row,", "without", "a", "long", "calm", "between"] in lines
     assert ["recovers", "in", "4.2", "s"] in lines
     assert any(line[:2] == ["changed", "at"] and line[2].startswith(("1969", "1970")) for line in lines)
 

@@ -16,7 +16,7 @@ def replica_rules() -> list[str]:
 
 def alerter_rules() -> list[str]:
     """The additional rules for alerters."""
-    return _found(r"Alerters need `([^`]+)` besides")
+    return _found(r"Alerters also need `([^`]+)`")
 
 
 def database_rules() -> list[str]:
