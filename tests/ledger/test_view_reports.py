@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -268,3 +269,10 @@ def test_throttling_while_an_operator_disables_the_breaker_is_not_counted() -> N
     assert not view.gate.throttled(view.admitted(), 30.0)
     view.clock.advance(5.1)
     view.admitted()
+
+
+def test_a_throttled_replica_does_not_vote_as_failing() -> None:
+    view = OneView(replace(POLICY, quorum=2))
+    view.gate.throttled(view.admitted(), 30.0)
+    assert view.local().state is OPEN
+    assert not reported(view).failing

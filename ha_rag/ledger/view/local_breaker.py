@@ -17,6 +17,7 @@ from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride, OverrideMode
 from ha_rag.circuit.streak import has_net_failures
 from ha_rag.circuit.terms import Terms
+from ha_rag.circuit.transitions import Trigger
 from ha_rag.circuit.window import total
 from ha_rag.messages import Outcome
 
@@ -47,6 +48,7 @@ class LocalBreaker:
         self._by = by
         self._draw = draw
         self._number = 0
+        self._is_throttled = False
 
     def observe(self, now_ms: int, tallies: Iterable[Tally]) -> None:
         """Adds outcomes without opening, as in shadow mode, so that `failing` stays up to date."""
@@ -63,8 +65,11 @@ class LocalBreaker:
         return self._keep(rules.record(self.circuit, self.terms, now_ms, batch, self._draw()))
 
     def failing(self, now_ms: int) -> bool:
-        """Whether this replica votes for opening: its rates reach a threshold, or its own circuit is not closed."""
-        if self.circuit.state is not CircuitState.CLOSED:
+        """Whether this replica votes for opening: its rates reach a threshold, or failures opened its own circuit.
+
+        That the service asked this replica to pause is no failure; it is a vote of its own kind.
+        """
+        if self.circuit.state is not CircuitState.CLOSED and not self._is_throttled:
             return True
         counts = self.counts(now_ms)
         return self.terms.reached(counts.failure_rate, counts.slow_rate) or self._has_streak()
@@ -131,7 +136,11 @@ class LocalBreaker:
             opened_by=self._by,
             leases=self.circuit.leases,
         )
+        self._is_throttled = False
 
     def _keep(self, decision: Decision) -> Decision:
         self.circuit = decision.circuit
+        for event in decision.events:
+            if event.after is CircuitState.OPEN:
+                self._is_throttled = event.trigger == Trigger.THROTTLED
         return decision
