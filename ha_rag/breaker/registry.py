@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ha_rag.background import BackgroundLoop
+from ha_rag.breaker.argument_checks import check_ledger, check_text, checked_sink, checked_sinks
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.breaker_settings import BreakerSettings, Classes
 from ha_rag.breaker.fleet_link import FleetLink
@@ -55,13 +56,14 @@ class CircuitRegistry:
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
     ) -> None:
+        check_ledger(ledger)
         self.clock: Clock = clock or SystemClock()
         self.replica = checked_name("replica", replica or default_name())
         self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
         self.told: Callable[[], Mapping[str, Any]] = dict
         """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger
-        self._link = FleetLink(self.replica, self.clock, sinks)
+        self._link = FleetLink(self.replica, self.clock, checked_sinks(sinks))
         self._fleet_reader = FleetReader(self._link, self.incarnation, self._body)
         self._views = self._link.views
         self._breakers: dict[str, CircuitBreaker] = {}
@@ -85,6 +87,7 @@ class CircuitRegistry:
         Connects when entered. An unreachable Redis is not an error: the replica starts alone and joins later.
         Raises ConfigurationError for an invalid URL, namespace or name.
         """
+        check_text(namespace=namespace, **({} if url is None else {"url": url}))
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
         parse(url), Keys(namespace)  # raises now rather than when the registry is entered
@@ -116,6 +119,7 @@ class CircuitRegistry:
             policy=policy, scope=scope, timeout_s=timeout_s, classify=classify, classify_result=classify_result,
             ignore=ignore, record=record,
         )  # fmt: skip
+        check_text(name=name)
         with self._lock:
             known = self._breakers.get(name)
             if known is not None:
@@ -191,6 +195,7 @@ class CircuitRegistry:
     async def _override(
         self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> CircuitReport:
+        check_text(name=name, reason=reason, by=by)
         view, sync = await self._known(name), self._sync
         if view.scope == "fleet" and sync is None:
             raise LedgerUnavailableError(f"circuit {name!r} is shared with the fleet: enter the registry first")
@@ -215,7 +220,7 @@ class CircuitRegistry:
 
     def add_sink(self, sink: Sink) -> None:
         """Sends every later event to `sink` too."""
-        self._link.sinks.append(sink)
+        self._link.sinks.append(checked_sink(sink))
 
     def _body(self) -> str:
         return body(self.replica, self.shared_state, self._views.all(), {"limits": self.limits, **self.told()})
