@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ha_rag.messages import Outcome
@@ -42,5 +41,5 @@ def checked_verdict(answer: object) -> Verdict | None:
 
 
 def is_pause(seconds: object) -> bool:
-    """Whether `seconds` is a number above 0 that a service can have asked for."""
-    return isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0
+    """Whether `seconds` is a number above 0; infinity is as long as the policy allows."""
+    return isinstance(seconds, int | float) and seconds > 0
