@@ -14,8 +14,6 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.errors import ConfigurationError
 from ha_rag.sharing import Scope
 
-LONGEST_S = 86_400.0
-
 Classes = type[BaseException] | Iterable[type[BaseException]]
 """One exception class, or several."""
 
@@ -57,7 +55,7 @@ class BreakerSettings:
             ),
             (
                 timeout_s is not None and not _is_duration(timeout_s),
-                f"timeout_s = {timeout_s!r}: must be a number of seconds above 0 and at most {LONGEST_S:g}, or None",
+                f"timeout_s = {timeout_s!r}: must be a number of seconds above 0, or None",
             ),
             *(
                 (not _is_classifier(value), f"{name} = {value!r}: must be a function that is not async, or None")
@@ -115,7 +113,7 @@ def _is_same_function(one: Any, other: Any) -> bool:
 def _is_duration(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    return math.isfinite(value) and 0 < value <= LONGEST_S
+    return math.isfinite(value) and value > 0
 
 
 def _is_classifier(value: object) -> bool:

@@ -65,7 +65,7 @@ ERRORS = {
 
 def error_verdict(error: BaseException) -> Verdict | None:
     """The verdict on a client's exception; None if it is not one that is known here."""
-    status, headers = _answer(error)
+    status, headers = answer_of(error)
     if status is not None:
         return status_verdict(status, headers)
     known = _names(type(error)) & ERRORS.keys()
@@ -98,8 +98,8 @@ def status_verdict(status: int, headers: Mapping[str, str] | None) -> Verdict:
     return INVALID if 400 <= status < 500 and status not in SERVICE_SAYS else FAILED
 
 
-def _answer(error: BaseException) -> tuple[int | None, Mapping[str, str] | None]:
-    """Status and headers of the response that an error carries: its own, or those of `error.response`."""
+def answer_of(error: BaseException) -> tuple[int | None, Mapping[str, str] | None]:
+    """Status and headers of the response that an error carries, its own or those of `error.response`; else None."""
     for carrier in (error, getattr(error, "response", None)):
         # An HTTP answer has both. A status alone may be anything, such as that of a job or a process. Responses are
         # compared with None because the response of an error is false in `requests`.

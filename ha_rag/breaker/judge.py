@@ -26,6 +26,10 @@ MOST_TYPES = 256
 LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
 """Results that need a closer look each time: the work may not have begun."""
 
+WORST_FIRST = (
+    Outcome.THROTTLED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.SLOW, Outcome.INVALID, Outcome.OK, Outcome.CANCELLED
+)  # fmt: skip
+
 
 class Judge:
     """The rules of one circuit, in the order in which they apply to an exception.
@@ -36,6 +40,7 @@ class Judge:
     4. If `record` is not empty, no other exception counts; the service is taken to have answered.
     5. The default (`outcome.classify`).
 
+    Of a group of exceptions each one is judged, unless a list or `classify` names the group itself.
     A result is judged by `classify_result`, then, if it is an HTTP client's response, by its status.
     `plain`: types of results that are successes without a closer look.
     """
@@ -66,6 +71,8 @@ class Judge:
         own = None if self._classify is None else self._asked(self._classify, error)
         if own is not None:
             return own
+        if isinstance(error, BaseExceptionGroup):  # of a TaskGroup: what counts most against the service
+            return min(map(self.error, error.exceptions), key=_weight)
         return INVALID if self._record and not says_nothing(error) else _default(error)
 
     def result(self, result: Any) -> Verdict | None:
@@ -101,6 +108,10 @@ class Judge:
                 self._logged.add(id(classifier))
                 log.exception("classify failed on %s; the default applies", type(about).__qualname__)
             return None
+
+
+def _weight(verdict: Verdict) -> int:
+    return WORST_FIRST.index(verdict.outcome)
 
 
 def _default(error: BaseException) -> Verdict:

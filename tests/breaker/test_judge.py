@@ -16,6 +16,8 @@ from ha_rag.errors import CircuitOpenError, MisuseError, ServiceError, Throttled
 from ha_rag.messages import Outcome
 from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine
 
+OK = Outcome.OK
+
 
 async def raises(error: BaseException) -> None:
     raise error
@@ -216,6 +218,35 @@ def test_a_recorded_exception_may_be_throttling_or_a_timeout() -> None:
     judge = Judge(record=(Exception,))
     assert judge.error(ThrottledError("wait", retry_after_s=2.0)) == Verdict(Outcome.THROTTLED, 2.0)
     assert judge.error(TimeoutError()).outcome is Outcome.TIMEOUT
+
+
+def status_error(status: int) -> httpx.HTTPStatusError:
+    answer = httpx.Response(status, headers={"Retry-After": "7"})
+    return httpx.HTTPStatusError("", request=httpx.Request("GET", "http://x"), response=answer)
+
+
+@pytest.mark.parametrize(
+    ("errors", "outcome"),
+    [
+        ([status_error(404), status_error(422)], Outcome.INVALID),
+        ([status_error(404), status_error(500)], Outcome.FAILED),
+        ([TimeoutError(), KeyError()], Outcome.FAILED),
+        ([TimeoutError(), status_error(404)], Outcome.TIMEOUT),
+        ([status_error(500), status_error(429)], Outcome.THROTTLED),
+        ([CircuitOpenError("other")], Outcome.CANCELLED),
+        ([CircuitOpenError("other"), ExceptionGroup("inner", [status_error(500)])], Outcome.FAILED),
+    ],
+)
+def test_of_a_group_of_exceptions_the_one_that_counts_most_decides(errors: list[Exception], outcome: Outcome) -> None:
+    assert Judge().error(ExceptionGroup("of a TaskGroup", errors)).outcome is outcome
+
+
+def test_the_lists_apply_to_the_exceptions_of_a_group() -> None:
+    group = ExceptionGroup("of a TaskGroup", [KeyError(), ValueError()])
+    assert Judge(ignore=(KeyError, ValueError)).error(group).outcome is Outcome.CANCELLED
+    assert Judge(ignore=(KeyError,)).error(group).outcome is Outcome.FAILED
+    assert Judge(record=(OSError,)).error(group).outcome is Outcome.INVALID
+    assert Judge(lambda error: Outcome.OK if isinstance(error, ExceptionGroup) else None).error(group).outcome is OK
 
 
 def test_ignore_applies_before_record_and_record_before_classify() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ha_rag.breaker.judge import Judge
+from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.recorder import Recorder
 from ha_rag.breaker.verdict import Verdict
@@ -117,6 +118,7 @@ class ScriptedCircuits:
         *,
         scope: Scope = "fleet",
         timeout_s: float | None = None,
+        classify: Classify | None = None,
     ) -> ScriptedBreaker:
         self.policies[name] = policy
         return self.breakers.setdefault(name, ScriptedBreaker(name, scope, timeout_s))
