@@ -12,7 +12,7 @@ REFUSES_THE_QUESTION = frozenset({400, 413, 422})
 def classify_component(error: BaseException) -> Verdict | None:
     """A failure if only the component's own address or model can be wrong, else None: the default decides.
 
-    They are the same for every question: a 404 or an invalid URL, which elsewhere refuses one request, refuses them all.
+    They are the same for every question: a 404 or an invalid URL, which elsewhere refuses one request, refuses all.
     """
     if isinstance(error, ComponentError) or error_verdict(error) is not INVALID:
         return None
