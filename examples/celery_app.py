@@ -7,6 +7,7 @@ REDIS_URL=redis://localhost:6379/0 celery --app examples.celery_app call charge 
 from __future__ import annotations
 
 import os
+import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from typing import Any
@@ -19,6 +20,7 @@ from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 PAYMENTS_URL = os.environ.get("PAYMENTS_URL", "http://localhost:9000")
 POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=10.0)
+REFUSED = (400, 404, 409, 422)  # says that this order is wrong; the payment service works
 
 app = Celery("shop", broker=REDIS_URL, backend=REDIS_URL)
 circuits = CircuitRegistry.connect(REDIS_URL, namespace="shop")
@@ -47,10 +49,18 @@ def send(order: int) -> str:
 
 @app.task(name="charge", bind=True, max_retries=None)
 def charge(self: Any, order: int) -> str:
-    """Charges an order. While the circuit is open nothing is sent, and the task is retried when it may close."""
+    """Charges an order. While the circuit is open nothing is sent, and the task is retried when it may close.
+
+    An order that the payment service refuses (404, 422, ...) fails at once; the circuit does not count it.
+    """
     try:
         return payments.call_sync(send, order)
     except CircuitOpenError as refused:
         raise self.retry(countdown=refused.retry_after_s) from refused
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in REFUSED:
+            raise ValueError(f"payments refused order {order}: HTTP {error.code}") from None
+        raise self.retry(countdown=1) from None
     except OSError as error:
         raise self.retry(countdown=1, exc=error) from error

@@ -3,6 +3,7 @@
     REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 flask --app examples.flask_app run
 
 `POST /charge/7` is 200; 502 when the payment service failed; 503 with Retry-After, at once, while its circuit is open.
+If the payment service refuses this one order (404, 422, ...), its status is passed on and the circuit counts nothing.
 If the server forks its workers after loading this file (gunicorn --preload), enter the registry in each worker, as
 celery_app.py does: its background thread does not survive a fork.
 """
@@ -21,6 +22,7 @@ from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
 
 PAYMENTS_URL = os.environ.get("PAYMENTS_URL", "http://localhost:9000")
 POLICY = CircuitPolicy(min_samples=5, failure_threshold=0.5, recovery_timeout_s=10.0)
+REFUSED = (400, 404, 409, 422)  # says that this order is wrong; the payment service works
 
 app = Flask(__name__)
 exit_stack = ExitStack()
@@ -42,7 +44,12 @@ def charge(order: int) -> dict[str, str]:
     try:
         return {"charged": payments.call_sync(send, order).decode()}
     except CircuitOpenError as refused:
-        headers = {"Retry-After": str(round(refused.retry_after_s) + 1)}
+        headers = {"Retry-After": str(round(refused.retry_after_s or 0) + 1)}
         abort(Response("payments are unavailable; nothing was charged", 503, headers))
-    except OSError:  # what urllib raises for a refused connection, an error status or a timeout
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in REFUSED:
+            abort(error.code, f"payments refused order {order}")
+        abort(502, "payments failed")
+    except OSError:  # what urllib raises for a refused connection or a timeout
         abort(502, "payments failed")

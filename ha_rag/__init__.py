@@ -13,10 +13,10 @@ from warnings import warn
 
 if TYPE_CHECKING:
     from ha_rag.breaker.breaker import CircuitBreaker
-    from ha_rag.breaker.outcome import Verdict
     from ha_rag.breaker.permit import Permit, Refusal
     from ha_rag.breaker.registry import CircuitRegistry
     from ha_rag.breaker.report import CircuitReport, FleetReport
+    from ha_rag.breaker.verdict import Verdict
     from ha_rag.circuit.policy import CircuitPolicy
     from ha_rag.circuit.state import CircuitState, OverrideMode
     from ha_rag.components.embedders.cached import CachedEmbedder
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         HaRagError,
         InvalidRequestError,
         MalformedReplyError,
+        MisuseError,
         ServiceError,
         ServiceTimeoutError,
         ThrottledError,
@@ -82,6 +83,7 @@ __all__ = [
     "HighAvailabilityRAG",
     "InvalidRequestError",
     "MalformedReplyError",
+    "MisuseError",
     "Outcome",
     "OverrideMode",
     "Passage",
@@ -106,10 +108,10 @@ __all__ = [
 
 _HOMES = {
     "ha_rag.breaker.breaker": ("CircuitBreaker",),
-    "ha_rag.breaker.outcome": ("Verdict",),
     "ha_rag.breaker.permit": ("Permit", "Refusal"),
     "ha_rag.breaker.registry": ("CircuitRegistry",),
     "ha_rag.breaker.report": ("CircuitReport", "FleetReport"),
+    "ha_rag.breaker.verdict": ("Verdict",),
     "ha_rag.circuit.policy": ("CircuitPolicy",),
     "ha_rag.circuit.state": ("CircuitState", "OverrideMode"),
     "ha_rag.components.embedders.cached": ("CachedEmbedder",),
@@ -120,7 +122,8 @@ _HOMES = {
     "ha_rag.components.script": ("Script",),
     "ha_rag.errors": (
         "CircuitOpenError", "ComponentError", "ConfigurationError", "HaRagError", "InvalidRequestError",
-        "MalformedReplyError", "ServiceError", "ServiceTimeoutError", "ThrottledError", "UnknownCircuitError",
+        "MalformedReplyError", "MisuseError", "ServiceError", "ServiceTimeoutError", "ThrottledError",
+        "UnknownCircuitError",
     ),
     "ha_rag.messages": (
         "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Outcome", "Passage", "Space",

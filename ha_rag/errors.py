@@ -2,6 +2,7 @@
 
     HaRagError
     |- ConfigurationError          a setting, an argument or a file is invalid
+    |  `- MisuseError              a breaker was asked to guard what it cannot guard; nothing was counted
     |- CircuitOpenError            a circuit refused the call; nothing was sent
     |- UnknownCircuitError         there is no circuit of that name
     |- LedgerError
@@ -21,14 +22,30 @@
     `- UnreadableDocumentError     one document cannot be read; others are not affected
 
 Errors carry facts as attributes, so that callers need not parse messages. Exceptions of other libraries are translated
-once, in the package that uses the library. Errors are plain values: safe across tasks and threads.
+once, in the package that uses the library. Errors are plain values: safe across tasks and threads, and they survive
+`pickle` and `copy` with their message and every attribute.
 """
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
 
 class HaRagError(Exception):
     """The base of every error that ha_rag raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, which hold the message and not what __init__ takes.
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+def _rebuilt(kind: type[E], args: tuple[object, ...]) -> E:
+    """An error without a call of its __init__; its attributes are restored after this."""
+    error = kind.__new__(kind, *args)
+    error.args = args  # __new__ of an OSError leaves them empty
+    return error
 
 
 class ConfigurationError(HaRagError, ValueError):
@@ -37,6 +54,12 @@ class ConfigurationError(HaRagError, ValueError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class MisuseError(ConfigurationError):
+    """A breaker was asked to guard what it cannot guard: an async function from synchronous code, a generator, or
+    something that is not a function. It says nothing about the service, so no outcome was counted.
+    """
 
 
 class CircuitOpenError(HaRagError):

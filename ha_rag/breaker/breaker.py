@@ -16,19 +16,19 @@ import functools
 import math
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
+from inspect import isawaitable
 from types import CoroutineType, TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.outcome import Classify
+from ha_rag.breaker.guarded_function import check_callable, check_done, check_done_sync, is_async
+from ha_rag.breaker.judge import Judge
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.breaker.recorder import Recorder
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
-from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.sync.background_tasks import running_loop
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
@@ -53,13 +53,14 @@ class CircuitBreaker:
     take, and how long a cancelled call must have waited to count as a timeout.
     """
 
-    def __init__(self, link: FleetLink, view: View, classify: Classify) -> None:
+    def __init__(self, link: FleetLink, view: View, judge: Judge) -> None:
         self._link = link
         self._view = view
         self._gate = view.gate
         # Bound here because a method call would cost a tenth of a guarded call.
         self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
-        self._recorder = Recorder(view, link, classify)
+        self._recorder = Recorder(view, link, judge)
+        self._plain = judge.plain
         self._probes = DetachedProbes()
         self._now = link.clock.monotonic_s
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
@@ -154,8 +155,10 @@ class CircuitBreaker:
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Calls `fn` if the circuit admits it, and counts the outcome. Raises CircuitOpenError, or what `fn` raises.
 
-        A probe runs in its own task, within its lease; cancelling the caller does not cancel it.
+        A probe runs in its own task, within its lease; cancelling the caller does not cancel it. Raises MisuseError for
+        a generator function, and for a coroutine instead of a function.
         """
+        check_callable(fn)
         gate = self._gate
         epochs = gate.passing
         if epochs is None:
@@ -167,10 +170,15 @@ class CircuitBreaker:
             result: Any = fn(*args, **kwargs)
             if type(result) is CoroutineType or isawaitable(result):
                 result = await result
+            plain = type(result) in self._plain
+            if not plain:
+                check_done(fn, result)
         except BaseException as error:
             Permit(self._recorder, epochs, started_s, number).raised(error)
             raise
-        if gate.succeeded(epochs, started_s, number) is not OK:
+        if not plain:
+            Permit(self._recorder, epochs, started_s, number).returned(result)
+        elif gate.succeeded(epochs, started_s, number) is not OK:
             self._link.report_soon(self._view)
         return result
 
@@ -184,9 +192,19 @@ class CircuitBreaker:
         return result.value()
 
     def call_sync(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`call` for synchronous code. Raises CircuitOpenError, or what `fn` raises."""
-        with self:
-            return fn(*args, **kwargs)
+        """`call` for synchronous code. Raises CircuitOpenError, or what `fn` raises; MisuseError if `fn` is async."""
+        check_callable(fn)
+        permit = _permit_of(self._admit_waiting())
+        try:
+            result = fn(*args, **kwargs)
+            plain = type(result) in self._plain
+            if not plain:
+                check_done_sync(fn, result)
+        except BaseException as error:
+            permit.raised(error)
+            raise
+        permit.ok() if plain else permit.returned(result)
+        return result
 
     async def __aenter__(self) -> Permit:
         permit = _permit_of(await self.admit_soon())
@@ -230,12 +248,12 @@ class CircuitBreaker:
     @overload
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Guards every call of a function, async or not. Raises ConfigurationError for a generator function: its call
+        """Guards every call of a function, async or not. Raises MisuseError for a generator function: its call
         returns before any work is done, so wrap the loop that reads it in `async with` instead.
         """
-        if isasyncgenfunction(fn) or isgeneratorfunction(fn):
-            raise ConfigurationError(f"{fn.__qualname__} is a generator function: guard the loop that reads it instead")
-        if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):
+        if isinstance(fn, staticmethod | classmethod):  # @breaker above @staticmethod
+            return type(fn)(self(fn.__func__))
+        if is_async(fn):
 
             @functools.wraps(fn)
             async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -252,7 +270,10 @@ class CircuitBreaker:
 
 async def _invoke(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     result = fn(*args, **kwargs)
-    return await result if isawaitable(result) else result
+    if isawaitable(result):
+        result = await result
+    check_done(fn, result)
+    return result
 
 
 def _settle(permit: Permit | None, error: BaseException | None) -> None:

@@ -90,7 +90,7 @@ async def execute(
         elapsed_s = now() - started_s
         if keep_open:
             return CallResult(Outcome.OK, elapsed_s, "", (reply,))
-        result = CallResult(permit.ok(), elapsed_s, "", (reply,))
+        result = CallResult(permit.returned(reply), elapsed_s, "", (reply,))
     note(result.outcome, result.elapsed_s, result.reason)
     return result
 

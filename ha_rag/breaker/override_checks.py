@@ -22,8 +22,12 @@ def checked_for_ms(for_s: float | None) -> int | None:
     """Milliseconds until the override expires; None: never. Raises ConfigurationError."""
     if for_s is None:
         return None
-    if not (math.isfinite(for_s) and 0 < for_s <= MAX_S):
+    if not _is_number(for_s) or not 0 < for_s <= MAX_S:
         raise ConfigurationError(
             f"for_s = {for_s!r}: must be a number of seconds above 0 and at most 2,592,000 (30 days)"
         )
     return round(for_s * 1000)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

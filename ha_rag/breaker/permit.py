@@ -10,8 +10,8 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from ha_rag.breaker.outcome import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict
 from ha_rag.breaker.recorder import Recorder
+from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict, is_pause
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import CircuitOpenError
 from ha_rag.ledger.view.probe_lease import Grant, margin_s
@@ -114,7 +114,7 @@ class Permit:
 
     def throttled(self, retry_after_s: float) -> Outcome:
         """The service asked for a pause of `retry_after_s` seconds; 0 or less counts as a failure."""
-        return self._end(Verdict(Outcome.THROTTLED, retry_after_s) if retry_after_s > 0 else FAILED)
+        return self._end(Verdict(Outcome.THROTTLED, retry_after_s) if is_pause(retry_after_s) else FAILED)
 
     def invalid(self) -> Outcome:
         """The service rejected this request as invalid. Does not count."""
@@ -132,10 +132,15 @@ class Permit:
         return self._end(self.recorder.abandoned_verdict(self.started_s if since_s is None else since_s))
 
     def raised(self, error: BaseException) -> Outcome:
-        """The call raised `error`; the breaker's `classify` maps it to an outcome."""
+        """The call raised `error`; the breaker's `classify`, `ignore` and `record` map it to an outcome."""
         if isinstance(error, asyncio.CancelledError):
             return self.abandoned()
-        return self._end(self.recorder.verdict(error))
+        return self._end(self.recorder.judge.error(error))
+
+    def returned(self, result: object) -> Outcome:
+        """The call returned `result`; `classify_result` maps it to an outcome, or its status if it is a response."""
+        verdict = self.recorder.judge.result(result)
+        return self.ok() if verdict is None else self._end(verdict)
 
     def _end(self, verdict: Verdict) -> Outcome:
         if self._done:

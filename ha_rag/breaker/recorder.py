@@ -5,17 +5,15 @@ Permits call it, so they depend on neither the breaker nor the ledger. Safe acro
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.outcome import CANCELLED, FAILED, TIMEOUT, Classify, Verdict
+from ha_rag.breaker.judge import Judge
+from ha_rag.breaker.verdict import CANCELLED, TIMEOUT, Verdict
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
 from ha_rag.messages import Outcome
-
-log = logging.getLogger(__name__)
 
 OK = Outcome.OK
 
@@ -27,12 +25,12 @@ class Recorder:
     """Counts one circuit's outcomes.
 
     `timeout_s`: timeout of the guarded calls, None if they have none. `now`: monotonic seconds.
-    `classify`: maps an exception to a verdict.
+    `judge`: gives the verdict on what a call raised or returned.
     """
 
-    __slots__ = ("_classify", "_gate", "_is_auto", "_lag", "_link", "_view", "drop", "now", "timeout_s")
+    __slots__ = ("_gate", "_is_auto", "_lag", "_link", "_view", "drop", "judge", "now", "timeout_s")
 
-    def __init__(self, view: View, link: FleetLink, classify: Classify) -> None:
+    def __init__(self, view: View, link: FleetLink, judge: Judge) -> None:
         self.now: Callable[[], float] = link.clock.monotonic_s
         self.timeout_s = view.timeout_s
         self._view = view
@@ -42,17 +40,9 @@ class Recorder:
         self._link = link
         self._lag = link.lag
         self._is_auto = view.policy.slow_call_s == "auto"
-        self._classify = classify
+        self.judge = judge
 
     # ---- verdicts ---------------------------------------------------------------------------------------------------
-
-    def verdict(self, error: BaseException) -> Verdict:
-        """Classifies an error. If `classify` itself raises, the call counts as failed and its own error propagates."""
-        try:
-            return self._classify(error)
-        except Exception:
-            log.exception("classify failed on %r; it counts as a failure of %s", error, self._view.name)
-            return FAILED
 
     def abandoned_verdict(self, since_s: float) -> Verdict:
         """The verdict on a call that its caller gave up."""

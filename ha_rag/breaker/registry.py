@@ -17,18 +17,20 @@ from types import TracebackType
 from typing import Any, Self
 
 from ha_rag.background import BackgroundLoop
+from ha_rag.breaker.argument_checks import check_ledger, check_text, checked_sink, checked_sinks
 from ha_rag.breaker.breaker import CircuitBreaker
+from ha_rag.breaker.breaker_settings import BreakerSettings, Classes
 from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.fleet_reader import FleetReader
 from ha_rag.breaker.heartbeat import body, default_name
-from ha_rag.breaker.outcome import Classify, classify
+from ha_rag.breaker.outcome import Classify, ClassifyResult
 from ha_rag.breaker.override_checks import checked_for_ms, checked_mode
 from ha_rag.breaker.report import CircuitReport, FleetReport, circuit_report, here, view_report
 from ha_rag.cancellation import end
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
+from ha_rag.errors import LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.address import parse
 from ha_rag.ledger.store.connection import connect
@@ -54,16 +56,18 @@ class CircuitRegistry:
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
     ) -> None:
+        check_ledger(ledger)
         self.clock: Clock = clock or SystemClock()
         self.replica = checked_name("replica", replica or default_name())
         self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
         self.told: Callable[[], Mapping[str, Any]] = dict
         """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger
-        self._link = FleetLink(self.replica, self.clock, sinks)
+        self._link = FleetLink(self.replica, self.clock, checked_sinks(sinks))
         self._fleet_reader = FleetReader(self._link, self.incarnation, self._body)
         self._views = self._link.views
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._settings: dict[str, BreakerSettings] = {}
         self._lock = threading.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread: BackgroundLoop | None = None
@@ -83,6 +87,7 @@ class CircuitRegistry:
         Connects when entered. An unreachable Redis is not an error: the replica starts alone and joins later.
         Raises ConfigurationError for an invalid URL, namespace or name.
         """
+        check_text(namespace=namespace, **({} if url is None else {"url": url}))
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
         parse(url), Keys(namespace)  # raises now rather than when the registry is entered
@@ -95,31 +100,42 @@ class CircuitRegistry:
         name: str,
         policy: CircuitPolicy | None = None,
         *,
-        scope: Scope = "fleet",
+        scope: Scope | None = None,
         timeout_s: float | None = None,
-        classify: Classify = classify,
+        classify: Classify | None = None,
+        classify_result: ClassifyResult | None = None,
+        ignore: Classes = (),
+        record: Classes = (),
     ) -> CircuitBreaker:
         """The breaker of that name, created on first use; later calls return the same object.
 
-        `scope`: "fleet" to guard a service that all replicas call, "replica" to guard something inside this process.
-        `timeout_s`: timeout of the guarded calls. `classify`: maps an exception to a verdict.
-        Raises ConfigurationError for an invalid name, or for a different policy than the existing breaker's.
+        `scope`: "fleet" (the default) to guard a service that all replicas call, "replica" to guard something inside
+        this process. `timeout_s`: timeout of the guarded calls.
+        `classify`: maps an exception to a verdict, `classify_result` a returned value; both may return None for the
+        default. `ignore`: exception classes that never count. `record`: those that always count; then no others do.
+        Raises ConfigurationError for an invalid name or setting, or for another setting than the existing breaker's.
         """
+        settings = BreakerSettings.checked(
+            policy=policy, scope=scope, timeout_s=timeout_s, classify=classify, classify_result=classify_result,
+            ignore=ignore, record=record,
+        )  # fmt: skip
+        check_text(name=name)
         with self._lock:
             known = self._breakers.get(name)
             if known is not None:
-                _check_same(known, policy)
+                self._settings[name].check_same(name, settings)
                 return known
             view = View(
                 checked_name("circuit", name),
                 policy or CircuitPolicy(),
                 replica=self.incarnation,
                 clock=self.clock,
-                scope=scope if self._ledger is not None else "replica",
+                scope=scope or "fleet" if self._ledger is not None else "replica",
                 timeout_s=timeout_s,
                 stalled=self._link.lag.since,
             )
-            breaker = self._breakers[name] = CircuitBreaker(self._link, view, classify)
+            breaker = self._breakers[name] = CircuitBreaker(self._link, view, settings.judge())
+            self._settings[name] = settings
             self._views.add(view)
             sync = self._sync
         if sync is not None:
@@ -179,6 +195,7 @@ class CircuitRegistry:
     async def _override(
         self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> CircuitReport:
+        check_text(name=name, reason=reason, by=by)
         view, sync = await self._known(name), self._sync
         if view.scope == "fleet" and sync is None:
             raise LedgerUnavailableError(f"circuit {name!r} is shared with the fleet: enter the registry first")
@@ -203,7 +220,7 @@ class CircuitRegistry:
 
     def add_sink(self, sink: Sink) -> None:
         """Sends every later event to `sink` too."""
-        self._link.sinks.append(sink)
+        self._link.sinks.append(checked_sink(sink))
 
     def _body(self) -> str:
         return body(self.replica, self.shared_state, self._views.all(), {"limits": self.limits, **self.told()})
@@ -253,10 +270,3 @@ class CircuitRegistry:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.close(lambda: self.__aexit__(kind, error, trace))
-
-
-def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:
-    if policy is not None and policy != known.policy:
-        raise ConfigurationError(
-            f"circuit {known.name!r} already has a different policy; use one policy per circuit in a process"
-        )

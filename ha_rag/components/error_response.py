@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import orjson
 
-from ha_rag.components.retry_after import requested_wait_s
 from ha_rag.errors import ComponentError, InvalidRequestError, ServiceError, ThrottledError
+from ha_rag.retry_after import requested_wait_s
 
 INVALID_REQUEST = frozenset({400, 413, 422})
 MAY_THROTTLE = frozenset({429, 503})

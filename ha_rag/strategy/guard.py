@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
@@ -45,4 +46,5 @@ class BreakerSource(Protocol):
         *,
         scope: Scope = "fleet",
         timeout_s: float | None = None,
+        classify: Classify | None = None,
     ) -> Breaker: ...

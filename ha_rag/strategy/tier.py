@@ -12,6 +12,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import ComponentType
 from ha_rag.sharing import Scope
+from ha_rag.strategy.component_errors import classify_component
 from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.retries import Retries
 from ha_rag.strategy.status import CallStats, ComponentStatus
@@ -56,7 +57,9 @@ class Tier(Generic[C_co]):
         """This tier with its circuit from `circuits`."""
         timeout_s = DEFAULT_TIMEOUT_S[kind] if self.timeout_s is None else float(self.timeout_s)
         circuit = f"{kind}.{self.name}"
-        breaker = circuits.breaker(circuit, self.policy, scope=self._scope(), timeout_s=timeout_s)
+        breaker = circuits.breaker(
+            circuit, self.policy, scope=self._scope(), timeout_s=timeout_s, classify=classify_component
+        )
         retries = Retries.of(self.policy) if self.policy is not None else None
         return GuardedTier(kind, self.name, circuit, self.component, timeout_s, breaker, retries=retries)
 

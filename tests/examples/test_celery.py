@@ -53,3 +53,9 @@ async def test_a_task_waits_while_the_circuit_is_open_and_sends_nothing_meanwhil
             assert payments.calls == received
             await until(waiting.ready, within_s=40)
         assert (waiting.result, payments.calls) == ("paid", received + 1)
+
+        payments.status = 422
+        refused = [send(order) for order in range(10, 20)]
+        await until(lambda: all(each.ready() for each in refused), within_s=40)
+        assert {str(each.result).rpartition(": ")[2] for each in refused} == {"HTTP 422"}
+        assert payments.calls == received + 11, "the circuit let every order pass"

@@ -27,6 +27,20 @@ def answers_well(port: int) -> bool:
 
 
 @pytest.mark.parametrize("command", [FASTAPI, FLASK], ids=["fastapi", "flask"])
+async def test_one_users_bad_orders_do_not_close_payments_for_everybody(
+    command: tuple[str, ...], payments: Payments, fake_redis_server: str
+) -> None:
+    port = free_port()
+    words = [word.format(port=port) for word in command]
+    with running(*words, redis=fake_redis_server, payments=payments.url):
+        await until(partial(answers_well, port), within_s=30)
+        for payments.status in (400, 404, 422):
+            assert {post(f"http://127.0.0.1:{port}/charge/7")[0] for _ in range(10)} == {payments.status}
+        payments.status = 200
+        assert charged(post(f"http://127.0.0.1:{port}/charge/7")[2]) == "paid"
+
+
+@pytest.mark.parametrize("command", [FASTAPI, FLASK], ids=["fastapi", "flask"])
 async def test_what_one_process_learns_protects_the_other(
     command: tuple[str, ...], payments: Payments, fake_redis_server: str
 ) -> None:

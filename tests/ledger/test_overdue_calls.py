@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.outcome import classify
+from ha_rag.breaker.judge import Judge
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.recorder import Recorder
 from ha_rag.circuit.latency import MIN_CALLS
@@ -26,7 +26,7 @@ class Calls:
         self.stalled = False
         self.view = OneView(policy, scope="replica", timeout_s=8.0, stalled=lambda _: self.stalled)
         self.clock = self.view.clock
-        self.recorder = Recorder(self.view, FleetLink("r1", self.clock, ()), classify)
+        self.recorder = Recorder(self.view, FleetLink("r1", self.clock, ()), Judge())
         for _ in range(MIN_CALLS if warm else 0):
             permit = self.begins()
             self.clock.advance(0.01)

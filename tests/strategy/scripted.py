@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ha_rag.breaker.outcome import Verdict, classify
+from ha_rag.breaker.judge import Judge
+from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.recorder import Recorder
+from ha_rag.breaker.verdict import Verdict
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.view.probe_lease import Grant
@@ -30,10 +32,8 @@ class ScriptedRecorder(Recorder):
         self.now = asyncio.get_running_loop().time
         self.timeout_s = timeout_s
         self.slow = slow
+        self.judge = Judge()
         self.reported: list[Outcome] = []
-
-    def verdict(self, error: BaseException) -> Verdict:
-        return classify(error)
 
     def answer_verdict(self, started_s: float) -> Verdict:
         return Verdict(Outcome.SLOW if self.slow else Outcome.OK)
@@ -118,6 +118,7 @@ class ScriptedCircuits:
         *,
         scope: Scope = "fleet",
         timeout_s: float | None = None,
+        classify: Classify | None = None,
     ) -> ScriptedBreaker:
         self.policies[name] = policy
         return self.breakers.setdefault(name, ScriptedBreaker(name, scope, timeout_s))

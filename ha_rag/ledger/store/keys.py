@@ -23,9 +23,9 @@ PARTS = ("circuit", "open", "window", "voters", "probes", "override", "batches",
 """The keys of one circuit, in the order in which every script expects them."""
 
 
-def is_name(name: str) -> bool:
+def is_name(name: object) -> bool:
     """Whether `name` may be part of a key."""
-    return _NAME.match(name) is not None
+    return isinstance(name, str) and _NAME.match(name) is not None
 
 
 def checked_name(what: str, name: str) -> str:
@@ -35,8 +35,10 @@ def checked_name(what: str, name: str) -> str:
     return name
 
 
-def _shown(name: str) -> str:
+def _shown(name: object) -> str:
     """Shortened for the log, since names may come from outside."""
+    if not isinstance(name, str):
+        return f"{name!r:.{_SHOWN}}"
     return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ha_rag.components.retry_after import LONGEST_WAIT_S, requested_wait_s
+from ha_rag.retry_after import LONGEST_WAIT_S, requested_wait_s
 
 NOW_MS = 1_760_000_000_000  # Thu, 09 Oct 2025 08:53:20 GMT
 
