@@ -15,11 +15,11 @@ import asyncio
 import functools
 import math
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from types import CoroutineType, TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from ha_rag.breaker.blocks import OpenBlocks, frame_at
 from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.outcome import Classify
@@ -62,7 +62,7 @@ class CircuitBreaker:
         self._recorder = Recorder(view, link, classify)
         self._probes = DetachedProbes()
         self._now = link.clock.monotonic_s
-        self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
+        self._blocks = OpenBlocks(view.name)
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
 
     def __repr__(self) -> str:
@@ -189,16 +189,17 @@ class CircuitBreaker:
             return fn(*args, **kwargs)
 
     async def __aenter__(self) -> Permit:
+        block = frame_at(1)  # before the first await: the frame that awaits this is the one that runs the block
         permit = _permit_of(await self.admit_soon())
         if isinstance(permit, Probe):
             permit.limit = asyncio.timeout(permit.bound_s)
             await permit.limit.__aenter__()
-        return self._push(permit)
+        return self._blocks.enter(block, permit)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        permit = self._pop()
+        permit = self._blocks.leave(frame_at(1))
         if isinstance(permit, Probe) and permit.limit is not None:
             try:
                 await permit.limit.__aexit__(kind, error, trace)
@@ -208,22 +209,12 @@ class CircuitBreaker:
         _settle(permit, error)
 
     def __enter__(self) -> Permit:
-        return self._push(_permit_of(self._admit_waiting()))
+        return self._blocks.enter(frame_at(1), _permit_of(self._admit_waiting()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _settle(self._pop(), error)
-
-    def _push(self, permit: Permit) -> Permit:
-        self._permits.set((*self._permits.get(), permit))
-        return permit
-
-    def _pop(self) -> Permit | None:
-        """The permit of the innermost block; None if the block exits in a different context than it was entered in."""
-        permits = self._permits.get()
-        self._permits.set(permits[:-1])
-        return permits[-1] if permits else None
+        _settle(self._blocks.leave(frame_at(1)), error)
 
     @overload
     def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from types import FrameType
 
 from ha_rag.breaker.outcome import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict
 from ha_rag.breaker.recorder import Recorder
@@ -63,7 +64,7 @@ class Permit:
     probe should run to completion even if its caller is cancelled. `bound_s`: time limit in seconds, None if unlimited.
     """
 
-    __slots__ = ("_begun_s", "_done", "_epochs", "_number", "recorder", "started_s")
+    __slots__ = ("_begun_s", "_done", "_epochs", "_number", "before", "frame", "outer", "recorder", "started_s")
 
     permitted = True
     probe = False
@@ -71,6 +72,8 @@ class Permit:
     retry_after_s: float | None = None
     asked: asyncio.Future[None] | None = None
     bound_s: float | None = None
+    outer: Permit | None
+    before: Permit | None
 
     def __init__(self, recorder: Recorder, epochs: Epochs, started_s: float, number: int = 0) -> None:
         self.recorder = recorder
@@ -79,6 +82,8 @@ class Permit:
         self._number = number
         self._begun_s: float | None = None
         self._done = False
+        self.frame: FrameType | None = None
+        """The frame that runs the `with` block of this permit, while it is open (`blocks.py`)."""
 
     def __del__(self) -> None:
         if self._number and not self._done:
