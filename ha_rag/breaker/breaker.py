@@ -6,7 +6,8 @@
     @breaker                               # the same, around every call of a function
 
 While the circuit is closed or open, admission is a memory read. While it is half-open, `call` and `async with` wait
-up to 50 ms to learn whether this call may be the probe. Safe across tasks and threads; one object serves all of them.
+up to 50 ms, longer if Redis is far away, to learn whether this call may be the probe. Safe across tasks and threads;
+one object serves all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ha_rag.breaker.blocks import OpenBlocks, frame_at
 from ha_rag.breaker.execution import execute
-from ha_rag.breaker.fleet_link import FleetLink
+from ha_rag.breaker.fleet_link import PROBE_WAIT_S, FleetLink
 from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.probes import DetachedProbes
@@ -41,9 +42,6 @@ T = TypeVar("T")
 
 OK = Outcome.OK
 HALF_OPEN = CircuitState.HALF_OPEN
-
-PROBE_WAIT_S = 0.05
-"""How long a call waits to learn whether it may be the probe."""
 
 
 class CircuitBreaker:
@@ -127,13 +125,17 @@ class CircuitBreaker:
             return probe
         asked = self._link.ask(self._view) if answer.ask else self._link.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
-        return Refusal(self._view.name, answer.state, until_s, self._now, asked)
+        wait_s = self._link.probe_wait_s if answer.ask else PROBE_WAIT_S
+        return Refusal(self._view.name, answer.state, until_s, self._now, asked, wait_s)
 
     async def admit_soon(self) -> Admission:
-        """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe."""
+        """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe.
+
+        The call that requests the probe waits for two round trips of Redis if that is longer, at most 0.3 s.
+        """
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.asked is not None:
-            await asyncio.wait({admission.asked}, timeout=PROBE_WAIT_S)
+            await asyncio.wait({admission.asked}, timeout=admission.wait_s)
             return self.admit()
         return admission
 
@@ -141,7 +143,7 @@ class CircuitBreaker:
         """`admit_soon` for synchronous code: blocks the thread."""
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
-            self._gate.wait_for_answer(PROBE_WAIT_S)
+            self._gate.wait_for_answer(admission.wait_s)
             return self.admit()
         return admission
 

@@ -24,10 +24,10 @@ class Refusal:
     """The call is refused.
 
     `until_s`: when to retry (monotonic; infinity: unknown). `asked`: done when the ledger has answered the pending
-    probe lease request; None if there is none.
+    probe lease request; None if there is none. `wait_s`: how long a call may wait for that.
     """
 
-    __slots__ = ("_now", "asked", "circuit", "state", "until_s")
+    __slots__ = ("_now", "asked", "circuit", "state", "until_s", "wait_s")
 
     permitted = False
     permit = None
@@ -40,11 +40,13 @@ class Refusal:
         until_s: float,
         now: Callable[[], float],
         asked: asyncio.Future[None] | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         self.circuit = circuit
         self.state = state
         self.until_s = until_s
         self.asked = asked
+        self.wait_s = wait_s
         self._now = now
 
     @property

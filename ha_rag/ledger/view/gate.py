@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from ha_rag.circuit.latency import RecentLatency
@@ -125,7 +126,12 @@ class Gate:
 
     def wait_for_answer(self, timeout_s: float) -> bool:
         """Blocks the calling thread while a lease request is pending; returns whether it was answered in time."""
-        return self._leases.answered.wait(timeout_s)
+        return bool(wait({self._leases.answered}, timeout_s).done)
+
+    @property
+    def answered(self) -> Future[None]:
+        """Done when the pending lease request is answered, or if there is none."""
+        return self._leases.answered
 
     # ---- outcomes ---------------------------------------------------------------------------------------------------
 

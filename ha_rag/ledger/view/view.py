@@ -122,11 +122,24 @@ class View:
         with self._lock:
             return self._leases.stale(self._now(), self._effective.fleet.epoch)
 
-    def begin_renewal(self) -> bool:
+    def begin_renewal(self, *, is_alone: bool = True) -> bool:
         """Whether to request a new grant in exchange for an old one; if so, the request counts as pending."""
         with self._lock:
             now = self._now()
-            return self._effective.fleet_state(now) is CircuitState.HALF_OPEN and self._leases.begin_renewal(now)
+            return self._is_half_open(now) and self._leases.begin_renewal(now, is_alone=is_alone)
+
+    def begin_request_ahead(self) -> bool:
+        """Whether to request a lease for the next of sparse calls; if so, the request counts as pending."""
+        if not self._leases.is_sparse:
+            return False
+        with self._lock:
+            now = self._now()
+            if self._effective.fleet.mode(now) is not None:
+                return False
+            return self._is_half_open(now) and self._leases.begin_ahead(now)
+
+    def _is_half_open(self, now_s: float) -> bool:
+        return self._effective.fleet_state(now_s) is CircuitState.HALF_OPEN
 
     def drop_grant(self) -> Grant | None:
         """The waiting grant, to be given back."""
