@@ -205,9 +205,9 @@ class CircuitBreaker:
         if isinstance(permit, Probe) and permit.limit is not None:
             try:
                 await permit.limit.__aexit__(kind, error, trace)
-            except TimeoutError:
+            except TimeoutError as up:
                 permit.timed_out()
-                raise
+                raise TimeoutError(permit.limit_reason) from up
         _settle(permit, error)
 
     def __enter__(self) -> Permit:

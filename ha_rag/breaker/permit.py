@@ -132,11 +132,13 @@ class Permit:
         return self._end(CANCELLED)
 
     def abandoned(self, since_s: float | None = None) -> Outcome:
-        """The caller gave up. A timeout if it waited longer than half of the call's timeout; else it does not count.
+        """The caller gave up. A timeout if it waited longer than half of the call's timeout, or than 99 of 100 recent
+        calls took; else it does not count.
 
         `since_s`: when it began to wait (monotonic); None: when the permit was issued.
         """
-        return self._end(self.recorder.abandoned_verdict(self.started_s if since_s is None else since_s))
+        since_s = self.started_s if since_s is None else since_s
+        return self._end(self.recorder.abandoned_verdict(since_s, begun=self._begun_s is not None))
 
     def raised(self, error: BaseException) -> Outcome:
         """The call raised `error`; the breaker's `classify` maps it to an outcome."""
@@ -178,9 +180,19 @@ class Probe(Permit):
     def ok(self) -> Outcome:
         return self._end(self.recorder.answer_verdict(self.recorder.effective_start_s(self.started_s, self._begun_s)))
 
+    @property
+    def limit_reason(self) -> str:
+        """Why the probe was stopped at its bound."""
+        return self.recorder.probe_limit(self.bound_s)
+
     def abandoned(self, since_s: float | None = None) -> Outcome:
-        """A probe is cancelled only when this process stops. Does not count."""
+        """A probe in a task of its own is cancelled only when this process stops. Does not count."""
         return self.cancelled()
+
+    def raised(self, error: BaseException) -> Outcome:
+        if isinstance(error, asyncio.CancelledError):  # in the caller's own block
+            return super().abandoned()
+        return super().raised(error)
 
     def _recorded(self, verdict: Verdict) -> Outcome:
         return self.recorder.settle(self._grant, self.started_s, verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,10 @@ class ScriptedRecorder(Recorder):
         self.timeout_s = timeout_s
         self.slow = slow
         self.reported: list[Outcome] = []
+
+    @property
+    def usual_s(self) -> float:
+        return math.inf
 
     def verdict(self, error: BaseException) -> Verdict:
         return classify(error)

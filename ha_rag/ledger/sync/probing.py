@@ -78,11 +78,12 @@ class Probing:
 
     async def _lease(self, view: View) -> None:
         session = self._session
-        token, asked_s = uuid.uuid4().hex, session.now_s()
+        token, asked_s, wanted = uuid.uuid4().hex, session.now_s(), view.lease_wanted()
+        terms = wanted.of(view.terms)
         reply: Reply | None = None
         possible_grant: Grant | None = None
         try:
-            reply = await session.ledger.lease(view.name, view.terms, session.incarnation, view.fleet.epoch, token)
+            reply = await session.ledger.lease(view.name, terms, session.incarnation, view.fleet.epoch, token)
             if reply.granted:
                 session.on_accepted(view, reply)
             else:
@@ -90,9 +91,9 @@ class Probing:
         except LedgerError as error:
             session.on_failed(view, error)
             if isinstance(error, LedgerUnavailableError):  # it may have been granted, and would block others
-                possible_grant = Grant(token, asked_s + view.terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
+                possible_grant = Grant(token, asked_s + terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
         finally:
-            unused = view.lease_answered(reply, token, asked_s) or possible_grant
+            unused = view.lease_answered(reply, token, asked_s, wanted) or possible_grant
         if unused is not None:
             self._start_settling(view, unused, Outcome.CANCELLED)
 

@@ -30,6 +30,12 @@ KEPT_INTERVALS = 2.0
 MAX_KEPT_S = 600.0
 """The longest time for which a grant is kept, and exchanged, without a call."""
 
+SPARE_S = (1.0, 3.0)
+"""Bounds of the random time by which a lease for sparse calls is longer than the call needs.
+
+So it is rarely being exchanged when the call comes; random, so that no interval between calls always meets that moment.
+"""
+
 PAUSE_S = (0.15, 0.35)
 """Bounds of the random pause before a grant that is kept for sparse calls is exchanged: another replica may take it."""
 
@@ -70,9 +76,7 @@ class ProbeLease:
         self.answered: Future[None] = Future()
         self.answered.set_result(None)
         self._lease_s = lease_s
-        self._required_s = _required_s(
-            max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
-        )
+        self._timeout_s = timeout_s
         self._wanted_until_s = -math.inf
         self._called_s = -math.inf
         self._paused_until_s = -math.inf
@@ -118,13 +122,23 @@ class ProbeLease:
             return False
         return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(now_s)
 
-    def answer(self, reply: Reply | None, token: str, asked_s: float, now_s: float) -> Grant | None:
-        """Takes the reply to the request (None: there was none). Returns a grant to be given back, if any."""
+    def spare_s(self) -> float:
+        """By how much longer than the call needs the next lease should be."""
+        return _between(SPARE_S, self._draw()) if self.is_sparse else 0.0
+
+    def answer(
+        self, reply: Reply | None, token: str, asked_s: float, now_s: float, lease_s: float, spare_s: float = 0.0
+    ) -> Grant | None:
+        """Takes the reply to the request (None: there was none). Returns a grant to be given back, if any.
+
+        `lease_s`: how long the probe may last, as requested, without `spare_s`.
+        """
         unused: Grant | None = None
         if reply is not None and reply.granted:
             # Counted from when it was requested, so that clocks of two machines are never compared.
-            until_s = asked_s + self._lease_s
-            grant = Grant(token, until_s, reply.snapshot.epoch, False, until_s - self._required_s)
+            until_s = asked_s + lease_s + spare_s
+            use_by_s = until_s - _required_s(self._call_s(lease_s))
+            grant = Grant(token, until_s, reply.snapshot.epoch, False, use_by_s)
             unused, self._grant = self._grant, grant
         else:
             wait_ms = 0 if reply is None else reply.wait_ms
@@ -147,9 +161,15 @@ class ProbeLease:
         If the replica is not alone, one that keeps a grant for sparse calls lets others have the slot first.
         """
         if self.is_sparse and not is_alone:
-            self._paused_until_s = now_s + PAUSE_S[0] + (PAUSE_S[1] - PAUSE_S[0]) * self._draw()
+            self._paused_until_s = now_s + _between(PAUSE_S, self._draw())
             return False
         return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(math.inf)
+
+    def _call_s(self, lease_s: float) -> float:
+        """How long a call may last that has a lease of `lease_s` seconds."""
+        if self._timeout_s is not None:
+            return self._timeout_s
+        return max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2)
 
     def _is_usable(self, now_s: float, epoch: int) -> bool:
         grant = self._grant
@@ -169,3 +189,7 @@ def margin_s(left_s: float) -> float:
 def _required_s(call_s: float) -> float:
     """Seconds of a lease that a call of `call_s` seconds needs, with the margin after it."""
     return min(call_s / (1 - MARGIN_SHARE), call_s + MARGIN_S)
+
+
+def _between(bounds: tuple[float, float], share: float) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * share
