@@ -106,7 +106,10 @@ class Sparse:
             for way, member in zip(ways, members, strict=True):
                 await self._call(way, member)
                 await asyncio.sleep(every_s / len(members))
-        pytest.fail(f"not closed after {at_most} calls, but {[member.state.value for member in members]}")
+        names = [way.__name__ for way in ways]
+        pytest.fail(
+            f"not closed after {at_most} calls by {names}, {every_s} s apart, {self._round_trip_s} s from Redis"
+        )
 
     async def _call(self, way: Way, member: Member) -> None:
         with contextlib.suppress(CircuitOpenError):
