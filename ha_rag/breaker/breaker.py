@@ -6,7 +6,8 @@
     @breaker                               # the same, around every call of a function
 
 While the circuit is closed or open, admission is a memory read. While it is half-open, `call` and `async with` wait
-up to 50 ms to learn whether this call may be the probe. Safe across tasks and threads; one object serves all of them.
+up to 50 ms, longer if Redis is far away, to learn whether this call may be the probe. Safe across tasks and threads;
+one object serves all of them.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import asyncio
 import functools
 import math
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from inspect import isawaitable
 from types import CoroutineType, TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from ha_rag.breaker.blocks import OpenBlocks, frame_at
 from ha_rag.breaker.execution import execute
-from ha_rag.breaker.fleet_link import FleetLink
+from ha_rag.breaker.fleet_link import PROBE_WAIT_S, FleetLink
 from ha_rag.breaker.guarded_function import check_callable, check_done, check_done_sync, is_async
 from ha_rag.breaker.judge import Judge
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
@@ -42,9 +43,6 @@ T = TypeVar("T")
 OK = Outcome.OK
 HALF_OPEN = CircuitState.HALF_OPEN
 
-PROBE_WAIT_S = 0.05
-"""How long a call waits to learn whether it may be the probe."""
-
 
 class CircuitBreaker:
     """Guards the calls of one circuit in this process. Made by `CircuitRegistry.breaker`.
@@ -63,7 +61,7 @@ class CircuitBreaker:
         self._plain = judge.plain
         self._probes = DetachedProbes()
         self._now = link.clock.monotonic_s
-        self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
+        self._blocks = OpenBlocks(view.name)
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
 
     def __repr__(self) -> str:
@@ -128,13 +126,17 @@ class CircuitBreaker:
             return probe
         asked = self._link.ask(self._view) if answer.ask else self._link.asked(self._view)
         until_s = math.inf if answer.retry_after_s is None else now + answer.retry_after_s
-        return Refusal(self._view.name, answer.state, until_s, self._now, asked)
+        wait_s = self._link.probe_wait_s if answer.ask else PROBE_WAIT_S
+        return Refusal(self._view.name, answer.state, until_s, self._now, asked, wait_s)
 
     async def admit_soon(self) -> Admission:
-        """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe."""
+        """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe.
+
+        The call that requests the probe waits for two round trips of Redis if that is longer, at most 0.3 s.
+        """
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.asked is not None:
-            await asyncio.wait({admission.asked}, timeout=PROBE_WAIT_S)
+            await asyncio.wait({admission.asked}, timeout=admission.wait_s)
             return self.admit()
         return admission
 
@@ -142,7 +144,7 @@ class CircuitBreaker:
         """`admit_soon` for synchronous code: blocks the thread."""
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
-            self._gate.wait_for_answer(PROBE_WAIT_S)
+            self._gate.wait_for_answer(admission.wait_s)
             return self.admit()
         return admission
 
@@ -207,41 +209,32 @@ class CircuitBreaker:
         return result
 
     async def __aenter__(self) -> Permit:
+        block = frame_at(1)  # before the first await: the frame that awaits this is the one that runs the block
         permit = _permit_of(await self.admit_soon())
         if isinstance(permit, Probe):
             permit.limit = asyncio.timeout(permit.bound_s)
             await permit.limit.__aenter__()
-        return self._push(permit)
+        return self._blocks.enter(block, permit)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        permit = self._pop()
+        permit = self._blocks.leave(frame_at(1))
         if isinstance(permit, Probe) and permit.limit is not None:
             try:
                 await permit.limit.__aexit__(kind, error, trace)
-            except TimeoutError:
+            except TimeoutError as up:
                 permit.timed_out()
-                raise
+                raise TimeoutError(permit.limit_reason) from up
         _settle(permit, error)
 
     def __enter__(self) -> Permit:
-        return self._push(_permit_of(self._admit_waiting()))
+        return self._blocks.enter(frame_at(1), _permit_of(self._admit_waiting()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _settle(self._pop(), error)
-
-    def _push(self, permit: Permit) -> Permit:
-        self._permits.set((*self._permits.get(), permit))
-        return permit
-
-    def _pop(self) -> Permit | None:
-        """The permit of the innermost block; None if the block exits in a different context than it was entered in."""
-        permits = self._permits.get()
-        self._permits.set(permits[:-1])
-        return permits[-1] if permits else None
+        _settle(self._blocks.leave(frame_at(1)), error)
 
     @overload
     def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...

@@ -61,12 +61,14 @@ async def execute(
     *,
     full: bool = True,
     keep_open: bool = False,
+    limit_reason: str = "",
     note: Note = _ignore,
 ) -> CallResult[T]:
     """Awaits `work()` for at most `limit_s` seconds and settles `permit`. Raises only the caller's own cancellation.
 
     `full`: whether `limit_s` is the call's full timeout; if not, exceeding it is not counted against the service.
-    `keep_open`: a reply leaves the permit unsettled, because more pieces follow (a stream).
+    `limit_reason`: what to say if it is exceeded. `keep_open`: a reply leaves the permit unsettled, because more pieces
+    follow (a stream).
     """
     now = permit.recorder.now
     started_s = now()
@@ -74,7 +76,7 @@ async def execute(
     try:
         reply = await within(limit_s, work())
     except TimeLimitExceededError as up:
-        result = _out_of_time(permit, up, now() - started_s, full=full)
+        result = _out_of_time(permit, up, now() - started_s, full=full, limit_reason=limit_reason)
     except Exception as error:
         result = CallResult(permit.raised(error), now() - started_s, reason(error), error=error)
     except asyncio.CancelledError as error:
@@ -107,7 +109,9 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _out_of_time(permit: Permit, up: TimeLimitExceededError, elapsed_s: float, *, full: bool) -> CallResult[T]:
+def _out_of_time(
+    permit: Permit, up: TimeLimitExceededError, elapsed_s: float, *, full: bool, limit_reason: str
+) -> CallResult[T]:
     if up.late_s > TOLERATED_S:
         return CallResult(
             permit.cancelled(), elapsed_s, f"the event loop of this process was blocked for {up.late_s:.2f} s"
@@ -115,4 +119,4 @@ def _out_of_time(permit: Permit, up: TimeLimitExceededError, elapsed_s: float, *
     if not full:
         why = f"cut short after {elapsed_s:.3f} s by the question's deadline, before the tier's own timeout"
         return CallResult(permit.cancelled(), elapsed_s, why)
-    return CallResult(permit.timed_out(), elapsed_s, f"no reply within {elapsed_s:.3f} s")
+    return CallResult(permit.timed_out(), elapsed_s, limit_reason or f"no reply within {elapsed_s:.3f} s")

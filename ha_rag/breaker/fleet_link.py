@@ -18,6 +18,12 @@ from ha_rag.ledger.view.views import Views
 from ha_rag.messages import Outcome
 from ha_rag.sharing import Freshness
 
+PROBE_WAIT_S = 0.05
+"""How long a call waits to learn whether it may be the probe."""
+
+ROUND_TRIPS, MAX_PROBE_WAIT_S = 2.0, 0.3
+"""If the ledger is far away, the call that asked waits for this many round trips, at most `MAX_PROBE_WAIT_S`."""
+
 TIDY_S = 0.1
 """Interval at which the circuits local to this process are updated."""
 
@@ -46,6 +52,12 @@ class FleetLink:
             return self.sync.request_lease(view)
         view.lease_answered(None, "", self.clock.monotonic_s())
         return None
+
+    @property
+    def probe_wait_s(self) -> float:
+        """How long the call that requests a probe lease waits for the reply: longer if the ledger is far away."""
+        far_s = 0.0 if self.sync is None else ROUND_TRIPS * self.sync.link.round_trip_s
+        return max(PROBE_WAIT_S, min(far_s, MAX_PROBE_WAIT_S))
 
     def asked(self, view: View) -> asyncio.Future[None] | None:
         """The pending probe lease request, if any."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from types import FrameType
 
 from ha_rag.breaker.recorder import Recorder
 from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict, is_pause
@@ -23,10 +24,10 @@ class Refusal:
     """The call is refused.
 
     `until_s`: when to retry (monotonic; infinity: unknown). `asked`: done when the ledger has answered the pending
-    probe lease request; None if there is none.
+    probe lease request; None if there is none. `wait_s`: how long a call may wait for that.
     """
 
-    __slots__ = ("_now", "asked", "circuit", "state", "until_s")
+    __slots__ = ("_now", "asked", "circuit", "state", "until_s", "wait_s")
 
     permitted = False
     permit = None
@@ -39,11 +40,13 @@ class Refusal:
         until_s: float,
         now: Callable[[], float],
         asked: asyncio.Future[None] | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         self.circuit = circuit
         self.state = state
         self.until_s = until_s
         self.asked = asked
+        self.wait_s = wait_s
         self._now = now
 
     @property
@@ -63,7 +66,7 @@ class Permit:
     probe should run to completion even if its caller is cancelled. `bound_s`: time limit in seconds, None if unlimited.
     """
 
-    __slots__ = ("_begun_s", "_done", "_epochs", "_number", "recorder", "started_s")
+    __slots__ = ("_begun_s", "_done", "_epochs", "_number", "before", "frame", "outer", "recorder", "started_s")
 
     permitted = True
     probe = False
@@ -71,6 +74,8 @@ class Permit:
     retry_after_s: float | None = None
     asked: asyncio.Future[None] | None = None
     bound_s: float | None = None
+    outer: Permit | None
+    before: Permit | None
 
     def __init__(self, recorder: Recorder, epochs: Epochs, started_s: float, number: int = 0) -> None:
         self.recorder = recorder
@@ -79,6 +84,8 @@ class Permit:
         self._number = number
         self._begun_s: float | None = None
         self._done = False
+        self.frame: FrameType | None = None
+        """The frame that runs the `with` block of this permit, while it is open (`blocks.py`)."""
 
     def __del__(self) -> None:
         if self._number and not self._done:
@@ -125,11 +132,13 @@ class Permit:
         return self._end(CANCELLED)
 
     def abandoned(self, since_s: float | None = None) -> Outcome:
-        """The caller gave up. A timeout if it waited longer than half of the call's timeout; else it does not count.
+        """The caller gave up. A timeout if it waited longer than half of the call's timeout, or than 99 of 100 recent
+        calls took; else it does not count.
 
         `since_s`: when it began to wait (monotonic); None: when the permit was issued.
         """
-        return self._end(self.recorder.abandoned_verdict(self.started_s if since_s is None else since_s))
+        since_s = self.started_s if since_s is None else since_s
+        return self._end(self.recorder.abandoned_verdict(since_s, begun=self._begun_s is not None))
 
     def raised(self, error: BaseException) -> Outcome:
         """The call raised `error`; the breaker's `classify`, `ignore` and `record` map it to an outcome."""
@@ -176,9 +185,19 @@ class Probe(Permit):
     def ok(self) -> Outcome:
         return self._end(self.recorder.answer_verdict(self.recorder.effective_start_s(self.started_s, self._begun_s)))
 
+    @property
+    def limit_reason(self) -> str:
+        """Why the probe was stopped at its bound."""
+        return self.recorder.probe_limit(self.bound_s)
+
     def abandoned(self, since_s: float | None = None) -> Outcome:
-        """A probe is cancelled only when this process stops. Does not count."""
+        """A probe in a task of its own is cancelled only when this process stops. Does not count."""
         return self.cancelled()
+
+    def raised(self, error: BaseException) -> Outcome:
+        if isinstance(error, asyncio.CancelledError):  # in the caller's own block
+            return super().abandoned()
+        return super().raised(error)
 
     def _recorded(self, verdict: Verdict) -> Outcome:
         return self.recorder.settle(self._grant, self.started_s, verdict)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from ha_rag.breaker.execution import CallResult, execute
-from ha_rag.breaker.permit import Permit
+from ha_rag.breaker.permit import Permit, Probe
 
 T = TypeVar("T")
 
@@ -24,7 +24,8 @@ class DetachedProbes:
 
     async def run(self, permit: Permit, work: Callable[[], Awaitable[T]]) -> CallResult[T]:
         """Runs a probe within its bound and waits for it. Cancelling the caller does not cancel the probe."""
-        return await asyncio.shield(self.start(execute(permit, work, permit.bound_s), permit))
+        why = permit.limit_reason if isinstance(permit, Probe) else ""
+        return await asyncio.shield(self.start(execute(permit, work, permit.bound_s, limit_reason=why), permit))
 
     def start(self, probe: Coroutine[Any, Any, T], permit: Permit) -> asyncio.Task[T]:
         """Starts a probe that settles its own permit."""

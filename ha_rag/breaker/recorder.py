@@ -44,13 +44,32 @@ class Recorder:
 
     # ---- verdicts ---------------------------------------------------------------------------------------------------
 
-    def abandoned_verdict(self, since_s: float) -> Verdict:
-        """The verdict on a call that its caller gave up."""
-        return TIMEOUT if self.waited_too_long(since_s) else CANCELLED
+    def abandoned_verdict(self, since_s: float, *, begun: bool = False) -> Verdict:
+        """The verdict on a call that its caller gave up. `begun`: its stream had begun.
+
+        A call cut after more than the 99th percentile of recent calls was overdue: 99 of 100 would have ended by then.
+        """
+        is_overdue = not begun and self.now() - since_s > self.usual_s
+        return TIMEOUT if is_overdue or self.waited_too_long(since_s) else CANCELLED
+
+    @property
+    def usual_s(self) -> float:
+        """What 99 of 100 recent calls took at most, in seconds; infinity until known."""
+        return self._gate.usual_s
 
     def waited_too_long(self, since_s: float) -> bool:
         """Whether a wait since `since_s` has lasted longer than half of the calls' timeout."""
         return self.timeout_s is not None and self.now() - since_s > ABANDONED_SHARE * self.timeout_s
+
+    def probe_limit(self, bound_s: float | None) -> str:
+        """Says which limit a probe of `bound_s` seconds has exceeded, and which setting changes it."""
+        limit = f"the probe of circuit {self._view.name!r} took longer than {bound_s or 0.0:.3g} s"
+        if self.timeout_s is not None:
+            return f"{limit}, by its breaker's timeout_s of {self.timeout_s:g}: raise it if the call needs more time"
+        if not self._view.is_probe_time_imposed:
+            imposed_s = self._view.policy.probe_timeout_s
+            return f"{limit}, by its policy's probe_timeout_s of {imposed_s:g}: raise it if the call needs more time"
+        return f"{limit}, since its breaker has no timeout_s: set that to the longest time that a call may take"
 
     def answer_verdict(self, started_s: float) -> Verdict:
         """SLOW if it took longer than `slow_call_s`, else OK."""

@@ -43,14 +43,16 @@ class RecentLatency:
     """The latencies of one circuit's last successful calls. `timeout_s`: the calls' timeout, None if they have none.
 
     `seconds`: append a successful call's latency. `overdue_after_s`, `slow_after_s`: infinity until known.
-    `reference_s`: what 99 of 100 calls usually take at most; 0 until known.
+    `p99_s`: the 99th percentile; infinity until known. `reference_s`: the usual one; 0 until known.
     """
 
-    __slots__ = ("_refreshed_s", "_seen", "_timeout_s", "overdue_after_s", "reference_s", "seconds", "slow_after_s")
+    __slots__ = (
+        "_refreshed_s", "_seen", "_timeout_s", "overdue_after_s", "p99_s", "reference_s", "seconds", "slow_after_s",
+    )  # fmt: skip
 
     def __init__(self, timeout_s: float | None) -> None:
         self.seconds: deque[float] = deque(maxlen=MAX_CALLS)
-        self.overdue_after_s = self.slow_after_s = math.inf
+        self.overdue_after_s = self.slow_after_s = self.p99_s = math.inf
         self._timeout_s = math.inf if timeout_s is None else timeout_s
         self.reference_s = 0.0
         self._refreshed_s = -math.inf
@@ -62,10 +64,14 @@ class RecentLatency:
         if since_s < REFRESH_S or len(self.seconds) < MIN_CALLS or self.seconds[-1] is self._seen:
             return
         self._seen, self._refreshed_s = self.seconds[-1], now_s
-        p99_s = percentile(sorted(self.seconds), 0.99)
+        p99_s = self.p99_s = percentile(sorted(self.seconds), 0.99)
         self.overdue_after_s = max(FLOOR_S, FACTOR * p99_s)
         self.reference_s = next_reference_s(self.reference_s, p99_s, min(since_s, REFRESH_S))
         self.slow_after_s = slow_after(self.reference_s, self._timeout_s)
+
+    def longest_s(self) -> float:
+        """What 99 of 100 of the calls that are kept took at most, however few they are; 0 if there are none."""
+        return percentile(sorted(self.seconds), 0.99) if self.seconds else 0.0
 
 
 def percentile(ordered: list[float], share: float) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ha_rag.breaker.breaker import PROBE_WAIT_S
 from ha_rag.breaker.execution import CallResult
+from ha_rag.breaker.fleet_link import PROBE_WAIT_S
 from ha_rag.breaker.permit import Admission, Permit, Refusal
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState

@@ -14,6 +14,7 @@ NEVER = math.inf
 VERDICT_MS = 100
 LATE_MS = 1000
 LEASE_MS = 1000
+MAX_KEPT_MS = 600_000
 PROBE_MS = LEASE_MS / 2 / 0.9
 """What must be left of a lease for a probe: its timeout, and a tenth for its outcome to arrive."""
 REST_MS, REST_MAX_MS = 1000, 4000
@@ -123,6 +124,8 @@ class Oracle:
         self.ask_after_ms = -NEVER
         self.grant: tuple[str, float, int] | None = None
         self.wanted_until_ms = -NEVER
+        self.called_ms = -NEVER
+        self.unserved = self.sparse = False
 
     # ---- the fleet's state ------------------------------------------------------------------------------------------
 
@@ -257,11 +260,21 @@ class Oracle:
         now, grant = self._now(), self.grant
         if grant is not None and now < grant[1] - PROBE_MS and grant[2] == self.cached.epoch:
             self.grant = None
+            self.calls_for_a_probe(now, unserved=False)
             return "probe", 0, False
-        self.wanted_until_ms = now + LEASE_MS / 2
+        self.calls_for_a_probe(now, unserved=True)
         asks = not self.asked and now >= self.ask_after_ms
         self.asked |= asks
         return "refuse", max(0.0, self.ask_after_ms - now), asks
+
+    def calls_for_a_probe(self, now: float, *, unserved: bool) -> None:
+        """A grant is kept for half a lease, or for two intervals once a call came too late for a grant."""
+        since_ms, self.called_ms = now - self.called_ms, now
+        too_late = self.unserved and now >= self.wanted_until_ms
+        self.sparse = since_ms <= MAX_KEPT_MS and (self.sparse or too_late)
+        self.unserved = unserved
+        kept_ms = [0.0, *[LEASE_MS / 2][:unserved], *[min(2 * since_ms, MAX_KEPT_MS)][: self.sparse]]
+        self.wanted_until_ms = max(self.wanted_until_ms, now + max(kept_ms))
 
     def _probes_alone(self) -> tuple[str, float, bool]:
         now, own = self._now(), self.own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,10 @@ class ScriptedRecorder(Recorder):
         self.slow = slow
         self.judge = Judge()
         self.reported: list[Outcome] = []
+
+    @property
+    def usual_s(self) -> float:
+        return math.inf
 
     def answer_verdict(self, started_s: float) -> Verdict:
         return Verdict(Outcome.SLOW if self.slow else Outcome.OK)

@@ -18,6 +18,8 @@ class Link:
         self._ledger_ms: int | None = None
         self._ledger_ms_at_s = 0.0
         self.reason = "no reply yet"
+        self.round_trip_s = 0.0
+        """How long the ledger took for its last reply to a poll; 0 before the first."""
 
     @property
     def up(self) -> bool:

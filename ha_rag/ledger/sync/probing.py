@@ -6,10 +6,11 @@ import asyncio
 import random
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 from ha_rag.circuit.reply import Reply
 from ha_rag.errors import LedgerError, LedgerUnavailableError
-from ha_rag.ledger.sync.background_tasks import BackgroundTasks
+from ha_rag.ledger.sync.background_tasks import BackgroundTasks, running_loop
 from ha_rag.ledger.sync.pace import RETRY_S
 from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.probe_lease import Grant
@@ -31,23 +32,28 @@ class Probing:
     # ---- requesting -------------------------------------------------------------------------------------------------
 
     def request_lease(self, view: View) -> asyncio.Future[None] | None:
-        """Requests a lease. Returns the task that does so, which a cancelled caller does not cancel.
+        """Requests a lease. Returns a future of the running event loop, done when there is a reply.
 
-        Returns None when called outside the loop, or without one: the grant then waits for a later call.
+        Cancelling it does not cancel the request. Returns None without a running event loop.
         """
         if self._background.here:
             return self._start_request(view)
         if not self._background.soon(lambda: self._start_request(view)):
             view.lease_answered(None, "", self._session.now_s())
-        return None
+        return _on_running_loop(view.gate.answered)
 
     def pending_request(self, view: View) -> asyncio.Future[None] | None:
-        """The running request, if this is called on the loop and there is one."""
-        return self._running_request(view) if self._background.here else None
+        """The pending request as a future of the running event loop; None if there is neither."""
+        return self._running_request(view) if self._background.here else _on_running_loop(view.gate.answered)
 
     def _running_request(self, view: View) -> asyncio.Task[None] | None:
         task = self._requests.get(view.name)
         return task if task is not None and not task.done() else None
+
+    def request_ahead(self, view: View) -> None:
+        """Requests a lease for the next of sparse calls, which cannot wait for it."""
+        if view.begin_request_ahead():
+            self._start_request(view)
 
     def request_lease_without_call(self, view: View) -> None:
         """Requests a lease without a waiting call, to find out whether the ledger accepts verbs again."""
@@ -72,11 +78,12 @@ class Probing:
 
     async def _lease(self, view: View) -> None:
         session = self._session
-        token, asked_s = uuid.uuid4().hex, session.now_s()
+        token, asked_s, wanted = uuid.uuid4().hex, session.now_s(), view.lease_wanted()
+        terms = wanted.of(view.terms)
         reply: Reply | None = None
         possible_grant: Grant | None = None
         try:
-            reply = await session.ledger.lease(view.name, view.terms, session.incarnation, view.fleet.epoch, token)
+            reply = await session.ledger.lease(view.name, terms, session.incarnation, view.fleet.epoch, token)
             if reply.granted:
                 session.on_accepted(view, reply)
             else:
@@ -84,9 +91,9 @@ class Probing:
         except LedgerError as error:
             session.on_failed(view, error)
             if isinstance(error, LedgerUnavailableError):  # it may have been granted, and would block others
-                possible_grant = Grant(token, asked_s + view.terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
+                possible_grant = Grant(token, asked_s + terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
         finally:
-            unused = view.lease_answered(reply, token, asked_s) or possible_grant
+            unused = view.lease_answered(reply, token, asked_s, wanted) or possible_grant
         if unused is not None:
             self._start_settling(view, unused, Outcome.CANCELLED)
 
@@ -137,7 +144,7 @@ class Probing:
         if (grant := view.stale_grant()) is None:
             return
         returned = self._start_settling(view, grant, Outcome.CANCELLED)
-        if view.begin_renewal():
+        if view.begin_renewal(is_alone=self._session.pace.replicas <= 1):
             self._requests[view.name] = self._background.run(self._lease_after(returned, view))
 
     async def _lease_after(self, returned: asyncio.Task[None], view: View) -> None:
@@ -155,3 +162,9 @@ class Probing:
         """Waits until all outcomes have been reported, including those added meanwhile."""
         while self._settling:
             await asyncio.wait(self._settling)
+
+
+def _on_running_loop(answered: Future[None]) -> asyncio.Future[None] | None:
+    """`answered` as a future of the running event loop, which may be another one than the sync's."""
+    loop = running_loop()
+    return None if loop is None or answered.done() else asyncio.wrap_future(answered, loop=loop)

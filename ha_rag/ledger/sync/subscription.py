@@ -65,7 +65,9 @@ class Subscription:
             self._session.on_unavailable(error)
 
     async def _read(self, views: Sequence[View]) -> None:
+        asked_s = self._session.now_s()
         replies = await self._session.ledger.read({view.name: view.terms for view in views})
+        self._session.link.round_trip_s = self._session.now_s() - asked_s
         for view in views:
             if view.name in replies:
                 self._session.on_read(view, replies[view.name])

@@ -42,5 +42,6 @@ class Upkeep:
         if self._session.is_refused(view) and view.fleet.state is not CircuitState.CLOSED:
             # Only closed circuits are reported on, so a lease request is the only verb that can be retried.
             self._probing.request_lease_without_call(view)
-        else:
-            self._reporting.report_if_due(view)
+            return
+        self._probing.request_ahead(view)
+        self._reporting.report_if_due(view)

@@ -16,10 +16,12 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.probe_time import ProbeTime
 from ha_rag.circuit.state import CircuitState
 from ha_rag.clock import Clock
 from ha_rag.ledger.view.call_counter import CallCounter
@@ -63,6 +65,7 @@ class Gate:
         counter: CallCounter,
         leases: ProbeLease,
         latency: RecentLatency,
+        probe_time: ProbeTime,
         stalled: Callable[[float], bool],
     ) -> None:
         self.lock = threading.Lock()
@@ -74,6 +77,7 @@ class Gate:
         self._counter = counter
         self._leases = leases
         self._latency = latency
+        self._probe_time = probe_time
         self._stalled = stalled
         self._in_flight = InFlight()
         # Attributes used by every guarded call, bound here to save lookups.
@@ -108,7 +112,7 @@ class Gate:
         effective = self._effective
         if effective.fleet_state(now) is HALF_OPEN:
             return self._leases.take(now, effective.fleet.epoch) or self._request(now)
-        grant = self._local_trip.probe(now)
+        grant = self._local_trip.probe(now, self._probe_time.lease_ms(self._local_trip.breaker.circuit.open_count))
         if grant is not None:
             return grant
         return Refused(HALF_OPEN, _after_s(self._local_trip.until_s(now), now))
@@ -125,7 +129,12 @@ class Gate:
 
     def wait_for_answer(self, timeout_s: float) -> bool:
         """Blocks the calling thread while a lease request is pending; returns whether it was answered in time."""
-        return self._leases.answered.wait(timeout_s)
+        return bool(wait({self._leases.answered}, timeout_s).done)
+
+    @property
+    def answered(self) -> Future[None]:
+        """Done when the pending lease request is answered, or if there is none."""
+        return self._leases.answered
 
     # ---- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -202,6 +211,11 @@ class Gate:
                 if cell is not None:
                     cell.overdue -= 1
         return now
+
+    @property
+    def usual_s(self) -> float:
+        """What 99 of 100 recent calls took at most, in seconds; infinity until known."""
+        return self._latency.p99_s
 
     @property
     def slow_s(self) -> float:

@@ -88,13 +88,14 @@ class LocalBreaker:
         """The counts in the window."""
         return total(self.circuit.window, now_ms, self.terms)
 
-    def lease(self, now_ms: int) -> LocalGrant | None:
-        """Grants a probe if one may be made now."""
+    def lease(self, now_ms: int, lease_ms: int) -> LocalGrant | None:
+        """Grants a probe for `lease_ms` if one may be made now."""
         token = uuid.uuid4().hex
         # A replica whose probe failed lets other replicas probe first; here there are no others.
         self.circuit = replace(self.circuit, lost_by="")
-        decision = self._keep(rules.lease(self.circuit, self.terms, now_ms, _SELF, self.circuit.epoch, token))
-        return LocalGrant(token, now_ms + self.terms.lease_ms) if decision.granted else None
+        terms = replace(self.terms, lease_ms=lease_ms)
+        decision = self._keep(rules.lease(self.circuit, terms, now_ms, _SELF, self.circuit.epoch, token))
+        return LocalGrant(token, now_ms + lease_ms) if decision.granted else None
 
     def settle(self, now_ms: int, token: str, outcome: Outcome, throttled_ms: int = 0, took_ms: int = 0) -> Decision:
         """Ends a probe."""

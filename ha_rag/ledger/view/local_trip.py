@@ -75,9 +75,9 @@ class LocalTrip:
         wait_ms = self.breaker.wait_ms(ms(now_s))
         return math.inf if wait_ms == UNKNOWN else now_s + wait_ms / 1000
 
-    def probe(self, now_s: float) -> Grant | None:
-        """Grants a local probe, if one may be made now."""
-        local = self.breaker.lease(ms(now_s))
+    def probe(self, now_s: float, lease_ms: int) -> Grant | None:
+        """Grants a local probe for `lease_ms`, if one may be made now."""
+        local = self.breaker.lease(ms(now_s), lease_ms)
         if local is None:
             return None
         until_s = local.until_ms / 1000

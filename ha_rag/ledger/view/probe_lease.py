@@ -2,16 +2,17 @@
 
 At most one request is pending. A refusal says when to ask again; replicas add jitter to that time. A grant whose call
 has ended meanwhile is kept for the replica's next call, as long as it leaves that call its full time. Then it is given
-back, and exchanged for a new one until half a lease has passed since a call last wanted a probe. Not locked, except for
-`answered`: the view holds the lock.
+back, and exchanged for a new one while a call may still want it: for half a lease since a call last wanted a probe, or,
+if that was too short for a call before, for twice the time between two calls (docs/decisions/0009). Not locked, except
+for `answered`: the view holds the lock.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ha_rag.circuit.reply import Reply
@@ -22,6 +23,21 @@ RETRY_S = 1.0
 
 MIN_RENEWAL_S = 0.25
 """A new grant is requested only if it would be wanted for longer than this."""
+
+KEPT_INTERVALS = 2.0
+"""With sparse calls, a grant is kept for this many times the interval between the last two."""
+
+MAX_KEPT_S = 600.0
+"""The longest time for which a grant is kept, and exchanged, without a call."""
+
+SPARE_S = (1.0, 3.0)
+"""Bounds of the random time by which a lease for sparse calls is longer than the call needs.
+
+So it is rarely being exchanged when the call comes; random, so that no interval between calls always meets that moment.
+"""
+
+PAUSE_S = (0.15, 0.35)
+"""Bounds of the random pause before a grant that is kept for sparse calls is exchanged: another replica may take it."""
 
 MARGIN_SHARE, MARGIN_S = 0.1, 0.5
 """The part of its lease that a probe leaves unused (the lesser of the two), so that its outcome arrives in time."""
@@ -47,53 +63,88 @@ class Grant:
 class ProbeLease:
     """The pending request, the waiting grant, and the earliest time of the next request (`after_s`).
 
-    `lease_s`: the duration of a lease. `timeout_s`: the call's timeout, None if it has none. `spread_s`: the maximum
-    jitter of requests; grows with the fleet. `draw`: a random number in [0, 1). Times in monotonic seconds.
+    `answered`: done when there is no pending request; a new one for each request. `is_sparse`: a call has come so late
+    that the grant which the call before it wanted had been given back. `lease_s`: the duration of a lease.
+    `timeout_s`: the call's timeout, None if it has none. `spread_s`: the maximum jitter of requests; grows with the
+    fleet. `draw`: a random number in [0, 1). Times in monotonic seconds.
     """
 
     def __init__(self, lease_s: float, timeout_s: float | None, draw: Callable[[], float] = random.random) -> None:
         self.spread_s = 0.0
         self.after_s = -math.inf
-        self.answered = threading.Event()
-        self.answered.set()
+        self.is_sparse = False
+        self.answered: Future[None] = Future()
+        self.answered.set_result(None)
         self._lease_s = lease_s
-        self._required_s = _required_s(
-            max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
-        )
+        self._timeout_s = timeout_s
         self._wanted_until_s = -math.inf
+        self._called_s = -math.inf
+        self._paused_until_s = -math.inf
+        self._is_unserved = False
         self._draw = draw
         self._grant: Grant | None = None
 
     def take(self, now_s: float, epoch: int) -> Grant | None:
         """Takes the waiting grant for a call, if it is still usable. An unusable one stays, to be given back."""
-        if self._is_usable(now_s, epoch):
-            return self.drop()
-        self.want(now_s)
-        return None
+        is_usable = self._is_usable(now_s, epoch)
+        self._called(now_s, is_unserved=not is_usable)
+        return self.drop() if is_usable else None
 
     def want(self, now_s: float) -> None:
-        """A call wants a probe: a grant is wanted for half a lease from now on."""
-        self._wanted_until_s = now_s + self._lease_s / 2
+        """A grant is wanted for half a lease from now on."""
+        self._wanted_until_s = max(self._wanted_until_s, now_s + self._lease_s / 2)
+
+    def _called(self, now_s: float, *, is_unserved: bool) -> None:
+        """A call wanted a probe. Only if calls are sparse does one that got it keep a grant for the next call."""
+        interval_s = now_s - self._called_s
+        if interval_s > MAX_KEPT_S:
+            self.is_sparse = False
+        elif self._is_unserved and now_s >= self._wanted_until_s:
+            self.is_sparse = True
+        self._called_s, self._is_unserved = now_s, is_unserved
+        if is_unserved:
+            self.want(now_s)
+        if self.is_sparse:
+            kept_s = min(KEPT_INTERVALS * interval_s, MAX_KEPT_S)
+            self._wanted_until_s = max(self._wanted_until_s, now_s + kept_s)
 
     def begin(self, now_s: float) -> bool:
         """Whether to send a request now; if so, it counts as pending."""
-        if now_s < self.after_s or not self.answered.is_set():
+        if now_s < self.after_s or not self.answered.done():
             return False
-        self.answered.clear()
+        self.answered = Future()
+        self.answered.set_running_or_notify_cancel()  # a waiter that is cancelled does not cancel the request
         return True
 
-    def answer(self, reply: Reply | None, token: str, asked_s: float, now_s: float) -> Grant | None:
-        """Takes the reply to the request (None: there was none). Returns a grant to be given back, if any."""
+    def begin_ahead(self, now_s: float) -> bool:
+        """Whether to send a request for the next of sparse calls; if so, it counts as pending."""
+        if not self.is_sparse or self._grant is not None or now_s < self._paused_until_s:
+            return False
+        return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(now_s)
+
+    def spare_s(self) -> float:
+        """By how much longer than the call needs the next lease should be."""
+        return _between(SPARE_S, self._draw()) if self.is_sparse else 0.0
+
+    def answer(
+        self, reply: Reply | None, token: str, asked_s: float, now_s: float, lease_s: float, spare_s: float = 0.0
+    ) -> Grant | None:
+        """Takes the reply to the request (None: there was none). Returns a grant to be given back, if any.
+
+        `lease_s`: how long the probe may last, as requested, without `spare_s`.
+        """
         unused: Grant | None = None
         if reply is not None and reply.granted:
             # Counted from when it was requested, so that clocks of two machines are never compared.
-            until_s = asked_s + self._lease_s
-            grant = Grant(token, until_s, reply.snapshot.epoch, False, until_s - self._required_s)
+            until_s = asked_s + lease_s + spare_s
+            use_by_s = until_s - _required_s(self._call_s(lease_s))
+            grant = Grant(token, until_s, reply.snapshot.epoch, False, use_by_s)
             unused, self._grant = self._grant, grant
         else:
             wait_ms = 0 if reply is None else reply.wait_ms
             self.after_s = now_s + (RETRY_S if wait_ms == UNKNOWN else wait_ms / 1000) + self.jitter_s()
-        self.answered.set()
+        if not self.answered.done():
+            self.answered.set_result(None)
         return unused
 
     def jitter_s(self) -> float:
@@ -104,9 +155,21 @@ class ProbeLease:
         """Takes the waiting grant to give it back, if it is too old, of another epoch or no longer wanted."""
         return None if self._is_usable(now_s, epoch) and now_s < self._wanted_until_s else self.drop()
 
-    def begin_renewal(self, now_s: float) -> bool:
-        """Whether to request a new grant in exchange for an old one; if so, the request counts as pending."""
+    def begin_renewal(self, now_s: float, *, is_alone: bool = True) -> bool:
+        """Whether to request a new grant in exchange for an old one; if so, the request counts as pending.
+
+        If the replica is not alone, one that keeps a grant for sparse calls lets others have the slot first.
+        """
+        if self.is_sparse and not is_alone:
+            self._paused_until_s = now_s + _between(PAUSE_S, self._draw())
+            return False
         return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(math.inf)
+
+    def _call_s(self, lease_s: float) -> float:
+        """How long a call may last that has a lease of `lease_s` seconds."""
+        if self._timeout_s is not None:
+            return self._timeout_s
+        return max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2)
 
     def _is_usable(self, now_s: float, epoch: int) -> bool:
         grant = self._grant
@@ -126,3 +189,7 @@ def margin_s(left_s: float) -> float:
 def _required_s(call_s: float) -> float:
     """Seconds of a lease that a call of `call_s` seconds needs, with the margin after it."""
     return min(call_s / (1 - MARGIN_SHARE), call_s + MARGIN_S)
+
+
+def _between(bounds: tuple[float, float], share: float) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * share

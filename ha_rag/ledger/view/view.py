@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.circuit.probe_time import ProbeTime
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Decision, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
@@ -27,6 +29,18 @@ from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.messages import Outcome
 from ha_rag.sharing import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseWanted:
+    """The lease of one request in ms: `lease_ms` for the probe, `spare_ms` to keep it until the call comes."""
+
+    lease_ms: int
+    spare_ms: int = 0
+
+    def of(self, terms: Terms) -> Terms:
+        """The terms for the ledger."""
+        return replace(terms, lease_ms=self.lease_ms + self.spare_ms)
 
 
 class View:
@@ -59,10 +73,12 @@ class View:
         self._effective = EffectiveState(local, replica_only=replica_only)
         self._local_trip = self._effective.local_trip
         self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
+        latency = RecentLatency(timeout_s)
+        self._probe_time = ProbeTime(policy, self.terms, timeout_s, latency)
         self._counter = CallCounter(self._effective, policy, replica)
         self.gate = Gate(
             policy, clock, self._effective, LoadShedding(policy, self._effective, draw), self._counter, self._leases,
-            RecentLatency(timeout_s), stalled,
+            latency, self._probe_time, stalled,
         )  # fmt: skip
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
@@ -112,21 +128,46 @@ class View:
             self._leases.want(now)
             return self._leases.begin(now)
 
-    def lease_answered(self, reply: Reply | None, token: str, asked_s: float) -> Grant | None:
-        """Takes the reply to a lease request (None: there was none). Returns a grant to be given back, if any."""
+    def lease_wanted(self) -> LeaseWanted:
+        """For how long the next lease should be requested."""
         with self._lock:
-            return self._leases.answer(reply, token, asked_s, self._now())
+            lease_ms = self._probe_time.lease_ms(self._effective.fleet.snapshot.open_count)
+            return LeaseWanted(lease_ms, round(1000 * self._leases.spare_s()))
+
+    def lease_answered(
+        self, reply: Reply | None, token: str, asked_s: float, wanted: LeaseWanted | None = None
+    ) -> Grant | None:
+        """Takes the reply to a lease request (None: there was none). Returns a grant to be given back, if any.
+
+        `wanted`: what was requested; None: what the terms say.
+        """
+        lease_ms, spare_ms = (self.terms.lease_ms, 0) if wanted is None else (wanted.lease_ms, wanted.spare_ms)
+        with self._lock:
+            return self._leases.answer(reply, token, asked_s, self._now(), lease_ms / 1000, spare_ms / 1000)
 
     def stale_grant(self) -> Grant | None:
         """A grant that was not used in time, to be given back."""
         with self._lock:
             return self._leases.stale(self._now(), self._effective.fleet.epoch)
 
-    def begin_renewal(self) -> bool:
+    def begin_renewal(self, *, is_alone: bool = True) -> bool:
         """Whether to request a new grant in exchange for an old one; if so, the request counts as pending."""
         with self._lock:
             now = self._now()
-            return self._effective.fleet_state(now) is CircuitState.HALF_OPEN and self._leases.begin_renewal(now)
+            return self._is_half_open(now) and self._leases.begin_renewal(now, is_alone=is_alone)
+
+    def begin_request_ahead(self) -> bool:
+        """Whether to request a lease for the next of sparse calls; if so, the request counts as pending."""
+        if not self._leases.is_sparse:
+            return False
+        with self._lock:
+            now = self._now()
+            if self._effective.fleet.mode(now) is not None:
+                return False
+            return self._is_half_open(now) and self._leases.begin_ahead(now)
+
+    def _is_half_open(self, now_s: float) -> bool:
+        return self._effective.fleet_state(now_s) is CircuitState.HALF_OPEN
 
     def drop_grant(self) -> Grant | None:
         """The waiting grant, to be given back."""
@@ -207,6 +248,11 @@ class View:
             now = self._now()
             self.gate.evaluate(now)
             return self._local_trip.read(now)
+
+    @property
+    def is_probe_time_imposed(self) -> bool:
+        """Whether neither the calls nor the policy say how long a probe may last."""
+        return self._probe_time.is_imposed
 
     @property
     def ledger_unreachable(self) -> bool:
