@@ -31,10 +31,8 @@ from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.address import parse
-from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.keys import Keys, checked_name
 from ha_rag.ledger.store.ledger import Ledger
-from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness, Scope
@@ -85,6 +83,10 @@ class CircuitRegistry:
         """
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
+        # redis-py takes longer to import than all the rest: a process without a URL never does.
+        from ha_rag.ledger.store.connection import connect
+        from ha_rag.ledger.store.redis import RedisLedger
+
         parse(url), Keys(namespace)  # raises now rather than when the registry is entered
         return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
 
