@@ -4,8 +4,10 @@ OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip
+RUNS := $(VENV)/.installed-run
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
+TO_RUN := .[cli,local,server]
 # Two workers at least, so that tests which lean on one another are found out; no more than eight.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 2 ] && n=2; [ $$n -gt 8 ] && n=8; echo $$n)
 LONG := fleet or faults or browser or compose
@@ -17,9 +19,9 @@ ARGS ?=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## makes .venv and installs the project into it
+install: $(INSTALLED) ## makes .venv and installs the project into it, with all that running, testing and linting need
 
-run: install ## three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
+run: $(RUNS) ## three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
 	@$(BIN)/ha-rag up $(ARGS)
 
 test: install ## the test suite, without the long suites below
@@ -68,7 +70,8 @@ bench: $(BENCH_INSTALLED) ## every benchmark, beside the peers it is measured ag
 
 constraints: ## writes constraints.txt anew from a fresh environment (for maintainers)
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(PYTHON) -m venv "$$fresh"; \
-		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check ".[dev,bench]"; \
+		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"; \
+		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check ".[all]" --group dev --group bench; \
 		{ echo "# The versions that ha_rag is tested with, on every Python it supports: names and versions only."; \
 		  "$$fresh/bin/python" -m pip freeze | grep -v -i '^ha[-_]rag'; } > constraints.txt
 
@@ -83,10 +86,22 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
-$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+# Dependency groups need pip 25.1; the one that comes with Python 3.11 to 3.13 is older.
+GROUPS_READY = $(BIN)/python -m pip install --help | grep -q -e --group || $(PIP) install --quiet --upgrade "pip>=25.1"
+
+$(RUNS): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) what ha_rag needs to run: $(TO_RUN) (once; a minute or two) ..."
+	@$(PIP) install --quiet --constraint constraints.txt --editable "$(TO_RUN)"
 	@touch $@
 
+$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) what ha_rag's tests and tools need: .[all] and the group dev (once; some minutes) ..."
+	@$(GROUPS_READY)
+	@$(PIP) install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	@touch $(RUNS) $@
+
 $(BENCH_INSTALLED): $(INSTALLED)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	@echo "Installing into $(VENV) the peers that the benchmarks measure: the group bench ..."
+	@$(GROUPS_READY)
+	@$(PIP) install --quiet --constraint constraints.txt --group bench
 	@touch $@

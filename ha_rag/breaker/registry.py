@@ -10,7 +10,7 @@ the sync then runs on a background thread. Reading is safe from any thread and a
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -54,7 +54,7 @@ class CircuitRegistry:
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.replica = checked_name("replica", replica or default_name())
-        self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
+        self.incarnation = f"{self.replica}~{os.urandom(4).hex()}"
         self.told: Callable[[], Mapping[str, Any]] = dict
         """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import uuid
+import os
 from collections.abc import Iterable
 
 from ha_rag.circuit.reply import Reply
@@ -72,7 +72,7 @@ class Probing:
 
     async def _lease(self, view: View) -> None:
         session = self._session
-        token, asked_s = uuid.uuid4().hex, session.now_s()
+        token, asked_s = os.urandom(16).hex(), session.now_s()
         reply: Reply | None = None
         possible_grant: Grant | None = None
         try:

@@ -7,7 +7,7 @@ the shared ledger is unreachable. No I/O. Not locked: the view holds the lock.
 from __future__ import annotations
 
 import random
-import uuid
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -85,7 +85,7 @@ class LocalBreaker:
 
     def lease(self, now_ms: int) -> LocalGrant | None:
         """Grants a probe if one may be made now."""
-        token = uuid.uuid4().hex
+        token = os.urandom(16).hex()
         # A replica whose probe failed lets other replicas probe first; here there are no others.
         self.circuit = replace(self.circuit, lost_by="")
         decision = self._keep(rules.lease(self.circuit, self.terms, now_ms, _SELF, self.circuit.epoch, token))
