@@ -47,10 +47,10 @@ if TYPE_CHECKING:
         ComponentType,
         Embedding,
         Generation,
-        Outcome,
         Passage,
         Space,
     )
+    from ha_rag.outcomes import Outcome
     from ha_rag.strategy.status import ComponentStatus
     from ha_rag.strategy.strategy import FallbackStrategy
     from ha_rag.strategy.tier import Tier
@@ -125,8 +125,9 @@ _HOMES = {
         "MalformedReplyError", "ServiceError", "ServiceTimeoutError", "ThrottledError", "UnknownCircuitError",
     ),
     "ha_rag.messages": (
-        "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Outcome", "Passage", "Space",
+        "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Passage", "Space",
     ),
+    "ha_rag.outcomes": ("Outcome",),
     "ha_rag.strategy.status": ("ComponentStatus",),
     "ha_rag.strategy.strategy": ("FallbackStrategy",),
     "ha_rag.strategy.tier": ("Tier",),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ha_rag.errors import CircuitOpenError, InvalidRequestError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)

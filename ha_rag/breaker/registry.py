@@ -30,7 +30,6 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
-from ha_rag.ledger.store.address import parse
 from ha_rag.ledger.store.keys import Keys, checked_name
 from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.sync import Sync
@@ -84,6 +83,7 @@ class CircuitRegistry:
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
         # redis-py takes longer to import than all the rest: a process without a URL never does.
+        from ha_rag.ledger.store.address import parse
         from ha_rag.ledger.store.connection import connect
         from ha_rag.ledger.store.redis import RedisLedger
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import os
+import random
 from collections.abc import Iterable
 
 from ha_rag.circuit.reply import Reply
@@ -14,7 +14,7 @@ from ha_rag.ledger.sync.pace import RETRY_S
 from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 
 class Probing:

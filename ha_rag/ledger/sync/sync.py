@@ -31,7 +31,7 @@ from ha_rag.ledger.sync.upkeep import Upkeep
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 STOP_S = 0.5
 """Time limit for the last reports when a replica stops."""

@@ -6,8 +6,8 @@ the shared ledger is unreachable. No I/O. Not locked: the view holds the lock.
 
 from __future__ import annotations
 
-import random
 import os
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ from ha_rag.circuit.state import Circuit, CircuitState, Counts, OperatorOverride
 from ha_rag.circuit.streak import has_net_failures
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.window import total
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 _SELF = "self"
 FAILING_STREAK = 2
