@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.breaker import CircuitBreaker
@@ -31,10 +31,12 @@ from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.keys import Keys, checked_name
-from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness, Scope
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Ledger
 
 
 class CircuitRegistry:
