@@ -10,14 +10,14 @@ BENCH_INSTALLED := $(VENV)/.installed-bench
 TO_RUN := .[cli,local,server]
 # Two workers at least, so that tests which lean on one another are found out; no more than eight.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 2 ] && n=2; [ $$n -gt 8 ] && n=8; echo $$n)
-LONG := fleet or faults or browser or compose
+LONG := fleet or faults or browser or compose or installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
+.PHONY: docs pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-installed test-mutants lint format bench constraints clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## makes .venv and installs the project into it, with all that running, testing and linting need
 
@@ -41,6 +41,9 @@ test-browser: install ## the dashboard in a real browser (needs chromium on the 
 
 test-compose: install ## the stack of compose.yaml in a real Docker engine: killed, scaled, broken (needs docker)
 	$(BIN)/python -m pytest -m compose $(ARGS)
+
+test-installed: install ## the wheel, alone and with its extras, in empty environments
+	$(BIN)/python -m pytest -m installed $(ARGS)
 
 test-mutants: install ## how many small mistakes in the law and the ledger the tests notice (long; for maintainers)
 	$(PIP) install --quiet mutmut==3.8.1
