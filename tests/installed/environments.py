@@ -49,7 +49,8 @@ class Environment:
     def started(self, code: str) -> Iterator[subprocess.Popen[str]]:
         """The process that runs this Python program; it is killed at the end."""
         command = [self.python, "-I", "-c", code]
-        with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True) as process:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=self.folder, stdin=pipe, stdout=pipe, text=True) as process:
             try:
                 yield process
             finally:
@@ -69,9 +70,14 @@ def build_wheel(folder: Path) -> Path:
 
 
 def install(folder: Path, wheel: Path, *extras: str) -> Environment:
-    """A new environment in `folder`, with the wheel and these extras, in the versions that ha_rag is tested with."""
+    """A new environment in `folder`, with the wheel and these extras."""
+    return install_named(folder, f"ha-rag[{','.join(extras)}] @ {wheel.as_uri()}")
+
+
+def install_named(folder: Path, *packages: str) -> Environment:
+    """A new environment in `folder`, with these packages, in the versions that ha_rag is tested with."""
     venv.create(folder, with_pip=True)
-    wanted = f"ha-rag[{','.join(extras)}] @ {wheel.as_uri()}"
     environment = Environment(folder)
-    environment.run("python", *PIP, "install", "--constraint", str(ROOT / "constraints.txt"), wanted)
+    if packages:
+        environment.run("python", *PIP, "install", "--constraint", str(ROOT / "constraints.txt"), *packages)
     return environment
