@@ -7,7 +7,7 @@ RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY docs ./docs
 RUN mkdir ha_rag && touch ha_rag/__init__.py \
-    && /venv/bin/pip install --constraint constraints.txt ".[alerts,otel]" \
+    && /venv/bin/pip install --constraint constraints.txt ".[all]" \
     && /venv/bin/pip uninstall --yes ha-rag
 COPY ha_rag ./ha_rag
 RUN /venv/bin/pip install --no-deps . \

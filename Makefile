@@ -4,22 +4,24 @@ OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python -m pip
+RUNS := $(VENV)/.installed-run
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
+TO_RUN := .[cli,local,server]
 # At least two workers, to expose tests that depend on each other; at most eight.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 2 ] && n=2; [ $$n -gt 8 ] && n=8; echo $$n)
-LONG := fleet or faults or browser or compose
+LONG := fleet or faults or browser or compose or installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-mutants lint format bench constraints clean
+.PHONY: docs pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-installed test-mutants lint format bench constraints clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## create .venv and install the project into it
+install: $(INSTALLED) ## create .venv and install the project into it, with all that running, testing and linting need
 
-run: install ## start three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
+run: $(RUNS) ## start three replicas behind one port, on http://127.0.0.1:8000 (ARGS="--replicas 5 --port 9000")
 	@$(BIN)/ha-rag up $(ARGS)
 
 test: install ## the test suite, except for the long suites below
@@ -39,6 +41,9 @@ test-browser: install ## the dashboard in a real browser (needs chromium on the 
 
 test-compose: install ## the stack of compose.yaml in a real Docker engine (needs docker)
 	$(BIN)/python -m pytest -m compose $(ARGS)
+
+test-installed: install ## the wheel, alone and with its extras, in empty environments
+	$(BIN)/python -m pytest -m installed $(ARGS)
 
 test-mutants: install ## mutation tests of the circuit and the ledger (long; for maintainers)
 	$(PIP) install --quiet mutmut==3.8.1
@@ -68,7 +73,8 @@ bench: $(BENCH_INSTALLED) ## every benchmark, with the libraries it compares aga
 
 constraints: ## regenerate constraints.txt from a fresh environment (for maintainers)
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(PYTHON) -m venv "$$fresh"; \
-		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check ".[dev,bench]"; \
+		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"; \
+		"$$fresh/bin/python" -m pip install --quiet --disable-pip-version-check ".[all]" --group dev --group bench; \
 		{ echo "# The versions that ha_rag is tested with, on every Python it supports: names and versions only."; \
 		  "$$fresh/bin/python" -m pip freeze | grep -v -i '^ha[-_]rag'; } > constraints.txt
 
@@ -83,10 +89,22 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 
-$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+# Dependency groups need pip 25.1; the one that comes with Python 3.11 to 3.13 is older.
+GROUPS_READY = $(BIN)/python -m pip install --help | grep -q -e --group || $(PIP) install --quiet --upgrade "pip>=25.1"
+
+$(RUNS): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) what ha_rag needs to run: $(TO_RUN) (once; a minute or two) ..."
+	@$(PIP) install --quiet --constraint constraints.txt --editable "$(TO_RUN)"
 	@touch $@
 
+$(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV) what ha_rag's tests and tools need: .[all] and the group dev (once; some minutes) ..."
+	@$(GROUPS_READY)
+	@$(PIP) install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	@touch $(RUNS) $@
+
 $(BENCH_INSTALLED): $(INSTALLED)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	@echo "Installing into $(VENV) the peers that the benchmarks measure: the group bench ..."
+	@$(GROUPS_READY)
+	@$(PIP) install --quiet --constraint constraints.txt --group bench
 	@touch $@

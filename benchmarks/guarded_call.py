@@ -3,7 +3,7 @@
     python -m benchmarks.guarded_call [--rounds 9] [--calls 20000]
 
 All contenders run in turn in each round, and the table shows each one's median over the rounds, so that changes of the
-machine's speed affect all of them. Libraries that are not installed (extra `bench`) are skipped with a message.
+machine's speed affect all of them. Libraries that are not installed (group `bench`) are skipped with a message.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ async def measure(url: str, rounds: int, calls: int) -> dict[str, float]:
     async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
         runs, missing = await contenders(url, circuits)
         for name in missing:
-            print(f"skipped: {name} (pip install '.[bench]')")
+            print(f"skipped: {name} (pip install --group bench)")
         figures: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(rounds):
             for name, run in runs.items():

@@ -2,12 +2,14 @@
 
 The circuit breaker can be used alone: `CircuitRegistry`, `CircuitBreaker`, `CircuitPolicy`. The pipeline is built on
 it: `HighAvailabilityRAG` over a `FallbackStrategy`. `__all__` lists every public name. Names are imported when first
-used, so a program that guards one call does not load the pipeline.
+used, so a program that guards one call does not load the pipeline. The circuit breaker needs no extra; a name whose
+extra is not installed raises an ImportError that says which one it is.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -46,10 +48,10 @@ if TYPE_CHECKING:
         ComponentType,
         Embedding,
         Generation,
-        Outcome,
         Passage,
         Space,
     )
+    from ha_rag.outcomes import Outcome
     from ha_rag.strategy.status import ComponentStatus
     from ha_rag.strategy.strategy import FallbackStrategy
     from ha_rag.strategy.tier import Tier
@@ -126,8 +128,9 @@ _HOMES = {
         "UnknownCircuitError",
     ),
     "ha_rag.messages": (
-        "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Outcome", "Passage", "Space",
+        "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Passage", "Space",
     ),
+    "ha_rag.outcomes": ("Outcome",),
     "ha_rag.strategy.status": ("ComponentStatus",),
     "ha_rag.strategy.strategy": ("FallbackStrategy",),
     "ha_rag.strategy.tier": ("Tier",),
@@ -144,8 +147,17 @@ def __getattr__(name: str) -> Any:
         return _deprecated(name)
     if home is None:
         raise AttributeError(f"module 'ha_rag' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
+    value = globals()[name] = getattr(_imported(home, name), name)
     return value
+
+
+def _imported(home: str, name: str) -> ModuleType:
+    try:
+        return import_module(home)
+    except ModuleNotFoundError as error:
+        from ha_rag.extras import missing_extra
+
+        raise missing_extra(f"ha_rag.{name}", error) or error from None
 
 
 def _deprecated(name: str) -> Any:

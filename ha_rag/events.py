@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ha_rag.messages import Attempt
+if TYPE_CHECKING:
+    from ha_rag.messages import Attempt
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from ha_rag.outcomes import Outcome as Outcome  # noqa: PLC0414 - the pipeline names it with the other messages
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -25,20 +27,6 @@ class ComponentType(enum.StrEnum):
     EMBEDDER = "embedder"
     RETRIEVER = "retriever"
     GENERATOR = "generator"
-
-
-class Outcome(enum.StrEnum):
-    """How one attempt ended. The first four count in the circuit's window; the others do not."""
-
-    OK = "ok"
-    SLOW = "slow"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    THROTTLED = "throttled"
-    INVALID = "invalid"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tests.redis_servers import RedisProcess, fake_redis, redis_binary, redis_ve
 from tests.version_0_1_0 import Version010, unpack
 
 NO_REDIS = "none on the PATH, virtual environments aside (apt-get install redis-server)"
-_MARK_BY_FOLDER = {"fleet", "browser", "compose"}
+_MARK_BY_FOLDER = {"fleet", "browser", "compose", "installed"}
 
 
 def pytest_configure() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ha_rag.errors import ConfigurationError
+from ha_rag.extras import missing_extra
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +38,8 @@ class AppriseDelivery:
     def __init__(self, urls: Sequence[str]) -> None:
         try:
             import apprise
-        except ImportError:
-            raise ConfigurationError(
-                "alerts need apprise, which is not installed: pip install 'ha_rag[alerts]'"
-            ) from None
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(str(missing_extra("sending alerts", error) or error)) from None
         # Do not follow redirects: messages must not go to hosts that were not configured.
         self._apprise: Any = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
         for number, url in enumerate(urls, start=1):

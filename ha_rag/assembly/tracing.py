@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from ha_rag.extras import missing_extra
 from ha_rag.messages import ComponentType
 from ha_rag.settings import Settings
 from ha_rag.settings.components import circuit_name
@@ -36,9 +37,7 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
         from ha_rag.telemetry.exporting import shut_down, tracer_provider
         from ha_rag.telemetry.traces import Traces
     except ModuleNotFoundError as error:
-        log.warning(
-            "the environment enables traces (OTEL_*), but %s is missing: pip install 'ha-rag[otel]'", error.name
-        )
+        log.warning("the environment enables traces (OTEL_*): %s", missing_extra("tracing", error) or error)
         return None
     hidden = [header.reveal() for header in tracing.headers]
     provider = tracer_provider(tracing.exporter, settings.replica, hidden)

@@ -34,7 +34,7 @@ from ha_rag.ledger.sync.background_tasks import running_loop
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Freshness, Scope
 
 P = ParamSpec("P")

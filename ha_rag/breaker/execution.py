@@ -14,7 +14,7 @@ from ha_rag.breaker.loop_lag import TOLERATED_S
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.time_limit import TimeLimitExceededError, within
 from ha_rag.errors import ServiceError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Freshness
 
 PROBE_WAIT_S = 0.05

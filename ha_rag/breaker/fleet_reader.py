@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.heartbeat import DriftDetector
@@ -25,9 +26,11 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.events import notify
-from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, OTHER_REPLICAS
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Heartbeat
 
 DRIFT_POLL_S = 5.0
 """How often a replica reads the heartbeats of the others, in a fleet of up to fifty."""
@@ -105,6 +108,8 @@ class FleetReader:
         return FleetReport(ordered, link.shared_state, "" if sync.link.up else sync.link.reason, now_ms)
 
     def _own_report(self, at_ms: int | None = None) -> ReplicaReport:
+        from ha_rag.ledger.store.ledger import Heartbeat
+
         return replica_report(Heartbeat(self._incarnation, at_ms or self._clock.unix_ms(), self._body()))
 
     async def watch_for_drift(self, sync: Sync) -> None:

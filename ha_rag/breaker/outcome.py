@@ -9,7 +9,7 @@ from typing import Any
 from ha_rag.breaker.http_clients import error_verdict
 from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict, is_pause
 from ha_rag.errors import CircuitOpenError, ComponentError, InvalidRequestError, MisuseError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 __all__ = ["CANCELLED", "FAILED", "INVALID", "TIMEOUT", "Classify", "ClassifyResult", "Verdict", "classify"]
 

@@ -17,7 +17,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import CircuitOpenError
 from ha_rag.ledger.view.probe_lease import Grant, margin_s
 from ha_rag.ledger.view.tallies import Epochs
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 
 class Refusal:

@@ -10,11 +10,11 @@ the sync then runs on a background thread. Reading is safe from any thread and a
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.argument_checks import check_ledger, check_text, checked_sink, checked_sinks
@@ -32,14 +32,13 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
-from ha_rag.ledger.store.address import parse
-from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.keys import Keys, checked_name
-from ha_rag.ledger.store.ledger import Ledger
-from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness, Scope
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Ledger
 
 
 class CircuitRegistry:
@@ -59,7 +58,7 @@ class CircuitRegistry:
         check_ledger(ledger)
         self.clock: Clock = clock or SystemClock()
         self.replica = checked_name("replica", replica or default_name())
-        self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
+        self.incarnation = f"{self.replica}~{os.urandom(4).hex()}"
         self.told: Callable[[], Mapping[str, Any]] = dict
         """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger
@@ -90,6 +89,11 @@ class CircuitRegistry:
         check_text(namespace=namespace, **({} if url is None else {"url": url}))
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
+        # redis-py takes longer to import than all the rest: a process without a URL never does.
+        from ha_rag.ledger.store.address import parse
+        from ha_rag.ledger.store.connection import connect
+        from ha_rag.ledger.store.redis import RedisLedger
+
         parse(url), Keys(namespace)  # raises now rather than when the registry is entered
         return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
-from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Scope
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Heartbeat
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,5 +65,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "dashboard": dashboard,
     "alerter": alerter,
 }
+NEEDS: dict[str, tuple[str, ...]] = {
+    "serve": ("server",),
+    "ingest": ("server",),
+    "check": ("server",),
+    "drill": ("local", "server"),
+    "learn": ("rag",),
+    "dashboard": ("server",),
+    "alerter": ("server",),
+}
+"""Command -> the extras that it needs beside `cli`. What a configuration asks for is checked where it is used."""
 for name, command in COMMANDS.items():
-    app.command(name, epilog=shown(OF[name]))(honest(command))
+    app.command(name, epilog=shown(OF[name]))(honest(command, *NEEDS.get(name, ())))

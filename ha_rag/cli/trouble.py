@@ -13,6 +13,7 @@ from typing import ParamSpec
 import typer
 
 from ha_rag.errors import ConfigurationError, HaRagError
+from ha_rag.extras import missing_extra, require
 
 P = ParamSpec("P")
 FAILED = 1
@@ -24,12 +25,14 @@ class CommandError(HaRagError):
     """A command could not do what it was asked."""
 
 
-def honest(command: Callable[P, None]) -> Callable[P, None]:
-    """`command`, with errors printed on standard error and turned into exit codes."""
+def honest(command: Callable[P, None], *extras: str) -> Callable[P, None]:
+    """`command`, with errors printed on standard error and turned into exit codes. It needs these `extras`."""
+    name = f"`{command.__name__.rstrip('_')}`"
 
     @functools.wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
+            require(name, *extras)
             command(*args, **kwargs)
         except KeyboardInterrupt:
             say("stopped")
@@ -49,6 +52,9 @@ def honest(command: Callable[P, None]) -> Callable[P, None]:
             say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(FAILED) from None
         except Exception as error:
+            if isinstance(error, ModuleNotFoundError) and (missing := missing_extra(name, error)):
+                say(str(missing))
+                raise typer.Exit(FAILED) from None
             say(f"internal error: {type(error).__name__}: {error}; {_kept(error)}")
             raise typer.Exit(FAILED) from None
 

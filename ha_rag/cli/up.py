@@ -25,12 +25,17 @@ def up(
     import asyncio
 
     from ha_rag.assembly.configuration import load_settings
+    from ha_rag.extras import require
+
+    settings = load_settings(config).listening_on(host, port)
+    # The default fleet embeds in its replicas, too.
+    require("`up`", "server", *(["local"] if settings.source is None else []))
+
     from ha_rag.local_fleet.plan import FleetPlan
     from ha_rag.local_fleet.samples import sample_documents
     from ha_rag.local_fleet.supervisor import run_fleet
     from ha_rag.settings import read_environment
 
-    settings = load_settings(config).listening_on(host, port)
     plan = FleetPlan(
         environment={name: value.reveal() for name, value in read_environment().variables.items()},
         replicas=replicas,

@@ -10,7 +10,7 @@ from ha_rag.circuit.rules.overriding import expire_override
 from ha_rag.circuit.state import Circuit, CircuitState, Lease
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 

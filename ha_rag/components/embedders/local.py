@@ -13,6 +13,7 @@ import numpy as np
 from ha_rag.components.encodable import encodable
 from ha_rag.components.vectors import unit_or_zero
 from ha_rag.errors import ConfigurationError
+from ha_rag.extras import MissingExtraError, require
 from ha_rag.messages import Embedding, Space, Vector
 from ha_rag.threads import computing
 
@@ -68,11 +69,14 @@ class LocalEmbedder:
 
 def _loaded_model() -> Any:
     try:
+        require('kind = "local"', "local")
         with _root_logger_untouched():
             import wordllama
 
             folder = Path(wordllama.__file__).parent
             model = wordllama.WordLlama.load(cache_dir=folder, dim=DIMENSION, disable_download=True)
+    except MissingExtraError as error:
+        raise ConfigurationError(str(error)) from None
     except (ImportError, OSError) as error:
         raise ConfigurationError(f'kind = "local": wordllama and its weights must be installed ({error})') from error
     return model

@@ -17,7 +17,7 @@ from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)

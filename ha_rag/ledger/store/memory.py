@@ -19,7 +19,7 @@ from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 EVENTS_KEPT = 1000
 """Entries kept in a circuit's stream."""

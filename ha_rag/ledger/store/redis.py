@@ -22,7 +22,7 @@ from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEnt
 from ha_rag.ledger.store.pubsub import listen
 from ha_rag.ledger.store.scripts import LuaScripts
 from ha_rag.ledger.store.translation import translated
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 
 class RedisLedger:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-import uuid
 from collections.abc import Iterable
 from concurrent.futures import Future
 
@@ -15,7 +15,7 @@ from ha_rag.ledger.sync.pace import RETRY_S
 from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 
 class Probing:
@@ -78,7 +78,7 @@ class Probing:
 
     async def _lease(self, view: View) -> None:
         session = self._session
-        token, asked_s, wanted = uuid.uuid4().hex, session.now_s(), view.lease_wanted()
+        token, asked_s, wanted = os.urandom(16).hex(), session.now_s(), view.lease_wanted()
         terms = wanted.of(view.terms)
         reply: Reply | None = None
         possible_grant: Grant | None = None

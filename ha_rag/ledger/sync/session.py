@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from ha_rag.circuit.reply import Reply
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError, LedgerRefusedError, ShardUnavailableError
 from ha_rag.events import Sink
-from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.sync.denied_permissions import PUBLISHING, DeniedPermissions
 from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.sync.link import LOST_AFTER, Link
@@ -22,6 +22,9 @@ from ha_rag.ledger.sync.pace import Pace
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Ledger
 
 REFUSED_S = 1.0
 """Seconds between two attempts at a verb that the ledger refuses."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ha_rag.errors import LedgerError, LedgerUnavailableError, ShardUnavailableError
-from ha_rag.ledger.store.ledger import Change
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.denied_permissions import SUBSCRIBING
 from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Change
 
 
 class Subscription:

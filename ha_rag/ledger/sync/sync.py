@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError
 from ha_rag.events import Sink
-from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.denied_permissions import DeniedPermissions
 from ha_rag.ledger.sync.heartbeat import HeartbeatSender
@@ -31,7 +31,10 @@ from ha_rag.ledger.sync.upkeep import Upkeep
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.store.ledger import Ledger
 
 STOP_S = 0.5
 """Time limit for the last reports when a replica stops."""

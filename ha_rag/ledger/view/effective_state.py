@@ -15,7 +15,7 @@ from ha_rag.ledger.view.cached_snapshot import CachedSnapshot
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.local_trip import LocalTrip, ms
 from ha_rag.ledger.view.tallies import Epochs
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 

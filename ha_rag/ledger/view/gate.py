@@ -30,7 +30,7 @@ from ha_rag.ledger.view.in_flight import InFlight
 from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
 from ha_rag.ledger.view.tallies import Epochs
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 OK = Outcome.OK
 ENDED = 0

@@ -6,8 +6,8 @@ the shared ledger is unreachable. No I/O. Not locked: the view holds the lock.
 
 from __future__ import annotations
 
+import os
 import random
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ from ha_rag.circuit.streak import has_net_failures
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import Trigger
 from ha_rag.circuit.window import total
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 _SELF = "self"
 FAILING_STREAK = 2
@@ -90,7 +90,7 @@ class LocalBreaker:
 
     def lease(self, now_ms: int, lease_ms: int) -> LocalGrant | None:
         """Grants a probe for `lease_ms` if one may be made now."""
-        token = uuid.uuid4().hex
+        token = os.urandom(16).hex()
         # A replica whose probe failed lets other replicas probe first; here there are no others.
         self.circuit = replace(self.circuit, lost_by="")
         terms = replace(self.terms, lease_ms=lease_ms)

@@ -16,7 +16,7 @@ from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 

@@ -27,7 +27,7 @@ from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
 from ha_rag.ledger.view.reconcile import Reconciliation
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Scope
 
 
