@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from types import CoroutineType, TracebackType
@@ -134,17 +135,27 @@ class CircuitBreaker:
 
         The call that requests the probe waits for two round trips of Redis if that is longer, at most 0.3 s.
         """
-        admission = self.admit()
+        admission, pause_s = self.admit(), 0.0
+        if isinstance(admission, Refusal) and admission.asks_within(PROBE_WAIT_S):
+            pause_s = admission.pause_s
+            await asyncio.sleep(pause_s)
+            admission = self.admit()
         if isinstance(admission, Refusal) and admission.asked is not None:
-            await asyncio.wait({admission.asked}, timeout=admission.wait_s)
+            await asyncio.wait({admission.asked}, timeout=admission.wait_s - pause_s)
             return self.admit()
         return admission
 
     def _admit_waiting(self) -> Admission:
         """`admit_soon` for synchronous code: blocks the thread."""
-        admission = self.admit()
-        if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
-            self._gate.wait_for_answer(admission.wait_s)
+        admission, pause_s = self.admit(), 0.0
+        if running_loop() is not None:
+            return admission
+        if isinstance(admission, Refusal) and admission.asks_within(PROBE_WAIT_S):
+            pause_s = admission.pause_s
+            time.sleep(pause_s)
+            admission = self.admit()
+        if isinstance(admission, Refusal) and admission.state is HALF_OPEN:
+            self._gate.wait_for_answer(admission.wait_s - pause_s)
             return self.admit()
         return admission
 

@@ -19,6 +19,9 @@ from ha_rag.ledger.view.probe_lease import Grant, margin_s
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.outcomes import Outcome
 
+RESOLUTION_S = 0.001
+"""A timer may end this much early."""
+
 
 class Refusal:
     """The call is refused.
@@ -53,6 +56,15 @@ class Refusal:
     def retry_after_s(self) -> float | None:
         """Seconds until a retry makes sense, None if unknown."""
         return None if self.until_s == math.inf else max(0.0, self.until_s - self._now())
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until a call may request a probe lease, and a clock's resolution more."""
+        return self.until_s - self._now() + RESOLUTION_S
+
+    def asks_within(self, seconds: float) -> bool:
+        """Whether no probe lease is requested yet, and one may be within that time: replicas spread their requests."""
+        return self.state is CircuitState.HALF_OPEN and 0 < self.until_s - self._now() < seconds - RESOLUTION_S
 
     def error(self) -> CircuitOpenError:
         """The refusal as an exception."""
