@@ -3,7 +3,7 @@
     python -m benchmarks.weight [--rounds 15] [--all]
 
 Each contender is installed into an empty environment of its own, in the versions of constraints.txt; `--all` adds our
-extras, which takes minutes. A package is whatever pip installed; megabytes count all of its files.
+extras, which takes minutes. A package is whatever pip installed; megabytes are all files, with the compiled ones.
 
 Imports run in a new process each, all contenders in turn in each round. The table shows the fastest, since another
 program on the machine can only slow an import down, beside `import asyncio`, which most of them need.
@@ -64,12 +64,15 @@ def environments(contenders: tuple[Contender, ...], folder: Path) -> dict[Conten
     for number, each in enumerate(contenders):
         key = (each.extra, each.packages)
         if key not in made:
-            place = folder / str(number)
-            ours = each.extra is not None
-            made[key] = (
-                install(place, wheel, *filter(None, [each.extra])) if ours else install_named(place, *each.packages)
-            )
+            made[key] = installed(each, folder / str(number), wheel)
     return {each: made[each.extra, each.packages] for each in contenders}
+
+
+def installed(contender: Contender, place: Path, wheel: Path) -> Environment:
+    """A new environment with what this contender needs."""
+    if contender.extra is None:
+        return install_named(place, *contender.packages)
+    return install(place, wheel, *filter(None, [contender.extra]))
 
 
 def import_ms(environment: Environment, statement: str) -> float:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ha_rag.breaker.freshness import freshness, worst
-from ha_rag.breaker.local_events import local_event
 from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.clock import Clock
-from ha_rag.events import Sink, notify
-from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
 from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Freshness
+
+if TYPE_CHECKING:
+    from ha_rag.circuit.rules import Transition
+    from ha_rag.events import Sink
+    from ha_rag.ledger.sync import Sync
 
 PROBE_WAIT_S = 0.05
 """How long a call waits to learn whether it may be the probe."""
@@ -81,9 +84,14 @@ class FleetLink:
         """Publishes the rulings that this replica made locally."""
         for ruling in view.take_unpublished():
             for transition in ruling.events:
-                at_ms = self.clock.unix_ms()
-                event = local_event(transition, circuit=view.name, replica=self.replica, at_ms=at_ms)
-                notify(self.sinks, event)
+                self._publish(transition, view.name)
+
+    def _publish(self, transition: Transition, circuit: str) -> None:
+        from ha_rag.breaker.local_events import local_event
+        from ha_rag.events import notify
+
+        event = local_event(transition, circuit=circuit, replica=self.replica, at_ms=self.clock.unix_ms())
+        notify(self.sinks, event)
 
     async def tidy_local(self) -> None:
         """Updates the circuits local to this process, as the sync does for shared ones. Runs until cancelled."""

@@ -26,11 +26,11 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.events import notify
-from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, OTHER_REPLICAS
 
 if TYPE_CHECKING:
     from ha_rag.ledger.store.ledger import Heartbeat
+    from ha_rag.ledger.sync import Sync
 
 DRIFT_POLL_S = 5.0
 """How often a replica reads the heartbeats of the others, in a fleet of up to fifty."""

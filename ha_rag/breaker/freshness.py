@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.sync import Sync
 
 FRESH_POLLS = 2.5
 """Cached state is fresh if it was confirmed within this many poll intervals."""

@@ -9,13 +9,15 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ha_rag.breaker.report import ReplicaReport
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.terms import FIELDS_OF_0_1_0, Terms
-from ha_rag.events import Event, PolicyMismatch, ReplicaNameTaken
 from ha_rag.ledger.view.view import View
+
+if TYPE_CHECKING:
+    from ha_rag.breaker.report import ReplicaReport
+    from ha_rag.events import Event
 
 _ADDED_SINCE_0_1_0 = ("blip_s",)
 """Policy fields that 0.1.0 does not have."""
@@ -102,6 +104,8 @@ class DriftDetector:
                 yield circuit, tuple(differing)
 
     def _event(self, circuit: str, others: tuple[str, ...], at_ms: int) -> Event:
+        from ha_rag.events import PolicyMismatch, ReplicaNameTaken
+
         if not circuit:
             return ReplicaNameTaken(at_ms=at_ms, replica=self._name, others=others)
         return PolicyMismatch(at_ms=at_ms, replica=self._name, circuit=circuit, others=others)

@@ -13,6 +13,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,24 +22,24 @@ from ha_rag.breaker.argument_checks import check_ledger, check_text, checked_sin
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.breaker_settings import BreakerSettings, Classes
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.fleet_reader import FleetReader
 from ha_rag.breaker.heartbeat import body, default_name
 from ha_rag.breaker.outcome import Classify, ClassifyResult
 from ha_rag.breaker.override_checks import checked_for_ms, checked_mode
-from ha_rag.breaker.report import CircuitReport, FleetReport, circuit_report, here, view_report
 from ha_rag.cancellation import end
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerUnavailableError, UnknownCircuitError
-from ha_rag.events import Sink
 from ha_rag.ledger.store.keys import Keys, checked_name
-from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness, Scope
 
 if TYPE_CHECKING:
+    from ha_rag.breaker.fleet_reader import FleetReader
+    from ha_rag.breaker.report import CircuitReport, FleetReport
+    from ha_rag.events import Sink
     from ha_rag.ledger.store.ledger import Ledger
+    from ha_rag.ledger.sync import Sync
 
 
 class CircuitRegistry:
@@ -63,7 +64,6 @@ class CircuitRegistry:
         """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger
         self._link = FleetLink(self.replica, self.clock, checked_sinks(sinks))
-        self._fleet_reader = FleetReader(self._link, self.incarnation, self._body)
         self._views = self._link.views
         self._breakers: dict[str, CircuitBreaker] = {}
         self._settings: dict[str, BreakerSettings] = {}
@@ -148,6 +148,12 @@ class CircuitRegistry:
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _fleet_reader(self) -> FleetReader:
+        from ha_rag.breaker.fleet_reader import FleetReader
+
+        return FleetReader(self._link, self.incarnation, self._body)
+
     def snapshot(self) -> tuple[CircuitReport, ...]:
         """Every circuit of this process, from its cached state. A memory read."""
         return self._fleet_reader.snapshot()
@@ -199,6 +205,8 @@ class CircuitRegistry:
     async def _override(
         self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
     ) -> CircuitReport:
+        from ha_rag.breaker.report import circuit_report, here, view_report
+
         check_text(name=name, reason=reason, by=by)
         view, sync = await self._known(name), self._sync
         if view.scope == "fleet" and sync is None:
@@ -239,6 +247,8 @@ class CircuitRegistry:
         self._link.background.open()
         self._tasks += map(asyncio.ensure_future, (self._link.lag.watch(), self._link.tidy_local()))
         if self._ledger is not None:
+            from ha_rag.ledger.sync import Sync
+
             sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body)
             with self._lock:
                 for view in self._views.all():

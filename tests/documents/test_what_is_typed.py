@@ -13,7 +13,7 @@ BY_COMPOSE = ("docker ",)
 ELSEWHERE = {
     "make test": ".ci/run",
     ".venv/bin/ha-rag drill --fast": "tests/fleet/test_drill.py",
-    "pip install 'ha-rag[otel]'": "the extra is what [dev] installs, and tests/telemetry uses",
+    "pip install 'ha-rag[otel]'": "tests/installed has it, with `all`; tests/assembly/test_traces.py uses it",
     "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 ha-rag serve": "tests/telemetry",
 }
 NOBODY = {

@@ -30,3 +30,11 @@ def test_interfaces_messages_and_circuits_are_imported_without_numpy(statement: 
 
 def test_the_components_import_numpy():
     assert loaded_by("import ha_rag.components.vectors", "numpy") == "['numpy']"
+
+
+def test_a_circuit_loads_nothing_that_only_redis_or_the_pipeline_needs():
+    libraries = ("redis", "pydantic", "aiohttp", "ha_rag.messages", "ha_rag.system", "ha_rag.ledger.store.redis")
+    statement = "from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry; CircuitRegistry.connect()"
+    assert loaded_by(statement, *libraries) == "[]"
+    shared = "from ha_rag import CircuitRegistry; CircuitRegistry.connect('redis://localhost')"
+    assert loaded_by(shared, *libraries) == "['ha_rag.ledger.store.redis', 'redis']"

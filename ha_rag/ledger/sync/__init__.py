@@ -16,6 +16,21 @@ event_publisher.py     events for the sinks
 background_tasks.py    tasks on one event loop, started from any thread
 """
 
-from ha_rag.ledger.sync.sync import Sync
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ha_rag.ledger.sync.sync import Sync
 
 __all__ = ["Sync"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `Sync` when it is first used: a circuit that is not shared needs none of it (PEP 562)."""
+    if name != "Sync":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ha_rag.ledger.sync.sync import Sync
+
+    globals()[name] = Sync
+    return Sync

@@ -15,7 +15,6 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError
-from ha_rag.events import Sink
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.denied_permissions import DeniedPermissions
 from ha_rag.ledger.sync.heartbeat import HeartbeatSender
@@ -34,6 +33,7 @@ from ha_rag.ledger.view.views import Views
 from ha_rag.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from ha_rag.events import Sink
     from ha_rag.ledger.store.ledger import Ledger
 
 STOP_S = 0.5
