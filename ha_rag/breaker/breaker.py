@@ -6,8 +6,7 @@
     @breaker                               # the same, around every call of a function
 
 While the circuit is closed or open, admission is a memory read. While it is half-open, `call` and `async with` wait
-up to 50 ms, longer if Redis is far away, to learn whether this call may be the probe. Safe across tasks and threads;
-one object serves all of them.
+up to 50 ms to learn whether this call may be the probe. Safe across tasks and threads; one object serves all of them.
 """
 
 from __future__ import annotations
@@ -133,7 +132,8 @@ class CircuitBreaker:
     async def admit_soon(self) -> Admission:
         """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe.
 
-        The call that requests the probe waits for two round trips of Redis if that is longer, at most 0.3 s.
+        In the first second after joining the fleet it waits for two round trips of Redis if that is longer, at most
+        0.3 s: a program that joins for each call would otherwise never probe.
         """
         admission, pause_s = self.admit(), 0.0
         if isinstance(admission, Refusal) and admission.asks_within(PROBE_WAIT_S):

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 PROBE_WAIT_S = 0.05
 """How long a call waits to learn whether it may be the probe."""
 
+JOINED_S = 1.0
+"""A process that joined more recently than this may have joined for a single call, and leave before a second one."""
+
 ROUND_TRIPS, MAX_PROBE_WAIT_S = 2.0, 0.3
-"""If the ledger is far away, the call that asked waits for this many round trips, at most `MAX_PROBE_WAIT_S`."""
+"""A call that requests a lease so soon waits for this many round trips of the ledger, at most `MAX_PROBE_WAIT_S`."""
 
 TIDY_S = 0.1
 """Interval at which the circuits local to this process are updated."""
@@ -58,9 +61,10 @@ class FleetLink:
 
     @property
     def probe_wait_s(self) -> float:
-        """How long the call that requests a probe lease waits for the reply: longer if the ledger is far away."""
-        far_s = 0.0 if self.sync is None else ROUND_TRIPS * self.sync.link.round_trip_s
-        return max(PROBE_WAIT_S, min(far_s, MAX_PROBE_WAIT_S))
+        """How long the call that requests a probe lease waits for the reply."""
+        if self.sync is None or self.clock.monotonic_s() - self.sync.joined_s > JOINED_S:
+            return PROBE_WAIT_S
+        return max(PROBE_WAIT_S, min(ROUND_TRIPS * self.sync.link.round_trip_s, MAX_PROBE_WAIT_S))
 
     def asked(self, view: View) -> asyncio.Future[None] | None:
         """The pending probe lease request, if any."""

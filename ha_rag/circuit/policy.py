@@ -29,7 +29,7 @@ class CircuitPolicy:
 
     Closing. At most `probes` probes at a time in the whole fleet; `probe_successes` successful ones close the circuit.
     A probe may last for its call's timeout plus 1 s, or for `probe_timeout_s` if the call has none (default: 10 s, or
-    `recovery_timeout_s` if that is shorter).
+    `recovery_timeout_s` if that is shorter; longer if the service's calls take longer: `circuit/probe_time.py`).
 
     Reporting. Outcomes go to Redis every `flush_interval_s`, and at once on a failure.
 

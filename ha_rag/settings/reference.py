@@ -36,7 +36,8 @@ _CIRCUIT = {
     "probe_successes": "Successful probes that close the circuit.",
     "quorum": "The number of replicas that must report failures for the circuit to open.",
     "probe_timeout_s": "The longest a probe may take if its call has no timeout; at most `recovery_timeout_s`, to "
-    "which an inherited value is reduced. If absent: 10, or `recovery_timeout_s` if that is shorter.",
+    "which an inherited value is reduced. If absent: 10, or `recovery_timeout_s` if that is shorter; longer if the "
+    "service's calls take longer.",
     "throttle_max_s": "The longest Retry-After that is respected (429, or 503 with Retry-After).",
     "flush_interval_s": "How often outcomes are reported to Redis; failures are reported at once.",
     "ramp_s": "After closing, 10, 25, 50 and 100 % of calls pass in the four quarters of this time; 0 disables it.",

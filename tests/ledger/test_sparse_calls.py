@@ -139,6 +139,9 @@ def most_calls(every_s: float) -> int:
 @example("async with", 3.0, 0.16, None)
 @example("admit", 60.0, 0.2, None)
 @example("call_sync", 0.1, 0.2, 5.0)
+@example("with", 0.5, 0.15, None)
+@example("with", 0.47, 0.2, None)
+@example("admit", 0.45, 0.0, None)
 def test_one_call_in_any_interval_closes_the_circuit(
     way: str, every_s: float, round_trip_s: float, timeout_s: float | None
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.state import OverrideMode
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
 
@@ -110,8 +111,8 @@ def test_an_old_grant_is_exchanged_for_a_fresh_one(view: OneView) -> None:
 def test_a_grant_is_returned_for_good_half_a_lease_after_a_call_last_wanted_it(view: OneView) -> None:
     view.refused()
     view.granted(6)
-    view.clock.advance(4.8)
-    assert not view.begin_renewal()
+    view.clock.advance(0.4)
+    assert view.probes().token == "t1"
     view.refused()
     view.denied(0)
     view.clock.advance(4.7)
@@ -121,6 +122,80 @@ def test_a_grant_is_returned_for_good_half_a_lease_after_a_call_last_wanted_it(v
     unused = view.stale_grant()
     assert unused is not None
     assert unused.token == "t2"
+    assert not view.begin_renewal()
+
+
+def make_sparse(view: OneView, every_s: float) -> None:
+    """Two calls; the grant that the first one wanted has been given back when the second comes."""
+    view.refused()
+    view.granted(6)
+    view.clock.advance(every_s)
+    view.stale_grant()
+    assert view.refused().ask
+    view.denied(0)
+
+
+@pytest.mark.parametrize("every_s", [0.6, 20.0, 299.0])
+def test_a_grant_is_requested_ahead_for_twice_the_interval_of_sparse_calls(view: OneView, every_s: float) -> None:
+    make_sparse(view, every_s)
+    view.clock.advance(2 * every_s - 0.3)
+    assert view.begin_request_ahead()
+    assert not view.begin_request_ahead()
+    view.denied(0)
+    view.clock.advance(max(0.1, 5.0 - 2 * every_s + 0.3))
+    assert not view.begin_request_ahead()
+
+
+def test_nothing_is_requested_ahead_for_longer_than_ten_minutes(view: OneView) -> None:
+    make_sparse(view, 599.0)
+    view.clock.advance(599.7)
+    assert view.begin_request_ahead()
+    view.denied(0)
+    view.clock.advance(0.1)
+    assert not view.begin_request_ahead()
+
+
+def test_after_a_probe_a_grant_for_the_next_of_sparse_calls_is_requested(view: OneView) -> None:
+    make_sparse(view, 20.0)
+    assert view.begin_request_ahead()
+    view.granted(6, "t2")
+    assert not view.begin_request_ahead()
+    view.clock.advance(0.1)
+    assert view.probes().token == "t2"
+    assert view.begin_request_ahead()
+
+
+def test_a_lease_for_sparse_calls_has_spare_time(view: OneView) -> None:
+    assert view.lease_wanted().spare_ms == 0
+    make_sparse(view, 20.0)
+    wanted = view.lease_wanted()
+    assert (wanted.lease_ms, wanted.spare_ms) == (10_000, 1000)
+    assert wanted.of(view.terms).lease_ms == 11_000
+    assert view.begin_request_ahead()
+    reply = Reply(view.snapshot(HALF_OPEN, 6), granted=True)
+    view.lease_answered(reply, "t2", view.clock.now_s, wanted)
+    view.clock.advance(1.49)
+    assert view.probes().until_s == view.clock.now_s - 1.49 + 11
+
+
+def test_a_replica_that_is_not_alone_pauses_before_it_exchanges_a_grant_for_sparse_calls(view: OneView) -> None:
+    make_sparse(view, 20.0)
+    assert not view.begin_renewal(is_alone=False)
+    assert not view.begin_request_ahead()
+    view.clock.advance(0.16)
+    assert view.begin_request_ahead()
+
+
+def test_without_sparse_calls_nothing_is_requested_ahead(view: OneView) -> None:
+    view.refused()
+    view.denied(0)
+    assert not view.begin_request_ahead()
+
+
+def test_under_an_override_nothing_is_requested_ahead(view: OneView) -> None:
+    make_sparse(view, 20.0)
+    view.receives(HALF_OPEN, 6, override=view.make_override(OverrideMode.OPEN))
+    assert not view.begin_request_ahead()
 
 
 def test_a_grant_of_a_circuit_that_is_no_longer_half_open_is_not_exchanged(view: OneView) -> None:

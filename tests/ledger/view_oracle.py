@@ -125,7 +125,7 @@ class Oracle:
         self.grant: tuple[str, float, int] | None = None
         self.wanted_until_ms = -NEVER
         self.called_ms = -NEVER
-        self.unserved = self.sparse = False
+        self.unserved = self.wasted = self.sparse = False
 
     # ---- the fleet's state ------------------------------------------------------------------------------------------
 
@@ -262,6 +262,7 @@ class Oracle:
             self.grant = None
             self.calls_for_a_probe(now, unserved=False)
             return "probe", 0, False
+        self.wasted |= grant is not None
         self.calls_for_a_probe(now, unserved=True)
         asks = not self.asked and now >= self.ask_after_ms
         self.asked |= asks
@@ -270,9 +271,9 @@ class Oracle:
     def calls_for_a_probe(self, now: float, *, unserved: bool) -> None:
         """A grant is kept for half a lease, or for two intervals once a call came too late for a grant."""
         since_ms, self.called_ms = now - self.called_ms, now
-        too_late = self.unserved and now >= self.wanted_until_ms
+        too_late = self.unserved and (self.wasted or now >= self.wanted_until_ms)
         self.sparse = since_ms <= MAX_KEPT_MS and (self.sparse or too_late)
-        self.unserved = unserved
+        self.unserved, self.wasted = unserved, False
         kept_ms = [0.0, *[LEASE_MS / 2][:unserved], *[min(2 * since_ms, MAX_KEPT_MS)][: self.sparse]]
         self.wanted_until_ms = max(self.wanted_until_ms, now + max(kept_ms))
 
@@ -357,5 +358,5 @@ class Oracle:
             return None
         if self._now() < min(grant[1] - PROBE_MS, self.wanted_until_ms) and grant[2] == self.cached.epoch:
             return None
-        self.grant = None
+        self.grant, self.wasted = None, True
         return grant[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ class Sync:
         body: Callable[[], str] = str,
     ) -> None:
         self.ledger = ledger
+        self.joined_s = -math.inf
+        """When all circuits had been read (monotonic)."""
         self._views = Views()
         self._background = BackgroundTasks()
         self._session = LedgerSession(
@@ -99,6 +102,7 @@ class Sync:
         self._background.open()
         await run_once(self._heartbeat.beat)
         await run_once(self._subscription.read_all)
+        self.joined_s = self._session.now_s()
         for step in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
             self._background.run(run_forever(step, self._session.retry_s))
 

@@ -64,9 +64,9 @@ class ProbeLease:
     """The pending request, the waiting grant, and the earliest time of the next request (`after_s`).
 
     `answered`: done when there is no pending request; a new one for each request. `is_sparse`: a call has come so late
-    that the grant which the call before it wanted had been given back. `lease_s`: the duration of a lease.
-    `timeout_s`: the call's timeout, None if it has none. `spread_s`: the maximum jitter of requests; grows with the
-    fleet. `draw`: a random number in [0, 1). Times in monotonic seconds.
+    that a grant which the call before it wanted had been given back, or was too old. `lease_s`: the duration of a
+    lease. `timeout_s`: the call's timeout, None if it has none. `spread_s`: the maximum jitter of requests; grows with
+    the fleet. `draw`: a random number in [0, 1). Times in monotonic seconds.
     """
 
     def __init__(self, lease_s: float, timeout_s: float | None, draw: Callable[[], float] = random.random) -> None:
@@ -81,12 +81,15 @@ class ProbeLease:
         self._called_s = -math.inf
         self._paused_until_s = -math.inf
         self._is_unserved = False
+        self._is_wasted = False
+        """Whether a grant has become useless since the last call."""
         self._draw = draw
         self._grant: Grant | None = None
 
     def take(self, now_s: float, epoch: int) -> Grant | None:
         """Takes the waiting grant for a call, if it is still usable. An unusable one stays, to be given back."""
         is_usable = self._is_usable(now_s, epoch)
+        self._is_wasted |= self._grant is not None and not is_usable
         self._called(now_s, is_unserved=not is_usable)
         return self.drop() if is_usable else None
 
@@ -99,9 +102,9 @@ class ProbeLease:
         interval_s = now_s - self._called_s
         if interval_s > MAX_KEPT_S:
             self.is_sparse = False
-        elif self._is_unserved and now_s >= self._wanted_until_s:
+        elif self._is_unserved and (self._is_wasted or now_s >= self._wanted_until_s):
             self.is_sparse = True
-        self._called_s, self._is_unserved = now_s, is_unserved
+        self._called_s, self._is_unserved, self._is_wasted = now_s, is_unserved, False
         if is_unserved:
             self.want(now_s)
         if self.is_sparse:
@@ -153,7 +156,10 @@ class ProbeLease:
 
     def stale(self, now_s: float, epoch: int) -> Grant | None:
         """Takes the waiting grant to give it back, if it is too old, of another epoch or no longer wanted."""
-        return None if self._is_usable(now_s, epoch) and now_s < self._wanted_until_s else self.drop()
+        if self._is_usable(now_s, epoch) and now_s < self._wanted_until_s:
+            return None
+        self._is_wasted |= self._grant is not None
+        return self.drop()
 
     def begin_renewal(self, now_s: float, *, is_alone: bool = True) -> bool:
         """Whether to request a new grant in exchange for an old one; if so, the request counts as pending.
