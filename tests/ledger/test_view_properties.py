@@ -381,7 +381,7 @@ class ViewMachine(RuleBasedStateMachine):
         self.view.clock.advance(ms / 1000)
         if tidies:
             self.view.tick()
-            self.oracle.look()
+            self.oracle.ticks()
 
     @invariant()
     def its_state_matches_what_it_received(self) -> None:

@@ -223,6 +223,12 @@ class Oracle:
             self.own.change("open")
             self.own.until_ms, self.own.opened, self.unjudged = self._now(), self.cached.open_count, 0
 
+    def ticks(self) -> None:
+        """Time has passed: successes end a streak while they are recent, so they are judged now if there is one."""
+        self.look()
+        if self.own.streak[0]:
+            self._judge(failed=False)
+
     def binds(self) -> str:
         """The local state that applies to its calls."""
         waits = self.verdict is not None and self._now() < self.verdict[0]
