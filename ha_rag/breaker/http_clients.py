@@ -16,7 +16,7 @@ from typing import Any
 
 from ha_rag.breaker.verdict import FAILED, INVALID, TIMEOUT, Verdict
 from ha_rag.clock import SystemClock
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.retry_after import requested_wait_s
 
 NOT_MODIFIED = 304

@@ -15,7 +15,7 @@ from ha_rag.breaker.http_clients import is_response, response_verdict
 from ha_rag.breaker.outcome import Classify, ClassifyResult, classify, says_nothing
 from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, Verdict, checked_verdict
 from ha_rag.errors import MisuseError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 COUNTABLE = frozenset(Outcome) - {Outcome.REJECTED, Outcome.SKIPPED}
 """The outcomes that a call can have once it was made."""

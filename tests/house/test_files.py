@@ -14,7 +14,14 @@ import pytest
 from tests.house.code import ROOT, calls, imports, python_files, shown, tree
 
 LONGEST = 300
-SLEEPERS = ("tests/fleet/", "tests/compose/", "tests/waiting.py", "tests/strategy/scripted.py", "tests/ledger/wire.py")
+SLEEPERS = (
+    "tests/fleet/",
+    "tests/compose/",
+    "tests/in_programs/",
+    "tests/waiting.py",
+    "tests/strategy/scripted.py",
+    "tests/ledger/wire.py",
+)
 VIRTUAL_TIME = {"tests.strategy.virtual_time", "tests.ledger.simulated_fleet"}
 """Under their loop a sleep takes no time."""
 # Written in pieces, so that this file does not match itself.
