@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts
 from ha_rag.events import CircuitChanged, LedgerBack, LedgerLost
-from ha_rag.ledger.view.probe_lease import SPARE_S
 from tests.ledger.fleet_causes import Causes, Ended, total
 
 if TYPE_CHECKING:
@@ -210,16 +209,16 @@ class FleetWatch:
         if wire.paused:
             wire.granted = dict.fromkeys(wire.granted, now_s)
             wire.settling = dict.fromkeys(wire.settling, now_s)
-        half_s = member.view.terms.lease_ms / 2000
-        # One that is kept for sparse calls has spare time.
-        kept_s = half_s + (SPARE_S[1] if member.view._leases.is_sparse else 0.0)
         for token, at_s in wire.granted.items():
             if token not in self._used and token not in wire.settling:
+                if member.view._leases.is_sparse:
+                    continue  # kept for the next call, for its whole lease if need be
+                kept_s = wire.leased_s[token] / 2
                 assert now_s <= at_s + kept_s + GIVE_BACK_S, f"{member.name} keeps a grant that it does not use"
         leases, now_ms = self.fleet.ledger.circuit(SVC).leases, self.fleet.ledger_clock.unix_ms()
         for token, at_s in wire.settling.items():
             lease = leases.get(token)
-            if token in wire.settled or token in self.lost or now_s > wire.asked[token] + 2 * half_s:
+            if token in wire.settled or token in self.lost or now_s > wire.asked[token] + wire.leased_s[token]:
                 continue  # by its own clock, too, the lease may have expired
             if lease and lease.until_ms > now_ms:
                 assert now_s <= at_s + RESENT_S, f"{member.name} stopped resending an outcome"

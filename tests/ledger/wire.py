@@ -32,9 +32,9 @@ class Wire:
     replies until it thaws. `readonly`: writes are refused. `lose`: the next of these ("record>" a request, "record<"
     its reply, "message") are lost; `twice`: requests or messages that arrive twice. `sent`: verbs in the order they
     were sent. `paused`: this replica's process is paused. `snapshots`: every snapshot that reached the replica, with
-    the circuit's name and time; `asked`: lease tokens and when they were requested; `granted`: those whose grant
-    reached the replica, and when; `settling`: tokens whose outcome was sent -> when last; `settled`: those
-    acknowledged. `log`: what the ledger did.
+    the circuit's name and time; `asked`: lease tokens and when they were requested; `leased_s`: for how
+    long; `granted`: those whose grant reached the replica, and when; `settling`: tokens whose outcome was sent -> when
+    last; `settled`: those acknowledged. `log`: what the ledger did.
     """
 
     def __init__(self, ledger: InspectableLedger) -> None:
@@ -50,6 +50,7 @@ class Wire:
         self.snapshots: list[tuple[float, str, Snapshot]] = []
         self.granted: dict[str, float] = {}
         self.asked: dict[str, float] = {}
+        self.leased_s: dict[str, float] = {}
         self.settling: dict[str, float] = {}
         self.settled: set[str] = set()
         self.log = Logbook(ledger)
@@ -130,7 +131,7 @@ class Wire:
                 self.log.faults.append("a refused lease wrote something")
             return reply
 
-        self.asked[token] = self._now_s()
+        self.asked[token], self.leased_s[token] = self._now_s(), terms.lease_ms / 1000
         self.log.asked_for_a_probe(self._now_s())
         reply = self._brought(circuit, await self._send("lease", ask))
         if reply.granted:
