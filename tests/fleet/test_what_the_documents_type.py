@@ -42,7 +42,7 @@ SAYS = {
 
 
 @dataclass
-class Notifier:
+class Newcomer:
     """A folder that looks like a fresh checkout, with a fleet running in it. `port`: where it answers."""
 
     folder: Path
@@ -78,13 +78,13 @@ def checkout(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def running(command: str, folder: Path, ready: str) -> AsyncIterator[Notifier]:
+async def running(command: str, folder: Path, ready: str) -> AsyncIterator[Newcomer]:
     """The fleet that the command starts, until Ctrl-C."""
     terminal = Terminal(["bash", "-c", f"exec {command}"], 160, 50, environment(folder), folder)
     try:
         await until(lambda: ready in terminal.plain and "Ctrl-C" in terminal.plain, within_s=120)
         (port,) = re.findall(r"Open\s+http://localhost:(\d+)", terminal.plain)
-        yield Notifier(folder, int(port))
+        yield Newcomer(folder, int(port))
         os.killpg(terminal.process.pid, signal.SIGINT)
         await asyncio.to_thread(terminal.process.wait, 30)
         assert "Traceback" not in terminal.text
@@ -101,13 +101,13 @@ def test_there_is_something_to_type() -> None:
 
 async def test_a_newcomers_session_is_what_the_documents_say(tmp_path: Path) -> None:
     folder = checkout(tmp_path)
-    async with running("make run", folder, "3 ready") as desk:
+    async with running("make run", folder, "3 ready") as newcomer:
         for command in (each for each in MINE if not each.text.startswith(STARTS)):
             own = "ha_rag.toml" in command.text
             if own:
-                desk.types("ha-rag mend")  # the outage of the page's beginning is not over yet
+                newcomer.types("ha-rag mend")  # the outage of the page's beginning is not over yet
             with beside(folder / "ha_rag.toml", pointed_at_its_own_provider(folder), wanted=own):
-                said = await asyncio.to_thread(desk.types, command.text)
+                said = await asyncio.to_thread(newcomer.types, command.text)
             assert SAYS.get(command.text, "") in said, f"{command}\n{said}"
 
 
