@@ -79,7 +79,7 @@ async def test_only_a_request_that_runs_on_this_loop_can_be_awaited(view: OneVie
     asked = probing(view, background)
     assert asked.pending_request(view) is None
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
+    asked._lease = lambda view, **_: _until(never)  # type: ignore[method-assign]  # it lasts
     request = asked.request_lease(view)
     assert request is not None
     assert asked.pending_request(view) is request
@@ -109,7 +109,7 @@ async def test_a_call_on_the_loop_can_await_a_request_from_a_thread(view: OneVie
     background.open()
     asked = probing(view, background)
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
+    asked._lease = lambda view, **_: _until(never)  # type: ignore[method-assign]  # it lasts
     assert await asyncio.to_thread(asked.request_lease, view) is None
     request = asked.pending_request(view)
     assert request is not None
@@ -142,7 +142,7 @@ async def test_a_long_running_request_is_not_reset(view: OneView) -> None:
     background.open()
     asked = probing(view, background)
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asked._lease = lambda view: _until(never)  # type: ignore[method-assign]  # a request that lasts
+    asked._lease = lambda view, **_: _until(never)  # type: ignore[method-assign]  # it lasts
     assert view.refused().ask
     request = asked.request_lease(view)
     assert request is not None
@@ -155,6 +155,35 @@ async def test_a_long_running_request_is_not_reset(view: OneView) -> None:
 
 async def _until(done: asyncio.Future[None]) -> None:
     await done
+
+
+async def test_a_grant_requested_without_a_call_is_returned_at_once(view: OneView) -> None:
+    outcomes: list[Outcome] = []
+
+    async def lease(*_: object) -> Reply:
+        return Reply(view.snapshot(HALF_OPEN, 9), granted=True)
+
+    async def settle(*said: Any) -> Reply:
+        outcomes.append(said[4])
+        return Reply(view.snapshot(HALF_OPEN, 9))
+
+    background = BackgroundTasks()
+    background.open()
+    session: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s,
+        incarnation="r1~1",
+        ledger=SimpleNamespace(lease=lease, settle=settle),
+        on_accepted=lambda view, reply: None,
+    )
+    view.receives(HALF_OPEN, 9)
+    asked = Probing(session, background)
+    asked.request_lease_without_call(view)
+    request = asked.pending_request(view)
+    assert request is not None
+    await request
+    await asked.all_settled()
+    assert outcomes == [Outcome.CANCELLED]
+    assert view.drop_grant() is None
 
 
 async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view: OneView) -> None:

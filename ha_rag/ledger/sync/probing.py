@@ -56,9 +56,12 @@ class Probing:
             self._start_request(view)
 
     def request_lease_without_call(self, view: View) -> None:
-        """Requests a lease without a waiting call, to find out whether the ledger accepts verbs again."""
+        """Requests a lease without a waiting call, to find out whether the ledger accepts verbs again.
+
+        A grant is returned at once: other replicas may be waiting for the slot to find out the same.
+        """
         if view.begin_lease_request():
-            self._start_request(view)
+            self._start_request(view, keep=False)
 
     def reset_orphaned_request(self, view: View) -> None:
         """Ends a request that a call marked as begun but never started, once two checks in a row have seen it.
@@ -72,11 +75,11 @@ class Probing:
         else:
             self._orphaned.add(view.name)
 
-    def _start_request(self, view: View) -> asyncio.Task[None]:
-        task = self._requests[view.name] = self._background.run(self._lease(view))
+    def _start_request(self, view: View, *, keep: bool = True) -> asyncio.Task[None]:
+        task = self._requests[view.name] = self._background.run(self._lease(view, keep=keep))
         return task
 
-    async def _lease(self, view: View) -> None:
+    async def _lease(self, view: View, *, keep: bool = True) -> None:
         session = self._session
         token, asked_s, wanted = os.urandom(16).hex(), session.now_s(), view.lease_wanted()
         terms = wanted.of(view.terms)
@@ -94,8 +97,9 @@ class Probing:
                 possible_grant = Grant(token, asked_s + terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
         finally:
             unused = view.lease_answered(reply, token, asked_s, wanted) or possible_grant
-        if unused is not None:
-            self._start_settling(view, unused, Outcome.CANCELLED)
+        for grant in (unused, None if keep else view.drop_grant()):
+            if grant is not None:
+                self._start_settling(view, grant, Outcome.CANCELLED)
 
     # ---- settling ---------------------------------------------------------------------------------------------------
 
