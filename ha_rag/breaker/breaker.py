@@ -73,6 +73,11 @@ class CircuitBreaker:
         return self._view.name
 
     @property
+    def view(self) -> View:
+        """This process's view of the circuit. For this library."""
+        return self._view
+
+    @property
     def policy(self) -> CircuitPolicy:
         """The circuit's policy."""
         return self._view.policy
@@ -115,6 +120,8 @@ class CircuitBreaker:
         return self._admit_checked(now)
 
     def _admit_checked(self, now: float) -> Admission:
+        if self._view.sleep.asleep:
+            self._view.sleep.wake()
         answer = self._gate.admit()
         if self._view.has_unpublished:
             self._link.publish_rulings(self._view)

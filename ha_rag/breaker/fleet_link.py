@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ha_rag.breaker.freshness import freshness, worst
+from ha_rag.breaker.freshness import confirmed_s, freshness, worst
 from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.clock import Clock
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
@@ -32,6 +32,9 @@ ROUND_TRIPS, MAX_PROBE_WAIT_S = 2.0, 0.3
 
 TIDY_S = 0.1
 """Interval at which the circuits local to this process are updated."""
+
+TIDY_AT_ONCE = 50
+"""Circuits updated before other tasks of the event loop have their turn."""
 
 
 class FleetLink:
@@ -98,13 +101,16 @@ class FleetLink:
         notify(self.sinks, event)
 
     async def tidy_local(self) -> None:
-        """Updates the circuits local to this process, as the sync does for shared ones. Runs until cancelled."""
+        """Updates the circuits in use that are local to this process. Runs until cancelled."""
         while True:
             await asyncio.sleep(TIDY_S)
-            for view in self.views.all():
-                if view.scope == "replica":
-                    view.tick()
-                    self.publish_rulings(view)
+            local = [view for view in self.views.awake() if view.scope == "replica"]
+            for number, view in enumerate(local, start=1):
+                view.tick()
+                self.publish_rulings(view)
+                self.views.let_sleep(view)
+                if number % TIDY_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     # ---- freshness of the cached state; memory reads ----------------------------------------------------------------
 
@@ -114,11 +120,14 @@ class FleetLink:
 
     @property
     def shared_state(self) -> Freshness:
-        """The worst freshness of the shared circuits."""
-        return worst(self.views.shared(), self.sync, self.clock.monotonic_s())
+        """The worst freshness of the shared circuits in use."""
+        return worst(self.views.awake_shared(), self.sync, self.clock.monotonic_s())
 
     @property
     def heard_ago_s(self) -> float | None:
-        """Age of the oldest cached state of a shared circuit, in seconds; None if nothing is shared."""
-        confirmed = [view.confirmed_s for view in self.views.shared()]
-        return self.clock.monotonic_s() - min(confirmed) if confirmed and self.sync is not None else None
+        """Age of the oldest cached state of a shared circuit in use, in seconds; None if nothing is shared."""
+        sync = self.sync
+        if sync is None:
+            return None
+        confirmed = [confirmed_s(view, sync) for view in self.views.awake_shared()]
+        return self.clock.monotonic_s() - min(confirmed) if confirmed else None

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ha_rag.circuit.policy import CircuitPolicy
@@ -59,6 +60,7 @@ def terms_told(report: ReplicaReport) -> dict[str, Terms]:
     return {name: terms for name, terms in read.items() if terms is not None}
 
 
+@lru_cache(maxsize=1024)
 def fingerprint(policy: CircuitPolicy) -> str:
     """A short hash by which replicas see that their policies differ.
 

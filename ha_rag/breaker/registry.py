@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
@@ -23,6 +22,7 @@ from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.breaker_settings import BreakerSettings, Classes
 from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.heartbeat import body, default_name
+from ha_rag.breaker.known_breakers import KnownBreakers
 from ha_rag.breaker.outcome import Classify, ClassifyResult
 from ha_rag.breaker.override_checks import checked_for_ms, checked_mode
 from ha_rag.cancellation import end
@@ -30,6 +30,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerUnavailableError, UnknownCircuitError
+from ha_rag.ledger.store.circuit_names import checked_circuit_name
 from ha_rag.ledger.store.keys import Keys, checked_name
 from ha_rag.ledger.view.view import View
 from ha_rag.sharing import Freshness, Scope
@@ -55,6 +56,7 @@ class CircuitRegistry:
         replica: str | None = None,
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
+        forget_after_s: float | None = None,
     ) -> None:
         check_ledger(ledger)
         self.clock: Clock = clock or SystemClock()
@@ -65,9 +67,9 @@ class CircuitRegistry:
         self._ledger = ledger
         self._link = FleetLink(self.replica, self.clock, checked_sinks(sinks))
         self._views = self._link.views
-        self._breakers: dict[str, CircuitBreaker] = {}
+        self._breakers = KnownBreakers(self._link, forget_after_s)
         self._settings: dict[str, BreakerSettings] = {}
-        self._lock = threading.Lock()
+        self._lock = self._breakers.lock
         self._tasks: list[asyncio.Task[None]] = []
         self._thread: BackgroundLoop | None = None
 
@@ -80,6 +82,7 @@ class CircuitRegistry:
         replica: str | None = None,
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
+        forget_after_s: float | None = None,
     ) -> Self:
         """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster); None: no Redis.
 
@@ -88,14 +91,20 @@ class CircuitRegistry:
         """
         check_text(namespace=namespace, **({} if url is None else {"url": url}))
         if url is None:
-            return cls(None, replica=replica, clock=clock, sinks=sinks)
+            return cls(None, replica=replica, clock=clock, sinks=sinks, forget_after_s=forget_after_s)
         # redis-py takes longer to import than all the rest: a process without a URL never does.
         from ha_rag.ledger.store.address import parse
         from ha_rag.ledger.store.connection import connect
         from ha_rag.ledger.store.redis import RedisLedger
 
         parse(url), Keys(namespace)  # raises now rather than when the registry is entered
-        return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
+        return cls(
+            lambda: RedisLedger(connect(url), namespace),
+            replica=replica,
+            clock=clock,
+            sinks=sinks,
+            forget_after_s=forget_after_s,
+        )
 
     # ---- breakers ---------------------------------------------------------------------------------------------------
 
@@ -130,7 +139,7 @@ class CircuitRegistry:
                 self._settings[name].check_same(name, settings)
                 return known
             view = View(
-                checked_name("circuit", name),
+                checked_circuit_name(name),
                 policy or CircuitPolicy(),
                 replica=self.incarnation,
                 clock=self.clock,
@@ -138,13 +147,27 @@ class CircuitRegistry:
                 timeout_s=timeout_s,
                 stalled=self._link.lag.since,
             )
-            breaker = self._breakers[name] = CircuitBreaker(self._link, view, settings.judge())
+            breaker = CircuitBreaker(self._link, view, settings.judge())
+            self._breakers.add(breaker)
             self._settings[name] = settings
             self._views.add(view)
             sync = self._sync
         if sync is not None:
             sync.add(view)
         return breaker
+
+    # ---- forgetting -------------------------------------------------------------------------------------------------
+
+    async def remove(self, name: str) -> None:
+        """Deletes a circuit that is no longer needed, here and in Redis. Raises LedgerError.
+
+        A call through a breaker of that name brings it back, here or in a replica that still knows it.
+        """
+        breaker = self._breakers.get(checked_circuit_name(name))
+        if breaker is not None:
+            self._breakers.forget(breaker, in_use=True)
+        if self._sync is not None and (breaker is None or breaker.scope == "fleet"):
+            await self._sync.ledger.remove(name)
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -235,7 +258,7 @@ class CircuitRegistry:
         self._link.sinks.append(checked_sink(sink))
 
     def _body(self) -> str:
-        return body(self.replica, self.shared_state, self._views.all(), {"limits": self.limits, **self.told()})
+        return body(self.replica, self.shared_state, self._views.awake(), {"limits": self.limits, **self.told()})
 
     # ---- lifecycle --------------------------------------------------------------------------------------------------
 
@@ -245,11 +268,14 @@ class CircuitRegistry:
 
     async def __aenter__(self) -> Self:
         self._link.background.open()
-        self._tasks += map(asyncio.ensure_future, (self._link.lag.watch(), self._link.tidy_local()))
+        periodic = (self._link.lag.watch(), self._link.tidy_local(), self._breakers.forget_unused())
+        self._tasks += map(asyncio.ensure_future, periodic)
         if self._ledger is not None:
             from ha_rag.ledger.sync import Sync
 
-            sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body)
+            sync = Sync(
+                self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body, views=self._views
+            )
             with self._lock:
                 for view in self._views.all():
                     sync.add(view)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import Field
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +19,15 @@ from ha_rag.http.openapi import errors, for_operators, takes
 from ha_rag.http.replies import CircuitReply, CircuitsReply
 from ha_rag.http.service import DashboardService
 from ha_rag.http.wire import circuit_wire, json_response
+
+
+class CircuitConvertor(StringConvertor):
+    """A circuit's name in a path: it may be a URL, with slashes. No name ends like the path of an override."""
+
+    regex = ".+(?<!/override)"
+
+
+register_url_convertor("circuit", CircuitConvertor())
 
 CircuitName = Annotated[str, Path(examples=["embedder.primary"], description="Its name, as in `/v1/circuits`.")]
 
@@ -44,13 +54,15 @@ def circuit_routes(service: DashboardService) -> APIRouter:
         return json_response({"circuits": reports, "shared_state": circuits.shared_state, "replica": circuits.replica})
 
     @routes.get(
-        "/v1/circuits/{name}", responses={200: {"model": CircuitReply}, **errors(401, 404)}, summary="One circuit"
+        "/v1/circuits/{name:circuit}",
+        responses={200: {"model": CircuitReply}, **errors(401, 404)},
+        summary="One circuit",
     )
     async def one(name: CircuitName) -> Response:
         return json_response(circuit_wire(await _report(service, name)))
 
     @routes.put(
-        "/v1/circuits/{name}/override",
+        "/v1/circuits/{name:circuit}/override",
         responses={200: {"model": CircuitReply}, **errors(400, 401, 403, 404, 408, 413, 415, 422, 503)},
         openapi_extra=for_operators(takes(OverrideBody)),
         summary="Override a circuit",
@@ -65,7 +77,7 @@ def circuit_routes(service: DashboardService) -> APIRouter:
         return json_response(circuit_wire(report))
 
     @routes.delete(
-        "/v1/circuits/{name}/override",
+        "/v1/circuits/{name:circuit}/override",
         responses={200: {"model": CircuitReply}, **errors(401, 403, 404, 413, 415, 503)},
         openapi_extra=for_operators(),
         summary="End an override",

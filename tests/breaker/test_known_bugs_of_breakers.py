@@ -107,7 +107,7 @@ async def a_second_of_calls(member: Member) -> tuple[set[str], Counter[str]]:
     return outcomes, Counter(member.wire.sent) - before
 
 
-BESIDE_CALLS = {"beat", "replicas"}
+BESIDE_CALLS = {"beat", "change_log", "replicas"}
 """Commands that a replica sends periodically, independent of calls."""
 
 

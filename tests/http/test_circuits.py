@@ -38,6 +38,17 @@ async def test_one_circuit_is_found_by_its_name(client):
     assert (await client.call("GET", "/v1/circuits/generator.primary")).json["name"] == "generator.primary"
 
 
+@pytest.mark.parametrize("name", ["shop.example:443", "https://api.example/v1?a=b", "the payment service", "\u00fcber"])
+async def test_a_circuit_of_any_name_is_shown_and_overridden(replica, client, name):
+    replica.circuits.reports = {name: report(name)}
+    path = f"/v1/circuits/{name}"  # servers decode it
+    assert (await client.call("GET", path)).json["name"] == name
+    body = {"mode": "open", "reason": "x"}
+    assert (await client.call("PUT", f"{path}/override", body)).json["override"]["mode"] == "open"
+    assert (await client.call("DELETE", f"{path}/override")).json["override"] is None
+    assert (await client.call("GET", f"{path}/override")).status == 405
+
+
 @pytest.mark.parametrize(("method", "more"), [("GET", ""), ("PUT", "/override"), ("DELETE", "/override")])
 async def test_an_unknown_circuit_is_a_404_that_lists_the_known_ones(client, method, more):
     body = {"mode": "open", "reason": "x"} if method == "PUT" else None

@@ -67,7 +67,9 @@ async def test_a_verbs_header_names_every_argument_that_is_sent(verb: str) -> No
         assert named.pop() == "tallies"
         assert all(name in header(verb) for name in ARGUMENTS_OF_TALLIES)
         named += ARGUMENTS_OF_TALLIES * 2
-    assert len(recorder.keys) == len(PARTS)
+    assert len(recorder.keys) == len(PARTS) + 1
+    assert recorder.keys[-1].endswith(":change-log")
+    assert "-- KEYS 9     the change log" in header(verb)
     fields = len(TERMS.wire())
     assert recorder.args[:fields] == list(TERMS.wire())
     assert len(recorder.args) == fields + len(named)

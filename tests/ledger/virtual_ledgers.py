@@ -61,6 +61,8 @@ class VirtualMemoryLedger(MemoryLedger):
 
     def fall_back(self) -> None:
         self._circuits = dict(self._copy)
+        self._log.clear()
+        self._log_name += 1
 
     def forget_scripts(self) -> None: ...
     def close(self) -> None: ...

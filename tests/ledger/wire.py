@@ -14,7 +14,7 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
-from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
+from ha_rag.ledger.store.ledger import Change, ChangeLog, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.messages import Outcome
 from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import InspectableLedger
@@ -213,6 +213,12 @@ class Wire:
 
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         return await self._send("beat", lambda: self.ledger.beat(incarnation, body, circuits, life_ms))
+
+    async def change_log(self, cursor: str | None) -> ChangeLog | None:
+        return await self._send("change_log", lambda: self.ledger.change_log(cursor))
+
+    async def remove(self, circuit: str) -> None:
+        await self._send("remove", lambda: self.ledger.remove(circuit))
 
     async def leave(self, incarnation: str) -> None:
         await self._send("leave", lambda: self.ledger.leave(incarnation))

@@ -1,5 +1,6 @@
 -- lease: grants a probe, or refuses and writes nothing. A circuit becomes half-open only with a grant.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      replica      incarnation that requests the lease
 --      known_epoch  last epoch it received: a Redis with a lower epoch has lost state, and grants nothing

@@ -1,5 +1,6 @@
 -- override: sets an operator's override for the whole fleet, or ends it.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      mode    open, closed, disabled or shadow; empty: end the current override
 --      reason  why

@@ -1,5 +1,6 @@
 -- record: adds a batch of outcomes to a closed circuit's window, and opens the circuit when they reach a threshold.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      replica          incarnation that reports
 --      number           batch number; one not above the last counted is a duplicate

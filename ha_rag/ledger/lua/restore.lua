@@ -1,5 +1,6 @@
 -- restore: restores a circuit whose stored state is older than the replica's, or conflicts with it; else changes nothing.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      replica             incarnation that restores it
 --      state               state last read by the replica

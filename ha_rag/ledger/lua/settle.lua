@@ -1,5 +1,6 @@
 -- settle: records a probe's outcome: closes or reopens the circuit, or only returns the lease (other epoch, cancelled).
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      replica       incarnation that probed
 --      token         of its lease; an expired, ended or unknown one changes nothing

@@ -9,7 +9,7 @@ from typing import Any
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
-from ha_rag.ledger.store.keys import is_name
+from ha_rag.ledger.store.circuit_names import unescaped
 from ha_rag.ledger.store.ledger import Change, StreamEntry
 
 _FIXED = 19
@@ -59,8 +59,9 @@ def change(message: str | bytes) -> Change | None:
     Returns None for anything else: other clients may publish on the channel, and polling covers a lost message.
     """
     try:
-        name, previous_epoch, *items = _strings(json.loads(message))
-        return Change(name, int(previous_epoch), snapshot(items)) if is_name(name) else None
+        stored, previous_epoch, *items = _strings(json.loads(message))
+        name = unescaped(stored)
+        return Change(name, int(previous_epoch), snapshot(items)) if name is not None else None
     except (ValueError, TypeError, RecursionError):
         return None
 

@@ -48,6 +48,30 @@ class StreamEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """An entry of the change log. `previous_epoch` as in `Change`."""
+
+    circuit: str
+    previous_epoch: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLog:
+    """What changed since the last poll. `cursor`: where the next poll begins.
+
+    `gap`: entries may be missing, since the log was trimmed or lost, or this is the first poll. `complete`: every live
+    replica writes the log (0.1.0 does not). `more`: there are further entries.
+    """
+
+    cursor: str
+    changes: tuple[LoggedChange, ...] = ()
+    gap: bool = False
+    complete: bool = True
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """A replica's last heartbeat. `body`: the replica's self-description, JSON text, stored unchanged."""
 
@@ -135,6 +159,10 @@ class Ledger(Protocol):
         """Yields None once subscribed, then pushed changes. Raises LedgerUnavailableError when the connection fails."""
         ...
 
+    async def change_log(self, cursor: str | None) -> ChangeLog | None:
+        """Changes of any circuit since `cursor` (None: the first poll); None if this store keeps no log."""
+        ...
+
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         """Sends a heartbeat of `incarnation`, which uses `circuits`. Returns the number of live incarnations."""
         ...
@@ -149,6 +177,10 @@ class Ledger(Protocol):
 
     async def known_circuits(self) -> list[str]:
         """Names of all circuits that a replica used recently."""
+        ...
+
+    async def remove(self, circuit: str) -> None:
+        """Deletes a circuit and takes it off the list. A replica that uses it restores it."""
         ...
 
     async def aclose(self) -> None:

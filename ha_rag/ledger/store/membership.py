@@ -8,8 +8,9 @@ from typing import Any
 
 from redis.asyncio import RedisCluster
 
+from ha_rag.ledger.store.circuit_names import escaped, unescaped
 from ha_rag.ledger.store.codec import text
-from ha_rag.ledger.store.keys import Keys, is_name
+from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.ledger import Heartbeat
 
 LIVES_KEPT = 10
@@ -19,21 +20,36 @@ CIRCUIT_KEPT_MS = 24 * 3600 * 1000
 """A circuit unused for this long is no longer listed. Its own keys stay."""
 
 
-async def beat(client: Any, keys: Keys, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
-    """Stores a heartbeat of `incarnation`; returns the number of live incarnations."""
+async def beat(
+    client: Any,
+    keys: Keys,
+    incarnation: str,
+    body: str,
+    circuits: Sequence[str],
+    life_ms: int,
+    *,
+    writes_log: bool = False,
+) -> tuple[int, int]:
+    """Stores a heartbeat of `incarnation`; returns the number of live incarnations, and of those that write the log."""
     now = await now_ms(client)
+    lists = [keys.replicas, keys.loggers] if writes_log else [keys.replicas]
     await asyncio.gather(
         client.set(keys.replica(incarnation), body, px=life_ms),
-        client.zadd(keys.replicas, {incarnation: now}),
-        client.zremrangebyscore(keys.replicas, "-inf", now - LIVES_KEPT * life_ms),
-        *([client.zadd(keys.circuits, dict.fromkeys(circuits, now))] if circuits else []),
+        *(client.zadd(key, {incarnation: now}) for key in lists),
+        *(client.zremrangebyscore(key, "-inf", now - LIVES_KEPT * life_ms) for key in lists),
+        *([client.zadd(keys.circuits, dict.fromkeys(map(escaped, circuits), now))] if circuits else []),
     )
-    return int(await client.zcount(keys.replicas, now - life_ms, "+inf"))
+    alive, *loggers = await asyncio.gather(*(client.zcount(key, now - life_ms, "+inf") for key in lists))
+    return int(alive), int(loggers[0]) if loggers else 0
 
 
 async def leave(client: Any, keys: Keys, incarnation: str) -> None:
     """Removes `incarnation` from the list."""
-    await asyncio.gather(client.delete(keys.replica(incarnation)), client.zrem(keys.replicas, incarnation))
+    await asyncio.gather(
+        client.delete(keys.replica(incarnation)),
+        client.zrem(keys.replicas, incarnation),
+        client.zrem(keys.loggers, incarnation),
+    )
 
 
 async def replicas(client: Any, keys: Keys) -> list[Heartbeat]:
@@ -49,7 +65,12 @@ async def circuits(client: Any, keys: Keys) -> list[str]:
     _, names = await asyncio.gather(
         client.zremrangebyscore(keys.circuits, "-inf", since), client.zrangebyscore(keys.circuits, f"({since}", "+inf")
     )
-    return sorted(filter(is_name, map(text, names)))
+    return sorted(name for name in (unescaped(text(stored)) for stored in names) if name is not None)
+
+
+async def remove_circuit(client: Any, keys: Keys, circuit: str) -> None:
+    """Removes a circuit from the list."""
+    await client.zrem(keys.circuits, escaped(circuit))
 
 
 async def _get_all(client: Any, names: list[str]) -> list[Any]:

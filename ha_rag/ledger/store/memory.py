@@ -18,7 +18,7 @@ from ha_rag.circuit.snapshot import read, wait_ms
 from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
+from ha_rag.ledger.store.ledger import Change, ChangeLog, Heartbeat, LoggedChange, StoreHealth, StreamEntry
 from ha_rag.outcomes import Outcome
 
 EVENTS_KEPT = 1000
@@ -36,6 +36,9 @@ class MemoryLedger:
         self._numbers = itertools.count(1)
         self._beats: dict[str, tuple[Heartbeat, int]] = {}
         self._seen: set[str] = set()
+        self._log: list[LoggedChange] = []
+        self._log_name = 0
+        """Changes when the log is lost, as the ids in a new stream do."""
         self._listeners: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[Change]]] = []
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
@@ -100,6 +103,13 @@ class MemoryLedger:
         finally:
             self._listeners.remove(listener)
 
+    async def change_log(self, cursor: str | None) -> ChangeLog | None:
+        with self._lock:
+            name, _, position = (cursor or "").partition("-")
+            gap = cursor is None or int(name) != self._log_name
+            changes = () if gap else tuple(self._log[int(position) :])
+            return ChangeLog(f"{self._log_name}-{len(self._log)}", changes, gap)
+
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         now = self._clock.unix_ms()
         self._beats[incarnation] = (Heartbeat(incarnation, now, body), now + life_ms)
@@ -115,6 +125,12 @@ class MemoryLedger:
     async def known_circuits(self) -> list[str]:
         return sorted(self._seen)
 
+    async def remove(self, circuit: str) -> None:
+        with self._lock:
+            self._circuits.pop(circuit, None)
+            self._events.pop(circuit, None)
+            self._seen.discard(circuit)
+
     async def aclose(self) -> None:
         """Nothing to close."""
 
@@ -124,6 +140,8 @@ class MemoryLedger:
             self._circuits.clear()
             self._events.clear()
             self._beats.clear()
+            self._log.clear()
+            self._log_name += 1
 
     def circuit(self, name: str) -> Circuit:
         """The stored circuit."""
@@ -143,6 +161,7 @@ class MemoryLedger:
             wait = wait_ms(after, terms, now, replica)
             reply = Reply(read(after, terms, now), decision.granted, wait, published=publishes)
             if publishes:
+                self._log.append(LoggedChange(name, before.epoch, after.epoch))
                 self._push(Change(name, before.epoch, reply.snapshot))
         return reply
 

@@ -15,14 +15,18 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.ledger.store import codec, membership
+from ha_rag.ledger.store.change_log import read_log
 from ha_rag.ledger.store.connection import Client, close
 from ha_rag.ledger.store.health import store_health
 from ha_rag.ledger.store.keys import Keys
-from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
+from ha_rag.ledger.store.ledger import Change, ChangeLog, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.ledger.store.pubsub import listen
 from ha_rag.ledger.store.scripts import LuaScripts
 from ha_rag.ledger.store.translation import translated
 from ha_rag.outcomes import Outcome
+
+READ_AT_ONCE = 50
+"""Circuits read by one script."""
 
 
 class RedisLedger:
@@ -44,6 +48,9 @@ class RedisLedger:
         self.sent: Counter[tuple[str, str]] = Counter()
         """(verb, "ok" | "refused" | "unavailable") -> number of calls."""
         self._is_cluster = isinstance(client, RedisCluster)
+        self._writes_log = not self._is_cluster
+        """Whether this client's changes reach the change log, as far as known."""
+        self._all_write_log = False
 
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
         tallies = [
@@ -91,10 +98,17 @@ class RedisLedger:
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         if not self._is_cluster:
-            return await self._read(circuits)
+            return await self._read_in_parts(circuits)
         reads = (self._read({name: terms}) for name, terms in circuits.items())
         results = await asyncio.gather(*reads, return_exceptions=True)
         return _merge_successful(results)
+
+    async def _read_in_parts(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
+        """A few circuits per script, so that neither Redis nor this event loop is blocked for long."""
+        names, replies = list(circuits), dict[str, Reply]()
+        for first in range(0, len(names), READ_AT_ONCE):
+            replies |= await self._read({name: circuits[name] for name in names[first : first + READ_AT_ONCE]})
+        return replies
 
     async def events(self, circuit: str, after: str = "-", limit: int = 100) -> list[StreamEntry]:
         start = "-" if after == "-" else f"({after}"
@@ -117,9 +131,19 @@ class RedisLedger:
     def changes(self) -> AsyncIterator[Change | None]:
         return listen(self._client, self._keys.changes, self._silence_s)
 
+    async def change_log(self, cursor: str | None) -> ChangeLog | None:
+        if self._is_cluster:
+            return None
+        with translated():
+            return await read_log(self._client, self._keys.change_log, cursor, complete=self._all_write_log)
+
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         with translated():
-            return await membership.beat(self._client, self._keys, incarnation, body, circuits, life_ms)
+            alive, loggers = await membership.beat(
+                self._client, self._keys, incarnation, body, circuits, life_ms, writes_log=self._writes_log
+            )
+        self._all_write_log = loggers >= alive
+        return alive
 
     async def leave(self, incarnation: str) -> None:
         with translated():
@@ -133,12 +157,23 @@ class RedisLedger:
         with translated():
             return await membership.circuits(self._client, self._keys)
 
+    async def remove(self, circuit: str) -> None:
+        with translated():
+            await self._client.delete(*self._keys.circuit(circuit))
+            await membership.remove_circuit(self._client, self._keys, circuit)
+
     async def aclose(self) -> None:
         with translated():
             await close(self._client)
 
     async def _verb(self, verb: str, circuit: str, terms: Terms, *args: Any) -> Reply:
-        return codec.reply(await self._run(verb, self._keys.circuit(circuit), [*terms.wire(), *args]))
+        keys = self._keys.circuit(circuit)
+        if not self._is_cluster:
+            keys.append(self._keys.change_log)
+        reply = codec.reply(await self._run(verb, keys, [*terms.wire(), *args]))
+        if reply.unpublished or reply.published:
+            self._writes_log = reply.published and not self._is_cluster
+        return reply
 
     async def _read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         if not circuits:

@@ -72,6 +72,12 @@ class Probing:
         else:
             self._orphaned.add(view.name)
 
+    def forget(self, view: View) -> None:
+        """Forgets a circuit that fell asleep, until it is used again."""
+        self._orphaned.discard(view.name)
+        if self._running_request(view) is None:
+            self._requests.pop(view.name, None)
+
     def _start_request(self, view: View) -> asyncio.Task[None]:
         task = self._requests[view.name] = self._background.run(self._lease(view))
         return task

@@ -56,7 +56,12 @@ class Reporting:
             self._background.run(self.report(view))
 
     def _interval_s(self, view: View) -> float:
-        return self._session.pace.report_s(view.policy.flush_interval_s)
+        return self._session.pace.calm_report_s(view.policy.flush_interval_s, view.policy.bucket_ms / 1000)
+
+    def forget(self, view: View) -> None:
+        """Forgets a circuit that fell asleep, until it is used again."""
+        self._buckets.pop(view.name, None)
+        self._reported_s.pop(view, None)
 
     def active_circuits(self) -> int:
         """Number of circuits reported on recently; only these share the fleet's limit on reports."""

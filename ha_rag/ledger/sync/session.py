@@ -7,6 +7,7 @@ unreachable for that circuit until the node answers.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ class LedgerSession:
         self.publisher = EventPublisher(incarnation, clock, sinks)
         self.denied_permissions = DeniedPermissions(self.publisher.ledger_limited)
         self.unpublished = 0
+        self.confirmed_s = -math.inf
+        """When all cached snapshots were last known to miss no change (monotonic)."""
         self._views = views
         self._restore = restore
         self._refused_s: dict[str, float] = {}
@@ -122,7 +125,7 @@ class LedgerSession:
         if not self.link.failed(str(error)):
             return
         self.publisher.ledger_lost(str(error))
-        for view in self._views.shared():
+        for view in self._views.awake_shared():
             view.set_ledger_unreachable(True)
 
     # ---- refusals ---------------------------------------------------------------------------------------------------

@@ -40,11 +40,15 @@ if TYPE_CHECKING:
 STOP_S = 0.5
 """Time limit for the last reports when a replica stops."""
 
+CURRENT_POLLS = 1.5
+"""A circuit that wakes is read, unless it was confirmed within this many poll intervals."""
+
 
 class Sync:
     """Connects one replica's views with the ledger. Call `start` and `stop` on the loop, the rest from any thread.
 
-    `body`: returns the replica's self-description for its heartbeats, as JSON text.
+    `body`: returns the replica's self-description for its heartbeats, as JSON text. `views`: the circuits to begin
+    with, to which `add` adds.
     """
 
     def __init__(
@@ -55,11 +59,12 @@ class Sync:
         *,
         sinks: Iterable[Sink] = (),
         body: Callable[[], str] = str,
+        views: Views | None = None,
     ) -> None:
         self.ledger = ledger
         self.joined_s = -math.inf
         """When all circuits had been read (monotonic)."""
-        self._views = Views()
+        self._views = Views() if views is None else views
         self._background = BackgroundTasks()
         self._session = LedgerSession(
             ledger, incarnation, clock, views=self._views, sinks=sinks, restore=self._restore_soon
@@ -86,6 +91,11 @@ class Sync:
         return self._session.pace
 
     @property
+    def confirmed_s(self) -> float:
+        """When all cached snapshots were last known to miss no change (monotonic); minus infinity: never."""
+        return self._session.confirmed_s
+
+    @property
     def denied_permissions(self) -> DeniedPermissions:
         """Permissions that Redis denies, apart from the circuits' verbs."""
         return self._session.denied_permissions
@@ -100,8 +110,9 @@ class Sync:
     async def start(self) -> None:
         """Reads all circuits once, so that the first call sees their state, then starts the loops. Never fails."""
         self._background.open()
+        self._views.on_wake.append(self._woken)
         await run_once(self._heartbeat.beat)
-        await run_once(self._subscription.read_all)
+        await run_once(self._subscription.begin)
         self.joined_s = self._session.now_s()
         for step in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
             self._background.run(run_forever(step, self._session.retry_s))
@@ -116,6 +127,7 @@ class Sync:
                     await self._leave_fleet()
         finally:
             await self._background.end()
+            self._views.on_wake.remove(self._woken)
             self._detach_views()
             with contextlib.suppress(LedgerError):
                 await self.ledger.aclose()
@@ -123,7 +135,7 @@ class Sync:
     async def _leave_fleet(self) -> None:
         if not self.link.up:
             return
-        shared = self._views.shared()
+        shared = self._views.awake_shared()
         self._probing.return_all(shared)
         if self.link.ledger_now_ms() is None:  # no reply so far, but reports need the ledger's time
             await self._subscription.read_all()
@@ -143,8 +155,28 @@ class Sync:
     def add(self, view: View) -> None:
         """Adds a view to keep in step. Safe from any thread."""
         self._views.add(view)
+        self._woken(view)
+
+    def _woken(self, view: View) -> None:
+        if view.scope != "fleet":
+            return
         view.set_spread(self.pace.spread_s)
-        self._background.soon(lambda: self._background.run(self._subscription.read_one(view)))
+        self._background.soon(lambda: self._read_soon(view))
+
+    def _read_soon(self, view: View) -> None:
+        if not self.link.up:
+            view.set_ledger_unreachable(True)
+        if not self._is_current(view):
+            self._subscription.read_soon(view)
+
+    def _is_current(self, view: View) -> bool:
+        """Whether the last polls show that the cached snapshot misses no change, although it was not read."""
+        is_known = view.confirmed_s > -math.inf and not view.ledger_unreachable
+        return is_known and self._session.now_s() - self.confirmed_s <= CURRENT_POLLS * self.pace.poll_s
+
+    def forget(self, view: View) -> None:
+        """Keeps nothing of a circuit that this replica forgot. Safe from any thread."""
+        self._background.soon(lambda: self._upkeep.forget(view))
 
     def report_soon(self, view: View) -> None:
         """Reports a failure without waiting for the interval."""

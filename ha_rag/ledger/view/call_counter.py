@@ -67,6 +67,11 @@ class CallCounter:
         """The ledger has acknowledged this batch."""
         self._outbox.acknowledged(batch)
 
+    def drop_old(self, now_s: float) -> None:
+        """Drops what is too old to count."""
+        self.tallies.drop_old(now_s)
+        self._outbox.unacknowledged(now_s)
+
     @property
     def has_report(self) -> bool:
         """Whether there is anything to report."""

@@ -89,6 +89,10 @@ class Gate:
         self._slow_s = (policy.slow_call_s or math.inf) if not isinstance(policy.slow_call_s, str) else math.inf
         self._tallies = counter.tallies
         self._lacks_samples = False
+        self.asleep = False
+        """Whether `admit` has to decide the next call, which wakes the circuit."""
+        self.used_s = -math.inf
+        """When `admit` last decided a call (monotonic)."""
         self.passing: Epochs | None = counter.epochs
         self.refusing_until_s = -math.inf
 
@@ -97,7 +101,7 @@ class Gate:
     def admit(self) -> Epochs | Grant | Refused:
         """Decides one call. Returns a waiting grant if the call is to be a probe."""
         with self.lock:
-            now = self._now()
+            now = self.used_s = self._now()
             if self._lacks_samples or self._policy.shed:
                 self.evaluate(now)
             state, until_s = self._effective.state_for_call(now)
@@ -236,8 +240,13 @@ class Gate:
         state, until_s = self._effective.state_for_call(now_s)
         self._lacks_samples = self._local_trip.lacks_samples(now_s)
         checks = self._lacks_samples or self._local_trip.awaits_fleet(now_s) or self._shedding.applies(now_s)
-        self.passing = self._counter.epochs if state is CLOSED and not checks else None
-        self.refusing_until_s = until_s if state is OPEN else -math.inf
+        self.passing = self._counter.epochs if state is CLOSED and not checks and not self.asleep else None
+        self.refusing_until_s = until_s if state is OPEN and not self.asleep else -math.inf
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether any call is in flight."""
+        return len(self._in_flight) > 0
 
     def count_overdue(self, now_s: float) -> bool:
         """Counts calls that have become overdue. Returns whether there are any, to be reported at once.

@@ -171,6 +171,11 @@ class ProbeLease:
             return False
         return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(math.inf)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is pending or a grant waits."""
+        return self._grant is not None or not self.answered.done()
+
     def _call_s(self, lease_s: float) -> float:
         """How long a call may last that has a lease of `lease_s` seconds."""
         if self._timeout_s is not None:

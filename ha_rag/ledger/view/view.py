@@ -27,6 +27,7 @@ from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
 from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.ledger.view.sleep import Sleep
 from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Scope
 
@@ -82,6 +83,7 @@ class View:
         )  # fmt: skip
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
+        self.sleep = Sleep(self.gate, self._effective, self._leases, self._counter, self._now)
 
     # ---- from the ledger --------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 -- Builds a verb's reply and publishes its changes.
-local EVENTS_KEPT, VOTERS_TOLD = 1000, 100
+local EVENTS_KEPT, LOG_KEPT, VOTERS_TOLD = 1000, 5000, 100
 
 local function open_left_ms(c, now)
   if c.state ~= 'open' then return 0 end
@@ -34,6 +34,13 @@ end
 
 local function is_error(answer) return type(answer) == 'table' and answer.err ~= nil end
 
+-- Adds the change to the log that replicas poll. On a cluster there is none: its key would be on another node.
+local function log_change(c)
+  local key = KEYS[#PARTS + 1]
+  return key and is_error(redis.pcall('XADD', key, 'MAXLEN', '~', LOG_KEPT, '*', 'circuit', c.name,
+    'previous_epoch', whole(c.known_epoch), 'epoch', whole(c.epoch)))
+end
+
 -- Scripts do not roll back, so changes are published after they are written, and a failure to publish is only reported.
 -- Returns '0': nothing to publish, '1': Redis refused to publish, '2': published.
 local function publish(c, flat)
@@ -45,6 +52,7 @@ local function publish(c, flat)
       'trigger', e.trigger, 'reason', e.reason, 'by', e.by,
       'ok', whole(e.counts.ok), 'failed', whole(e.counts.failed), 'slow', whole(e.counts.slow))) or unpublished
   end
+  unpublished = log_change(c) or unpublished
   local message = cjson.encode({ c.name, whole(c.known_epoch), unpack(flat) })
   unpublished = is_error(redis.pcall('PUBLISH', c.namespace .. ':changes', message)) or unpublished
   return unpublished and '1' or '2'
