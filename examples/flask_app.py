@@ -3,8 +3,7 @@
     REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 flask --app examples.flask_app run
 
 `POST /charge/7` is 200; 502 when the payment service failed; 503 with Retry-After, at once, while its circuit is open.
-If the server forks its workers after loading this file (gunicorn --preload), enter the registry in each worker, as
-celery_app.py does: its background thread does not survive a fork.
+If the server forks its workers after loading this file (gunicorn --preload), each worker joins at its first call.
 """
 
 from __future__ import annotations

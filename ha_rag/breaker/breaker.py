@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import FleetLink
+from ha_rag.breaker.membership import asyncio_loop
 from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.probes import DetachedProbes
@@ -55,15 +56,24 @@ class CircuitBreaker:
 
     def __init__(self, link: FleetLink, view: View, classify: Classify) -> None:
         self._link = link
-        self._view = view
-        self._gate = view.gate
-        # Bound here because a method call would cost a tenth of a guarded call.
-        self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
+        self._guard(view)
         self._recorder = Recorder(view, link, classify)
         self._probes = DetachedProbes()
         self._now = link.clock.monotonic_s
         self._permits: ContextVar[tuple[Permit, ...]] = ContextVar(f"permits of {view.name}", default=())
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
+
+    def _guard(self, view: View) -> None:
+        self._view = view
+        self._gate = view.gate
+        # Bound here because a method call would cost a tenth of a guarded call.
+        self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
+
+    def renew_in_child(self, view: View) -> None:
+        """In a forked child: guards by `view`, which has counted nothing yet."""
+        self._guard(view)
+        self._recorder = self._recorder.renewed_in_child(view)
+        self._probes = DetachedProbes()
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r} {self.state}>"
@@ -116,6 +126,8 @@ class CircuitBreaker:
         return self._admit_checked(now)
 
     def _admit_checked(self, now: float) -> Admission:
+        if self._gate.unused:
+            self._gate.unused = self._link.first_use()
         answer = self._gate.admit()
         if self._view.has_unpublished:
             self._link.publish_rulings(self._view)
@@ -131,6 +143,9 @@ class CircuitBreaker:
 
     async def admit_soon(self) -> Admission:
         """Like `admit`, but while half-open it waits up to 50 ms to learn whether this call may be the probe."""
+        asyncio_loop("an async call through a circuit")
+        if self._gate.unused:
+            await self._link.joined_soon()
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.asked is not None:
             await asyncio.wait({admission.asked}, timeout=PROBE_WAIT_S)
@@ -139,6 +154,8 @@ class CircuitBreaker:
 
     def _admit_waiting(self) -> Admission:
         """`admit_soon` for synchronous code: blocks the thread."""
+        if self._gate.unused:
+            self._link.joined_soon_sync()
         admission = self.admit()
         if isinstance(admission, Refusal) and admission.state is HALF_OPEN and running_loop() is None:
             self._gate.wait_for_answer(PROBE_WAIT_S)

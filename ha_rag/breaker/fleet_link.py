@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ha_rag.breaker.freshness import freshness, worst
 from ha_rag.breaker.local_events import local_event
 from ha_rag.breaker.loop_lag import LoopLag
+from ha_rag.breaker.membership import Membership
 from ha_rag.clock import Clock
 from ha_rag.events import Sink, notify
 from ha_rag.ledger.sync import Sync
@@ -21,12 +22,16 @@ from ha_rag.sharing import Freshness
 TIDY_S = 0.1
 """Interval at which the circuits local to this process are updated."""
 
+_of_parents: list[object] = []
+"""Connections of parent processes: closing them would disturb the parent's."""
+
 
 class FleetLink:
     """What the breakers of one process share. Safe across tasks and threads.
 
     `sync`: the connection to the ledger, None if there is none. `background`: tasks on the registry's event loop,
-    while the registry is entered. `replica`: the name under which events are published.
+    while the registry is entered. `membership`: joins at the first call. `replica`: the name under which events are
+    published.
     """
 
     def __init__(self, replica: str, clock: Clock, sinks: Iterable[Sink]) -> None:
@@ -37,8 +42,31 @@ class FleetLink:
         self.sinks = list(sinks)
         self.background = BackgroundTasks()
         self.sync: Sync | None = None
+        self.membership: Membership | None = None
+
+    def renew_in_child(self) -> None:
+        """In a forked child: no link, no circuits, no tasks."""
+        _of_parents.append((self.sync, self.background))
+        self.lag.reset()
+        self.views.renew_in_child()
+        self.background = BackgroundTasks()
+        self.sync = None
 
     # ---- used by breakers -------------------------------------------------------------------------------------------
+
+    def first_use(self) -> bool:
+        """Joins the fleet if that is due. Returns whether it is still joining, so that calls may wait for it."""
+        return self.membership is not None and self.membership.use() is not None
+
+    async def joined_soon(self) -> None:
+        """Joins the fleet if that is due, and waits a moment for it."""
+        if self.membership is not None:
+            await self.membership.joined_soon()
+
+    def joined_soon_sync(self) -> None:
+        """`joined_soon` for synchronous code."""
+        if self.membership is not None:
+            self.membership.joined_soon_sync()
 
     def ask(self, view: View) -> asyncio.Future[None] | None:
         """Requests a probe lease from the ledger, in the background."""
@@ -61,6 +89,9 @@ class FleetLink:
 
     def report_soon(self, view: View) -> None:
         """Reports to the fleet soon: a failed or slow call was counted."""
+        if self.membership is not None:
+            self.membership.check_home()
+            self.membership.use()
         if self.sync is not None and view.scope == "fleet":
             self.sync.report_soon(view)
         self.publish_rulings(view)

@@ -44,6 +44,13 @@ class Recorder:
         self._is_auto = view.policy.slow_call_s == "auto"
         self._classify = classify
 
+    def renewed_in_child(self, view: View) -> Recorder:
+        """In a forked child: the recorder of `view`. This one, of calls under way at the fork, reports nothing more."""
+        link = self._link
+        self._view.leave_to_parent()
+        self._link = FleetLink(link.replica, link.clock, ())
+        return Recorder(view, link, self._classify)
+
     # ---- verdicts ---------------------------------------------------------------------------------------------------
 
     def verdict(self, error: BaseException) -> Verdict:

@@ -4,32 +4,30 @@
         payments = circuits.breaker("payments", CircuitPolicy(min_samples=5))
 
 Without a URL the process decides alone, by the same rules. A synchronous program uses `with` instead of `async with`;
-the sync then runs on a background thread. Reading is safe from any thread and any task.
+the sync then runs on a background thread. A registry with a URL that is not entered joins at its first call, and so
+does a forked child of a process that had joined. Everything is safe from any thread, task and event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.breaker.fleet_link import FleetLink
-from ha_rag.breaker.fleet_reader import FleetReader
 from ha_rag.breaker.heartbeat import body, default_name
+from ha_rag.breaker.link_lifecycle import LinkLifecycle
 from ha_rag.breaker.outcome import Classify, classify
-from ha_rag.breaker.override_checks import checked_for_ms, checked_mode
-from ha_rag.breaker.report import CircuitReport, FleetReport, circuit_report, here, view_report
-from ha_rag.cancellation import end
+from ha_rag.breaker.overriding import Overriding
+from ha_rag.breaker.report import CircuitReport, FleetReport
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
+from ha_rag.errors import ConfigurationError
 from ha_rag.events import Sink
+from ha_rag.forks import renewed_in_child
 from ha_rag.ledger.store.address import parse
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.keys import Keys, checked_name
@@ -37,12 +35,15 @@ from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.sync import Sync
 from ha_rag.ledger.view.view import View
+from ha_rag.native_threads import new_lock
 from ha_rag.sharing import Freshness, Scope
 
 
 class CircuitRegistry:
     """The circuits of one process. Create it with `connect`; entering it joins the fleet, exiting it leaves.
 
+    It may be entered several times: the last exit leaves. After that its circuits are local to this process.
+    `joins_at_first_use`: whether a call joins the fleet if nobody has entered it; `connect(url)` sets it.
     `replica`: this process's name. `incarnation`: the name and a random part, unique even if two replicas share a name.
     """
 
@@ -53,20 +54,25 @@ class CircuitRegistry:
         replica: str | None = None,
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
+        joins_at_first_use: bool = False,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.replica = checked_name("replica", replica or default_name())
-        self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
+        self.incarnation = self._new_incarnation()
         self.told: Callable[[], Mapping[str, Any]] = dict
         """Returns further heartbeat fields. Set by the application that embeds the registry."""
         self._ledger = ledger
         self._link = FleetLink(self.replica, self.clock, sinks)
-        self._fleet_reader = FleetReader(self._link, self.incarnation, self._body)
+        self._lifecycle = LinkLifecycle(
+            self._link, self.incarnation, ledger=ledger, attach=self._attach, body=self._body,
+            joins_at_first_use=joins_at_first_use,
+        )  # fmt: skip
+        self._membership = self._lifecycle.membership
+        self._overriding = Overriding(self._link, self._read_circuits)
         self._views = self._link.views
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._lock = threading.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._thread: BackgroundLoop | None = None
+        self._lock = new_lock()
+        renewed_in_child(self)
 
     @classmethod
     def connect(
@@ -80,13 +86,20 @@ class CircuitRegistry:
     ) -> Self:
         """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster); None: no Redis.
 
-        Connects when entered. An unreachable Redis is not an error: the replica starts alone and joins later.
+        Connects when entered, or at its first call. An unreachable Redis is not an error: the replica starts alone and
+        joins later.
         Raises ConfigurationError for an invalid URL, namespace or name.
         """
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
         parse(url), Keys(namespace)  # raises now rather than when the registry is entered
-        return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
+        return cls(
+            lambda: RedisLedger(connect(url), namespace),
+            replica=replica,
+            clock=clock,
+            sinks=sinks,
+            joins_at_first_use=True,
+        )
 
     # ---- breakers ---------------------------------------------------------------------------------------------------
 
@@ -110,15 +123,8 @@ class CircuitRegistry:
             if known is not None:
                 _check_same(known, policy)
                 return known
-            view = View(
-                checked_name("circuit", name),
-                policy or CircuitPolicy(),
-                replica=self.incarnation,
-                clock=self.clock,
-                scope=scope if self._ledger is not None else "replica",
-                timeout_s=timeout_s,
-                stalled=self._link.lag.since,
-            )
+            shared_scope = scope if self._ledger is not None else "replica"
+            view = self._new_view(checked_name("circuit", name), policy or CircuitPolicy(), shared_scope, timeout_s)
             breaker = self._breakers[name] = CircuitBreaker(self._link, view, classify)
             self._views.add(view)
             sync = self._sync
@@ -126,19 +132,39 @@ class CircuitRegistry:
             sync.add(view)
         return breaker
 
+    def _new_view(self, name: str, policy: CircuitPolicy, scope: Scope, timeout_s: float | None) -> View:
+        return View(
+            name, policy, replica=self.incarnation, clock=self.clock, scope=scope, timeout_s=timeout_s,
+            stalled=self._link.lag.since,
+        )  # fmt: skip
+
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> tuple[CircuitReport, ...]:
         """Every circuit of this process, from its cached state. A memory read."""
-        return self._fleet_reader.snapshot()
+        return self._lifecycle.reader.snapshot()
 
     async def circuits(self) -> tuple[CircuitReport, ...]:
         """Every circuit of the fleet; this replica's cached state while the ledger is unreachable."""
-        return await self._fleet_reader.circuits()
+        return await self._membership.at_home(self._read_circuits)
+
+    def circuits_sync(self) -> tuple[CircuitReport, ...]:
+        """`circuits` for synchronous code."""
+        return self._membership.at_home_sync(self._read_circuits, "`await circuits()`")
+
+    async def _read_circuits(self) -> tuple[CircuitReport, ...]:
+        return await self._lifecycle.reader.circuits()
 
     async def fleet(self) -> FleetReport:
         """Every live replica, from its last heartbeat; only this one while the ledger is unreachable."""
-        return await self._fleet_reader.fleet()
+        return await self._membership.at_home(self._read_fleet)
+
+    def fleet_sync(self) -> FleetReport:
+        """`fleet` for synchronous code."""
+        return self._membership.at_home_sync(self._read_fleet, "`await fleet()`")
+
+    async def _read_fleet(self) -> FleetReport:
+        return await self._lifecycle.reader.fleet()
 
     @property
     def shared_state(self) -> Freshness:
@@ -170,34 +196,24 @@ class CircuitRegistry:
         Raises UnknownCircuitError, ConfigurationError for an invalid mode or duration, and LedgerError if Redis cannot
         be reached or, for a shared circuit, the registry has not been entered.
         """
-        return await self._override(name, checked_mode(mode), reason, by, checked_for_ms(for_s))
+        return await self._membership.at_home(self._overriding.checked(name, mode, reason, by, for_s))
+
+    def override_sync(
+        self, name: str, mode: OverrideMode | str, *, reason: str, by: str, for_s: float | None = None
+    ) -> CircuitReport:
+        """`override` for synchronous code."""
+        act = self._overriding.checked(name, mode, reason, by, for_s)
+        return self._membership.at_home_sync(act, "`await override(...)`")
 
     async def end_override(self, name: str, *, by: str, reason: str = "ended by hand") -> CircuitReport:
         """Ends a circuit's override. Raises the same errors as `override`."""
-        return await self._override(name, None, reason, by, None)
+        return await self._membership.at_home(lambda: self._overriding.set(name, None, reason, by))
 
-    async def _override(
-        self, name: str, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
-    ) -> CircuitReport:
-        view, sync = await self._known(name), self._sync
-        if view.scope == "fleet" and sync is None:
-            raise LedgerUnavailableError(f"circuit {name!r} is shared with the fleet: enter the registry first")
-        if sync is None or view.scope == "replica":
-            view.override_locally(mode, reason, by, for_ms)
-            self._link.publish_rulings(view)
-            return view_report(view, self.clock.monotonic_s(), self.clock.unix_ms())
-        reply = await sync.override(view, lambda ledger: ledger.override(name, view.terms, mode, reason, by, for_ms))
-        return circuit_report(name, "fleet", reply.snapshot, here=here(view))
-
-    async def _known(self, name: str) -> View:
-        """The view of a circuit; a temporary one for a circuit used only by other replicas, whose policy then stays."""
-        view = self._views.get(name)
-        if view is not None:
-            return view
-        reports = {report.name for report in await self.circuits()}
-        if name not in reports:
-            raise UnknownCircuitError(name, tuple(sorted(reports)))
-        return View(name, CircuitPolicy(), replica=self.incarnation, clock=self.clock)
+    def end_override_sync(self, name: str, *, by: str, reason: str = "ended by hand") -> CircuitReport:
+        """`end_override` for synchronous code."""
+        return self._membership.at_home_sync(
+            lambda: self._overriding.set(name, None, reason, by), "`await end_override(...)`"
+        )
 
     # ---- events and heartbeats --------------------------------------------------------------------------------------
 
@@ -215,44 +231,45 @@ class CircuitRegistry:
         return self._link.sync
 
     async def __aenter__(self) -> Self:
-        self._link.background.open()
-        self._tasks += map(asyncio.ensure_future, (self._link.lag.watch(), self._link.tidy_local()))
-        if self._ledger is not None:
-            sync = Sync(self._ledger(), self.incarnation, self.clock, sinks=self._link.sinks, body=self._body)
-            with self._lock:
-                for view in self._views.all():
-                    sync.add(view)
-                self._link.sync = sync
-            await sync.start()
-            self._tasks.append(asyncio.ensure_future(self._fleet_reader.watch_for_drift(sync)))
+        await self._membership.enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sync = self._sync
-        try:
-            if sync is not None:
-                await sync.stop()
-        finally:
-            self._link.sync = None  # not earlier: probes that end while the sync stops still report through it
-            self._link.background.close()
-            await self._end_tasks()
-
-    async def _end_tasks(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        await end(*tasks)
+        await self._membership.leave()
 
     def __enter__(self) -> Self:
-        self._thread = BackgroundLoop("`async with`")
-        return self._thread.run(self.__aenter__)
+        self._membership.enter_sync()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.close(lambda: self.__aexit__(kind, error, trace))
+        self._membership.leave_sync()
+
+    def _attach(self, sync: Sync) -> None:
+        with self._lock:
+            for view in self._views.all():
+                sync.add(view)
+            self._link.sync = sync
+
+    # ---- forks ------------------------------------------------------------------------------------------------------
+
+    def renew_in_child(self) -> None:
+        """In a forked child: a new incarnation that has counted nothing yet. Calls that were under way at the fork
+        count in the parent only.
+        """
+        self._lock = new_lock()
+        self.incarnation = self._new_incarnation()
+        self._lifecycle.renew_in_child(self.incarnation)
+        for breaker in self._breakers.values():
+            view = self._new_view(breaker.name, breaker.policy, breaker.scope, breaker.timeout_s)
+            breaker.renew_in_child(view)
+            self._views.add(view)
+
+    def _new_incarnation(self) -> str:
+        return f"{self.replica}~{secrets.token_hex(4)}"
 
 
 def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:

@@ -263,8 +263,10 @@ def test_a_process_starts_while_its_store_is_down(fleet: Fleet) -> None:
 
 def test_a_registry_whose_address_refuses_connections_is_usable() -> None:
     """The same with the real Redis client."""
-    breaker = CircuitRegistry.connect("redis://127.0.0.1:1/0", replica="r1").breaker("svc")
-    breaker.call_sync(str.upper, "x")
+    registry = CircuitRegistry.connect("redis://127.0.0.1:1/0", replica="r1")
+    assert registry.breaker("svc").call_sync(str.upper, "x") == "X"
+    with registry:  # the call has joined; this leaves
+        pass
 
 
 def test_an_open_circuit_stays_open_when_the_store_is_lost(fleet: Fleet) -> None:

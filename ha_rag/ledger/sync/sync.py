@@ -109,7 +109,7 @@ class Sync:
                     await self._leave_fleet()
         finally:
             await self._background.end()
-            self._detach_views()
+            self.detach_views()
             with contextlib.suppress(LedgerError):
                 await self.ledger.aclose()
 
@@ -125,7 +125,7 @@ class Sync:
             await self._heartbeat.leave()
         await self._probing.all_settled()  # last, because probes may still end during the steps above
 
-    def _detach_views(self) -> None:
+    def detach_views(self) -> None:
         """Breakers that are used after their registry was left decide locally."""
         for view in self._views.shared():
             view.lease_answered(None, "", self._session.now_s())

@@ -14,7 +14,6 @@ Synchronous code: safe across threads and tasks.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.messages import Outcome
+from ha_rag.native_threads import are_patched, new_lock, wait_until
 
 OK = Outcome.OK
 ENDED = 0
@@ -65,7 +65,7 @@ class Gate:
         latency: RecentLatency,
         stalled: Callable[[float], bool],
     ) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self._policy = policy
         self._now = clock.monotonic_s
         self._effective = effective
@@ -85,7 +85,9 @@ class Gate:
         self._slow_s = (policy.slow_call_s or math.inf) if not isinstance(policy.slow_call_s, str) else math.inf
         self._tallies = counter.tallies
         self._lacks_samples = False
-        self.passing: Epochs | None = counter.epochs
+        self.unused = True
+        """Whether the breaker has to look at the next call, because it may be the first one (`check_next`)."""
+        self.passing: Epochs | None = None
         self.refusing_until_s = -math.inf
 
     # ---- admission --------------------------------------------------------------------------------------------------
@@ -125,7 +127,13 @@ class Gate:
 
     def wait_for_answer(self, timeout_s: float) -> bool:
         """Blocks the calling thread while a lease request is pending; returns whether it was answered in time."""
-        return self._leases.answered.wait(timeout_s)
+        answered = self._leases.answered
+        return wait_until(answered.is_set, timeout_s) if are_patched() else answered.wait(timeout_s)
+
+    def check_next(self) -> None:
+        """Has the breaker look at the next call, as at the first one."""
+        with self.lock:
+            self.unused, self.passing = True, None
 
     # ---- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -221,7 +229,9 @@ class Gate:
             self._in_flight.begin_epoch(now_s)
         state, until_s = self._effective.state_for_call(now_s)
         self._lacks_samples = self._local_trip.lacks_samples(now_s)
-        checks = self._lacks_samples or self._local_trip.awaits_fleet(now_s) or self._shedding.applies(now_s)
+        checks = (
+            self.unused or self._lacks_samples or self._local_trip.awaits_fleet(now_s) or self._shedding.applies(now_s)
+        )
         self.passing = self._counter.epochs if state is CLOSED and not checks else None
         self.refusing_until_s = until_s if state is OPEN else -math.inf
 

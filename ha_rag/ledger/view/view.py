@@ -26,6 +26,7 @@ from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.messages import Outcome
+from ha_rag.native_threads import new_lock
 from ha_rag.sharing import Scope
 
 
@@ -66,6 +67,10 @@ class View:
         )  # fmt: skip
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
+
+    def leave_to_parent(self) -> None:
+        """In a forked child that has made this circuit anew: a thread that is gone may hold the lock."""
+        self._lock = self.gate.lock = new_lock()
 
     # ---- from the ledger --------------------------------------------------------------------------------------------
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-
 from ha_rag.ledger.view.view import View
+from ha_rag.native_threads import new_lock
 
 
 class Views:
     """The views of one process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._views: dict[str, View] = {}
+
+    def renew_in_child(self) -> None:
+        """In a forked child: none."""
+        self._lock, self._views = new_lock(), {}
 
     def add(self, view: View) -> None:
         """Adds a view."""
