@@ -18,15 +18,15 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from types import CoroutineType, TracebackType
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import FleetLink
+from ha_rag.breaker.managed import ManagedCircuit
 from ha_rag.breaker.outcome import Classify
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.breaker.recorder import Recorder
-from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.sync.background_tasks import running_loop
@@ -34,7 +34,6 @@ from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
 from ha_rag.messages import Outcome
-from ha_rag.sharing import Freshness, Scope
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +45,7 @@ PROBE_WAIT_S = 0.05
 """How long a call waits to learn whether it may be the probe."""
 
 
-class CircuitBreaker:
+class CircuitBreaker(ManagedCircuit):
     """Guards the calls of one circuit in this process. Made by `CircuitRegistry.breaker`.
 
     `timeout_s`: the timeout that the caller enforces on the guarded calls; None: none. It sets how long a probe may
@@ -54,8 +53,7 @@ class CircuitBreaker:
     """
 
     def __init__(self, link: FleetLink, view: View, classify: Classify) -> None:
-        self._link = link
-        self._view = view
+        super().__init__(link, view)
         self._gate = view.gate
         # Bound here because a method call would cost a tenth of a guarded call.
         self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
@@ -67,36 +65,6 @@ class CircuitBreaker:
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r} {self.state}>"
-
-    @property
-    def name(self) -> str:
-        """The circuit's name."""
-        return self._view.name
-
-    @property
-    def policy(self) -> CircuitPolicy:
-        """The circuit's policy."""
-        return self._view.policy
-
-    @property
-    def scope(self) -> Scope:
-        """Either "fleet" (shared by all replicas) or "replica" (local to this process)."""
-        return self._view.scope
-
-    @property
-    def timeout_s(self) -> float | None:
-        """Timeout of the guarded calls in seconds, None if they have none."""
-        return self._view.timeout_s
-
-    @property
-    def state(self) -> CircuitState:
-        """The state that a call would find now. A memory read."""
-        return self._view.state()
-
-    @property
-    def shared_state(self) -> Freshness:
-        """How current the cached shared state is: "fresh", "stale" or "local"."""
-        return self._link.freshness(self._view)
 
     # ---- admission --------------------------------------------------------------------------------------------------
 
@@ -225,11 +193,7 @@ class CircuitBreaker:
         self._permits.set(permits[:-1])
         return permits[-1] if permits else None
 
-    @overload
-    def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
         """Guards every call of a function, async or not. Raises ConfigurationError for a generator function: its call
         returns before any work is done, so wrap the loop that reads it in `async with` instead.
         """
@@ -241,7 +205,7 @@ class CircuitBreaker:
             async def guarded(*args: Any, **kwargs: Any) -> Any:
                 return await self.call(fn, *args, **kwargs)
 
-            return guarded
+            return cast("Callable[P, T]", guarded)
 
         @functools.wraps(fn)
         def guarded_sync(*args: Any, **kwargs: Any) -> Any:

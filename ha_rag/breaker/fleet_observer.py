@@ -27,6 +27,7 @@ from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.credentials import Credentials
 from ha_rag.ledger.store.keys import checked_name
 from ha_rag.ledger.store.ledger import Change, Heartbeat, Ledger
 from ha_rag.ledger.store.redis import RedisLedger
@@ -62,10 +63,20 @@ class FleetObserver:
 
     @classmethod
     def connect(
-        cls, url: str, *, namespace: str = "ha_rag", name: str = "observer", sinks: Iterable[Sink] = ()
+        cls,
+        url: str,
+        *,
+        namespace: str = "ha_rag",
+        name: str = "observer",
+        sinks: Iterable[Sink] = (),
+        credential_provider: Credentials | None = None,
     ) -> Self:
-        """An observer of the fleet at `url`. Connects on first use. Raises ConfigurationError."""
-        return cls(RedisLedger(connect(url), namespace), name, sinks=sinks)
+        """An observer of the fleet at `url`. Connects on first use. Raises ConfigurationError.
+
+        `credential_provider`: as for `CircuitRegistry.connect`.
+        """
+        client = connect(url, credential_provider=credential_provider)
+        return cls(RedisLedger(client, namespace), name, sinks=sinks)
 
     @property
     def ledger(self) -> Ledger | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from typing import Literal
 
 from ha_rag.breaker.outcome import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict
 from ha_rag.breaker.recorder import Recorder
@@ -20,16 +21,16 @@ from ha_rag.messages import Outcome
 
 
 class Refusal:
-    """The call is refused.
+    """The call is refused. As an admission: `permitted` is False, `permit` None, `probe` False.
 
-    `until_s`: when to retry (monotonic; infinity: unknown). `asked`: done when the ledger has answered the pending
-    probe lease request; None if there is none.
+    `circuit`: its name. `state`: what refused the call. `until_s`: when to retry (monotonic; infinity: unknown).
+    `asked`: done when the ledger has answered the pending probe lease request; None if there is none.
     """
 
     __slots__ = ("_now", "asked", "circuit", "state", "until_s")
 
-    permitted = False
-    permit = None
+    permitted: Literal[False] = False
+    permit: None = None
     probe = False
 
     def __init__(
@@ -59,13 +60,15 @@ class Refusal:
 class Permit:
     """Permits one call. Report its outcome once; later reports are ignored. Safe to settle from another thread.
 
+    As an admission: `permitted` is True, `permit` the permit itself, `retry_after_s` and `asked` are None, and `state`
+    is closed, or half-open for a probe.
     `started_s`: when it was issued (monotonic). `probe`: whether this call decides if the circuit closes or reopens; a
     probe should run to completion even if its caller is cancelled. `bound_s`: time limit in seconds, None if unlimited.
     """
 
     __slots__ = ("_begun_s", "_done", "_epochs", "_number", "recorder", "started_s")
 
-    permitted = True
+    permitted: Literal[True] = True
     probe = False
     state = CircuitState.CLOSED
     retry_after_s: float | None = None

@@ -30,7 +30,7 @@ class Recorder:
     `classify`: maps an exception to a verdict.
     """
 
-    __slots__ = ("_classify", "_gate", "_is_auto", "_lag", "_link", "_view", "drop", "now", "timeout_s")
+    __slots__ = ("_classify", "_gate", "_lag", "_link", "_view", "drop", "now", "timeout_s")
 
     def __init__(self, view: View, link: FleetLink, classify: Classify) -> None:
         self.now: Callable[[], float] = link.clock.monotonic_s
@@ -41,8 +41,11 @@ class Recorder:
         """Called with the number of a permit that was garbage-collected unsettled, possibly with the lock held."""
         self._link = link
         self._lag = link.lag
-        self._is_auto = view.policy.slow_call_s == "auto"
         self._classify = classify
+
+    @property
+    def _is_auto(self) -> bool:
+        return self._view.policy.slow_call_s == "auto"
 
     # ---- verdicts ---------------------------------------------------------------------------------------------------
 

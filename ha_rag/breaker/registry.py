@@ -10,6 +10,7 @@ the sync then runs on a background thread. Reading is safe from any thread and a
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,7 @@ from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCir
 from ha_rag.events import Sink
 from ha_rag.ledger.store.address import parse
 from ha_rag.ledger.store.connection import connect
+from ha_rag.ledger.store.credentials import Credentials, checked
 from ha_rag.ledger.store.keys import Keys, checked_name
 from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.redis import RedisLedger
@@ -44,6 +46,7 @@ class CircuitRegistry:
     """The circuits of one process. Create it with `connect`; entering it joins the fleet, exiting it leaves.
 
     `replica`: this process's name. `incarnation`: the name and a random part, unique even if two replicas share a name.
+    `draw`: a random number in [0, 1), for jitter, ramps and shedding.
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class CircuitRegistry:
         replica: str | None = None,
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
+        draw: Callable[[], float] = random.random,
     ) -> None:
+        self._draw = draw
         self.clock: Clock = clock or SystemClock()
         self.replica = checked_name("replica", replica or default_name())
         self.incarnation = f"{self.replica}~{secrets.token_hex(4)}"
@@ -77,16 +82,22 @@ class CircuitRegistry:
         replica: str | None = None,
         clock: Clock | None = None,
         sinks: Iterable[Sink] = (),
+        credential_provider: Credentials | None = None,
     ) -> Self:
         """A registry over the Redis at `url` (redis, rediss, unix, redis+sentinel, redis+cluster); None: no Redis.
 
+        `credential_provider`: gives the password for each new connection, as redis-py's `CredentialProvider` does, for
+        a password that changes; the URL then has none.
         Connects when entered. An unreachable Redis is not an error: the replica starts alone and joins later.
         Raises ConfigurationError for an invalid URL, namespace or name.
         """
         if url is None:
             return cls(None, replica=replica, clock=clock, sinks=sinks)
-        parse(url), Keys(namespace)  # raises now rather than when the registry is entered
-        return cls(lambda: RedisLedger(connect(url), namespace), replica=replica, clock=clock, sinks=sinks)
+        checked(credential_provider, parse(url)), Keys(namespace)  # raises now, not when the registry is entered
+        return cls(
+            lambda: RedisLedger(connect(url, credential_provider=credential_provider), namespace),
+            replica=replica, clock=clock, sinks=sinks,
+        )  # fmt: skip
 
     # ---- breakers ---------------------------------------------------------------------------------------------------
 
@@ -117,6 +128,7 @@ class CircuitRegistry:
                 clock=self.clock,
                 scope=scope if self._ledger is not None else "replica",
                 timeout_s=timeout_s,
+                draw=self._draw,
                 stalled=self._link.lag.since,
             )
             breaker = self._breakers[name] = CircuitBreaker(self._link, view, classify)
@@ -125,6 +137,19 @@ class CircuitRegistry:
         if sync is not None:
             sync.add(view)
         return breaker
+
+    def update(self, name: str, policy: CircuitPolicy) -> CircuitBreaker:
+        """Applies another policy to a breaker of this process (`CircuitBreaker.update_policy`), and returns it.
+
+        `breaker(name, policy)` then accepts both the first policy and the current one. Raises UnknownCircuitError.
+        """
+        with self._lock:
+            known = self._breakers.get(name)
+            names = tuple(sorted(self._breakers))
+        if known is None:
+            raise UnknownCircuitError(name, names)
+        known.update_policy(policy)
+        return known
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -256,7 +281,7 @@ class CircuitRegistry:
 
 
 def _check_same(known: CircuitBreaker, policy: CircuitPolicy | None) -> None:
-    if policy is not None and policy != known.policy:
+    if policy is not None and policy not in (known.policy, known.declared_policy):
         raise ConfigurationError(
             f"circuit {known.name!r} already has a different policy; use one policy per circuit in a process"
         )

@@ -14,27 +14,31 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.address import Address, parse
+from ha_rag.ledger.store.credentials import Credentials, checked
 
 Client = Redis | RedisCluster
 
 
 def connect(
     url: str, *, timeout_s: float = 0.25, protocol: int | None = None, max_connections: int = 64,
-    client_name: str | None = None,
+    client_name: str | None = None, credential_provider: Credentials | None = None,
 ) -> Client:  # fmt: skip
     """Creates a client for the Redis at `url` (formats: `address.py`). Sends nothing yet.
 
     `timeout_s`: for connecting and for each reply. `protocol`: RESP version, 2 or 3; None: the URL's, or redis-py's
-    default. `max_connections`: pool size (on a cluster: for each node).
+    default. `max_connections`: pool size (on a cluster: for each node). `credential_provider`: gives the password for
+    each new connection (of a sentinel's service, not of the sentinels), for passwords that change.
     Raises ConfigurationError. The client belongs to one event loop; `close` closes it.
     """
     if protocol not in (None, 2, 3):
         raise ConfigurationError(f"protocol = {protocol!r}: must be 2 or 3")
     address = parse(url)
-    options = _options(address, timeout_s, protocol or address.protocol, client_name)
+    provider = checked(credential_provider, address)
+    options = _options(address, timeout_s, protocol or address.protocol, client_name, provider)
     if address.kind == "cluster":
         return _cluster(address, options, max_connections)
     if address.kind == "sentinel":
@@ -50,8 +54,14 @@ async def close(client: Client) -> None:
         await pool.sentinel_manager.aclose()
 
 
-def _options(address: Address, timeout_s: float, protocol: int | None, client_name: str | None) -> dict[str, Any]:
-    login = {"username": address.username, "password": address.password}
+def _options(
+    address: Address,
+    timeout_s: float,
+    protocol: int | None,
+    client_name: str | None,
+    provider: CredentialProvider | None,
+) -> dict[str, Any]:
+    login = {"username": address.username, "password": address.password, "credential_provider": provider}
     given = {**login, "protocol": protocol, "client_name": client_name}
     return {
         "socket_timeout": timeout_s,

@@ -82,11 +82,20 @@ class Gate:
         self.waiting = self._in_flight.waiting
         self._latencies = latency.seconds
         self._is_auto = policy.slow_call_s == "auto"
-        self._slow_s = (policy.slow_call_s or math.inf) if not isinstance(policy.slow_call_s, str) else math.inf
+        self._slow_s = _fixed_slow_s(policy)
         self._tallies = counter.tallies
         self._lacks_samples = False
         self.passing: Epochs | None = counter.epochs
         self.refusing_until_s = -math.inf
+
+    def set_policy(self, policy: CircuitPolicy, now_s: float) -> None:
+        """Admits and counts by another policy from now on. The caller holds the lock."""
+        self._policy = policy
+        self._is_auto = policy.slow_call_s == "auto"
+        self._slow_s = self._latency.slow_after_s if self._is_auto else _fixed_slow_s(policy)
+        self._shedding.set_policy(policy)
+        self._counter.set_policy(policy)
+        self.refresh(now_s)
 
     # ---- admission --------------------------------------------------------------------------------------------------
 
@@ -252,6 +261,11 @@ class Gate:
 def never_stalled(_: float) -> bool:
     """The default for `stalled`."""
     return False
+
+
+def _fixed_slow_s(policy: CircuitPolicy) -> float:
+    """The slow-call threshold that the policy states, in seconds; infinity: none, or not known yet."""
+    return math.inf if isinstance(policy.slow_call_s, str) else policy.slow_call_s or math.inf
 
 
 def _after_s(until_s: float, now_s: float) -> float | None:

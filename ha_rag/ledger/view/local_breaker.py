@@ -50,6 +50,10 @@ class LocalBreaker:
         self._number = 0
         self._is_throttled = False
 
+    def set_terms(self, terms: Terms, probes: int) -> None:
+        """Decides by other terms from now on. An open duration and a lease that have begun keep their length."""
+        self.terms = replace(terms, quorum=1, probes=probes)
+
     def observe(self, now_ms: int, tallies: Iterable[Tally]) -> None:
         """Adds outcomes without opening, as in shadow mode, so that `failing` stays up to date."""
         self.circuit = replace(self.circuit, override=_SHADOW)

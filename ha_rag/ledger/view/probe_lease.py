@@ -56,13 +56,18 @@ class ProbeLease:
         self.after_s = -math.inf
         self.answered = threading.Event()
         self.answered.set()
-        self._lease_s = lease_s
-        self._required_s = _required_s(
-            max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
-        )
+        self._timeout_s = timeout_s
+        self._lease_s = self._requested_lease_s = lease_s
+        self._required_s = _required_s(_call_s(lease_s, timeout_s))
         self._wanted_until_s = -math.inf
         self._draw = draw
         self._grant: Grant | None = None
+
+    def set_lease(self, lease_s: float) -> None:
+        """Changes the duration of leases from the next request on. The pending request may be sent by either."""
+        self._lease_s = lease_s
+        self._requested_lease_s = min(self._requested_lease_s, lease_s)
+        self._required_s = _required_s(_call_s(lease_s, self._timeout_s))
 
     def take(self, now_s: float, epoch: int) -> Grant | None:
         """Takes the waiting grant for a call, if it is still usable. An unusable one stays, to be given back."""
@@ -80,6 +85,7 @@ class ProbeLease:
         if now_s < self.after_s or not self.answered.is_set():
             return False
         self.answered.clear()
+        self._requested_lease_s = self._lease_s
         return True
 
     def answer(self, reply: Reply | None, token: str, asked_s: float, now_s: float) -> Grant | None:
@@ -87,7 +93,7 @@ class ProbeLease:
         unused: Grant | None = None
         if reply is not None and reply.granted:
             # Counted from when it was requested, so that clocks of two machines are never compared.
-            until_s = asked_s + self._lease_s
+            until_s = asked_s + self._requested_lease_s
             grant = Grant(token, until_s, reply.snapshot.epoch, False, until_s - self._required_s)
             unused, self._grant = self._grant, grant
         else:
@@ -121,6 +127,11 @@ class ProbeLease:
 def margin_s(left_s: float) -> float:
     """The part of the remaining `left_s` seconds of its lease that a probe leaves unused."""
     return min(MARGIN_SHARE * left_s, MARGIN_S)
+
+
+def _call_s(lease_s: float, timeout_s: float | None) -> float:
+    """How long a probe's call may take, in seconds."""
+    return max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
 
 
 def _required_s(call_s: float) -> float:

@@ -60,6 +60,10 @@ class PendingCells:
         self._kept_s = kept_s
         self._cells: list[Cell] = []
 
+    def keep(self, kept_s: float) -> None:
+        """Changes how old a pending cell may become."""
+        self._kept_s = kept_s
+
     def put(self, cell: Cell) -> None:
         """Adds the counts of a closed cell."""
         last = self._cells[-1] if self._cells else None
@@ -92,6 +96,13 @@ class Tallies:
         self.cell: Cell | None = None
         self.for_fleet = PendingCells(kept_s)
         self.for_local = PendingCells(kept_s)
+
+    def set_window(self, cell_s: float, kept_s: float) -> None:
+        """Changes the lengths of a cell and of the window, from the next cell on."""
+        self.close_cell()
+        self._cell_s = cell_s
+        self.for_fleet.keep(kept_s)
+        self.for_local.keep(kept_s)
 
     def cell_for(self, epochs: Epochs, now_s: float) -> Cell:
         """The cell for `epochs` and `now_s`; closes the current cell if it is for others."""

@@ -14,7 +14,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Decision, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.ledger.view import reconcile
@@ -55,7 +55,7 @@ class View:
         self.timeout_s = timeout_s
         self.terms = Terms.of(policy, timeout_s)
         replica_only = scope == "replica"
-        local = LocalBreaker(self.terms, by=replica, probes=policy.probes if replica_only else 1, draw=draw)
+        local = LocalBreaker(self.terms, by=replica, probes=self._local_probes(policy), draw=draw)
         self._effective = EffectiveState(local, replica_only=replica_only)
         self._local_trip = self._effective.local_trip
         self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
@@ -66,6 +66,18 @@ class View:
         )  # fmt: skip
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
+
+    def set_policy(self, policy: CircuitPolicy) -> None:
+        """Applies another policy. What was counted, the state and an open duration that has begun stay."""
+        terms = Terms.of(policy, self.timeout_s)
+        with self._lock:
+            self.policy, self.terms = policy, terms
+            self._local_trip.set_terms(terms, self._local_probes(policy))
+            self._leases.set_lease(terms.lease_ms / 1000)
+            self.gate.set_policy(policy, self._now())
+
+    def _local_probes(self, policy: CircuitPolicy) -> int:
+        return policy.probes if self.scope == "replica" else 1
 
     # ---- from the ledger --------------------------------------------------------------------------------------------
 
@@ -200,6 +212,12 @@ class View:
     def state(self) -> CircuitState:
         """The state that applies to calls now."""
         return self.gate.state()
+
+    def override(self) -> OperatorOverride | None:
+        """The operator's override in force, or None."""
+        fleet = self._effective.fleet
+        with self._lock:
+            return fleet.snapshot.override if fleet.mode(self._now()) is not None else None
 
     def local(self) -> Snapshot:
         """The local breaker's snapshot now, in ms of its own clock, with everything counted so far."""
