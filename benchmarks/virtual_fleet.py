@@ -28,7 +28,7 @@ from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 

@@ -12,7 +12,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from ha_rag.outcomes import Outcome as Outcome  # noqa: PLC0414 - the pipeline names it with the other messages
+from ha_rag.outcomes import Outcome
 
 if TYPE_CHECKING:
     import numpy as np

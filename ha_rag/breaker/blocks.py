@@ -8,8 +8,8 @@ there the context identifies the block, and if it was left in another context to
 
 from __future__ import annotations
 
+import inspect
 import logging
-import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import FrameType
@@ -18,8 +18,15 @@ from ha_rag.breaker.permit import Permit
 
 log = logging.getLogger(__name__)
 
-frame_at = sys._getframe  # noqa: SLF001  # `inspect.currentframe` has no depth, and its `f_back` costs another lookup
-"""The frame at a depth of the calling thread's stack: 0 is the caller itself."""
+
+def block_frame() -> FrameType:
+    """The frame that runs the block, if called from the method by which the block is entered or left."""
+    here = inspect.currentframe()
+    method = here and here.f_back
+    block = method and method.f_back
+    if block is None:
+        raise RuntimeError("this Python does not support stack frames; use call() instead of a block")
+    return block
 
 
 class OpenBlocks:

@@ -20,7 +20,7 @@ from inspect import isawaitable
 from types import CoroutineType, TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
-from ha_rag.breaker.blocks import OpenBlocks, frame_at
+from ha_rag.breaker.blocks import OpenBlocks, block_frame
 from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import PROBE_WAIT_S, FleetLink
 from ha_rag.breaker.guarded_function import check_callable, check_done, check_done_sync, is_async
@@ -220,7 +220,7 @@ class CircuitBreaker:
         return result
 
     async def __aenter__(self) -> Permit:
-        block = frame_at(1)  # before the first await: the frame that awaits this is the one that runs the block
+        block = block_frame()  # before the first await: the frame that awaits this is the one that runs the block
         permit = _permit_of(await self.admit_soon())
         if isinstance(permit, Probe):
             permit.limit = asyncio.timeout(permit.bound_s)
@@ -230,7 +230,7 @@ class CircuitBreaker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        permit = self._blocks.leave(frame_at(1))
+        permit = self._blocks.leave(block_frame())
         if isinstance(permit, Probe) and permit.limit is not None:
             try:
                 await permit.limit.__aexit__(kind, error, trace)
@@ -240,12 +240,12 @@ class CircuitBreaker:
         _settle(permit, error)
 
     def __enter__(self) -> Permit:
-        return self._blocks.enter(frame_at(1), _permit_of(self._admit_waiting()))
+        return self._blocks.enter(block_frame(), _permit_of(self._admit_waiting()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _settle(self._blocks.leave(frame_at(1)), error)
+        _settle(self._blocks.leave(block_frame()), error)
 
     @overload
     def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...

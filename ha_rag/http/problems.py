@@ -15,8 +15,7 @@ from ha_rag import errors
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-# Not named ...Error: it is a reply to a request (RFC 9457 calls it a problem), not a fault of the program.
-class Problem(Exception):  # noqa: N818 - the reason stands above
+class Problem(Exception):  # noqa: N818 - a reply, which RFC 9457 calls a problem, and no fault of the program
     """Ends a request with `status`. `kind`: the `type` on the wire; `param`: the invalid field, or None."""
 
     def __init__(

@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ha_rag.messages import Answer, Attempt, Outcome
+from ha_rag.messages import Answer, Attempt
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.status import ComponentStatus
 
 STYLES = {"closed": "green", "open": "bold red", "half_open": "yellow"}

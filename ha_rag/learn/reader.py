@@ -15,8 +15,7 @@ _WORDS = {
 _QUIT = {"q", "quit", "exit"}
 
 
-# Not named an error: quitting is none.
-class Quit(Exception):  # noqa: N818 - the reason is in the line above
+class Quit(Exception):  # noqa: N818 - quitting is not an error
     """The reader quits the walk."""
 
 

@@ -86,7 +86,7 @@ class Walk:
         self._screen.print(Text.assemble(("  " + verdict, style), f" {step.why}"))
 
 
-def test_high_availability_rag(*, auto: bool = False, seed: int = 0) -> Score:  # noqa: PT028  # not a test
+def test_high_availability_rag(*, auto: bool = False, seed: int = 0) -> Score:  # noqa: PT028 - a public name, not a test
     """The guided walk, on standard input and output, like `ha-rag learn`. Returns the score.
 
     `auto`: never waits for input, and predicts at random from `seed`. The end of the input, Ctrl-C and "q" quit without

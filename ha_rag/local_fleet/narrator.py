@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, PROVIDER_PORT, FleetPlan
+from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, PROVIDER_PORT, FleetPlan, reachable
 from ha_rag.local_fleet.process_supervisor import Ending
 
 
@@ -60,7 +60,7 @@ class Narrator:
 
 
 def _whereabouts(plan: FleetPlan, redis: str, ready: int) -> list[tuple[str, str]]:
-    shown_host = "localhost" if plan.host in (LOOPBACK, "0.0.0.0", "::", "::1") else plan.host  # noqa: S104 - a comparison
+    shown_host = "localhost" if reachable(plan.host) in (LOOPBACK, "[::1]") else plan.host
     front = f"http://{shown_host}:{plan.port}"
     first, last = plan.replica_port(1), plan.replica_port(plan.replicas)
     ports = f"port {first}" if first == last else f"ports {first} to {last}"

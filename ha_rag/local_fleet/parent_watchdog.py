@@ -32,7 +32,7 @@ def _become(parent: int, command: list[str]) -> int:
     """Becomes the program; returns 1 if the parent is gone already."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == parent:
-        os.execvp(command[0], command)  # noqa: S606 - no shell is the point
+        os.execvp(command[0], command)  # noqa: S606 - replaces this process without a shell
     return 1  # the parent died before the kernel was asked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 
 from ha_rag.errors import ConfigurationError
@@ -133,5 +134,15 @@ class FleetPlan:
 
 def reachable(host: str) -> str:
     """An address of this machine that reaches a server listening on `host`."""
-    everywhere = {"0.0.0.0": LOOPBACK, "::": "[::1]"}  # noqa: S104 - only compared, nothing listens here
-    return everywhere.get(host, f"[{host}]" if ":" in host else host)
+    is_ipv6 = ":" in host
+    if is_unspecified(host):
+        return "[::1]" if is_ipv6 else LOOPBACK
+    return f"[{host}]" if is_ipv6 else host
+
+
+def is_unspecified(host: str) -> bool:
+    """Whether a server that listens on `host` listens on every address of this machine."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return False

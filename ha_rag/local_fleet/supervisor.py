@@ -225,7 +225,7 @@ def _make_log_folder(folder: Path) -> None:
 def _private_folder() -> Iterator[Path]:
     # A socket's path is limited to about a hundred characters; some systems' temporary folders use most of them.
     place = tempfile.gettempdir()
-    short = place if len(place) < 60 else "/tmp"  # noqa: S108 - the folder made there is this user's alone (0700)
+    short = place if len(place) < 60 else "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 there
     with tempfile.TemporaryDirectory(prefix="ha-rag-", dir=short, ignore_cleanup_errors=True) as name:
         yield Path(name)
 

@@ -13,7 +13,8 @@ from ha_rag.breaker.permit import Admission, Permit, Refusal
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.circuit.state import CircuitState
 from ha_rag.deadline import Deadline
-from ha_rag.messages import Attempt, ComponentType, Outcome
+from ha_rag.messages import Attempt, ComponentType
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.exchange import Exchange
 from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
 from ha_rag.strategy.retries import Retries, pause_s

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from ha_rag.breaker.execution import CallResult, execute
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.probes import DetachedProbes, result_within
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.observing import AttemptObserver
 from ha_rag.strategy.tier import C, GuardedTier
 

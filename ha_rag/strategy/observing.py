@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ha_rag.messages import Attempt, Outcome
+from ha_rag.messages import Attempt
+from ha_rag.outcomes import Outcome
 
 
 class AttemptObserver(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ha_rag.messages import ComponentType, Outcome
+from ha_rag.messages import ComponentType
+from ha_rag.outcomes import Outcome
 
 LATENCIES_KEPT = 256
 """Latencies kept per component: enough for a p99, in a fixed amount of memory."""

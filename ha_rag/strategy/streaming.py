@@ -12,7 +12,8 @@ from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.components.generators.citations import cited_in
 from ha_rag.deadline import Deadline
 from ha_rag.interfaces import Generator, StreamingGenerator
-from ha_rag.messages import Answer, Generation, Outcome, Passage
+from ha_rag.messages import Answer, Generation, Passage
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.observing import NO_OBSERVER, AttemptObserver
 from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
 from ha_rag.strategy.replies import usable_generation

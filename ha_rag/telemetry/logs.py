@@ -26,7 +26,7 @@ from ha_rag.events import (
     ReplicaNameTaken,
     TierFellBack,
 )
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 log = logging.getLogger("ha_rag.events")
 answers = logging.getLogger("ha_rag.answers")
@@ -62,14 +62,14 @@ class ConsoleLines(logging.Formatter):
         record.exc_text = None  # may be cached by another handler, without the indentation
         return super().format(record)
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name for it
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
         """The line, with the request's id."""
         name = request_id()
         if name:
             record.message = f"[{name}] {record.message}"
         return _printable(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name for it
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - overrides logging.Formatter
         """A traceback, indented."""
         return "\n".join(f"    {_printable(line)}" for line in super().formatException(ei).split("\n"))
 

@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 
 from ha_rag.breaker.report import CircuitReport
 from ha_rag.events import CircuitChanged, Event, LedgerLost, QuestionAnswered, TierFellBack
-from ha_rag.messages import Attempt, Outcome
+from ha_rag.messages import Attempt
+from ha_rag.outcomes import Outcome
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -21,7 +21,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ha_rag.components.carried import REQUEST_ID, carried, carrying
 from ha_rag.components.usage import Usage, usage_heard
 from ha_rag.events import Event, QuestionAnswered
-from ha_rag.messages import Attempt, Outcome
+from ha_rag.messages import Attempt
+from ha_rag.outcomes import Outcome
 
 Attributes = Mapping[str, str | int]
 

@@ -11,7 +11,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts
 from ha_rag.errors import CircuitOpenError
 from ha_rag.events import CircuitChanged
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.breaker.one_breaker import CLOSED, HALF_OPEN, OPEN, POLICY, OneBreaker
 
 

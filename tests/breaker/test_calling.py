@@ -21,7 +21,7 @@ from ha_rag.errors import (
     ServiceTimeoutError,
     ThrottledError,
 )
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine, hangs, run_other_tasks
 
 

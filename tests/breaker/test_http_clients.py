@@ -19,7 +19,7 @@ import requests
 from ha_rag.breaker.judge import Judge
 from ha_rag.breaker.outcome import classify
 from ha_rag.errors import ServiceError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.breaker.one_breaker import CLOSED, OPEN, OneBreaker
 from tests.ports import free_port
 

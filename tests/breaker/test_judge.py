@@ -13,7 +13,7 @@ from ha_rag.breaker.outcome import FAILED, INVALID
 from ha_rag.breaker.verdict import Verdict
 from ha_rag.circuit.state import Counts
 from ha_rag.errors import CircuitOpenError, MisuseError, ServiceError, ThrottledError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine
 
 OK = Outcome.OK

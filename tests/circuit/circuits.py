@@ -8,7 +8,7 @@ from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Decision, Tally
 from ha_rag.circuit.state import Circuit, CircuitState, Counts, Lease
 from ha_rag.circuit.terms import Terms
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 NOW = 1_790_000_000_000

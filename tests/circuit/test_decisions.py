@@ -9,7 +9,7 @@ import pytest
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import WOULD_OPEN, RestorePoint
 from ha_rag.circuit.state import Circuit, Counts, LastBatch, OperatorOverride, OverrideMode
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.circuit.circuits import (
     CLOSED,
     NOW,

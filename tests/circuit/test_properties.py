@@ -14,7 +14,7 @@ from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.circuit.circuits import CLOSED, HALF_OPEN, NOW, OPEN, OPEN_UNTIL, T, half_open, terms
 from tests.depth import deep
 

@@ -11,7 +11,7 @@ from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
 from ha_rag.circuit.window import total
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.circuit.circuits import CLOSED, NOW, OPEN, T, half_open, opened, pause_requested, report, settle, terms
 
 

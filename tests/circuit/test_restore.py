@@ -10,7 +10,7 @@ from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Decision, RestorePoint
 from ha_rag.circuit.snapshot import read
 from ha_rag.circuit.state import Circuit, CircuitState, OperatorOverride, OverrideMode
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.circuit.circuits import (
     CLOSED,
     HALF_OPEN,

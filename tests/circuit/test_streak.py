@@ -13,7 +13,7 @@ from ha_rag.circuit.rules import Decision, Transition
 from ha_rag.circuit.state import Circuit, OverrideMode
 from ha_rag.circuit.streak import EMPTY, MIN_NET_FAILURES, Streak, grown, has_net_failures, opens
 from ha_rag.circuit.transitions import Trigger
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.circuit.circuits import CLOSED, NOW, OPEN, half_open, lease, pause_requested, report, settle, terms
 
 LONG = terms(window_ms=10_000, bucket_ms=1000, min_samples=5, blip_ms=500, open_ms=5000)

@@ -17,8 +17,9 @@ from ha_rag.errors import UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.http.app import build_app
 from ha_rag.http.service import Indexed, Service
-from ha_rag.messages import Answer, Attempt, Citation, ComponentType, Outcome
+from ha_rag.messages import Answer, Attempt, Citation, ComponentType
 from ha_rag.monitor.watcher import Watcher
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.telemetry.metrics import Metrics

@@ -19,7 +19,8 @@ import pytest
 from ha_rag.errors import ServiceError
 from ha_rag.events import CircuitChanged, OverrideChanged
 from ha_rag.http.connection import ConnectionLimits
-from ha_rag.messages import Answer, Attempt, Citation, Outcome
+from ha_rag.messages import Answer, Attempt, Citation
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.telemetry.logs import ConsoleLines, JsonLines, log_event
 from tests.http.app_client import ANSWER, StubRag, StubReplica

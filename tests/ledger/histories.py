@@ -16,7 +16,7 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import Circuit, Counts, OverrideMode
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import Bench, MemoryBench, terms
 
 NAME = "embedder.primary"

@@ -21,7 +21,7 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ServiceError, ThrottledError
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import START_MS, Bench, MemoryBench, RedisBench, terms
 from tests.ledger.openings import half_open_next
 from tests.ledger.simulated_fleet import QUICK, SVC, Call, Member

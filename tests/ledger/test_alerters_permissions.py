@@ -21,7 +21,7 @@ from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.redis import RedisLedger
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.settings import read_environment
 from tests.ledger.bench import terms
 from tests.ledger.documented import alerter_rules, replica_rules

@@ -11,7 +11,7 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, RestorePoint, Tally
 from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import Bench, terms
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN

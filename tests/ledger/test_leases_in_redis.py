@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import RedisBench, terms
 from tests.ledger.test_contract import NAME, Verbs
 

@@ -14,7 +14,7 @@ from ha_rag.circuit.transitions import TABLE
 from ha_rag.ledger.store.keys import PARTS
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.store.scripts import PRELUDE, VERBS, lua, scripts
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import terms
 
 TERMS = terms()

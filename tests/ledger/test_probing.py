@@ -16,7 +16,7 @@ from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.pace import RETRY_S
 from ha_rag.ledger.sync.probing import Probing
 from ha_rag.ledger.view.probe_lease import Grant
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.views import HALF_OPEN, OneView
 
 

@@ -13,7 +13,7 @@ from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.keys import FORM, PARTS, Keys
 from ha_rag.ledger.store.redis import RedisLedger
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import RedisBench
 from tests.ledger.bench import terms as terms_of
 from tests.ledger.test_contract import NAME, Verbs

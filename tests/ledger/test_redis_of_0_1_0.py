@@ -15,8 +15,8 @@ from ha_rag.circuit.rules import Batch, Tally
 from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.redis import RedisLedger
-from ha_rag.messages import Outcome
 from ha_rag.monitor.timeline import shared_event
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import terms
 from tests.redis_servers import RedisProcess
 from tests.version_0_1_0 import Version010

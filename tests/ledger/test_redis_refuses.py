@@ -16,7 +16,7 @@ from ha_rag.circuit.state import Counts, OverrideMode
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ServiceError
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.redis import RedisLedger
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import terms
 from tests.ledger.openings import half_open_next
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member

@@ -20,7 +20,7 @@ from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.store.scripts import LuaScript
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.depth import deep
 from tests.ledger.bench import FROZEN_CLOCK, RedisBench, terms
 from tests.ledger.histories import NAME, History, Step, histories

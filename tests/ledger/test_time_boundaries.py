@@ -6,7 +6,7 @@ import pytest
 
 from ha_rag.circuit.rules import Batch, RestorePoint, Tally
 from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import Bench, terms
 
 NAME = "generator.primary"

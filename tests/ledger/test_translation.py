@@ -14,7 +14,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
 from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.store.translation import translate, translated
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.bench import terms
 
 ALL = [

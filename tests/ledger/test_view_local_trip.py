@@ -6,7 +6,7 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
 SLOW = CircuitPolicy(min_samples=4, slow_call_s=1.0, slow_threshold=0.5)

@@ -30,7 +30,7 @@ from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.ledger.view.tallies import Epochs
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.depth import deep
 from tests.ledger.view_oracle import NEVER, Admitted, Oracle, Reading
 from tests.ledger.views import REDIS_MS, OneView

@@ -15,7 +15,7 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
 from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import InspectableLedger
 

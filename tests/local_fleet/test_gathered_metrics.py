@@ -11,7 +11,8 @@ from ha_rag.events import CircuitChanged, QuestionAnswered
 from ha_rag.local_fleet import gathered_metrics
 from ha_rag.local_fleet.gathered_metrics import merged
 from ha_rag.local_fleet.upstreams import Upstream
-from ha_rag.messages import Attempt, Outcome
+from ha_rag.messages import Attempt
+from ha_rag.outcomes import Outcome
 from ha_rag.telemetry.metrics import Metrics
 from tests.local_fleet.replica_stand_in import StandIn, stays_silent
 from tests.local_fleet.test_front import front_of

@@ -19,7 +19,8 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
-from ha_rag.messages import Embedding, Generation, Outcome, Passage, Space
+from ha_rag.messages import Embedding, Generation, Passage, Space
+from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Freshness, Scope
 
 HANGS = "hangs"

@@ -11,7 +11,8 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.deadline import Deadline
 from ha_rag.errors import InvalidRequestError, ServiceError, ServiceTimeoutError, ThrottledError
 from ha_rag.interfaces import Embedder
-from ha_rag.messages import ComponentType, Embedding, Outcome
+from ha_rag.messages import ComponentType, Embedding
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.last_resort import zero_like

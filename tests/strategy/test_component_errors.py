@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from ha_rag import CircuitRegistry, CircuitState, Generation, Tier
-from ha_rag.messages import ComponentType, Outcome
+from ha_rag.messages import ComponentType
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.guard import Breaker
 
 

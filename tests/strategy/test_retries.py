@@ -22,7 +22,8 @@ from ha_rag.errors import (
     ThrottledError,
 )
 from ha_rag.interfaces import Embedder, Generator
-from ha_rag.messages import ComponentType, Embedding, Outcome
+from ha_rag.messages import ComponentType, Embedding
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.chain import Chain, Served
 from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.last_resort import plain_sentence, zero_like

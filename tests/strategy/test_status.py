@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ha_rag.messages import ComponentType, Outcome
+from ha_rag.messages import ComponentType
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.status import LATENCIES_KEPT, CallStats, ComponentStatus
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import InvalidRequestError, MalformedReplyError, ServiceError, ServiceTimeoutError, ThrottledError
-from ha_rag.messages import Answer, Outcome
+from ha_rag.messages import Answer
+from ha_rag.outcomes import Outcome
 from tests.strategy.scripted import HANGS, Scripted
 from tests.strategy.virtual_time import in_virtual_time
 from tests.system.rag import Bench

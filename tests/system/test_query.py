@@ -12,7 +12,8 @@ import pytest
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError, InvalidRequestError, ServiceError
 from ha_rag.events import QuestionAnswered, TierFellBack
-from ha_rag.messages import Answer, Embedding, Generation, Outcome
+from ha_rag.messages import Answer, Embedding, Generation
+from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Freshness
 from ha_rag.strategy import QualityTable
 from tests.strategy.scripted import HANGS, SPACE, Scripted, passages

@@ -10,7 +10,7 @@ import pytest
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError, ServiceError
 from ha_rag.events import QuestionAnswered
-from ha_rag.messages import Outcome
+from ha_rag.outcomes import Outcome
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.system import StreamEvent
 from tests.strategy.scripted import HANGS, Scripted, ScriptedStream

@@ -20,7 +20,8 @@ from ha_rag.events import (
     TierFellBack,
     WouldOpen,
 )
-from ha_rag.messages import Attempt, Outcome
+from ha_rag.messages import Attempt
+from ha_rag.outcomes import Outcome
 from ha_rag.telemetry.logs import ConsoleLines, JsonLines, describe, log_event
 
 OPENED = CircuitChanged(

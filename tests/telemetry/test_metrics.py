@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ha_rag.breaker.report import CircuitReport, Here, OverrideReport
 from ha_rag.circuit.state import CircuitState
 from ha_rag.events import CircuitChanged, LedgerLost, QuestionAnswered, TierFellBack
-from ha_rag.messages import Attempt, Outcome
+from ha_rag.messages import Attempt
+from ha_rag.outcomes import Outcome
 from ha_rag.telemetry.metrics import Gauges, Metrics
 
 REFUSED = Attempt("embedder.primary", Outcome.REJECTED, 0.0, "open")

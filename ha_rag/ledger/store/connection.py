@@ -85,7 +85,8 @@ def _sentinel(address: Address, options: dict[str, Any], max_connections: int) -
     login = {"username": address.sentinel_username, "password": address.sentinel_password}
     sentinel_options |= {name: value for name, value in login.items() if value is not None}
     hosts = list(address.hosts)
-    manager = Sentinel(hosts, sentinel_kwargs=sentinel_options)  # type: ignore[no-untyped-call]  # untyped in redis-py
+    sentinel: Any = Sentinel  # redis-py does not annotate it
+    manager = sentinel(hosts, sentinel_kwargs=sentinel_options)
     client: Redis = manager.master_for(address.service, db=address.db, max_connections=max_connections, **options)
     return client
 
