@@ -209,10 +209,13 @@ class FleetWatch:
         if wire.paused:
             wire.granted = dict.fromkeys(wire.granted, now_s)
             wire.settling = dict.fromkeys(wire.settling, now_s)
-        for token, at_s in wire.granted.items():
-            if token not in self._used and token not in wire.settling:
-                if member.view._leases.is_sparse:
-                    continue  # kept for the next call, for its whole lease if need be
+        unused = {t: at_s for t, at_s in wire.granted.items() if t not in self._used and t not in wire.settling}
+        if member.view._leases.is_sparse:
+            # One is kept for the next call, until its lease expires at the latest.
+            live = [token for token in unused if now_s <= wire.asked[token] + wire.leased_s[token]]
+            assert len(live) <= 1, f"{member.name} keeps {len(live)} grants that it does not use"
+        else:
+            for token, at_s in unused.items():
                 kept_s = wire.leased_s[token] / 2
                 assert now_s <= at_s + kept_s + GIVE_BACK_S, f"{member.name} keeps a grant that it does not use"
         leases, now_ms = self.fleet.ledger.circuit(SVC).leases, self.fleet.ledger_clock.unix_ms()

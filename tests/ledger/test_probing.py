@@ -157,6 +157,19 @@ async def _until(done: asyncio.Future[None]) -> None:
     await done
 
 
+def probing_over(view: OneView, lease: Any, settle: Any) -> Probing:
+    """The probing of a replica over a ledger with these two verbs, which accepts everything."""
+    background = BackgroundTasks()
+    background.open()
+    session: Any = SimpleNamespace(
+        now_s=view.clock.monotonic_s,
+        incarnation="r1~1",
+        ledger=SimpleNamespace(lease=lease, settle=settle),
+        on_accepted=lambda view, reply: None,
+    )
+    return Probing(session, background)
+
+
 async def test_a_grant_requested_without_a_call_is_returned_at_once(view: OneView) -> None:
     outcomes: list[Outcome] = []
 
@@ -167,16 +180,8 @@ async def test_a_grant_requested_without_a_call_is_returned_at_once(view: OneVie
         outcomes.append(said[4])
         return Reply(view.snapshot(HALF_OPEN, 9))
 
-    background = BackgroundTasks()
-    background.open()
-    session: Any = SimpleNamespace(
-        now_s=view.clock.monotonic_s,
-        incarnation="r1~1",
-        ledger=SimpleNamespace(lease=lease, settle=settle),
-        on_accepted=lambda view, reply: None,
-    )
     view.receives(HALF_OPEN, 9)
-    asked = Probing(session, background)
+    asked = probing_over(view, lease, settle)
     asked.request_lease_without_call(view)
     request = asked.pending_request(view)
     assert request is not None
@@ -205,19 +210,11 @@ async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view
         settled.append((circuit, replica, token, outcome))
         return Reply(view.snapshot(HALF_OPEN, 9))
 
-    background = BackgroundTasks()
-    background.open()
-    session: Any = SimpleNamespace(
-        now_s=view.clock.monotonic_s,
-        incarnation="r1~1",
-        ledger=SimpleNamespace(lease=lease, settle=settle),
-        on_accepted=lambda view, reply: None,
-    )
     view.refused()
     view.granted(6, "t1")
     view.receives(HALF_OPEN, 9)
     assert view.refused().ask
-    asked = Probing(session, background)
+    asked = probing_over(view, lease, settle)
     request = asked.request_lease(view)
     assert request is not None
     await request
