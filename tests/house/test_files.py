@@ -17,7 +17,7 @@ LONGEST = 300
 SLEEPERS = (
     "tests/fleet/",
     "tests/compose/",
-    "tests/in_programs/",
+    "tests/in_programs/test_sparse_calls_in_programs.py",  # a far Redis, and calls at intervals, are what it is about
     "tests/waiting.py",
     "tests/strategy/scripted.py",
     "tests/ledger/wire.py",
