@@ -1,12 +1,12 @@
-"""Threads: how many of them this process computes with, decided here and nowhere else.
+"""Threads: the pools of this process; their sizes are decided here and nowhere else.
 
 - `computing`: one a core, for searches that are too long for the event loop and for embedding many texts;
 - `writing`: one more, for the one writer that an index can have, so that no search waits behind an ingest;
 - asyncio's own executor: a few that wait (for names, a collector, the process that reads documents) and compute little.
 
 Libraries work in the thread that calls them: columns are searched with a routine that starts no threads, usearch and
-tantivy are told so, and BLAS is limited by `size_this_process`. Two start one a core, while their caller waits: usearch
-when an ingest builds a graph, and the local embedder's tokenizer for many texts.
+tantivy are configured the same way, and BLAS is limited by `size_this_process`. Two start one thread a core while their
+caller waits: usearch when an ingest builds a graph, and the local embedder's tokenizer for many texts.
 """
 
 from __future__ import annotations

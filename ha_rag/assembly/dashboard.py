@@ -18,7 +18,7 @@ from ha_rag.settings import Settings
 
 
 @asynccontextmanager
-async def overlooking(settings: Settings) -> AsyncIterator[DashboardService]:
+async def running_service(settings: Settings) -> AsyncIterator[DashboardService]:
     """The data source of the dashboard's pages, while the block lasts. Raises ConfigurationError."""
     if settings.redis_url is None:
         raise ConfigurationError("a dashboard needs Redis: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
@@ -37,13 +37,13 @@ async def _serve(settings: Settings) -> None:
     host, port = settings.server.host, settings.server.port
     allow_files(settings.server.max_connections + FILES_BESIDE)
     with listening_socket(host, port) as listening:
-        async with overlooking(settings) as overlook:
+        async with running_service(settings) as service:
             server = DrainingServer(
-                build_dashboard_app(overlook),
+                build_dashboard_app(service),
                 host=host,
                 port=port,
                 finish_s=settings.server.request_timeout_s,
                 limits=connection_limits(settings.server),
-                on_draining=overlook.drain,
+                on_draining=service.drain,
             )
             await server.serve([listening])

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from ha_rag.breaker.heartbeat import terms_told
+from ha_rag.breaker.heartbeat import reported_terms
 from ha_rag.breaker.override_checks import checked_for_ms, checked_mode
 from ha_rag.breaker.report import CircuitReport, FleetReport, circuit_report, replica_report
 from ha_rag.breaker.single_flight import SingleFlight
@@ -121,7 +121,7 @@ class FleetObserver:
 
     def _update_terms(self, beats: Iterable[Heartbeat]) -> None:
         """Takes each circuit's terms (window, number of probes) from the heartbeats."""
-        terms = (item for beat in beats for item in terms_told(replica_report(beat)).items())
+        terms = (item for beat in beats for item in reported_terms(replica_report(beat)).items())
         self._terms = dict(terms)
 
     def _terms_of(self, circuit: str) -> Terms:

@@ -1,4 +1,4 @@
-"""What a replica says of itself in each heartbeat, and what it notices in those of the others."""
+"""The body of a replica's heartbeat, and the detection of differences between replicas."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def default_name() -> str:
     return f"{host[:80]}-{os.getpid()}"
 
 
-def body(replica: str, shared_state: str, views: Iterable[View], told: Mapping[str, Any]) -> str:
-    """A heartbeat as JSON text: the circuits that are the replica's own affair, and its policies' fingerprints."""
+def body(replica: str, shared_state: str, views: Iterable[View], fields: Mapping[str, Any]) -> str:
+    """A heartbeat as JSON: circuits whose state differs here, and policies' fingerprints. `fields`: further ones."""
     views = list(views)
     own = [
         {"name": view.name, "state": view.state(), "scope": view.scope, "overlaid": view.is_tripped_locally()}
@@ -42,8 +42,14 @@ def body(replica: str, shared_state: str, views: Iterable[View], told: Mapping[s
     shared = [view for view in views if view.scope == "fleet"]
     policies = {view.name: fingerprint(view.policy) for view in shared}
     terms = {view.name: _terms(view) for view in shared if view.terms != Terms.of(_DEFAULTS)}
-    said = {"replica": replica, "shared_state": shared_state, "circuits": own, "policies": policies, "terms": terms}
-    return json.dumps(said | dict(told))
+    common = {
+        "replica": replica,
+        "shared_state": shared_state,
+        "circuits": own,
+        "policies": policies,
+        "terms": terms,
+    }
+    return json.dumps(common | dict(fields))
 
 
 def _terms(view: View) -> tuple[int | float, ...]:
@@ -51,10 +57,10 @@ def _terms(view: View) -> tuple[int | float, ...]:
     return view.terms.wire()[:FIELDS_OF_0_1_0]
 
 
-def terms_told(report: ReplicaReport) -> dict[str, Terms]:
-    """The terms, other than the default ones, by which a replica reads its circuits. Nonsense is left out."""
-    told = report.told.get("terms")
-    items = told.items() if isinstance(told, dict) else ()
+def reported_terms(report: ReplicaReport) -> dict[str, Terms]:
+    """The terms, other than the default ones, by which a replica reads its circuits. Invalid ones are left out."""
+    terms = report.told.get("terms")
+    items = terms.items() if isinstance(terms, dict) else ()
     read = {str(name): Terms.from_wire(numbers) for name, numbers in items}
     return {name: terms for name, terms in read.items() if terms is not None}
 
@@ -65,34 +71,34 @@ def fingerprint(policy: CircuitPolicy) -> str:
     A configuration that 0.1.0 accepts has the hash that 0.1.0 computes, so that replicas of both versions agree.
     `slow_call_s` "auto" counts as 0, the default of 0.1.0.
     """
-    told = dataclasses.asdict(policy)
+    fields = dataclasses.asdict(policy)
     for name in _ADDED_SINCE_0_1_0:
-        if told[name] == getattr(_DEFAULTS, name):
-            del told[name]
-    if told["slow_call_s"] == "auto":
-        told["slow_call_s"] = 0.0
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+        if fields[name] == getattr(_DEFAULTS, name):
+            del fields[name]
+    if fields["slow_call_s"] == "auto":
+        fields["slow_call_s"] = 0.0
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class DriftDetector:
-    """Looks over all heartbeats for what people should mend, and says each thing once for as long as it lasts."""
+    """Finds replicas with the same name or with different policies. Reports each finding once while it lasts."""
 
     def __init__(self, incarnation: str, name: str) -> None:
         self._incarnation = incarnation
         self._name = name
-        self._said: set[tuple[str, tuple[str, ...]]] = set()
+        self._reported: set[tuple[str, tuple[str, ...]]] = set()
 
     def noticed(self, replicas: Iterable[ReplicaReport], at_ms: int) -> list[Event]:
-        """What is new since the last look: another replica of this one's name, circuits with more than one policy."""
+        """The findings that are new since the last check."""
         replicas = list(replicas)
-        seen = dict(self._trouble(replicas))
+        seen = dict(self._findings(replicas))
         events = [
-            self._event(about, others, at_ms) for about, others in seen.items() if (about, others) not in self._said
+            self._event(about, others, at_ms) for about, others in seen.items() if (about, others) not in self._reported
         ]
-        self._said = set(seen.items())
+        self._reported = set(seen.items())
         return events
 
-    def _trouble(self, replicas: list[ReplicaReport]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def _findings(self, replicas: list[ReplicaReport]) -> Iterator[tuple[str, tuple[str, ...]]]:
         twins = sorted(r.incarnation for r in replicas if r.name == self._name and r.incarnation != self._incarnation)
         if twins:
             yield "", tuple(twins)
@@ -112,6 +118,6 @@ class DriftDetector:
 
 
 def _policies(report: ReplicaReport | None) -> dict[str, str]:
-    """The fingerprints in a heartbeat; what is no such thing tells nothing."""
-    told = report.told.get("policies") if report is not None else None
-    return {str(name): str(value) for name, value in told.items()} if isinstance(told, dict) else {}
+    """Circuit -> the fingerprint of its policy in a heartbeat; empty if the field is invalid."""
+    policies = report.told.get("policies") if report is not None else None
+    return {str(name): str(value) for name, value in policies.items()} if isinstance(policies, dict) else {}

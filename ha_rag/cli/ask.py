@@ -71,17 +71,17 @@ def excerpt(text: str) -> str:
 
 def shortcomings(answer: dict[str, Any]) -> list[str]:
     """Lines about degraded stages: which tier answered instead, and why."""
-    told = []
+    lines = []
     for stage in answer["degraded_stages"]:
         passed = [
             a for a in answer["attempts"] if a["circuit"].startswith(f"{stage}.") and a["outcome"] not in ("ok", "slow")
         ]
-        why = ", ".join(_told_once(passed))
-        told.append(f"degraded: the {stage} was {answer['served_by'][stage]}" + (f" ({why})" if why else ""))
-    return told
+        why = ", ".join(_grouped(passed))
+        lines.append(f"degraded: the {stage} was {answer['served_by'][stage]}" + (f" ({why})" if why else ""))
+    return lines
 
 
-def _told_once(attempts: list[dict[str, Any]]) -> list[str]:
+def _grouped(attempts: list[dict[str, Any]]) -> list[str]:
     """What happened to which circuits; circuits with the same history share a line."""
     stories: dict[str, list[str]] = {}
     for attempt in attempts:

@@ -73,7 +73,7 @@ def _show_all(client: ReplicaClient, *, as_json: bool) -> None:
         print_json(reply)
         return
     console().print(circuit_table(reply["circuits"]))
-    console().print(styled(f"shared state: {reply['shared_state']}; told by {reply['replica']}", "dim"))
+    console().print(styled(f"shared state: {reply['shared_state']}; from {reply['replica']}", "dim"))
     for warning in client.get("/v1/fleet").get("warnings", []):  # older replicas do not send it
         console().print(styled(warning, "yellow"))
 

@@ -1,4 +1,4 @@
-"""The configuration of the fleet under test: short timeouts and rests, so that an outage takes seconds."""
+"""The configuration of the fleet under test: short timeouts and open times, so that an outage takes seconds."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def event_routes(service: DashboardService) -> APIRouter:
 
 
 async def _stream(service: DashboardService, place: Place | None, fleet: bool) -> AsyncGenerator[bytes]:
-    # The retry line goes out with the first update: whoever receives it misses no later event.
+    # The retry line goes out with the first update: a client that has it misses no later event.
     preamble = b"retry: %d\n\n" % RETRY_MS
     async with aclosing(feed(service.watcher, place)) as updates:
         async for update in updates:

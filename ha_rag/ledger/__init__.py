@@ -1,1 +1,1 @@
-"""What the replicas jointly believe: each one's view, the sync that keeps it in step, and Redis with its Lua."""
+"""The shared circuits: Redis and its scripts (store), each replica's cached state (view), and the sync of the two."""

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ha_rag.breaker.fleet_observer import FleetObserver
-from ha_rag.breaker.heartbeat import terms_told
+from ha_rag.breaker.heartbeat import reported_terms
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.circuit.policy import CircuitPolicy
@@ -229,9 +229,9 @@ async def test_a_circuit_on_an_unreachable_node_is_reported_as_last_read():
     "told", [None, [], {"c": None}, {"c": [1, 2]}, {"c": ["x"] * 13}, {"c": [0] * 13}, {"c": [-1] * 13}]
 )
 def test_invalid_terms_in_a_heartbeat_are_ignored(told):
-    assert terms_told(ReplicaReport("a~1", "a", 0, {"terms": told})) == {}
+    assert reported_terms(ReplicaReport("a~1", "a", 0, {"terms": told})) == {}
 
 
 def test_terms_survive_a_round_trip_through_a_heartbeat():
     terms = Terms.of(POLICY, 2.0)
-    assert terms_told(ReplicaReport("a~1", "a", 0, {"terms": {"c": list(terms.wire())}})) == {"c": terms}
+    assert reported_terms(ReplicaReport("a~1", "a", 0, {"terms": {"c": list(terms.wire())}})) == {"c": terms}

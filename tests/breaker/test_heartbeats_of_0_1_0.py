@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ha_rag.breaker.heartbeat import DriftDetector, fingerprint, terms_told
+from ha_rag.breaker.heartbeat import DriftDetector, fingerprint, reported_terms
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.report import ReplicaReport, replica_report
 from ha_rag.circuit.policy import CircuitPolicy
@@ -132,7 +132,7 @@ def test_0_1_0_ignores_terms_of_fourteen_numbers(version_0_1_0: Version010, old_
 
 
 def test_this_version_reads_a_circuit_by_the_terms_that_0_1_0_reports(old_body: dict[str, Any]) -> None:
-    read = terms_told(report("old", old_body))
+    read = reported_terms(report("old", old_body))
     assert set(read) == set(old_body["terms"])
     assert read["everything"] == Terms.of(CircuitPolicy(**POLICIES["everything"]), timeout_s=2.0)
     assert {name: terms.wire()[:FIELDS_OF_0_1_0] for name, terms in read.items()} == {

@@ -30,7 +30,7 @@ def test_its_circuits_are_shown(run, fleet):
     fleet.replies["GET", "/v1/circuits"] = (200, {"circuits": [CALM], "shared_state": "fresh", "replica": "rag-1"})
     fleet.replies["GET", "/v1/fleet"] = (200, {"replicas": [], "warnings": []})
 
-    assert "told by rag-1" in run("circuits").stdout
+    assert "from rag-1" in run("circuits").stdout
 
 
 def test_its_provider_is_broken_and_mended_whatever_its_port(run, fleet):
