@@ -34,7 +34,7 @@ def test_all_circuits_are_a_table(run, replica):
 
     assert lines[1] == ["embedder.primary", "open", "80", "%", "5", "4.2", "s", "fleet", "4", "of", "5", "failed"]
     assert lines[2] == ["generator.primary", "closed,", "here", "half-open", "0", "%", "0", "fleet"]
-    assert lines[3] == ["shared", "state:", "fresh;", "told", "by", "rag-1"]
+    assert lines[3] == ["shared", "state:", "fresh;", "from", "rag-1"]
     assert lines[4] == ["2", "replicas", "are", "called", "rag-1"]
 
 
