@@ -1,8 +1,9 @@
-"""Ending tasks that speak to Redis: one cancellation is not always enough."""
+"""Ending tasks that speak to Redis: one cancellation is not always enough, and none may be left behind."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 AGAIN_S = 0.02
@@ -28,3 +29,16 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
         _, left = await asyncio.wait(left, timeout=AGAIN_S)
         turns = TURNS
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def gathered(*awaitables: Awaitable[Any]) -> list[Any]:
+    """The results in order; if some fail, the first error in order, once all have ended.
+
+    `asyncio.gather` leaves the others running when one fails. Nobody waits for those any more: they may open a
+    connection after the ledger was closed.
+    """
+    results = await asyncio.gather(*awaitables, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results

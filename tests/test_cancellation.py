@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from ha_rag.cancellation import end
+from ha_rag.cancellation import end, gathered
 from ha_rag.ledger.store.connection import close, connect
 from tests.redis_servers import RedisProcess
 
@@ -82,3 +82,36 @@ async def test_a_task_that_calls_redis_forever_is_ended_at_any_point(steps: int,
     await asyncio.wait_for(end(task), 10)
     assert task.done()
     await close(client)
+
+
+async def test_what_was_gathered_has_ended_when_one_of_it_fails():
+    ended = []
+
+    async def fails() -> None:
+        raise ConnectionError("first")
+
+    async def takes_longer() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        ended.append(True)
+
+    with pytest.raises(ConnectionError, match="first"):
+        await gathered(takes_longer(), fails(), takes_longer())
+    assert ended == [True, True]
+
+
+async def test_results_are_gathered_in_order():
+    async def told(number: int) -> int:
+        return number
+
+    assert await gathered(told(1), told(2)) == [1, 2]
+
+
+async def test_cancelling_the_gathering_cancels_what_it_waits_for():
+    forever = asyncio.ensure_future(asyncio.Event().wait())
+    gathering = asyncio.ensure_future(gathered(forever))
+    await asyncio.sleep(0)
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    assert forever.cancelled()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.events import Sink
+
+if TYPE_CHECKING:
+    from ha_rag.events import Sink
 
 
 def checked_sinks(sinks: Iterable[Sink]) -> tuple[Sink, ...]:

@@ -18,24 +18,24 @@ import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from types import CoroutineType, TracebackType
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from ha_rag.breaker.blocks import OpenBlocks, block_frame
 from ha_rag.breaker.execution import execute
 from ha_rag.breaker.fleet_link import PROBE_WAIT_S, FleetLink
 from ha_rag.breaker.guarded_function import check_callable, check_done, check_done_sync, is_async
 from ha_rag.breaker.judge import Judge
+from ha_rag.breaker.managed import ManagedCircuit
+from ha_rag.breaker.membership import asyncio_loop
 from ha_rag.breaker.permit import Admission, Permit, Probe, Refusal
 from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.breaker.recorder import Recorder
-from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import CircuitState
 from ha_rag.ledger.sync.background_tasks import running_loop
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
 from ha_rag.outcomes import Outcome
-from ha_rag.sharing import Freshness, Scope
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,7 +44,7 @@ OK = Outcome.OK
 HALF_OPEN = CircuitState.HALF_OPEN
 
 
-class CircuitBreaker:
+class CircuitBreaker(ManagedCircuit):
     """Guards the calls of one circuit in this process. Made by `CircuitRegistry.breaker`.
 
     `timeout_s`: the timeout that the caller enforces on the guarded calls; None: none. It sets how long a probe may
@@ -52,11 +52,8 @@ class CircuitBreaker:
     """
 
     def __init__(self, link: FleetLink, view: View, judge: Judge) -> None:
-        self._link = link
-        self._view = view
-        self._gate = view.gate
-        # Bound here because a method call would cost a tenth of a guarded call.
-        self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
+        super().__init__(link, view)
+        self._guard(view)
         self._recorder = Recorder(view, link, judge)
         self._plain = judge.plain
         self._probes = DetachedProbes()
@@ -64,38 +61,21 @@ class CircuitBreaker:
         self._blocks = OpenBlocks(view.name)
         self._refusal = Refusal(view.name, CircuitState.OPEN, -math.inf, self._now)
 
+    def _guard(self, view: View) -> None:
+        self._view = view
+        self._gate = view.gate
+        # Bound here because a method call would cost a tenth of a guarded call.
+        self._next_number, self._waiting = view.gate.next_number, view.gate.waiting
+        view.gate.check_next()
+
+    def renew_in_child(self, view: View) -> None:
+        """In a forked child: guards by `view`, which has counted nothing yet."""
+        self._guard(view)
+        self._recorder = self._recorder.renewed_in_child(view)
+        self._probes = DetachedProbes()
+
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self.name!r} {self.state}>"
-
-    @property
-    def name(self) -> str:
-        """The circuit's name."""
-        return self._view.name
-
-    @property
-    def policy(self) -> CircuitPolicy:
-        """The circuit's policy."""
-        return self._view.policy
-
-    @property
-    def scope(self) -> Scope:
-        """Either "fleet" (shared by all replicas) or "replica" (local to this process)."""
-        return self._view.scope
-
-    @property
-    def timeout_s(self) -> float | None:
-        """Timeout of the guarded calls in seconds, None if they have none."""
-        return self._view.timeout_s
-
-    @property
-    def state(self) -> CircuitState:
-        """The state that a call would find now. A memory read."""
-        return self._view.state()
-
-    @property
-    def shared_state(self) -> Freshness:
-        """How current the cached shared state is: "fresh", "stale" or "local"."""
-        return self._link.freshness(self._view)
 
     # ---- admission --------------------------------------------------------------------------------------------------
 
@@ -115,6 +95,10 @@ class CircuitBreaker:
         return self._admit_checked(now)
 
     def _admit_checked(self, now: float) -> Admission:
+        if self._gate.unused:
+            self._gate.unused = self._link.first_use()
+        if self._view.sleep.asleep:
+            self._view.sleep.wake()
         answer = self._gate.admit()
         if self._view.has_unpublished:
             self._link.publish_rulings(self._view)
@@ -135,6 +119,9 @@ class CircuitBreaker:
         In the first second after joining the fleet it waits for two round trips of Redis if that is longer, at most
         0.3 s: a program that joins for each call would otherwise never probe.
         """
+        asyncio_loop("an async call through a circuit")
+        if self._gate.unused:
+            await self._link.joined_soon()
         admission, pause_s = self.admit(), 0.0
         if isinstance(admission, Refusal) and admission.asks_within(PROBE_WAIT_S):
             pause_s = admission.pause_s
@@ -147,6 +134,8 @@ class CircuitBreaker:
 
     def _admit_waiting(self) -> Admission:
         """`admit_soon` for synchronous code: blocks the thread."""
+        if self._gate.unused:
+            self._link.joined_soon_sync()
         admission, pause_s = self.admit(), 0.0
         if running_loop() is not None:
             return admission
@@ -247,11 +236,7 @@ class CircuitBreaker:
     ) -> None:
         _settle(self._blocks.leave(block_frame()), error)
 
-    @overload
-    def __call__(self, fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
         """Guards every call of a function, async or not. Raises MisuseError for a generator function: its call
         returns before any work is done, so wrap the loop that reads it in `async with` instead.
         """
@@ -263,7 +248,7 @@ class CircuitBreaker:
             async def guarded(*args: Any, **kwargs: Any) -> Any:
                 return await self.call(fn, *args, **kwargs)
 
-            return guarded
+            return cast("Callable[P, T]", guarded)
 
         @functools.wraps(fn)
         def guarded_sync(*args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from ha_rag.breaker.loop_lag import TOLERATED_S
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.time_limit import TimeLimitExceededError, within
-from ha_rag.errors import ServiceError
+from ha_rag.errors import ServiceError, is_exit
 from ha_rag.outcomes import Outcome
 
 T = TypeVar("T")
@@ -62,13 +62,14 @@ async def execute(
     full: bool = True,
     keep_open: bool = False,
     limit_reason: str = "",
+    by_person: bool = False,
     note: Note = _ignore,
 ) -> CallResult[T]:
     """Awaits `work()` for at most `limit_s` seconds and settles `permit`. Raises only the caller's own cancellation.
 
     `full`: whether `limit_s` is the call's full timeout; if not, exceeding it is not counted against the service.
     `limit_reason`: what to say if it is exceeded. `keep_open`: a reply leaves the permit unsettled, because more pieces
-    follow (a stream).
+    follow (a stream). `by_person`: cancelling it means that a person has left; see `Permit.abandoned`.
     """
     now = permit.recorder.now
     started_s = now()
@@ -82,12 +83,19 @@ async def execute(
     except asyncio.CancelledError as error:
         waited_s = now() - started_s
         if _is_cancelled():
-            note(permit.abandoned(started_s), waited_s, f"cancelled by the caller after {waited_s:.3f} s")
+            note(
+                permit.abandoned(started_s, by_person=by_person),
+                waited_s,
+                f"cancelled by the caller after {waited_s:.3f} s",
+            )
             raise
         result = CallResult(permit.failed(error), waited_s, "the call cancelled itself", error=error)
-    except BaseException:
-        permit.cancelled()  # the process is exiting, which says nothing about the service
-        raise
+    except BaseException as error:
+        if is_exit(error):
+            permit.cancelled()  # the process is exiting, which says nothing about the service
+            raise
+        # A panic of a library written in Rust: no Exception, and yet nothing but a failed call.
+        result = CallResult(permit.raised(error), now() - started_s, reason(error), error=error)
     else:
         elapsed_s = now() - started_s
         if keep_open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,12 @@ def freshness(view: View, sync: Sync | None, now_s: float) -> Freshness:
         return _of_link(sync)
     if view.ledger_unreachable:
         return Freshness.LOCAL
-    return Freshness.FRESH if now_s - view.confirmed_s <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
+    return Freshness.FRESH if now_s - confirmed_s(view, sync) <= FRESH_POLLS * sync.pace.poll_s else Freshness.STALE
+
+
+def confirmed_s(view: View, sync: Sync) -> float:
+    """When the circuit's cached state was last confirmed (monotonic): by itself, or with all the others."""
+    return max(view.confirmed_s, sync.confirmed_s) if view.confirmed_s > -math.inf else -math.inf
 
 
 def worst(shared: Iterable[View], sync: Sync | None, now_s: float) -> Freshness:

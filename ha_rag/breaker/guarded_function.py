@@ -76,8 +76,12 @@ def _call_method(fn: object) -> Any:
 
 
 def _only_makes_a_generator(fn: Callable[..., Any], result: object) -> bool:
-    """Whether `fn` is a lambda around a generator function. Others may have called the service before they return a
-    generator that reads what it sent; so may a lambda with a generator expression, whose source is evaluated at once.
+    """Whether `fn` is a lambda or a decorator's function around a generator function.
+
+    Others may have called the service before they return a generator that reads what it sent; so may a lambda with a
+    generator expression, whose source is evaluated at once.
     """
     code = getattr(result, "gi_code", None) or getattr(result, "ag_code", None)
+    if inspect.iscode(code) and code is getattr(inspect.unwrap(fn), "__code__", None):
+        return True
     return name_of(fn).endswith("<lambda>") and inspect.iscode(code) and code.co_name != "<genexpr>"

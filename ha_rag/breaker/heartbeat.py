@@ -9,6 +9,8 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ha_rag.circuit.policy import CircuitPolicy
@@ -24,6 +26,9 @@ _ADDED_SINCE_0_1_0 = ("blip_s",)
 
 _DEFAULTS = CircuitPolicy()
 
+MAX_TERMS = 10_000
+"""Circuits whose terms are read from one heartbeat; more are ignored."""
+
 
 def default_name() -> str:
     """Host and process: the name of a replica that nobody named."""
@@ -32,7 +37,10 @@ def default_name() -> str:
 
 
 def body(replica: str, shared_state: str, views: Iterable[View], fields: Mapping[str, Any]) -> str:
-    """A heartbeat as JSON: circuits whose state differs here, and policies' fingerprints. `fields`: further ones."""
+    """A heartbeat as JSON: circuits whose state differs here, and policies' fingerprints. `fields`: further ones.
+
+    "orders": circuit -> the epoch of the override or order that this replica follows, or whose end it knows.
+    """
     views = list(views)
     own = [
         {"name": view.name, "state": view.state(), "scope": view.scope, "overlaid": view.is_tripped_locally()}
@@ -40,6 +48,7 @@ def body(replica: str, shared_state: str, views: Iterable[View], fields: Mapping
         if view.scope == "replica" or view.is_tripped_locally()
     ]
     shared = [view for view in views if view.scope == "fleet"]
+    orders = {view.name: view.received_epoch for view in views if view.override() is not None or _has_order(view)}
     policies = {view.name: fingerprint(view.policy) for view in shared}
     terms = {view.name: _terms(view) for view in shared if view.terms != Terms.of(_DEFAULTS)}
     common = {
@@ -48,8 +57,14 @@ def body(replica: str, shared_state: str, views: Iterable[View], fields: Mapping
         "circuits": own,
         "policies": policies,
         "terms": terms,
+        "orders": orders,
     }
     return json.dumps(common | dict(fields))
+
+
+def _has_order(view: View) -> bool:
+    """Whether an order over a circuit of this replica alone was received, even if it has ended."""
+    return view.scope == "replica" and view.received_epoch > 0
 
 
 def _terms(view: View) -> tuple[int | float, ...]:
@@ -58,13 +73,17 @@ def _terms(view: View) -> tuple[int | float, ...]:
 
 
 def reported_terms(report: ReplicaReport) -> dict[str, Terms]:
-    """The terms, other than the default ones, by which a replica reads its circuits. Invalid ones are left out."""
+    """The terms, other than the default ones, by which a replica reads its circuits; of `MAX_TERMS` circuits at most.
+
+    Invalid ones are left out.
+    """
     terms = report.told.get("terms")
-    items = terms.items() if isinstance(terms, dict) else ()
+    items = islice(terms.items(), MAX_TERMS) if isinstance(terms, dict) else ()
     read = {str(name): Terms.from_wire(numbers) for name, numbers in items}
     return {name: terms for name, terms in read.items() if terms is not None}
 
 
+@lru_cache(maxsize=1024)
 def fingerprint(policy: CircuitPolicy) -> str:
     """A short hash by which replicas see that their policies differ.
 
@@ -104,8 +123,9 @@ class DriftDetector:
             yield "", tuple(twins)
         mine = next((r for r in replicas if r.incarnation == self._incarnation), None)
         others = [r for r in replicas if r.incarnation != self._incarnation]
+        theirs = [(r.name, _policies(r)) for r in others]
         for circuit, policy in _policies(mine).items():
-            differing = sorted(r.name for r in others if _policies(r).get(circuit, policy) != policy)
+            differing = sorted(name for name, policies in theirs if policies.get(circuit, policy) != policy)
             if differing:
                 yield circuit, tuple(differing)
 

@@ -17,12 +17,11 @@ from typing import Any
 from ha_rag.breaker.verdict import FAILED, INVALID, TIMEOUT, Verdict
 from ha_rag.clock import SystemClock
 from ha_rag.outcomes import Outcome
-from ha_rag.retry_after import requested_wait_s
+from ha_rag.retry_after import response_wait_s
 
 NOT_MODIFIED = 304
 SERVICE_SAYS = frozenset({401, 403, 407, 408, 421, 425, 429})
 """4xx statuses that count against the service: every request would get them."""
-MAY_THROTTLE = frozenset({429, 503})
 
 RESPONSES = frozenset(
     {
@@ -91,8 +90,8 @@ def status_verdict(status: int, headers: Mapping[str, str] | None) -> Verdict:
     """The verdict on a response that is an error to the client."""
     if status == NOT_MODIFIED:
         return Verdict(Outcome.OK)
-    if status in MAY_THROTTLE and headers is not None:
-        wait_s = requested_wait_s(_any_case(headers), SystemClock.unix_ms())
+    if headers is not None:
+        wait_s = response_wait_s(status, _any_case(headers), SystemClock.unix_ms())
         if wait_s is not None:
             return Verdict(Outcome.THROTTLED, wait_s)
     return INVALID if 400 <= status < 500 and status not in SERVICE_SAYS else FAILED

@@ -7,13 +7,13 @@ and the default applies. Safe across tasks and threads.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from ha_rag.breaker.http_clients import is_response, response_verdict
 from ha_rag.breaker.outcome import Classify, ClassifyResult, classify, says_nothing
-from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, Verdict, checked_verdict
+from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, Verdict, checked_verdict, worst
 from ha_rag.errors import MisuseError
 from ha_rag.outcomes import Outcome
 
@@ -26,10 +26,6 @@ MOST_TYPES = 256
 LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
 """Results that need a closer look each time: the work may not have begun."""
 
-WORST_FIRST = (
-    Outcome.THROTTLED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.SLOW, Outcome.INVALID, Outcome.OK, Outcome.CANCELLED
-)  # fmt: skip
-
 
 class Judge:
     """The rules of one circuit, in the order in which they apply to an exception.
@@ -40,7 +36,8 @@ class Judge:
     4. If `record` is not empty, no other exception counts; the service is taken to have answered.
     5. The default (`outcome.classify`).
 
-    Of a group of exceptions each one is judged, unless a list or `classify` names the group itself.
+    Of a group of exceptions each one is judged, and the worst counts; unless a list names a class of groups, or
+    `classify` has an opinion on the group and on nothing in it.
     A result is judged by `classify_result`, then, if it is an HTTP client's response, by its status.
     `plain`: types of results that are successes without a closer look.
     """
@@ -63,17 +60,23 @@ class Judge:
 
     def error(self, error: BaseException) -> Verdict:
         """The verdict on an exception. Raises nothing."""
-        if isinstance(error, (MisuseError, *self._ignore)):
+        if isinstance(error, MisuseError) or _is_named(error, self._ignore):
             return CANCELLED
-        if isinstance(error, self._record) and not says_nothing(error):
+        if _is_named(error, self._record) and not says_nothing(error):
             verdict = _default(error)
             return verdict if verdict.outcome in (Outcome.THROTTLED, Outcome.TIMEOUT) else FAILED
+        if isinstance(error, BaseExceptionGroup) and not self._names_only_the_group(error):
+            return worst(map(self.error, error.exceptions))
         own = None if self._classify is None else self._asked(self._classify, error)
         if own is not None:
             return own
-        if isinstance(error, BaseExceptionGroup):  # of a TaskGroup: what counts most against the service
-            return min(map(self.error, error.exceptions), key=_weight)
         return INVALID if self._record and not says_nothing(error) else _default(error)
+
+    def _names_only_the_group(self, group: BaseExceptionGroup[BaseException]) -> bool:
+        classify = self._classify
+        if classify is None or self._asked(classify, group) is None:
+            return False
+        return all(self._asked(classify, one) is None for one in _leaves(group))
 
     def result(self, result: Any) -> Verdict | None:
         """The verdict on a returned value; None: a success. Raises nothing."""
@@ -110,8 +113,19 @@ class Judge:
             return None
 
 
-def _weight(verdict: Verdict) -> int:
-    return WORST_FIRST.index(verdict.outcome)
+def _is_named(error: BaseException, classes: ErrorClasses) -> bool:
+    """Whether `error` is of one of `classes`. `Exception` names what is in a group of exceptions, not the group."""
+    if isinstance(error, BaseExceptionGroup):
+        classes = tuple(one for one in classes if issubclass(one, BaseExceptionGroup))
+    return isinstance(error, classes)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
 
 
 def _default(error: BaseException) -> Verdict:

@@ -20,6 +20,10 @@ class LoopLag:
         self._last_lag_s = -math.inf
         self._due_s = math.inf
 
+    def reset(self) -> None:
+        """Nothing watches any more: the loop is gone."""
+        self._last_lag_s, self._due_s = -math.inf, math.inf
+
     async def watch(self) -> None:
         """Runs until cancelled."""
         try:

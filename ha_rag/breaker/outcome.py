@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ha_rag.breaker.http_clients import error_verdict
-from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict, is_pause
-from ha_rag.errors import CircuitOpenError, ComponentError, InvalidRequestError, MisuseError
+from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict, is_pause, worst
+from ha_rag.errors import CircuitOpenError, ComponentError, InvalidRequestError, MisuseError, is_exit
 from ha_rag.outcomes import Outcome
 
 __all__ = ["CANCELLED", "FAILED", "INVALID", "TIMEOUT", "Classify", "ClassifyResult", "Verdict", "classify"]
@@ -24,8 +24,10 @@ def classify(error: BaseException) -> Verdict:
 
     An invalid request does not count against the service, nor does cancellation, nor a CircuitOpenError from another
     circuit inside the call. An exception with a positive `retry_after_s` is throttling. An HTTP client's exception is
-    judged by its status (`http_clients.py`). Anything else is a failure.
+    judged by its status (`http_clients.py`). Of a group of exceptions the worst counts. Anything else is a failure.
     """
+    if isinstance(error, BaseExceptionGroup):
+        return worst(map(classify, error.exceptions))
     if says_nothing(error):
         return CANCELLED
     if isinstance(error, InvalidRequestError):
@@ -42,4 +44,4 @@ def classify(error: BaseException) -> Verdict:
 def says_nothing(error: BaseException) -> bool:
     """Whether an error says nothing about the service: cancellation, exit, a refusal by a circuit, misuse."""
     silent = asyncio.CancelledError | CircuitOpenError | MisuseError
-    return not isinstance(error, Exception) or isinstance(error, silent)
+    return is_exit(error) or isinstance(error, silent)

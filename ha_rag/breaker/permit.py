@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from types import FrameType
+from typing import Literal
 
 from ha_rag.breaker.recorder import Recorder
 from ha_rag.breaker.verdict import CANCELLED, FAILED, INVALID, TIMEOUT, Verdict, is_pause
@@ -24,16 +25,17 @@ RESOLUTION_S = 0.001
 
 
 class Refusal:
-    """The call is refused.
+    """The call is refused. As an admission: `permitted` is False, `permit` None, `probe` False.
 
-    `until_s`: when to retry (monotonic; infinity: unknown). `asked`: done when the ledger has answered the pending
-    probe lease request; None if there is none. `wait_s`: how long a call may wait for that.
+    `circuit`: its name. `state`: what refused the call. `until_s`: when to retry (monotonic; infinity: unknown).
+    `asked`: done when the ledger has answered the pending probe lease request; None if there is none. `wait_s`: how
+    long a call may wait for that.
     """
 
     __slots__ = ("_now", "asked", "circuit", "state", "until_s", "wait_s")
 
-    permitted = False
-    permit = None
+    permitted: Literal[False] = False
+    permit: None = None
     probe = False
 
     def __init__(
@@ -74,13 +76,15 @@ class Refusal:
 class Permit:
     """Permits one call. Report its outcome once; later reports are ignored. Safe to settle from another thread.
 
+    As an admission: `permitted` is True, `permit` the permit itself, `retry_after_s` and `asked` are None, and `state`
+    is closed, or half-open for a probe.
     `started_s`: when it was issued (monotonic). `probe`: whether this call decides if the circuit closes or reopens; a
     probe should run to completion even if its caller is cancelled. `bound_s`: time limit in seconds, None if unlimited.
     """
 
     __slots__ = ("_begun_s", "_done", "_epochs", "_number", "before", "frame", "outer", "recorder", "started_s")
 
-    permitted = True
+    permitted: Literal[True] = True
     probe = False
     state = CircuitState.CLOSED
     retry_after_s: float | None = None
@@ -143,14 +147,16 @@ class Permit:
         """The call was cancelled for reasons unrelated to the service. Does not count."""
         return self._end(CANCELLED)
 
-    def abandoned(self, since_s: float | None = None) -> Outcome:
+    def abandoned(self, since_s: float | None = None, *, by_person: bool = False) -> Outcome:
         """The caller gave up. A timeout if it waited longer than half of the call's timeout, or than 99 of 100 recent
         calls took; else it does not count.
 
-        `since_s`: when it began to wait (monotonic); None: when the permit was issued.
+        `since_s`: when it began to wait (monotonic); None: when the permit was issued. `by_person`: it is a person, who
+        may leave at any time: instead of the 99 of 100, the call has to be overdue.
         """
         since_s = self.started_s if since_s is None else since_s
-        return self._end(self.recorder.abandoned_verdict(since_s, begun=self._begun_s is not None))
+        begun = self._begun_s is not None
+        return self._end(self.recorder.abandoned_verdict(since_s, begun=begun, by_person=by_person))
 
     def raised(self, error: BaseException) -> Outcome:
         """The call raised `error`; the breaker's `classify`, `ignore` and `record` map it to an outcome."""
@@ -202,7 +208,7 @@ class Probe(Permit):
         """Why the probe was stopped at its bound."""
         return self.recorder.probe_limit(self.bound_s)
 
-    def abandoned(self, since_s: float | None = None) -> Outcome:
+    def abandoned(self, since_s: float | None = None, *, by_person: bool = False) -> Outcome:
         """A probe in a task of its own is cancelled only when this process stops. Does not count."""
         return self.cancelled()
 

@@ -28,7 +28,7 @@ class Recorder:
     `judge`: gives the verdict on what a call raised or returned.
     """
 
-    __slots__ = ("_gate", "_is_auto", "_lag", "_link", "_view", "drop", "judge", "now", "timeout_s")
+    __slots__ = ("_gate", "_lag", "_link", "_view", "drop", "judge", "now", "timeout_s")
 
     def __init__(self, view: View, link: FleetLink, judge: Judge) -> None:
         self.now: Callable[[], float] = link.clock.monotonic_s
@@ -39,23 +39,40 @@ class Recorder:
         """Called with the number of a permit that was garbage-collected unsettled, possibly with the lock held."""
         self._link = link
         self._lag = link.lag
-        self._is_auto = view.policy.slow_call_s == "auto"
         self.judge = judge
+
+    def renewed_in_child(self, view: View) -> Recorder:
+        """In a forked child: the recorder of `view`. This one, of calls under way at the fork, reports nothing more."""
+        link = self._link
+        self._view.leave_to_parent()
+        self._link = FleetLink(link.replica, link.clock, ())
+        return Recorder(view, link, self.judge)
+
+    @property
+    def _is_auto(self) -> bool:
+        return self._view.policy.slow_call_s == "auto"
 
     # ---- verdicts ---------------------------------------------------------------------------------------------------
 
-    def abandoned_verdict(self, since_s: float, *, begun: bool = False) -> Verdict:
+    def abandoned_verdict(self, since_s: float, *, begun: bool = False, by_person: bool = False) -> Verdict:
         """The verdict on a call that its caller gave up. `begun`: its stream had begun.
 
-        A call cut after more than the 99th percentile of recent calls was overdue: 99 of 100 would have ended by then.
+        A call that a program's limit cuts after more than the 99th percentile of recent calls was late: 99 of 100 would
+        have ended by then. People leave at any time (`by_person`), many of them as soon as a service is slower than
+        usual; their calls are late when calls in flight are overdue.
         """
-        is_overdue = not begun and self.now() - since_s > self.usual_s
-        return TIMEOUT if is_overdue or self.waited_too_long(since_s) else CANCELLED
+        is_late = not begun and self.now() - since_s > (self.overdue_s if by_person else self.usual_s)
+        return TIMEOUT if is_late or self.waited_too_long(since_s) else CANCELLED
 
     @property
     def usual_s(self) -> float:
         """What 99 of 100 recent calls took at most, in seconds; infinity until known."""
         return self._gate.usual_s
+
+    @property
+    def overdue_s(self) -> float:
+        """After how many seconds a call in flight is overdue; infinity until known."""
+        return self._gate.overdue_s
 
     def waited_too_long(self, since_s: float) -> bool:
         """Whether a wait since `since_s` has lasted longer than half of the calls' timeout."""
@@ -66,7 +83,7 @@ class Recorder:
         limit = f"the probe of circuit {self._view.name!r} took longer than {bound_s or 0.0:.3g} s"
         if self.timeout_s is not None:
             return f"{limit}, by its breaker's timeout_s of {self.timeout_s:g}: raise it if the call needs more time"
-        if not self._view.is_probe_time_imposed:
+        if not self._view.probe_time.is_imposed:
             imposed_s = self._view.policy.probe_timeout_s
             return f"{limit}, by its policy's probe_timeout_s of {imposed_s:g}: raise it if the call needs more time"
         return f"{limit}, since its breaker has no timeout_s: set that to the longest time that a call may take"

@@ -6,7 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from ha_rag.cancellation import end
+from ha_rag.errors import LedgerUnavailableError
+
 T = TypeVar("T")
+
+LAST_READS_S = 0.5
+"""How long reads may go on when they are ended."""
+
+ENDED = "the fleet is no longer read: the registry or observer was left"
 
 
 class SingleFlight(Generic[T]):
@@ -20,11 +28,33 @@ class SingleFlight(Generic[T]):
         self._read = read
         self._running: asyncio.Task[T] | None = None
         self._next: asyncio.Task[T] | None = None
+        self._ended = False
 
     async def __call__(self) -> T:
+        """What was read. Raises what the read raises, and LedgerUnavailableError if the reads were ended."""
+        if self._ended:
+            raise LedgerUnavailableError(ENDED)
         if self._next is None or self._next.done():
             self._next = asyncio.create_task(self._after(self._running))
-        return await asyncio.shield(self._next)
+        shared = self._next
+        try:
+            return await asyncio.shield(shared)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if shared.cancelled() and caller is not None and not caller.cancelling():
+                raise LedgerUnavailableError(ENDED) from None
+            raise
+
+    async def end(self) -> None:
+        """Starts no more reads, and returns once none is left: one whose callers are gone reads on by itself.
+
+        A read that takes longer than `LAST_READS_S` is cancelled.
+        """
+        self._ended = True
+        left = [task for task in (self._running, self._next) if task is not None and not task.done()]
+        if left:
+            await asyncio.wait(left, timeout=LAST_READS_S)
+            await end(*left)
 
     async def _after(self, before: asyncio.Task[T] | None) -> T:
         if before is not None and not before.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ha_rag.outcomes import Outcome
@@ -22,6 +23,16 @@ FAILED = Verdict(Outcome.FAILED)
 TIMEOUT = Verdict(Outcome.TIMEOUT)
 INVALID = Verdict(Outcome.INVALID)
 CANCELLED = Verdict(Outcome.CANCELLED)
+
+
+WORST_FIRST = (
+    Outcome.THROTTLED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.SLOW, Outcome.INVALID, Outcome.OK, Outcome.CANCELLED
+)  # fmt: skip
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The one that counts most against the service: the longest pause that was asked for, else the worst outcome."""
+    return min(verdicts, key=lambda verdict: (WORST_FIRST.index(verdict.outcome), -verdict.throttled_s))
 
 
 def checked_verdict(answer: object) -> Verdict | None:

@@ -27,9 +27,14 @@ class ProbeTime:
     """
 
     def __init__(self, policy: CircuitPolicy, terms: Terms, timeout_s: float | None, latency: RecentLatency) -> None:
-        self.is_imposed = timeout_s is None and policy.probe_timeout_s is None
-        self._terms = terms
+        self._timeout_s = timeout_s
         self._latency = latency
+        self.set_policy(policy, terms)
+
+    def set_policy(self, policy: CircuitPolicy, terms: Terms) -> None:
+        """Limits probes by another policy from now on."""
+        self.is_imposed = self._timeout_s is None and policy.probe_timeout_s is None
+        self._terms = terms
 
     def lease_ms(self, open_count: int) -> int:
         """How long the next probe may last. `open_count`: how often the circuit has opened without recovering."""

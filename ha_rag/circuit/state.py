@@ -43,6 +43,10 @@ class OperatorOverride:
     by: str
     until_ms: int | None = None
 
+    def is_same_as(self, other: OperatorOverride) -> bool:
+        """Whether it is the same override: its end moves a little when a ledger is restored."""
+        return (self.mode, self.reason, self.by) == (other.mode, other.reason, other.by)
+
     def expired(self, now_ms: int) -> bool:
         """Whether it has ended by itself."""
         return self.until_ms is not None and now_ms >= self.until_ms

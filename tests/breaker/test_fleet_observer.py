@@ -14,7 +14,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState
 from ha_rag.circuit.terms import Terms
-from ha_rag.errors import ConfigurationError, UnknownCircuitError
+from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCircuitError
 from ha_rag.events import CircuitChanged, Event, LedgerLost, OverrideChanged
 from ha_rag.ledger.store.ledger import Change
 from ha_rag.ledger.store.memory import MemoryLedger
@@ -132,6 +132,26 @@ async def test_without_redis_it_returns_the_last_read_and_reports_local(own_redi
         assert (fleet.replicas, fleet.shared_state, observer.shared_state) == ((), "local", "local")
         assert fleet.reason
         assert [type(e) for e in received] == [LedgerLost]
+
+
+class SlowToRead(MemoryLedger):
+    """Answers everything but the first read of the circuits."""
+
+    reads = 0
+
+    async def known_circuits(self) -> list[str]:
+        self.reads += 1
+        if self.reads == 1:
+            raise LedgerUnavailableError("no answer in time")
+        return await super().known_circuits()
+
+
+async def test_circuits_that_could_not_be_read_are_no_fresh_state_although_the_ledger_answers():
+    async with FleetObserver(SlowToRead(), "eye") as observer:
+        assert await observer.circuits() == ()
+        assert (await observer.fleet()).shared_state == observer.shared_state == "local"
+        await observer.circuits()
+        assert observer.shared_state == "fresh"
 
 
 class Scripted(MemoryLedger):

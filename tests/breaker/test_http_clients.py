@@ -120,7 +120,7 @@ async def test_a_status_that_every_request_would_get_opens_the_circuit(
 
 
 @every_client
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 529])
 async def test_a_requested_pause_opens_the_circuit_at_once_and_for_that_long(
     call: Raise, status: int, service: Service
 ) -> None:

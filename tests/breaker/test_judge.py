@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from ha_rag.breaker.judge import MOST_TYPES, Judge
-from ha_rag.breaker.outcome import FAILED, INVALID
+from ha_rag.breaker.outcome import FAILED, INVALID, TIMEOUT, classify
 from ha_rag.breaker.verdict import Verdict
 from ha_rag.circuit.state import Counts
 from ha_rag.errors import CircuitOpenError, MisuseError, ServiceError, ThrottledError
@@ -221,7 +221,7 @@ def test_a_recorded_exception_may_be_throttling_or_a_timeout() -> None:
 
 
 def status_error(status: int) -> httpx.HTTPStatusError:
-    answer = httpx.Response(status, headers={"Retry-After": "7"})
+    answer = httpx.Response(status, headers={"Retry-After": "7"} if status == 429 else {})
     return httpx.HTTPStatusError("", request=httpx.Request("GET", "http://x"), response=answer)
 
 
@@ -247,6 +247,36 @@ def test_the_lists_apply_to_the_exceptions_of_a_group() -> None:
     assert Judge(ignore=(KeyError,)).error(group).outcome is Outcome.FAILED
     assert Judge(record=(OSError,)).error(group).outcome is Outcome.INVALID
     assert Judge(lambda error: Outcome.OK if isinstance(error, ExceptionGroup) else None).error(group).outcome is OK
+
+
+def group_of(*errors: Exception) -> ExceptionGroup[Exception]:
+    return ExceptionGroup("of a TaskGroup", errors)
+
+
+@pytest.mark.parametrize(
+    ("judge", "errors", "verdict"),
+    [
+        (Judge(record=(Exception,)), [TimeoutError()], Verdict(Outcome.TIMEOUT)),
+        (Judge(record=(Exception,)), [ThrottledError("wait", retry_after_s=2.0)], Verdict(Outcome.THROTTLED, 2.0)),
+        (Judge(record=(Exception,)), [CircuitOpenError("other")], Verdict(Outcome.CANCELLED)),
+        (Judge(record=(ExceptionGroup,)), [CircuitOpenError("other")], Verdict(Outcome.FAILED)),
+        (Judge(ignore=(ExceptionGroup,)), [KeyError()], Verdict(Outcome.CANCELLED)),
+        (Judge(lambda e: INVALID if isinstance(e, KeyError) else FAILED), [KeyError()], INVALID),
+        (Judge(lambda e: INVALID if isinstance(e, KeyError) else classify(e)), [KeyError(), TimeoutError()], TIMEOUT),
+        (Judge(classify), [ThrottledError("", retry_after_s=1), ThrottledError("", retry_after_s=9)],
+         Verdict(Outcome.THROTTLED, 9.0)),
+    ],
+)  # fmt: skip
+def test_a_group_is_judged_by_what_it_holds_unless_it_is_named(
+    judge: Judge, errors: list[Exception], verdict: Verdict
+) -> None:
+    assert judge.error(group_of(*errors)) == verdict
+    assert judge.error(group_of(group_of(*errors))) == verdict
+
+
+def test_the_default_classifier_judges_a_group_by_what_it_holds() -> None:
+    assert classify(group_of(CircuitOpenError("other"), status_error(404))) == INVALID
+    assert classify(BaseExceptionGroup("", [KeyboardInterrupt(), ConnectionError()])) == FAILED
 
 
 def test_ignore_applies_before_record_and_record_before_classify() -> None:

@@ -107,7 +107,7 @@ async def a_second_of_calls(member: Member) -> tuple[set[str], Counter[str]]:
     return outcomes, Counter(member.wire.sent) - before
 
 
-BESIDE_CALLS = {"beat", "replicas"}
+BESIDE_CALLS = {"beat", "change_log", "replicas"}
 """Commands that a replica sends periodically, independent of calls."""
 
 
@@ -263,8 +263,10 @@ def test_a_process_starts_while_its_store_is_down(fleet: Fleet) -> None:
 
 def test_a_registry_whose_address_refuses_connections_is_usable() -> None:
     """The same with the real Redis client."""
-    breaker = CircuitRegistry.connect("redis://127.0.0.1:1/0", replica="r1").breaker("svc")
-    breaker.call_sync(str.upper, "x")
+    registry = CircuitRegistry.connect("redis://127.0.0.1:1/0", replica="r1")
+    assert registry.breaker("svc").call_sync(str.upper, "x") == "X"
+    with registry:  # the call has joined; this leaves
+        pass
 
 
 def test_an_open_circuit_stays_open_when_the_store_is_lost(fleet: Fleet) -> None:
@@ -453,8 +455,8 @@ def test_a_refused_probe_request_changes_nothing_in_the_store(fleet: Fleet) -> N
         for member in others:
             member.wire.lose.append("message")  # the grant's: a replica that received it would not even ask
         await probing(a)
-        before = fleet.ledger.circuit(SVC)
-        for _ in range(30):
+        before, until_s = fleet.ledger.circuit(SVC), fleet.now_s + 1.0  # half of the lease
+        while fleet.now_s < until_s:
             assert [await m.begin() for m in others] == [None] * 3
             await asyncio.sleep(0.05)
         assert all("lease" in m.wire.sent for m in others), "the store itself refused each of them"

@@ -137,6 +137,18 @@ async def test_a_call_that_is_cut_counts_if_99_of_100_would_have_ended(
     assert one.counts == Counts(0, failed)
 
 
+@pytest.mark.parametrize("timeout_s", [None, 10.0])
+@pytest.mark.parametrize(("seconds", "failed"), [(0.11, 0), (0.29, 0), (0.31, 1)])
+async def test_a_call_that_a_person_leaves_counts_if_it_is_overdue(
+    timeout_s: float | None, seconds: float, failed: int
+) -> None:
+    one = Usual(timeout_s=timeout_s)
+    permit = one.permit()
+    one.clock.advance(seconds)
+    permit.abandoned(by_person=True)
+    assert one.counts == Counts(0, failed)
+
+
 async def test_calls_that_an_outer_limit_cuts_open_the_circuit_of_a_service_that_hangs() -> None:
     one = Usual()
     for _ in range(4):

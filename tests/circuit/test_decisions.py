@@ -163,10 +163,17 @@ def test_only_every_hundredth_batch_prunes_replicas_that_stopped_reporting() -> 
     assert set(report(circuit, ok=1, number=100).circuit.batches) == {"here", "a"}
 
 
+def test_a_restored_order_leaves_the_stored_circuit_closed() -> None:
+    order = OperatorOverride(OverrideMode.OPEN, "why", "kim", None)
+    restored = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(CLOSED, NOW + 7, override=order)).circuit
+    assert (restored.state, restored.override) == (CLOSED, order)
+
+
 @pytest.mark.parametrize("mode", list(OverrideMode))
 def test_a_restored_override_applies_as_before(mode: OverrideMode) -> None:
     override = OperatorOverride(mode, "why", "kim", None)
-    restored = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(CLOSED, NOW + 7, override=override)).circuit
+    state = OPEN if mode is OverrideMode.OPEN else CLOSED
+    restored = rules.restore(Circuit(), terms(), NOW, "b", RestorePoint(state, NOW + 7, override=override)).circuit
     assert restored.override == override
     assert restored.state is (OPEN if mode is OverrideMode.OPEN else CLOSED)
     assert restored.open_until_ms == (NOW if mode is OverrideMode.OPEN else 0)

@@ -76,3 +76,16 @@ async def redis_bench(request: pytest.FixtureRequest, client_of: Callable[[str],
     await made.start()
     yield made
     await made.ledger.aclose()
+
+
+@pytest.fixture(scope="module", params=["7", "6.2"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """This file's own server, to be made read-only, full or restricted; new and old."""
+    if request.param == "6.2":
+        yield request.getfixturevalue("old_redis_process")
+        return
+    request.getfixturevalue("_redis_process")  # skips or fails if there is none
+    process = RedisProcess(tmp_path_factory.mktemp("own"))
+    process.start()
+    yield process
+    process.kill()

@@ -149,8 +149,7 @@ class Recovery:
     async def _agrees(self) -> None:
         """Each replica knows the ledger's latest transition, once its message has had time to arrive.
 
-        The ledger may change without a call: a replica whose verbs were refused requests a lease once a second, to find
-        out whether they are accepted again.
+        The ledger may change without a call: a replica may return a lease that it did not use.
         """
         until_s = self.fleet.now_s + 2 * TRIED_S
         epoch = None

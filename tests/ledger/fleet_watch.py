@@ -230,9 +230,7 @@ class FleetWatch:
         """Each change is published once, in order; lost and back alternate."""
         changes = [e.epoch for e in member.events if isinstance(e, CircuitChanged) and e.scope == "fleet"]
         assert changes == sorted(set(changes)), f"{member.name} published the changes {changes}"
-        link = [
-            type(e) for e in member.events if isinstance(e, LedgerBack) or (isinstance(e, LedgerLost) and not e.circuit)
-        ]
+        link = [type(e) for e in member.events if isinstance(e, LedgerBack | LedgerLost) and not e.circuit]
         assert link == [(LedgerLost, LedgerBack)[i % 2] for i in range(len(link))], f"{member.name} published {link}"
 
     def _check_events(self) -> None:

@@ -4,6 +4,8 @@ local TESTS = KEYS[1]:match('^(.-):{') .. ':test:'
 
 local function now_ms() return tonumber(redis.call('GET', TESTS .. 'now')) end
 
+local function stream_now_ms() return tonumber(redis.call('TIME')[1]) * 1000 + 999 end
+
 local function left_ms(key)
   local left = redis.call('PTTL', key)
   if left == -2 then return 0 end
@@ -12,6 +14,7 @@ local function left_ms(key)
 end
 
 local function end_in(key, ms)
-  redis.call('PEXPIRE', key, 86400000)
+  redis.call('PEXPIRE', key, ms > 0 and 86400000 or 0)
+  if ms <= 0 then return redis.call('HDEL', TESTS .. 'ends', key) end
   redis.call('HSET', TESTS .. 'ends', key, string.format('%.0f', now_ms() + ms))
 end

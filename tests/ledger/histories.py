@@ -67,12 +67,16 @@ settle = st.tuples(
 override = st.tuples(
     just("override"), policies, st.sampled_from([*OverrideMode, None]), replicas, st.sampled_from([None, 300, 1000])
 )
+order = st.tuples(
+    just("order"), policies, st.sampled_from([*OverrideMode, None]), replicas, st.sampled_from([None, 300, 1000])
+)
+order_ends = st.tuples(just("expire_order"), policies)
 restore = st.tuples(just("restore"), policies, replicas, st.integers(0, 6))
 advance = st.tuples(just("advance"), st.sampled_from([1, 37, 99, 100, 101, 299, 501, 999, 1001, 7013]))
 deadline = st.tuples(just("until"), st.integers(0, 3), st.sampled_from([-1, 0, 0, 0, 1]))
 moment = st.one_of(deadline, deadline, advance)
 anything = st.one_of(
-    report, asked, failure, lease, settle, override, restore, moment,
+    report, asked, failure, lease, settle, override, order, order_ends, restore, moment,
     st.tuples(just("read"), policies), st.tuples(just("forget")), st.tuples(just("copy")), st.tuples(just("fall_back")),
 )  # fmt: skip
 
@@ -123,6 +127,13 @@ outage = _sequence(
 overridden = _sequence(
     _some(override, 1, 1), _some(st.one_of(report, failure, asked), 1, 3), _some(deadline, 1, 1), _some(anything, 1, 2)
 )
+ordered = _sequence(
+    _some(order, 1, 1), _some(st.one_of(report, order), 0, 1), _some(deadline, 1, 1),
+    _some(st.one_of(order_ends, anything), 1, 2),
+)  # fmt: skip
+order_lost = _sequence(
+    _some(order, 1, 2), _some(st.sampled_from([("forget",), ("fall_back",)]), 1, 1), _some(restore, 1, 2)
+)
 loss = _sequence(
     _some(st.sampled_from([("forget",), ("fall_back",), ("fall_back",)]), 1, 1),
     _some(anything, 0, 2),
@@ -152,7 +163,20 @@ copied = _sequence(_some(just(("copy",)), 1, 1), _some(failure, 0, 1))
 histories = st.tuples(
     st.permutations(list(POLICIES)),
     st.lists(
-        st.one_of(traffic, outage, outage, streaks, streaks, overridden, loss, copied, tied, _some(anything, 1, 3)),
+        st.one_of(
+            traffic,
+            outage,
+            outage,
+            streaks,
+            streaks,
+            overridden,
+            ordered,
+            order_lost,
+            loss,
+            copied,
+            tied,
+            _some(anything, 1, 3),
+        ),
         min_size=3,
         max_size=8,
     ),
@@ -243,6 +267,12 @@ class History:
 
     def override(self, policy: Any, mode: OverrideMode | None, by: str, for_ms: int | None) -> Callable[[Bench], Any]:
         return lambda bench: bench.ledger.override(NAME, policy, mode, "a reason: ü", by, for_ms)
+
+    def order(self, policy: Any, mode: OverrideMode | None, by: str, for_ms: int | None) -> Callable[[Bench], Any]:
+        return lambda bench: bench.ledger.order(NAME, policy, mode, "a reason: ü", by, for_ms)
+
+    def expire_order(self, policy: Any) -> Callable[[Bench], Any]:
+        return lambda bench: bench.ledger.expire_order(NAME, policy)
 
     def restore(self, policy: Any, replica: str, which: int) -> Callable[[Bench], Any]:
         return self._restore(policy, replica, self.seen[max(0, len(self.seen) - 1 - which)])

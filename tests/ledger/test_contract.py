@@ -116,6 +116,23 @@ async def test_a_crashed_prober_blocks_others_no_longer_than_its_lease(verbs: Ve
     assert (await verbs.lease("t2", by="b")).granted
 
 
+async def test_spare_time_makes_a_lease_longer(verbs: Verbs) -> None:
+    await verbs.report(failed=3)
+    await verbs.bench.advance(500)
+    assert (await verbs.ledger.lease(NAME, verbs.terms, "a", 0, "t1", 400)).granted
+    assert (await verbs.lease("t2", by="b")).wait_ms == 700
+    await verbs.bench.advance(700)
+    assert (await verbs.lease("t2", by="b")).granted
+
+
+async def test_spare_time_does_not_make_a_replica_wait_longer_whose_probe_failed(verbs: Verbs) -> None:
+    await verbs.probing()
+    await verbs.settle(Outcome.THROTTLED, asked_ms=100)
+    assert (await verbs.ledger.lease(NAME, verbs.terms, "a", 0, "t2", 400)).wait_ms == 600
+    await verbs.bench.advance(600)
+    assert (await verbs.ledger.lease(NAME, verbs.terms, "a", 0, "t2", 400)).granted
+
+
 async def test_a_forced_open_holds_for_all_replicas_until_its_deadline(verbs: Verbs) -> None:
     forced = await verbs.override(OverrideMode.OPEN, 2000)
     assert (forced.snapshot.state, forced.snapshot.left_ms, forced.wait_ms) == (OPEN, 2000, -1)
@@ -270,6 +287,25 @@ async def test_an_event_names_its_circuit_and_the_replica_that_restored_it(verbs
     ]
 
 
+async def test_the_event_of_an_override_says_when_it_will_end(verbs: Verbs) -> None:
+    begins = await verbs.override(OverrideMode.OPEN, 2000)
+    await verbs.override(OverrideMode.SHADOW)
+    await verbs.override(None)
+    entries = await verbs.ledger.events(NAME)
+    assert begins.snapshot.override is not None
+    assert [entry.until_ms for entry in entries] == [begins.snapshot.override.until_ms, None, None]
+
+
+async def test_a_replica_that_left_is_not_silent_and_one_that_did_not_leave_is(verbs: Verbs) -> None:
+    ledger = verbs.ledger
+    for incarnation in ("left~1", "dead~1"):
+        await ledger.beat(incarnation, "{}", [], 1000)
+    sent_ms = {beat.incarnation: beat.at_ms for beat in await ledger.replicas()}["dead~1"]
+    await ledger.leave("left~1")
+    assert await ledger.fallen_silent(sent_ms) == {}
+    assert await ledger.fallen_silent(sent_ms + 1) == {"dead~1": sent_ms}
+
+
 async def test_a_reply_says_whether_anything_was_published(verbs: Verbs) -> None:
     reported = [
         (await verbs.report(ok=1)).published,
@@ -349,3 +385,63 @@ async def test_replicas_send_heartbeats_and_leave(bench: Bench) -> None:
     await bench.ledger.leave("never-came")
     assert {b.incarnation for b in await bench.ledger.replicas()} == {"b-1", "c-1"}
     assert await bench.ledger.known_circuits() == ["x", "y"]
+
+
+@pytest.mark.parametrize("state", [CLOSED, OPEN, HALF_OPEN])
+async def test_a_trial_returns_what_a_read_does_and_changes_nothing(verbs: Verbs, state: CircuitState) -> None:
+    if state is not CLOSED:
+        await verbs.report(failed=3)
+    if state is HALF_OPEN:
+        await verbs.bench.advance(500)
+    events, before = await verbs.ledger.events(NAME), await verbs.read()
+    assert await verbs.ledger.trial(NAME, verbs.terms) == before
+    assert await verbs.read() == before
+    assert (before.snapshot.state, await verbs.ledger.events(NAME)) == (state, events)
+
+
+# ---- orders over circuits that each replica has for itself ----------------------------------------------------------
+
+
+async def ordered(verbs: Verbs, mode: OverrideMode | None, for_ms: int | None = None) -> Reply:
+    return await verbs.ledger.order(NAME, verbs.terms, mode, "maintenance", "kim", for_ms)
+
+
+@pytest.mark.parametrize("mode", list(OverrideMode))
+async def test_an_order_is_an_override_of_a_circuit_that_stays_closed(verbs: Verbs, mode: OverrideMode) -> None:
+    found = (await ordered(verbs, mode)).snapshot
+    assert found.override is not None
+    assert (found.state, found.override.mode, found.override.reason) == (CLOSED, mode, "maintenance")
+    ended = (await ordered(verbs, None)).snapshot
+    assert (ended.state, ended.override, ended.epoch > found.epoch) == (CLOSED, None, True)
+
+
+async def test_ending_an_order_that_does_not_exist_changes_nothing(verbs: Verbs) -> None:
+    assert (await ordered(verbs, None)).snapshot.epoch == 0
+    assert await verbs.ledger.events(NAME) == []
+
+
+async def test_the_end_of_an_order_whose_time_is_up_is_recorded_once(verbs: Verbs) -> None:
+    await ordered(verbs, OverrideMode.OPEN, for_ms=300)
+    await verbs.ledger.expire_order(NAME, verbs.terms)
+    await verbs.bench.advance(300)
+    for _ in range(2):
+        assert (await verbs.ledger.expire_order(NAME, verbs.terms)).snapshot.override is None
+    reasons = [event.reason for event in await verbs.ledger.events(NAME)]
+    assert reasons == ["open: maintenance", "the override expired"]
+
+
+async def test_recording_the_end_of_an_order_does_not_end_a_newer_one(verbs: Verbs) -> None:
+    await ordered(verbs, OverrideMode.OPEN, for_ms=300)
+    await verbs.bench.advance(300)
+    await ordered(verbs, OverrideMode.CLOSED)
+    found = (await verbs.ledger.expire_order(NAME, verbs.terms)).snapshot.override
+    assert found is not None
+    assert found.mode is OverrideMode.CLOSED
+
+
+async def test_a_lost_order_is_restored_with_what_is_left_of_its_time(verbs: Verbs) -> None:
+    known = (await ordered(verbs, OverrideMode.OPEN, for_ms=1000)).snapshot
+    await verbs.bench.forget()
+    await verbs.bench.advance(300)
+    restored = (await verbs.ledger.restore(NAME, verbs.terms, "a", known.restore_point())).snapshot
+    assert (restored.state, restored.override, restored.epoch > known.epoch) == (CLOSED, known.override, True)

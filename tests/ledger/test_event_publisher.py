@@ -14,6 +14,7 @@ from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLimited, Ledg
 from ha_rag.ledger.sync.denied_permissions import CIRCUIT_LIST, HEARTBEAT, DeniedPermissions
 from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.outcomes import Outcome
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 
 AT_MS = 1_790_000_000_000
@@ -59,6 +60,16 @@ def test_an_event_names_the_author_only_for_an_opening(bench: PublisherBench) ->
     ]
 
 
+def test_a_circuit_that_was_read_as_half_open_before_its_first_probe_is_published_as_open_before(
+    bench: PublisherBench,
+) -> None:
+    over = replace(AFTER, state=HALF_OPEN)  # as read when its open duration is over
+    bench.publisher.circuit_changed("svc", Reconciliation(over, replace(over, epoch=8)))
+    assert [(e.from_state, e.to_state) for e in bench.events if isinstance(e, CircuitChanged)] == [
+        ("open", "half_open")
+    ]
+
+
 @pytest.mark.parametrize(
     "received",
     [Reconciliation(), Reconciliation(before=BEFORE), Reconciliation(after=AFTER), Reconciliation(BEFORE, BEFORE)],
@@ -83,25 +94,81 @@ def test_an_override_and_its_end_are_published(bench: PublisherBench) -> None:
     ]  # fmt: skip
 
 
-def test_a_local_trip_is_published_once_and_so_is_its_end(bench: PublisherBench) -> None:
+@pytest.fixture
+def tripped(bench: PublisherBench) -> OneView:
+    """A view that refuses calls while the fleet's circuit is closed; that is published."""
     view = OneView()
     view.receives(CLOSED, 5)
     view.fails(4)
     view.clock.advance(0.2)
     for _ in range(3):
         bench.publisher.local_trip_changed(view)
+    return view
+
+
+def local_changes(bench: PublisherBench, view: OneView) -> list[tuple[str, str, str]]:
+    """The changes published from now on, whose scope is this replica."""
+    published = len(bench.events)
+    for _ in range(3):
+        bench.publisher.local_trip_changed(view)
+    changes = [event for event in bench.events[published:] if isinstance(event, CircuitChanged)]
+    assert all(change.scope == "replica" for change in changes)
+    return [(change.from_state, change.to_state, change.reason) for change in changes]
+
+
+def test_a_local_trip_is_published_once(bench: PublisherBench, tripped: OneView) -> None:
     opened = CircuitChanged(
         at_ms=bench.now_ms, replica="r1", circuit="svc", scope="replica", previous_epoch=5, epoch=5,
         from_state="closed", to_state="open", reason="4 of 4 failed, 0 slow", by="r1",
     )  # fmt: skip
     assert bench.events == [opened]
+
+
+def test_a_local_trip_that_ends_because_the_fleets_circuit_is_open_is_published_as_no_closing(
+    bench: PublisherBench, tripped: OneView
+) -> None:
+    tripped.receives(OPEN, 7, left_ms=1000)
+    assert local_changes(bench, tripped) == []
+
+
+def test_a_local_trip_that_ends_in_a_half_open_circuit_of_the_fleet_is_published_as_half_open(
+    bench: PublisherBench, tripped: OneView
+) -> None:
+    tripped.receives(HALF_OPEN, 8)
+    assert local_changes(bench, tripped) == [("open", "half_open", "the fleet's state applies again")]
+
+
+def test_a_local_trip_that_its_own_probes_end_is_published_as_a_closing(
+    bench: PublisherBench, tripped: OneView
+) -> None:
+    tripped.clock.advance(60)
+    tripped.settle_locally(tripped.probes(), Outcome.OK)
+    assert local_changes(bench, tripped) == [("open", "closed", "1 good probes")]
+
+
+def test_taking_over_a_half_open_circuit_because_the_ledger_is_unreachable_is_no_change_and_neither_is_its_end(
+    bench: PublisherBench,
+) -> None:
+    view = OneView()
+    view.receives(HALF_OPEN, 5)
+    view.set_ledger_unreachable(True)
+    assert local_changes(bench, view) == []
+    assert view.is_tripped_locally()
+    view.set_ledger_unreachable(False)
+    assert local_changes(bench, view) == []
+
+
+def test_a_failed_local_probe_while_the_ledger_is_unreachable_closes_nothing_when_it_is_back(
+    bench: PublisherBench,
+) -> None:
+    view = OneView()
+    view.receives(HALF_OPEN, 5)
+    view.set_ledger_unreachable(True)
+    local_changes(bench, view)
+    view.settle_locally(view.probes(), Outcome.FAILED)
+    view.set_ledger_unreachable(False)
     view.receives(OPEN, 7, left_ms=1000)
-    for _ in range(3):
-        bench.publisher.local_trip_changed(view)
-    ended = bench.events[1:]
-    assert [(e.from_state, e.to_state, e.scope) for e in ended if isinstance(e, CircuitChanged)] == [
-        ("open", "closed", "replica")
-    ]
+    assert local_changes(bench, view) == []
 
 
 def test_an_unreachable_ledger_its_return_and_its_denied_permissions_are_published(bench: PublisherBench) -> None:

@@ -1,8 +1,13 @@
-"""No name reaches the keys of another circuit or fleet: names that could are refused before anything is sent."""
+"""No name reaches the keys of another circuit or fleet.
+
+Names of fleets and replicas that could are refused before anything is sent. Names of circuits are escaped; only those
+that cannot be printed on one line are refused.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,15 +19,17 @@ from redis.crc import key_slot
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.state import CircuitState, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.store.circuit_names import escaped, is_circuit_name, unescaped
 from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.keys import Keys, is_name
 from ha_rag.ledger.store.permissions import keys_rule
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
 from tests.redis_servers import RedisProcess
+from tests.waiting import until
 
 NASTY = [
     "", " ", ":", "{", "}", "{}", "*", "?", "[a]", "\\", "\n", "\r\nFLUSHALL\r\n", "\0", "'", '"', "$", "%0A", "/",
@@ -34,7 +41,19 @@ NASTY = [
 ODD = ["a", "0", "replicas", "circuits", "replica", "changes", "open", "a.b", "a-b_c.d", "A" * 128, "NaN", "x.", "x-"]
 """Valid, but as unusual as possible."""
 
+REFUSED = [name for name in NASTY if not is_circuit_name(name)]
+ESCAPED = [name for name in NASTY if is_circuit_name(name)] + [
+    "shop.example:443", "https://api.example/v1?a=b&c=%20#top",
+    "the payment service", "\u00fcber-dienst", "\u652f\u4ed8", "a%3Ab",
+    "a~b", "~a", "x" * 512,
+]  # fmt: skip
+
 LETTERS = "abcAB01._-"
+circuit_names = (
+    st.sampled_from(ODD + ESCAPED)
+    | st.text(LETTERS + ":{}* %/~", min_size=1, max_size=6)
+    | st.text(min_size=1, max_size=20).filter(is_circuit_name)
+)
 names = st.sampled_from(ODD) | st.text(LETTERS, min_size=1, max_size=8).filter(is_name)
 anything = st.sampled_from(NASTY) | st.text(max_size=20) | st.text(LETTERS + ":{}*\n", max_size=6)
 
@@ -48,8 +67,10 @@ def fleets(keys: Keys, incarnation: str) -> list[str]:
     return [keys.circuits, keys.replicas, keys.replica(incarnation), keys.changes]
 
 
-@given(names, names, names, names)
+@given(names, circuit_names, names, circuit_names)
 @example("a", "b.c", "a.b", "c")
+@example("a", "b:c", "a", "b%3Ac")
+@example("a", "\u00e9", "a", "e\u0301")
 @example("a", "circuits", "a", "replicas")
 def test_two_circuits_share_no_key(one_space: str, one: str, other_space: str, other: str) -> None:
     here, there = Keys(one_space), Keys(other_space)
@@ -66,27 +87,40 @@ def test_two_fleets_share_no_key_and_no_channel(one_space: str, other_space: str
         assert not {*here} & {*there}
 
 
-@given(names, names)
-def test_all_keys_of_a_circuit_share_one_hash_tag_that_is_its_name(namespace: str, circuit: str) -> None:
+@given(names, circuit_names)
+def test_all_keys_of_a_circuit_share_one_hash_tag_that_is_its_escaped_name(namespace: str, circuit: str) -> None:
     keys = Keys(namespace).circuit(circuit)
-    assert {tag(key) for key in keys} == {circuit}
+    assert {tag(key) for key in keys} == {escaped(circuit)}
+    assert unescaped(escaped(circuit)) == circuit
+    assert set(escaped(circuit)) <= set(string.ascii_letters + string.digits + "._-%")
     assert len({key_slot(key.encode()) for key in keys}) == 1
     assert all(key.count("{") == key.count("}") == 1 for key in keys)
 
 
-@given(names, names)
+@given(names)
+def test_a_name_that_0_1_0_accepts_is_stored_as_it_is(name: str) -> None:
+    assert escaped(name) == name
+
+
+@given(st.text(LETTERS + "%:{}4aF", max_size=8))
+def test_a_stored_name_that_nobody_writes_is_no_circuits(stored: str) -> None:
+    name = unescaped(stored)
+    assert name is None or escaped(name) == stored
+
+
+@given(names, circuit_names)
 def test_every_key_begins_with_its_namespace_and_no_namespace_is_a_prefix_of_another(
     namespace: str, circuit: str
 ) -> None:
     keys = Keys(namespace)
-    for key in [*keys.circuit(circuit), *fleets(keys, f"{circuit}~0123abcd")]:
+    for key in [*keys.circuit(circuit), *fleets(keys, "a~0123abcd")]:
         assert key.partition(":")[0] == namespace
     assert set(keys_rule(namespace)[1:-2]).isdisjoint("*?[]\\^"), "no wildcard except the final star"
 
 
 @given(anything)
 def test_a_name_is_either_refused_or_satisfies_all_these_properties(name: str) -> None:
-    for use in (Keys, Keys().circuit, _as_namespace, _as_circuit, _as_replica):
+    for use in (Keys, _as_namespace, _as_replica):
         if use is _as_replica and not name:
             continue  # none given: it gets its default
         with contextlib.suppress(ConfigurationError):
@@ -99,10 +133,18 @@ def test_a_name_is_either_refused_or_satisfies_all_these_properties(name: str) -
 
 @pytest.mark.parametrize("name", NASTY, ids=ascii)
 def test_a_name_that_could_reach_other_keys_is_refused_with_the_rule_everywhere(name: str) -> None:
-    for use in (_as_namespace, _as_circuit, _as_replica):
+    for use in (_as_namespace, _as_replica):
         if use is _as_replica and not name:
             continue  # none given: it gets its default
         with pytest.raises(ConfigurationError, match="must be 1 to 128 letters, digits") as refused:
+            use(name)
+        assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("name", REFUSED, ids=ascii)
+def test_a_circuit_whose_name_cannot_be_printed_on_one_line_is_refused_with_the_rule(name: str) -> None:
+    for use in (_as_circuit, Keys().circuit):
+        with pytest.raises(ConfigurationError, match="must be 1 to 512 printable characters") as refused:
             use(name)
         assert len(str(refused.value)) < 1000
 
@@ -132,7 +174,7 @@ def admin(redis_server: RedisProcess) -> Iterator[sync_redis.Redis]:
 @pytest.mark.real_redis
 async def test_an_invalid_name_sends_no_command(redis_server: RedisProcess, admin: sync_redis.Redis) -> None:
     ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
-    for name in NASTY:
+    for name in REFUSED:
         with pytest.raises(ConfigurationError):
             await ledger.read({name: terms()})
         with pytest.raises(ConfigurationError):
@@ -142,6 +184,26 @@ async def test_an_invalid_name_sends_no_command(redis_server: RedisProcess, admi
     await ledger.aclose()
     assert {name for name in redis_server.commands() if name.startswith(("eval", "x", "h", "z"))} <= {"hello"}
     assert admin.keys("*") == []
+
+
+@pytest.mark.real_redis
+async def test_circuits_of_any_name_are_shared_listed_and_overridden_each_by_its_own(
+    redis_server: RedisProcess, admin: sync_redis.Redis
+) -> None:
+    async with (
+        CircuitRegistry.connect(redis_server.url, replica="a") as a,
+        CircuitRegistry.connect(redis_server.url, replica="b") as b,
+    ):
+        for name in ESCAPED:
+            a.breaker(name), b.breaker(name)
+        for name in ESCAPED:
+            await a.override(name, "open", reason=name, by="kim")
+        reports = {report.name: report for report in await b.circuits()}
+        assert {name: report.override and report.override.reason for name, report in reports.items()} == {
+            name: name for name in ESCAPED
+        }
+        await until(lambda: all(b.breaker(name).state is CircuitState.OPEN for name in ESCAPED))
+        assert all(str(key).startswith("ha_rag:") for key in admin.keys("*"))
 
 
 @pytest.mark.real_redis
@@ -177,8 +239,9 @@ async def test_invalid_names_in_the_list_of_circuits_are_ignored(
 ) -> None:
     async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
         circuits.breaker("svc")
+        invalid = [name for name in NASTY if unescaped(name) is None]
         now_ms = int(admin.time()[0]) * 1000
-        admin.zadd("ha_rag:circuits", {name.encode("utf-8", "replace"): now_ms for name in [*NASTY, "theirs"]})
+        admin.zadd("ha_rag:circuits", {name.encode("utf-8", "replace"): now_ms for name in [*invalid, "theirs"]})
         assert [report.name for report in await circuits.circuits()] == ["svc", "theirs"]
 
 
@@ -198,5 +261,5 @@ async def test_an_operators_text_is_stored_unchanged_and_is_not_part_of_a_key(
         assert (report.override.reason, report.override.by) == (text, text)
         assert {str(key).partition("~")[0] for key in admin.keys("*")} <= {
             "ha_rag:circuits", "ha_rag:replicas", "ha_rag:replica:a", "ha_rag:replica:b", "ha_rag:{svc}:circuit",
-            "ha_rag:{svc}:open", "ha_rag:{svc}:override", "ha_rag:{svc}:events",
+            "ha_rag:{svc}:open", "ha_rag:{svc}:override", "ha_rag:{svc}:events", "ha_rag:change-log", "ha_rag:loggers",
         }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import Counts, OverrideMode
-from ha_rag.ledger.view.gate import Refused
+from ha_rag.ledger.view.refused import Refused
 from ha_rag.outcomes import Outcome
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 

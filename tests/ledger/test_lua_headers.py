@@ -55,7 +55,9 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "lease": ("a", 0, "t"),
     "settle": ("a", "t", Outcome.OK, 0, 0.0),
     "override": (OverrideMode.OPEN, "why", "who", None),
+    "order": (OverrideMode.OPEN, "why", "who", None),
     "restore": ("a", RestorePoint(CircuitState.OPEN, 1)),
+    "trial": (),
 }
 
 
@@ -67,7 +69,10 @@ async def test_a_verbs_header_names_every_argument_that_is_sent(verb: str) -> No
         assert named.pop() == "tallies"
         assert all(name in header(verb) for name in ARGUMENTS_OF_TALLIES)
         named += ARGUMENTS_OF_TALLIES * 2
-    assert len(recorder.keys) == len(PARTS)
+    assert len(recorder.keys) == len(PARTS) + 1
+    ninth = ("trial", "the key to try") if verb == "trial" else ("change-log", "the change log")
+    assert recorder.keys[-1].endswith(f":{ninth[0]}")
+    assert f"-- KEYS 9     {ninth[1]}" in header(verb)
     fields = len(TERMS.wire())
     assert recorder.args[:fields] == list(TERMS.wire())
     assert len(recorder.args) == fields + len(named)

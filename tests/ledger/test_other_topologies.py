@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis as sync_redis
 from redis.asyncio import RedisCluster
+from redis.credentials import UsernamePasswordCredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
@@ -78,6 +79,20 @@ def cluster(tmp_path: Path, redis_server: RedisProcess) -> Iterator[RedisProcess
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_a_cluster_serves_every_verb(protocol: int, cluster: RedisProcess) -> None:
     ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", protocol=protocol, timeout_s=2.0))
+    await everything_works(ledger)
+    await ledger.aclose()
+
+
+PROVIDER = UsernamePasswordCredentialProvider("app", "changes")
+
+
+@pytest.mark.real_redis
+async def test_a_cluster_whose_password_comes_from_a_provider_serves_every_verb(cluster: RedisProcess) -> None:
+    with decoded(cluster) as node:
+        node.execute_command("ACL", "SETUSER", "app", "on", ">changes", "~*", "&*", "+@all")
+        node.execute_command("ACL", "SETUSER", "default", "off")
+    url = f"redis+cluster://127.0.0.1:{cluster.port}"
+    ledger = RedisLedger(connect(url, timeout_s=2.0, credential_provider=PROVIDER))
     await everything_works(ledger)
     await ledger.aclose()
 
@@ -187,6 +202,20 @@ def sentinel(tmp_path: Path, redis_server: RedisProcess, request: pytest.Fixture
     process.kill()
     process.wait()
     process.stdout.close()
+
+
+@pytest.mark.real_redis
+async def test_a_provider_gives_the_password_of_a_sentinels_master(sentinel: int, redis_server: RedisProcess) -> None:
+    with decoded(redis_server) as master:
+        master.execute_command("ACL", "SETUSER", "app", "on", ">changes", "~*", "&*", "+@all")
+        url = f"redis+sentinel://127.0.0.1:{sentinel}/mine"
+        ledger = RedisLedger(connect(url, timeout_s=2.0, credential_provider=PROVIDER))
+        try:
+            await everything_works(ledger)
+            assert "app" in {client["user"] for client in master.client_list()}
+        finally:
+            await ledger.aclose()
+            master.execute_command("ACL", "DELUSER", "app")
 
 
 @pytest.mark.real_redis

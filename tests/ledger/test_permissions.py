@@ -45,19 +45,6 @@ ON_REQUEST = {"xrange", "xrevrange"}
 """Only needed for reading the history; whoever reads it gets the error."""
 
 
-@pytest.fixture(scope="module", params=["7", "6.2"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """This file's own server, new and old."""
-    if request.param == "6.2":
-        yield request.getfixturevalue("old_redis_process")
-        return
-    request.getfixturevalue("_redis_process")  # skips or fails if there is none
-    process = RedisProcess(tmp_path_factory.mktemp("rights"))
-    process.start()
-    yield process
-    process.kill()
-
-
 @pytest.fixture
 def admin(server: RedisProcess) -> Iterator[sync_redis.Redis]:
     with sync_redis.Redis.from_url(server.url, decode_responses=True) as client:

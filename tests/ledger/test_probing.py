@@ -170,31 +170,10 @@ def probing_over(view: OneView, lease: Any, settle: Any) -> Probing:
     return Probing(session, background)
 
 
-async def test_a_grant_requested_without_a_call_is_returned_at_once(view: OneView) -> None:
-    outcomes: list[Outcome] = []
-
-    async def lease(*_: object) -> Reply:
-        return Reply(view.snapshot(HALF_OPEN, 9), granted=True)
-
-    async def settle(*said: Any) -> Reply:
-        outcomes.append(said[4])
-        return Reply(view.snapshot(HALF_OPEN, 9))
-
-    view.receives(HALF_OPEN, 9)
-    asked = probing_over(view, lease, settle)
-    asked.request_lease_without_call(view)
-    request = asked.pending_request(view)
-    assert request is not None
-    await request
-    await asked.all_settled()
-    assert outcomes == [Outcome.CANCELLED]
-    assert view.drop_grant() is None
-
-
 async def test_a_grant_that_replaces_an_unused_one_returns_that_one_at_once(view: OneView) -> None:
     settled: list[tuple[str, str, str, Outcome]] = []
 
-    async def lease(circuit: str, terms: object, replica: str, epoch: int, token: str) -> Reply:
+    async def lease(circuit: str, terms: object, replica: str, epoch: int, token: str, spare_ms: int) -> Reply:
         return Reply(view.snapshot(HALF_OPEN, 9), granted=True)
 
     async def settle(

@@ -85,7 +85,7 @@ def test_during_a_minute_without_redis_a_replica_retries_less_often_in_a_larger_
         monkeypatch.setattr(member.wire, "changes", listening)
         member.wire.sent.clear()
         await asyncio.sleep(60)
-        assert all(least <= member.wire.sent.count(what) <= most for what in ("read", "listen")), member.wire.sent
+        assert all(least <= member.wire.sent.count(what) <= most for what in ("change_log", "listen")), member.wire.sent
         member.wire.repair()
 
     fleet.run(scenario())

@@ -93,15 +93,23 @@ async def new_reads(ledger: RedisLedger) -> dict[str, Any]:
     events = await ledger.latest(NAME)
     snapshot = dataclasses.asdict((await ledger.read({NAME: POLICY}))[NAME].snapshot)
     snapshot["standing_ms"] = snapshot.pop("slot_wait_ms")  # 0.1.0's name of the field
+    timeline = [dataclasses.asdict(shared_event(event)) for event in events]
+    assert all(event.pop("text") for event in timeline)  # 0.1.0 has no words in it
+    assert not any(event.pop("until") for event in timeline)  # nor the end of an override
     everything = {
         "snapshot": snapshot,
-        "events": [dataclasses.asdict(event) for event in events],
-        "timeline": [dataclasses.asdict(shared_event(event)) for event in events],
+        "events": [_as_0_1_0(dataclasses.asdict(event)) for event in events],
+        "timeline": timeline,
         "circuits": await ledger.known_circuits(),
         "replicas": [dataclasses.asdict(beat) for beat in await ledger.replicas()],
     }
     read: dict[str, Any] = json.loads(json.dumps(everything))
     return read
+
+
+def _as_0_1_0(event: dict[str, Any]) -> dict[str, Any]:
+    """An event without the end of an override, which 0.1.0 does not know."""
+    return {name: value for name, value in event.items() if name != "until_ms"}
 
 
 async def both_read(ledger: RedisLedger, url: str, old: Version010) -> dict[str, Any]:

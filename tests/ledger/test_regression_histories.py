@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import replace
 
 import pytest
 
+from ha_rag import chance
 from tests.ledger.fleet_recovery import Recovery
 from tests.ledger.openings import (
     probing_after_a_flush,
@@ -23,7 +23,7 @@ def test_a_probe_requested_without_a_call_is_seen_by_all_replicas(seed: int) -> 
 
     The circuit may change by that: one in five random moments fell between the transition and its message.
     """
-    random.seed(seed)
+    chance.generator.seed(seed)
     with Fleet(2, replace(QUICK, probes=1, probe_successes=1, quorum=1)) as fleet:
         fleet.run(probing_after_a_flush(fleet))
         fleet.run(Recovery(fleet, "gone").closes())

@@ -35,9 +35,13 @@ class ReportingBench:
         self.link = SimpleNamespace(up=True, ledger_now_ms=lambda: self.view.ledger_ms)
         session: Any = SimpleNamespace(
             now_s=self.view.clock.monotonic_s,
-            pace=SimpleNamespace(report_s=lambda flush_s: max(flush_s, interval_s)),
+            pace=SimpleNamespace(
+                report_s=lambda flush_s: max(flush_s, interval_s),
+                calm_report_s=lambda flush_s, bucket_s: max(flush_s, interval_s),
+            ),
             link=self.link,
             ledger=SimpleNamespace(record=self._record),
+            may_send=lambda view: True,
             on_accepted=lambda view, reply: None,
         )
         self.session = session

@@ -53,7 +53,7 @@ async def test_an_override_that_expired_after_the_copy_was_made_is_not_restored(
 
 async def test_a_restored_forced_open_holds_until_its_end_and_then_needs_a_probe(bench: Bench) -> None:
     override = OperatorOverride(OverrideMode.OPEN, "why", "kim", bench.now_ms + 100)
-    known = await restored(bench, RestorePoint(CLOSED, bench.now_ms, override=override))
+    known = await restored(bench, RestorePoint(OPEN, bench.now_ms, 0, override=override))
     assert (known.state, known.left_ms, known.override) == (OPEN, 100, override)
     await bench.advance(100)
     assert (await bench.ledger.read({NAME: terms()}))[NAME].snapshot.state is HALF_OPEN

@@ -111,6 +111,8 @@ class MixedHistory(History):
 
     async def take(self, step: Step) -> None:
         self.bench.take_turns()
+        if step[0] in ("order", "expire_order"):  # unknown to 0.1.0, which reads the result
+            self.bench.ledger = self.bench.new
         await super().take(step)
         old, new = await self.bench.read_by_both(self.policies["main"])
         assert old == new

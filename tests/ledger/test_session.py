@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ha_rag.circuit.reply import Reply
+from ha_rag.circuit.state import OverrideMode
 from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
-from ha_rag.events import CircuitChanged, Event, LedgerLimited, LedgerLost
+from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLimited, LedgerLost, OverrideChanged
 from ha_rag.ledger.sync.denied_permissions import PUBLISHING
 from ha_rag.ledger.sync.session import REFUSED_S, LedgerSession
 from ha_rag.ledger.view.view import View
@@ -99,6 +101,36 @@ def test_a_shard_that_fails_twice_in_a_row_is_unreachable_for_its_circuit_until_
     assert [(e.reason, e.circuit) for e in bench.events if isinstance(e, LedgerLost)] == [("no route", "svc")]
     bench.session.on_read(bench.view, bench.reply())
     assert (bench.view.ledger_unreachable, bench.session.may_send(bench.view)) == (False, True)
+
+
+def test_a_circuit_whose_verbs_are_accepted_again_is_told_once(bench: SessionBench) -> None:
+    for _ in range(2):
+        bench.session.on_failed(bench.view, LedgerRefusedError("NOPERM no"))
+        bench.view.clock.advance(1.5)
+    bench.session.on_read(bench.view, bench.reply())
+    assert [e for e in bench.events if isinstance(e, LedgerBack)] == []
+    for _ in range(2):
+        bench.session.on_accepted(bench.view, bench.reply())
+    assert [(e.circuit, e.away_s) for e in bench.events if isinstance(e, LedgerBack)] == [("svc", 3.0)]
+
+
+def test_an_override_that_expired_between_two_reads_ends_in_an_event(bench: SessionBench) -> None:
+    """The reads in between are of the same epoch, and do not have it any more."""
+    override = bench.view.make_override(OverrideMode.CLOSED, 1000)
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(CLOSED, 5, override=override)))
+    bench.view.clock.advance(1.5)
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(CLOSED, 5)))
+    bench.session.on_read(bench.view, Reply(bench.view.snapshot(CLOSED, 7)))
+    assert [e.mode for e in bench.events if isinstance(e, OverrideChanged)] == ["closed", None]
+
+
+def test_an_override_that_was_restored_is_no_news(bench: SessionBench) -> None:
+    override = bench.view.make_override(OverrideMode.OPEN, 9000)
+    for epoch, moved_ms in ((5, 0), (7, 30)):
+        moved = replace(override, until_ms=(override.until_ms or 0) + moved_ms)
+        bench.session.on_read(bench.view, Reply(bench.view.snapshot(OPEN, epoch, override=moved, left_ms=9000)))
+    assert [e.mode for e in bench.events if isinstance(e, OverrideChanged)] == ["open"]
+    assert len([e for e in bench.events if isinstance(e, CircuitChanged)]) == 1
 
 
 def test_a_shard_that_fails_now_and_then_stays_reachable(bench: SessionBench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ async def test_the_latest_events_exclude_those_as_recent_as_the_read_itself() ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "5-0", "5-0@", "5-0@a b", "x-0@a", "5-0@" + "a" * 500, "5-0@a@b", "٣-0@a", "5-0@a\x1d"]
+    "text", ["", "5", "5-0", "5-0@", "5-0@a b", "x-0@a", "5-0@" + "a" * 1700, "5-0@a@b", "٣-0@a", "5-0@a\x1d"]
 )
 def test_a_malformed_position_is_refused_and_quoted_in_the_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not an event id"):
@@ -109,3 +111,12 @@ async def _past_now(ledger: Ledger) -> None:
     written_ms = await ledger.now_ms()
     while await ledger.now_ms() <= written_ms:
         pass  # each read is a round trip
+
+
+@pytest.mark.parametrize(
+    "name", ["payments", "shop.example:443", "the payment service", "https://a/b?c=%20", "\u00fcber*"]
+)
+def test_a_position_in_a_circuit_of_any_name_is_an_id_that_can_be_resumed_from(name: str) -> None:
+    place = Place(5, 0, name)
+    assert re.fullmatch(r"[A-Za-z0-9._%@-]+", str(place)), "it stands in a header"
+    assert Place.parse(str(place)) == place

@@ -98,10 +98,27 @@ def test_no_reply_is_unavailable(kind: type[Exception]) -> None:
 def test_the_message_of_redis_or_the_socket_is_kept() -> None:
     assert str(translate(theirs.ConnectionError("nobody listens"))) == "nobody listens"
     assert str(translate(TimeoutError())) == "TimeoutError"
-    assert str(translate(AttributeError("'NoneType' has none"))) == "redis-py failed: 'NoneType' has none"
     assert str(translate(theirs.ReadOnlyError("You can't write."))) == "READONLY You can't write."
     assert str(translate(theirs.ResponseError("unknown command"))) == "ERR unknown command"
-    assert str(translate(theirs.ResponseError("MISCONF cannot save"))) == "MISCONF cannot save"
+    assert str(translate(theirs.ResponseError("NOREPLICAS Not enough."))) == "NOREPLICAS Not enough."
+
+
+@pytest.mark.parametrize(
+    ("error", "begins", "setting"),
+    [
+        (theirs.ResponseError("MISCONF cannot save."), "MISCONF cannot save: Redis accepts no writes", "SET save"),
+        (theirs.OutOfMemoryError("command not allowed."), "OOM command not allowed: Redis is full", "maxmemory"),
+        (theirs.ResponseError("Error running script (c): @user_script: 57: -OOM command not"), "OOM", "maxmemory"),
+    ],
+)  # fmt: skip
+def test_a_full_redis_or_a_full_disk_of_it_is_explained_with_the_setting(
+    error: Exception, begins: str, setting: str
+) -> None:
+    refused = translate(error)
+    assert str(refused).startswith(begins)
+    assert setting in str(refused)
+    assert isinstance(refused, LedgerRefusedError)
+    assert refused.code == begins.split(" ", 1)[0]
 
 
 def test_a_code_that_redis_py_kept_beside_the_message_comes_before_our_own_code_for_the_class() -> None:

@@ -170,7 +170,7 @@ def test_a_lease_for_sparse_calls_has_spare_time(view: OneView) -> None:
     make_sparse(view, 20.0)
     wanted = view.lease_wanted()
     assert (wanted.lease_ms, wanted.spare_ms) == (10_000, 1000)
-    assert wanted.of(view.terms).lease_ms == 11_000
+    assert (wanted.of(view.terms).lease_ms, wanted.total_ms) == (10_000, 11_000)
     assert view.begin_request_ahead()
     reply = Reply(view.snapshot(HALF_OPEN, 6), granted=True)
     view.lease_answered(reply, "t2", view.clock.now_s, wanted)
@@ -363,17 +363,3 @@ def test_while_the_fleet_is_open_no_grant_is_exchanged() -> None:
     view = OneView()
     view.receives(OPEN, 5, left_ms=3000)
     assert not view.begin_renewal()
-
-
-def test_a_ledger_that_refuses_verbs_is_not_retried_before_a_probe_is_possible() -> None:
-    view = OneView()
-    view.receives(OPEN, 5, left_ms=3000)
-    assert not view.begin_lease_request()
-    view.clock.advance(3)
-    assert view.begin_lease_request()
-
-
-def test_a_ledger_that_refuses_verbs_is_retried_without_a_call_but_not_twice_at_once(view: OneView) -> None:
-    assert view.begin_lease_request()
-    assert not view.begin_lease_request()
-    assert not view.refused().ask

@@ -6,6 +6,7 @@ give one epoch to two transitions. `make test-deep` searches longer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -26,9 +27,10 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, Counts, OperatorOverride, OverrideMode
-from ha_rag.ledger.view.gate import Refused
+from ha_rag.ledger.view.cached_snapshot import Intact
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.ledger.view.refused import Refused
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.outcomes import Outcome
 from tests.depth import deep
@@ -104,6 +106,10 @@ def snapshot_of(reading: Reading) -> Snapshot:
     )
 
 
+KNOWN = st.sampled_from(["nothing", "nothing lost", "lost recently", "lost"])
+"""What the replica knows about the ledger when it asks: whether it has lost something since the last poll."""
+
+
 class ViewMachine(RuleBasedStateMachine):
     """Begins with the method named `start`."""
 
@@ -113,7 +119,7 @@ class ViewMachine(RuleBasedStateMachine):
     def begin(self, successes: int) -> None:
         self.view = OneView(replace(POLICY, probe_successes=successes))
         self.began = self.now
-        self.oracle = Oracle(lambda: self.now - self.began, successes)
+        self.oracle = Oracle(lambda: self.now - self.began, lambda: self.view.clock.now_s, successes)
         self.ledger = Transition()
         self.past = [self.ledger]
         self.ahead_ms = 0
@@ -123,7 +129,7 @@ class ViewMachine(RuleBasedStateMachine):
         self.probes: list[Grant] = []
         self.reported: list[Batch] = []
         self.tokens = 0
-        self.highest = 0
+        self.highest = self.replied = 0
         self.promised_ms = 0.0
         getattr(self, self.start)()
 
@@ -182,16 +188,20 @@ class ViewMachine(RuleBasedStateMachine):
     def ledger_ms(self) -> int:
         return REDIS_MS + int(self.now - self.began) + self.ahead_ms
 
-    def says(self, slot_wait_ms: int = 0) -> Reading:
-        return self.ledger.reading_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
+    def says(self, slot_wait_ms: int = 0, known: str = "nothing") -> Reading:
+        reading = self.ledger.reading_at(self.now - self.began, self.ledger_ms, slot_wait_ms)
+        now_s = self.view.clock.now_s
+        since_s = {"nothing": None, "nothing lost": 0.0, "lost recently": now_s - 0.3, "lost": math.inf}[known]
+        return replace(reading, intact_s=None if since_s is None else (since_s, now_s))
 
     # ---- the ledger -------------------------------------------------------------------------------------------------
 
     def answers(self, reading: Reading) -> None:
-        received, expected = self.view.apply_reply(snapshot_of(reading)), self.oracle.answered(reading)
+        received = self.view.apply_reply(snapshot_of(reading), reading.intact_s and Intact(*reading.intact_s))
+        expected = self.oracle.answered(reading)
         self._took(reading, received, expected == "new")
         assert received.needs_restore == (expected == "forgot"), f"expected {expected!r}, got {received}"
-        assert not received.needs_read
+        assert received.needs_read == (expected == "unconfirmed")
 
     def tells(self, reading: Reading, previous: int) -> None:
         received, expected = (
@@ -246,14 +256,14 @@ class ViewMachine(RuleBasedStateMachine):
         self.ledger = self.past[which % len(self.past)]
         self.ahead_ms += ahead_ms
 
-    @rule(slot_wait_ms=st.sampled_from([0, 0, 500]))
-    def the_ledger_is_read(self, slot_wait_ms: int) -> None:
-        self.answers(self.says(slot_wait_ms))
+    @rule(slot_wait_ms=st.sampled_from([0, 0, 500]), known=KNOWN)
+    def the_ledger_is_read(self, slot_wait_ms: int, known: str) -> None:
+        self.answers(self.says(slot_wait_ms, known))
 
-    @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans())
-    def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool) -> None:
+    @rule(slot_wait_ms=st.sampled_from([0, 500]), message=st.booleans(), known=KNOWN)
+    def the_ledger_says_something_that_arrives_later(self, slot_wait_ms: int, message: bool, known: str) -> None:
         """A message without a transition: a probe was settled, and a slot is free."""
-        self.in_flight.append((self.says(slot_wait_ms), self.ledger.epoch if message else None))
+        self.in_flight.append((self.says(slot_wait_ms, known), self.ledger.epoch if message else None))
 
     @precondition(lambda self: self.in_flight)
     @rule(which=PICK, again=st.booleans())
@@ -398,10 +408,12 @@ class ViewMachine(RuleBasedStateMachine):
     def _no_epoch_decreases_and_no_open_duration_is_cut_short(self) -> None:
         """Checked again without the oracle: a returned time holds until the ledger's next transition."""
         known = self.view.fleet
-        assert known.epoch >= self.highest, "an epoch decreased"
+        self.replied = max(self.replied, self.oracle.replied.epoch)
+        assert known.epoch >= self.replied, "an epoch that the ledger had replied decreased"
+        assert known.epoch >= self.highest or known.epoch == self.oracle.replied.epoch, "an epoch decreased unasked"
         is_open = known.state is CircuitState.OPEN and known.override is None
         until_ms = self.oracle.at_ms + self.began + known.left_ms if is_open else 0.0
-        self.promised_ms = until_ms if known.epoch > self.highest else min(self.promised_ms, until_ms)
+        self.promised_ms = until_ms if known.epoch != self.highest else min(self.promised_ms, until_ms)
         self.highest = known.epoch
 
     def _its_restore_point_matches_its_state(self) -> None:

@@ -41,6 +41,8 @@ class Reading:
     override: str = ""
     override_ms: int | None = None
     missed: tuple[int, int] = (0, 0)
+    intact_s: tuple[float, float] | None = field(default=None, compare=False)
+    """If it is a reply: between which times the ledger lost nothing; None: unknown."""
 
 
 @dataclass
@@ -104,12 +106,15 @@ class Admitted:
 
 
 class Oracle:
-    """`now`: returns the time. `successes`: successful probes needed to close."""
+    """`now`: returns the time; `now_s`: the same in seconds. `successes`: successful probes needed to close."""
 
-    def __init__(self, now: Callable[[], float], successes: int) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float], now_s: Callable[[], float], successes: int) -> None:
+        self._now, self._now_s = now, now_s
         self.successes = successes
         self.cached = Reading(0, "closed", 0, -LATE_MS)
+        self.replied = self.cached
+        self.pushed_s = -NEVER
+        """When the message arrived that alone told what is cached; minus infinity: the ledger replied it."""
         self.at_ms = 0.0
         self.confirmed_ms = -NEVER
         self.away = False
@@ -148,8 +153,15 @@ class Oracle:
         return self.cached.state
 
     def answered(self, reading: Reading) -> str:
-        """Applies a reply: returns "forgot", "new" or nothing."""
+        """Applies a reply: returns "forgot", "unconfirmed", "new" or nothing."""
         known = self.cached
+        is_lost = reading.intact_s is not None and self.pushed_s < reading.intact_s[0]
+        if self._contradicts_a_message(reading) and not is_lost:
+            if reading.intact_s is None or reading.intact_s[1] <= self.pushed_s:
+                return "unconfirmed"
+            self.confirmed_ms = self._now()
+            self._adopt(reading, new=True)
+            return "new"
         if reading.epoch < known.epoch or self._is_of_another_history(reading):
             return "forgot"
         self.confirmed_ms = self._now()
@@ -168,8 +180,16 @@ class Oracle:
         if reading.epoch <= known.epoch:
             return ""
         self.confirmed_ms = self._now()
+        replied = self.replied
         self._adopt(reading)
+        self.replied, self.pushed_s = replied, self._now_s()
         return "new" if previous == known.epoch else "new after a gap"
+
+    def _contradicts_a_message(self, reading: Reading) -> bool:
+        """Whether only a message said what is cached, and the ledger, which has forgotten nothing, does not know it."""
+        replied = self.replied
+        is_of_same_history = reading.epoch > replied.epoch or reading.origin == replied.origin
+        return self.pushed_s >= 0 and replied.epoch <= reading.epoch < self.cached.epoch and is_of_same_history
 
     def _is_of_another_history(self, reading: Reading) -> bool:
         known = self.cached
@@ -178,8 +198,9 @@ class Oracle:
         adds = (known.state, known.override) != ("closed", "") or (reading.state, reading.override) != ("closed", "")
         return reading.missed[0] < known.epoch < reading.missed[1] and adds
 
-    def _adopt(self, reading: Reading) -> None:
-        new = reading.epoch > self.cached.epoch
+    def _adopt(self, reading: Reading, *, new: bool = False) -> None:
+        new = new or reading.epoch > self.cached.epoch
+        self.replied, self.pushed_s = reading, -NEVER
         self.cached, self.at_ms = reading, self._now()
         ask_after_ms = self._now() + self._probe_in_ms(reading)
         if new:

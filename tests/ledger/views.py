@@ -9,8 +9,8 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
 from ha_rag.clock import ManualClock
-from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.refused import Refused
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
 

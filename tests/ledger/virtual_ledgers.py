@@ -61,6 +61,8 @@ class VirtualMemoryLedger(MemoryLedger):
 
     def fall_back(self) -> None:
         self._circuits = dict(self._copy)
+        self._log.clear()
+        self._log_name += 1
 
     def forget_scripts(self) -> None: ...
     def close(self) -> None: ...
@@ -83,7 +85,7 @@ class VirtualRedisLedger(RedisLedger):
         self._moved_ms = self._now()
         self._redis.set(self._clock_keys[0], self._moved_ms)
         self._copy: dict[str, tuple[bytes, int]] = {}
-        self._listeners: set[asyncio.Queue[Change]] = set()
+        self._listeners: set[asyncio.Queue[Change | None]] = set()
         self._pubsub = client.pubsub(ignore_subscribe_messages=True)
         self._pubsub.subscribe(Keys(self._namespace).changes)
         self._pubsub.get_message(timeout=5)
@@ -109,7 +111,7 @@ class VirtualRedisLedger(RedisLedger):
             queue.put_nowait(change)
 
     async def changes(self) -> AsyncIterator[Change | None]:
-        queue: asyncio.Queue[Change] = asyncio.Queue()
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
         self._listeners.add(queue)
         try:
             yield None
@@ -153,6 +155,8 @@ class VirtualRedisLedger(RedisLedger):
         for key, (dumped, ttl) in self._copy.items():
             self._redis.restore(key, ttl, dumped)
         self._redis.eval(ADVANCE, 2, *self._clock_keys, 0)
+        for queue in self._listeners:  # a failover ends the connections to the old master
+            queue.put_nowait(None)
 
     def close(self) -> None:
         self._pubsub.close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ha_rag import chance
 from ha_rag.circuit import rules
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, RestorePoint
@@ -14,7 +14,7 @@ from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError
-from ha_rag.ledger.store.ledger import Change, Heartbeat, StoreHealth, StreamEntry
+from ha_rag.ledger.store.ledger import Change, ChangeLog, Heartbeat, StoreHealth, StreamEntry
 from ha_rag.outcomes import Outcome
 from tests.ledger.logbook import Logbook
 from tests.ledger.virtual_ledgers import InspectableLedger
@@ -39,6 +39,7 @@ class Wire:
 
     def __init__(self, ledger: InspectableLedger) -> None:
         self.ledger = ledger
+        self.refused_values = ledger.refused_values
         self.delay_s = 0.001
         self.jitter_s = 0.0
         self.gone = False
@@ -120,13 +121,15 @@ class Wire:
 
         return self._brought(circuit, await self._write("record", counted))
 
-    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
+    async def lease(
+        self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str, spare_ms: int = 0
+    ) -> Reply:
         async def ask() -> Reply:
             known, now_ms = self.ledger.circuit(circuit), await self.ledger.now_ms()
             if self.readonly and rules.lease(known, terms, now_ms, replica, known_epoch, token).granted:
                 raise LedgerRefusedError("READONLY You can't write against a read only replica.")
             before = self.log.contents(circuit)
-            reply = await self.ledger.lease(circuit, terms, replica, known_epoch, token)
+            reply = await self.ledger.lease(circuit, terms, replica, known_epoch, token, spare_ms)
             if not reply.granted and self.log.contents(circuit) != before:
                 self.log.faults.append("a refused lease wrote something")
             return reply
@@ -163,6 +166,29 @@ class Wire:
             circuit,
             await self._write("override", lambda: self.ledger.override(circuit, terms, mode, reason, by, for_ms)),
         )
+
+    async def order(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        return self._brought(
+            circuit,
+            await self._write("order", lambda: self.ledger.order(circuit, terms, mode, reason, by, for_ms)),
+        )
+
+    async def expire_order(self, circuit: str, terms: Terms) -> Reply:
+        return self._brought(
+            circuit, await self._write("expire_order", lambda: self.ledger.expire_order(circuit, terms))
+        )
+
+    async def trial(self, circuit: str, terms: Terms) -> Reply:
+        async def tried() -> Reply:
+            before = self.log.contents(circuit)
+            reply = await self.ledger.trial(circuit, terms)
+            if self.log.contents(circuit) != before:
+                self.log.faults.append("a trial changed something")
+            return reply
+
+        return self._brought(circuit, await self._write("trial", tried))
 
     async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
         async def restored() -> Reply:
@@ -214,11 +240,20 @@ class Wire:
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         return await self._send("beat", lambda: self.ledger.beat(incarnation, body, circuits, life_ms))
 
+    async def change_log(self, cursor: str | None) -> ChangeLog | None:
+        return await self._send("change_log", lambda: self.ledger.change_log(cursor))
+
+    async def remove(self, circuit: str) -> None:
+        await self._send("remove", lambda: self.ledger.remove(circuit))
+
     async def leave(self, incarnation: str) -> None:
         await self._send("leave", lambda: self.ledger.leave(incarnation))
 
     async def replicas(self) -> list[Heartbeat]:
         return await self._send("replicas", self.ledger.replicas)
+
+    async def fallen_silent(self, since_ms: int) -> dict[str, int]:
+        return await self._send("fallen_silent", lambda: self.ledger.fallen_silent(since_ms))
 
     async def known_circuits(self) -> list[str]:
         return await self._send("circuits", self.ledger.known_circuits)
@@ -286,16 +321,20 @@ class Wire:
         return answer
 
     async def _again(self, act: Callable[[], Awaitable[Any]]) -> None:
-        await asyncio.sleep(5 * self.delay_s + random.random() * self.jitter_s)
+        await asyncio.sleep(5 * self.delay_s + chance.draw() * self.jitter_s)
         await act()
 
     async def _travel(self) -> None:
-        await asyncio.sleep(self.delay_s + random.random() * self.jitter_s)
+        await asyncio.sleep(self.delay_s + chance.draw() * self.jitter_s)
         await self._thawed.wait()
 
     async def _pump(self, queue: asyncio.Queue[Change | None]) -> None:
+        is_begun = False
         async for change in self.ledger.changes():
             if change is None:
+                if is_begun:
+                    queue.put_nowait(None)  # the connection ended; the replica subscribes again
+                is_begun = True
                 continue
             for _ in range(2 if self._strikes(self.twice, "message") else 1):
                 if not self._strikes(self.lose, "message") and not self.gone:

@@ -7,6 +7,7 @@ implement the same rules; a property test compares the two.
     lease     (probing.py) after the open duration, grants a probe; the first grant makes the circuit half-open
     settle    (probing.py) ends a probe: closes the circuit, opens it again, or only releases the lease
     override  (overriding.py) sets or ends an operator's override
+    order     (ordering.py) the same over circuits of one name that each replica has for itself
     restore   (restoring.py) restores a ledger that lost its data from a replica's cached state
     read      (../snapshot.py) returns a snapshot
 
@@ -17,6 +18,7 @@ An outcome counts only in the epoch that admitted its call (gobreaker's generati
 
 from ha_rag.circuit.rules.counting import SWEEP_EVERY, record
 from ha_rag.circuit.rules.model import WOULD_OPEN, Batch, Decision, RestorePoint, Tally, Transition, origin
+from ha_rag.circuit.rules.ordering import expire_order, order
 from ha_rag.circuit.rules.overriding import override
 from ha_rag.circuit.rules.probing import lease, lease_wait_ms, settle
 from ha_rag.circuit.rules.restoring import missed, restore
@@ -29,9 +31,11 @@ __all__ = [
     "RestorePoint",
     "Tally",
     "Transition",
+    "expire_order",
     "lease",
     "lease_wait_ms",
     "missed",
+    "order",
     "origin",
     "override",
     "record",

@@ -14,7 +14,10 @@ WOULD_OPEN = "would open"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One transition, as written to the event stream. `counts`: the window when it happened."""
+    """One transition, as written to the event stream. `counts`: the window when it happened.
+
+    `until_ms`: when the override that it begins will end; None: there is none, or it has no end.
+    """
 
     previous_epoch: int
     epoch: int
@@ -24,6 +27,7 @@ class Transition:
     reason: str
     by: str
     counts: Counts = Counts()
+    until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

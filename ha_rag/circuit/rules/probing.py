@@ -15,10 +15,13 @@ from ha_rag.outcomes import Outcome
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 
 
-def lease(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch: int, token: str) -> Decision:
+def lease(
+    circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch: int, token: str, spare_ms: int = 0
+) -> Decision:
     """Grants a probe, or refuses and changes nothing.
 
     `known_epoch`: the highest that the replica knows. A ledger behind it has lost data, and grants nothing.
+    `spare_ms`: how much longer than the terms say the lease is to be held. Waiting times do not grow with it.
     """
     current, expired = expire_override(circuit, now_ms)
     held = current.leases.get(token)
@@ -30,7 +33,7 @@ def lease(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known_epoch
         current, event = change(current, Trigger.PROBE_GRANTED, now_ms, "the recovery timeout is over", replica)
         events += (event,)
     kept = {t: held for t, held in current.leases.items() if held.until_ms > now_ms}
-    granted = {**kept, token: Lease(now_ms + terms.lease_ms, current.epoch)}
+    granted = {**kept, token: Lease(now_ms + terms.lease_ms + spare_ms, current.epoch)}
     return Decision(replace(current, leases=granted), events, granted=True, publish=bool(events))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ha_rag.circuit.bounds import MAX_COUNT, MAX_REST_MS, is_beyond
 from ha_rag.circuit.rules.changing import change
 from ha_rag.circuit.rules.model import Decision, RestorePoint, origin
 from ha_rag.circuit.rules.overriding import expire_override
@@ -15,7 +16,8 @@ CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
 
 def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known: RestorePoint) -> Decision:
-    """Restores a ledger whose epoch is behind the replica's; does nothing to a ledger that is not behind.
+    """Restores a ledger whose epoch is behind the replica's; does nothing to a ledger that is not behind, nor with an
+    epoch beyond its bounds.
 
     A tie (the same epoch for another transition) also means that the ledger lost data: both states are merged under an
     epoch above both.
@@ -32,7 +34,7 @@ def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known: Re
     tied = circuit.epoch == known.epoch and origin(circuit) != origin(known)
     after, before = missed(circuit, terms, now_ms)
     adds = after < known.epoch < before
-    if circuit.epoch >= known.epoch and not tied and not adds:
+    if (circuit.epoch >= known.epoch and not tied and not adds) or not is_possible(known, now_ms):
         return Decision(circuit)
     circuit, expired = expire_override(circuit, now_ms)
     override = None if known.override is None or known.override.expired(now_ms) else known.override
@@ -57,6 +59,18 @@ def restore(circuit: Circuit, terms: Terms, now_ms: int, replica: str, known: Re
     return Decision(restored, (*expired, event), publish=True)
 
 
+def is_possible(known: RestorePoint, now_ms: int) -> bool:
+    """Whether a circuit can be in this state. A replica that heard of another one must not bring it back."""
+    until_ms = known.override.until_ms if known.override is not None else None
+    return not (
+        is_beyond(known.epoch, now_ms)
+        or is_beyond(known.changed_at_ms, now_ms)
+        or known.left_ms > MAX_REST_MS
+        or known.open_count > MAX_COUNT
+        or (until_ms is not None and until_ms > now_ms + MAX_REST_MS)
+    )
+
+
 def missed(circuit: Circuit, terms: Terms, now_ms: int) -> tuple[int, int]:
     """The epochs between which transitions are missing, which another replica may add; (0, 0): none.
 
@@ -71,7 +85,8 @@ def _transition(
     override: OperatorOverride | None, both_closed: bool, open_ms: int, terms: Terms
 ) -> tuple[Trigger, int]:
     if override is not None:
-        return (Trigger.FORCED_OPEN, 0) if override.mode is OverrideMode.OPEN else (Trigger.FORCED_CLOSED, 0)
+        forced = override.mode is OverrideMode.OPEN and not both_closed  # closed under `open`: an order (ordering.py)
+        return (Trigger.FORCED_OPEN, 0) if forced else (Trigger.FORCED_CLOSED, 0)
     if open_ms == 0 and both_closed:
         return Trigger.RESTORED_CLOSED, 0
     return Trigger.RESTORED_OPEN, open_ms or terms.lease_ms

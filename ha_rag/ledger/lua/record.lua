@@ -1,5 +1,6 @@
 -- record: adds a batch of outcomes to a closed circuit's window, and opens the circuit when they reach a threshold.
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      replica          incarnation that reports
 --      number           batch number; one not above the last counted is a duplicate
@@ -13,6 +14,7 @@
 -- Called by RedisLedger.record
 local now, terms = now_ms(), terms_at(1)
 local c = load(1, now)
+if c.invalid then return refuse(c) end
 local b = { replica = arg(1), number = tonumber(arg(2)), failing = arg(3) == '1',
   throttled_ms = tonumber(arg(4)), throttled_epoch = tonumber(arg(5)), throttled_at_ms = tonumber(arg(6)) }
 expire_override(c, now)

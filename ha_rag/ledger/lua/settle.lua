@@ -1,5 +1,6 @@
 -- settle: records a probe's outcome: closes or reopens the circuit, or only returns the lease (other epoch, cancelled).
 -- KEYS 1-8   the circuit's keys (keys.py PARTS)
+-- KEYS 9     the change log; not on a cluster
 -- ARGV 1-14  terms (terms.py)
 --      replica       incarnation that probed
 --      token         of its lease; an expired, ended or unknown one changes nothing
@@ -13,6 +14,7 @@ local now, terms = now_ms(), terms_at(1)
 local replica, token, outcome = arg(1), arg(2), arg(3)
 local throttled_ms, jitter = tonumber(arg(4)), tonumber(arg(5))
 local c = load(1, now)
+if c.invalid then return refuse(c) end
 local lease = c.leases[token]
 if not lease or not is_running(lease, now) then return finish(c, terms, now, replica, false) end
 expire_override(c, now)

@@ -46,7 +46,7 @@ class Address:
 
 
 def parse(url: str) -> Address:
-    """Parses `url`. Raises ConfigurationError; its message never contains a password."""
+    """Parses `url`. Raises ConfigurationError; its message repeats no value, since any may be part of a password."""
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
@@ -59,10 +59,17 @@ def parse(url: str) -> Address:
     allowed = (*_OPTIONS, *sentinels, *(_TLS_OPTIONS if tls else ()))
     for name in options:
         if name not in allowed:
-            # Anything that is not a plain name may be part of a password with an unescaped &.
-            which = f"the option {name!r}" if re.fullmatch("[a-z_]{1,30}", name) else "an option"
+            which = f"the option {name!r}" if _is_a_name(name, parts) else "an option"
             _refuse(f"{which} is none of {', '.join(allowed)}")
     return _address(parts, options, tls=tls)
+
+
+def _is_a_name(option: str, parts: SplitResult) -> bool:
+    """Whether this cannot be part of a password whose ?, & or @ is not escaped."""
+    if not re.fullmatch("[a-z_]{1,30}", option):
+        return False
+    before = parts.query.partition(option)[0]
+    return "@" not in parts.query and "password" not in before.lower()
 
 
 def _address(parts: SplitResult, options: dict[str, str], *, tls: bool) -> Address:
@@ -97,8 +104,8 @@ def _host(text: str, default_port: int) -> tuple[str, int]:
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        _refuse(f"{text!r} is not a valid host and port ({error})")
+    except ValueError:  # its message may contain a password, and so may the text, if the host is missing
+        _refuse("must name a valid host, and a port from 0 to 65535 if any, as in redis://host:6379")
     if not host or parts.path:
         _refuse("must name a host")
     return host, default_port if port is None else port
@@ -116,7 +123,7 @@ def _path(kind: str, path: str, options: dict[str, str]) -> tuple[str, int]:
         _refuse("must name the sentinels' service, as in redis+sentinel://host:26379/mymaster")
     db = _number("db", options.get("db") or (parts.pop(0) if parts else "0"))
     if parts:
-        _refuse(f"remove {'/'.join(parts)!r}: nothing can follow the database number")
+        _refuse("nothing can follow the database number")
     if kind == "cluster" and db:
         _refuse("a cluster has only database 0")
     return service, db
@@ -124,24 +131,24 @@ def _path(kind: str, path: str, options: dict[str, str]) -> tuple[str, int]:
 
 def _number(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        _refuse(f"{name} = {text!r}: must be a whole number of at least 0")
+        _refuse(f"{name}: must be a whole number of at least 0")
     return int(text)
 
 
 def _protocol(options: dict[str, str]) -> int | None:
     given = options.get("protocol")
     if given not in (None, "2", "3"):
-        _refuse(f"protocol = {given!r}: must be 2 or 3")
+        _refuse("protocol: must be 2 or 3")
     return int(given) if given else None
 
 
 def _tls_value(name: str, text: str) -> str | bool:
     if name == "ssl_check_hostname":
         if text.lower() not in ("true", "false"):
-            _refuse(f"{name} = {text!r}: must be true or false")
+            _refuse(f"{name}: must be true or false")
         return text.lower() == "true"
     if name == "ssl_cert_reqs" and text not in ("none", "optional", "required"):
-        _refuse(f"{name} = {text!r}: must be none, optional or required")
+        _refuse(f"{name}: must be none, optional or required")
     return text
 
 

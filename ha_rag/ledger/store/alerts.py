@@ -10,17 +10,17 @@ Single-key commands only, so that they work on a cluster:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from redis.exceptions import ResponseError
 
+from ha_rag.cancellation import gathered
 from ha_rag.ledger.store import codec
-from ha_rag.ledger.store.codec import text
 from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.ledger.store.translation import translated
+from ha_rag.ledger.store.validation import ForeignValueError, text
 
 GROUP = "alerters"
 GONE_MS = 3600 * 1000
@@ -84,7 +84,7 @@ class RedisAlertStore:
     async def open_incidents(self) -> dict[str, str]:
         with translated():
             stored = await self._client.hgetall(self._keys.alerts)
-        return {text(key): text(value) for key, value in stored.items()}
+            return {text(key): text(value) for key, value in stored.items()}
 
     async def record(self, key: str, incident: str) -> None:
         with translated():
@@ -114,14 +114,14 @@ class RedisAlertStore:
             await self._client.pexpire(key, ms)
 
     async def take(self, circuits: Sequence[str], consumer: str, idle_ms: int) -> list[StreamEntry]:
-        taken = await asyncio.gather(*(self._take(name, consumer, idle_ms) for name in circuits))
+        taken = await gathered(*(self._take(name, consumer, idle_ms) for name in circuits))
         return [event for events in taken for event in events]
 
     async def acknowledge(self, event: StreamEntry) -> None:
         with translated():
             await self._client.xack(self._stream(event.circuit), GROUP, event.id)
 
-    async def _take(self, circuit: str, consumer: str, idle_ms: int) -> list[StreamEntry]:
+    async def _take(self, circuit: str, consumer: str, idle_ms: int, *, retries: bool = True) -> list[StreamEntry]:
         stream = self._stream(circuit)
         with translated():
             await self._join_group(stream, consumer)
@@ -129,13 +129,15 @@ class RedisAlertStore:
                 claimed = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
                 fresh = await self._client.xreadgroup(GROUP, consumer, {stream: ">"}, count=100)
             except ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
+                if not str(error).startswith("NOGROUP") or not retries:
                     raise
                 self._grouped.discard(stream)
                 self._lost.add(stream)
-                return await self._take(circuit, consumer, idle_ms)
-        entries = [*claimed[1], *_entries(fresh)]
-        return [codec.event(circuit, entry_id, entry) for entry_id, entry in entries if entry]
+                return await self._take(circuit, consumer, idle_ms, retries=False)
+            taken, foreign = _decoded(circuit, [*claimed[1], *_entries(fresh)])
+            if foreign:  # else it would be taken again for ever
+                await self._client.xack(stream, GROUP, *foreign)
+        return taken
 
     async def _join_group(self, stream: str, consumer: str) -> None:
         """Creates the consumer group if needed, and joins it. A new group skips old entries.
@@ -162,6 +164,18 @@ class RedisAlertStore:
 
     def _stream(self, circuit: str) -> str:
         return self._keys.circuit(circuit)[-1]
+
+
+def _decoded(circuit: str, entries: Sequence[Any]) -> tuple[list[StreamEntry], list[str]]:
+    """The entries, and the ids of those that no replica can have written."""
+    taken, foreign = list[StreamEntry](), list[str]()
+    for entry_id, entry in entries:
+        try:
+            if entry:
+                taken.append(codec.event(circuit, entry_id, entry))
+        except ForeignValueError:
+            foreign.append(text(entry_id))
+    return taken, foreign
 
 
 def _entries(reply: Any) -> list[Any]:

@@ -14,27 +14,32 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.address import Address, parse
+from ha_rag.ledger.store.credentials import Credentials, checked
+from ha_rag.ledger.store.login import Passwords, quiet_login, quiet_parser
 
 Client = Redis | RedisCluster
 
 
 def connect(
     url: str, *, timeout_s: float = 0.25, protocol: int | None = None, max_connections: int = 64,
-    client_name: str | None = None,
+    client_name: str | None = None, credential_provider: Credentials | None = None,
 ) -> Client:  # fmt: skip
     """Creates a client for the Redis at `url` (formats: `address.py`). Sends nothing yet.
 
     `timeout_s`: for connecting and for each reply. `protocol`: RESP version, 2 or 3; None: the URL's, or redis-py's
-    default. `max_connections`: pool size (on a cluster: for each node).
+    default. `max_connections`: pool size (on a cluster: for each node). `credential_provider`: gives the password for
+    each new connection (of a sentinel's service, not of the sentinels), for passwords that change.
     Raises ConfigurationError. The client belongs to one event loop; `close` closes it.
     """
     if protocol not in (None, 2, 3):
         raise ConfigurationError(f"protocol = {protocol!r}: must be 2 or 3")
     address = parse(url)
-    options = _options(address, timeout_s, protocol or address.protocol, client_name)
+    provider = checked(credential_provider, address)
+    options = _options(address, timeout_s, protocol or address.protocol, client_name, provider)
     if address.kind == "cluster":
         return _cluster(address, options, max_connections)
     if address.kind == "sentinel":
@@ -50,8 +55,15 @@ async def close(client: Client) -> None:
         await pool.sentinel_manager.aclose()
 
 
-def _options(address: Address, timeout_s: float, protocol: int | None, client_name: str | None) -> dict[str, Any]:
-    login = {"username": address.username, "password": address.password}
+def _options(
+    address: Address,
+    timeout_s: float,
+    protocol: int | None,
+    client_name: str | None,
+    provider: CredentialProvider | None,
+) -> dict[str, Any]:
+    login = {"username": address.username, "password": address.password, "credential_provider": provider}
+    passwords = Passwords(address, provider)
     given = {**login, "protocol": protocol, "client_name": client_name}
     return {
         "socket_timeout": timeout_s,
@@ -59,8 +71,10 @@ def _options(address: Address, timeout_s: float, protocol: int | None, client_na
         "health_check_interval": 10,
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": True,
+        "parser_class": quiet_parser(passwords),
         # Invalid UTF-8 in a reason must not keep a circuit from opening.
         "encoding_errors": "replace",
+        "redis_connect_func": quiet_login(passwords),
         **{name: value for name, value in given.items() if value is not None},
         **address.tls_options,
     }
@@ -78,7 +92,8 @@ def _single(address: Address, options: dict[str, Any], max_connections: int, tim
 
 
 def _sentinel(address: Address, options: dict[str, Any], max_connections: int) -> Redis:
-    sentinel_options = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry")}
+    shared = ("socket_timeout", "socket_connect_timeout", "retry", "redis_connect_func")
+    sentinel_options = {name: options[name] for name in shared}
     if address.tls:
         sentinel_options |= {"ssl": True, **address.tls_options}
         options = {"ssl": True, **options}
@@ -87,10 +102,18 @@ def _sentinel(address: Address, options: dict[str, Any], max_connections: int) -
     hosts = list(address.hosts)
     sentinel: Any = Sentinel  # redis-py does not annotate it
     manager = sentinel(hosts, sentinel_kwargs=sentinel_options)
+    for asked in manager.sentinels:
+        asked.connection_pool.connection_kwargs["parser_class"] = options["parser_class"]
     client: Redis = manager.master_for(address.service, db=address.db, max_connections=max_connections, **options)
     return client
 
 
 def _cluster(address: Address, options: dict[str, Any], max_connections: int) -> RedisCluster:
+    # No arguments of its constructor, but of the connections that its nodes open.
+    of_connections = {name: options.pop(name) for name in ("redis_connect_func", "parser_class")}
     nodes = [ClusterNode(host, port) for host, port in address.hosts]
-    return RedisCluster(startup_nodes=nodes, max_connections=max_connections, ssl=address.tls, **options)
+    client = RedisCluster(startup_nodes=nodes, max_connections=max_connections, ssl=address.tls, **options)
+    manager: Any = client.nodes_manager
+    for holder in (manager, *manager.startup_nodes.values()):
+        holder.connection_kwargs.update(of_connections)
+    return client

@@ -7,12 +7,16 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from ha_rag.circuit.bounds import MAX_WHOLE
 from ha_rag.clock import SystemClock
 from ha_rag.ledger.store.ledger import StoreHealth
 from ha_rag.ledger.store.translation import translated
 
 NEARLY_FULL = 0.9
 """Share of maxmemory above which a warning is given: without eviction a full Redis refuses writes."""
+
+
+_SHOWN = 50
 
 
 async def store_health(client: Any) -> StoreHealth:
@@ -26,17 +30,17 @@ async def store_health(client: Any) -> StoreHealth:
             answer = await client.info()
         except ResponseError:
             return StoreHealth(round_trip_ms=round_trip_ms)
-    # A cluster answers with one map per node; the first node represents all.
-    per_node = answer and all(isinstance(value, dict) for value in answer.values())
-    info = next(iter(answer.values()), {}) if per_node else answer
-    return _read(info, round_trip_ms)
+        # A cluster answers with one map per node; the first node represents all.
+        per_node = answer and all(isinstance(value, dict) for value in answer.values())
+        info = next(iter(answer.values()), {}) if per_node else answer
+        return _read(info, round_trip_ms)
 
 
 def _read(info: Mapping[str, Any], round_trip_ms: float) -> StoreHealth:
     return StoreHealth(
         round_trip_ms=round_trip_ms,
-        version=str(info.get("valkey_version") or info.get("redis_version") or ""),
-        role=str(info.get("role", "")),
+        version=str(info.get("valkey_version") or info.get("redis_version") or "")[:_SHOWN],
+        role=str(info.get("role", ""))[:_SHOWN],
         used_bytes=_whole(info.get("used_memory")),
         limit_bytes=_whole(info.get("maxmemory")) or None,
         clients=_whole(info.get("connected_clients")),
@@ -48,7 +52,7 @@ def _read(info: Mapping[str, Any], round_trip_ms: float) -> StoreHealth:
 def _warnings(info: Mapping[str, Any]) -> Iterator[str]:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        yield f"Redis may evict circuits: maxmemory-policy is {policy}; set it to noeviction"
+        yield f"Redis may evict circuits: maxmemory-policy is {policy!s:.{_SHOWN}}; set it to noeviction"
     used, limit = _whole(info.get("used_memory")), _whole(info.get("maxmemory"))
     if used and limit and used > NEARLY_FULL * limit:
         yield f"Redis uses {used / limit:.0%} of its memory and will soon refuse writes; raise maxmemory"
@@ -59,4 +63,5 @@ def _warnings(info: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and 0 <= value <= MAX_WHOLE else None

@@ -1,7 +1,8 @@
 """Names of all keys and channels in Redis.
 
-All keys of one circuit share one hash tag, so that its scripts work on a cluster. Names and namespaces are checked,
-not escaped: characters with a meaning in keys (braces, colons, white space) are refused.
+All keys of one circuit share one hash tag, so that its scripts work on a cluster. Characters with a meaning in keys
+(braces, colons, white space) are refused in namespaces and names of replicas, and escaped in names of circuits
+(`circuit_names.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.store.circuit_names import escaped, shown
 
 FORM = 1
 """Version of the stored format. A release that changes the format raises it, which changes every name: during a rolling
@@ -17,7 +19,6 @@ upgrade old and new replicas then share state only with their own version, and n
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _RULE = "must be 1 to 128 letters, digits, dots, dashes or underscores, the first a letter or a digit"
-_SHOWN = 140
 
 PARTS = ("circuit", "open", "window", "voters", "probes", "override", "batches", "events")
 """The keys of one circuit, in the order in which every script expects them."""
@@ -31,15 +32,8 @@ def is_name(name: object) -> bool:
 def checked_name(what: str, name: str) -> str:
     """Returns `name` if it may be part of a key. `what`: its kind, for the error. Raises ConfigurationError."""
     if not is_name(name):
-        raise ConfigurationError(f"{what} {_shown(name)}: {_RULE}")
+        raise ConfigurationError(f"{what} {shown(name)}: {_RULE}")
     return name
-
-
-def _shown(name: object) -> str:
-    """Shortened for the log, since names may come from outside."""
-    if not isinstance(name, str):
-        return f"{name!r:.{_SHOWN}}"
-    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +53,27 @@ class Keys:
 
     def circuit(self, name: str) -> list[str]:
         """All keys of circuit `name`, in the order of `PARTS`. Raises ConfigurationError for an invalid name."""
-        checked_name("circuit", name)
-        return [f"{self.root}:{{{name}}}:{part}" for part in PARTS]
+        tag = escaped(name)
+        return [f"{self.root}:{{{tag}}}:{part}" for part in PARTS]
+
+    def trial(self, name: str) -> str:
+        """The key by which replicas find out whether Redis takes verbs of circuit `name` again: never left behind."""
+        return f"{self.root}:{{{escaped(name)}}}:trial"
 
     @property
     def circuits(self) -> str:
-        """Sorted set: circuit name -> when a replica last used it (ms)."""
+        """Sorted set: escaped circuit name -> when a replica last used it (ms)."""
         return f"{self.root}:circuits"
+
+    @property
+    def change_log(self) -> str:
+        """Stream: every change of any circuit, for polling. Not on a cluster. Unknown to 0.1.0."""
+        return f"{self.root}:change-log"
+
+    @property
+    def loggers(self) -> str:
+        """Sorted set: incarnation that writes the change log -> its last heartbeat (ms). Unknown to 0.1.0."""
+        return f"{self.root}:loggers"
 
     @property
     def replicas(self) -> str:
@@ -93,3 +101,11 @@ class Keys:
     def alerts_sent(self, period: str) -> str:
         """Counter with PX: messages sent in one period."""
         return f"{self.root}:alerts-sent:{period}"
+
+    def cached(self, kind: str, slot: int) -> str:
+        """String with PX: one value of a cache. `kind`: "embeddings" or "answers". Unknown to 0.1.0."""
+        return f"{self.root}:cache:{kind}:{slot}"
+
+    def feedback(self, part: str) -> str:
+        """A key of the fleet's feedback; all are in one slot. No circuit has this tag. Unknown to 0.1.0."""
+        return f"{self.root}:{{:feedback}}:{part}"

@@ -17,6 +17,7 @@ from ha_rag.circuit.rules import Batch, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.circuit.terms import Terms
+from ha_rag.ledger.store.refused_values import RefusedValues
 from ha_rag.outcomes import Outcome
 
 
@@ -31,7 +32,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
-    """An entry of a circuit's event stream. `id`: its position in the stream, `<ms>-<n>`."""
+    """An entry of a circuit's event stream. `id`: its position in the stream, `<ms>-<n>`.
+
+    `until_ms`: when the override that it begins will end; None: it has no end, or a replica of 0.1.0 wrote the entry.
+    """
 
     id: str
     circuit: str
@@ -45,6 +49,31 @@ class StreamEntry:
     ok: int
     failed: int
     slow: int
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """An entry of the change log. `previous_epoch` as in `Change`."""
+
+    circuit: str
+    previous_epoch: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLog:
+    """What changed since the last poll. `cursor`: where the next poll begins.
+
+    `gap`: entries may be missing, since the log was trimmed or lost, or this is the first poll. `complete`: every live
+    replica writes the log (0.1.0 does not). `more`: there are further entries.
+    """
+
+    cursor: str
+    changes: tuple[LoggedChange, ...] = ()
+    gap: bool = False
+    complete: bool = True
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +105,17 @@ class StoreHealth:
 class Ledger(Protocol):
     """The shared state of all circuits."""
 
+    refused_values: RefusedValues
+    """What was heard from the store and refused, since no replica can have written it."""
+
     async def record(self, circuit: str, terms: Terms, batch: Batch, jitter: float) -> Reply:
         """Adds a batch of outcomes, and opens the circuit when they reach a threshold."""
         ...
 
-    async def lease(self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str) -> Reply:
-        """Requests a probe lease named `token`."""
+    async def lease(
+        self, circuit: str, terms: Terms, replica: str, known_epoch: int, token: str, spare_ms: int = 0
+    ) -> Reply:
+        """Requests a probe lease named `token`. `spare_ms`: how much longer than the terms say it is to be held."""
         ...
 
     async def settle(
@@ -104,14 +138,29 @@ class Ledger(Protocol):
         """Sets an operator's override, or ends it (`mode` None)."""
         ...
 
+    async def order(
+        self, circuit: str, terms: Terms, mode: OverrideMode | None, reason: str, by: str, for_ms: int | None
+    ) -> Reply:
+        """Sets an operator's order over the circuits of this name that each replica has for itself, or ends it."""
+        ...
+
+    async def expire_order(self, circuit: str, terms: Terms) -> Reply:
+        """Records the end of an order whose time is up; changes nothing otherwise."""
+        ...
+
     async def restore(self, circuit: str, terms: Terms, replica: str, point: RestorePoint) -> Reply:
         """Restores a circuit that the ledger lost or has an older version of."""
+        ...
+
+    async def trial(self, circuit: str, terms: Terms) -> Reply:
+        """Finds out whether the ledger takes this circuit's verbs: refused where they would be. Changes nothing."""
         ...
 
     async def read(self, circuits: Mapping[str, Terms]) -> dict[str, Reply]:
         """Reads these circuits without writing.
 
-        On a cluster: those whose node answered. Raises LedgerError when none did.
+        Leaves out those whose stored state is refused (`refused_values`), and on a cluster those whose node did not
+        answer. Raises LedgerError if none is left.
         """
         ...
 
@@ -135,6 +184,10 @@ class Ledger(Protocol):
         """Yields None once subscribed, then pushed changes. Raises LedgerUnavailableError when the connection fails."""
         ...
 
+    async def change_log(self, cursor: str | None) -> ChangeLog | None:
+        """Changes of any circuit since `cursor` (None: the first poll); None if this store keeps no log."""
+        ...
+
     async def beat(self, incarnation: str, body: str, circuits: Sequence[str], life_ms: int) -> int:
         """Sends a heartbeat of `incarnation`, which uses `circuits`. Returns the number of live incarnations."""
         ...
@@ -147,8 +200,19 @@ class Ledger(Protocol):
         """The last heartbeat of every live incarnation."""
         ...
 
+    async def fallen_silent(self, since_ms: int) -> dict[str, int]:
+        """Incarnations that did not leave and sent their last heartbeat before `since_ms` -> when, by our clock.
+
+        Listed for ten lifetimes of a heartbeat.
+        """
+        ...
+
     async def known_circuits(self) -> list[str]:
         """Names of all circuits that a replica used recently."""
+        ...
+
+    async def remove(self, circuit: str) -> None:
+        """Deletes a circuit and takes it off the list. A replica that uses it restores it."""
         ...
 
     async def aclose(self) -> None:

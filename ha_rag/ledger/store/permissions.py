@@ -12,8 +12,7 @@ from ha_rag.ledger.store.keys import Keys
 
 COMMANDS = (
     "del", "eval", "evalsha", "hdel", "hget", "hgetall", "hmget", "hset", "mget", "pexpire", "ping", "publish", "pttl",
-    "set", "subscribe", "time", "xadd", "xrange", "xrevrange", "zadd", "zcount", "zrange", "zrangebyscore", "zrem",
-    "zremrangebyscore",
+    "set", "subscribe", "time", "xadd", "xrange", "xrevrange", "zadd", "zcount", "zrange", "zrem", "zremrangebyscore",
 )  # fmt: skip
 """In lower case, as in ACL rules."""
 
@@ -59,7 +58,6 @@ def samples(keys: Keys, circuit: str) -> Mapping[str, tuple[str | int, ...]]:
         "zadd": (scores, 1, "trial"),
         "zcount": (scores, "-inf", "+inf"),
         "zrange": (scores, 0, -1),
-        "zrangebyscore": (scores, "-inf", "+inf"),
         "zremrangebyscore": (scores, "-inf", 0),
         "zrem": (scores, "trial"),
         "xadd": (stream, "*", "trial", "1"),

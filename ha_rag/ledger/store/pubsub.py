@@ -10,10 +10,13 @@ from redis.asyncio import RedisCluster
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.ledger import Change
+from ha_rag.ledger.store.refused_values import RefusedValues
 from ha_rag.ledger.store.translation import translated
+from ha_rag.ledger.store.validation import ForeignReplyError
+from ha_rag.turns import Turns
 
 
-async def listen(client: Any, channel: str, silence_s: float) -> AsyncIterator[Change | None]:
+async def listen(client: Any, channel: str, silence_s: float, refused: RefusedValues) -> AsyncIterator[Change | None]:
     """Yields None once subscribed, then every change published on `channel`.
 
     Raises LedgerUnavailableError when the connection is lost, was reopened by the client library, or does not answer
@@ -31,6 +34,8 @@ async def listen(client: Any, channel: str, silence_s: float) -> AsyncIterator[C
         async for data in _messages(pubsub, silence_s):
             if change := codec.change(data):
                 yield change
+            else:
+                refused.note("message", f"{data[:80]!r:.80}")
     finally:
         with translated():
             await pubsub.aclose()
@@ -44,7 +49,9 @@ async def _subscribed(pubsub: Any, silence_s: float) -> None:
 
 async def _messages(pubsub: Any, silence_s: float) -> AsyncIterator[str | bytes]:
     pinged = False
+    turns = Turns()
     while True:
+        await turns.next()  # messages that have arrived already are returned without a wait
         message = await _next(pubsub, silence_s)
         if message is None and pinged:
             raise LedgerUnavailableError(f"nothing received on the pub/sub connection for {2 * silence_s:g} s")
@@ -61,4 +68,6 @@ async def _messages(pubsub: Any, silence_s: float) -> AsyncIterator[str | bytes]
 async def _next(pubsub: Any, timeout_s: float) -> dict[str, Any] | None:
     with translated():
         message: dict[str, Any] | None = await pubsub.get_message(timeout=timeout_s)
-    return message
+        if message is not None and not {"type", "data"} <= message.keys():
+            raise ForeignReplyError("a message without a type or data")
+        return message

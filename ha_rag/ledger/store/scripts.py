@@ -11,9 +11,9 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-VERBS = ("record", "lease", "settle", "override", "restore", "read")
+VERBS = ("record", "lease", "settle", "override", "order", "restore", "trial", "read")
 
-PRELUDE = ("clock", "circuit", "rules", "streak", "counting", "probing", "restoring", "reply")
+PRELUDE = ("clock", "bounds", "circuit", "rules", "streak", "counting", "probing", "restoring", "reply")
 """Files prepended to every script, in this order: each uses only functions of those before it."""
 
 

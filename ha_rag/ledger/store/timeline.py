@@ -7,15 +7,16 @@ finds an older event. A reader only has to remember the position of its last eve
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ha_rag.cancellation import gathered
 from ha_rag.errors import ConfigurationError
+from ha_rag.ledger.store.circuit_names import escaped, unescaped
 from ha_rag.ledger.store.ledger import Ledger, StreamEntry
 
-_PLACE = re.compile(r"([0-9]{1,16})-([0-9]{1,16})@([A-Za-z0-9._-]{1,200})")
+_PLACE = re.compile(r"([0-9]{1,16})-([0-9]{1,16})@([A-Za-z0-9._%-]{1,1600})")
 _LAST = 2**53
 
 
@@ -28,7 +29,7 @@ class Place:
     circuit: str
 
     def __str__(self) -> str:
-        return f"{self.ms}-{self.number}@{self.circuit}"
+        return f"{self.ms}-{self.number}@{escaped(self.circuit)}"
 
     @classmethod
     def of(cls, event: StreamEntry) -> Place:
@@ -38,11 +39,14 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Place:
-        """Parses the text form of a position. Raises ConfigurationError for anything else."""
+        """Parses the text form of a position. Raises ConfigurationError for anything else.
+
+        The circuit need not exist, nor be one of ours: it only orders events of the same millisecond.
+        """
         found = _PLACE.fullmatch(text)
         if found is None:
             raise ConfigurationError(f"{text[:100]!r} is not an event id: use the id of an event you received")
-        return cls(int(found[1]), int(found[2]), found[3])
+        return cls(int(found[1]), int(found[2]), unescaped(found[3]) or found[3])
 
     def before(self, circuit: str) -> str:
         """The id in `circuit`'s stream after which the events following this position begin."""
@@ -58,14 +62,14 @@ async def events_after(ledger: Ledger, circuits: Iterable[str], place: Place, li
     """At most `limit` events after `place`, oldest first. Raises LedgerError."""
     names = sorted(circuits)
     complete_to_ms = await ledger.now_ms()
-    streams = await asyncio.gather(*(ledger.events(name, place.before(name), limit) for name in names))
+    streams = await gathered(*(ledger.events(name, place.before(name), limit) for name in names))
     return merged(streams, complete_to_ms, limit)
 
 
 async def latest_events(ledger: Ledger, circuits: Iterable[str], limit: int = 100) -> list[StreamEntry]:
     """The last `limit` events, oldest first. Raises LedgerError."""
     complete_to_ms = await ledger.now_ms()
-    streams = await asyncio.gather(*(ledger.latest(name, limit) for name in sorted(circuits)))
+    streams = await gathered(*(ledger.latest(name, limit) for name in sorted(circuits)))
     complete = (event for stream in streams for event in stream if Place.of(event).ms < complete_to_ms)
     return sorted(complete, key=Place.of)[-limit:]
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from redis import exceptions as theirs
 
-from ha_rag.errors import LedgerRefusedError, LedgerUnavailableError
+from ha_rag.errors import HaRagError, LedgerRefusedError, LedgerUnavailableError
+from ha_rag.ledger.store.refusals import explained
 
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (theirs.BusyLoadingError, "LOADING"),
@@ -27,17 +28,37 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 _SCRIPT_ERROR = re.compile(r"@user_script: ?\d+: -?([A-Z]{3,}) ")
 """Redis before 7 wraps errors of commands inside a script: "ERR Error running script ...: -READONLY You ..."."""
 
-_REDIS_PY_BUGS = (AttributeError,)
-"""Raised by redis-py itself: in a cluster, the node to which a slot moves is None until it is known."""
+
+_STRANGE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    EOFError,
+    AssertionError,
+)
+"""Raised while a reply is decoded, by redis-py or here, if a server or another client says what the protocol cannot
+mean. Their text may contain what was said, so it is shortened."""
+
+_SHOWN = 200
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns exceptions of redis-py and of the socket into LedgerUnavailableError or LedgerRefusedError."""
+    """Turns exceptions of redis-py and of the socket into LedgerUnavailableError or LedgerRefusedError.
+
+    So it does with any exception from decoding a reply: the block should include the decoding.
+    """
     try:
         yield
-    except (theirs.RedisError, theirs.RedisClusterException, OSError, *_REDIS_PY_BUGS) as error:
+    except HaRagError:
+        raise
+    except (theirs.RedisError, theirs.RedisClusterException, OSError) as error:
         raise translate(error) from error
+    except _STRANGE as error:
+        raise LedgerUnavailableError(f"Redis gave a reply that cannot be used: {error!r:.{_SHOWN}}") from error
 
 
 def translate(error: BaseException) -> LedgerUnavailableError | LedgerRefusedError:
@@ -45,11 +66,9 @@ def translate(error: BaseException) -> LedgerUnavailableError | LedgerRefusedErr
     message = str(error) or type(error).__name__
     for kind, code in _CODES:
         if isinstance(error, kind):
-            return LedgerRefusedError(f"{getattr(error, 'status_code', None) or code} {message}")
+            return LedgerRefusedError(explained(f"{getattr(error, 'status_code', None) or code} {message}"))
     if isinstance(error, theirs.ResponseError):
-        return LedgerRefusedError(_with_code(message))
-    if isinstance(error, _REDIS_PY_BUGS):
-        return LedgerUnavailableError(f"redis-py failed: {message}")
+        return LedgerRefusedError(explained(_with_code(message)))
     return LedgerUnavailableError(message)
 
 

@@ -8,6 +8,7 @@ probing.py             probe leases: requested, settled, returned
 restoring.py           restores circuits that the ledger lost
 heartbeat.py           heartbeats
 upkeep.py              periodic work for each shared circuit
+trials.py              finds out whether refused verbs are taken again
 session.py             handles replies and errors of the ledger
 link.py                whether the ledger is reachable
 pace.py                intervals, which grow with the fleet

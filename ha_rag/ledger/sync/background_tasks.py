@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 END_S = 0.5
 """Seconds after which a task that has not ended is cancelled again."""
 
+ENDS = 6
+"""How often tasks are cancelled before they are left alone."""
+
 
 class BackgroundTasks:
     """The event loop of a replica's sync, and the tasks running there. Closed until `open` is called on that loop."""
@@ -19,11 +22,12 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._open = False
+        self._has_ended = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def open(self) -> None:
         """Accepts work from now on, for the running loop."""
-        self._loop, self._open = asyncio.get_running_loop(), True
+        self._loop, self._open, self._has_ended = asyncio.get_running_loop(), True, False
 
     def close(self) -> bool:
         """Accepts no more work, except `soon(last=True)` and `run`. Returns whether it was open."""
@@ -56,8 +60,10 @@ class BackgroundTasks:
         return self.soon(lambda: asyncio.get_running_loop().call_later(delay_s, act))
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Starts a task; call it on the loop only. Unexpected errors are logged."""
+        """Starts a task; call it on the loop only. Unexpected errors are logged. Cancelled at once after `end`."""
         task = asyncio.ensure_future(work)
+        if self._has_ended:
+            task.cancel()
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -68,12 +74,19 @@ class BackgroundTasks:
             log.error("a background task of the ledger sync failed", exc_info=error)
 
     async def end(self) -> None:
-        """Cancels all tasks until they have ended: a redis client may mistake a cancellation for its own timeout."""
-        self._loop = None
-        while self._tasks:
+        """Cancels all tasks until they have ended: a redis client may mistake a cancellation for its own timeout.
+
+        Gives up after `ENDS` times, so that a stop ends in any case.
+        """
+        self._loop, self._has_ended = None, True
+        for _ in range(ENDS):
+            if not self._tasks:
+                return
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=END_S)
+        if self._tasks:
+            log.error("%d background tasks of the ledger sync did not end", len(self._tasks))
 
     def __len__(self) -> int:
         return len(self._tasks)

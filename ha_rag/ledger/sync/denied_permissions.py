@@ -14,6 +14,7 @@ from ha_rag.errors import LedgerRefusedError
 SUBSCRIBING = "subscriptions, so this replica sees changes one poll interval late"
 PUBLISHING = "to publish changes, so other replicas see them one poll interval late or the event history is incomplete"
 HEARTBEAT = "heartbeats, so this replica is not listed"
+CHANGE_LOG = "to read the log of changes, so every circuit in use is polled"
 OTHER_REPLICAS = "access to the other replicas' heartbeats, so differing policies go unnoticed"
 CIRCUIT_LIST = "access to the list of circuits, so only this replica's own are shown"
 

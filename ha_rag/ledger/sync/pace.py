@@ -16,8 +16,12 @@ READS_PER_S = 500.0
 LEASES_PER_S = 500.0
 """Fleet-wide limit on lease requests for each circuit."""
 
+REPLICA_REPORTS_PER_S = 50.0
+"""Limit on one replica's reports, as long as that delays none by more than a time bucket of its window."""
+
 POLL_S = 1.0
 BEAT_S = 1.0
+TRIAL_S, TRIALS = 1.0, 5
 RETRY_S = (0.05, 0.5)
 """Bounds of the random retry delay in a small fleet, in seconds."""
 
@@ -48,9 +52,22 @@ class Pace:
         mean_s = self.replicas / READS_PER_S
         return max(RETRY_S[0], 0.5 * mean_s), max(RETRY_S[1], 1.5 * mean_s)
 
+    @property
+    def trial_s(self) -> float:
+        """Seconds between two rounds of trials of a ledger that refuses verbs, each of up to `TRIALS` refused ones."""
+        return max(TRIAL_S, TRIALS * self.replicas / READS_PER_S)
+
     def report_s(self, flush_interval_s: float) -> float:
         """Seconds between two reports on one circuit."""
         return max(flush_interval_s, self.replicas * self.circuits / REPORTS_PER_S)
+
+    def calm_report_s(self, flush_interval_s: float, bucket_s: float) -> float:
+        """Seconds between two reports on one circuit of outcomes that need not be reported at once.
+
+        `bucket_s`: the width of the window's buckets, below which a delay makes no difference to the window.
+        """
+        shared_out_s = min(self.circuits / REPLICA_REPORTS_PER_S, bucket_s)
+        return max(self.report_s(flush_interval_s), shared_out_s)
 
     @property
     def spread_s(self) -> float:

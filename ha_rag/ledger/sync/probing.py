@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 from collections.abc import Iterable
 from concurrent.futures import Future
 
+from ha_rag import chance
 from ha_rag.circuit.reply import Reply
 from ha_rag.errors import LedgerError, LedgerUnavailableError
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks, running_loop
@@ -55,14 +55,6 @@ class Probing:
         if view.begin_request_ahead():
             self._start_request(view)
 
-    def request_lease_without_call(self, view: View) -> None:
-        """Requests a lease without a waiting call, to find out whether the ledger accepts verbs again.
-
-        A grant is returned at once: other replicas may be waiting for the slot to find out the same.
-        """
-        if view.begin_lease_request():
-            self._start_request(view, keep=False)
-
     def reset_orphaned_request(self, view: View) -> None:
         """Ends a request that a call marked as begun but never started, once two checks in a row have seen it.
 
@@ -75,18 +67,26 @@ class Probing:
         else:
             self._orphaned.add(view.name)
 
-    def _start_request(self, view: View, *, keep: bool = True) -> asyncio.Task[None]:
-        task = self._requests[view.name] = self._background.run(self._lease(view, keep=keep))
+    def forget(self, view: View) -> None:
+        """Forgets a circuit that fell asleep, until it is used again."""
+        self._orphaned.discard(view.name)
+        if self._running_request(view) is None:
+            self._requests.pop(view.name, None)
+
+    def _start_request(self, view: View) -> asyncio.Task[None]:
+        task = self._requests[view.name] = self._background.run(self._lease(view))
         return task
 
-    async def _lease(self, view: View, *, keep: bool = True) -> None:
+    async def _lease(self, view: View) -> None:
         session = self._session
         token, asked_s, wanted = os.urandom(16).hex(), session.now_s(), view.lease_wanted()
         terms = wanted.of(view.terms)
         reply: Reply | None = None
         possible_grant: Grant | None = None
         try:
-            reply = await session.ledger.lease(view.name, terms, session.incarnation, view.fleet.epoch, token)
+            reply = await session.ledger.lease(
+                view.name, terms, session.incarnation, view.fleet.epoch, token, wanted.spare_ms
+            )
             if reply.granted:
                 session.on_accepted(view, reply)
             else:
@@ -94,12 +94,11 @@ class Probing:
         except LedgerError as error:
             session.on_failed(view, error)
             if isinstance(error, LedgerUnavailableError):  # it may have been granted, and would block others
-                possible_grant = Grant(token, asked_s + terms.lease_ms / 1000, view.fleet.epoch, False, asked_s)
+                possible_grant = Grant(token, asked_s + wanted.total_ms / 1000, view.fleet.epoch, False, asked_s)
         finally:
             unused = view.lease_answered(reply, token, asked_s, wanted) or possible_grant
-        for grant in (unused, None if keep else view.drop_grant()):
-            if grant is not None:
-                self._start_settling(view, grant, Outcome.CANCELLED)
+        if unused is not None:
+            self._start_settling(view, unused, Outcome.CANCELLED)
 
     # ---- settling ---------------------------------------------------------------------------------------------------
 
@@ -129,14 +128,14 @@ class Probing:
                     grant.token,
                     outcome,
                     throttled_ms,
-                    random.random(),
+                    chance.draw(),
                     took_ms,
                 )
             except LedgerError as error:
                 session.on_failed(view, error)
                 # Returned leases can wait: every replica may have one.
                 is_return = outcome is Outcome.CANCELLED
-                await asyncio.sleep(session.retry_s() if is_return else random.uniform(*RETRY_S))
+                await asyncio.sleep(session.retry_s() if is_return else chance.between(*RETRY_S))
             else:
                 session.on_accepted(view, reply)
                 return

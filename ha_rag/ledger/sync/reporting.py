@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 
+from ha_rag import chance
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import LedgerError
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
@@ -51,12 +51,17 @@ class Reporting:
     def report_if_due(self, view: View) -> None:
         """Reports if the interval has passed and there is something to report."""
         due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
-        due = due_s <= self._session.now_s()
-        if due and view.has_report and self._session.link.up and view.name not in self._in_flight:
+        due = due_s <= self._session.now_s() and view.has_report and view.name not in self._in_flight
+        if due and self._session.link.up and self._session.may_send(view):
             self._background.run(self.report(view))
 
     def _interval_s(self, view: View) -> float:
-        return self._session.pace.report_s(view.policy.flush_interval_s)
+        return self._session.pace.calm_report_s(view.policy.flush_interval_s, view.policy.bucket_ms / 1000)
+
+    def forget(self, view: View) -> None:
+        """Forgets a circuit that fell asleep, until it is used again."""
+        self._buckets.pop(view.name, None)
+        self._reported_s.pop(view, None)
 
     def active_circuits(self) -> int:
         """Number of circuits reported on recently; only these share the fleet's limit on reports."""
@@ -84,7 +89,7 @@ class Reporting:
             return
         ended = self._in_flight[view.name] = asyncio.Event()
         try:
-            reply = await self._session.ledger.record(view.name, view.terms, batch, random.random())
+            reply = await self._session.ledger.record(view.name, view.terms, batch, chance.draw())
         except LedgerError as error:
             self._session.on_failed(view, error)
             return

@@ -7,18 +7,21 @@ unreachable for that circuit until the node answers.
 
 from __future__ import annotations
 
-import random
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ha_rag import chance
 from ha_rag.circuit.reply import Reply
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError, LedgerRefusedError, ShardUnavailableError
 from ha_rag.events import Sink
+from ha_rag.ledger.store.refused_values import INVALID
 from ha_rag.ledger.sync.denied_permissions import PUBLISHING, DeniedPermissions
 from ha_rag.ledger.sync.event_publisher import EventPublisher
 from ha_rag.ledger.sync.link import LOST_AFTER, Link
 from ha_rag.ledger.sync.pace import Pace
+from ha_rag.ledger.view.cached_snapshot import Intact
 from ha_rag.ledger.view.reconcile import Reconciliation
 from ha_rag.ledger.view.view import View
 from ha_rag.ledger.view.views import Views
@@ -55,28 +58,44 @@ class LedgerSession:
         self.publisher = EventPublisher(incarnation, clock, sinks)
         self.denied_permissions = DeniedPermissions(self.publisher.ledger_limited)
         self.unpublished = 0
+        self.confirmed_s = -math.inf
+        """When all cached snapshots were last known to miss no change (monotonic)."""
         self._views = views
         self._restore = restore
+        self.refuted_s = -math.inf
+        """When the store last contradicted a message (monotonic)."""
         self._refused_s: dict[str, float] = {}
+        self._invalid: set[str] = set()
+        """Circuits refused because of what is stored, which a read shows to be mended."""
+        self._lost_s: dict[str, float] = {}
+        """Circuit for which alone the ledger cannot be used -> since when (monotonic)."""
         self._shard_failures: dict[str, int] = {}
         """Circuit -> how many times in a row its node did not answer."""
 
     def retry_s(self) -> float:
         """A random retry delay in seconds, which grows with the fleet."""
-        return random.uniform(*self.pace.retry_s)
+        return chance.between(*self.pace.retry_s)
 
     # ---- replies and errors -----------------------------------------------------------------------------------------
 
-    def on_read(self, view: View, reply: Reply) -> None:
-        """A read was answered. This does not prove that the ledger accepts verbs."""
+    def on_read(self, view: View, reply: Reply, intact: Intact | None = None) -> None:
+        """A read was answered. This does not prove that the ledger accepts verbs. `intact`: as of `with_reply`."""
         self.on_available(reply.snapshot.now_ms)
         self._shard_failures.pop(view.name, None)
-        self.on_reconciled(view, view.apply_reply(reply.snapshot))
+        if view.name in self._invalid:
+            self._invalid.discard(view.name)
+            self._refused_s.pop(view.name, None)
+        self.on_reconciled(view, view.apply_reply(reply.snapshot, intact))
         view.set_ledger_unreachable(view.name in self._refused_s)
+        if self._lost_s and view.name not in self._refused_s:
+            self._on_back(view.name)
 
     def on_reconciled(self, view: View, result: Reconciliation) -> None:
         """A view was updated from the ledger: publishes what changed, and starts a restore if needed."""
         self.publisher.circuit_changed(view.name, result)
+        if result.refuted:
+            self.refuted_s = self.now_s()
+            self.ledger.refused_values.note("message", f"{view.name}: the store says otherwise")
         if result.needs_restore:
             self._restore(view)
 
@@ -99,7 +118,9 @@ class LedgerSession:
             self.on_unavailable(error)
             return
         if view.name not in self._refused_s:
-            self.publisher.ledger_lost(str(error), circuit=view.name)
+            self._on_lost(view.name, str(error))
+        if error.code == INVALID:
+            self._invalid.add(view.name)
         self._refused_s[view.name] = self.now_s()
         view.set_ledger_unreachable(True)
 
@@ -107,9 +128,18 @@ class LedgerSession:
         """The node that holds this circuit did not answer: after LOST_AFTER times in a row it counts as unreachable."""
         failures = self._shard_failures[view.name] = self._shard_failures.get(view.name, 0) + 1
         if failures == LOST_AFTER:
-            self.publisher.ledger_lost(reason, circuit=view.name)
+            self._on_lost(view.name, reason)
         if failures >= LOST_AFTER:
             view.set_ledger_unreachable(True)
+
+    def _on_lost(self, circuit: str, reason: str) -> None:
+        self._lost_s.setdefault(circuit, self.now_s())
+        self.publisher.ledger_lost(reason, circuit=circuit)
+
+    def _on_back(self, circuit: str) -> None:
+        since_s = self._lost_s.pop(circuit, None)
+        if since_s is not None:
+            self.publisher.ledger_back(self.now_s() - since_s, circuit=circuit)
 
     def on_available(self, ledger_ms: int | None) -> None:
         """The ledger answered. `ledger_ms`: its time, if known."""
@@ -122,7 +152,7 @@ class LedgerSession:
         if not self.link.failed(str(error)):
             return
         self.publisher.ledger_lost(str(error))
-        for view in self._views.shared():
+        for view in self._views.awake_shared():
             view.set_ledger_unreachable(True)
 
     # ---- refusals ---------------------------------------------------------------------------------------------------
@@ -131,8 +161,15 @@ class LedgerSession:
         """Whether the ledger refused this circuit's last verb."""
         return view.name in self._refused_s
 
-    def may_send(self, view: View) -> bool:
-        """Whether a verb of this circuit may be sent now: after a refusal, once every REFUSED_S.
+    def refused(self) -> list[str]:
+        """Circuits whose last verb the ledger refused, the one that was tried longest ago first.
+
+        Without those whose stored state is the reason: a read shows that this is mended.
+        """
+        return sorted(self._refused_s.keys() - self._invalid, key=self._refused_s.__getitem__)
+
+    def may_send(self, view: View, every_s: float = REFUSED_S) -> bool:
+        """Whether a verb of this circuit may be sent now: after a refusal, once in this time.
 
         Never while its node does not answer: the poll notices when it answers again.
         """
@@ -141,7 +178,7 @@ class LedgerSession:
         since_s, now_s = self._refused_s.get(view.name), self.now_s()
         if since_s is None:
             return True
-        if now_s - since_s < REFUSED_S:
+        if now_s - since_s < every_s:
             return False
         self._refused_s[view.name] = now_s
         return True

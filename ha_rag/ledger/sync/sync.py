@@ -1,7 +1,8 @@
 """Sync: keeps one replica in step with the ledger; starts and stops its parts.
 
-Four loops run on one event loop: subscription, poll, upkeep (which reports) and heartbeat. Probe leases are requested
-and settled on demand. Calls never wait for any of this, except those that may become the probe of a half-open circuit.
+Five loops run on one event loop: subscription, poll, upkeep (which reports), trials and heartbeat. Probe leases are
+requested and settled on demand. Calls never wait for any of this, except those that may become the probe of a half-open
+circuit.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ha_rag.ledger.sync.reporting import Reporting
 from ha_rag.ledger.sync.restoring import Restoring
 from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.sync.subscription import Subscription
+from ha_rag.ledger.sync.trials import Trials
 from ha_rag.ledger.sync.upkeep import Upkeep
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
@@ -40,11 +42,15 @@ if TYPE_CHECKING:
 STOP_S = 0.5
 """Time limit for the last reports when a replica stops."""
 
+CURRENT_POLLS = 1.5
+"""A circuit that wakes is read, unless it was confirmed within this many poll intervals."""
+
 
 class Sync:
     """Connects one replica's views with the ledger. Call `start` and `stop` on the loop, the rest from any thread.
 
-    `body`: returns the replica's self-description for its heartbeats, as JSON text.
+    `body`: returns the replica's self-description for its heartbeats, as JSON text. `views`: the circuits to begin
+    with, to which `add` adds.
     """
 
     def __init__(
@@ -55,11 +61,12 @@ class Sync:
         *,
         sinks: Iterable[Sink] = (),
         body: Callable[[], str] = str,
+        views: Views | None = None,
     ) -> None:
         self.ledger = ledger
         self.joined_s = -math.inf
         """When all circuits had been read (monotonic)."""
-        self._views = Views()
+        self._views = Views() if views is None else views
         self._background = BackgroundTasks()
         self._session = LedgerSession(
             ledger, incarnation, clock, views=self._views, sinks=sinks, restore=self._restore_soon
@@ -68,6 +75,7 @@ class Sync:
         self._reporting = Reporting(self._session, self._background)
         self._probing = Probing(self._session, self._background)
         self._restoring = Restoring(self._session)
+        self._trials = Trials(self._session, self._views)
         self._upkeep = Upkeep(self._session, self._views, self._reporting, self._probing)
         self._heartbeat = HeartbeatSender(
             self._session, self._background, self._views, body=body, active_circuits=self._reporting.active_circuits
@@ -86,6 +94,11 @@ class Sync:
         return self._session.pace
 
     @property
+    def confirmed_s(self) -> float:
+        """When all cached snapshots were last known to miss no change (monotonic); minus infinity: never."""
+        return self._session.confirmed_s
+
+    @property
     def denied_permissions(self) -> DeniedPermissions:
         """Permissions that Redis denies, apart from the circuits' verbs."""
         return self._session.denied_permissions
@@ -100,10 +113,12 @@ class Sync:
     async def start(self) -> None:
         """Reads all circuits once, so that the first call sees their state, then starts the loops. Never fails."""
         self._background.open()
+        self._views.on_wake.append(self._woken)
         await run_once(self._heartbeat.beat)
-        await run_once(self._subscription.read_all)
+        await run_once(self._subscription.begin)
         self.joined_s = self._session.now_s()
-        for step in (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._heartbeat.round):
+        steps = (self._subscription.listen, self._subscription.poll, self._upkeep.round, self._trials.round)
+        for step in (*steps, self._heartbeat.round):
             self._background.run(run_forever(step, self._session.retry_s))
 
     async def stop(self) -> None:
@@ -116,14 +131,14 @@ class Sync:
                     await self._leave_fleet()
         finally:
             await self._background.end()
-            self._detach_views()
+            self.detach_views()
             with contextlib.suppress(LedgerError):
                 await self.ledger.aclose()
 
     async def _leave_fleet(self) -> None:
         if not self.link.up:
             return
-        shared = self._views.shared()
+        shared = self._views.awake_shared()
         self._probing.return_all(shared)
         if self.link.ledger_now_ms() is None:  # no reply so far, but reports need the ledger's time
             await self._subscription.read_all()
@@ -132,8 +147,10 @@ class Sync:
             await self._heartbeat.leave()
         await self._probing.all_settled()  # last, because probes may still end during the steps above
 
-    def _detach_views(self) -> None:
+    def detach_views(self) -> None:
         """Breakers that are used after their registry was left decide locally."""
+        if self._woken in self._views.on_wake:
+            self._views.on_wake.remove(self._woken)
         for view in self._views.shared():
             view.lease_answered(None, "", self._session.now_s())
             view.set_ledger_unreachable(True)
@@ -143,8 +160,26 @@ class Sync:
     def add(self, view: View) -> None:
         """Adds a view to keep in step. Safe from any thread."""
         self._views.add(view)
+        self._woken(view)
+
+    def _woken(self, view: View) -> None:
         view.set_spread(self.pace.spread_s)
-        self._background.soon(lambda: self._background.run(self._subscription.read_one(view)))
+        self._background.soon(lambda: self._read_soon(view))
+
+    def _read_soon(self, view: View) -> None:
+        if not self.link.up:
+            view.set_ledger_unreachable(True)
+        if not self._is_current(view):
+            self._subscription.read_soon(view)
+
+    def _is_current(self, view: View) -> bool:
+        """Whether the last polls show that the cached snapshot misses no change, although it was not read."""
+        is_known = view.confirmed_s > -math.inf and not view.ledger_unreachable
+        return is_known and self._session.now_s() - self.confirmed_s <= CURRENT_POLLS * self.pace.poll_s
+
+    def forget(self, view: View) -> None:
+        """Keeps nothing of a circuit that this replica forgot. Safe from any thread."""
+        self._background.soon(lambda: self._upkeep.forget(view))
 
     def report_soon(self, view: View) -> None:
         """Reports a failure without waiting for the interval."""
@@ -167,12 +202,12 @@ class Sync:
         replies = await self.ledger.read(wanted)
         for name, reply in replies.items():
             view = self._views.get(name)
-            if view is not None and view.scope == "fleet":
+            if view is not None:
                 self._session.on_read(view, reply)
         return replies
 
     async def override(self, view: View, verb: Callable[[Ledger], Awaitable[Reply]]) -> Reply:
-        """Sets or ends an operator's override in the ledger. Raises LedgerError if it was not applied."""
+        """Sets or ends an operator's override or order in the ledger. Raises LedgerError if it was not applied."""
         reply = await verb(self.ledger)
         self._session.on_accepted(view, reply)
         return reply

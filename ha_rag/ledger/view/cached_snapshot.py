@@ -7,8 +7,9 @@ machines are never compared. Not locked: the view holds the lock.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from ha_rag.circuit.bounds import is_beyond
 from ha_rag.circuit.rules import RestorePoint, origin
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
 from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
@@ -19,11 +20,23 @@ LATE_MS = 1000
 """A reply at least this much older than the last one is not late: the ledger's clock was set back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Intact:
+    """The ledger lost nothing between these times (monotonic). `since_s`: infinity: it may have lost something."""
+
+    since_s: float
+    until_s: float
+
+
 class CachedSnapshot:
     """The last snapshot received, and when its durations end (monotonic seconds)."""
 
     def __init__(self) -> None:
         self.snapshot = Snapshot(now_ms=0)
+        self.read = self.snapshot
+        """What the ledger itself last replied; `snapshot` may be from a message that no reply has confirmed so far."""
+        self.pushed_s: float | None = None
+        """When the message arrived that `snapshot` is from; None: it is what the ledger replied."""
         self.confirmed_s = -math.inf
         self.open_until_s = 0.0
         self.override_until_s = math.inf
@@ -62,8 +75,31 @@ class CachedSnapshot:
         both_closed = _closed_without_override(self.snapshot) and _closed_without_override(snapshot)
         return after < self.epoch < before and not both_closed
 
-    def adopt(self, snapshot: Snapshot, now_s: float) -> None:
-        """Replaces the cached snapshot."""
+    def is_unconfirmed_by(self, reply: Snapshot) -> bool:
+        """Whether the cached snapshot is from a message, and the ledger does not know it but has forgotten nothing."""
+        if self.pushed_s is None or not self.read.epoch <= reply.epoch < self.epoch:
+            return False
+        return reply.epoch > self.read.epoch or origin(reply.restore_point()) == origin(self.read.restore_point())
+
+    def is_refuted_by(self, reply: Snapshot, intact: Intact | None) -> bool:
+        """Whether it is unconfirmed by a reply of a ledger that lost nothing between the message and the request."""
+        if self.pushed_s is None or intact is None or not intact.since_s <= self.pushed_s < intact.until_s:
+            return False
+        return self.is_unconfirmed_by(reply)
+
+    def may_be_lost(self, intact: Intact | None) -> bool:
+        """Whether the ledger may have lost, since the message arrived, what it said."""
+        return intact is not None and self.pushed_s is not None and self.pushed_s < intact.since_s
+
+    def is_beyond(self, ledger_now_ms: int) -> bool:
+        """Whether the cached epoch is beyond its bounds, since the ledger's clock was set back."""
+        return is_beyond(self.epoch, ledger_now_ms)
+
+    def adopt(self, snapshot: Snapshot, now_s: float, *, pushed: bool = False) -> None:
+        """Replaces the cached snapshot. `pushed`: by that of a message."""
+        self.pushed_s = now_s if pushed else None
+        if not pushed:
+            self.read = snapshot
         self.closed_at_s = self._closed_at_s(snapshot, now_s)
         self.snapshot = snapshot
         self.open_until_s = math.inf if snapshot.left_ms == UNKNOWN else now_s + snapshot.left_ms / 1000

@@ -25,6 +25,12 @@ class CallCounter:
         self._effective = effective
         self._throttle_max_s = policy.throttle_max_s
 
+    def set_policy(self, policy: CircuitPolicy) -> None:
+        """Counts by another policy from now on; what was counted stays."""
+        self.tallies.set_window(policy.bucket_ms / 1000, policy.window_s)
+        self._outbox.keep(policy.window_s)
+        self._throttle_max_s = policy.throttle_max_s
+
     def cell(self, epochs: Epochs, now_s: float) -> Cell | None:
         """The cell that counts a call admitted under `epochs`; None if it no longer counts."""
         return self.tallies.cell_for(epochs, now_s) if self._effective.counts(epochs, now_s) else None
@@ -66,6 +72,11 @@ class CallCounter:
     def acknowledged(self, batch: Batch) -> None:
         """The ledger has acknowledged this batch."""
         self._outbox.acknowledged(batch)
+
+    def drop_old(self, now_s: float) -> None:
+        """Drops what is too old to count."""
+        self.tallies.drop_old(now_s)
+        self._outbox.unacknowledged(now_s)
 
     @property
     def has_report(self) -> bool:

@@ -23,6 +23,7 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 class EffectiveState:
     """The fleet's circuit and the local breaker, and which of them applies. Times in monotonic seconds.
 
+    `received`: what the ledger said last: the fleet's circuit, or the order over a circuit of this replica alone.
     `ledger_unreachable`: whether the ledger takes no verbs for this circuit, so that the replica decides alone.
     `unpublished`: decisions of the local breaker that have not been published yet.
     """
@@ -31,6 +32,8 @@ class EffectiveState:
         self.replica_only = replica_only
         self.ledger_unreachable = not replica_only
         self.fleet = CachedSnapshot()
+        self.received = CachedSnapshot() if replica_only else self.fleet
+        self._order_ends_s = math.inf
         self.local_trip = LocalTrip(local)
         self.unpublished: list[Decision] = []
 
@@ -109,6 +112,26 @@ class EffectiveState:
         """Sets an operator's override of a circuit of this replica alone."""
         self.unpublished.append(self.local_trip.breaker.override(ms(now_s), mode, reason, by, for_ms))
         self.fleet.set_override(self.local_trip.read(now_s).override)
+
+    def follow_order(self, now_s: float) -> None:
+        """Applies the order that was received, or its end, to a circuit of this replica alone.
+
+        An order that it follows already keeps the state; only its end may differ, after the ledger was restored.
+        """
+        mode, order, ends_s = self.received.mode(now_s), self.received.snapshot.override, self.received.override_until_s
+        breaker, now_ms, self._order_ends_s = self.local_trip.breaker, ms(now_s), ends_s
+        for_ms = None if ends_s == math.inf else max(1, ms(ends_s - now_s))
+        if mode is None or order is None:
+            breaker.override(now_ms, None, self.received.snapshot.reason, "", None)
+        elif not breaker.is_under(order, now_ms):
+            breaker.override(now_ms, mode, order.reason, order.by, for_ms)
+        else:
+            breaker.set_override_end(None if for_ms is None else now_ms + for_ms)
+        self.fleet.set_override(self.local_trip.read(now_s).override)
+
+    def is_order_over(self, now_s: float) -> bool:
+        """Whether the time of the order last received is up, and the ledger has not recorded its end so far."""
+        return now_s >= self._order_ends_s
 
     def set_ledger_unreachable(self, now_s: float, ledger_unreachable: bool) -> bool:
         """Sets whether the ledger takes no verbs for this circuit. Returns whether that is a change."""

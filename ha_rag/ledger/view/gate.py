@@ -14,10 +14,8 @@ Synchronous code: safe across threads and tasks.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from concurrent.futures import Future
 
 from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
@@ -29,7 +27,9 @@ from ha_rag.ledger.view.effective_state import EffectiveState
 from ha_rag.ledger.view.in_flight import InFlight
 from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
+from ha_rag.ledger.view.refused import Refused
 from ha_rag.ledger.view.tallies import Epochs
+from ha_rag.native_threads import new_lock, wait_for
 from ha_rag.outcomes import Outcome
 
 OK = Outcome.OK
@@ -37,15 +37,6 @@ ENDED = 0
 """The number of a call whose end was recorded already."""
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The call is refused. `retry_after_s`: None if unknown. `ask`: the caller should request a lease now."""
-
-    state: CircuitState
-    retry_after_s: float | None
-    ask: bool = False
 
 
 class Gate:
@@ -68,7 +59,7 @@ class Gate:
         probe_time: ProbeTime,
         stalled: Callable[[float], bool],
     ) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self._policy = policy
         self._now = clock.monotonic_s
         self._effective = effective
@@ -86,18 +77,33 @@ class Gate:
         self.waiting = self._in_flight.waiting
         self._latencies = latency.seconds
         self._is_auto = policy.slow_call_s == "auto"
-        self._slow_s = (policy.slow_call_s or math.inf) if not isinstance(policy.slow_call_s, str) else math.inf
+        self._slow_s = _fixed_slow_s(policy)
         self._tallies = counter.tallies
         self._lacks_samples = False
+        self.asleep = False
+        """Whether `admit` has to decide the next call, which wakes the circuit."""
+        self.used_s = -math.inf
+        """When `admit` last decided a call (monotonic)."""
+        self.unused = False
+        """Whether the breaker has to look at the next call, because it may be the first one (`check_next`)."""
         self.passing: Epochs | None = counter.epochs
         self.refusing_until_s = -math.inf
+
+    def set_policy(self, policy: CircuitPolicy, now_s: float) -> None:
+        """Admits and counts by another policy from now on. The caller holds the lock."""
+        self._policy = policy
+        self._is_auto = policy.slow_call_s == "auto"
+        self._slow_s = self._latency.slow_after_s if self._is_auto else _fixed_slow_s(policy)
+        self._shedding.set_policy(policy)
+        self._counter.set_policy(policy)
+        self.refresh(now_s)
 
     # ---- admission --------------------------------------------------------------------------------------------------
 
     def admit(self) -> Epochs | Grant | Refused:
         """Decides one call. Returns a waiting grant if the call is to be a probe."""
         with self.lock:
-            now = self._now()
+            now = self.used_s = self._now()
             if self._lacks_samples or self._policy.shed:
                 self.evaluate(now)
             state, until_s = self._effective.state_for_call(now)
@@ -105,7 +111,7 @@ class Gate:
                 return self._probe(now)
             self.refresh(now)
             if state is OPEN:
-                return Refused(OPEN, _after_s(until_s, now))
+                return Refused.until(OPEN, until_s, now)
             return Refused(CLOSED, None) if self._shedding.refuses(now) else self._counter.epochs
 
     def _probe(self, now: float) -> Grant | Refused:
@@ -115,26 +121,31 @@ class Gate:
         grant = self._local_trip.probe(now, self._probe_time.lease_ms(self._local_trip.breaker.circuit.open_count))
         if grant is not None:
             return grant
-        return Refused(HALF_OPEN, _after_s(self._local_trip.until_s(now), now))
+        return Refused.until(HALF_OPEN, self._local_trip.until_s(now), now)
 
     def _request(self, now: float) -> Refused:
         """Refuses for want of a grant, and says whether to request a lease now."""
         ask = self._leases.begin(now)
         return Refused(HALF_OPEN, max(0.0, self._leases.after_s - now), ask=ask)
 
-    def state(self) -> CircuitState:
-        """The state that applies to calls now."""
+    def met(self) -> tuple[CircuitState, float]:
+        """The state that applies to calls now, and until when (monotonic seconds; infinity: unknown)."""
         with self.lock:
-            return self._effective.state_for_call(self._now())[0]
+            return self._effective.state_for_call(self._now())
 
     def wait_for_answer(self, timeout_s: float) -> bool:
         """Blocks the calling thread while a lease request is pending; returns whether it was answered in time."""
-        return bool(wait({self._leases.answered}, timeout_s).done)
+        return wait_for(self._leases.answered, timeout_s)
 
     @property
     def answered(self) -> Future[None]:
         """Done when the pending lease request is answered, or if there is none."""
         return self._leases.answered
+
+    def check_next(self) -> None:
+        """Has the breaker look at the next call, as at the first one."""
+        with self.lock:
+            self.unused, self.passing = True, None
 
     # ---- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -218,6 +229,11 @@ class Gate:
         return self._latency.p99_s
 
     @property
+    def overdue_s(self) -> float:
+        """After how many seconds a call in flight is overdue; infinity until known."""
+        return self._latency.overdue_after_s
+
+    @property
     def slow_s(self) -> float:
         """The current slow-call threshold in seconds; infinity: none."""
         return self._slow_s
@@ -235,9 +251,20 @@ class Gate:
             self._in_flight.begin_epoch(now_s)
         state, until_s = self._effective.state_for_call(now_s)
         self._lacks_samples = self._local_trip.lacks_samples(now_s)
-        checks = self._lacks_samples or self._local_trip.awaits_fleet(now_s) or self._shedding.applies(now_s)
-        self.passing = self._counter.epochs if state is CLOSED and not checks else None
-        self.refusing_until_s = until_s if state is OPEN else -math.inf
+        must_decide = (
+            self.unused
+            or self.asleep
+            or self._lacks_samples
+            or self._local_trip.awaits_fleet(now_s)
+            or self._shedding.applies(now_s)
+        )
+        self.passing = self._counter.epochs if state is CLOSED and not must_decide else None
+        self.refusing_until_s = until_s if state is OPEN and not self.asleep else -math.inf
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether any call is in flight."""
+        return len(self._in_flight) > 0
 
     def count_overdue(self, now_s: float) -> bool:
         """Counts calls that have become overdue. Returns whether there are any, to be reported at once.
@@ -268,6 +295,6 @@ def never_stalled(_: float) -> bool:
     return False
 
 
-def _after_s(until_s: float, now_s: float) -> float | None:
-    """Seconds until `until_s`; None if unknown."""
-    return None if until_s == math.inf else max(0.0, until_s - now_s)
+def _fixed_slow_s(policy: CircuitPolicy) -> float:
+    """The slow-call threshold that the policy states, in seconds; infinity: none, or not known yet."""
+    return math.inf if isinstance(policy.slow_call_s, str) else policy.slow_call_s or math.inf

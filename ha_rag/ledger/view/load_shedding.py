@@ -24,6 +24,10 @@ class LoadShedding:
         self._effective = effective
         self._draw = draw
 
+    def set_policy(self, policy: CircuitPolicy) -> None:
+        """Decides by another policy from now on."""
+        self._policy = policy
+
     def applies(self, now_s: float) -> bool:
         """Whether calls may be refused, so that each needs `refuses`."""
         return self._policy.shed or self._closed_for_s(now_s) < self._policy.ramp_s

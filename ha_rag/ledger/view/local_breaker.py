@@ -7,10 +7,10 @@ the shared ledger is unreachable. No I/O. Not locked: the view holds the lock.
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from ha_rag import chance
 from ha_rag.circuit import rules
 from ha_rag.circuit.rules import Batch, Decision, Tally
 from ha_rag.circuit.snapshot import Snapshot, read, wait_ms
@@ -42,13 +42,17 @@ class LocalBreaker:
     `probes`: concurrent probes; 1 for a shared circuit, since many replicas may probe at the same time.
     """
 
-    def __init__(self, terms: Terms, *, by: str, probes: int = 1, draw: Callable[[], float] = random.random) -> None:
+    def __init__(self, terms: Terms, *, by: str, probes: int = 1, draw: Callable[[], float] = chance.draw) -> None:
         self.terms = replace(terms, quorum=1, probes=probes)
         self.circuit = Circuit()
         self._by = by
         self._draw = draw
         self._number = 0
         self._is_throttled = False
+
+    def set_terms(self, terms: Terms, probes: int) -> None:
+        """Decides by other terms from now on. An open duration and a lease that have begun keep their length."""
+        self.terms = replace(terms, quorum=1, probes=probes)
 
     def observe(self, now_ms: int, tallies: Iterable[Tally]) -> None:
         """Adds outcomes without opening, as in shadow mode, so that `failing` stays up to date."""
@@ -107,9 +111,25 @@ class LocalBreaker:
         """Sets or ends an operator's override of a circuit of this replica alone."""
         return self._keep(rules.override(self.circuit, now_ms, mode, reason, by, for_ms))
 
+    def is_under(self, override: OperatorOverride, now_ms: int) -> bool:
+        """Whether this override, apart from its end, is in force."""
+        current = self.circuit.override
+        return current is not None and not current.expired(now_ms) and current.is_same_as(override)
+
+    def set_override_end(self, until_ms: int | None) -> None:
+        """Sets when the override in force ends."""
+        if self.circuit.override is not None:
+            self.circuit = replace(self.circuit, override=replace(self.circuit.override, until_ms=until_ms))
+
     def read(self, now_ms: int) -> Snapshot:
         """The snapshot now."""
         return read(self.circuit, self.terms, now_ms)
+
+    def report(self, now_ms: int) -> Snapshot:
+        """The snapshot now, for people: with this replica's name."""
+        found = self.read(now_ms)
+        voters = tuple(self._by if voter == _SELF else voter for voter in found.voters)
+        return replace(found, opened_by=self._by if found.opened_by == _SELF else found.opened_by, voters=voters)
 
     def wait_ms(self, now_ms: int) -> int:
         """How long until a probe may be made; -1 if unknown."""

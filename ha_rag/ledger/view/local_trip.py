@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ha_rag.circuit.rules import Decision, Tally
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
 from ha_rag.circuit.state import CircuitState
+from ha_rag.circuit.terms import Terms
 from ha_rag.ledger.view.local_breaker import LocalBreaker
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.outcomes import Outcome
@@ -44,6 +45,11 @@ class LocalTrip:
         self.hold_s = breaker.terms.blip_ms / 1000
         self._awaited: _FleetWait | None = None
         self._taken_over: int | None = None
+
+    def set_terms(self, terms: Terms, probes: int) -> None:
+        """Decides by other terms from now on."""
+        self.breaker.set_terms(terms, probes)
+        self.hold_s = terms.blip_ms / 1000
 
     @property
     def epoch(self) -> int:
@@ -86,6 +92,10 @@ class LocalTrip:
     def read(self, now_s: float) -> Snapshot:
         """The local breaker's circuit, in ms of its own clock."""
         return self.breaker.read(ms(now_s))
+
+    def report(self, now_s: float) -> Snapshot:
+        """The same, for people."""
+        return self.breaker.report(ms(now_s))
 
     def observe(self, now_s: float, tallies: list[Tally]) -> None:
         """Counts without opening while the fleet's circuit is in shadow mode, whose quorum still needs this vote."""

@@ -36,6 +36,10 @@ class Outbox:
         self._sent_s = 0.0
         self._pause: RequestedPause | None = None
 
+    def keep(self, kept_s: float) -> None:
+        """Changes for how long a batch is sent again."""
+        self._kept_s = kept_s
+
     @property
     def next_number(self) -> int:
         """The number of the next new batch."""

@@ -10,13 +10,14 @@ for `answered`: the view holds the lock.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ha_rag import chance
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.snapshot import UNKNOWN
+from ha_rag.circuit.terms import Terms
 
 RETRY_S = 1.0
 """When to ask again if the ledger cannot say: the circuit is closed or forced open, or the ledger lost its data."""
@@ -60,6 +61,23 @@ class Grant:
     use_by_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseWanted:
+    """The lease of one request in ms: `lease_ms` for the probe, `spare_ms` to keep it until the call comes."""
+
+    lease_ms: int
+    spare_ms: int = 0
+
+    def of(self, terms: Terms) -> Terms:
+        """The terms for the ledger, which gets the spare time apart: no replica waits longer because of it."""
+        return replace(terms, lease_ms=self.lease_ms)
+
+    @property
+    def total_ms(self) -> int:
+        """How long the lease lasts if it is not used."""
+        return self.lease_ms + self.spare_ms
+
+
 class ProbeLease:
     """The pending request, the waiting grant, and the earliest time of the next request (`after_s`).
 
@@ -69,7 +87,7 @@ class ProbeLease:
     the fleet. `draw`: a random number in [0, 1). Times in monotonic seconds.
     """
 
-    def __init__(self, lease_s: float, timeout_s: float | None, draw: Callable[[], float] = random.random) -> None:
+    def __init__(self, lease_s: float, timeout_s: float | None, draw: Callable[[], float] = chance.draw) -> None:
         self.spread_s = 0.0
         self.after_s = -math.inf
         self.is_sparse = False
@@ -85,6 +103,10 @@ class ProbeLease:
         """Whether a grant has become useless since the last call."""
         self._draw = draw
         self._grant: Grant | None = None
+
+    def set_lease(self, lease_s: float) -> None:
+        """Changes the duration of leases, from the next request on."""
+        self._lease_s = lease_s
 
     def take(self, now_s: float, epoch: int) -> Grant | None:
         """Takes the waiting grant for a call, if it is still usable. An unusable one stays, to be given back."""
@@ -171,6 +193,11 @@ class ProbeLease:
             return False
         return now_s < self._wanted_until_s - MIN_RENEWAL_S and self.begin(math.inf)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is pending or a grant waits."""
+        return self._grant is not None or not self.answered.done()
+
     def _call_s(self, lease_s: float) -> float:
         """How long a call may last that has a lease of `lease_s` seconds."""
         if self._timeout_s is not None:
@@ -190,6 +217,11 @@ class ProbeLease:
 def margin_s(left_s: float) -> float:
     """The part of the remaining `left_s` seconds of its lease that a probe leaves unused."""
     return min(MARGIN_SHARE * left_s, MARGIN_S)
+
+
+def _call_s(lease_s: float, timeout_s: float | None) -> float:
+    """How long a probe's call may take, in seconds."""
+    return max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
 
 
 def _required_s(call_s: float) -> float:

@@ -7,6 +7,7 @@ unreachable. Not locked: the view holds the lock.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ha_rag.circuit.rules import Tally
@@ -60,6 +61,10 @@ class PendingCells:
         self._kept_s = kept_s
         self._cells: list[Cell] = []
 
+    def keep(self, kept_s: float) -> None:
+        """Changes how old a pending cell may become."""
+        self._kept_s = kept_s
+
     def put(self, cell: Cell) -> None:
         """Adds the counts of a closed cell."""
         last = self._cells[-1] if self._cells else None
@@ -89,9 +94,19 @@ class Tallies:
     def __init__(self, cell_s: float, kept_s: float, *, reported: bool = True) -> None:
         self._cell_s = cell_s
         self._reported = reported
+        self._kept_s = kept_s
         self.cell: Cell | None = None
+        self.last_end_s = -math.inf
+        """The end of the time bucket of the last outcome."""
         self.for_fleet = PendingCells(kept_s)
         self.for_local = PendingCells(kept_s)
+
+    def set_window(self, cell_s: float, kept_s: float) -> None:
+        """Changes the lengths of a cell and of the window, from the next cell on."""
+        self.close_cell()
+        self._cell_s = cell_s
+        self.for_fleet.keep(kept_s)
+        self.for_local.keep(kept_s)
 
     def cell_for(self, epochs: Epochs, now_s: float) -> Cell:
         """The cell for `epochs` and `now_s`; closes the current cell if it is for others."""
@@ -100,13 +115,21 @@ class Tallies:
         self.close_cell()
         self.for_fleet.trim(now_s)
         self.for_local.trim(now_s)
-        self.cell = Cell(epochs, now_s, self._end_s(now_s))
+        self.last_end_s = self._end_s(now_s)
+        self.cell = Cell(epochs, now_s, self.last_end_s)
         return self.cell
 
     def _end_s(self, now_s: float) -> float:
         """The end of the bucket that contains `now_s`."""
         end_s = (now_s // self._cell_s + 1) * self._cell_s
         return end_s if end_s > now_s else now_s + self._cell_s
+
+    def drop_old(self, now_s: float) -> None:
+        """Drops what is too old to count."""
+        if self.cell is not None and now_s - self.cell.start_s >= self._kept_s:
+            self.cell = None
+        self.for_fleet.trim(now_s)
+        self.for_local.trim(now_s)
 
     def close_cell(self) -> None:
         """Closes the current cell."""

@@ -6,49 +6,39 @@ Synchronous code under the gate's lock: safe across threads and tasks.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
+from ha_rag import chance
 from ha_rag.circuit.latency import RecentLatency
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.probe_time import ProbeTime
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch, Decision, RestorePoint
 from ha_rag.circuit.snapshot import Snapshot
-from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.ledger.view import reconcile
+from ha_rag.ledger.view.cached_snapshot import Intact
 from ha_rag.ledger.view.call_counter import CallCounter
 from ha_rag.ledger.view.effective_state import EffectiveState
 from ha_rag.ledger.view.gate import Gate, never_stalled
 from ha_rag.ledger.view.load_shedding import LoadShedding
 from ha_rag.ledger.view.local_breaker import LocalBreaker
-from ha_rag.ledger.view.probe_lease import Grant, ProbeLease
+from ha_rag.ledger.view.probe_lease import Grant, LeaseWanted, ProbeLease
 from ha_rag.ledger.view.reconcile import Reconciliation
+from ha_rag.ledger.view.sleep import Sleep
+from ha_rag.native_threads import new_lock
 from ha_rag.outcomes import Outcome
 from ha_rag.sharing import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseWanted:
-    """The lease of one request in ms: `lease_ms` for the probe, `spare_ms` to keep it until the call comes."""
-
-    lease_ms: int
-    spare_ms: int = 0
-
-    def of(self, terms: Terms) -> Terms:
-        """The terms for the ledger."""
-        return replace(terms, lease_ms=self.lease_ms + self.spare_ms)
 
 
 class View:
     """One circuit's cached state and counts in one replica.
 
-    `gate`: what calls use. `scope`: "fleet" for a circuit that the replicas share, "replica" for one of this process
-    alone. `timeout_s`: the guarded calls' timeout, None if they have none. `draw`: a random number in [0, 1).
-    `stalled`: whether this process itself was stalled since a given time (monotonic).
+    `gate`: what calls use. `probe_time`: how long a probe may last. `scope`: "fleet" for a circuit that the replicas
+    share, "replica" for one of this process alone. `timeout_s`: the guarded calls' timeout, None if they have none.
+    `draw`: a random number in [0, 1). `stalled`: whether this process was stalled since a given time (monotonic).
     """
 
     def __init__(
@@ -60,7 +50,7 @@ class View:
         clock: Clock,
         scope: Scope = "fleet",
         timeout_s: float | None = None,
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float] = chance.draw,
         stalled: Callable[[float], bool] = never_stalled,
     ) -> None:
         self.name = name
@@ -69,27 +59,45 @@ class View:
         self.timeout_s = timeout_s
         self.terms = Terms.of(policy, timeout_s)
         replica_only = scope == "replica"
-        local = LocalBreaker(self.terms, by=replica, probes=policy.probes if replica_only else 1, draw=draw)
+        local = LocalBreaker(self.terms, by=replica, probes=self._local_probes(policy), draw=draw)
         self._effective = EffectiveState(local, replica_only=replica_only)
         self._local_trip = self._effective.local_trip
         self._leases = ProbeLease(self.terms.lease_ms / 1000, timeout_s, draw)
         latency = RecentLatency(timeout_s)
-        self._probe_time = ProbeTime(policy, self.terms, timeout_s, latency)
+        self.probe_time = ProbeTime(policy, self.terms, timeout_s, latency)
         self._counter = CallCounter(self._effective, policy, replica)
         self.gate = Gate(
             policy, clock, self._effective, LoadShedding(policy, self._effective, draw), self._counter, self._leases,
-            latency, self._probe_time, stalled,
+            latency, self.probe_time, stalled,
         )  # fmt: skip
         self._lock = self.gate.lock
         self._now = clock.monotonic_s
+        self.sleep = Sleep(self.gate, self._effective, self._leases, self._counter, self._now)
+
+    def leave_to_parent(self) -> None:
+        """In a forked child that has made this circuit anew: a thread that is gone may hold the lock."""
+        self._lock = self.gate.lock = new_lock()
+
+    def set_policy(self, policy: CircuitPolicy) -> None:
+        """Applies another policy. What was counted, the state and an open duration that has begun stay."""
+        terms = Terms.of(policy, self.timeout_s)
+        with self._lock:
+            self.policy, self.terms = policy, terms
+            self._local_trip.set_terms(terms, self._local_probes(policy))
+            self._leases.set_lease(terms.lease_ms / 1000)
+            self.probe_time.set_policy(policy, terms)
+            self.gate.set_policy(policy, self._now())
+
+    def _local_probes(self, policy: CircuitPolicy) -> int:
+        return policy.probes if self.scope == "replica" else 1
 
     # ---- from the ledger --------------------------------------------------------------------------------------------
 
-    def apply_reply(self, snapshot: Snapshot) -> Reconciliation:
-        """Applies a reply's snapshot. A lower epoch than the cached one is never adopted."""
+    def apply_reply(self, snapshot: Snapshot, intact: Intact | None = None) -> Reconciliation:
+        """Applies a reply's snapshot. `intact`: see `reconcile.with_reply`."""
         with self._lock:
             now = self._now()
-            result = reconcile.with_reply(self._effective, self._leases, snapshot, now)
+            result = reconcile.with_reply(self._effective, self._leases, snapshot, now, intact)
             self.gate.refresh(now)
             return result
 
@@ -121,17 +129,10 @@ class View:
         """Sets the maximum jitter of lease requests, in seconds; it grows with the fleet."""
         self._leases.spread_s = over_s
 
-    def begin_lease_request(self) -> bool:
-        """Whether to request a lease although no call wants one; if so, the request counts as pending."""
-        with self._lock:
-            now = self._now()
-            self._leases.want(now)
-            return self._leases.begin(now)
-
     def lease_wanted(self) -> LeaseWanted:
         """For how long the next lease should be requested."""
         with self._lock:
-            lease_ms = self._probe_time.lease_ms(self._effective.fleet.snapshot.open_count)
+            lease_ms = self.probe_time.lease_ms(self._effective.fleet.snapshot.open_count)
             return LeaseWanted(lease_ms, round(1000 * self._leases.spare_s()))
 
     def lease_answered(
@@ -194,7 +195,7 @@ class View:
     def restore_point(self, ledger_now_ms: int) -> RestorePoint:
         """What to restore a ledger from that lost this circuit. `ledger_now_ms`: the time on the ledger's clock."""
         with self._lock:
-            return self._effective.fleet.restore_point(self._now(), ledger_now_ms)
+            return self._effective.received.restore_point(self._now(), ledger_now_ms)
 
     # ---- local decisions --------------------------------------------------------------------------------------------
 
@@ -240,19 +241,20 @@ class View:
 
     def state(self) -> CircuitState:
         """The state that applies to calls now."""
-        return self.gate.state()
+        return self.gate.met()[0]
+
+    def override(self) -> OperatorOverride | None:
+        """The operator's override in force, or None."""
+        fleet = self._effective.fleet
+        with self._lock:
+            return fleet.snapshot.override if fleet.mode(self._now()) is not None else None
 
     def local(self) -> Snapshot:
         """The local breaker's snapshot now, in ms of its own clock, with everything counted so far."""
         with self._lock:
             now = self._now()
             self.gate.evaluate(now)
-            return self._local_trip.read(now)
-
-    @property
-    def is_probe_time_imposed(self) -> bool:
-        """Whether neither the calls nor the policy say how long a probe may last."""
-        return self._probe_time.is_imposed
+            return self._local_trip.report(now)
 
     @property
     def ledger_unreachable(self) -> bool:
@@ -265,9 +267,24 @@ class View:
         return self._effective.fleet.snapshot
 
     @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the cached state is from a message that no reply has confirmed so far."""
+        return self._effective.received.pushed_s is not None
+
+    @property
+    def received_epoch(self) -> int:
+        """The epoch last received: of the fleet's circuit, or of the order over this replica's own."""
+        return self._effective.received.epoch
+
+    @property
+    def is_order_over(self) -> bool:
+        """Whether the time of an order over this replica's own circuit is up, and the ledger may not know it."""
+        return self._effective.is_order_over(self._now())
+
+    @property
     def confirmed_s(self) -> float:
         """When the cached state was last confirmed (monotonic); minus infinity: never."""
-        return self._effective.fleet.confirmed_s
+        return self._effective.received.confirmed_s
 
     def is_tripped_locally(self) -> bool:
         """Whether this replica refuses calls that the fleet's circuit would admit."""

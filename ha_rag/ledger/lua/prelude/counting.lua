@@ -60,19 +60,26 @@ end
 local function remember_batch(c, terms, now, b)
   if b.number % SWEEP_EVERY == 0 then
     for replica, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
-      local at = tonumber(seen:match(':(%d+)$'))
-      if at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
+      local at = whole_number(seen:match(':(%d+)$'), now + MAX_AHEAD_MS)
+      if not at or at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
     end
   end
   queue(c, 'HSET', c.keys.batches, b.replica, whole(b.number) .. ':s:' .. whole(now))
   queue_end(c, c.keys.batches, 2 * terms.window_ms)
 end
 
+-- The number of the replica's last batch, 0 if none was counted.
+local function last_batch(c, now, replica)
+  local seen = fetch(c, 'HGET', c.keys.batches, replica)
+  if type(seen) ~= 'string' then return 0 end
+  local number, at = seen:match('^(%d+):.-(%d+)$')
+  return whole_number(at, now + MAX_AHEAD_MS) and whole_number(number, MAX_WHOLE) or 0
+end
+
 -- Adds the batch's tallies, which begin at ARGV[first], to the window and updates its votes. Returns the outcomes of the
 -- last bucket width, or nil for a duplicate batch.
 local function count_batch(c, terms, now, b, first)
-  local seen = redis.call('HGET', c.keys.batches, b.replica)
-  if #c.events == 0 and seen and b.number <= tonumber(seen:match('^%d+')) then return nil end
+  if #c.events == 0 and b.number <= last_batch(c, now, b.replica) then return nil end
   prune_buckets(c, terms, now)
   prune_votes(c, now)
   local current, recent = false, { any = false, ok = 0, failed = 0, slow = 0, overdue = 0 }

@@ -1,5 +1,5 @@
 -- Builds a verb's reply and publishes its changes.
-local EVENTS_KEPT, VOTERS_TOLD = 1000, 100
+local EVENTS_KEPT, LOG_KEPT, VOTERS_TOLD = 1000, 5000, 100
 
 local function open_left_ms(c, now)
   if c.state ~= 'open' then return 0 end
@@ -34,17 +34,39 @@ end
 
 local function is_error(answer) return type(answer) == 'table' and answer.err ~= nil end
 
+-- Adds an entry to a stream; returns whether Redis refused it. A key that is no such stream is replaced: one of another
+-- type, or one whose last id is so far ahead of the clock that readers would miss what comes after it.
+local function append(key, kept, ...)
+  local answer = redis.pcall('XADD', key, 'MAXLEN', '~', kept, '*', ...)
+  local problem, at = is_error(answer) and answer.err, not is_error(answer) and whole_number(answer:match('^%d+'), stream_now_ms() + MAX_AHEAD_MS)
+  local is_foreign = problem and (problem:find('WRONGTYPE', 1, true) or problem:find('exhausted', 1, true)
+    or problem:find('equal or smaller', 1, true))
+  if is_foreign or (not problem and not at) then
+    redis.call('DEL', key)
+    answer = redis.pcall('XADD', key, 'MAXLEN', '~', kept, '*', ...)
+  end
+  return is_error(answer)
+end
+
+-- Adds the change to the log that replicas poll. On a cluster there is none: its key would be on another node.
+local function log_change(c)
+  local key = KEYS[#PARTS + 1]
+  return key and append(key, LOG_KEPT, 'circuit', c.name, 'previous_epoch', whole(c.known_epoch), 'epoch', whole(c.epoch))
+end
+
 -- Scripts do not roll back, so changes are published after they are written, and a failure to publish is only reported.
 -- Returns '0': nothing to publish, '1': Redis refused to publish, '2': published.
 local function publish(c, flat)
   if not c.touched and #c.events == 0 then return '0' end
   local unpublished = false
   for _, e in ipairs(c.events) do
-    unpublished = is_error(redis.pcall('XADD', c.keys.events, 'MAXLEN', '~', EVENTS_KEPT, '*',
+    unpublished = append(c.keys.events, EVENTS_KEPT,
       'previous_epoch', whole(e.previous), 'epoch', whole(e.epoch), 'from', e.before, 'to', e.after,
       'trigger', e.trigger, 'reason', e.reason, 'by', e.by,
-      'ok', whole(e.counts.ok), 'failed', whole(e.counts.failed), 'slow', whole(e.counts.slow))) or unpublished
+      'ok', whole(e.counts.ok), 'failed', whole(e.counts.failed), 'slow', whole(e.counts.slow),
+      'until', e.until_ms and whole(e.until_ms) or '') or unpublished
   end
+  unpublished = log_change(c) or unpublished
   local message = cjson.encode({ c.name, whole(c.known_epoch), unpack(flat) })
   unpublished = is_error(redis.pcall('PUBLISH', c.namespace .. ':changes', message)) or unpublished
   return unpublished and '1' or '2'

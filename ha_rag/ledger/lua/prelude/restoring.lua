@@ -6,6 +6,14 @@ local function active_override(now, mode, reason, by, until_ms)
   return { mode = mode, reason = reason, by = by, until_ms = until_ms }
 end
 
+-- Whether a circuit can be in this state. A replica that heard of another one must not bring it back.
+local function is_possible(point, now)
+  local override = point.override
+  return point.epoch and point.epoch <= now + MAX_AHEAD_MS and point.changed_at_ms <= now + MAX_AHEAD_MS
+    and point.left_ms <= MAX_REST_MS and point.open_count <= MAX_COUNT
+    and not (override and override.until_ms and override.until_ms > now + MAX_REST_MS)
+end
+
 -- Whether two transitions have the same epoch: the compared fields do not change during an epoch.
 local function conflicts(c, point)
   return c.epoch == point.epoch and ((c.state == 'closed') ~= (point.state == 'closed')
@@ -31,7 +39,7 @@ local function restore(c, terms, now, replica, point, before)
   local open_ms = math.max(running, point.state == 'open' and point.left_ms or 0)
   local override, closed = point.override, c.state == 'closed' and point.state == 'closed'
   local trigger = (open_ms == 0 and closed) and 'ledger restored' or 'ledger restored, resting'
-  if override then trigger = override.mode == 'open' and 'forced open' or 'overridden' end
+  if override then trigger = (override.mode == 'open' and not closed) and 'forced open' or 'overridden' end
   local reason = point.reason ~= '' and point.reason or 'the ledger had lost the circuit'
   transition(c, trigger, now, reason, replica, nil, point.epoch)
   drop_override(c)

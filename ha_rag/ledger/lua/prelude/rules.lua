@@ -84,8 +84,10 @@ local function put_override(c, now, override)
   if left then queue_end(c, c.keys.override, left) end
 end
 
+-- A circuit that stayed closed under `open` holds an order over circuits of replicas (`order.lua`).
 local function end_override(c, now, reason, by)
-  transition(c, c.override.mode == 'open' and 'forced open ended' or 'override ended', now, reason, by)
+  local was_open = c.override.mode == 'open' and c.state ~= 'closed'
+  transition(c, was_open and 'forced open ended' or 'override ended', now, reason, by)
   c.override, c.override_mode, c.override_by = nil, '', ''
   queue(c, 'DEL', c.keys.override)
 end
@@ -93,6 +95,13 @@ end
 -- Ends an expired override; the first verb that writes afterwards publishes its end.
 local function expire_override(c, now)
   if c.override and c.override.over then end_override(c, now, 'the override expired', c.override.by) end
+end
+
+-- Deletes an invalid circuit, but not its history, and returns the one that an operator's override begins with.
+local function replace_invalid(c, now)
+  local keys = c.keys
+  redis.call('DEL', keys.circuit, keys.open, keys.window, keys.voters, keys.probes, keys.override, keys.batches)
+  return load(1, now)
 end
 
 -- Whether a lease's probe may still be running. Epoch 0: it has ended, and is kept so that a duplicate does not count.

@@ -32,7 +32,7 @@ end
 -- the failures of a few other replicas would look like the failures of all.
 local function has_calls_outside_streaks(c, terms, now)
   for _, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
-    local at = tonumber(seen:match('^%d+:(%d+)$'))
+    local at = whole_number(seen:match('^%d+:(%d+)$'), now + MAX_AHEAD_MS)
     if at and at > now - terms.window_ms then return true end
   end
   return false
