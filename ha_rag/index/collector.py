@@ -9,9 +9,14 @@ from pathlib import Path
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index.document import Chunk, Document
 from ha_rag.index.naming import DocumentLookup, id_for
-from ha_rag.index.reading.files import FoundFile, ReadingLimits, read, walk
+from ha_rag.index.reading.files import Read, ReadingLimits, ReadingNotice, read
+from ha_rag.index.reading.neighbours import Neighbours
+from ha_rag.index.reading.walking import FoundFile
 from ha_rag.index.report import IngestStep, Progress
+from ha_rag.index.sources import SAMPLE, is_missing
 from ha_rag.index.splitting import Splitting, split
+from ha_rag.index.survey import Survey
+from ha_rag.index.taking_out import Looked
 from ha_rag.index.writer import IndexedDocument
 
 BATCH_DOCUMENTS = 128
@@ -29,8 +34,9 @@ class SplitDocument:
 class Collector:
     """Reads `paths` once. For one thread at a time.
 
-    `indexed`: looks up the documents that the index holds. The counts cover the batches returned so far. `seen`: the
-    sources of all documents read, unchanged ones included.
+    `indexed`: looks up the documents that the index holds. `samples`: whether the documents are samples. The counts
+    cover the batches returned so far. `moved`: id -> source, of the unchanged documents whose file was moved. `ids`: of
+    all documents read.
     """
 
     def __init__(
@@ -40,15 +46,25 @@ class Collector:
         splitting: Splitting,
         limits: ReadingLimits,
         progress: Progress,
+        *,
+        samples: bool = False,
     ) -> None:
         self.added = self.changed = self.unchanged = 0
-        self.seen: set[str] = set()
+        self.survey = Survey(())
+        self.moved: dict[str, str] = {}
+        self.ids: set[str] = set()
         self.renamed: list[tuple[str, str]] = []
         self.unreadable: list[UnreadableDocumentError] = []
+        self.notices: list[ReadingNotice] = []
+        self._seen: set[str] = set()
+        self._settled: dict[Path, str] = {}
+        self._troubled: dict[Path, str] = {}
         self._indexed = indexed
         self._splitting = splitting
         self._limits = limits
         self._progress = progress
+        self._samples = samples
+        self._neighbours = Neighbours()
         self._pending: dict[str, IndexedDocument] = {}
         self._documents = self._read_all(paths)
 
@@ -70,35 +86,60 @@ class Collector:
         """The indexed document that was read from `source`."""
         return self._indexed.document_from(source)
 
+    @property
+    def found_any(self) -> bool:
+        """Whether any document was read so far."""
+        return bool(self._seen)
+
+    def looked(self) -> Looked:
+        """What was seen so far."""
+        return Looked(
+            survey=self.survey, seen=frozenset(self._seen), settled=self._settled, troubled=self._troubled
+        )  # fmt: skip
+
     def _read_all(self, paths: Sequence[Path]) -> Iterator[SplitDocument]:
-        files = self._files(paths)
+        self.survey = Survey(paths)
+        self.unreadable += self.survey.errors
+        files = self.survey.files
         for done, found in enumerate(files):
             self._progress(IngestStep("reading", done, len(files), found.name))
-            for document in read(found, self._limits, self._splitting):
-                if (changed := self._if_changed(found, document)) is not None:
-                    yield changed
+            yield from self._read_one(found)
         self._progress(IngestStep("reading", len(files), len(files)))
 
-    def _files(self, paths: Sequence[Path]) -> list[FoundFile]:
-        files: dict[Path, FoundFile] = {}
-        for found in (found for path in paths for found in walk(path)):
-            if isinstance(found, UnreadableDocumentError):
-                self.unreadable.append(found)
-            else:
-                files.setdefault(found.path.resolve(), found)
-        return list(files.values())
+    def _read_one(self, found: FoundFile) -> Iterator[SplitDocument]:
+        errors = len(self.unreadable)
+        for document in read(found, self._limits, self._splitting, self._neighbours):
+            if (changed := self._if_changed(found, document)) is not None:
+                yield changed
+        self._settle(found.path.resolve(), self.unreadable[errors:])
 
-    def _if_changed(self, found: FoundFile, document: Document | UnreadableDocumentError) -> SplitDocument | None:
+    def _settle(self, file: Path, errors: Sequence[UnreadableDocumentError]) -> None:
+        """Notes that a file has been read as far as it can be; not if the machine's trouble has prevented that."""
+        trouble = next((error for error in errors if error.transient), None)
+        if trouble is not None:
+            self._troubled[file] = trouble.why
+        elif not is_missing(file):
+            self._settled[file] = errors[-1].why if errors else ""
+
+    def _if_changed(self, found: FoundFile, document: Read) -> SplitDocument | None:
         if isinstance(document, UnreadableDocumentError):
             self.unreadable.append(document)
             return None
-        if document.source in self.seen:
+        if isinstance(document, ReadingNotice):
+            self.notices.append(document)
+            return None
+        if self._samples:
+            document = _as_sample(document)
+        if document.source in self._seen:
             self.unreadable.append(UnreadableDocumentError(found.name, f"has {document.id!r} twice; the first is kept"))
             return None
-        self.seen.add(document.source)
+        self._seen.add(document.source)
         name, known = id_for(self, found, document)
+        self.ids.add(name)
         if known is not None and known.digest == document.digest:
             self.unchanged += 1
+            if known.source != document.source:
+                self.moved[known.id] = document.source
             return None
         return self._split(replace(document, id=name), wanted=document.id, known=known)
 
@@ -111,3 +152,11 @@ class Collector:
             self.changed += 1
         self._pending[document.id] = IndexedDocument(document.id, document.source, document.digest)
         return SplitDocument(document, split(document, self._splitting))
+
+
+def _as_sample(document: Document) -> Document:
+    """A sample belongs to no file, which another version of this program may have elsewhere."""
+    digest = f"{SAMPLE}{document.digest}"
+    return replace(
+        document, source=f"{SAMPLE}{document.id}", digest=digest, metadata={**document.metadata, "sample": True}
+    )

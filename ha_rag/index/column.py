@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,13 +42,17 @@ class Column:
         return len(self.rows) + (len(self.graph) - len(self.gone) if self.graph else 0)
 
     def with_changes(self, rows: Rows, matrix: Matrix, gone: Rows) -> Column:
-        """A column with new passages added and those in `gone` removed. Unchanged arrays are shared."""
+        """A column with new passages added and those in `gone` removed. Unchanged arrays are shared.
+
+        A passage that is here already gets its new vector: the one before was damaged.
+        """
         kept_rows, kept = self.rows, self.matrix
         if len(gone):
             stays = np.isin(kept_rows, gone, invert=True)
             kept_rows, kept = kept_rows[stays], kept[stays]
             rows, matrix = _without(rows, matrix, gone)
         if len(rows):
+            kept_rows, kept = _without(kept_rows, kept, rows)
             kept_rows, kept = np.concatenate([kept_rows, rows]), np.concatenate([kept, matrix])
         all_gone = np.union1d(self.gone, gone[self.graph.holds(gone)]) if self.graph and len(gone) else self.gone
         return Column(self.space, kept_rows, kept, self.graph, all_gone)
@@ -85,9 +88,3 @@ class Column:
 def _without(rows: Rows, matrix: Matrix, gone: Rows) -> tuple[Rows, Matrix]:
     stays = np.isin(rows, gone, invert=True)
     return rows[stays], matrix[stays]
-
-
-def unpacked(found: Sequence[tuple[int, bytes]], dimension: int) -> tuple[Rows, Matrix]:
-    """Row numbers and a matrix from (row, float32 bytes) pairs."""
-    rows = np.fromiter((row for row, _ in found), np.int64, len(found))
-    return rows, np.frombuffer(b"".join(blob for _, blob in found), np.float32).reshape(len(found), dimension)

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from usearch.index import Index as Usearch
 
+from ha_rag.disk_space import is_full
 from ha_rag.errors import IndexStoreError
+from ha_rag.index.schema import disk_full
 from ha_rag.messages import Vector
 
 CONNECTIVITY = 16
@@ -43,11 +45,16 @@ class Graph:
             usearch = Usearch.restore(
                 str(file), view=mapped, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH
             )
-        except (RuntimeError, OSError, ValueError) as error:
+        except Exception as error:  # usearch has no error class of its own
             raise IndexStoreError(f"the vector graph {file} cannot be read: {error}") from error
         if usearch is None:
             raise IndexStoreError(f"the vector graph {file} cannot be read")
         return cls(usearch)
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers each vector has."""
+        return int(self._usearch.ndim)
 
     def __len__(self) -> int:
         return len(self._usearch)
@@ -65,6 +72,9 @@ class Graph:
         try:
             self._usearch.save(str(file))
         except (RuntimeError, OSError) as error:
+            file.unlink(missing_ok=True)  # its beginning, which would take the space that others need
+            if is_full(error, file.parent):
+                raise disk_full(file.parent) from error
             raise IndexStoreError(f"the vector graph {file} cannot be written: {error}") from error
 
     def search(self, vector: Vector, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
+import logging
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.errors import HaRagError, IndexStoreError
+from ha_rag.errors import HaRagError, IndexStoreError, is_exit
 from ha_rag.index.column import Column
-from ha_rag.index.schema import DATABASE, meta_number, open_for_reading, translated
-from ha_rag.index.snapshot import IndexSnapshot, load
+from ha_rag.index.file_state import FileState, file_state, has_remains
+from ha_rag.index.loading import load
+from ha_rag.index.schema import DATABASE, open_for_reading, translated
+from ha_rag.index.snapshot import IndexSnapshot
 from ha_rag.index.writer import IndexWriter
 from ha_rag.messages import Embedding, Passage, Space
 
-_PASSAGES = """
-    SELECT row, document, number, text, title, heading FROM passages WHERE row IN (SELECT value FROM json_each(?))
-"""
+log = logging.getLogger(__name__)
 
 POLL_EVERY_S = 0.2
 """How often `poll` checks for a newer generation at most; a check costs about 10 us."""
+RETRY_PAUSE = 5
+"""A load that failed is tried again after so many times what it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +40,14 @@ class SpaceCoverage:
         return self.vectors >= self.passages
 
 
-class Opened:
-    """The connection through which an index reads; held apart from it, so that it can be closed after the index."""
-
-    def __init__(self) -> None:
-        self.connection: sqlite3.Connection | None = None
-
-    def close(self) -> None:
-        """Closes it, if there is one."""
-        if self.connection is not None:
-            self.connection.close()
-        self.connection = None
-
-
 class Index:
     """The index in `folder`, for reading. Many processes may read while one writes. Safe across threads and tasks.
 
-    A folder without an index is read as an empty one. A loaded generation stays searchable even if the files are
-    deleted, replaced or damaged; `problem` then says what is wrong. A newer valid generation is loaded in the
-    background, at most `POLL_EVERY_S` after the next `poll`.
+    A folder that is missing or empty is read as an empty index. What is loaded is checked and copied, so it stays
+    searchable even if the files are deleted, replaced or damaged. Damage that a load finds is named in `problem`; a
+    damaged passage or vector is left out, and a damaged lexical index or vector graph is done without. A newer
+    generation, or another history (a restored backup), is loaded in the background, at most `POLL_EVERY_S` after the
+    next `poll`.
 
     Searches raise IndexStoreError if nothing could be loaded yet, and IndexTooNewError if a later version wrote the
     index. Close it when done (it is a context manager); passages already returned stay valid.
@@ -66,12 +57,11 @@ class Index:
         self.folder = Path(folder)
         self._clock = clock or SystemClock()
         self._snapshot: IndexSnapshot | None = None
-        self._opened = Opened()
-        self._file: tuple[int, ...] | None = None
+        self._file: FileState | None = None
         self._error: HaRagError | None = None
         self._refreshing = threading.Lock()
-        self._access = threading.Lock()
         self._poll_at_s = 0.0
+        self._retry_at_s = 0.0
         self.refresh()
 
     @property
@@ -83,8 +73,8 @@ class Index:
 
     @property
     def exists(self) -> bool:
-        """Whether there is an index on disk."""
-        return (self.folder / DATABASE).exists()
+        """Whether there is an index on disk. Raises IndexStoreError if that cannot be seen."""
+        return self._state_of_files() is not None
 
     @property
     def loaded(self) -> bool:
@@ -114,31 +104,19 @@ class Index:
 
     def column(self, embedding: Embedding) -> Column | None:
         """The column in the embedding's space; None if there is none or the embedding is all zeros."""
-        if embedding.space is None:
-            return None
-        column = self.snapshot.columns.get(embedding.space)
-        if column is None or not len(column) or embedding.vector.shape != (embedding.space.dimension,):
-            return None
-        return column if embedding.vector.any() else None
+        return self.snapshot.column(embedding)
 
     def passages_of(self, hits: list[tuple[int, float]]) -> list[Passage]:
-        """The passages of (row, score) pairs, in the same order; passages deleted since the search are left out."""
-        if not hits:
-            return []
-        rows = json.dumps([row for row, _ in hits])
-        with self._access, translated(self.folder):
-            if self._opened.connection is None:
-                return []
-            found = {row: rest for row, *rest in self._opened.connection.execute(_PASSAGES, (rows,))}
-        return [_passage(found[row], score) for row, score in hits if row in found]
+        """The passages of (row, score) pairs, in the same order; those that are not in the index are left out."""
+        return [passage for _, passage in self.snapshot.passages_of(hits)]
 
     def holds(self, document: str, digest: str) -> bool:
-        """Whether the index holds a document with this id and this content."""
-        query = "SELECT 1 FROM documents WHERE id = ? AND digest = ?"
-        with self._access, translated(self.folder):
-            if self._opened.connection is None:
-                return False
-            return self._opened.connection.execute(query, (document, digest)).fetchone() is not None
+        """Whether the index on disk holds a document with this id and this content. Raises IndexStoreError."""
+        if not self.exists:
+            return False
+        with translated(self.folder), closing(open_for_reading(self.folder)) as connection:
+            query = "SELECT 1 FROM documents WHERE id = ? AND digest = ?"
+            return connection.execute(query, (document, digest)).fetchone() is not None
 
     def poll(self) -> None:
         """Checks for a newer generation, at most every `POLL_EVERY_S`, and loads it in the background. Never waits."""
@@ -152,67 +130,86 @@ class Index:
     def refresh(self) -> None:
         """Loads the newest generation and swaps it in; keeps the current one if that fails (see `problem`)."""
         with self._refreshing:
+            began_s = self._clock.monotonic_s()
             try:
                 self._load_newest()
             except HaRagError as error:
                 self._error = error
+            except BaseException as error:
+                if is_exit(error):
+                    raise
+                self._error = self._unforeseen(error)
+            now_s = self._clock.monotonic_s()
+            self._retry_at_s = now_s + RETRY_PAUSE * (now_s - began_s)
+
+    def _unforeseen(self, error: BaseException) -> IndexStoreError:
+        translated_error = IndexStoreError(
+            f"the index at {self.folder} could not be loaded ({type(error).__name__}: {error}); restore a backup, or "
+            "delete the folder and ingest again"
+        )
+        if str(self._error) != str(translated_error):  # a load is tried again and again
+            log.error("the index at %s could not be loaded", self.folder, exc_info=error)
+        return translated_error
+
+    def changed_since(self, snapshot: IndexSnapshot) -> bool:
+        """Whether there is another generation than `snapshot`; loads it if so."""
+        if self._snapshot is snapshot and self._is_behind():
+            self.refresh()
+        return self._snapshot is not snapshot
 
     def _is_behind(self) -> bool:
-        if self._error is not None or self._file != self._identity_of_file():
-            return True
-        if self._opened.connection is None:
-            return False
+        if self._error is not None:
+            return self._clock.monotonic_s() >= self._retry_at_s
         try:
-            with self._access:
-                generation = meta_number(self._opened.connection, "generation")
-        except sqlite3.Error:
-            return True
-        return self._snapshot is None or generation != self._snapshot.generation
-
-    def _identity_of_file(self) -> tuple[int, ...] | None:
-        try:
-            status = (self.folder / DATABASE).stat()
+            return self._file != file_state(self.folder) or (self._file is not None and not self._file.settled)
         except OSError:
-            return None
-        return status.st_dev, status.st_ino, status.st_mtime_ns
+            return True
 
     def _load_newest(self) -> None:
-        file = self._identity_of_file()
+        file = self._state_of_files()
         if file is None:
             self._missing()
             return
-        connection = open_for_reading(self.folder)
+        with translated(self.folder), closing(open_for_reading(self.folder)) as connection:
+            snapshot = load(self.folder, connection, self._snapshot or IndexSnapshot())
+        self._snapshot, self._file, self._error = snapshot, file, None
+
+    def _has_remains(self) -> bool:
         try:
-            with translated(self.folder):
-                snapshot = load(self.folder, connection, self._snapshot or IndexSnapshot())
-        except BaseException:
-            connection.close()
-            raise
-        self._swap(snapshot, connection, file)
+            return has_remains(self.folder)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> IndexStoreError:
+        return IndexStoreError(f"the index at {self.folder} cannot be read: {error.strerror}")
+
+    def _state_of_files(self) -> FileState | None:
+        try:
+            return file_state(self.folder)
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def _missing(self) -> None:
-        if self._snapshot is None or not self._snapshot.generation:
-            self._snapshot, self._error = IndexSnapshot(), None
-        else:
-            self._error = IndexStoreError(
+        if self._snapshot is not None and self._snapshot.generation:
+            raise IndexStoreError(
                 f"the index at {self.folder} is gone; questions are still answered from the last loaded generation"
             )
-
-    def _swap(self, snapshot: IndexSnapshot, connection: sqlite3.Connection, file: tuple[int, ...]) -> None:
-        with self._access:
-            old, self._opened.connection = self._opened.connection, connection
-            self._snapshot, self._file, self._error = snapshot, file, None
-        if old is not None:
-            old.close()
+        if self._has_remains():
+            raise IndexStoreError(
+                f"{self.folder / DATABASE} is missing, although other files of the index are there; restore a backup, "
+                "or ingest again"
+            )
+        self._snapshot, self._file, self._error = IndexSnapshot(), None, None
 
     def writer(self, *, threads: int = 1) -> IndexWriter:
         """A writer for the same folder (a context manager). Call `refresh` afterwards to see its changes at once."""
-        return IndexWriter(self.folder, threads=threads)
+        return IndexWriter(self.folder, threads=threads, clock=self._clock)
 
     def close(self) -> None:
         """Closes the files. Later searches find nothing."""
-        with self._refreshing, self._access:
-            self._opened.close()
+        with self._refreshing:
+            if self._snapshot is not None and self._snapshot.store is not None:
+                self._snapshot.store.close()
             self._snapshot, self._error = IndexSnapshot(), None
 
     def __enter__(self) -> Index:
@@ -220,10 +217,3 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _passage(fields: list[str], score: float) -> Passage:
-    document, number_in_document, text, title, heading = fields
-    return Passage(
-        document=document, id=f"{document}#{number_in_document}", text=text, score=score, title=title, heading=heading
-    )

@@ -11,9 +11,12 @@ from ha_rag.index.document import searchable
 from ha_rag.index.embedding import DEFAULT_RETRY_POLICY, Permitted, RetryPolicy, SpaceFiller
 from ha_rag.index.index import Index
 from ha_rag.index.reading.files import DEFAULT_LIMITS, ReadingLimits
-from ha_rag.index.report import IngestReport, IngestStep, Progress, SpaceReport
+from ha_rag.index.reading.walking import resolved
+from ha_rag.index.report import Announce, IngestReport, IngestStep, Progress, Reembedding, SpaceReport
 from ha_rag.index.splitting import DEFAULT_SPLITTING, Splitting
+from ha_rag.index.taking_out import TakingOut, decide, take_out
 from ha_rag.index.threads import in_thread
+from ha_rag.index.upgrading import services
 from ha_rag.index.writer import IndexWriter
 from ha_rag.interfaces import Embedder
 from ha_rag.messages import Space, Vector
@@ -27,19 +30,30 @@ async def ingest(
     embedders: Mapping[str, Embedder],
     *,
     progress: Progress = lambda step: None,
+    announce: Announce = lambda reembedding: None,
     permitted: Permitted | None = None,
     splitting: Splitting = DEFAULT_SPLITTING,
     limits: ReadingLimits = DEFAULT_LIMITS,
     retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     mirror: bool = False,
+    even_if_empty: bool = False,
+    samples: Sequence[Path] = (),
 ) -> IngestReport:
     """Indexes the documents at `paths`, with a vector in the space of each of `embedders` (by name).
 
-    Unchanged documents are skipped and changed ones are replaced. A document whose file has vanished stays, unless
-    `mirror` is set: then documents whose files are not under `paths` are deleted at the end. Nothing is deleted if any
-    file could not be read or none was found, so an unmounted share does not empty the index. A run after a crash
-    continues with the documents that were not committed. An embedder that fails, or that `permitted` rejects, leaves
-    passages without vectors, which the next ingest adds. `progress` is called from a worker thread.
+    Unchanged documents are skipped and changed ones are replaced. What a file that was looked at no longer holds is
+    taken out, also where nothing can be read from it any more. A document whose file has vanished stays, unless
+    `mirror` is set: then what `paths` no longer hold is taken out at the end, and nothing else. What could not be
+    looked at stays, and so do the documents of a path that has nothing left and may not be mounted, unless
+    `even_if_empty`.
+    A run after a crash continues with the documents that were not committed. An embedder that fails, or that
+    `permitted` rejects, leaves passages without vectors, which the next ingest adds. `progress` and `announce` are
+    called from a worker thread. `samples`: files to index as samples if the index never held anything else, until it
+    does. `announce`: before the first request, for each embedder that is a service and has to embed passages again only
+    because an earlier version of this program read them.
+
+    First the whole index is examined. Damaged vectors are made again. Documents with a damaged passage are read again;
+    one whose source is not under `paths` is named in the report.
 
     Raises IndexBusyError at once if another process is writing, IndexReadOnlyError, IndexTooNewError, and
     IndexStoreError for disk errors; committed batches stay. Files that cannot be read are listed in the report.
@@ -49,35 +63,72 @@ async def ingest(
         for name, embedder in embedders.items()
     ]
     with index.writer(threads=cores()) as writer:
+        damage = await in_thread(writer.mend)
+        await in_thread(_announce_again, writer, paths, embedders, announce)
         collector = Collector([Path(path) for path in paths], writer, splitting, limits, progress)
-        passages = 0
-        while batch := await in_thread(collector.next_batch):
-            passages += await write(writer, batch, fillers)
-        removed = await in_thread(_delete_vanished, writer, collector) if mirror else 0
+        passages = await _write_all(writer, collector, fillers)
+        decision = await in_thread(_take_out, writer, collector, mirror, even_if_empty)
+        sampled = Collector(samples, writer, splitting, limits, progress, samples=True)
+        if samples and writer.wants_samples():
+            passages += await _write_all(writer, sampled, fillers)
+            await in_thread(_end_older_samples, writer, sampled)
         spaces = [await _fill(writer, filler, progress) for filler in fillers]
+        damaged = await in_thread(writer.still_damaged)
     await in_thread(index.refresh)
     return IngestReport(
         added=collector.added,
         changed=collector.changed,
         unchanged=collector.unchanged,
-        removed=removed,
+        taken_out=decision.taken_out,
+        kept=decision.kept,
+        samples=sampled.added + sampled.changed + sampled.unchanged,
+        samples_out=writer.samples_out,
         passages=passages,
         renamed=tuple(collector.renamed),
         unreadable=tuple(collector.unreadable),
+        mended=max(0, len(damage.documents) + len(damage.unnamed) - len(damaged)),
+        damaged=tuple(damaged),
         spaces=tuple(spaces),
+        notices=tuple(collector.notices),
+        passed_over=tuple(collector.survey.passed_over),
     )
 
 
-def _delete_vanished(writer: IndexWriter, collector: Collector) -> int:
-    """Deletes the documents whose files were not seen. Documents added over HTTP have no file and stay."""
-    if collector.unreadable or not collector.seen:
-        return 0
-    held = [known for known in writer.documents() if Path(known.source).is_absolute()]
-    gone = [known.id for known in held if known.source not in collector.seen]
-    for document in gone:
-        writer.delete(document)
-    writer.commit()
-    return len(gone)
+def _announce_again(
+    writer: IndexWriter, paths: Sequence[Path | str], embedders: Mapping[str, Embedder], announce: Announce
+) -> None:
+    for name, space in services(embedders).items():
+        outdated = writer.count_outdated(space, [Path(path) for path in paths])
+        if outdated:
+            announce(Reembedding(name, outdated))
+
+
+async def _write_all(writer: IndexWriter, collector: Collector, fillers: Sequence[SpaceFiller]) -> int:
+    """Writes what is new or has changed; returns the number of passages."""
+    passages = 0
+    while batch := await in_thread(collector.next_batch):
+        passages += await write(writer, batch, fillers)
+    return passages
+
+
+def _end_older_samples(writer: IndexWriter, sampled: Collector) -> None:
+    """Deletes the samples that another version of this program had and this one does not have."""
+    if sampled.found_any:
+        writer.end_other_samples(sampled.ids)
+        writer.commit()
+
+
+def _take_out(writer: IndexWriter, collector: Collector, mirror: bool, even_if_empty: bool) -> TakingOut:
+    if collector.found_any:
+        writer.end_samples()
+    for document, source in collector.moved.items():
+        writer.move(document, source)
+    decision = decide(writer.documents(), collector.looked(), mirror=mirror, even_if_empty=even_if_empty)
+    take_out(writer, [one.document for one in decision.taken_out])
+    # That a path is not there is no error if that is why documents were taken out, or are asked about.
+    explained = [one.error for one in collector.survey.unreached if resolved(one.path) in decision.explained]
+    collector.unreadable = [error for error in collector.unreadable if error not in explained]
+    return decision
 
 
 async def write(writer: IndexWriter, batch: Sequence[SplitDocument], fillers: Sequence[SpaceFiller]) -> int:

@@ -1,4 +1,4 @@
-"""Lexical search: BM25 over English word stems, stored by tantivy in a folder beside the database.
+"""Lexical search: BM25 over the terms of passages, stored by tantivy in a folder beside the database.
 
 Source of the ranking: S. Robertson and H. Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009);
 tantivy's k1 = 1.2 and b = 0.75.
@@ -6,120 +6,111 @@ tantivy's k1 = 1.2 and b = 0.75.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import tantivy
 
 from ha_rag.errors import IndexStoreError
+from ha_rag.index.document import PassageText
+from ha_rag.index.english_words import EnglishWords
+from ha_rag.index.multilingual_words import MultilingualWords
+from ha_rag.index.passage_languages import with_languages
+from ha_rag.index.private_copy import PrivateFile, no_space_explained, passing_folder, scratch_folder
+from ha_rag.index.words_files import copies_of, folder_of, unusable
+from ha_rag.index.words_form import Term, WordsForm, record, version_of
 
-ANALYSIS_VERSION = 1
-"""Incremented when the analyzer changes; a lexical index with another version is rebuilt."""
-MAX_TERMS = 128
-"""How many distinct terms of a question are searched for; further ones cost time and hardly change the result."""
+ANALYSIS_VERSION = 2
+"""The form that is written; a writer makes a lexical index in another form anew. Incremented when words are cut in
+another way."""
 HEAP_BYTES = 64 << 20
-LONGEST_WORD = 60
 
-
-def _analyzer() -> tantivy.TextAnalyzer:
-    word = tantivy.Filter
-    plain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(word.remove_long(LONGEST_WORD))
-    folded = plain.filter(word.lowercase()).filter(word.ascii_fold())
-    return folded.filter(word.stopword("english")).filter(word.stemmer("english")).build()
-
-
-def _schema() -> tantivy.Schema:
-    fields = tantivy.SchemaBuilder()
-    fields.add_integer_field("row", indexed=True, fast=True)
-    fields.add_text_field("text", tokenizer_name="stems", index_option="freq")
-    return fields.build()
-
-
-_STEMS = _analyzer()
-_SCHEMA = _schema()
-
-
-@contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    # tantivy raises ValueError for almost every failure and OSError for the rest.
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise IndexStoreError(f"the lexical index at {folder} cannot be used: {error}") from error
+_WRITTEN = MultilingualWords()
+_FORMS: Mapping[int, WordsForm] = {1: EnglishWords(), ANALYSIS_VERSION: _WRITTEN}
 
 
 class LexicalSearch:
-    """A fixed state of the lexical index, in memory-mapped files. Safe across threads; later writes do not affect it.
+    """A fixed state of the lexical index in `folder`, in private copies of its files; later writes do not affect it.
 
-    Raises IndexStoreError if the folder holds no usable index.
+    `passages`: how many it holds. Safe across threads.
     """
 
-    def __init__(self, folder: Path) -> None:
-        with _translated(folder):
-            self._searcher = _open(folder).searcher()
-        self.passages = self._searcher.num_docs
+    def __init__(self, folder: Path, opened: Path, form: WordsForm, copies: Mapping[str, PrivateFile]) -> None:
+        self.folder = folder
+        self.copies = copies
+        self._form = form
+        self._searcher = form.opened(opened).searcher()
+        self.passages: int = self._searcher.num_docs
+
+    @classmethod
+    def open(cls, folder: Path, before: LexicalSearch | None = None) -> LexicalSearch:
+        """The lexical index in `folder`, in any form. `before`: an earlier state of it, whose copies are used again.
+
+        Raises IndexStoreError if there is no usable index, a file is damaged or a later version wrote it.
+        """
+        known = before.copies if before is not None and before.folder == folder else {}
+        with unusable(folder):
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            form = _form_of(folder)
+        listed, copies = copies_of(folder, scratch_folder(folder.parent, size), known)
+        with unusable(folder), folder_of(listed, copies) as copied:
+            return cls(folder, copied, form, copies)
+
+    @classmethod
+    def built(cls, folder: Path, scratch: Path, passages: Iterable[PassageText]) -> LexicalSearch:
+        """A lexical index of passages that only this process has. `folder`: the one that it stands in for."""
+        with unusable(folder), no_space_explained(scratch), passing_folder(scratch) as opened:
+            write_lexical(opened, (), passages)
+            return cls(folder, opened, _WRITTEN, {})
 
     def search(self, question: str, limit: int) -> list[tuple[int, float]]:
         """At most `limit` (row, BM25 score) pairs, best first, of passages that share a word stem with the question.
 
-        There is no query syntax: quotes, brackets and operators such as AND have no special meaning.
+        There is no query syntax: quotes, brackets and operators such as AND have no special meaning. Raises
+        IndexStoreError.
         """
         encodable = question.encode("utf-8", "replace").decode()  # JSON can carry lone surrogates
-        terms = list(dict.fromkeys(_STEMS.analyze(encodable)))[:MAX_TERMS]
-        if not terms or not self.passages:
-            return []
-        should = tantivy.Occur.Should
-        query = tantivy.Query.boolean_query(
-            [(should, tantivy.Query.term_query(_SCHEMA, "text", term, "freq")) for term in terms]
-        )
-        hits = self._searcher.search(query, limit, count=False).hits
-        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+        with unusable(self.folder):
+            terms = self._form.terms(encodable, self._searcher)
+            if not terms or not self.passages:
+                return []
+            hits = self._searcher.search(self._query(terms), limit, count=False).hits
+            rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return [(int(row or 0), float(score)) for row, (score, _) in zip(rows, hits, strict=True)]
 
-
-def _open(folder: Path) -> tantivy.Index:
-    try:
-        index = tantivy.Index.open(str(folder))
-    except (ValueError, OSError):
-        index = _open_unwritable(folder)
-    index.register_tokenizer("stems", _STEMS)
-    return index
+    def _query(self, terms: Iterable[Term]) -> tantivy.Query:
+        query, should = tantivy.Query, tantivy.Occur.Should
+        wanted = [(query.term_query(self._form.schema, one.field, one.text, "freq"), one.boost) for one in terms]
+        return query.boolean_query(
+            [(should, one if boost == 1.0 else query.boost_query(one, boost)) for one, boost in wanted]
+        )
 
 
-def _open_unwritable(folder: Path) -> tantivy.Index:
-    """Opens an index in a read-only folder, where tantivy cannot create its lock file.
+def _form_of(folder: Path) -> WordsForm:
+    form = _FORMS.get(version_of(folder))
+    if form is None:
+        raise IndexStoreError(f"the lexical index at {folder} was written by a later version of ha_rag")
+    return form
 
-    A temporary folder replaces it: segments never change, so they are linked; the list of segments is copied.
+
+def write_lexical(folder: Path, removed: Iterable[int], added: Iterable[PassageText]) -> None:
+    """Deletes rows and adds passages in one atomic commit; creates the index if it is missing.
+
+    The passages of one document must follow each other. Idempotent. The caller must hold the writer's lock. Raises
+    IndexStoreError.
     """
-    mirror = Path(tempfile.mkdtemp(prefix="ha_rag-text-"))
-    try:
-        for file in folder.iterdir():
-            if file.suffix == ".json":
-                shutil.copyfile(file, mirror / file.name)
-            elif not file.name.endswith(".lock"):
-                (mirror / file.name).symlink_to(file.resolve())
-        return tantivy.Index.open(str(mirror))
-    finally:
-        shutil.rmtree(mirror, ignore_errors=True)  # the files have been mapped
-
-
-def write_lexical(folder: Path, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
-    """Deletes rows and adds (row, text) pairs in one atomic commit; creates the index if it is missing.
-
-    Idempotent. The caller must hold the writer's lock. Raises IndexStoreError.
-    """
-    with _translated(folder):
+    with unusable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        index = tantivy.Index(_SCHEMA, path=str(folder))
-        index.register_tokenizer("stems", _STEMS)
+        index = _WRITTEN.opened(folder)
+        record(folder, ANALYSIS_VERSION)
         writer = index.writer(HEAP_BYTES, 1)
-        for row in removed:
-            writer.delete_documents_by_term("row", row)
-        for row, text in added:
-            writer.delete_documents_by_term("row", row)
-            writer.add_document(tantivy.Document(row=row, text=text))
-        writer.commit()
-        writer.wait_merging_threads()
+        try:
+            for row in removed:
+                writer.delete_documents_by_term("row", row)
+            for passage, language in with_languages(added):
+                writer.delete_documents_by_term("row", passage.row)
+                writer.add_document(_WRITTEN.document(passage, language))
+            writer.commit()
+            writer.wait_merging_threads()
+        finally:
+            del writer  # and with it tantivy's lock, which the traceback of an error would hold

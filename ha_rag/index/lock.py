@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 
+from ha_rag.disk_space import is_full
 from ha_rag.errors import IndexBusyError, IndexReadOnlyError, IndexStoreError
+from ha_rag.index.regular import other_kind
+from ha_rag.index.schema import disk_full
+from ha_rag.private_folder import make_private_folder, private_mode
 
 LOCK = "writer.lock"
 
@@ -30,19 +35,26 @@ class WriterLock:
             holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
             self._close()
             raise IndexBusyError(_busy(self._folder, holder)) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        # Only a help for other writers, to name this one. A full disk is noticed soon enough.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
         return self
 
     def _open(self) -> int:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_private_folder(self._folder)
+            mode = private_mode(self._folder)
+            if (kind := other_kind(self._folder / LOCK)) is not None:
+                raise IndexStoreError(f"{self._folder / LOCK} is {kind}, not a file; remove it")
+            return os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
         except PermissionError as error:
             raise IndexReadOnlyError(_unwritable(self._folder, "is not writable for this process")) from error
         except OSError as error:
             if error.errno == 30:  # EROFS: mounted read-only
                 raise IndexReadOnlyError(_unwritable(self._folder, "is on a read-only file system")) from error
+            if is_full(error, self._folder):
+                raise disk_full(self._folder) from error
             raise IndexStoreError(f"cannot write an index to {self._folder}: {error.strerror}") from error
 
     def _close(self) -> None:

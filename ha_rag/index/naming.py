@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 from ha_rag.index.document import Document
-from ha_rag.index.reading.files import FoundFile
+from ha_rag.index.reading.walking import FoundFile
+from ha_rag.index.sources import is_gone, is_sample
 from ha_rag.index.writer import IndexedDocument
 
 
@@ -27,15 +27,17 @@ def id_for(indexed: DocumentLookup, found: FoundFile, document: Document) -> tup
     """The id for a document that was read, and the indexed document that it replaces, if any.
 
     A source keeps its id. If another source has the id, it is taken over when that source no longer exists (the folder
-    was moved) or has the same content. Otherwise the id is prefixed with the name of the document's folder, or of its
-    file if it is one line of a file.
+    was moved) or is a sample. Otherwise the id is prefixed with the name of the document's folder, or of its file if it
+    is one line of a file.
     """
     previous = indexed.document_from(document.source)
     if previous is not None:
         return previous.id, previous
     for name in (document.id, *_longer_ids(found, document)):
         holder = indexed.document(name)
-        if holder is None or holder.digest == document.digest or _is_gone(holder.source):
+        if holder is None or is_sample(holder.source):
+            return name, None
+        if is_gone(holder.source):
             return name, holder
     return document.source, indexed.document(document.source)
 
@@ -45,11 +47,3 @@ def _longer_ids(found: FoundFile, document: Document) -> Iterator[str]:
     parts = prefix.resolve().parts[1:]
     for length in range(1, len(parts) + 1):
         yield "/".join([*parts[-length:], document.id])
-
-
-def _is_gone(source: str) -> bool:
-    path = Path(source.rsplit("#", 1)[0])
-    try:
-        return path.is_absolute() and not path.exists()
-    except OSError:
-        return False

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ha_rag.errors import IndexBusyError, IndexReadOnlyError, IndexStoreError, IndexTooNewError
+from ha_rag.disk_space import has_no_space, is_full, no_space
+from ha_rag.errors import IndexBusyError, IndexDiskFullError, IndexReadOnlyError, IndexStoreError, IndexTooNewError
+from ha_rag.index import times
+from ha_rag.index.regular import other_kind
 
 SCHEMA_VERSION = 1
 DATABASE = "index.sqlite3"
@@ -45,6 +48,8 @@ CREATE INDEX vectors_by_passage ON vectors (passage);
 CREATE TABLE gone (generation INTEGER NOT NULL, passage INTEGER NOT NULL);
 CREATE INDEX gone_by_generation ON gone (generation);
 """
+ADDED_COLUMNS = {"passages": "checksum", "vectors": "checksum"}
+"""Columns that version 0.1.0 neither has nor minds: it names the columns that it writes, and leaves these empty."""
 
 
 @contextmanager
@@ -58,24 +63,43 @@ def translated(path: Path) -> Iterator[None]:
 
 def _translation(path: Path, error: sqlite3.Error) -> IndexStoreError:
     text = str(error)
+    if is_full(error, path):
+        return disk_full(path)
     if "readonly" in text:
         return IndexReadOnlyError(
             f"the index at {path} is read-only here; run `ha-rag ingest` on a machine and as a user with write access"
         )
     if "is locked" in text:
         return IndexBusyError(f"another program has locked the database of the index at {path}")
-    if "is full" in text:
-        return IndexStoreError(f"no space left for the index at {path}; documents indexed before are unaffected")
     if "malformed" in text or "not a database" in text:
-        return IndexStoreError(
-            f"the index at {path} is damaged ({text}); restore a backup, or delete the folder and ingest again"
-        )
+        return damaged(path, text)
     return IndexStoreError(f"the index at {path} cannot be used: {text}")
+
+
+def disk_full(path: Path) -> IndexDiskFullError:
+    """The error for an index on a full disk."""
+    return IndexDiskFullError(f"the index cannot be written: {no_space(path)}; documents indexed before are unaffected")
+
+
+def damaged(path: Path, why: str) -> IndexStoreError:
+    """The error of a database that cannot be mended from itself."""
+    return IndexStoreError(
+        f"the index at {path} is damaged ({why}); restore a backup, or delete the folder and ingest again"
+    )
+
+
+def check_files(folder: Path) -> None:
+    """Raises IndexStoreError if something else stands where the database or a file of SQLite's beside it should."""
+    for ending in ("", "-wal", "-shm", "-journal", ".new"):
+        file = folder / f"{DATABASE}{ending}"
+        if (kind := other_kind(file)) is not None:
+            raise IndexStoreError(f"{file} is {kind}, not a file; remove it, and restore a backup or ingest again")
 
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """A writable connection; the database is created if missing. The caller must hold the writer's lock."""
     with translated(folder):
+        check_files(folder)
         if not (folder / DATABASE).exists():
             _create(folder)
         connection = _connect(f"{(folder / DATABASE).resolve().as_uri()}?mode=rw")
@@ -83,6 +107,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
             check_version(folder, connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            _add_missing(connection)
         except BaseException:
             connection.close()
             raise
@@ -93,6 +118,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     """A read-only connection; works in a read-only folder, too."""
     database = folder / DATABASE
     with translated(folder):
+        check_files(folder)
         try:
             return _checked(folder, _connect(f"{database.resolve().as_uri()}?mode=ro"))
         except sqlite3.OperationalError:
@@ -107,6 +133,8 @@ def _open_unwritable(folder: Path) -> sqlite3.Connection:
     uri = (folder / DATABASE).resolve().as_uri()
     waiting = folder / f"{DATABASE}-wal"
     if waiting.exists() and waiting.stat().st_size:
+        if has_no_space(folder):
+            raise disk_full(folder)
         raise IndexStoreError(
             f"the index at {folder} was not closed cleanly and this process has no write access to it; run "
             "`ha-rag ingest` once with write access to repair it"
@@ -125,9 +153,39 @@ def _checked(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    connection.text_factory = _text
+    return connection
+
+
+def _text(stored: bytes) -> str:
+    """Text as it is stored. Bytes that are not UTF-8 become lone surrogates: one bad value must not end a query."""
+    return stored.decode("utf-8", "surrogateescape")
+
+
+def _add_missing(connection: sqlite3.Connection) -> None:
+    """Adds what version 0.1.0 did not have, in a way in which its readers and writers can still share the folder."""
+    missing = [table for table in ADDED_COLUMNS if not has_checksums(connection, table)]
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'history'").fetchone()
+    if known and times.is_there(connection) and not missing:
+        return
+    with transaction(connection):
+        for table in missing:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {ADDED_COLUMNS[table]} INTEGER")
+        connection.execute("CREATE TABLE IF NOT EXISTS history (generation INTEGER PRIMARY KEY, id TEXT NOT NULL)")
+        connection.execute(times.TABLE)
+
+
+def with_checksums(connection: sqlite3.Connection, table: str, query: str) -> str:
+    """`query`, which reads the column `checksum` of `table`; NULL in its place if the table has none."""
+    return query if has_checksums(connection, table) else query.replace("checksum", "NULL")
+
+
+def has_checksums(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether the rows of `table` have checksums: not before a version after 0.1.0 has written to the index."""
+    return any(name == ADDED_COLUMNS[table] for _, name, *_ in connection.execute(f"PRAGMA table_info({table})"))
 
 
 def _create(folder: Path) -> None:
@@ -170,8 +228,11 @@ def meta(connection: sqlite3.Connection, key: str) -> int | str | None:
 
 
 def meta_number(connection: sqlite3.Connection, key: str) -> int:
-    """A number from the `meta` table; 0 if it is missing."""
-    return int(meta(connection, key) or 0)
+    """A number from the `meta` table; 0 if it is missing. Raises sqlite3.DatabaseError if it is no number."""
+    found = meta(connection, key)
+    if not isinstance(found, int | None):
+        raise sqlite3.DatabaseError(f"malformed: {key} is not a number")
+    return found or 0
 
 
 def set_meta(connection: sqlite3.Connection, key: str, value: int | str) -> None:

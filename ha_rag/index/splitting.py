@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -13,16 +13,17 @@ from pathlib import Path
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.index.document import Chunk, Document
+from ha_rag.index.document import Chunk, Document, has_words
+from ha_rag.index.markdown_blocks import Heading, headings_of
 from ha_rag.index.nesting import nesting
+from ha_rag.index.windows import chunks_of
 
-SPLITTING_VERSION = 2
+SPLITTING_VERSION = 3
 """Incremented when the same text would be split differently; documents split by another version are ingested again."""
 CHARACTERS_PER_TOKEN = 4
 DEEPEST_NESTING = 32
 """Markdown nested more deeply is split as plain text: the splitter takes time quadratic in the depth, up to minutes."""
-_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*)$")
-_FENCE = re.compile(r"^ {0,3}(```|~~~)")
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +54,17 @@ def split(document: Document, splitting: Splitting = DEFAULT_SPLITTING) -> list[
     by_structure = document.markdown and nesting(document.text) <= DEEPEST_NESTING
     splitter = _splitter(by_structure, splitting.max_tokens, splitting.overlap_tokens)
     outline = _outline(document.text) if document.markdown else _Outline((), ())
+    longest = splitting.max_tokens * CHARACTERS_PER_TOKEN
     chunks = [
         Chunk(text=text, title=document.title, heading=outline.above(start))
-        for start, text in _new_starts(document.text, splitter.chunk_indices(document.text))
-        if any(character.isalnum() for character in text)
+        for start, text in _new_starts(document.text, chunks_of(document.text, splitter, longest))
+        if has_words(text)
     ]
     with_content = [chunk for chunk in chunks if not _is_only_headings(chunk.text)] if document.markdown else chunks
     return with_content or chunks
 
 
-def _new_starts(text: str, chunks: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _new_starts(text: str, chunks: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Each chunk with the position of its first new character: the overlap may belong to an earlier heading."""
     end = 0
     for start, chunk in chunks:
@@ -105,28 +107,17 @@ class _Outline:
 def _outline(text: str) -> _Outline:
     starts: list[int] = []
     paths: list[str] = []
-    stack: list[tuple[int, str]] = []
-    for start, level, title in _headings(text):
-        stack = [*(entry for entry in stack if entry[0] < level), (level, title)]
-        starts.append(start)
-        paths.append(" > ".join(name for _, name in stack))
+    stack: list[Heading] = []
+    for heading in headings_of(text):
+        stack = [*(above for above in stack if above.level < heading.level), heading]
+        starts.append(heading.start)
+        paths.append(" > ".join(above.title for above in stack))
     return _Outline(tuple(starts), tuple(paths))
-
-
-def _headings(text: str) -> Iterator[tuple[int, int, str]]:
-    """Start, level and text of each heading outside of code blocks."""
-    position, fence = 0, ""
-    for line in text.splitlines(keepends=True):
-        if mark := _FENCE.match(line):
-            fence = "" if fence == mark[1] else fence or mark[1]
-        elif not fence and (heading := _HEADING.match(line.rstrip("\r\n"))):
-            yield position, len(heading[1]), heading[2].rstrip(" \t#").strip()
-        position += len(line)
 
 
 def first_heading(text: str) -> str:
     """The first heading of a Markdown text, or "" if it has none."""
-    return next((title for _, _, title in _headings(text)), "")
+    return next((heading.title for heading in headings_of(text)), "")
 
 
 def _is_only_headings(text: str) -> bool:

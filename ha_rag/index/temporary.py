@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.index.document import Document, searchable
-from ha_rag.index.index import Index, Opened
+from ha_rag.index.index import Index
 from ha_rag.index.splitting import split
 from ha_rag.messages import Space, Vector
 
@@ -19,7 +19,7 @@ Embed = Callable[[str], Vector]
 
 
 class TemporaryIndex(Index):
-    """An index of `documents` in a temporary folder, which is closed and deleted when this object is collected.
+    """An index of `documents` in a temporary folder, which is deleted when this object is collected.
 
     `embed`: for each vector space, the function that makes a text's vector. Documents are read as Markdown and split
     like those of `ingest`. Raises ConfigurationError if there are no documents or one is empty.
@@ -31,8 +31,7 @@ class TemporaryIndex(Index):
         try:
             super().__init__(folder)
         finally:
-            # No __del__: where this object is part of a cycle, its connection might be collected before it is closed.
-            weakref.finalize(self, _discard, folder, self._opened)
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         with self.writer() as writer:
             for name, text in texts.items():
                 document = Document(id=name, text=text, source=name, digest=text, markdown=True)
@@ -42,11 +41,6 @@ class TemporaryIndex(Index):
                 writer.put(document, chunks, vectors)
             writer.commit()
         self.refresh()
-
-
-def _discard(folder: str, opened: Opened) -> None:
-    opened.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _named(documents: Documents) -> dict[str, str]:

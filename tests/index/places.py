@@ -10,6 +10,7 @@ import numpy as np
 from ha_rag.components.embedders.hashing import hashed
 from ha_rag.components.script import Script
 from ha_rag.index import Chunk, Document, Index
+from ha_rag.index.document import PassageText
 from ha_rag.messages import Embedding, Space, Vector
 
 SPACE = Space("test", "1", 32)
@@ -54,6 +55,11 @@ def put(index: Index, texts: Mapping[str, str], *, space: Space | None = SPACE, 
         writer.commit()
     if refresh:
         index.refresh()
+
+
+def texts_of(texts: Mapping[int, str]) -> list[PassageText]:
+    """Passages without title and heading, each in a document of its own, by their row."""
+    return [PassageText(row, f"d{row}", "", "", text) for row, text in texts.items()]
 
 
 def found(index: Index, question: str, limit: int = 10) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ha_rag.index import Index, compaction
+from ha_rag.index import Index, compaction, loading
 from tests.index.places import SPACE, nearest, put
 
 
@@ -67,19 +67,41 @@ def test_a_graph_with_many_deleted_passages_is_rebuilt(index: Index) -> None:
     assert nearest(index, _texts(33, 34)["d33"])[0] == "d33"
 
 
-def test_a_column_without_its_graph_is_unavailable_until_the_next_writer_rebuilds_it(index: Index) -> None:
+@pytest.mark.parametrize("damage", ["cut short", "flipped", "zeroed", "deleted"])
+def test_a_column_whose_graph_is_damaged_is_searched_without_it_until_the_next_writer_rebuilds_it(
+    index: Index, damage: str
+) -> None:
     put(index, _texts(0, 30))
-    for path in index.folder.glob("graph-*"):
-        path.write_bytes(b"cut short")
+    (path,) = index.folder.glob("graph-*")
+    intact = path.read_bytes()
+    wrong = {"cut short": b"x", "flipped": intact[:-9] + b"\xff" + intact[-8:], "zeroed": bytes(len(intact))}
+    path.unlink()
+    if damage in wrong:
+        path.write_bytes(wrong[damage])
     with Index(index.folder) as fresh:
-        assert fresh.spaces() == []
         assert "graph" in str(fresh.problem)
-        assert fresh.snapshot.search_words("alpha3", 1)
+        assert "ha-rag ingest" in str(fresh.problem)
+        assert fresh.snapshot.columns[SPACE].graph is None
+        assert {nearest(fresh, text)[0] == name for name, text in _texts(0, 30).items()} == {True}
         with fresh.writer():
             pass
         fresh.refresh()
         assert fresh.problem is None
+        assert fresh.snapshot.columns[SPACE].graph is not None
         assert nearest(fresh, _texts(3, 4)["d3"])[0] == "d3"
+
+
+def test_a_column_without_its_graph_that_is_too_large_to_compare_is_not_searched(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(index, _texts(0, 30))
+    (path,) = index.folder.glob("graph-*")
+    path.write_bytes(b"cut short")
+    monkeypatch.setattr(loading, "FLOATS_WITHOUT_GRAPH", 29 * 32)
+    with Index(index.folder) as fresh:
+        assert fresh.spaces() == []
+        assert "not searched until" in str(fresh.problem)
+        assert fresh.snapshot.search_words("alpha3", 1)
 
 
 def test_a_lost_graph_is_dropped_when_the_column_is_small_enough_to_scan(index: Index) -> None:

@@ -13,7 +13,7 @@ import pytest
 from ha_rag.clock import ManualClock
 from ha_rag.errors import IndexBusyError, IndexStoreError, IndexTooNewError
 from ha_rag.index import Chunk, Document, Index, IndexWriter, schema
-from ha_rag.index.index import POLL_EVERY_S
+from ha_rag.index.index import POLL_EVERY_S, RETRY_PAUSE
 from ha_rag.index.schema import DATABASE
 from ha_rag.messages import Embedding, Space
 from tests.index.places import OTHER, SPACE, found, nearest, put, unit
@@ -292,3 +292,42 @@ def test_a_database_locked_by_another_program_is_reported_as_busy(
     finally:
         holder.close()
     assert found(index, "zebra") == ["a"]
+
+
+def test_an_error_that_nobody_foresaw_is_a_problem_and_is_logged_once(
+    index: Index, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class PanicError(BaseException):
+        pass
+
+    def load(*_: object) -> None:
+        clock.advance(1.0)
+        raise PanicError("index out of bounds")
+
+    put(index, {"a": "zebra"})
+    monkeypatch.setattr("ha_rag.index.index.load", load)
+    for _ in range(3):
+        index.refresh()
+    assert "PanicError: index out of bounds" in str(index.problem)
+    assert len(caplog.records) == 1
+    assert found(index, "zebra") == ["a"]
+
+
+def test_a_load_that_failed_is_tried_again_after_several_times_what_it_took(
+    index: Index, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[float] = []
+
+    def load(*_: object) -> None:
+        loads.append(clock.monotonic_s())
+        clock.advance(1.0)
+        raise IndexStoreError("damaged")
+
+    put(index, {"a": "zebra"})
+    monkeypatch.setattr("ha_rag.index.index.load", load)
+    index.refresh()
+    for _ in range(4 * RETRY_PAUSE):
+        clock.advance(0.5)
+        index.poll()
+        _wait_for_refresh()
+    assert [round(at_s - loads[0]) for at_s in loads] == [0, 1 + RETRY_PAUSE, 2 + 2 * RETRY_PAUSE]

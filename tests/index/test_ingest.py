@@ -10,7 +10,6 @@ import pytest
 from ha_rag.components.script import Script
 from ha_rag.errors import IndexBusyError, ServiceError
 from ha_rag.index import Index, IngestReport, IngestStep, ReadingLimits, RetryPolicy, Splitting, collector, ingest
-from ha_rag.index.single_document import add_document
 from tests.index.pdfs import pdf
 from tests.index.places import OTHER, SPACE, TestEmbedder, found, nearest, write_files
 
@@ -65,27 +64,6 @@ async def test_a_document_whose_file_vanished_stays(index: Index, tmp_path: Path
     await _ingest(index, folder)
     (folder / "a.md").unlink()
     await _ingest(index, folder)
-    assert found(index, "zebra") == ["a.md"]
-
-
-async def test_mirror_deletes_only_documents_whose_files_are_gone(index: Index, tmp_path: Path) -> None:
-    folder, other = write_files(tmp_path / "docs", FILES), write_files(tmp_path / "other", {"z.txt": "Newts swim."})
-    await _ingest(index, folder, other)
-    await add_document(index, {}, "told", "Told over HTTP: bees hum.", "", {})
-    (folder / "a.md").unlink()
-    report = await _ingest(index, folder, mirror=True)
-    assert (report.removed, report.unchanged) == (2, 2)
-    assert found(index, "zebra") == found(index, "newts") == []
-    assert found(index, "lions") == ["deep/b.txt"]
-    assert found(index, "bees") == ["told"]
-
-
-@pytest.mark.parametrize("left", [{}, {"bad.pdf": "no PDF"}], ids=["nothing is there", "one cannot be read"])
-async def test_mirror_deletes_nothing_if_it_may_not_have_seen_all_files(index: Index, tmp_path: Path, left):
-    await _ingest(index, write_files(tmp_path / "docs", FILES))
-    (tmp_path / "empty").mkdir()
-    report = await _ingest(index, write_files(tmp_path / "empty", left), mirror=True)
-    assert report.removed == 0
     assert found(index, "zebra") == ["a.md"]
 
 

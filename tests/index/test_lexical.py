@@ -8,14 +8,15 @@ import pytest
 
 from ha_rag.errors import IndexStoreError
 from ha_rag.index.lexical import LexicalSearch, write_lexical
+from tests.index.places import texts_of
 
 TEXTS = {1: "A circuit recovers after its recovery timeout.", 2: "Zebras graze near the river.", 3: "Café society"}
 
 
 @pytest.fixture
 def search(tmp_path: Path) -> LexicalSearch:
-    write_lexical(tmp_path, (), TEXTS.items())
-    return LexicalSearch(tmp_path)
+    write_lexical(tmp_path, (), texts_of(TEXTS))
+    return LexicalSearch.open(tmp_path)
 
 
 def _rows(search: LexicalSearch, question: str, limit: int = 10) -> list[int]:
@@ -63,16 +64,16 @@ def test_results_are_sorted_by_score_and_limited(search: LexicalSearch) -> None:
 
 def test_writing_the_same_rows_twice_changes_nothing(tmp_path: Path) -> None:
     for _ in range(2):
-        write_lexical(tmp_path, [9], TEXTS.items())
-    assert LexicalSearch(tmp_path).passages == 3
+        write_lexical(tmp_path, [9], texts_of(TEXTS))
+    assert LexicalSearch.open(tmp_path).passages == 3
 
 
 def test_an_open_search_is_not_affected_by_later_writes(tmp_path: Path, search: LexicalSearch) -> None:
-    write_lexical(tmp_path, [2], [(4, "A zebra crossing")])
+    write_lexical(tmp_path, [2], texts_of({4: "A zebra crossing"}))
     assert _rows(search, "zebra") == [2]
-    assert _rows(LexicalSearch(tmp_path), "zebra") == [4]
+    assert _rows(LexicalSearch.open(tmp_path), "zebra") == [4]
 
 
 def test_a_folder_without_a_lexical_index_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(IndexStoreError, match="cannot be used"):
-        LexicalSearch(tmp_path)
+    with pytest.raises(IndexStoreError, match=r"meta\.json is missing"):
+        LexicalSearch.open(tmp_path)

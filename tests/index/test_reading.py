@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,14 @@ import pytest
 from ha_rag.errors import ConfigurationError, UnreadableDocumentError
 from ha_rag.index import Document, ReadingLimits, Splitting
 from ha_rag.index.reading.decoding import decoded, tidy
-from ha_rag.index.reading.files import DEFAULT_LIMITS, FoundFile, read, walk
+from ha_rag.index.reading.extract import RawFile
+from ha_rag.index.reading.files import DEFAULT_LIMITS, Read, read
+from ha_rag.index.reading.walking import FoundFile, PassedOver, Unreached, walk
 from tests.index.pdfs import pdf
 from tests.index.places import write_files
 
 
-def _read(
-    folder: Path, name: str, content: str | bytes, limits: ReadingLimits = DEFAULT_LIMITS
-) -> list[Document | UnreadableDocumentError]:
+def _read(folder: Path, name: str, content: str | bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> list[Read]:
     write_files(folder, {name: content})
     return list(read(FoundFile(folder / name, name, folder), limits))
 
@@ -56,7 +57,7 @@ def test_html_becomes_markdown_without_scripts_and_styles(tmp_path: Path) -> Non
     assert (document.title, document.markdown) == ("The page", True)
     assert "# Top" in document.text
     assert "## Below" in document.text
-    assert "Zebras & **lions**" in document.text
+    assert "Zebras & lions" in document.text
     assert not any(word in document.text for word in ("alert", "color", "hidden", "menu", "<"))
 
 
@@ -89,7 +90,7 @@ def test_the_text_of_a_pdf_is_that_of_its_pages(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"hello, I am text", "not a PDF"),
-        (b"", "not a PDF"),
+        (b"", "contains no text"),
         (b"%PDF-1.7\nrubbish", "damaged"),
         (pdf("Zebras graze")[:200], "damaged"),
         (pdf(""), "no text"),
@@ -104,7 +105,7 @@ def test_an_unusable_pdf_is_reported_with_the_reason(tmp_path: Path, content: by
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "iso-8859-1"])
 def test_text_in_other_encodings_is_read(encoding: str) -> None:
     text = "Die Straße führt über die Brücke. Größe, Äpfel und Öl gehören dazu; später müssen wir zurück. " * 3
-    assert decoded("a", text.encode(encoding)) == text
+    assert decoded(RawFile(name="a", data=text.encode(encoding))).text == text
 
 
 @pytest.mark.parametrize(
@@ -113,14 +114,13 @@ def test_text_in_other_encodings_is_read(encoding: str) -> None:
         bytes(range(256)) * 20,
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + os.urandom(500),
         b"\xff\xfe\x00",
-        b"text\0more",
         b"\xef\xbb\xbf\xff\xff",
     ],
-    ids=["all bytes", "an image", "a truncated character", "a zero byte", "a wrong byte order mark"],
+    ids=["all bytes", "an image", "a truncated character", "a wrong byte order mark"],
 )
 def test_binary_data_is_refused(data: bytes) -> None:
     with pytest.raises(UnreadableDocumentError, match=r"binary data|is not valid utf-|encoding"):
-        decoded("a", data)
+        decoded(RawFile(name="a", data=data))
 
 
 def test_control_characters_and_lone_surrogates_become_spaces() -> None:
@@ -142,8 +142,9 @@ def test_a_limit_below_one_byte_is_refused() -> None:
         ReadingLimits(file_bytes=0)
 
 
-def test_an_unsupported_format_is_reported(tmp_path: Path) -> None:
-    assert ".pdf" in _why(tmp_path, "paper.docx", "x")
+@pytest.mark.parametrize("name", ["photo.png", "old.doc", "data.xyz"])
+def test_a_file_that_was_named_but_cannot_be_read_is_reported(tmp_path: Path, name: str) -> None:
+    assert "supported are text and .txt" in _why(tmp_path, name, b"\x00\x01")
 
 
 def test_a_file_that_vanished_is_reported(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_line_with_a_title_only_is_found_by_it(tmp_path: Path) -> None:
         ('{"_id": "7", "text": 5}', "must be strings"),
         ('{"_id": "7", "text": " "}', "no text"),
         ("[" * 100_000, "not JSON"),
-        (b'{"_id": "7", "text": "\0"}', "binary data"),
+        (b'{"_id": "7", "text": "\1\2\3"}', "binary data"),
     ],
 )
 def test_an_invalid_line_is_reported_by_number_and_the_others_are_read(
@@ -209,10 +210,43 @@ def _names(path: Path) -> list[str]:
     return [found.name for found in walk(path) if isinstance(found, FoundFile)]
 
 
+def _passed_over(path: Path) -> dict[str, str]:
+    return {found.name: found.kind for found in walk(path) if isinstance(found, PassedOver)}
+
+
 def test_a_folder_is_walked_in_order_without_hidden_and_unsupported_files(tmp_path: Path) -> None:
-    names = ["b.md", "a/z.txt", ".hidden.md", ".git/config.md", "picture.png", "UPPER.PDF"]
+    names = ["b.md", "a/z.txt", ".hidden.md", ".git/config.md", "picture.png", "UPPER.PDF", "README", "main.py"]
     write_files(tmp_path, dict.fromkeys(names, "x"))
-    assert _names(tmp_path) == ["UPPER.PDF", "a/z.txt", "b.md"]
+    write_files(tmp_path, {"data.xyz": b"\x00\x01", "empty.conf": ""})
+    assert _names(tmp_path) == ["README", "UPPER.PDF", "a/z.txt", "b.md", "main.py"]
+    assert _passed_over(tmp_path) == {
+        ".git": "hidden, a cache or a dependency",
+        ".hidden.md": "hidden, a cache or a dependency",
+        "data.xyz": ".xyz",
+        "empty.conf": ".conf",
+        "picture.png": ".png",
+    }
+
+
+def test_what_ignore_files_and_caches_name_is_left_out(tmp_path: Path) -> None:
+    write_files(
+        tmp_path,
+        {
+            ".gitignore": "drafts/\n*.log\n!keep.log\n/top.md\n",
+            "sub/.haragignore": "private*\n!*.log\n",
+            "drafts/a.md": "x", "node_modules/p/readme.md": "x", "__pycache__/a.txt": "x", "~$open.docx": "x",
+            "top.md": "x", "sub/top.md": "x", "run.log": "x", "keep.log": "x", "sub/run.log": "x",
+            "sub/private.md": "x", "private.md": "x",
+        },
+    )  # fmt: skip
+    assert _names(tmp_path) == ["keep.log", "private.md", "sub/run.log", "sub/top.md"]
+    ignored = [name for name, why in _passed_over(tmp_path).items() if why == "ignored"]
+    assert ignored == ["drafts", "run.log", "sub/private.md", "top.md"]
+
+
+def test_a_file_that_was_named_is_read_although_it_is_ignored(tmp_path: Path) -> None:
+    write_files(tmp_path, {".gitignore": "*.md\n", "a.md": "x"})
+    assert _names(tmp_path / "a.md") == ["a.md"]
 
 
 def test_a_single_file_is_named_without_its_folder(tmp_path: Path) -> None:
@@ -228,6 +262,32 @@ def test_link_cycles_end_and_linked_folders_are_read(tmp_path: Path) -> None:
     assert _names(tmp_path / "docs") == ["a.md", "more/b.md"]
 
 
+def test_what_is_neither_a_file_nor_a_folder_is_named_and_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(tmp_path / "socket.txt"))  # the path of a socket is limited to 108 bytes
+    (tmp_path / "dangling.md").symlink_to("nowhere")
+    (tmp_path / "loop.md").symlink_to("loop.md")
+    (tmp_path / "zero.md").symlink_to("/dev/zero")
+    assert _names(tmp_path) == []
+    assert _passed_over(tmp_path) == {
+        "pipe.txt": "pipe",
+        "socket.txt": "socket",
+        "dangling.md": "link to nothing",
+        "loop.md": "link to nothing",
+        "zero.md": "device",
+    }
+    (error,) = (found.error for found in walk(tmp_path / "pipe.txt") if isinstance(found, Unreached))
+    assert error.why == "is a pipe, not a file"
+
+
+@pytest.mark.parametrize("ending", sorted({".md", ".pdf", ".docx", ".json", ".csv", ".html"}))
+def test_an_empty_file_of_any_kind_is_said_to_be_empty(tmp_path: Path, ending: str) -> None:
+    write_files(tmp_path, {f"a{ending}": b""})
+    (error,) = read(FoundFile(tmp_path / f"a{ending}", f"a{ending}", tmp_path))
+    assert str(error) == f"a{ending}: contains no text"
+
+
 def test_a_missing_path_is_reported(tmp_path: Path) -> None:
-    (error,) = walk(tmp_path / "nowhere")
+    (error,) = (found.error for found in walk(tmp_path / "nowhere") if isinstance(found, Unreached))
     assert "no such file or folder" in str(error)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.index import Document, Splitting, splitting
+from ha_rag.index.markdown_blocks import headings_of
 from ha_rag.index.splitting import first_heading, split
+from ha_rag.index.windows import chunks_of
 
 SHORT = Splitting(max_tokens=40, overlap_tokens=10)
 GUIDE = """# Circuits
@@ -107,3 +110,52 @@ def test_invalid_chunk_sizes_are_refused(fields: dict[str, int], message: str) -
 def test_the_first_heading_is_the_title_of_a_markdown_text() -> None:
     assert first_heading("intro\n\n## The `law` ##\n\n# Later") == "The `law`"
     assert first_heading("```\n# code\n```\nno heading") == ""
+
+
+class CountingSplitter:
+    """Cuts after each full stop; notes how long the texts are that it is given."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def chunk_indices(self, text: str) -> list[tuple[int, str]]:
+        self.lengths.append(len(text))
+        return [(found.start(), found[0]) for found in re.finditer(r"[^.]+\.?", text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 500_000, "A sentence. " * 40_000, "word " * 100_000, "\n\n".join(["a line."] * 60_000), " " * 300_000],
+)
+def test_a_long_text_is_given_to_the_splitter_in_parts_of_bounded_total_length(text: str) -> None:
+    """Its time is quadratic: a text of one letter took minutes. A part is doubled while it is one chunk."""
+    splitter = CountingSplitter()
+
+    chunks = list(chunks_of(text, splitter, 1600))
+
+    assert sum(splitter.lengths) < 3 * len(text)
+    assert [text[start : start + len(chunk)] for start, chunk in chunks] == [chunk for _, chunk in chunks]
+    assert "".join(chunk for _, chunk in chunks).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["A" * 30_000, "ACGT" * 8_000, "ภาษาไทยเป็นภาษา" * 2_000], ids=["letter", "dna", "thai"]
+)
+def test_runs_of_letters_are_split_without_losing_one(text: str) -> None:
+    chunks = split(Document(id="a", text=text), Splitting(max_tokens=400, overlap_tokens=0))
+    assert "".join(chunk.text for chunk in chunks) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "headings"),
+    [
+        ("````\n```\n# code\n```\n# code\n````\n\n# Real\n\ntext", ["Real"]),
+        ("- x\n\n  ~~~\n  # code\n  ~~~\n\n# Real\n\ntext", ["Real"]),
+        ("Real\n====\n\ntext\n\nPart\n----\n\nmore", ["Real", "Part"]),
+        ("```# one line```\n\n# Real\n\ntext", ["Real"]),
+        ("# Real #\n\n    # code\n\ntext", ["Real"]),
+    ],
+)
+def test_headings_are_those_of_commonmark(text: str, headings: list[str]) -> None:
+    assert [heading.title for heading in headings_of(text)] == headings
+    assert all(text[heading.start :].lstrip().startswith(("#", heading.title)) for heading in headings_of(text))

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 READING = """
 import os, sys
 from pathlib import Path
+import numpy.ma  # numpy imports it at first use, which may be after this user lost access to where numpy is installed
 from ha_rag.errors import IndexReadOnlyError
 from ha_rag.index import Index
 if os.getuid() == 0:  # root may write everywhere
@@ -95,3 +96,34 @@ def test_a_folder_that_cannot_be_written_raises_index_read_only_error(
     monkeypatch.setattr("ha_rag.index.lock.os.open", refuse)
     with pytest.raises(IndexReadOnlyError, match=str(tmp_path)), IndexWriter(tmp_path):
         pass
+
+
+FORGETTING = """
+import os, sys
+from pathlib import Path
+from ha_rag.errors import IndexReadOnlyError
+from ha_rag.index.listed import DocumentFilter
+from ha_rag.index.listing import DocumentList
+from ha_rag.index.removal import remove_documents
+if os.getuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+folder = Path(sys.argv[1])
+try:
+    remove_documents(folder, ["a"])
+except IndexReadOnlyError as error:
+    print("refused:", error)
+print([listed.id for listed in DocumentList(folder).page(DocumentFilter(), 10).documents])
+"""
+
+
+def test_documents_are_listed_there_and_none_is_forgotten(folder: Path) -> None:
+    _close_to_others(folder)
+
+    done = subprocess.run(
+        [sys.executable, "-c", FORGETTING, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == (
+        f"refused: the index at {folder} is not writable for this process; run `ha-rag ingest` on a machine and as a "
+        "user with write access\n['a']\n"
+    )
