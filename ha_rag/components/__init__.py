@@ -1,1 +1,1 @@
-"""Embedders, retrievers and generators, one backend per file. They may fail, and know nothing about circuits."""
+"""Embedders, retrievers, rerankers, generators: a backend per file. They may fail, and know nothing about circuits."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 import aiohttp
 from yarl import URL
@@ -15,14 +16,15 @@ from yarl import URL
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.components.carried import carried
 from ha_rag.components.error_response import error_for, quoted
-from ha_rag.components.event_stream import EventStreamReader
+from ha_rag.components.event_stream import ServerEvent
+from ha_rag.components.reply_events import ReplyEvents
 from ha_rag.components.service_config import ServiceConfig
+from ha_rag.components.service_connections import ServiceConnections
 from ha_rag.errors import ComponentError, MalformedReplyError, ServiceError, ServiceTimeoutError
 
-IDLE_CONNECTION_S = 4.0
-"""Less than the 5 s after which uvicorn and Node.js close an idle connection, so that closed ones are rarely reused."""
-
 ERROR_BODY_BYTES = 16 * 1024
+ERROR_BODY_S = 1.0
+"""How long the body of an error response may take: its status and headers say most."""
 # aiohttp raises ValueError for invalid chunks and RuntimeError for a session that is closed during a call.
 FOREIGN_ERRORS = (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.IncompleteReadError)
 
@@ -37,8 +39,7 @@ class ServiceClient:
     def __init__(self, config: ServiceConfig, clock: Clock | None = None) -> None:
         self.config = config
         self._clock = clock or SystemClock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._connections = ServiceConnections(config)
         self._whole = aiohttp.ClientTimeout(total=config.timeout_s)
         self._silence = aiohttp.ClientTimeout(sock_connect=config.timeout_s, sock_read=config.timeout_s)
 
@@ -51,16 +52,19 @@ class ServiceClient:
         except FOREIGN_ERRORS as error:
             raise self._translated(error) from None
 
-    async def events(self, url: URL, body: bytes) -> AsyncGenerator[bytes, None]:
-        """Posts the JSON in `body` and yields the data of each server-sent event as it arrives."""
-        reader = EventStreamReader(self.config.max_reply_bytes)
+    async def events(self, url: URL, body: bytes) -> AsyncGenerator[ServerEvent, None]:
+        """Posts the JSON in `body` and yields each server-sent event as it arrives; a JSON reply is one event."""
         try:
             async with await self._sent(url, body, self._silence) as response:
                 await self._raise_for_status(response)
-                _refuse_unless_events(response, self.config.api_key)
+                label = response.content_type
+                shown = quoted(label, self.config.redactor, 80)
+                reader = ReplyEvents(label, self.config.max_reply_bytes, shown)
                 async for piece in response.content.iter_any():
                     for event in reader.feed(piece):
                         yield event
+                for event in reader.end():
+                    yield event
         except aiohttp.ClientPayloadError:
             raise MalformedReplyError("the stream was cut off") from None
         except FOREIGN_ERRORS as error:
@@ -68,42 +72,20 @@ class ServiceClient:
 
     async def aclose(self) -> None:
         """Closes the connections. A later call opens new ones."""
-        session, self._session, self._loop = self._session, None, None
-        if session is not None:
-            await session.close()
+        await self._connections.aclose()
+
+    def now_ms(self) -> int:
+        """The wall clock, for dates in replies."""
+        return self._clock.unix_ms()
 
     async def _sent(self, url: URL, body: bytes, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        session = self._session
-        if session is None or self._loop is not asyncio.get_running_loop():
-            session = await self._session_of_this_loop()
-        return await session.post(url, data=body, headers=carried() or None, allow_redirects=False, timeout=timeout)
-
-    async def _session_of_this_loop(self) -> aiohttp.ClientSession:
-        left_behind = self._session
-        self._session = session = self._open()
-        self._loop = asyncio.get_running_loop()
-        if left_behind is not None:
-            await left_behind.close()
-        return session
-
-    def _open(self) -> aiohttp.ClientSession:
-        config = self.config
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **config.headers}
-        if config.api_key:
-            headers["Authorization"] = f"Bearer {config.api_key}"
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=config.max_connections, keepalive_timeout=IDLE_CONNECTION_S),
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=config.trust_env,
-        )
+        return await self._connections.post(url, body, carried() or None, timeout)
 
     async def _raise_for_status(self, response: aiohttp.ClientResponse) -> None:
         if 200 <= response.status < 300:
             return
-        body, _ = await _at_most(response, ERROR_BODY_BYTES)
-        now_ms, secret = self._clock.unix_ms(), self.config.api_key
-        raise error_for(response.status, response.headers, body, now_ms=now_ms, secret=secret)
+        body = await _start_of(response)
+        raise error_for(response.status, response.headers, body, now_ms=self.now_ms(), redactor=self.config.redactor)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, if it is not too long. The length of a compressed body is checked after decompression."""
@@ -118,10 +100,24 @@ class ServiceClient:
     def _translated(self, error: BaseException) -> ComponentError:
         if isinstance(error, TimeoutError):
             return ServiceTimeoutError(f"no answer within {self.config.timeout_s:g} s")
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return ServiceError("the response was cut off, or its encoding is wrong")
         if isinstance(error, aiohttp.ClientConnectorError):
             return ServiceError(f"cannot connect to {error.host}:{error.port} ({error.strerror or error.os_error})")
         # Only the class name: some of aiohttp's messages contain the request's headers, and with them the key.
         return ServiceError(f"the connection failed ({type(error).__name__})")
+
+
+async def _start_of(response: aiohttp.ClientResponse) -> bytes:
+    """The start of an error response's body; what has arrived of it, if the rest does not."""
+    pieces: list[bytes] = []
+    with suppress(aiohttp.ClientPayloadError, TimeoutError):
+        async with asyncio.timeout(ERROR_BODY_S):
+            async for piece in response.content.iter_any():
+                pieces.append(piece)
+                if sum(map(len, pieces)) >= ERROR_BODY_BYTES:
+                    break
+    return b"".join(pieces)[:ERROR_BODY_BYTES]
 
 
 async def _at_most(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
@@ -133,9 +129,3 @@ async def _at_most(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes,
         if size > limit:
             return b"".join(pieces), False
     return b"".join(pieces), True
-
-
-def _refuse_unless_events(response: aiohttp.ClientResponse, secret: str | None) -> None:
-    if response.content_type != "text/event-stream":
-        kind = quoted(response.content_type, secret, 80)
-        raise MalformedReplyError(f"the response is {kind}, not an event stream")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from yarl import URL
 
 from ha_rag.errors import ConfigurationError
+from ha_rag.redaction import LEAST_PREFIX, Redactor
 
+AUTHORIZATION = "Authorization"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -21,7 +23,9 @@ class ServiceConfig:
     `base_url`: http or https, such as "https://api.openai.com/v1", with or without a trailing slash.
     `api_key`: sent as a Bearer token, or None. `timeout_s`: for a complete call, and for each pause in a stream.
     `max_connections`: open at a time. `max_reply_bytes`: the longest response (default 8 MB).
-    `trust_env`: whether proxies from the environment are used. `headers`: sent with every call.
+    `trust_env`: whether proxies from the environment are used. `headers`: sent with every call. `api_key_header`: the
+    header that carries the key, if not as a Bearer token in "Authorization", such as "api-key" (Azure).
+    `redactor`: strikes the key and the values of headers out of what the service says.
     """
 
     base_url: str
@@ -31,16 +35,32 @@ class ServiceConfig:
     max_reply_bytes: int = 8 * 1024 * 1024
     trust_env: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_key_header: str = AUTHORIZATION
+    redactor: Redactor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problems = [
             *_url_problems(self.base_url),
             *_number_problems(self),
             *_secret_problems(self.api_key),
-            *_header_problems(self.headers),
+            *_header_problems({self.api_key_header: "", **self.headers}),
         ]
         if problems:
             raise ConfigurationError(*problems)
+        object.__setattr__(self, "redactor", Redactor(self._secrets()))
+
+    def _secrets(self) -> Iterator[str]:
+        """The key, and whatever other headers may hold."""
+        if self.api_key:
+            yield self.api_key
+        for value in self.headers.values():
+            yield from (word for word in value.split() if len(word) >= LEAST_PREFIX)
+
+    @property
+    def api_key_value(self) -> str:
+        """What `api_key_header` is set to."""
+        key = self.api_key or ""
+        return f"Bearer {key}" if self.api_key_header.lower() == AUTHORIZATION.lower() else key
 
     def url(self, path: str) -> URL:
         """The complete URL of `path`, such as "embeddings"."""

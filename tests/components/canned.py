@@ -68,8 +68,11 @@ async def raw_service(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def canned_service(*replies: bytes | None) -> AsyncIterator[CannedService]:
-    """Answers the first call with the first reply, and so on; the last one again and again. None: no answer at all."""
+async def canned_service(*replies: bytes | None, hangs: bool = False) -> AsyncIterator[CannedService]:
+    """Answers the first call with the first reply, and so on; the last one again and again. None: no answer at all.
+
+    `hangs`: the connection stays open after a reply.
+    """
     service, left = CannedService(), list(replies)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,6 +85,8 @@ async def canned_service(*replies: bytes | None) -> AsyncIterator[CannedService]
         else:
             writer.write(canned)
             await writer.drain()
+        if hangs:
+            await asyncio.Event().wait()
 
     async with raw_service(answer) as service.base_url:
         yield service

@@ -234,4 +234,4 @@ async def test_an_error_never_repeats_the_key_that_a_service_echoes(what):
 
 
 async def _whole(generator: OpenAIGenerator) -> str:
-    return "".join([piece async for piece in generator.stream("a", [])])
+    return "".join([str(piece) async for piece in generator.stream("a", [])])

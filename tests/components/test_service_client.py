@@ -66,7 +66,7 @@ async def test_configured_and_propagated_headers_are_sent():
         ("401 Unauthorized", ServiceError),
         ("403 Forbidden", ServiceError),
         ("404 Not Found", ServiceError),
-        ("429 Too Many Requests", ServiceError),
+        ("429 Too Many Requests", ThrottledError),
         ("500 Internal Server Error", ServiceError),
         ("503 Service Unavailable", ServiceError),
         ("400 Bad Request", InvalidRequestError),
@@ -235,7 +235,7 @@ async def collected(base_url, **settings):
     config = ServiceConfig(base_url=base_url, **{"timeout_s": 5.0, **settings})
     client = ServiceClient(config)
     try:
-        return [event async for event in client.events(config.url("chat/completions"), b"{}")]
+        return [event.data async for event in client.events(config.url("chat/completions"), b"{}")]
     finally:
         await client.aclose()
 
@@ -243,6 +243,12 @@ async def collected(base_url, **settings):
 async def test_events_are_yielded_one_by_one():
     async with canned_service(events("a", "b", "[DONE]")) as service:
         assert await collected(service.base_url) == [b"a", b"b", b"[DONE]"]
+
+
+async def test_a_stream_that_never_ends_is_refused():
+    async with canned_service(events(*["again"] * 1000)) as service:
+        with pytest.raises(MalformedReplyError, match="max_reply_bytes"):
+            await collected(service.base_url, max_reply_bytes=5000)
 
 
 async def test_a_response_that_is_not_a_stream_is_malformed():

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from ha_rag.components.usage import Usage, note_usage, usage_heard
+from ha_rag.components.usage import Usage, note_usage, usage_heard, usage_heard_by
+from ha_rag.messages import TokenUsage
+from ha_rag.redaction import Redactor
 
 REPLY = {
     "model": "gpt-4o-mini-2024-07-18",
@@ -59,3 +61,36 @@ def test_implausible_values_are_ignored(reply):
         note_usage(reply)
 
     assert usage == Usage()
+
+
+def test_an_enclosing_block_hears_the_same():
+    with usage_heard() as outer:
+        with usage_heard() as inner:
+            note_usage(REPLY)
+        note_usage({"usage": {"completion_tokens": 20}})
+
+    assert (inner.tokens(), outer.tokens()) == (TokenUsage(9, 12), TokenUsage(9, 20))
+
+
+def test_several_steps_are_heard_by_one_value():
+    usage = Usage()
+    for reply in ({"usage": {"prompt_tokens": 3}}, {"usage": None}, {"usage": {"completion_tokens": 4}}):
+        with usage_heard_by(usage):
+            note_usage(reply)
+
+    assert usage.tokens() == TokenUsage(3, 4)
+
+
+@pytest.mark.parametrize("reported", [{}, {"prompt_tokens": 3}, {"prompt_tokens": 3, "completion_tokens": -1}])
+def test_without_both_counts_the_tokens_are_unknown(reported):
+    with usage_heard() as usage:
+        note_usage({"usage": reported})
+
+    assert usage.tokens() is None
+
+
+def test_a_key_that_a_service_repeats_as_its_model_is_in_no_span():
+    with usage_heard() as usage:
+        note_usage({"model": "sk-secret-1", "choices": [{"finish_reason": "SK-SECRET-1"}]}, Redactor(["sk-secret-1"]))
+
+    assert (usage.model, usage.finish_reason) == ("***", "***")

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from ha_rag.components.embedders.scripted import PRIMARY_SPACE
 from ha_rag.components.script import Script
+from ha_rag.components.vectors import valid_weight
 from ha_rag.errors import ConfigurationError, InvalidRequestError
 from ha_rag.interfaces import Embedder
-from ha_rag.messages import Embedding, Space, Vector
+from ha_rag.messages import EVEN_WEIGHT, Embedding, Space, Vector
 
 
 class EmbeddingCache(Protocol):
@@ -53,15 +54,22 @@ class MemoryEmbeddingCache:
 class CachedEmbedder:
     """A tier that answers from `cache` alone (default: an empty one in memory). Safe across tasks.
 
-    `space`: the space of its vectors (default: PrimaryEmbedder's). A text that is not cached raises
+    `space`: the space of its vectors (default: PrimaryEmbedder's). `weight`: that of the embedder whose vectors are
+    cached, see Embedding (default 0.5). A text that is not cached raises
     InvalidRequestError, so the next tier answers and the circuit does not count a failure. The cache is filled by
     `remember`, or by a `RememberingEmbedder` around an earlier tier.
     """
 
     def __init__(
-        self, cache: EmbeddingCache | None = None, *, space: Space = PRIMARY_SPACE, script: Script | None = None
+        self,
+        cache: EmbeddingCache | None = None,
+        *,
+        space: Space = PRIMARY_SPACE,
+        script: Script | None = None,
+        weight: float = EVEN_WEIGHT,
     ) -> None:
         self.space = space
+        self._weight = valid_weight(weight)
         self._cache = cache if cache is not None else MemoryEmbeddingCache()
         self._script = script or Script()
 
@@ -74,7 +82,7 @@ class CachedEmbedder:
         vector = await self._cache.get(self.space, text)
         if vector is None:
             raise InvalidRequestError("this text's embedding is not in the cache")
-        return Embedding(vector, self.space)
+        return Embedding(vector, self.space, self._weight)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         return [await self.embed(text) for text in texts]

@@ -6,37 +6,48 @@ import binascii
 from typing import Any
 
 import numpy as np
-import orjson
 
-from ha_rag.components.error_response import not_json
+from ha_rag.components.complaint import complaint_in
+from ha_rag.components.error_response import not_json, reported_error
+from ha_rag.components.lenient_json import read_json
 from ha_rag.components.usage import note_usage
 from ha_rag.components.vectors import unit
 from ha_rag.errors import MalformedReplyError
 from ha_rag.messages import Vector
+from ha_rag.redaction import NOTHING_KNOWN, Redactor
+
+ERROR_BODY_BYTES = 16 * 1024
 
 
-def vectors_in(body: bytes, count: int, dimension: int, secret: str | None = None) -> list[Vector]:
+def vectors_in(
+    body: bytes, count: int, dimension: int, redactor: Redactor = NOTHING_KNOWN, now_ms: int = 0
+) -> list[Vector]:
     """The `count` vectors of `dimension` numbers in the response, in the order of the texts, scaled to unit length.
 
-    A vector is a list of numbers or base64 of little-endian float32 numbers (see `encoding_format`). `secret`: removed
-    from error messages. Raises MalformedReplyError for invalid JSON, a wrong structure, count or dimension, and for
-    vectors that are all zero or not finite.
+    A vector is a list of numbers or base64 of little-endian float32 numbers (see `encoding_format`). `redactor`:
+    strikes secrets out of error messages. `now_ms`: the wall clock. Raises MalformedReplyError for invalid JSON, a
+    wrong structure, count or dimension, and for vectors that are all zero or not finite; and what `reported_error`
+    returns for an error.
     """
-    items = _items(body, secret)
+    items = _items(body, redactor, now_ms)
     if len(items) != count:
         raise MalformedReplyError(f"the response has {len(items)} vectors for {count} texts")
     return [_vector(item.get("embedding"), dimension) for item in _in_order(items)]
 
 
-def _items(body: bytes, secret: str | None) -> list[dict[str, Any]]:
+def _items(body: bytes, redactor: Redactor, now_ms: int) -> list[dict[str, Any]]:
     try:
-        reply = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise MalformedReplyError(not_json(body, secret)) from None
+        reply = read_json(body)
+    except ValueError:
+        raise MalformedReplyError(not_json(body, redactor)) from None
+    complaint = complaint_in(reply, "data")
+    if complaint is not None:
+        raise reported_error(complaint, body[:ERROR_BODY_BYTES], redactor=redactor, now_ms=now_ms)
     items = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise MalformedReplyError("the response has no list of vectors under `data`")
-    note_usage(reply)
+    if isinstance(reply, dict):
+        note_usage(reply, redactor)
     return items
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ha_rag.components.encodable import encodable
-from ha_rag.components.vectors import unit_or_zero
+from ha_rag.components.vectors import unit_or_zero, valid_weight
 from ha_rag.components.words import STOP_WORDS, words_of
 from ha_rag.errors import ConfigurationError
 from ha_rag.messages import Embedding, Space, Vector
@@ -30,27 +30,33 @@ GRAM_WEIGHT = 1.5
 """The total weight of a word's n-grams; the word itself has weight 1."""
 LONGEST_WORD = 40
 BATCH = 64
+WEIGHT = 0.05
+"""In hybrid search beside words: see docs/answers.md."""
 
 Buckets = NDArray[np.intp]
 Weights = NDArray[np.float64]
 
 
 class HashingEmbedder:
-    """An embedder without weights. Safe across tasks. `dimension`: 8 to 65,536, default 256."""
+    """An embedder without a model. Safe across tasks.
+
+    `dimension`: 8 to 65,536, default 256. `weight`: see Embedding (default 0.05).
+    """
 
     in_process = True
 
-    def __init__(self, dimension: int = 256) -> None:
+    def __init__(self, dimension: int = 256, *, weight: float = WEIGHT) -> None:
         if not 8 <= dimension <= 65_536:
             raise ConfigurationError(f"dimension = {dimension!r}: must be between 8 and 65536")
         self.space = Space(MODEL, REVISION, dimension)
+        self._weight = valid_weight(weight)
 
     @property
     def dimension(self) -> int:
         return self.space.dimension
 
     async def embed(self, text: str) -> Embedding:
-        return Embedding(hashed(text, self.dimension), self.space)
+        return Embedding(hashed(text, self.dimension), self.space, self._weight)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         embeddings: list[Embedding] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ha_rag.components.embedders.hashing import hashed
+from ha_rag.components.embedders.hashing import WEIGHT, hashed
 from ha_rag.components.script import Script
 from ha_rag.messages import Embedding, Space
 
@@ -25,7 +25,7 @@ class _ScriptedEmbedder:
 
     async def embed(self, text: str) -> Embedding:
         self._script.play()
-        return Embedding(hashed(text, self.dimension), self.space)
+        return Embedding(hashed(text, self.dimension), self.space, WEIGHT)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         self._script.play()

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from ha_rag.components.generators.sentences import prose_of
 from ha_rag.messages import Generation, Passage
 
-NOTHING_FOUND = (
-    "No answer could be generated at the moment, and no passages were found for this question. Please try again later."
-)
+NO_ANSWER = "No answer could be generated at the moment"
+NOTHING_FOUND = f"{NO_ANSWER}, and no passages were found for this question. Please try again later."
 LONGEST_LINE = 160
 
 
@@ -17,12 +16,17 @@ class PlainGenerator:
     """Generates no answer, only a list of the passages found. Never raises. Safe across tasks."""
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
-        if not passages:
-            return Generation(NOTHING_FOUND)
-        found = "this passage was" if len(passages) == 1 else f"these {len(passages)} passages were"
-        lines = [f"No answer could be generated at the moment, but {found} found for this question:"]
-        lines += [f"[{n}] {_line(passage)}" for n, passage in enumerate(passages, start=1)]
-        return Generation("\n".join(lines), tuple(range(1, len(passages) + 1)))
+        return plain_answer(passages)
+
+
+def plain_answer(passages: Sequence[Passage], why: str = NO_ANSWER) -> Generation:
+    """A sentence that says `why` there is no answer, and the passages found."""
+    if not passages:
+        return Generation(f"{why}, and no passages were found for this question. Please try again later.")
+    found = "this passage was" if len(passages) == 1 else f"these {len(passages)} passages were"
+    lines = [f"{why}, but {found} found for this question:"]
+    lines += [f"[{n}] {_line(passage)}" for n, passage in enumerate(passages, start=1)]
+    return Generation("\n".join(lines), tuple(range(1, len(passages) + 1)))
 
 
 def _line(passage: Passage) -> str:

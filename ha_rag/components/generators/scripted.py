@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ha_rag.components.generators.extractive import ExtractiveGenerator
+from ha_rag.components.generators.refusal import is_refusal
+from ha_rag.components.generators.searching import CANNOT_ANSWER, could_search
 from ha_rag.components.script import Script
 from ha_rag.messages import Generation, Passage
 
@@ -29,9 +32,9 @@ class PrimaryGenerator:
         self._script.play()
         echo = " ".join(question.split())[:LONGEST_ECHO]
         if not passages:
-            return Generation(FULL_WITHOUT_CONTEXT.format(question=echo))
+            return Generation(FULL_WITHOUT_CONTEXT.format(question=echo) if could_search() else CANNOT_ANSWER)
         answer = self._extractive.answer(question, passages)
-        return Generation(FULL.format(question=echo) + answer.text, answer.cited)
+        return answer if is_refusal(answer.text) else replace(answer, text=FULL.format(question=echo) + answer.text)
 
 
 class FallbackGenerator:
@@ -46,4 +49,4 @@ class FallbackGenerator:
         if not passages:
             return Generation(SHORT_WITHOUT_CONTEXT)
         answer = self._extractive.answer(question, passages)
-        return Generation(SHORT + answer.text, answer.cited)
+        return answer if is_refusal(answer.text) else replace(answer, text=SHORT + answer.text)

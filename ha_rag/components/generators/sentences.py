@@ -6,19 +6,14 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from ha_rag.components.extraction.wording import readable
+from ha_rag.language.sentences import sentence_spans
+
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s|^\s*(={3,}|-{3,}|\*{3,}|_{3,})\s*$")
 _TABLE = re.compile(r"^\s*\||\s\|\s.*\|")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _HTML = re.compile(r"<!--.{0,2000}?-->|</?[a-zA-Z][^<>]{0,300}>", re.DOTALL)
-_IMAGE = re.compile(r"!\[[^\]]{0,200}\]\([^)]{0,500}\)")
-_LINK = re.compile(r"\[([^\]\[]{1,200})\](?:\([^)]{0,500}\)|\[[^\]]{0,100}\])")
-_EMPHASIS = re.compile(r"(?<![\w*])(\*\*\*|\*\*|\*|__|_)(?=\S)(.{1,200}?)(?<=\S)\1(?![\w*])")
-_BREAK = re.compile(r"(?<=[.!?])(?:[\"'”’)\]]{0,2})\s+(?=[^\sa-z])|(?<=\s[.!?])\s+")
-_NO_BREAK_AFTER = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|dr|mr|mrs|prof|fig|vol|pp|ch|eq)|(?<![\w.])(?<!\d )(?-i:[A-Z]))\.$",
-    re.IGNORECASE,
-)
 _CODE_LINE = re.compile(r"[{};\\]\s*$|^\s*(?:\$ |>>> |import |from \w+ import |def |class |return |@\w|[\w.\[\]]+ = )")
 FEWEST_WORDS = 4
 LONGEST_PASSAGE = 10_000
@@ -43,10 +38,10 @@ def _blocks(text: str) -> Iterator[str]:
     block: list[str] = []
     for line in _prose_lines(text):
         if not line.strip() or _ITEM.match(line):
-            yield _readable(" ".join(block))
+            yield readable(" ".join(block))
             block = []
         block.append(_ITEM.sub("", line).lstrip(" \t>"))
-    yield _readable(" ".join(block))
+    yield readable(" ".join(block))
 
 
 def _prose_lines(text: str) -> Iterator[str]:
@@ -62,20 +57,8 @@ def _prose_lines(text: str) -> Iterator[str]:
             yield line
 
 
-def _readable(block: str) -> str:
-    block = _LINK.sub(r"\1", _IMAGE.sub("", block))
-    block = _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", block))
-    return " ".join(block.replace("`", "").split())
-
-
 def _split(block: str) -> Iterator[str]:
-    start = 0
-    for found in _BREAK.finditer(block):
-        sentence = block[start : found.end()].strip()
-        if not _NO_BREAK_AFTER.search(sentence[-12:]):
-            yield sentence
-            start = found.end()
-    yield block[start:].strip()
+    return (block[start:end] for start, end in sentence_spans(block))
 
 
 def _reads_well(sentence: str) -> bool:

@@ -1,25 +1,46 @@
-"""Rank fusion: merges rankings whose scores are not comparable."""
+"""Fusion: merges the rankings of two searches whose scores are not comparable, by their normalised scores.
+
+Ranks alone would let a weak search move the results of a strong one as far as the other way round. Normalised scores
+keep how much better one result is than the next, and a weight says how much each search decides.
+Source: S. Bruch, S. Gai and A. Ingber, An Analysis of Fusion Functions for Hybrid Retrieval (TOIS 2023).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-K = 60
-"""Reduces the weight of the first ranks. The value of the paper below; later work found hardly better ones."""
+DEPTH = 50
+"""How many results of each ranking are merged. The scores of the first and the last of them become 1 and 0."""
 
 Ranking = Sequence[tuple[int, float]]
+"""(row, score) pairs, best first."""
 
 
-def reciprocal_rank_fusion(rankings: Sequence[Ranking], limit: int) -> list[tuple[int, float]]:
-    """At most `limit` (row, score) pairs, best first. Only the order of the given rankings matters, not their scores.
+def convex_fusion(words: Ranking, vectors: Ranking, weight: float, depth: int = DEPTH) -> list[tuple[int, float]]:
+    """The rows of both rankings with (1 - weight) x words' score + weight x vectors' score, best first.
 
-    A row that is first in every ranking has score 1.0. Ties keep the order of the first ranking.
-    Source: G. Cormack, C. Clarke and S. Büttcher, Reciprocal Rank Fusion (SIGIR 2009).
+    Scores are normalised to 0 to 1 within the first `depth` of each ranking; a row that is missing there has 0. So a
+    row that is first in both has 1.0. If one search found nothing, the other decides alone, whatever the weight. Ties
+    keep the order of the words, then that of the vectors.
     """
-    highest = len(rankings) / (K + 1)
-    scores: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, (row, _) in enumerate(ranking, start=1):
-            scores[row] = scores.get(row, 0.0) + 1.0 / (K + rank)
-    best = sorted(scores, key=scores.__getitem__, reverse=True)[:limit]
-    return [(row, scores[row] / highest) for row in best]
+    if not words or not vectors:
+        weight = 0.0 if words else 1.0
+    scores = {row: (1.0 - weight) * score for row, score in _normalised(words[:depth], depth)}
+    for row, score in _normalised(vectors[:depth], depth):
+        scores[row] = scores.get(row, 0.0) + weight * score
+    return sorted(scores.items(), key=lambda scored: -scored[1])
+
+
+def _normalised(ranking: Ranking, depth: int) -> Iterator[tuple[int, float]]:
+    """Min-max normalisation. Equal scores are all 1: each of them is the best that this search has found.
+
+    In a ranking that is not full, what is missing has nothing in common with the question: a BM25 score or a cosine of
+    0. So the lowest is 0, unless a cosine is even lower.
+    """
+    if not ranking:
+        return
+    highest, last = ranking[0][1], ranking[-1][1]
+    lowest = last if len(ranking) >= depth else min(0.0, last)
+    span = highest - lowest
+    for row, score in ranking:
+        yield row, (score - lowest) / span if span > 0.0 else 1.0

@@ -15,11 +15,12 @@ REDUCED_DOCS = 2
 
 
 class LocalRetriever:
-    """Hybrid search in the embedded index: by vectors and by words (BM25), merged by reciprocal rank fusion.
+    """Hybrid search in the embedded index: by vectors and by words (BM25), merged by their normalised scores.
 
     Only vectors in the embedding's space are compared; without any, or with a zero vector, it searches by words alone.
-    Scores: 1.0 for a passage that both searches rank first; BM25 scores if only words are used. `script`: makes calls
-    fail. Safe across tasks. Raises ComponentError if the index cannot be searched.
+    How much the vectors decide is the embedding's `weight`. Scores: 1.0 for a passage that both searches rank first;
+    BM25 scores if only words are used. `script`: makes calls fail. Safe across tasks. Raises ComponentError if the
+    index cannot be searched.
     """
 
     in_process = True
@@ -34,8 +35,12 @@ class LocalRetriever:
             self._script.play()
         if top_k < 1:
             return []
-        search = partial(search_hybrid, self._index, question, embedding, top_k)
-        return await found_in(self._index, search, self._placement)
+        return await found_in(
+            self._index,
+            partial(search_hybrid, question=question, embedding=embedding),
+            top_k,
+            self._placement,
+        )
 
 
 class ReducedLocalRetriever(LocalRetriever):
@@ -69,4 +74,9 @@ class LexicalRetriever:
             self._script.play()
         if top_k < 1:
             return []
-        return await found_in(self._index, partial(search_lexical, self._index, question, top_k), self._placement)
+        return await found_in(
+            self._index,
+            partial(search_lexical, question=question),
+            top_k,
+            self._placement,
+        )

@@ -2,55 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from ha_rag.components.retrievers.fusion import Ranking, reciprocal_rank_fusion
+from ha_rag.components.retrievers.context import in_context
+from ha_rag.components.retrievers.duplicates import distinct
+from ha_rag.components.retrievers.fusion import DEPTH, convex_fusion
 from ha_rag.components.retrievers.placement import Placement
 from ha_rag.errors import ComponentError, IndexStoreError
 from ha_rag.index.index import Index
+from ha_rag.index.snapshot import IndexSnapshot
 from ha_rag.messages import Embedding, Passage
 
-DEPTH = 50
-"""How many results of each ranking are merged at least; lower ones do not affect the first ten."""
+MOST_REPEATED = 500
+"""How many results are looked at, at most, for passages whose texts differ."""
 
 Ranked = list[tuple[int, float]]
+Search = Callable[[IndexSnapshot, int], Ranked]
+"""(row, score) pairs of at most so many passages, best first."""
 
 
-def search_lexical(index: Index, question: str, limit: int) -> Ranked:
+def search_lexical(snapshot: IndexSnapshot, limit: int, question: str) -> Ranked:
     """(row, score) pairs by BM25, best first; empty if no word of the question occurs."""
-    return index.snapshot.search_words(question, limit)
+    return snapshot.search_words(question, limit)
 
 
-def search_hybrid(index: Index, question: str, embedding: Embedding, limit: int) -> Ranked:
-    """(row, score) pairs by words and vectors; by words alone if the index has no vectors in the embedding's space."""
-    column = index.column(embedding)
+def search_hybrid(snapshot: IndexSnapshot, limit: int, question: str, embedding: Embedding) -> Ranked:
+    """(row, score) pairs by words and vectors, as the embedding's weight says.
+
+    By words alone if it is 0 and words find something, or if the index has no vectors in the embedding's space.
+    """
+    column = snapshot.column(embedding)
     if column is None:
-        return search_lexical(index, question, limit)
+        return search_lexical(snapshot, limit, question)
     depth = max(DEPTH, limit)
-    rankings: list[Ranking] = [column.search(embedding.vector, depth), search_lexical(index, question, depth)]
-    return reciprocal_rank_fusion(rankings, limit)
+    words = search_lexical(snapshot, depth, question)
+    if words and embedding.weight == 0.0:
+        return words[:limit]
+    return convex_fusion(words, column.search(embedding.vector, depth), embedding.weight, depth)[:limit]
 
 
-async def found_in(index: Index, search: Callable[[], Ranked], placement: Placement) -> list[Passage]:
-    """The passages that `search` ranks. Polls the index for a newer generation first.
+async def found_in(index: Index, search: Search, top_k: int, placement: Placement) -> list[Passage]:
+    """At most `top_k` of the passages that `search` ranks, in their context. Polls the index for a newer generation.
 
     `placement` decides where it runs. Raises ComponentError if the index cannot be searched.
     """
     try:
         index.poll()
         snapshot = index.snapshot
-        generation = f"{snapshot.identity}.{snapshot.generation}"
-        return await placement.run(generation, partial(_passages, index, search))
+        generation = f"{snapshot.identity}.{snapshot.generation}.{snapshot.history}"
+        return await placement.run(generation, partial(_passages, index, search, top_k))
     except IndexStoreError as error:
         raise ComponentError(str(error)) from error
 
 
-def _passages(index: Index, search: Callable[[], Ranked]) -> list[Passage]:
-    hits = search()
-    passages = index.passages_of(hits)
-    if len(passages) < len(hits):
-        # An ingest has replaced some of them since the last refresh.
-        index.refresh()
-        passages = index.passages_of(search())
-    return passages
+def _passages(index: Index, search: Search, top_k: int) -> list[Passage]:
+    snapshot = index.snapshot
+    found, complete = _best(snapshot, search, top_k)
+    if not complete and index.changed_since(snapshot):
+        # An ingest has replaced some of them since this search began.
+        snapshot = index.snapshot
+        found, _ = _best(snapshot, search, top_k)
+    return in_context(found, partial(_at, snapshot))
+
+
+def _best(snapshot: IndexSnapshot, search: Search, top_k: int) -> tuple[list[tuple[int, Passage]], bool]:
+    """(row, passage) pairs of the best passages with different texts; whether every one that ranks is still there."""
+    limit = top_k
+    while True:
+        hits = search(snapshot, limit)
+        found = snapshot.passages_of(hits)
+        kept = distinct(found)[:top_k]
+        if len(kept) == top_k or len(hits) < limit or limit >= MOST_REPEATED:
+            return kept, len(found) == len(hits)
+        limit = min(MOST_REPEATED, 4 * limit)
+
+
+def _at(snapshot: IndexSnapshot, rows: Sequence[int]) -> dict[int, Passage]:
+    return dict(snapshot.passages_of([(row, 0.0) for row in rows]))

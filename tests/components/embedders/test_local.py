@@ -62,12 +62,23 @@ def test_loading_touches_neither_the_network_nor_the_root_logger(monkeypatch):
     assert (root.level, list(root.handlers)) == before
 
 
-def test_missing_weights_are_a_configuration_error(monkeypatch):
-    import wordllama
+@pytest.mark.parametrize(
+    ("question", "lowest", "highest"),
+    [
+        ("How does a circuit recover?", 0.2, 0.25),
+        ("HOW DOES A CIRCUIT RECOVER?", 0.0, 0.1),
+        ("Wie erholt sich ein Stromkreis?", 0.02, 0.2),
+        ("断路器如何恢复", 0.0, 0.0),
+        ("วงจรฟื้นตัวอย่างไร", 0.0, 0.0),
+        ("断路器 API timeout", 0.1, 0.2),
+        ("2015", 0.0, 0.0),
+        ("", 0.0, 0.0),
+    ],
+)
+async def test_it_weighs_less_in_words_that_the_model_does_not_know(local, question, lowest, highest):
+    assert lowest <= (await local.embed(question)).weight <= highest
 
-    def fail(**_settings):
-        raise FileNotFoundError("no weights")
 
-    monkeypatch.setattr(wordllama.WordLlama, "load", fail)
-    with pytest.raises(ConfigurationError, match="wordllama"):
-        LocalEmbedder()
+def test_a_weight_outside_of_0_to_1_is_refused_before_the_model_is_loaded():
+    with pytest.raises(ConfigurationError, match=r"weight = 1\.5: must be from 0 to 1"):
+        LocalEmbedder(weight=1.5)

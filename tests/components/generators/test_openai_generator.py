@@ -2,10 +2,11 @@ import orjson
 import pytest
 
 from ha_rag.components.generators.openai import OpenAIGenerator
+from ha_rag.components.generators.wishes import wishing
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ComponentError, ConfigurationError, InvalidRequestError, MalformedReplyError, ServiceError
 from ha_rag.interfaces import StreamingGenerator
-from ha_rag.messages import Generation, Passage
+from ha_rag.messages import Generation, Passage, StreamEnding, TokenUsage
 from tests.components.canned import canned_service, events, json_reply, reply
 
 PASSAGES = [Passage("a.md", "a.md#0", "A circuit rests."), Passage("b.md", "b.md#0", "A probe closes it.")]
@@ -57,6 +58,40 @@ async def test_an_answer_has_the_numbers_of_the_passages_it_cites():
     assert '<passage n="2" from="b.md">' in request["messages"][-1]["content"]
 
 
+async def test_the_askers_wishes_are_sent():
+    with wishing("Answer in German."):
+        _, request = await generated(message("Er ruht [1]."))
+    assert "Answer in German." in request["messages"][0]["content"]
+
+
+async def test_options_of_streams_are_sent_with_streams_only():
+    options = {"stream_options": {"include_usage": True}}
+    _, request = await generated(message("Yes."), parameters=options)
+    assert "stream_options" not in request
+
+    async with canned_service(events(piece("Yes.", finish="stop"))) as service:
+        generator = OpenAIGenerator(ServiceConfig(base_url=service.base_url), model="m", parameters=options)
+        assert [text async for text in generator.stream("How?", [])] == ["Yes."]
+        await generator.aclose()
+        assert service.body()["stream_options"] == options["stream_options"]
+
+
+USAGE = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
+
+
+async def test_an_answer_has_the_usage_that_the_service_reports():
+    choice = {"message": {"role": "assistant", "content": "It rests [1]."}, "finish_reason": "stop"}
+    generation, _ = await generated(json_reply({"choices": [choice], "usage": USAGE}))
+    assert generation.usage == TokenUsage(30, 12)
+
+
+@pytest.mark.parametrize("choices", [[], [{"delta": {}, "finish_reason": None}]])
+async def test_a_stream_ends_with_the_usage_that_the_service_reports(choices):
+    last = orjson.dumps({"choices": choices, "usage": USAGE}).decode()
+    sent = events(piece("It rests [1]."), piece(finish="stop"), last, "[DONE]")
+    assert await streamed(sent) == (["It rests [1].", StreamEnding(usage=TokenUsage(30, 12))], None)
+
+
 async def test_parameters_are_sent_but_cannot_replace_the_model():
     _, request = await generated(message("Yes."), parameters={"temperature": 0.1, "model": "other"})
     assert (request["temperature"], request["model"]) == (0.1, "m")
@@ -76,7 +111,7 @@ async def test_parameters_are_sent_but_cannot_replace_the_model():
         message(None),
         message(""),
         message("  \n"),
-        message(["parts"]),
+        message([{"type": "image_url"}]),
         message(5),
     ],
 )
@@ -97,7 +132,11 @@ async def test_a_stream_yields_its_pieces_as_they_arrive():
 
 
 async def test_a_stream_with_a_finish_reason_is_complete_without_done():
-    assert await streamed(events(piece("All."), piece(finish="length"))) == (["All."], None)
+    assert await streamed(events(piece("All."), piece(finish="stop"))) == (["All."], None)
+
+
+async def test_a_stream_that_is_ended_early_says_why():
+    assert await streamed(events(piece("All."), piece(finish="length"))) == (["All.", StreamEnding("length")], None)
 
 
 async def test_a_stream_that_ends_early_raises_after_its_last_piece():

@@ -1,5 +1,6 @@
 import pytest
 
+from ha_rag.components.generators.refusal import is_refusal
 from ha_rag.components.generators.scripted import FallbackGenerator, PrimaryGenerator
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
@@ -37,3 +38,9 @@ async def test_it_fails_on_a_script_and_then_recovers(kind):
     with pytest.raises(ServiceError):
         await generator.generate(QUESTION, PASSAGES)
     assert (await generator.generate("a {curly} question", [])).text
+
+
+@pytest.mark.parametrize("kind", [PrimaryGenerator, FallbackGenerator])
+async def test_a_refusal_begins_as_every_refusal_does(kind):
+    generation = await kind().generate("What is the capital of Mongolia?", PASSAGES)
+    assert is_refusal(generation.text)

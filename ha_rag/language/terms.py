@@ -1,0 +1,72 @@
+"""Terms: the words of a text in the form in which they are compared, stemmed by the text's language.
+
+The stemmers and the lists of stop words are tantivy's: M. Porter, Snowball (2001). A word that no list knows, in a
+language without a stemmer, is compared as it is, in lower case and without accents.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import tantivy
+
+from ha_rag.language.folding import folded
+from ha_rag.language.function_words import FUNCTION_WORDS
+from ha_rag.language.unspaced import spaced
+
+LONGEST_TERM = 128
+"""Bytes. Longer words, such as encoded data, are left out."""
+STEMMERS = {
+    "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish", "fi": "finnish",
+    "fr": "french", "hu": "hungarian", "it": "italian", "nl": "dutch", "no": "norwegian", "pt": "portuguese",
+    "ro": "romanian", "ru": "russian", "sv": "swedish", "ta": "tamil", "tr": "turkish",
+}  # fmt: skip
+"""ISO 639-1 code -> tantivy's name of its stemmer."""
+_WITHOUT_STOP_WORDS = {"ar", "el", "ro", "ta", "tr"}
+_CAPITALS = re.compile(r"\b[A-Z]{2,10}\b")
+_WORD = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*"
+
+
+def words_of(text: str) -> list[str]:
+    """The words of `text` in order, folded; those of scripts without spaces as pairs of letters."""
+    return _analyze(spaced(folded(text)), None, None)
+
+
+def terms_of(text: str, language: str) -> list[str]:
+    """The terms of a text in `language` (ISO 639-1, or ""), in order, without its stop words."""
+    return _analyze(spaced(folded(text)), language, None)
+
+
+def question_terms(question: str, language: str, spoken: str) -> list[str]:
+    """The terms of a question by which texts in `language` are searched; also without the common words of either.
+
+    `spoken`: the language of the question, or "". In order, each once. A word in capitals among others that are not is
+    a name, such as WHO, and no common word.
+    """
+    names = [] if question.isupper() else _CAPITALS.findall(question)
+    terms = _analyze(spaced(folded(question)), language, spoken)
+    return list(dict.fromkeys([*terms, *terms_of(" ".join(names), language)] if names else terms))
+
+
+def _analyze(text: str, language: str | None, spoken: str | None) -> list[str]:
+    found: list[str] = _analyzer(language, spoken, text.isascii()).analyze(text)
+    return found
+
+
+@cache
+def _analyzer(language: str | None, spoken: str | None, ascii_only: bool) -> tantivy.TextAnalyzer:
+    """`language`: None to leave nothing out and stem nothing. `spoken`: the language of a question, None for a text."""
+    word = tantivy.Filter
+    # Both cut ASCII alike, and the first one takes a third of the time; it would cut Indian words at their vowels.
+    cut = tantivy.Tokenizer.simple() if ascii_only else tantivy.Tokenizer.regex(_WORD)
+    analyzer = tantivy.TextAnalyzerBuilder(cut).filter(word.remove_long(LONGEST_TERM))
+    if language is None:
+        return analyzer.build()
+    for one in {language, spoken}:
+        if one in STEMMERS and one not in _WITHOUT_STOP_WORDS:
+            analyzer = analyzer.filter(word.stopword(STEMMERS[one]))
+        if spoken is not None and one in FUNCTION_WORDS:
+            analyzer = analyzer.filter(word.custom_stopword(sorted(map(folded, FUNCTION_WORDS[one]))))
+    analyzer = analyzer.filter(word.ascii_fold())
+    return analyzer.filter(word.stemmer(STEMMERS[language])).build() if language in STEMMERS else analyzer.build()
