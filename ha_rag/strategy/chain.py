@@ -17,6 +17,7 @@ from ha_rag.messages import Attempt, ComponentType
 from ha_rag.outcomes import Outcome
 from ha_rag.strategy.exchange import Exchange
 from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
+from ha_rag.strategy.recall import Recall, Recalled
 from ha_rag.strategy.retries import Retries, pause_s
 from ha_rag.strategy.tier import C, GuardedTier
 from ha_rag.strategy.time_share import TimeShare
@@ -37,7 +38,8 @@ class Served(Generic[T]):
 class Chain(Generic[C]):
     """The tiers of one component type, best first, and the last resort (`last`, named `last_name`).
 
-    `observer` is called for each stage and attempt. Safe across tasks of one event loop.
+    `observer` is called for each stage and attempt. `optional`: whether it only runs on time that later stages do not
+    need. Safe across tasks of one event loop.
     """
 
     kind: ComponentType
@@ -46,6 +48,7 @@ class Chain(Generic[C]):
     last_name: str
     probes: DetachedProbes
     observer: PipelineObserver = NO_OBSERVER
+    optional: bool = False
     needs_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,16 +65,26 @@ class Chain(Generic[C]):
         deadline: Deadline,
         later_s: float = 0.0,
         tiers: Sequence[GuardedTier[C]] | None = None,
+        recall: Recall[T] | None = None,
     ) -> Served[T]:
-        """Calls tier after tier. `later_s`: seconds that later stages need. `tiers`: a different order or selection."""
+        """Calls tier after tier. `later_s`: seconds that later stages need. `tiers`: a different order or selection.
+
+        `recall`: a cache, which may serve before or after a tier.
+        """
         with self.observer.stage(self.kind) as stage:
             attempts: list[Attempt] = []
-            share = TimeShare(deadline, later_s + self.needs_s)
+            share = TimeShare(deadline, later_s + self.needs_s, self.optional)
             for tier in self.tiers if tiers is None else tiers:
                 share.release_share(tier)
+                if recall is not None and (found := await recall.before(tier)) is not None:
+                    served = _recalled(found, attempts)
+                    break
                 result = await self._try(exchange, tier, share, attempts)
                 if result is not None and result.replies:
                     served = Served(result.replies[0], tier.name, attempts)
+                    break
+                if recall is not None and (found := await recall.after(tier)) is not None:
+                    served = _recalled(found, attempts)
                     break
             else:
                 served = await self._last_resort(exchange, deadline, attempts)
@@ -135,7 +148,7 @@ class Chain(Generic[C]):
 
     async def _last_resort(self, exchange: Exchange[C, T], deadline: Deadline, attempts: list[Attempt]) -> Served[T]:
         started_s = deadline.clock.monotonic_s()
-        reply = await exchange.ask_last(self.last)
+        reply = await exchange.ask_last(self.last, attempts)
         result: CallResult[T] = CallResult(Outcome.OK, deadline.clock.monotonic_s() - started_s)
         no_circuit = attempt(result, f"{self.kind}.{self.last_name}", state="")
         return Served(reply, self.last_name, [*attempts, no_circuit])
@@ -155,6 +168,10 @@ class Chain(Generic[C]):
 def attempt(result: CallResult[T], circuit: str, state: str) -> Attempt:
     """A call as an entry of an answer's attempts."""
     return Attempt(circuit, result.outcome, round(1000 * result.elapsed_s, 3), state, result.reason)
+
+
+def _recalled(found: Recalled[T], attempts: list[Attempt]) -> Served[T]:
+    return Served(found.reply, found.by, [*attempts, found.attempt])
 
 
 def skipped(tier: GuardedTier[C], why: str) -> Attempt:

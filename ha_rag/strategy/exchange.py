@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from ha_rag.breaker.execution import CallResult, execute
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.probes import DetachedProbes, result_within
+from ha_rag.messages import Attempt
 from ha_rag.outcomes import Outcome
 from ha_rag.strategy.observing import AttemptObserver
 from ha_rag.strategy.tier import C, GuardedTier
@@ -19,6 +20,8 @@ C_contra = TypeVar("C_contra", contravariant=True)
 
 Ask = Callable[[C], Awaitable[T]]
 """Calls a component's method and checks the reply; raises MalformedReplyError if it cannot be used."""
+AskLast = Callable[[Sequence[Attempt]], Awaitable[T]]
+"""Gives the last resort's reply after the given attempts."""
 
 
 class Exchange(Protocol[C_contra, T]):
@@ -30,8 +33,8 @@ class Exchange(Protocol[C_contra, T]):
         """Calls an admitted tier for at most `limit_s` seconds and makes sure that its permit is settled."""
         ...
 
-    def ask_last(self, component: C_contra, /) -> Awaitable[T]:
-        """Calls the last resort, which cannot fail."""
+    def ask_last(self, component: C_contra, attempts: Sequence[Attempt], /) -> Awaitable[T]:
+        """Calls the last resort, which cannot fail, after `attempts` at the tiers."""
         ...
 
     def start_probe(self, tier: GuardedTier[C_contra], permit: Permit) -> object:
@@ -40,13 +43,17 @@ class Exchange(Protocol[C_contra, T]):
 
 
 class SingleReply(Generic[C, T]):
-    """Calls for a single reply. `ask_last` calls the tiers too."""
+    """Calls for a single reply. `ask` calls a tier, and the last resort too unless `ask_last` does."""
 
-    __slots__ = ("_probes", "ask_last")
+    __slots__ = ("_ask", "_ask_last", "_probes")
 
-    def __init__(self, ask: Ask[C, T], probes: DetachedProbes) -> None:
-        self.ask_last = ask
+    def __init__(self, ask: Ask[C, T], probes: DetachedProbes, ask_last: AskLast[T] | None = None) -> None:
+        self._ask = ask
+        self._ask_last = ask_last
         self._probes = probes
+
+    def ask_last(self, component: C, attempts: Sequence[Attempt], /) -> Awaitable[T]:
+        return self._ask(component) if self._ask_last is None else self._ask_last(attempts)
 
     async def ask(
         self, tier: GuardedTier[C], permit: Permit, limit_s: float, observer: AttemptObserver
@@ -55,15 +62,15 @@ class SingleReply(Generic[C, T]):
         if permit.probe:
             result = await result_within(self.start_probe(tier, permit), limit_s) or still_probing(limit_s, full=full)
         else:
-            work = partial(self.ask_last, tier.component)
-            result = await execute(permit, work, limit_s, full=full, note=tier.stats.note)
+            work = partial(self._ask, tier.component)
+            result = await execute(permit, work, limit_s, full=full, by_person=True, note=tier.stats.note)
         observer.ended(result.outcome, result.reason)
         return result
 
     def start_probe(self, tier: GuardedTier[C], permit: Permit) -> asyncio.Task[CallResult[T]]:
         """Starts a probe that runs to completion; its caller waits for it no longer than for any other call."""
         own_s = tier.timeout_s if permit.bound_s is None else min(tier.timeout_s, permit.bound_s)
-        work = partial(self.ask_last, tier.component)
+        work = partial(self._ask, tier.component)
         probe = execute(permit, work, own_s, full=own_s >= tier.timeout_s, note=tier.stats.note)
         return self._probes.start(probe, permit)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
@@ -11,7 +10,9 @@ from ha_rag.breaker.execution import CallResult
 from ha_rag.clock import Clock
 from ha_rag.deadline import Deadline
 from ha_rag.messages import Attempt, ComponentType
+from ha_rag.strategy.answer_cache import AnswerRecall
 from ha_rag.strategy.chain import Served, attempt
+from ha_rag.strategy.quality import NO_RERANKER, Plan, plan_of
 from ha_rag.strategy.question import checked_question, checked_timeout_s, checked_top_k
 
 T = TypeVar("T")
@@ -19,13 +20,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Inquiry:
-    """A question and the record of its stages. Belongs to one task."""
+    """A question and the record of its stages. Belongs to one task.
+
+    `id`: of its answer, once it is known who makes it. `earlier`: access to the cache of answers, if there is one.
+    """
 
     question: str
     top_k: int
     deadline: Deadline
     started_s: float
-    id: str = field(default_factory=lambda: os.urandom(16).hex())
+    id: str = ""
+    earlier: AnswerRecall | None = None
     served_by: dict[str, str] = field(default_factory=dict)
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
 
@@ -46,6 +51,14 @@ class Inquiry:
         """Replaces the result of a stage's last attempt: the result of a stream is known only when it ends."""
         last = self.attempts[stage][-1]
         self.attempts[stage][-1] = attempt(result, last.circuit, last.state)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What found the passages; None before that."""
+        if ComponentType.RETRIEVER not in self.served_by:
+            return None
+        reranker = self.served_by.get(ComponentType.RERANKER, NO_RERANKER)
+        return plan_of(self.served_by[ComponentType.EMBEDDER], self.served_by[ComponentType.RETRIEVER], reranker)
 
     @property
     def all_attempts(self) -> tuple[Attempt, ...]:

@@ -8,9 +8,9 @@ from typing import Final
 from ha_rag.components.embedders.zero import ZeroEmbedder
 from ha_rag.components.generators.plain import PlainGenerator
 from ha_rag.interfaces import Embedder, Generator, Retriever
-from ha_rag.messages import ComponentType, Embedding, Passage
+from ha_rag.messages import LAST_RESORTS, Embedding, Passage
 
-NAMES: Final = {ComponentType.EMBEDDER: "zero", ComponentType.RETRIEVER: "none", ComponentType.GENERATOR: "plain"}
+NAMES: Final = LAST_RESORTS
 
 
 class NoPassages:

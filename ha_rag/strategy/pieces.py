@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ha_rag.breaker.execution import CallResult, execute, reason
 from ha_rag.breaker.permit import Permit
 from ha_rag.breaker.time_limit import TimeLimitExceededError, within
 from ha_rag.errors import MalformedReplyError
+from ha_rag.messages import StreamEnding
 from ha_rag.strategy.exchange import still_probing
 from ha_rag.strategy.tier import C, GuardedTier
+
+Item: TypeAlias = str | StreamEnding
+"""What a stream consists of: pieces of text, and why it ended if that is not the answer's end."""
 
 
 class Pieces(Protocol):
     """The remaining pieces of a stream."""
 
-    async def next(self, limit_s: float) -> str | CallResult[str]:
+    async def next(self, limit_s: float) -> Item | CallResult[Item]:
         """The next piece, within `limit_s` seconds, or the result of the stream once it ended."""
         ...
 
@@ -33,7 +37,7 @@ class Pieces(Protocol):
 class GuardedPieces:
     """The pieces of one tier, read directly. Belongs to one task at a time."""
 
-    def __init__(self, tier: GuardedTier[C], pieces: AsyncGenerator[str], permit: Permit) -> None:
+    def __init__(self, tier: GuardedTier[C], pieces: AsyncGenerator[Item], permit: Permit) -> None:
         self._tier = tier
         self._pieces = pieces
         self._permit = permit
@@ -42,7 +46,7 @@ class GuardedPieces:
         self._begun = False
         self._settled = False
 
-    async def next(self, limit_s: float) -> str | CallResult[str]:
+    async def next(self, limit_s: float) -> Item | CallResult[Item]:
         """The next piece, or the result of the stream; the permit is settled when it ends."""
         now = self._permit.recorder.now
         started_s = self._waiting_since_s = now()
@@ -53,6 +57,7 @@ class GuardedPieces:
                 limit_s,
                 full=limit_s >= self._tier.timeout_s,
                 keep_open=True,
+                by_person=True,
                 note=self._tier.stats.note,
             )
         except BaseException:
@@ -88,7 +93,7 @@ class GuardedPieces:
             self._tier.stats.note(self._permit.cancelled(), self._waited_s, "the reader closed the stream")
         await self._pieces.aclose()
 
-    def _finished(self) -> CallResult[str]:
+    def _finished(self) -> CallResult[Item]:
         self._settled = True
         why = ""
         if self._begun:
@@ -105,7 +110,7 @@ class ProbedPieces:
 
     def __init__(self, tier: GuardedTier[C]) -> None:
         self._tier = tier
-        self._arrived: asyncio.Queue[str | CallResult[str]] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Item | CallResult[Item]] = asyncio.Queue()
 
     async def pump(self, pieces: GuardedPieces, bound_s: float | None) -> None:
         """Reads all pieces, each within the tier's timeout and the first within `bound_s` seconds.
@@ -125,7 +130,7 @@ class ProbedPieces:
             due.cancel()
             await pieces.aclose()
 
-    async def next(self, limit_s: float) -> str | CallResult[str]:
+    async def next(self, limit_s: float) -> Item | CallResult[Item]:
         """The next piece that the probe received."""
         try:
             return await within(limit_s, self._arrived.get())

@@ -1,48 +1,50 @@
-"""Pipeline: the chains of embedders, retrievers and generators with their circuits."""
+"""Pipeline: the chains of embedders, retrievers, rerankers and generators with their circuits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ha_rag.breaker.probes import DetachedProbes
-from ha_rag.circuit.state import CircuitState
+from ha_rag.components.generators.searching import without_search
 from ha_rag.deadline import Deadline
-from ha_rag.interfaces import Embedder, Generator, Retriever
-from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
+from ha_rag.interfaces import Embedder, Generator, Reranker, Retriever
+from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage
+from ha_rag.strategy.answer_cache import AnswerRecall, StreamRecall
 from ha_rag.strategy.chain import Chain, Served, skipped
+from ha_rag.strategy.choosing import Choices, up
+from ha_rag.strategy.embedding_cache import EmbeddingRecall
 from ha_rag.strategy.exchange import SingleReply
 from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
+from ha_rag.strategy.last_words import last_words, noticed
 from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
 from ha_rag.strategy.quality import Plan, QualityTable
-from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages
+from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages, usable_scores
+from ha_rag.strategy.reranking import best_first, candidates_of, kept_order, wanted_from_retrieval
 from ha_rag.strategy.streaming import FirstPiece, OpenStream
 from ha_rag.strategy.tier import GuardedTier, Tier
 
 C = TypeVar("C")
 
-AnyTier = GuardedTier[Embedder] | GuardedTier[Retriever] | GuardedTier[Generator]
-ZERO = NAMES[ComponentType.EMBEDDER]
-NONE = NAMES[ComponentType.RETRIEVER]
+AnyTier = GuardedTier[Embedder] | GuardedTier[Retriever] | GuardedTier[Reranker] | GuardedTier[Generator]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pipeline:
-    """A strategy's chains, guarded. `table`: measured quality, or None. `preferred`: stage -> the tier used normally.
+    """A strategy's chains, guarded. `choices`: which tiers are called first, by the list or by measured quality.
 
     Each stage answers within `deadline` and never fails. Safe across tasks of one event loop.
     """
 
     embedders: Chain[Embedder]
     retrievers: Chain[Retriever]
+    rerankers: Chain[Reranker]
     generators: Chain[Generator]
     probes: DetachedProbes
-    table: QualityTable | None
-    best: Plan | None
-    by_quality: bool
-    preferred: dict[str, str]
+    choices: Choices
     breakers: dict[str, Breaker]
 
     @classmethod
@@ -50,6 +52,7 @@ class Pipeline:
         cls,
         embedders: Sequence[Tier[Embedder]],
         retrievers: Sequence[Tier[Retriever]],
+        rerankers: Sequence[Tier[Reranker]],
         generators: Sequence[Tier[Generator]],
         circuits: BreakerSource,
         table: QualityTable | None,
@@ -62,32 +65,36 @@ class Pipeline:
         chains = (
             _chain(ComponentType.EMBEDDER, embedders, last_embedder, circuits, probes, observer),
             _chain(ComponentType.RETRIEVER, retrievers, no_passages(), circuits, probes, observer),
+            replace(_chain(ComponentType.RERANKER, rerankers, kept_order(), circuits, probes, observer), optional=True),
             _chain(ComponentType.GENERATOR, generators, plain_sentence(), circuits, probes, observer),
         )
-        best = table.best_plan(chains[0].names, chains[1].names) if table else None
-        preferred = {str(chain.kind): chain.names[0] for chain in chains}
-        if by_quality and best is not None:
-            preferred |= {ComponentType.EMBEDDER: best[0], ComponentType.RETRIEVER: best[1]}
+        choices = Choices({chain.kind: chain.names for chain in chains}, table, by_quality=by_quality)
         breakers = {tier.circuit: tier.breaker for chain in chains for tier in chain.tiers}
-        return cls(*chains, probes, table, best, by_quality, preferred, breakers)
+        return cls(*chains, probes, choices, breakers)
 
     @property
     def tiers(self) -> tuple[AnyTier, ...]:
-        """Every tier that has a circuit: embedders, retrievers, generators."""
-        return (*self.embedders.tiers, *self.retrievers.tiers, *self.generators.tiers)
+        """Every tier that has a circuit: embedders, retrievers, rerankers, generators."""
+        return (*self.embedders.tiers, *self.retrievers.tiers, *self.rerankers.tiers, *self.generators.tiers)
 
-    async def embed(self, text: str, deadline: Deadline, later_s: float = 0.0) -> Served[Embedding]:
-        """The text's embedding, in the space of the tier that made it. `later_s`: seconds that later stages need."""
+    async def embed(
+        self, text: str, deadline: Deadline, later_s: float = 0.0, recall: EmbeddingRecall | None = None
+    ) -> Served[Embedding]:
+        """The text's embedding, in the space of the tier that made it. `later_s`: seconds that later stages need.
+
+        `recall`: the cache of embeddings, which is asked before each service, and keeps what one makes.
+        """
 
         async def ask(embedder: Embedder) -> Embedding:
             return usable_embedding(await embedder.embed(text))
 
         exchange = SingleReply(ask, self.probes)
-        if not self.by_quality:
-            return await self.embedders.run(exchange, deadline, later_s)
-        tiers, skipped_attempts = self._embedders_by_quality()
-        served = await self.embedders.run(exchange, deadline, later_s, tiers)
-        served.attempts[:0] = skipped_attempts
+        tiers, left_out = self._embedders(deadline)
+        served = await self.embedders.run(exchange, deadline, later_s, tiers, recall)
+        if served.by == self.embedders.last_name:  # else they would not have been called in any order
+            served.attempts[-1:-1] = left_out
+        if recall is not None:
+            recall.keep(served, self.embedders.tiers)
         return served
 
     async def retrieve(
@@ -107,57 +114,105 @@ class Pipeline:
         async def ask(retriever: Retriever) -> list[Passage]:
             return usable_passages(await retriever.retrieve(question, embedding, top_k), top_k)
 
-        tiers = self._retrievers_by_quality(embedder) if self.by_quality and embedder else None
+        tiers = None
+        if self.choices.figures is not None:
+            rerankers, within_s = up(self.rerankers.tiers), self._search_s(deadline)
+            tiers = self.choices.retrievers(self.retrievers.tiers, embedder, rerankers, within_s)
         return await self.retrievers.run(SingleReply(ask, self.probes), deadline, later_s, tiers)
 
-    async def generate(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[Generation]:
-        """An answer from the passages."""
+    def candidates(self, top_k: int) -> int:
+        """How many passages to retrieve for an answer from `top_k`: more if they are to be reranked."""
+        return wanted_from_retrieval((tier.component for tier in self.rerankers.tiers), top_k)
+
+    def reranks(self, passages: Sequence[Passage]) -> bool:
+        """Whether there is a reranker, and more than one passage to rank."""
+        return bool(self.rerankers.tiers) and len(passages) > 1
+
+    async def rerank(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        top_k: int,
+        deadline: Deadline,
+        later_s: float = 0.0,
+        found_by: tuple[str, str] | None = None,
+    ) -> Served[list[Passage]]:
+        """The best `top_k` of the passages, by a reranker; the first `top_k` as they are if none could rank them.
+
+        `found_by`: the embedder and the retriever that found them, if known; which rerankers help depends on them.
+        """
+
+        async def ask(reranker: Reranker) -> list[Passage]:
+            ranked = passages[: max(top_k, candidates_of(reranker))]
+            return best_first(ranked, usable_scores(await reranker.rerank(question, ranked), len(ranked)))[:top_k]
+
+        async def ask_last(_: Sequence[Attempt]) -> list[Passage]:
+            return list(passages[:top_k])
+
+        tiers = self.choices.rerankers(self.rerankers.tiers, *(found_by or (None, None)))
+        return await self.rerankers.run(SingleReply(ask, self.probes, ask_last), deadline, later_s, tiers)
+
+    async def generate(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        deadline: Deadline,
+        notice: str = "",
+        recall: AnswerRecall | None = None,
+        plan: Plan | None = None,
+    ) -> Served[Generation]:
+        """An answer from the passages. `notice`: what the text says first, if nothing could be searched, or "".
+
+        `recall`: the cache of answers, which is asked after the last service. `plan`: what found the passages, if
+        known; the ranking of generators depends on it.
+        """
 
         async def ask(generator: Generator) -> Generation:
-            return usable_generation(await generator.generate(question, passages))
+            return noticed(notice, usable_generation(await generator.generate(question, passages)))
 
-        return await self.generators.run(SingleReply(ask, self.probes), deadline)
+        async def ask_last(attempts: Sequence[Attempt]) -> Generation:
+            return last_words(passages, attempts, notice)
 
-    async def open_stream(self, question: str, passages: Sequence[Passage], deadline: Deadline) -> Served[OpenStream]:
+        with without_search() if notice else nullcontext():
+            exchange, tiers = SingleReply(ask, self.probes, ask_last), self._generators(plan, deadline)
+            return await self.generators.run(exchange, deadline, tiers=tiers, recall=recall)
+
+    async def open_stream(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        deadline: Deadline,
+        notice: str = "",
+        recall: AnswerRecall | None = None,
+        plan: Plan | None = None,
+    ) -> Served[OpenStream]:
         """A streamed answer whose first piece has arrived, so the tier that generates it is fixed."""
-        return await self.generators.run(FirstPiece(question, passages, self.probes), deadline)
-
-    def degraded(self, served_by: dict[str, str]) -> tuple[str, ...]:
-        """The stages not served by their preferred tier."""
-        return tuple(stage for stage, tier in served_by.items() if tier != self.preferred[stage])
-
-    def expected_quality(self, served_by: dict[str, str]) -> Quality | None:
-        """The measured quality of the plan that served and of the best plan; None without figures."""
-        if self.table is None:
-            return None
-        return self.table.expected_quality(
-            (served_by[ComponentType.EMBEDDER], served_by[ComponentType.RETRIEVER]), self.best
-        )
+        with without_search() if notice else nullcontext():
+            exchange, tiers = FirstPiece(question, passages, self.probes, notice), self._generators(plan, deadline)
+            streamed = None if recall is None else StreamRecall(recall)
+            return await self.generators.run(exchange, deadline, tiers=tiers, recall=streamed)
 
     def shared_state(self, attempts: Iterable[Attempt]) -> str:
         """The worst freshness of the circuits of these attempts."""
         states = {self.breakers[a.circuit].shared_state for a in attempts if a.circuit in self.breakers}
         return next((state for state in ("local", "stale") if state in states), "fresh" if states else "local")
 
-    def _embedders_by_quality(self) -> tuple[list[GuardedTier[Embedder]], list[Attempt]]:
-        """The embedders to call, best plan first, and skipped attempts for those that keyword search alone beats."""
-        if self.table is None:
-            return list(self.embedders.tiers), []
-        up = [*_up(self.retrievers.tiers), NONE]
-        ranked = self.table.rank_embedders(self.embedders.names, up)
-        by_name = {tier.name: tier for tier in self.embedders.tiers}
-        zero_at = ranked.index(ZERO)
-        if self.table.best_plan([ZERO], up) is None:
-            zero_at = len(ranked)
-        worse = [by_name[name] for name in ranked[zero_at:] if name != ZERO]
-        skipped_attempts = [skipped(tier, "keyword search alone has the better measured quality") for tier in worse]
-        return [by_name[name] for name in ranked[:zero_at] if name != ZERO], skipped_attempts
+    def _embedders(self, deadline: Deadline) -> tuple[list[GuardedTier[Embedder]] | None, list[Attempt]]:
+        """The embedders to call, in list order if None, and the attempts that tell why others were left out."""
+        if self.choices.figures is None:
+            return None, []
+        retrievers, rerankers = up(self.retrievers.tiers), up(self.rerankers.tiers)
+        within_s = self._search_s(deadline)
+        tiers, left_out = self.choices.embedders(self.embedders.tiers, retrievers, rerankers, within_s)
+        return tiers, [skipped(tier, why) for tier, why in left_out]
 
-    def _retrievers_by_quality(self, embedder: str) -> list[GuardedTier[Retriever]]:
-        by_name = {tier.name: tier for tier in self.retrievers.tiers}
-        if self.table is None:
-            return list(by_name.values())
-        return [by_name[name] for name in self.table.rank_retrievers(embedder, list(by_name))]
+    def _search_s(self, deadline: Deadline) -> float:
+        """Seconds for embedding, retrieval and reranking, so that the best generator still fits."""
+        left_s = deadline.left_s()
+        return left_s - max(self.generators.needs_s, self.choices.reserved_s(self.generators.tiers, left_s))
+
+    def _generators(self, plan: Plan | None, deadline: Deadline) -> list[GuardedTier[Generator]] | None:
+        return self.choices.generators(self.generators.tiers, plan, deadline.left_s())
 
 
 def _chain(
@@ -169,8 +224,3 @@ def _chain(
     observer: PipelineObserver,
 ) -> Chain[C]:
     return Chain(kind, tuple(tier.guarded(kind, circuits) for tier in tiers), last, NAMES[kind], probes, observer)
-
-
-def _up(tiers: Iterable[GuardedTier[C]]) -> list[str]:
-    """The tiers that are up. A half-open circuit counts as up, because it needs a probe."""
-    return [tier.name for tier in tiers if tier.breaker.state is not CircuitState.OPEN]

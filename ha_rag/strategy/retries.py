@@ -7,8 +7,7 @@ breakers", 2022; Finagle's RetryBudget; Google's SRE book, ch. 21 and 22), and t
 
 from __future__ import annotations
 
-import random
-
+from ha_rag import chance
 from ha_rag.circuit.policy import CircuitPolicy
 
 BURST_S = 10.0
@@ -65,4 +64,4 @@ class Retries:
 
 def pause_s(retry: int) -> float:
     """Seconds to wait before retry number `retry` (from 1), with full jitter so that callers do not retry in step."""
-    return random.uniform(0, min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (retry - 1)))
+    return chance.between(0, min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (retry - 1)))

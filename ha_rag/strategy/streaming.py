@@ -12,12 +12,15 @@ from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.components.generators.citations import cited_in
 from ha_rag.deadline import Deadline
 from ha_rag.interfaces import Generator, StreamingGenerator
-from ha_rag.messages import Answer, Generation, Passage
+from ha_rag.messages import Answer, Attempt, EarlierAnswer, Generation, Passage, StreamEnding
 from ha_rag.outcomes import Outcome
+from ha_rag.strategy.last_words import after_notice, last_words
 from ha_rag.strategy.observing import NO_OBSERVER, AttemptObserver
-from ha_rag.strategy.pieces import GuardedPieces, Pieces, ProbedPieces
+from ha_rag.strategy.pieces import GuardedPieces, Item, Pieces, ProbedPieces
 from ha_rag.strategy.replies import usable_generation
 from ha_rag.strategy.tier import GuardedTier
+
+WHOLE_ENDING = StreamEnding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +62,26 @@ class OpenStream:
 
     def __init__(
         self,
-        first: str,
+        first: Item,
         remaining: Pieces | None = None,
         timeout_s: float = 0.0,
         observer: AttemptObserver = NO_OBSERVER,
+        ending: StreamEnding = WHOLE_ENDING,
+        earlier: EarlierAnswer | None = None,
     ) -> None:
+        self.earlier = earlier
         self._first = first
+        self._ending = ending
         self._remaining = remaining
         self._timeout_s = timeout_s
         self._text: list[str] = []
         self._observer = observer
-        self.ended: CallResult[str] | None = None
+        self.ended: CallResult[Item] | None = None
+
+    @classmethod
+    def of_earlier(cls, earlier: EarlierAnswer) -> OpenStream:
+        """An earlier answer, whole, as a stream of one piece."""
+        return cls(earlier.text, earlier=earlier)
 
     @property
     def broken(self) -> str:
@@ -80,23 +92,31 @@ class OpenStream:
 
     async def next(self, deadline: Deadline) -> str | None:
         """The next piece, within the tier's timeout; None once the stream ended or failed."""
-        piece: str | CallResult[str] | None = None
-        if not self._text:
-            piece = self._first
-        elif self._remaining is not None and self.ended is None:
-            piece = await self._remaining.next(deadline.share_s(self._timeout_s))
+        piece = self._first if not self._text else await self._following(deadline)
+        if isinstance(piece, StreamEnding):
+            self._ending = piece
+            piece = await self._following(deadline)
         if isinstance(piece, CallResult):
             self.ended = piece
             self._observer.ended(piece.outcome, piece.reason)
             return None
-        if piece is not None:
-            self._text.append(piece)
+        if not isinstance(piece, str):
+            return None
+        self._text.append(piece)
         return piece
+
+    async def _following(self, deadline: Deadline) -> Item | CallResult[Item] | None:
+        if self._remaining is None or self.ended is not None:
+            return None
+        return await self._remaining.next(deadline.share_s(self._timeout_s))
 
     def so_far(self, passages: int) -> Generation:
         """The text so far, and which of the `passages` (their number) it cites."""
+        if self.earlier is not None:
+            return self.earlier
         text = "".join(self._text)
-        return Generation(text, cited_in(text, passages))
+        ending = self._ending
+        return Generation(text, cited_in(text, passages), ending.finish_reason, ending.usage, ending.quotes)
 
     async def aclose(self) -> None:
         """Closes the stream, if it has not ended."""
@@ -106,9 +126,13 @@ class OpenStream:
 
 
 class FirstPiece:
-    """Calls generators for an answer's first piece, and keeps the stream of the one that returns it."""
+    """Calls generators for an answer's first piece, and keeps the stream of the one that returns it.
 
-    def __init__(self, question: str, passages: Sequence[Passage], probes: DetachedProbes) -> None:
+    `notice`: what the answer says first, or "".
+    """
+
+    def __init__(self, question: str, passages: Sequence[Passage], probes: DetachedProbes, notice: str = "") -> None:
+        self._notice = notice
         self._question = question
         self._passages = passages
         self._probes = probes
@@ -130,10 +154,11 @@ class FirstPiece:
             observer.ended(first.outcome, first.reason)
             return CallResult(first.outcome, elapsed_s, first.reason, error=first.error)
         observer.continues()
+        first = after_notice(self._notice, first) if isinstance(first, str) else first
         return CallResult(Outcome.OK, elapsed_s, replies=(OpenStream(first, pieces, tier.timeout_s, observer),))
 
-    async def ask_last(self, component: Generator, /) -> OpenStream:
-        return OpenStream((await component.generate(self._question, self._passages)).text)
+    async def ask_last(self, component: Generator, attempts: Sequence[Attempt], /) -> OpenStream:
+        return OpenStream(last_words(self._passages, attempts, self._notice).text)
 
     def start_probe(self, tier: GuardedTier[Generator], permit: Permit) -> ProbedPieces:
         """Starts a probe, whose stream is read to its end even if its reader is gone."""
@@ -145,20 +170,24 @@ class FirstPiece:
         return GuardedPieces(tier, pieces_of(tier.component, self._question, self._passages), permit)
 
 
-async def pieces_of(generator: Generator, question: str, passages: Sequence[Passage]) -> AsyncGenerator[str]:
-    """The generator's non-empty pieces; a single piece if it does not stream."""
+async def pieces_of(generator: Generator, question: str, passages: Sequence[Passage]) -> AsyncGenerator[Item]:
+    """The generator's non-empty pieces; a single piece if it does not stream. An end without text is left out."""
     if not isinstance(generator, StreamingGenerator):
-        yield usable_generation(await generator.generate(question, passages)).text
+        generation = usable_generation(await generator.generate(question, passages))
+        yield generation.text
+        if (ending := StreamEnding(generation.finish_reason, generation.usage, generation.quotes)) != WHOLE_ENDING:
+            yield ending
         return
-    stream = generator.stream(question, passages)
+    stream, begun = generator.stream(question, passages), False
     async with _closing(stream):
         async for piece in stream:
-            if piece:
+            if piece and (begun or isinstance(piece, str)):
+                begun = True
                 yield piece
 
 
 @asynccontextmanager
-async def _closing(stream: AsyncIterator[str]) -> AsyncIterator[None]:
+async def _closing(stream: AsyncIterator[Item]) -> AsyncIterator[None]:
     """Closes the stream, and so its connection, at once if its reader stops early."""
     try:
         yield

@@ -20,7 +20,12 @@ from ha_rag.strategy.status import CallStats, ComponentStatus
 C = TypeVar("C")
 C_co = TypeVar("C_co", covariant=True)
 
-DEFAULT_TIMEOUT_S = {ComponentType.EMBEDDER: 1.0, ComponentType.RETRIEVER: 1.0, ComponentType.GENERATOR: 8.0}
+DEFAULT_TIMEOUT_S = {
+    ComponentType.EMBEDDER: 1.0,
+    ComponentType.RETRIEVER: 1.0,
+    ComponentType.RERANKER: 1.0,
+    ComponentType.GENERATOR: 8.0,
+}
 NEEDED_SHARE = 0.1
 """Time reserved for each later tier, as a share of its timeout: enough for a healthy component to answer."""
 
@@ -31,8 +36,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 class Tier(Generic[C_co]):
     """A component, its name, and how it is guarded. Immutable; its circuit is named `<type>.<name>`.
 
-    `name`: letters, digits, "_" and "-". `timeout_s`: time limit in seconds (default: 1 for embedders and retrievers, 8
-    for generators). `policy`: its circuit's policy. `scope`: "fleet" for a service that all replicas call, "replica"
+    `name`: letters, digits, "_" and "-". `timeout_s`: time limit in seconds (default: 8 for generators, 1
+    for the others). `policy`: its circuit's policy. `scope`: "fleet" for a service that all replicas call, "replica"
     for a component inside this process, so that one replica's failing disk does not open the circuit of the others;
     None: "replica" if the component has `in_process = True`, else "fleet". Raises ConfigurationError.
     """

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
+from ha_rag.redaction import NOTHING_KNOWN, Redactor
 from ha_rag.version import version
 
 FLUSH_S = 3.0
 """Longest wait for the last spans to be sent on shutdown."""
-
-MIN_SECRET_CHARS = 8
-"""Shorter words of a header (a tenant's name, "Bearer") are not secrets and may occur in ordinary text."""
 
 _EXPORTER_LOG = logging.getLogger(OTLPSpanExporter.__module__)
 
@@ -29,26 +26,22 @@ _EXPORTER_LOG = logging.getLogger(OTLPSpanExporter.__module__)
 class _SecretFilter(logging.Filter):
     """Redacts secrets from log lines: a collector that rejects a token may repeat it in its error, which is logged."""
 
-    def __init__(self, hidden: Sequence[str]) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         super().__init__()
-        words = [word for text in hidden for word in text.split() if len(word) >= MIN_SECRET_CHARS]
-        self._hidden = sorted(words, key=len, reverse=True)
+        self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        for secret in self._hidden:
-            text = text.replace(secret, "***")
-        record.msg, record.args = text, ()
+        record.msg, record.args = self._redactor.redacted(record.getMessage()), ()
         return True
 
 
-def tracer_provider(exporter: str, replica: str, hidden: Sequence[str] = ()) -> TracerProvider:
+def tracer_provider(exporter: str, replica: str, redactor: Redactor = NOTHING_KNOWN) -> TracerProvider:
     """A tracer provider. Endpoint, headers, sampler and limits come from `OTEL_*` variables.
 
-    `exporter`: "otlp" (over HTTP) or "console". `replica`: the service instance's id. `hidden`: texts to redact from
+    `exporter`: "otlp" (over HTTP) or "console". `replica`: the service instance's id. `redactor`: for
     the log. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over our resource attributes.
     """
-    _EXPORTER_LOG.addFilter(_SecretFilter(hidden))
+    _EXPORTER_LOG.addFilter(_SecretFilter(redactor))
     configured = OTELResourceDetector().detect().attributes
     ours = {"service.name": "ha_rag", "service.version": version(), "service.instance.id": replica}
     resource = Resource.create({name: value for name, value in ours.items() if name not in configured})

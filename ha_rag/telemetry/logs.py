@@ -5,7 +5,6 @@ Every line logged while a request is handled carries its id, including lines fro
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from dataclasses import asdict, fields
@@ -25,8 +24,11 @@ from ha_rag.events import (
     QuestionAnswered,
     ReplicaNameTaken,
     TierFellBack,
+    WouldOpen,
 )
+from ha_rag.harmless import harmless, harmless_json
 from ha_rag.outcomes import Outcome
+from ha_rag.redaction import NOTHING_KNOWN, Redactor
 
 log = logging.getLogger("ha_rag.events")
 answers = logging.getLogger("ha_rag.answers")
@@ -37,12 +39,15 @@ _SUCCEEDED = (Outcome.OK, Outcome.SLOW)
 _WARNINGS = (LedgerLimited, LedgerLost, PolicyMismatch, ReplicaNameTaken)
 
 
-def configure(form: Literal["console", "json"], level: int = logging.INFO) -> None:
-    """Sets up the root logger. Call it once, from the process's entry point."""
+def configure(
+    form: Literal["console", "json"], level: int = logging.INFO, *, redactor: Redactor = NOTHING_KNOWN
+) -> None:
+    """Sets up the root logger. Call it once, from the process's entry point. `redactor`: knows its secrets."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else ConsoleLines())
+    handler.setFormatter(JsonLines(redactor) if form == "json" else ConsoleLines(redactor))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs every malformed body
 
 
 class ConsoleLines(logging.Formatter):
@@ -50,34 +55,30 @@ class ConsoleLines(logging.Formatter):
 
     The id in brackets is the request's, if there is one.
 
-    Non-printable characters are escaped and the lines of a traceback are indented, so that text sent by a client
+    Text is made harmless and the lines of a traceback are indented, so that text sent by a client
     cannot imitate a log line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor = NOTHING_KNOWN) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+        self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, followed by the traceback, if any."""
         record.exc_text = None  # may be cached by another handler, without the indentation
-        return super().format(record)
+        line = super().format(record)
+        return line if _is_ours(record) else self._redactor.redacted(line)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
         """The line, with the request's id."""
         name = request_id()
         if name:
             record.message = f"[{name}] {record.message}"
-        return _printable(super().formatMessage(record))
+        return harmless(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - overrides logging.Formatter
         """A traceback, indented."""
-        return "\n".join(f"    {_printable(line)}" for line in super().formatException(ei).split("\n"))
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+        return "\n".join(f"    {harmless(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class JsonLines(logging.Formatter):
@@ -85,6 +86,10 @@ class JsonLines(logging.Formatter):
 
     `request` and `trace`: ids of the request and of the trace, if any.
     """
+
+    def __init__(self, redactor: Redactor = NOTHING_KNOWN) -> None:
+        super().__init__()
+        self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -99,7 +104,21 @@ class JsonLines(logging.Formatter):
             line["event"] = {"kind": event.kind, **_fields(event)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return harmless_json(line if _is_ours(record) else _redacted(line, self._redactor))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether all of its text is our own, as in the line of each answer: no secret can be in it."""
+    return isinstance(getattr(record, "event", None), QuestionAnswered) and not record.exc_info
+
+
+def _redacted(value: object, redactor: Redactor) -> object:
+    """`value`, as JSON will hold it, with the secrets struck out of every text."""
+    if isinstance(value, str):
+        return redactor.redacted(value)
+    if isinstance(value, dict):
+        return {key: _redacted(inner, redactor) for key, inner in value.items()}
+    return [_redacted(inner, redactor) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def log_event(event: Event) -> None:
@@ -136,17 +155,11 @@ def _fields(event: Event) -> dict[str, Any]:
 def describe(event: Event) -> str:
     """An event as a short sentence."""
     match event:
-        case CircuitChanged():
-            why = f" ({event.reason})" if event.reason else ""
-            by = replica_name(event.by or event.replica)
-            return f"circuit {event.circuit}: {event.from_state} -> {event.to_state}{why}, by {by}"
-        case OverrideChanged(mode=None):
-            return f"circuit {event.circuit}: override ended" + (f", by {event.by}" if event.by else "")
-        case OverrideChanged():
-            return f"circuit {event.circuit}: override {event.mode} ({event.reason}), by {event.by}"
+        case CircuitChanged() | WouldOpen() | OverrideChanged():
+            return f"circuit {event.circuit}: {_change(event)}" + (f", by {replica_name(event.by)}" if event.by else "")
         case LedgerLost():
             if event.circuit:
-                return f"Redis refuses circuit {event.circuit}: {event.reason}; deciding locally (see ha-rag check)"
+                return f"Redis cannot be used for circuit {event.circuit}: {event.reason}; deciding it locally"
             return f"Redis is unreachable: {event.reason}; deciding locally"
         case LedgerBack():
             return f"Redis is reachable again{_for(event.circuit)} after {event.away_s:.1f} s"
@@ -160,6 +173,22 @@ def describe(event: Event) -> str:
         case _:
             shown = {name: value for name, value in asdict(event).items() if name not in ("at_ms", "replica") and value}
             return f"{event.kind}: " + ", ".join(f"{name} = {value}" for name, value in shown.items())
+
+
+def _change(event: CircuitChanged | WouldOpen | OverrideChanged) -> str:
+    """What happened to a circuit, and why."""
+    why = f" ({event.reason})" if event.reason else ""
+    match event:
+        case WouldOpen():
+            return f"would have opened{why}, but is in shadow mode"
+        case OverrideChanged():
+            return f"override {event.mode or 'ended'}{why}"
+        case CircuitChanged():
+            # What this replica decides for itself is no epoch of the fleet's circuit.
+            is_overlay = event.scope == "replica" and event.epoch == event.previous_epoch
+            where = " for this replica alone" if is_overlay else ""
+            before, after = event.from_state, event.to_state
+            return f"{f'{before} -> {after}' if before != after else f'still {after}'}{where}{why}"
 
 
 def _describe_answer(event: QuestionAnswered) -> str:

@@ -19,14 +19,17 @@ from prometheus_client.registry import Collector
 
 from ha_rag.breaker.report import CircuitReport
 from ha_rag.events import CircuitChanged, Event, LedgerLost, QuestionAnswered, TierFellBack
-from ha_rag.messages import Attempt
+from ha_rag.messages import Attempt, ComponentType
 from ha_rag.outcomes import Outcome
+from ha_rag.telemetry.satisfaction import Satisfaction, cost_of_degrading
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 STATE_NUMBERS = {"closed": 0, "open": 1, "half_open": 2}
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+QUESTION_PATHS = ("/v1/query", "/v1/chat/completions")
 
 _NOT_SENT = (Outcome.REJECTED, Outcome.SKIPPED)
 
@@ -36,8 +39,10 @@ class Gauges:
     """Functions that are read on each scrape. Each must be a memory read.
 
     `heard_ago_s`: age of the oldest cached state of a shared circuit in seconds; None if nothing is shared.
-    `at_work`: requests in flight; `arriving`: requests whose body is being received.
-    `commands`: (verb, result, number sent to the ledger).
+    `at_work`: requests in flight; `arriving`: requests whose body is being received. `tasks`: asyncio tasks that exist.
+    `commands`: (verb, result, number sent to the ledger). `refused`: (source, number of values heard and refused).
+    `cached`: (cache, what became of a lookup or of a value, how often).
+    `satisfaction`: of the fleet's people, by group.
     """
 
     circuits: Callable[[], Iterable[CircuitReport]]
@@ -45,17 +50,28 @@ class Gauges:
     heard_ago_s: Callable[[], float | None] = lambda: None
     at_work: Callable[[], int] = lambda: 0
     arriving: Callable[[], int] = lambda: 0
+    tasks: Callable[[], int] = lambda: 0
     max_concurrent: int = 0
     commands: Callable[[], Iterable[tuple[str, str, int]]] = tuple
+    refused: Callable[[], Iterable[tuple[str, int]]] = tuple
+    cached: Callable[[], Iterable[tuple[str, str, int]]] = tuple
+    satisfaction: Callable[[], Iterable[Satisfaction]] = tuple
 
 
 class Metrics:
-    """One replica's metrics: an event sink, and `text()` to scrape. Safe across threads."""
+    """One replica's metrics: an event sink, and `text()` to scrape. Safe across threads.
+
+    `failed_questions`: questions answered with a status of 500 or more, such as refusals at capacity.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.failed_questions = 0
         self._questions = self._counter("questions", "Questions answered.", "degraded")
         self._broken = self._counter("broken_streams", "Streamed answers that failed after their first piece.")
+        self._unanswered = self._counter(
+            "unanswered_questions", "Questions that the documents do not answer, or that got no answer.", "generator"
+        )
         self._question_s = self._histogram("question_seconds", "Duration of a question.")
         self._stage_s = self._histogram("attempt_seconds", "Duration of an attempt at a tier.", "stage", "tier")
         self._attempts = self._counter("attempts", "Attempts at a tier, by outcome.", "circuit", "outcome")
@@ -84,17 +100,20 @@ class Metrics:
     def requested(self, path: str, status: int, took_s: float) -> None:
         """Counts an HTTP request. `path`: the endpoint's path template, such as `/circuits/{name}`."""
         self._requests.labels(path, str(status)).inc()
+        self.failed_questions += path in QUESTION_PATHS and status >= 500
         self._request_s.labels(path).observe(took_s)
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format (`CONTENT_TYPE`)."""
-        return generate_latest(self._registry)
+        return generate_latest(_Shown(self._registry))
 
     def _answered(self, event: QuestionAnswered) -> None:
         self._questions.labels("true" if event.degraded_stages else "false").inc()
         self._question_s.observe(event.ms / 1000)
         if event.broken:
             self._broken.inc()
+        if not event.answered:
+            self._unanswered.labels(event.served_by.get(ComponentType.GENERATOR, "")).inc()
         for attempt in event.attempts:
             self._attempts.labels(attempt.circuit, attempt.outcome.value).inc()
             if attempt.outcome not in _NOT_SENT:
@@ -111,6 +130,19 @@ class Metrics:
 def _cause(attempts: tuple[Attempt, ...]) -> str:
     """Why the preferred tier did not serve: its attempt's outcome; "order" if another tier was called before it."""
     return attempts[0].outcome.value if attempts and attempts[0].outcome is not Outcome.OK else "order"
+
+
+class _Shown(Collector):
+    """The metrics without the `_created` series, which double their number and which no alert or panel needs."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """The current values."""
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
 
 
 class _GaugeCollector(Collector):
@@ -137,7 +169,11 @@ class _GaugeCollector(Collector):
         yield _gauge(
             "max_in_flight_requests", "Limit of requests in flight.", (), [((), float(self._gauges.max_concurrent))]
         )
+        yield _gauge("tasks", "Asyncio tasks that have not ended.", (), [((), float(self._gauges.tasks()))])
         yield _commands(self._gauges.commands())
+        yield _refused(self._gauges.refused())
+        yield _cached(self._gauges.cached())
+        yield from _satisfaction(tuple(self._gauges.satisfaction()))
 
 
 def _circuits(reports: Iterable[CircuitReport]) -> Iterator[Metric]:
@@ -174,3 +210,40 @@ def _commands(sent: Iterable[tuple[str, str, int]]) -> Metric:
     for verb, result, number in sent:
         family.add_metric((verb, result), number)
     return family
+
+
+def _refused(refused: Iterable[tuple[str, int]]) -> Metric:
+    help_text = "Values in the shared store that no replica can have written."
+    family = CounterMetricFamily("ha_rag_redis_refused_values", help_text, labels=("source",))
+    for source, number in refused:
+        family.add_metric((source,), number)
+    return family
+
+
+def _cached(counted: Iterable[tuple[str, str, int]]) -> Metric:
+    help_text = "Lookups in the caches and values to keep, by what became of them."
+    family = CounterMetricFamily("ha_rag_cache", help_text, labels=("cache", "result"))
+    for cache, result, number in counted:
+        family.add_metric((cache, result), number)
+    return family
+
+
+def _satisfaction(rows: tuple[Satisfaction, ...]) -> Iterator[Metric]:
+    ratings = [
+        ((row.by, row.of, verdict), float(getattr(row, verdict)))
+        for row in rows
+        for verdict in ("up", "neutral", "down")
+    ]
+    yield _gauge("fleet_ratings", "Answers of the whole fleet that people rated.", ("by", "of", "verdict"), ratings)
+    shares = [
+        ((row.by, row.of, bound), value)
+        for row in rows
+        if row.share is not None
+        for bound, value in (("value", row.share), ("low", row.low), ("high", row.high))
+    ]
+    help_text = "Share of the rated answers of the whole fleet that people liked, with its 95 % interval."
+    yield _gauge("fleet_satisfaction_ratio", help_text, ("by", "of", "bound"), shares)
+    cost = cost_of_degrading(rows)
+    bounds = [] if cost is None else [(("value",), cost.points), (("low",), cost.low), (("high",), cost.high)]
+    help_text = "Satisfaction without degraded stages less that with some, with its 95 % interval."
+    yield _gauge("fleet_cost_of_degrading_ratio", help_text, ("bound",), bounds)

@@ -21,12 +21,15 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ha_rag.components.carried import REQUEST_ID, carried, carrying
 from ha_rag.components.usage import Usage, usage_heard
 from ha_rag.events import Event, QuestionAnswered
-from ha_rag.messages import Attempt
+from ha_rag.messages import Attempt, Quality
 from ha_rag.outcomes import Outcome
 
 Attributes = Mapping[str, str | int]
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMEOUT, Outcome.THROTTLED, Outcome.INVALID})
+OF_CACHE = ".cached"
+"""How the names of the caches end among the attempts; unlike a tier of that name, they have no circuit."""
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _propagator = TraceContextTextMapPropagator()
@@ -124,8 +127,11 @@ class Traces:
                 "ha_rag.degraded_stages": event.degraded_stages,
                 "ha_rag.shared_state": event.shared_state,
                 "ha_rag.broken": event.broken,
+                "ha_rag.answered": event.answered,
             }
         )
+        if event.quality is not None:
+            span.set_attributes(_quality(event.quality))
 
     def close(self) -> None:
         """Sends the queued spans, for as long as `flush` allows."""
@@ -157,6 +163,8 @@ class StageSpan:
     def served(self, by: str, attempts: list[Attempt]) -> None:
         """Sets the tier that served. Attempts that were not sent get their spans here, timed when they were skipped."""
         self._span.set_attribute("ha_rag.served_by", by)
+        if any(attempt.circuit.endswith(OF_CACHE) for attempt in attempts if not attempt.state):
+            self._span.set_attribute("ha_rag.cache.hit", True)
         at_ns = self._started_ns
         for attempt in attempts:
             if attempt.outcome in (Outcome.REJECTED, Outcome.SKIPPED) or not attempt.state:
@@ -230,6 +238,16 @@ def _usage(usage: Usage) -> dict[str, str | int | list[str]]:
         "gen_ai.response.finish_reasons": None if usage.finish_reason is None else [usage.finish_reason],
     }
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _quality(quality: Quality) -> dict[str, str | float]:
+    return {
+        "ha_rag.quality.expected": quality.expected,
+        "ha_rag.quality.best": quality.best,
+        "ha_rag.quality.metric": quality.metric,
+        "ha_rag.quality.measured_on": quality.measured_on,
+        "ha_rag.quality.source": quality.source,
+    }
 
 
 def _error_type(outcome: Outcome, reason: str) -> str:

@@ -41,6 +41,10 @@ class ScriptedRecorder(Recorder):
     def usual_s(self) -> float:
         return math.inf
 
+    @property
+    def overdue_s(self) -> float:
+        return math.inf
+
     def answer_verdict(self, started_s: float) -> Verdict:
         return Verdict(Outcome.SLOW if self.slow else Outcome.OK)
 
@@ -173,6 +177,9 @@ class Scripted:
 
     async def retrieve(self, question: str, embedding: Embedding, top_k: int) -> list[Passage]:
         return await self._play(passages(top_k), question, embedding, top_k)
+
+    async def rerank(self, question: str, passages: Sequence[Passage]) -> list[float]:
+        return await self._play([float(n) for n in range(len(passages))], question, passages)
 
     async def generate(self, question: str, passages: Sequence[Passage]) -> Generation:
         return await self._play(Generation("It waits, then it tries [2].", (2,)), question, passages)

@@ -24,6 +24,10 @@ CLOCK = LoopClock()
 NAMES = ("first", "second", "third")
 
 
+class RustPanicError(BaseException):
+    """Like pyo3's PanicException, which is no Exception."""
+
+
 class Bench:
     """A chain of scripted embedders with scripted circuits."""
 
@@ -76,6 +80,8 @@ def test_a_slow_answer_is_used_and_counted_as_slow() -> None:
         (TimeoutError("its own"), Outcome.TIMEOUT),
         (StopAsyncIteration("odd"), Outcome.FAILED),
         (asyncio.CancelledError("cancelled inside the component"), Outcome.FAILED),
+        (RustPanicError("index out of bounds"), Outcome.FAILED),
+        (BaseExceptionGroup("two", [RustPanicError("a"), ValueError("b")]), Outcome.FAILED),
     ],
 )
 def test_whatever_a_tier_raises_the_next_one_answers(error: BaseException, outcome: Outcome) -> None:
@@ -84,6 +90,16 @@ def test_whatever_a_tier_raises_the_next_one_answers(error: BaseException, outco
     assert outcomes(served) == [("first", outcome), ("second", "ok")]
     assert bench.circuit("first").reported == [outcome]
     assert served.attempts[0].reason
+
+
+@pytest.mark.parametrize(
+    "leaving", [KeyboardInterrupt(), SystemExit(1), BaseExceptionGroup("g", [KeyboardInterrupt()])]
+)
+def test_what_ends_the_process_is_not_taken_for_a_failure(leaving: BaseException) -> None:
+    bench = Bench(Scripted((leaving,)), Scripted())
+    with pytest.raises(type(leaving)):
+        in_virtual_time(bench.run)
+    assert bench.circuit("first").reported == [Outcome.CANCELLED]
 
 
 def test_an_open_circuit_is_skipped_with_its_state_and_the_reason() -> None:

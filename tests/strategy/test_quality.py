@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.messages import Quality
+from ha_rag.messages import AnswerQuality, Quality
 from ha_rag.strategy.quality import QualityTable
 
 CRANFIELD = QualityTable(
@@ -25,12 +25,12 @@ EMBEDDERS = ["primary", "small", "unmeasured", "zero"]
 
 
 def test_the_best_plan_uses_only_tiers_that_are_up() -> None:
-    assert CRANFIELD.best_plan(["primary", "small", "zero"], ["hybrid", "words"]) == ("primary", "hybrid")
-    assert CRANFIELD.best_plan(["small", "zero"], ["hybrid"]) == ("zero", "hybrid")
+    assert CRANFIELD.best_plan(["primary", "small", "zero"], ["hybrid", "words"]) == ("primary", "hybrid", "none")
+    assert CRANFIELD.best_plan(["small", "zero"], ["hybrid"]) == ("zero", "hybrid", "none")
 
 
 def test_a_tie_goes_to_the_first_listed() -> None:
-    assert CRANFIELD.best_plan(["small", "zero"], ["words"]) == ("small", "words")
+    assert CRANFIELD.best_plan(["small", "zero"], ["words"]) == ("small", "words", "none")
 
 
 def test_without_figures_for_what_is_up_there_is_no_best_plan() -> None:
@@ -38,27 +38,51 @@ def test_without_figures_for_what_is_up_there_is_no_best_plan() -> None:
     assert CRANFIELD.best_plan(["primary"], []) is None
 
 
-def test_embedders_are_ranked_by_their_best_available_plan() -> None:
-    assert CRANFIELD.rank_embedders(EMBEDDERS, ["hybrid", "words"]) == ["primary", "small", "zero", "unmeasured"]
-    assert CRANFIELD.rank_embedders(EMBEDDERS, ["hybrid"]) == ["primary", "zero", "small", "unmeasured"]
+RERANKED = QualityTable(
+    "ndcg@10",
+    {("small", "hybrid", "none"): 0.34, ("small", "hybrid", "cross"): 0.41, ("zero", "hybrid"): 0.36},
+    answers={("small", "hybrid", "cross", "model"): 0.8, ("small", "hybrid", "cross", "quotes"): 0.9},
+    seconds={"embedder.small": 0.1, "reranker.cross": 0.5, "generator.quotes": 0.2, "generator.model": 0.1},
+)
 
 
-def test_retrievers_are_ranked_by_their_quality_with_the_embedder() -> None:
-    assert CRANFIELD.rank_retrievers("primary", ["words", "hybrid"]) == ["hybrid", "words"]
-    assert CRANFIELD.rank_retrievers("small", ["hybrid", "words"]) == ["words", "hybrid"]
-    assert CRANFIELD.rank_retrievers("unmeasured", ["hybrid", "words"]) == ["hybrid", "words"]
+def test_a_plan_that_takes_longer_than_there_is_time_is_not_the_best() -> None:
+    lists = (["small", "zero"], ["hybrid"], ["cross", "none"])
+    assert RERANKED.best_plan(*lists) == ("small", "hybrid", "cross")
+    assert RERANKED.best_plan(*lists, within_s=0.59) == ("zero", "hybrid", "none")
+
+
+def test_generators_are_ranked_by_the_gold_words_in_their_answers_and_slow_ones_last() -> None:
+    plan, names = ("small", "hybrid", "cross"), ["model", "unmeasured", "quotes"]
+    assert RERANKED.rank_generators(plan, names) == ["quotes", "model", "unmeasured"]
+    assert RERANKED.rank_generators(plan, names, within_s=0.15) == ["model", "unmeasured", "quotes"]
+    assert RERANKED.rank_generators(("zero", "hybrid", "none"), names) == names
+
+
+def test_the_quality_of_the_texts_is_given_where_it_was_measured() -> None:
+    plan = ("small", "hybrid", "cross")
+    quality = RERANKED.expected_quality(plan, plan, "model")
+    assert quality is not None
+    assert quality.answers == AnswerQuality(0.8, 0.9, "gold")
+    assert RERANKED.expected_quality(plan, plan, "plain") == Quality(0.41, 0.41, "ndcg@10")
 
 
 def test_expected_quality_is_given_together_with_the_best() -> None:
-    assert CRANFIELD.expected_quality(("zero", "words"), ("primary", "hybrid")) == Quality(0.37, 0.38, "ndcg@10")
-    assert CRANFIELD.expected_quality(("unmeasured", "words"), ("primary", "hybrid")) is None
-    assert CRANFIELD.expected_quality(("zero", "words"), None) is None
+    best = ("primary", "hybrid", "none")
+    assert CRANFIELD.expected_quality(("zero", "words", "none"), best) == Quality(0.37, 0.38, "ndcg@10")
+    assert CRANFIELD.expected_quality(("unmeasured", "words", "none"), best) is None
+    assert CRANFIELD.expected_quality(("zero", "words", "none"), None) is None
 
 
 def test_the_table_survives_a_round_trip_through_json() -> None:
     rows = json.loads(json.dumps(CRANFIELD.rows()))
     assert QualityTable.from_rows("ndcg@10", rows) == CRANFIELD
-    assert rows[0] == {"embedder": "primary", "retriever": "hybrid", "figure": 0.38}
+    assert rows[0] == {"embedder": "primary", "retriever": "hybrid", "reranker": "none", "figure": 0.38}
+
+
+def test_rows_of_an_earlier_version_have_no_reranker() -> None:
+    rows = [{"embedder": "a", "retriever": "b", "figure": 0.3}]
+    assert QualityTable.from_rows("ndcg@10", rows).figures == {("a", "b", "none"): 0.3}
 
 
 @pytest.mark.parametrize("figure", [-0.1, 1.1, float("nan"), True, "good", None])

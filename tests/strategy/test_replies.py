@@ -23,6 +23,10 @@ SPACE = Space("m", "", 3)
         Embedding(np.array([1.0, np.nan, 0.0], np.float32), SPACE),
         Embedding(np.array([1.0, np.inf, 0.0], np.float32), SPACE),
         Embedding(np.array(["a", "b", "c"]), SPACE),
+        Embedding(np.ones(3, np.float32), SPACE, -0.1),
+        Embedding(np.ones(3, np.float32), SPACE, 1.5),
+        Embedding(np.ones(3, np.float32), SPACE, float("nan")),
+        Embedding(np.ones(3, np.float32), SPACE, "0.5"),  # type: ignore[arg-type]  # what a careless component might do
         Embedding([1.0, 0.0, 0.0], SPACE),  # type: ignore[arg-type]  # what a careless component might do
     ],
 )
@@ -35,6 +39,11 @@ def test_a_zero_vector_has_no_space() -> None:
     assert usable_embedding(Embedding(np.zeros(3, np.float32), SPACE)).space is None
     good = Embedding(np.array([1.0, 0.0, 0.0], np.float32), SPACE)
     assert usable_embedding(good) is good
+
+
+def test_a_weight_may_be_a_number_of_numpy() -> None:
+    weighty = Embedding(np.array([1.0, 0.0, 0.0], np.float32), SPACE, np.float32(0.25))  # type: ignore[arg-type]  # what numpy returns
+    assert usable_embedding(weighty).weight == 0.25
 
 
 @pytest.mark.parametrize("reply", [None, "text", ["text"], [None], {"a": 1}, 5])

@@ -17,6 +17,12 @@ class NamedByItsClass(Scripted):
     name = "hashing"
 
 
+class Greedy(Scripted):
+    def __init__(self, candidates: object) -> None:
+        super().__init__()
+        self.candidates = candidates
+
+
 def names(strategy: FallbackStrategy, kind: ComponentType = ComponentType.EMBEDDER) -> list[str]:
     return [tier.name for tier in strategy.fallback_chains[kind]]
 
@@ -68,7 +74,7 @@ def test_the_last_resort_has_the_first_embedders_dimension() -> None:
 
 def test_without_tiers_the_last_resorts_serve() -> None:
     pipeline = FallbackStrategy().guarded(ScriptedCircuits())
-    assert pipeline.preferred == {"embedder": "zero", "retriever": "none", "generator": "plain"}
+    assert pipeline.choices.preferred == {"embedder": "zero", "retriever": "none", "generator": "plain"}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,10 @@ def test_without_tiers_the_last_resorts_serve() -> None:
         ({"embedders": [Tier("a", Scripted()), Tier("a", Scripted())]}, "'a': used twice"),
         ({"embedders": [Tier("zero", Scripted())]}, "'zero': reserved for the last resort"),
         ({"retrievers": [object()]}, "object has no method `retrieve`"),
+        ({"rerankers": [object()]}, "object has no method `rerank`"),
+        ({"rerankers": [Tier("none", Scripted())]}, "'none': reserved for the last resort"),
+        ({"rerankers": [Greedy(0)]}, "`candidates` = 0: must be a whole number above 0"),
+        ({"rerankers": [Greedy("all")]}, "`candidates` = 'all': must be a whole number above 0"),
         ({"generators": ["gpt-4o"]}, "str has no method `generate`"),
         ({"embedders": [Scripted(dimension=0)]}, "`dimension` must be"),
         ({"choose": "best"}, "choose = 'best': must be"),

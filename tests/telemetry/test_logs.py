@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -22,12 +23,16 @@ from ha_rag.events import (
 )
 from ha_rag.messages import Attempt
 from ha_rag.outcomes import Outcome
+from ha_rag.redaction import Redactor
 from ha_rag.telemetry.logs import ConsoleLines, JsonLines, describe, log_event
 
 OPENED = CircuitChanged(
     at_ms=0, replica="rag-2", circuit="embedder.primary", previous_epoch=1, epoch=2, from_state="closed",
     to_state="open", reason="4 of 5 failed", by="rag-1~7ef41c1f", samples=5, failed=4,
 )  # fmt: skip
+
+
+STRIKES = Redactor(["sk-secret-1/2"])
 
 
 class Lines(logging.Handler):
@@ -77,7 +82,27 @@ async def in_a_new_task(work, *args):
             ReplicaNameTaken(at_ms=0, replica="rag-1", others=("rag-1~2",)),
             "another replica is also named rag-1; give each replica its own HA_RAG_REPLICA",
         ),
-        (WouldOpen(at_ms=0, circuit="e.p", samples=5), "WouldOpen: circuit = e.p, samples = 5"),
+        (
+            OverrideChanged(at_ms=0, circuit="e.p", mode=None, reason="the override expired"),
+            "circuit e.p: override ended (the override expired)",
+        ),
+        (
+            replace(OPENED, by="", from_state="open", reason="4 of 5 failed"),
+            "circuit embedder.primary: still open (4 of 5 failed)",
+        ),
+        (
+            replace(OPENED, scope="replica", previous_epoch=OPENED.epoch, reason="2 failed"),
+            "circuit embedder.primary: closed -> open for this replica alone (2 failed), by rag-1",
+        ),
+        (
+            LedgerLost(at_ms=0, circuit="e.p", reason="the node that holds it does not answer"),
+            "Redis cannot be used for circuit e.p: the node that holds it does not answer; deciding it locally",
+        ),
+        (LedgerBack(at_ms=0, circuit="e.p", away_s=1), "Redis is reachable again for circuit e.p after 1.0 s"),
+        (
+            WouldOpen(at_ms=0, circuit="e.p", samples=5, reason="3 of 5 failed", by="rag-1~1"),
+            "circuit e.p: would have opened (3 of 5 failed), but is in shadow mode, by rag-1",
+        ),
     ],
 )
 def test_an_event_is_described_in_a_sentence(event, text):
@@ -188,6 +213,25 @@ def test_text_from_a_client_can_neither_start_a_line_nor_control_a_terminal(form
 
     assert line.isprintable()
     assert line.encode()
+
+
+@pytest.mark.parametrize("form", [ConsoleLines(STRIKES), JsonLines(STRIKES)])
+@pytest.mark.parametrize(
+    "written", ["sk-secret-1/2", "SK-SECRET-1/2", "sk-secret-1%2F2", "c2stc2VjcmV0LTEvMg==", "sk-secret..."]
+)
+def test_a_secret_is_struck_out_of_message_event_and_traceback(form, written):
+    lost = LedgerLost(at_ms=0, reason=f"wrong password {written}")
+    try:
+        raise ValueError(written)
+    except ValueError:
+        info = _exc_info()
+    record = logging.getLogger("x").makeRecord("x", 20, "f", 1, "said: %s", (written,), info, extra={"event": lost})
+
+    text = form.format(record)
+
+    assert written[:11] not in text
+    assert text.count("***") >= 2
+    assert not isinstance(form, JsonLines) or json.loads(text)["event"]["reason"].startswith("wrong password ***")
 
 
 def test_no_line_of_a_traceback_looks_like_a_log_line():

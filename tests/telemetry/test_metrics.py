@@ -104,6 +104,7 @@ def test_states_are_read_on_each_scrape_and_are_those_in_this_replica():
             heard_ago_s=lambda: 3.5,
             at_work=lambda: 7,
             max_concurrent=64,
+            tasks=lambda: 12,
             commands=lambda: [("record", "ok", 5), ("record", "refused", 1)],
         )
     )
@@ -116,6 +117,7 @@ def test_states_are_read_on_each_scrape_and_are_those_in_this_replica():
     assert [samples["ha_rag_shared_state", state] for state in ("fresh", "stale", "local")] == [0, 1, 0]
     assert samples["ha_rag_sync_lag_seconds",] == 3.5
     assert (samples["ha_rag_in_flight_requests",], samples["ha_rag_max_in_flight_requests",]) == (7, 64)
+    assert samples["ha_rag_tasks",] == 12
     assert samples["ha_rag_redis_verbs_total", "record", "refused"] == 1
 
 
@@ -124,3 +126,10 @@ def test_two_replicas_in_one_process_count_separately():
     one(answered())
 
     assert ("ha_rag_questions_total", "true") not in read(other)
+
+
+def test_questions_without_an_answer_are_counted_by_generator():
+    metrics = Metrics()
+    metrics(answered())
+    metrics(answered(answered=False))
+    assert read(metrics)["ha_rag_unanswered_questions_total", "primary"] == 1

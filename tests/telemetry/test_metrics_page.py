@@ -12,6 +12,7 @@ from ha_rag.breaker.report import OverrideReport
 from ha_rag.events import CircuitChanged, LedgerLost, TierFellBack
 from ha_rag.local_fleet.gathered_metrics import UP
 from ha_rag.telemetry.metrics import Gauges, Metrics
+from ha_rag.telemetry.satisfaction import table
 from tests.telemetry.test_metrics import CALM, REFUSED, answered
 
 PAGE = Path(__file__).parents[2] / "docs" / "watching.md"
@@ -21,7 +22,7 @@ ROW = re.compile(r"^\| `(ha_rag_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
 def exported() -> dict[str, tuple[str, frozenset[str]]]:
     """Every metric of a replica: name -> type and labels."""
     metrics = Metrics()
-    metrics(answered())
+    metrics(answered(answered=False))
     metrics(LedgerLost(at_ms=1, reason="refused"))
     metrics(CircuitChanged(at_ms=1, circuit="c", previous_epoch=0, epoch=1, from_state="closed", to_state="open"))
     metrics(TierFellBack(at_ms=1, answer="a", stage="s", first="p", served_by="q", attempts=(REFUSED,)))
@@ -32,6 +33,9 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
             shared_state=lambda: "fresh",
             heard_ago_s=lambda: 0.5,
             commands=lambda: [("record", "ok", 1)],
+            refused=lambda: [("message", 1)],
+            cached=lambda: [("answers", "hit", 1)],
+            satisfaction=lambda: table({f"degradation:{of}": {"up": 2, "down": 1} for of in ("none", "any")}),
         )
     )
     families = text_string_to_metric_families(metrics.text().decode())
@@ -41,8 +45,11 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
             frozenset(label for sample in family.samples for label in sample.labels) - {"le"},
         )
         for family in families
-        if not family.name.endswith("_created")
     }
+
+
+def test_there_are_no_created_series():
+    assert not [name for name in exported() if name.endswith("_created")]
 
 
 def test_the_page_lists_every_metric_and_no_others():

@@ -1,0 +1,1 @@
+"""`ha-rag evaluate`: measures every plan of embedder, retriever and reranker, and every generator, with questions."""
