@@ -1,27 +1,30 @@
 """Authorization: API keys for /v1/*, and the operator token for changes.
 
-Without an operator token, operator actions and document changes are allowed from this machine only, and only for
-requests that a page of another site cannot make a browser send: a JSON content type, a Host header that names this
-machine (against DNS rebinding), and an Origin header, if present, that is this server (against cross-site request
-forgery).
+Without an operator token, operator actions, reading documents and changing them are allowed from this machine only, and
+only for requests that a page of another site cannot make a browser send: a Host header that names this machine (against
+DNS rebinding), an Origin header, if present, that is this server, a Sec-Fetch-Site header, if present, that agrees
+(against cross-site request forgery), and, for changes, a content type that the operation takes: JSON, unless it says
+otherwise.
 """
 
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.http.bodies import is_json
+from ha_rag.hosts import is_loopback, is_same_site, named_host
+from ha_rag.http.bodies import is_json, media_type
 from ha_rag.http.problems import Problem
 
 ADMIN_VARIABLE = "HA_RAG_ADMIN_TOKEN"
+MULTIPART = "multipart/form-data"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing (RFC 9110, 9.2.1), and no page of another site can read the reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +46,17 @@ class Access:
         """Whether `token` may use /v1/*."""
         return _same(token, self.api_keys) or self.is_admin(token)
 
-    def admit_operator(self, request: Request) -> None:
-        """Raises Problem (401, 403, 415) unless this request is allowed to make changes."""
+    def admit_operator(self, request: Request, also: Container[str] = ()) -> None:
+        """Raises Problem (401, 403, 415) unless this request is an operator's.
+
+        `also`: media types that this operation takes beside JSON; "" stands for a request that declares none.
+        """
         if self.admin_token is None:
             _admit_local_request(request)
+            if request.method not in SAFE_METHODS and not is_json(request) and media_type(request) not in also:
+                raise Problem(
+                    415, "unsupported_media_type", f"send this with Content-Type: application/json{_or(also)}"
+                )
         elif not self.is_admin(_token(request.headers.get("authorization", ""))):
             raise _unauthorized(f"send the operator token ({ADMIN_VARIABLE}) as Authorization: Bearer")
 
@@ -92,8 +102,10 @@ def _admit_local_request(request: Request) -> None:
         raise _forbidden(f"{local_only} under host names other than localhost")
     if not _is_same_site(request):
         raise _forbidden(f"{local_only} from pages of other sites")
-    if not is_json(request):
-        raise Problem(415, "unsupported_media_type", "send this with Content-Type: application/json")
+
+
+def _or(also: Container[str]) -> str:
+    return (" or multipart/form-data" if MULTIPART in also else "") + (", or with none" if "" in also else "")
 
 
 def _forbidden(message: str) -> Problem:
@@ -113,29 +125,13 @@ PROXY_HEADERS = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
      "x-forwarded-server", "x-original-forwarded-for", "true-client-ip", "cf-connecting-ip", "fly-client-ip"}
 )  # fmt: skip
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
 
 
 def _names_this_machine(request: Request) -> bool:
-    hosts = request.headers.getlist("host")
-    parts = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    return parts is not None and is_loopback(parts["v6"] or parts["name"])
+    name = named_host(request.headers.getlist("host"))
+    return name is not None and is_loopback(name)
 
 
 def _is_same_site(request: Request) -> bool:
-    if any(site not in ("none", "same-origin") for site in request.headers.getlist("sec-fetch-site")):
-        return False
-    host = request.headers.get("host", "").lower()
-    return all(origin.lower() in (f"http://{host}", f"https://{host}") for origin in request.headers.getlist("origin"))
-
-
-def is_loopback(name: str) -> bool:
-    """Whether `name` is a loopback address or "localhost"."""
-    if name.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    headers = request.headers
+    return is_same_site(headers.get("host", ""), headers.getlist("origin"), headers.getlist("sec-fetch-site"))

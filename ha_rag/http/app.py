@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
@@ -19,15 +20,19 @@ from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
 from ha_rag.http.chat import chat_routes
 from ha_rag.http.circuits import circuit_routes
+from ha_rag.http.client_disconnect import CancelOnDisconnect
+from ha_rag.http.document_list import document_list_routes
 from ha_rag.http.documents import document_routes
 from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.events import event_routes
+from ha_rag.http.feedback import feedback_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.health import health_routes, probe_routes
 from ha_rag.http.metrics import RequestCounter, metrics_routes
+from ha_rag.http.model_list import model_routes
 from ha_rag.http.openapi import DescribedApp
 from ha_rag.http.pages import assets, page_routes
-from ha_rag.http.problems import Problem, problem_of
+from ha_rag.http.problems import Problem, not_found, problem_of
 from ha_rag.http.query import query_handler, query_routes
 from ha_rag.http.request_id import RequestId
 from ha_rag.http.routing import FastPath, HeadAsGet, allowed_methods
@@ -44,13 +49,14 @@ DESCRIPTION = (
 def build_app(service: Service) -> ASGIApp:
     """The whole application.
 
-    Middleware, outermost first: request id, tracing (if any), metrics, API keys, capacity, body limit, HEAD, fast path.
+    Middleware, outermost first: request id, tracing (if any), metrics, API keys, capacity, disconnects, body limit,
+    HEAD, fast path.
     """
     described = endpoints(service)
     labels = EndpointLabels(described.every_route())
     app: ASGIApp = FastPath(described, {("POST", "/v1/query"): query_handler(service)})
     app = BodyLimit(HeadAsGet(app), timeout_s=service.limits.request_timeout_s)
-    capacity = Capacity(app, service.limits.max_concurrent)
+    capacity = Capacity(CancelOnDisconnect(app), service.limits.max_concurrent)
     service.in_flight, service.receiving = (lambda: capacity.in_flight), (lambda: capacity.receiving)
     app = ApiKeys(capacity, service.access)
     app = RequestCounter(app, service.metrics.requested, labels)
@@ -73,7 +79,8 @@ def application(routers: Sequence[APIRouter], access: Access) -> DescribedApp:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for error in (Problem, HaRagError):
+    # Exception: anything unexpected; Starlette would reply to it in plain text.
+    for error in (Problem, HaRagError, Exception):
         app.add_exception_handler(error, _error_reply)
     for router in routers:
         app.include_router(router)
@@ -87,10 +94,13 @@ def application(routers: Sequence[APIRouter], access: Access) -> DescribedApp:
 _ROUTES = (
     query_routes,
     chat_routes,
+    model_routes,
     circuit_routes,
     fleet_routes,
     event_routes,
+    feedback_routes,
     metrics_routes,
+    document_list_routes,
     document_routes,
     health_routes,
     probe_routes,
@@ -121,6 +131,8 @@ def _router_errors(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception]
             return Problem(
                 405, "method_not_allowed", f"{path} does not allow {request.method}", headers=allowed
             ).response()
-        return Problem(error.status_code, "not_found", f"there is nothing at {path}; see /docs").response()
+        if error.status_code == 404:
+            return not_found(f"there is nothing at {path}; see /docs").response()
+        return Problem(error.status_code, "bad_request", HTTPStatus(error.status_code).phrase).response()
 
     return reply

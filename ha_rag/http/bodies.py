@@ -3,44 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from ha_rag.http.json_values import ValueCount
+from ha_rag.http.null_fields import NullIsAbsence
 from ha_rag.http.problems import Problem, invalid
+from ha_rag.threads import computing
 
 M = TypeVar("M", bound="Body")
 
 
-class Body(BaseModel):
-    """A request body: no unknown fields, no type conversions."""
+LARGE_BODY_BYTES = 64 * 1024
+"""Larger bodies are parsed and validated in a thread."""
+
+
+class Body(NullIsAbsence):
+    """A request body: no unknown fields, no type conversions.
+
+    `max_values`: how many values it may hold, in the measure of `ValueCount`; valid bodies hold far fewer.
+    """
+
+    max_values: ClassVar[int] = 256
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 async def read_json(request: Request, model: type[M]) -> M:
-    """The body as `model`. Raises Problem: 415 wrong type, or compressed; 400 invalid JSON; 422 invalid value."""
+    """The body as `model`.
+
+    Raises Problem: 415 wrong type, or compressed; 400 invalid JSON; 413 too many values; 422 invalid value.
+    """
     if not is_json(request):
         raise Problem(415, "unsupported_media_type", "send the body as JSON, with Content-Type: application/json")
+    refuse_compressed(request)
+    content = await _content(request, model.max_values)
+    if len(content) > LARGE_BODY_BYTES:
+        return await computing.run(_parsed, model, content)
+    return _parsed(model, content)
+
+
+def refuse_compressed(request: Request) -> None:
+    """Raises Problem (415) if the body is declared as compressed."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() != "identity":
         message = f"send the body uncompressed: Content-Encoding {encoding[:40]!r} is not supported"
         raise Problem(415, "unsupported_media_type", message, headers={"Accept-Encoding": "identity"})
+
+
+async def _content(request: Request, max_values: int) -> bytes:
+    pieces: list[bytes] = []
+    values = ValueCount()
     try:
-        content = await request.body()
+        async for piece in request.stream():
+            if values.add(piece) > max_values:
+                raise _too_many_values(max_values)
+            pieces.append(piece)
     except ClientDisconnect:
         raise Problem(400, "invalid_json", "the connection closed before the whole body arrived") from None
+    return b"".join(pieces)
+
+
+def _parsed(model: type[M], content: bytes) -> M:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
         raise _problem(error, content) from None
 
 
+def _too_many_values(most: int) -> Problem:
+    message = f"the body must have at most {most:,} values (commas and opening brackets outside of texts are counted)"
+    return Problem(413, "too_large", message, headers={"Connection": "close"})
+
+
 def is_json(request: Request) -> bool:
     """Whether the body is declared as JSON: a type that browsers do not send across sites without a CORS preflight."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+    declared = media_type(request)
+    return declared == "application/json" or (declared.startswith("application/") and declared.endswith("+json"))
+
+
+def media_type(request: Request) -> str:
+    """The declared type of the body, in lower case and without parameters; "" if none is declared."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _problem(error: ValidationError, content: bytes) -> Problem:

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ha_rag.http.problems import Problem, retry_after
 
 MAX_BODY_BYTES = 10_000_000
+"""Limit on a document, the largest of all bodies."""
+
+CHAT_BODY_BYTES = 1_000_000
+"""Limit on a conversation: clients send all of its earlier messages again."""
+
+QUESTION_BODY_BYTES = 100_000
+"""Limit on any other body. A question of 8,000 characters takes up to 96 kB, each as two escapes of 6 bytes."""
 
 MAX_PARTIAL_BYTES = 256_000_000
 """Limit on all partly received bodies together, so that many slow uploads cannot exhaust memory."""
 
 
-class BodyLimit:
-    """Middleware: 413 for bodies over `max_bytes`, 408 for bodies that take longer than `timeout_s` to arrive."""
+def max_body_bytes(path: str) -> int:
+    """How large the body of a request to `path` may be, in bytes. `path` is decoded."""
+    return _MAX_BYTES.get(path, QUESTION_BODY_BYTES)
 
-    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES, timeout_s: float = 30.0) -> None:
+
+_MAX_BYTES = {"/v1/documents": MAX_BODY_BYTES, "/v1/chat/completions": CHAT_BODY_BYTES}
+
+
+class BodyLimit:
+    """Middleware: 413 for bodies that are too large for their path, 408 for those that take longer than `timeout_s`."""
+
+    def __init__(self, app: ASGIApp, max_bytes: Callable[[str], int] = max_body_bytes, timeout_s: float = 30.0) -> None:
         self.app = app
         self.max_bytes = max_bytes
         self.timeout_s = timeout_s
@@ -27,16 +43,17 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
-        if _declared_length(scope) > self.max_bytes:
-            await self._too_large().response()(scope, receive, send)
+        most = self.max_bytes(scope["path"])
+        if _declared_length(scope) > most:
+            await too_large(most).response()(scope, receive, send)
             return
         body = _PartialBody(self)
         try:
-            await self.app(scope, self._counted(receive, body), send)
+            await self.app(scope, self._counted(receive, body, most), send)
         finally:
             body.finished()
 
-    def _counted(self, receive: Receive, body: _PartialBody) -> Receive:
+    def _counted(self, receive: Receive, body: _PartialBody, most: int) -> Receive:
         whole = False
         deadline = asyncio.get_running_loop().time() + self.timeout_s
 
@@ -46,8 +63,8 @@ class BodyLimit:
                 return await receive()
             message = await self._in_time(receive, deadline)
             whole = not message.get("more_body", False)
-            if body.add(len(message.get("body", b""))) > self.max_bytes:
-                raise self._too_large()
+            if body.add(len(message.get("body", b""))) > most:
+                raise too_large(most)
             if whole:
                 body.finished()
             elif self.partial_bytes > MAX_PARTIAL_BYTES:
@@ -68,11 +85,6 @@ class BodyLimit:
                 headers={"Connection": "close"},
             ) from None
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            413, "too_large", f"the body must have at most {self.max_bytes:,} bytes", headers={"Connection": "close"}
-        )
-
 
 class _PartialBody:
     """One body that is not complete; counted in the total of its BodyLimit until it is, or has failed."""
@@ -91,6 +103,12 @@ class _PartialBody:
         """Removes it from the total. Idempotent."""
         self._limit.partial_bytes -= self._size
         self._size = 0
+
+
+def too_large(most_bytes: int) -> Problem:
+    """413."""
+    message = f"the body of this request must have at most {most_bytes:,} bytes"
+    return Problem(413, "too_large", message, headers={"Connection": "close"})
 
 
 def _too_many_bodies() -> Problem:

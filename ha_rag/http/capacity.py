@@ -38,7 +38,7 @@ class Capacity:
         async def admitting() -> Message:
             nonlocal admitted
             message = await receive()
-            if not admitted and not message.get("more_body", False):
+            if not admitted and message["type"] == "http.request" and not message.get("more_body", False):
                 if self.in_flight >= self.max_concurrent:
                     raise self._at_capacity()
                 admitted = True

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from ha_rag.http.lingering_close import LingeringClose
 from ha_rag.http.problems import Problem, retry_after
+from ha_rag.http.turned_away import TurnedAway
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
@@ -24,7 +25,7 @@ MAX_REFUSED_BYTES = 256 * 1024
 """How much of a request is still read and discarded after it was refused, so that the client receives the answer."""
 
 SPARE = 128
-"""Connections above the limit that are still accepted, for health checks and metrics."""
+"""Connections above the limit that are still accepted, for health checks and metrics; as many more are told 503."""
 
 ALWAYS_SERVED = (b"/health", b"/metrics")
 
@@ -44,9 +45,10 @@ class ConnectionLimits:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with connection limits. `limits` is set by `bounded`."""
+    """uvicorn's protocol with connection limits. `limits` and `turned_away` are set by `bounded`, for one server."""
 
     limits = ConnectionLimits()
+    turned_away = TurnedAway(SPARE)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,8 +63,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """A client has connected."""
         self._lingering = LingeringClose(cast("asyncio.Transport", transport), self.limits.unread_s, self._is_sending)
         super().connection_made(cast("asyncio.Transport", self._lingering))
-        if len(self.connections) > self.limits.connections + SPARE:
-            self._refuse(_too_many_connections(self.limits.connections))
+        if len(self.connections) - len(self.turned_away) > self.limits.connections + SPARE:
+            self._sending = True  # most clients send their request at once, and would see a reset
+            self.turned_away.add(self._lingering, _on_the_wire(_too_many_connections(self.limits.connections)))
             return
         self._timer = self.loop.call_later(self.limits.head_s, self._on_timeout)
 
@@ -71,6 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._stop_unread_timer()
         self._lingering.connection_lost()
+        self.turned_away.discard(self._lingering)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -148,6 +152,10 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is None or cycle.response_complete
 
+    def _is_reading_its_body(self) -> bool:
+        """Whether the only request is one whose body is still arriving and that has no answer yet."""
+        return not (self._is_idle() or self.pipeline or self.cycle.response_started) and self.cycle.more_body
+
     def _is_sending(self) -> bool:
         return self._sending
 
@@ -160,7 +168,10 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._discarded_bytes > MAX_HEAD_BYTES:
                 self._refuse(_head_too_long())
         elif self._discarded_bytes > MAX_REFUSED_BYTES:
-            self.transport.abort()
+            if self._is_reading_its_body() and not self._lingering.is_closing():
+                self._refuse(_framing_too_long())
+            else:
+                self.transport.abort()
 
     def _on_timeout(self) -> None:
         self._timer = None
@@ -173,14 +184,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answers without going through the application, and closes."""
         if self.transport.is_closing():
             return
-        if not self._is_idle():
+        if self._is_reading_its_body():
+            self.cycle.disconnected = True  # whatever the application replies is dropped
+            self.cycle.message_event.set()
+        elif not self._is_idle():
             self.transport.abort()  # an answer is being written; a second one inside it would corrupt it
             return
-        body = problem.body()
-        lines = [f"HTTP/1.1 {problem.status} {_REASON_PHRASES[problem.status]}", "content-type: application/json"]
-        lines += [f"content-length: {len(body)}", "connection: close"]
-        lines += [f"{name.lower()}: {value}" for name, value in problem.headers.items()]
-        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.transport.write(_on_the_wire(problem))
         self.transport.close()
 
     def _stop_timer(self) -> None:
@@ -202,6 +212,15 @@ _REASON_PHRASES = {
 }
 
 
+def _on_the_wire(problem: Problem) -> bytes:
+    """A whole reply, for connections without a request that the application knows."""
+    body = problem.body()
+    lines = [f"HTTP/1.1 {problem.status} {_REASON_PHRASES[problem.status]}", "content-type: application/json"]
+    lines += [f"content-length: {len(body)}", "connection: close"]
+    lines += [f"{name.lower()}: {value}" for name, value in problem.headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 def _not_http() -> Problem:
     return Problem(400, "bad_request", "this is not valid HTTP/1.1; the request was not processed")
 
@@ -219,10 +238,15 @@ def _head_too_long() -> Problem:
     return Problem(431, "headers_too_large", f"request line and headers must have at most {MAX_HEAD_BYTES:,} bytes")
 
 
+def _framing_too_long() -> Problem:
+    message = f"chunk extensions and trailers must have at most {MAX_REFUSED_BYTES:,} bytes without a body in between"
+    return Problem(400, "bad_request", message)
+
+
 def _too_many_headers() -> Problem:
     return Problem(431, "headers_too_large", f"a request must have at most {MAX_HEADERS} headers")
 
 
 def bounded(limits: ConnectionLimits) -> type[BoundedProtocol]:
     """The protocol class with these limits: uvicorn takes a class, not an instance."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})
+    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "turned_away": TurnedAway(SPARE)})

@@ -30,13 +30,13 @@ def _valid_position(text: str) -> str:
 
 
 # The pattern only documents the rule; `Place.parse` enforces it.
-_ID: dict[str, Any] = {"pattern": r"^([0-9]{1,16}-[0-9]{1,16}@[A-Za-z0-9._-]{1,200})?$"}
+_ID: dict[str, Any] = {"pattern": r"^([0-9]{1,16}-[0-9]{1,16}@[A-Za-z0-9._%-]{1,1600})?$"}
 ResumeFrom = Annotated[
     str,
     Header(
         alias="Last-Event-ID",
         description="The id of the last event received; the stream continues after it.",
-        max_length=300,
+        max_length=1640,
         json_schema_extra=_ID,
     ),
     AfterValidator(_valid_position),
@@ -45,7 +45,7 @@ After = Annotated[
     str,
     Query(
         description="The same as Last-Event-ID, for clients that cannot set headers.",
-        max_length=300,
+        max_length=1640,
         json_schema_extra=_ID,
     ),
     AfterValidator(_valid_position),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -47,7 +47,8 @@ def probe_routes(service: DashboardService) -> APIRouter:
         if service.draining:
             raise Problem(503, "draining", "this replica is shutting down", headers={"Connection": "close"})
         if isinstance(service, Service) and not service.documents.loaded():
-            message = "the index is not loaded yet; loading is retried, and /health shows the error"
+            problem = service.documents.status().get("problem") or "it has not been read yet"
+            message = f"the index is not loaded: {problem}; loading is retried"
             raise Problem(503, "index_not_loaded", message)
         return json_response({"status": "ready"})
 
@@ -60,17 +61,18 @@ def health_wire(service: Service) -> dict[str, Any]:
     index = dict(service.documents.status())
     reasons = [
         *_circuit_reasons(components),
-        *_redis_reasons(service),
+        *_redis_reasons(service, components),
         *([str(index["problem"])] if index.get("problem") else []),
     ]
     return {
         "status": "degraded" if reasons else "ok",
-        "reasons": reasons,
+        "reasons": service.redactor.redacted_in(reasons),
         "components": components,
         "shared_state": service.circuits.shared_state,
         "replica": service.circuits.replica,
         "version": version(),
         "index": index,
+        "quality": service.redactor.redacted_in(service.quality()),
         "draining": service.draining,
     }
 
@@ -81,11 +83,21 @@ def _circuit_reasons(components: Iterable[dict[str, Any]]) -> Iterable[str]:
             yield f"circuit {component['circuit']} is {component['state'].replace('_', '-')}"
 
 
-def _redis_reasons(service: Service) -> Iterable[str]:
+def _redis_reasons(service: Service, components: Sequence[dict[str, Any]]) -> Iterable[str]:
     if service.shares_state and service.circuits.shared_state != "fresh":
-        yield f"the shared state is {service.circuits.shared_state}: Redis is unreachable"
+        yield f"the shared state is {service.circuits.shared_state}: {_why_not_fresh(service, components)}"
     for command in service.circuits.limits:
         yield f"Redis refuses {command}"
+    yield from service.circuits.warnings
+
+
+def _why_not_fresh(service: Service, components: Sequence[dict[str, Any]]) -> str:
+    if service.circuits.shared_state == "stale":
+        return "nothing was heard from Redis for a moment"
+    local = [component["circuit"] for component in components if component["shared_state"] == "local"]
+    if 0 < len(local) < len(components):  # those of this replica alone are as fresh as the link to Redis
+        return f"Redis cannot be used for {', '.join(local)}"
+    return "Redis is unreachable"
 
 
 def _component(status: ComponentStatus) -> dict[str, Any]:

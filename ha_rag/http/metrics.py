@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from fastapi import APIRouter
@@ -67,8 +68,10 @@ class RequestCounter:
 
         try:
             await self.app(scope, receive, counted)
-        except Exception as error:
-            # Starlette's outermost layer replies to it and logs its traceback.
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            # `RequestId` replies to it, and logs its traceback.
             status, complete = problem_of(error).status if status == CLIENT_CLOSED_REQUEST else status, True
             raise
         finally:

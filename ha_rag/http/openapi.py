@@ -53,18 +53,20 @@ class DescribedApp(FastAPI):
 
 
 _ERRORS = {
-    400: "the body is not valid JSON, or not UTF-8",
+    400: "the body is not valid JSON, not UTF-8, or not a valid form",
     401: "a key or token is missing or wrong",
     403: "not allowed for this client",
     404: "not found",
     408: "the body took too long to arrive",
     409: "the index cannot be changed now, or not by this replica",
-    413: "the body is too large",
-    415: "the body is not declared as JSON, or is compressed",
+    413: "the body is too large, or has too many values",
+    415: "the body is of a type that is not taken here, or is compressed",
     422: "invalid value; `param` names the field",
+    429: "too much of this at a time; `Retry-After` gives the wait",
     502: "a service failed, and there was no fallback",
     503: "temporarily unavailable; `Retry-After` gives the wait, if known",
     504: "a service did not answer in time",
+    507: "no space is left on the disk of the index",
 }
 
 
@@ -73,12 +75,17 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorReply, "description": _ERRORS[status]} for status in statuses}
 
 
-def takes(model: type[BaseModel], *, examples: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The request body of an endpoint that parses it itself."""
+def takes(model: type[BaseModel], *, examples: dict[str, Any] | None = None, files: str = "") -> dict[str, Any]:
+    """The request body of an endpoint that parses it itself. `files`: a form's field, if it takes files as well."""
     schema = _inlined(model.model_json_schema())
-    return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, **_examples(examples)}}}
-    }
+    content = {"application/json": {"schema": schema, **_examples(examples)}}
+    return {"requestBody": {"required": True, "content": content | (_form(files) if files else {})}}
+
+
+def _form(field: str) -> dict[str, Any]:
+    several = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1, "maxItems": 20}
+    schema = {"type": "object", "properties": {field: several}, "required": [field], "additionalProperties": False}
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def for_operators(described: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from ha_rag.http.service import DashboardService
 
@@ -19,7 +20,9 @@ _SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
-_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+PAGE_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+"""The content security policy of the dashboard: it needs nothing but files of this server."""
+
 # Swagger UI uses inline styles and an inline start-up script.
 _DOCS_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
@@ -41,7 +44,7 @@ def page_routes(_: DashboardService) -> APIRouter:
 
     @routes.get("/")
     async def page() -> Response:
-        return HTMLResponse(dashboard, headers=_SECURITY_HEADERS | {"Content-Security-Policy": _POLICY})
+        return HTMLResponse(dashboard, headers=_SECURITY_HEADERS | {"Content-Security-Policy": PAGE_POLICY})
 
     @routes.get("/docs")
     async def api() -> Response:
@@ -51,7 +54,12 @@ def page_routes(_: DashboardService) -> APIRouter:
 
 
 class Assets(StaticFiles):
-    """Static files that browsers revalidate on every use, so that none outlives an upgrade."""
+    """Static files, always whole, that browsers revalidate on every use, so that none outlives an upgrade."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. `Range` is ignored (RFC 9110, 14.2): the files are small, and hostile ranges take time."""
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """The file, or 304."""

@@ -11,6 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from ha_rag import errors
+from ha_rag.harmless import harmless
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -29,8 +30,10 @@ class Problem(Exception):  # noqa: N818 - a reply, which RFC 9457 calls a proble
         self.headers = headers
 
     def body(self) -> bytes:
-        """The body, as JSON."""
-        return orjson.dumps({"error": {"type": self.kind, "message": self.message, "param": self.param}})
+        """The body, as JSON. The message may quote anything, and is shown by whoever reads it."""
+        param = None if self.param is None else harmless(self.param)
+        message = harmless(self.message, lines=True)
+        return orjson.dumps({"error": {"type": self.kind, "message": message, "param": param}})
 
     def response(self) -> Response:
         """The reply."""
@@ -38,8 +41,8 @@ class Problem(Exception):  # noqa: N818 - a reply, which RFC 9457 calls a proble
 
 
 def retry_after(seconds: float | None) -> dict[str, str]:
-    """A Retry-After header in whole seconds, at least 1; no header for None."""
-    return {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
+    """A Retry-After header in whole seconds, at least 1; no header for None, or for a time that is not finite."""
+    return {} if seconds is None or not math.isfinite(seconds) else {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,14 @@ class _Rule:
     status: int
     kind: str
     param: str | None = None
-    headers: Callable[[Exception], Mapping[str, str]] = field(default=lambda _: NO_HEADERS)
+    headers: Callable[[BaseException], Mapping[str, str]] = field(default=lambda _: NO_HEADERS)
 
 
-def _retry_after_of(error: Exception) -> Mapping[str, str]:
+def _retry_after_of(error: BaseException) -> Mapping[str, str]:
     return retry_after(getattr(error, "retry_after_s", None))
 
 
-def _retry_in_1_s(_: Exception) -> Mapping[str, str]:
+def _retry_in_1_s(_: BaseException) -> Mapping[str, str]:
     return retry_after(1)
 
 
@@ -72,12 +75,14 @@ _RULES = (
     _Rule(errors.IndexReadOnlyError, 409, "index_read_only"),
     _Rule(errors.IndexBusyError, 409, "index_busy", headers=_retry_in_1_s),
     _Rule(errors.IndexTooNewError, 409, "index_too_new"),
+    _Rule(errors.IndexDiskFullError, 507, "disk_full"),
     _Rule(errors.IndexStoreError, 503, "index_unavailable", headers=_retry_in_1_s),
     _Rule(errors.UnreadableDocumentError, 422, "unreadable_document", param="document"),
+    _Rule(errors.UnknownDocumentError, 404, "not_found", param="document"),
 )
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: BaseException) -> Problem:
     """The reply to `error`. An unexpected error is a 500 without details; those are in the log."""
     if isinstance(error, Problem):
         return error

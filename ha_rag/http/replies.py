@@ -30,8 +30,14 @@ class CitationReply(BaseModel):
     n: int
     document: str
     passage: str
-    text: str
+    text: str = Field(description="The whole passage.")
+    quote: str = Field(description="What of it supports the answer, as it is in `text`; empty if nothing was found.")
+    quote_start: int = Field(description="Where the quote starts in `text`, in characters (Unicode code points).")
+    quote_end: int = Field(description="Where it ends.")
     score: float
+    also_in: list[str] | None = Field(
+        default=None, description="Other documents in which the same text was found, if any."
+    )
 
 
 class AttemptReply(BaseModel):
@@ -39,9 +45,19 @@ class AttemptReply(BaseModel):
 
     circuit: str
     outcome: Literal["ok", "failed", "timeout", "slow", "throttled", "invalid", "rejected", "cancelled", "skipped"]
-    state: State | Literal[""] = Field(description="State of its circuit; empty for the last fallback, which has none.")
+    state: State | Literal[""] = Field(
+        description="State of its circuit; empty for the last fallback and the caches, which have none."
+    )
     ms: float
     reason: str | None = Field(default=None, description="Why, if known.")
+
+
+class AnswerQualityReply(BaseModel):
+    """Measured quality of the texts: from the tiers that served, and from the best tiers."""
+
+    expected: float
+    best: float
+    metric: str = Field(examples=["gold"])
 
 
 class QualityReply(BaseModel):
@@ -49,7 +65,13 @@ class QualityReply(BaseModel):
 
     expected: float
     best: float
-    metric: str
+    metric: str = Field(examples=["ndcg@10"])
+    measured_on: str = Field(description="The name of the data.")
+    source: Literal["given", "profile", "shipped"] = Field(
+        description="`profile`: measured on this index by `ha-rag evaluate`. `shipped`: measured on other documents, "
+        "with tiers of the same kinds, by the authors of ha_rag."
+    )
+    answers: AnswerQualityReply | None = Field(description="Null if the texts were not measured.")
 
 
 class QueryReply(BaseModel):
@@ -58,10 +80,26 @@ class QueryReply(BaseModel):
     id: str
     question: str
     answer: str
+    answered: bool = Field(
+        description="False if the text says that the documents do not answer the question, or that there is no answer."
+    )
+    simulated: bool = Field(description="Whether the simulated provider of `ha-rag up` wrote it, not a language model.")
+    age_s: float | None = Field(
+        default=None,
+        description="Only of an earlier answer to the same question, from the cache, since every service that writes "
+        "answers is out: how many seconds ago it was given.",
+    )
+    truncated: bool = Field(description="Whether the answer is incomplete; `finish_reason` says why.")
+    finish_reason: str = Field(
+        description="`stop` for a complete answer, `error` for one whose stream broke, else the service's word.",
+        examples=["stop", "length"],
+    )
     citations: list[CitationReply]
     degraded: bool
     degraded_stages: list[str]
-    served_by: dict[str, str]
+    served_by: dict[str, str] = Field(
+        description="Stage -> tier. `reranker` only if there is one and it had something to rank."
+    )
     attempts: list[AttemptReply]
     quality: QualityReply | None
     shared_state: SharedState
@@ -79,14 +117,29 @@ class OverrideReply(BaseModel):
 
 
 class HereReply(BaseModel):
-    """The state that applies to this replica's calls, if it differs from the shared state."""
+    """The state that applies to this replica's calls, if it decides by itself.
+
+    `overlay`: its own calls fail, while those of the fleet do not. `local`: Redis cannot be used for this circuit.
+    """
 
     state: State
     why: Literal["overlay", "local"]
+    recovers_in_s: float | None = Field(description="Seconds left of the open duration here; null if not open.")
+
+
+class DifferingReply(BaseModel):
+    """Another replica whose state differs, by its last heartbeat."""
+
+    replica: str
+    state: State
 
 
 class CircuitReply(BaseModel):
-    """One circuit, in its shared state."""
+    """One circuit.
+
+    Of scope `fleet`: its shared state; while Redis is unreachable, the state that this replica's calls meet. Of scope
+    `replica`: what an override says, else this replica's own state.
+    """
 
     name: str
     state: State
@@ -103,6 +156,11 @@ class CircuitReply(BaseModel):
     changed_at: float | None = Field(description="Unix time in seconds, by the clock of Redis.")
     scope: Literal["fleet", "replica"]
     here: HereReply | None
+    differing: list[DifferingReply]
+    unconfirmed: int | None = Field(
+        description="How many other replicas have not confirmed the override, or its end, yet; their next heartbeat "
+        "does. Replicas of version 0.1.0 never confirm. Null: there was no override, or it is unknown."
+    )
 
 
 class CircuitsReply(BaseModel):
@@ -111,22 +169,6 @@ class CircuitsReply(BaseModel):
     circuits: list[CircuitReply]
     shared_state: SharedState
     replica: str
-
-
-class DocumentReply(BaseModel):
-    """A document that was added."""
-
-    document: str
-    passages: int
-    replaced: bool = Field(description="Whether a document with this id existed before.")
-    missing: dict[str, str] = Field(description="Embedder -> why it returned no vectors; the next ingest adds them.")
-
-
-class DeletedReply(BaseModel):
-    """A document that was deleted."""
-
-    document: str
-    deleted: bool
 
 
 class ComponentReply(BaseModel):
@@ -156,6 +198,10 @@ class HealthReply(BaseModel):
     replica: str
     version: str
     index: dict[str, object]
+    quality: dict[str, object] | None = Field(
+        description="Which measured figures answers carry (`source`: `profile` of this index, or `shipped`), what "
+        "chooses the tiers (`chosen_by`), and why a profile that is there is not used (`problem`)."
+    )
     draining: bool
 
 
@@ -166,10 +212,11 @@ class AliveReply(BaseModel):
 
 
 class MessageReply(BaseModel):
-    """The answer's text."""
+    """The answer's text. `refusal`: always null."""
 
     role: Literal["assistant"]
     content: str
+    refusal: None
 
 
 class ChoiceReply(BaseModel):
@@ -177,18 +224,37 @@ class ChoiceReply(BaseModel):
 
     index: Literal[0]
     message: MessageReply
-    finish_reason: Literal["stop"]
+    logprobs: None
+    finish_reason: Literal["stop", "length", "content_filter", "tool_calls", "function_call"] = Field(
+        description="`stop` for a complete answer. A service's other words are given as `length`; "
+        "`ha_rag.finish_reason` has its own."
+    )
+
+
+class UsageReply(BaseModel):
+    """The tokens that the language model used for the answer, as it counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class ChatFacts(QueryReply):
+    """The reply of `/v1/query`, and what was asked in vain."""
+
+    ignored: list[str] = Field(description="Parameters that had no effect on this answer, by name.")
 
 
 class ChatReply(BaseModel):
-    """An answer; `ha_rag`: the reply of `/v1/query`."""
+    """An answer."""
 
     id: str
     object: Literal["chat.completion"]
     created: int
     model: str
     choices: list[ChoiceReply]
-    ha_rag: QueryReply
+    usage: UsageReply | None = Field(default=None, description="Absent if the service did not say.")
+    ha_rag: ChatFacts
 
 
 class ModelReply(BaseModel):
@@ -196,6 +262,7 @@ class ModelReply(BaseModel):
 
     id: str
     object: Literal["model"]
+    created: int
     owned_by: str
 
 

@@ -13,6 +13,7 @@ import secrets
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ha_rag.components.carried import REQUEST_ID, carrying
+from ha_rag.errors import is_exit
 from ha_rag.http.problems import Problem, problem_of, retry_after
 from ha_rag.http.trace_context import trace_headers
 
@@ -35,14 +36,15 @@ class RequestId:
             await self._call(request_id, scope, receive, send)
 
     async def _call(self, request_id: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started = complete = False
 
         async def with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal started, complete
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
             await send(message)
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self.app(scope, receive, with_id)
@@ -50,11 +52,14 @@ class RequestId:
             if started:
                 raise
             await _shutting_down().response()(scope, receive, with_id)
-        except Exception as error:
-            log.exception("request %s failed: %s %s", request_id.decode(), scope["method"], scope["path"])
-            if started:  # part of the answer is sent: the only way to signal the error is to close the connection
+        except BaseException as error:
+            if is_exit(error):
                 raise
-            await problem_of(error).response()(scope, receive, with_id)
+            log.exception("request %s failed: %s %s", request_id.decode(), scope["method"], scope["path"])
+            if not started:
+                await problem_of(error).response()(scope, receive, with_id)
+            elif not complete:  # the only way to signal the error in the middle of an answer is to close the connection
+                raise
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -14,8 +14,8 @@ from ha_rag.http.problems import Problem, problem_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-HEAD_PATHS = frozenset(["/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready"])
-"""Paths to which load balancers and monitors send HEAD. Refused elsewhere: it would cost as much as GET."""
+ENDLESS_PATHS = frozenset(["/v1/events"])
+"""Their replies to GET do not end, so HEAD is refused."""
 
 _FILE_METHODS = {"GET", "HEAD"}
 
@@ -43,13 +43,13 @@ class FastPath:
 
 
 class HeadAsGet:
-    """Answers HEAD on `HEAD_PATHS` as GET, with the same status and headers and without the body."""
+    """Answers HEAD as GET, with the same status and headers and without the body (RFC 9110, 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] not in HEAD_PATHS:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] in ENDLESS_PATHS:
             await self.app(scope, receive, send)
             return
 
@@ -66,6 +66,6 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     for route in routes:
         if isinstance(route, Route | Mount) and route.matches(requested)[0] is not Match.NONE:
             found |= _FILE_METHODS if isinstance(route, Mount) else route.methods or set()
-    if scope["path"] in HEAD_PATHS and "GET" in found:
+    if scope["path"] not in ENDLESS_PATHS and "GET" in found:
         found.add("HEAD")
     return sorted(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -17,19 +18,24 @@ def json_response(content: Any, status: int = 200) -> Response:
 
 
 def answer_wire(answer: Answer) -> dict[str, Any]:
-    """An answer, and how it was produced."""
-    quality = answer.quality
+    """An answer, and how it was produced; `age_s` only of an earlier answer from the cache."""
+    age = {} if answer.age_s is None else {"age_s": round(answer.age_s, 3)}
     return {
         "id": answer.id,
         "question": answer.question,
         "answer": answer.text,
+        "answered": answer.answered,
+        "simulated": answer.simulated,
+        **age,
+        "truncated": answer.truncated,
+        "finish_reason": answer.finish_reason,
         "citations": [citation_wire(citation) for citation in answer.citations],
         "degraded": answer.degraded,
         "degraded_stages": answer.degraded_stages,
         # orjson requires plain strings as keys; stages are an enumeration.
         "served_by": {str(stage): tier for stage, tier in answer.served_by.items()},
         "attempts": [attempt_wire(attempt) for attempt in answer.attempts],
-        "quality": quality and {"expected": quality.expected, "best": quality.best, "metric": quality.metric},
+        "quality": answer.quality and asdict(answer.quality),
         "shared_state": answer.shared_state,
         "replica": answer.replica,
         "ms": round(answer.ms, 3),
@@ -37,14 +43,18 @@ def answer_wire(answer: Answer) -> dict[str, Any]:
 
 
 def citation_wire(citation: Citation) -> dict[str, Any]:
-    """One passage cited by an answer."""
-    return {
+    """One passage cited by an answer; `also_in` only if the same text was found in other documents."""
+    wire: dict[str, Any] = {
         "n": citation.n,
         "document": citation.document,
         "passage": citation.passage,
         "text": citation.text,
+        "quote": citation.quote,
+        "quote_start": citation.quote_start,
+        "quote_end": citation.quote_end,
         "score": round(citation.score, 6),
     }
+    return wire | {"also_in": list(citation.also_in)} if citation.also_in else wire
 
 
 def attempt_wire(attempt: Attempt) -> dict[str, Any]:
@@ -54,7 +64,7 @@ def attempt_wire(attempt: Attempt) -> dict[str, Any]:
 
 
 def circuit_wire(report: CircuitReport) -> dict[str, Any]:
-    """One circuit: its shared state, and this replica's own if that differs."""
+    """One circuit: its state in the fleet, this replica's own if that differs, and the other replicas that differ."""
     override, here = report.override, report.here
     return {
         "name": report.name,
@@ -77,5 +87,7 @@ def circuit_wire(report: CircuitReport) -> dict[str, Any]:
         "open_count": report.open_count,
         "changed_at": report.changed_at,
         "scope": report.scope,
-        "here": here and {"state": here.state, "why": here.why},
+        "here": here and {"state": here.state, "why": here.why, "recovers_in_s": here.recovers_in_s},
+        "differing": [{"replica": there.replica, "state": there.state} for there in report.differing],
+        "unconfirmed": report.unconfirmed,
     }

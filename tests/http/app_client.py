@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,8 +17,11 @@ from ha_rag.circuit.state import CircuitState, OverrideMode
 from ha_rag.errors import UnknownCircuitError
 from ha_rag.events import Sink
 from ha_rag.http.app import build_app
-from ha_rag.http.service import Indexed, Service
-from ha_rag.messages import Answer, Attempt, Citation, ComponentType
+from ha_rag.http.service import Service
+from ha_rag.index.listed import DocumentDetails, DocumentFilter, ListedDocument, ListedPassage, ListPage
+from ha_rag.index.single_document import AddedDocument, MediaType
+from ha_rag.index.uploading import AddedFile, UploadedFile
+from ha_rag.messages import Answer, Attempt, Citation, ComponentType, Space
 from ha_rag.monitor.watcher import Watcher
 from ha_rag.outcomes import Outcome
 from ha_rag.strategy.status import ComponentStatus
@@ -117,28 +121,32 @@ ANSWER = Answer(
 
 @dataclass
 class StubRag:
-    """Answers with ANSWER, after running `action`. `breaks`: streams end with an error."""
+    """Answers with `answer`, after running `action`. `breaks`: streams end with an error."""
 
     action: Callable[[], Any] | None = None
     breaks: bool = False
+    answer: Answer = ANSWER
     queries: list[tuple[str, int, float | None]] = field(default_factory=list)
+    wishes: list[str] = field(default_factory=list)
     health: dict[str, ComponentStatus] = field(default_factory=dict)
 
-    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None) -> Answer:
+    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "") -> Answer:
         self.queries.append((question, top_k, timeout_s))
+        self.wishes.append(wishes)
         if self.action is not None:
             await self.action()
-        return replace(ANSWER, question=question)
+        return replace(self.answer, question=question)
 
     async def stream(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
+        self.wishes.append(wishes)
         if self.action is not None:
             await self.action()
         yield AnswerStarted("a1", ANSWER.served_by, ())
         for piece in ("By a ", "probe [1]."):
             yield AnswerPiece(piece)
-        yield AnswerBroken("the service failed", ANSWER) if self.breaks else AnswerDone(ANSWER)
+        yield AnswerBroken("the service failed", self.answer) if self.breaks else AnswerDone(self.answer)
 
     def get_system_health(self) -> dict[str, ComponentStatus]:
         return self.health
@@ -158,6 +166,7 @@ class StubCircuits:
     def __init__(self) -> None:
         self.shared_state = "fresh"
         self.limits: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
         self.reports = {name: report(name) for name in ("embedder.primary", "generator.primary")}
         self.beats: tuple[ReplicaReport, ...] = (ReplicaReport("rag-1~ab", "rag-1", 1000, {"version": "1"}),)
 
@@ -185,6 +194,13 @@ class StubCircuits:
         return FleetReport(self.beats, self.shared_state)
 
 
+def listed(name: str) -> ListedDocument:
+    return ListedDocument(
+        id=name, title="", origin="http", source="", state="searchable", reason="", passages=1,
+        vectors={Space("m", "", 8): 1}, indexed_ms=1_500,
+    )  # fmt: skip
+
+
 @dataclass
 class StubDocuments:
     """Keeps texts in a dict; every change raises `error` if set."""
@@ -193,14 +209,56 @@ class StubDocuments:
     error: Exception | None = None
     problem: str | None = None
     readable: bool = True
+    metadata: dict[str, Any] = field(default_factory=dict)
+    media_types: list[MediaType | None] = field(default_factory=list)
+    files: list[list[tuple[str, bytes]]] = field(default_factory=list)
+    folders: set[Path] = field(default_factory=set)
+    asked: list[tuple[DocumentFilter, int, bytes]] = field(default_factory=list)
 
-    async def add(self, document: str | None, text: str, title: str, metadata: Mapping[str, Any]) -> Indexed:
+    async def add(
+        self,
+        document: str | None,
+        text: str,
+        title: str,
+        metadata: Mapping[str, Any],
+        media_type: MediaType | None = None,
+    ) -> AddedDocument:
         if self.error:
             raise self.error
         name = document or "text-1"
         replaced = name in self.texts
         self.texts[name] = text
-        return Indexed(document=name, passages=1, replaced=replaced)
+        self.media_types.append(media_type)
+        return AddedDocument(id=name, passages=1, replaced=replaced)
+
+    async def add_files(self, files: Sequence[UploadedFile]) -> list[AddedFile]:
+        if self.error:
+            raise self.error
+        self.files.append([(file.name, file.path.read_bytes()) for file in files])
+        self.folders.update(file.path.parent for file in files)
+        return [self._added(file) for file in files]
+
+    def _added(self, file: UploadedFile) -> AddedFile:
+        if file.name.startswith("bad"):
+            return AddedFile(name=file.name, error="contains no text")
+        self.texts[file.name] = "uploaded"
+        return AddedFile(name=file.name, documents=(AddedDocument(id=file.name, passages=1),), unread=(("p", "why"),))
+
+    async def page(self, wanted: DocumentFilter, limit: int, after: bytes) -> ListPage:
+        if self.error:
+            raise self.error
+        self.asked.append((wanted, limit, after))
+        following = sorted(name for name in self.texts if name.encode() > after)
+        more = following[limit - 1].encode() if len(following) > limit else None
+        return ListPage(documents=tuple(map(listed, following[:limit])), after=more, total=len(self.texts))
+
+    async def details(self, document: str, limit: int, after: int) -> DocumentDetails | None:
+        if self.error:
+            raise self.error
+        if document not in self.texts:
+            return None
+        passage = ListedPassage(id=f"{document}#0", number=0, text=self.texts[document])
+        return DocumentDetails(listed=listed(document), metadata=self.metadata, passages=(passage,)[:limit])
 
     async def delete(self, document: str) -> bool:
         if self.error:

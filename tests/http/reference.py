@@ -19,13 +19,33 @@ current. Authorization and limits are described in [security.md](security.md).
 ```console
 $ curl http://127.0.0.1:8000/v1/query --json '{"question": "How does a circuit recover?"}'
 $ curl http://127.0.0.1:8000/v1/circuits
+$ curl http://127.0.0.1:8000/v1/documents -F file=@handbook.docx -F file=@prices.xlsx
+$ curl "http://127.0.0.1:8000/v1/documents?words=handbook"
+$ curl -X DELETE http://127.0.0.1:8000/v1/documents/handbook.docx
 ```
 
-**Keys.** If `HA_RAG_API_KEYS` is set, `/v1/` requires one of the keys as `Authorization: Bearer KEY`. Changes require
-the operator token, `HA_RAG_ADMIN_TOKEN`, in the same header; if none is set, they are allowed from this machine only.
+**Keys.** If `HA_RAG_API_KEYS` is set, `/v1/` requires one of the keys as `Authorization: Bearer KEY`. Changes, and
+reading documents, require the operator token, `HA_RAG_ADMIN_TOKEN`, in the same header; if none is set, they are
+allowed from this machine only.
+
+**Ids of documents** are percent-encoded as one part of a path: `/v1/documents/docs%2Fplan.md`. Plain slashes work as
+well. Many clients remove `.` and `..` from paths even if they are encoded; `ha-rag forget` takes such ids as they are.
 
 **Errors** have one form: `{"error": {"type", "message", "param"}}`. The failure of a service that has a fallback is not
 an error: the answer has status 200, is marked `degraded`, and lists the attempts.
+
+**Absent fields.** `null` for an optional field is the same as leaving it out.
+
+**Clients that leave.** A question whose client closes the connection is cancelled at once, before the reply and in a
+stream: it holds no place (`server.max_concurrent`), and its calls to services end. Other requests run to their end.
+
+**OpenAI clients.** Set the base URL to `http://HOST:PORT/v1`, and any API key if no keys are set here. The last user
+message is the question; earlier ones are ignored. System and developer messages are wishes about the language and form
+of the answer: language models follow them, the tiers that need none (`extractive`, `plain`) cannot. Parameters without
+an effect are listed below; they are accepted, and `ha_rag.ignored` in the reply names those that asked for something.
+With `strict`, in the request or in the file (`server.strict_parameters`), they are refused by name. `usage` is what the
+language model's service reported; in a stream many services report it only if asked, as by
+`extra_body = { stream_options = { include_usage = true } }` in the generator's table.
 
 **Ids.** `X-Request-Id` is taken from the request or generated; it is returned, logged and passed on to services.
 `traceparent` is passed on too.
@@ -68,12 +88,16 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
         yield "\n| parameter | in | meaning |\n|---|---|---|"
         yield from (f"| `{each['name']}` | {each['in']} | {_line(each.get('description'))} |" for each in parameters)
     if "requestBody" in operation:
-        schema = _schema(operation["requestBody"]["content"]["application/json"]["schema"], document)
+        bodies = operation["requestBody"]["content"]
+        schema = _schema(bodies["application/json"]["schema"], document)
         yield f"\nThe body, as JSON:\n\n{_fields(schema)}"
+        if form := bodies.get("multipart/form-data"):
+            yield f"\nOr as a form (`multipart/form-data`):\n\n{_fields(form['schema'])}"
     for status, reply in operation["responses"].items():
-        schema_ref = reply.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
-        if status == "200" and schema_ref:
-            yield f"\nReturns {_link(schema_ref.rpartition('/')[2])}."
+        schema = reply.get("content", {}).get("application/json", {}).get("schema", {})
+        kinds = [each["$ref"].rpartition("/")[2] for each in schema.get("anyOf", [schema]) if "$ref" in each]
+        if status == "200" and kinds:
+            yield f"\nReturns {' or '.join(map(_link, kinds))}."
     failures = {status: each["description"] for status, each in operation["responses"].items() if status != "200"}
     if failures:
         yield "\n" + "\n".join(f"- {status}: {BY_FASTAPI.get(why, _line(why))}" for status, why in failures.items())
@@ -104,6 +128,8 @@ def _fields(schema: Mapping[str, Any]) -> str:
 def _type(field: Mapping[str, Any]) -> str:
     if "$ref" in field:
         return _link(field["$ref"].rpartition("/")[2])
+    if field.get("format") == "binary":
+        return "file"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     for several in ("anyOf", "oneOf", "allOf"):

@@ -159,12 +159,68 @@ async def test_other_sites_and_other_host_names_are_refused_through_the_front(lo
     assert not local.is_overridden
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
 async def test_a_form_changes_no_document_through_the_front(local: FrontedReplica, kind: str):
     url = f"http://127.0.0.1:{local.front.port}/v1/documents"
     async with local.client.post(url, data=b'{"id": "a", "text": "b"}', headers={"Content-Type": kind}) as reply:
         assert reply.status == 415
     assert local.replica.documents.texts == {}
+
+
+UPLOAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="b.md"\r\n\r\ntext\r\n--x--\r\n'
+FOREIGN = {"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "kind"),
+    [("POST", "/v1/documents", UPLOAD, "multipart/form-data; boundary=x"), ("DELETE", "/v1/documents/a", None, None)],
+)
+async def test_documents_are_changed_through_the_front_but_not_by_a_foreign_page(
+    local: FrontedReplica, method: str, path: str, body: bytes | None, kind: str | None
+):
+    local.replica.documents.texts["a"] = "before"
+    url, headers = f"http://127.0.0.1:{local.front.port}{path}", {"Content-Type": kind} if kind else {}
+
+    async with local.client.request(method, url, data=body, headers={**headers, **FOREIGN}) as reply:
+        assert reply.status == 403, await reply.text()
+    assert (local.replica.documents.texts, local.replica.documents.files) == ({"a": "before"}, [])
+    async with local.client.request(method, url, data=body, headers=headers) as reply:
+        assert reply.status == 200, await reply.text()
+    assert local.replica.documents.texts != {"a": "before"}
+
+
+IDS = {
+    b"a%2Fb": "a/b",
+    b"a/b": "a/b",
+    b"100%25": "100%",
+    b"%252F": "%2F",
+    b"%2e%2e%2Fetc": "../etc",
+    b"%2E": ".",
+    b"gr%C3%BC%C3%9Fe%20": "grüße ",
+    b"a%3Fb%23c": "a?b#c",
+    b"a+b": "a+b",
+    b"x" * 8000: "x" * 8000,
+}
+
+
+@pytest.mark.parametrize(("sent", "name"), IDS.items(), ids=[sent[:20].decode() for sent in IDS])
+async def test_an_id_reaches_the_replica_as_it_was_encoded(local: FrontedReplica, sent: bytes, name: str):
+    local.replica.documents.texts |= {name: "before", "a": "other", "etc": "other"}
+    head = b" /v1/documents/" + sent + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    assert b" 200 " in await local.raw(b"GET" + head)
+    assert b" 200 " in await local.raw(b"DELETE" + head)
+    assert local.replica.documents.texts == {"a": "other", "etc": "other"}
+
+
+@pytest.mark.parametrize("sent", [b"a%0A", b"a%0Ab", b"a%0D", b"%20a", b"a%00", b"A", b"%2561"])
+async def test_no_other_spelling_of_an_id_reaches_its_document(local: FrontedReplica, sent: bytes):
+    local.replica.documents.texts["a"] = "before"
+    head = b" /v1/documents/" + sent + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    assert b" 404 " in await local.raw(b"GET" + head)
+    assert b" 404 " in await local.raw(b"DELETE" + head)
+    assert local.replica.documents.texts == {"a": "before"}
 
 
 TARGETS = [

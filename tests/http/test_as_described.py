@@ -21,27 +21,12 @@ import aiohttp
 import pytest
 
 from tests.fleet.processes import CONFIGURATION, HA_RAG, Controls, Process, Provider, is_ready, until_ready
+from tests.local_pipeline import LOCAL_PIPELINE
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
 HERE = Path(__file__).parent
 SECRETS = {"HA_RAG_ADMIN_TOKEN": "operators-token", "HA_RAG_API_KEYS": "users-key"}
-IN_PROCESS = """
-[index]
-path = "{index}"
-
-[[embedders]]
-name = "primary"
-kind = "hashing"
-
-[[retrievers]]
-name = "primary"
-kind = "lexical"
-
-[[generators]]
-name = "extractive"
-kind = "extractive"
-"""
 
 
 class SecuredProcess(Process):
@@ -81,7 +66,7 @@ def differences(url: str, folder: Path, *options: str) -> str:
 
 @pytest.mark.timeout(300)
 def test_every_reply_of_a_replica_is_as_described(tmp_path: Path):
-    replica = replica_of(tmp_path, IN_PROCESS)
+    replica = replica_of(tmp_path, LOCAL_PIPELINE)
     start(replica, replica.ready)
     try:
         diff = differences(replica.url, tmp_path, "--max-examples", "40", "--seed", "1")
@@ -94,7 +79,7 @@ def test_every_reply_of_a_replica_is_as_described(tmp_path: Path):
 @pytest.mark.fleet
 @pytest.mark.timeout(300)
 def test_every_reply_through_the_front_is_as_described(tmp_path: Path):
-    replica = replica_of(tmp_path, IN_PROCESS)
+    replica = replica_of(tmp_path, LOCAL_PIPELINE)
     front = SecuredProcess("front", tmp_path, [sys.executable, "-m", "ha_rag.local_fleet.front", f"rag={replica.url}"])
     start(replica, replica.ready)
     try:
@@ -113,7 +98,7 @@ def test_every_reply_of_a_dashboard_is_as_described(tmp_path: Path):
     redis = RedisProcess(tmp_path)
     redis.start()
     config = tmp_path / "ha_rag.toml"
-    config.write_text(f'[fleet]\nredis_url = "{redis.url}"\n' + IN_PROCESS.format(index=tmp_path / "index"))
+    config.write_text(f'[fleet]\nredis_url = "{redis.url}"\n' + LOCAL_PIPELINE.format(index=tmp_path / "index"))
     dashboard = SecuredProcess("dashboard", tmp_path, [*HA_RAG, "dashboard", "--config", str(config)])
     try:
         start(dashboard, dashboard.ready)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ha_rag.breaker.report import Here, ReplicaReport
+from ha_rag.breaker.told_by_replicas import StateThere
 from ha_rag.circuit.state import CircuitState
 from tests.http.app_client import report
 
@@ -14,7 +15,8 @@ async def test_all_circuits_are_listed_with_all_their_fields(replica, client):
         "embedder.primary": report(
             "embedder.primary", state=CircuitState.OPEN, epoch=7, failure_rate=0.8, samples=5, recovers_in_s=4.5,
             reason="4 of 5 calls failed", opened_by="rag-2", voters=("rag-2",), open_count=1, changed_at=1.5,
-            here=Here(CircuitState.OPEN, "overlay"),
+            here=Here(CircuitState.OPEN, "overlay", 2.5), differing=(StateThere("rag-2", CircuitState.OPEN),),
+            unconfirmed=1,
         )
     }  # fmt: skip
 
@@ -26,7 +28,8 @@ async def test_all_circuits_are_listed_with_all_their_fields(replica, client):
                 "name": "embedder.primary", "state": "open", "override": None, "epoch": 7, "failure_rate": 0.8,
                 "slow_rate": 0.0, "samples": 5, "recovers_in_s": 4.5, "reason": "4 of 5 calls failed",
                 "opened_by": "rag-2", "voters": ["rag-2"], "open_count": 1, "changed_at": 1.5, "scope": "fleet",
-                "here": {"state": "open", "why": "overlay"},
+                "here": {"state": "open", "why": "overlay", "recovers_in_s": 2.5},
+                "differing": [{"replica": "rag-2", "state": "open"}], "unconfirmed": 1,
             }
         ],
         "shared_state": "fresh",
@@ -36,6 +39,17 @@ async def test_all_circuits_are_listed_with_all_their_fields(replica, client):
 
 async def test_one_circuit_is_found_by_its_name(client):
     assert (await client.call("GET", "/v1/circuits/generator.primary")).json["name"] == "generator.primary"
+
+
+@pytest.mark.parametrize("name", ["shop.example:443", "https://api.example/v1?a=b", "the payment service", "\u00fcber"])
+async def test_a_circuit_of_any_name_is_shown_and_overridden(replica, client, name):
+    replica.circuits.reports = {name: report(name)}
+    path = f"/v1/circuits/{name}"  # servers decode it
+    assert (await client.call("GET", path)).json["name"] == name
+    body = {"mode": "open", "reason": "x"}
+    assert (await client.call("PUT", f"{path}/override", body)).json["override"]["mode"] == "open"
+    assert (await client.call("DELETE", f"{path}/override")).json["override"] is None
+    assert (await client.call("GET", f"{path}/override")).status == 405
 
 
 @pytest.mark.parametrize(("method", "more"), [("GET", ""), ("PUT", "/override"), ("DELETE", "/override")])

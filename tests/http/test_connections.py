@@ -48,6 +48,23 @@ async def test_a_head_that_arrives_byte_by_byte_gets_no_extra_time():
     assert (await reading).startswith(b"HTTP/1.1 408")
 
 
+async def test_a_body_that_arrives_byte_by_byte_gets_no_extra_time_and_takes_no_slot():
+    replica = StubReplica(options={"limits": RequestLimits(request_timeout_s=0.5, max_concurrent=1)})
+    async with serving(ConnectionLimits(), replica) as server:
+        reader, writer = await server.open()
+        writer.write(QUERY.partition(b"\r\n\r\n")[0].replace(b"%d" % len(BODY), b"90000") + b"\r\n\r\n")
+        reading = asyncio.create_task(reader.read())
+        statuses = []
+        while not reading.done():
+            writer.write(b" ")
+            statuses.append(await server.status(QUERY))
+            await asyncio.wait({reading}, timeout=0.02)
+        await close(writer)
+
+    assert (await reading).startswith(b"HTTP/1.1 408")
+    assert set(statuses) == {200}
+
+
 async def test_a_connection_without_a_request_is_closed_without_a_reply():
     async with serving(QUICK) as server:
         assert await server.send(b"") == b""
@@ -100,6 +117,19 @@ async def test_beyond_the_spare_connections_nothing_is_served():
         many_connections(server, 20 + SPARE, PARTIAL_HEAD),
     ):
         assert await server.status(get("/health/live")) == 503
+
+
+async def test_in_a_flood_of_connections_each_client_is_told_the_reason_and_few_are_kept():
+    async with (
+        serving(ConnectionLimits(connections=20, head_s=60.0)) as server,
+        many_connections(server, 20 + SPARE, PARTIAL_HEAD),
+        many_connections(server, 3 * SPARE, QUERY) as flood,
+    ):
+        told = [await reader.readuntil(b"}}") for reader in flood]
+        kept = server.connections()
+
+    assert {reply.split(b"\r\n")[0] for reply in told} == {b"HTTP/1.1 503 Service Unavailable"}
+    assert kept <= 20 + 2 * SPARE
 
 
 async def test_an_answer_that_is_not_read_is_aborted():

@@ -86,3 +86,10 @@ async def test_an_index_that_cannot_be_written_is_a_409(replica, client, error, 
     reply = await client.call(method, path, body)
 
     assert (reply.status, reply.error[0], reply.error[1]) == (409, kind, str(error))
+
+
+async def test_null_for_an_optional_field_of_a_document_is_absence(replica, client):
+    body = {"text": "Text.", "id": None, "title": None, "metadata": None}
+
+    assert (await client.call("POST", "/v1/documents", body)).status == 200
+    assert replica.documents.texts == {"text-1": "Text."}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ha_rag.messages import ComponentType
@@ -53,6 +55,25 @@ async def test_an_unreachable_redis_degrades_health_but_not_readiness(freshness)
 
     assert (await client.call("GET", "/health")).json["status"] == "degraded"
     assert (await client.call("GET", "/health/ready")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("freshness", "of_components", "reason"),
+    [
+        ("stale", ("fresh", "stale"), "the shared state is stale: nothing was heard from Redis for a moment"),
+        ("local", ("local", "local"), "the shared state is local: Redis is unreachable"),
+        ("local", (), "the shared state is local: Redis is unreachable"),
+        ("local", ("fresh", "local"), "the shared state is local: Redis cannot be used for c1"),
+    ],
+)
+async def test_health_says_why_the_shared_state_is_not_fresh(freshness, of_components, reason):
+    replica = StubReplica(options={"shares_state": True})
+    replica.circuits.shared_state = freshness
+    replica.rag.health = {
+        f"c{n}": replace(status("closed"), circuit=f"c{n}", shared_state=told) for n, told in enumerate(of_components)
+    }
+
+    assert (await replica.client().call("GET", "/health")).json["reasons"] == [reason]
 
 
 async def test_a_replica_without_a_configured_redis_is_ok(replica, client):
@@ -123,5 +144,5 @@ async def test_head_has_the_same_headers_as_get_and_no_body(client, path):
     assert head.body == b""
 
 
-async def test_head_elsewhere_is_refused(client):
-    assert (await client.call("HEAD", "/v1/circuits")).status == 405
+async def test_head_is_refused_where_get_does_not_end(client):
+    assert (await client.call("HEAD", "/v1/events")).status == 405

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.responses import Response
 
-from ha_rag.http.connection import MAX_HEADERS, MAX_PIPELINED, ConnectionLimits
+from ha_rag.http.connection import MAX_HEADERS, MAX_PIPELINED, MAX_REFUSED_BYTES, ConnectionLimits
 from ha_rag.http.service import RequestLimits
 from tests.http.app_client import StubReplica
 from tests.http.sockets import BODY, QUERY, close, get, serving
@@ -139,6 +139,34 @@ async def test_input_that_is_not_http_gets_an_error_in_the_common_form():
 
     head, _, body = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"]["type"] == "bad_request"
+
+
+BAD_FRAMING = {
+    "no size": [b"zz\r\nhello\r\n"],
+    "a negative size": [b"-5\r\nhello\r\n"],
+    "a size beyond counting": [b"f" * 17 + b"\r\n"],
+    "a chunk longer than it says": [b"5\r\nhel", b"loXX0\r\n\r\n"],
+    "line feeds alone": [b"5\nhello\n0\n\n"],
+    "a trailer that is none": [b"2\r\n{}\r\n0\r\nbad trailer\r\n\r\n"],
+    "endless extensions": [b"2;a=" + b"x" * (MAX_REFUSED_BYTES + 200_000)],
+    "endless trailers": [b"2\r\n{}\r\n0\r\n", b"x: y\r\n" * (MAX_REFUSED_BYTES // 6 + 30_000)],
+}
+
+
+@pytest.mark.parametrize("framing", BAD_FRAMING)
+async def test_a_body_whose_chunks_are_malformed_gets_an_error_in_the_common_form(framing: str):
+    async with serving(PATIENT) as server:
+        reader, writer = await server.open()
+        writer.write(CHUNKED)
+        for piece in BAD_FRAMING[framing]:
+            writer.write(piece)
+            await writer.drain()
+        head, _, body = (await reader.readuntil(b"}}")).partition(b"\r\n\r\n")
+        await close(writer)
+
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"connection: close" in head
     assert json.loads(body)["error"]["type"] == "bad_request"
 
 

@@ -53,7 +53,9 @@ async def test_unknown_paths_do_not_add_labels(client):
     [
         ("/v1/query", "/v1/query"),
         ("/v1/circuits/embedder.primary/override", "/v1/circuits/{name}"),
+        ("/v1/documents", "/v1/documents"),
         ("/v1/documents/a%2Fb", "/v1/documents/{document}"),
+        ("/v1/documents/a/override", "/v1/documents/{document}"),
         ("/v1/queryx", "other"),
         ("/v1/embeddings", "other"),
         ("/health/ready", "/health/ready"),

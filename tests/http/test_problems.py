@@ -52,9 +52,14 @@ def test_every_ha_rag_error_has_a_rule():
     assert [kind for kind in leaves(errors.HaRagError) if problem_of(kind.__new__(kind)).status == 500] == []
 
 
-async def test_an_unexpected_error_is_a_500_without_details(caplog):
+class PanicError(BaseException):
+    """Like the panic of a library written in Rust, which is no Exception."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, PanicError])
+async def test_an_unexpected_error_is_a_500_without_details(caplog, kind):
     async def fails() -> None:
-        raise RuntimeError("password=hunter2 in /home/me")
+        raise kind("password=hunter2 in /home/me")
 
     replica = StubReplica()
     replica.rag.action = fails
@@ -87,10 +92,12 @@ async def test_a_wrong_method_gets_405_with_the_allowed_method(client):
     [
         ("/v1/query", "POST"),
         ("/v1/circuits/embedder.primary/override", "DELETE, PUT"),
-        ("/v1/documents/a/b", "DELETE"),
+        ("/v1/documents", "GET, HEAD, POST"),
+        ("/v1/documents/a/b", "DELETE, GET, HEAD"),
         ("/health", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
-        ("/metrics", "GET"),
+        ("/metrics", "GET, HEAD"),
+        ("/v1/events", "GET"),
         ("/web/main.js", "GET, HEAD"),
     ],
 )
@@ -114,3 +121,10 @@ async def test_any_other_request_id_is_replaced(client, given):
 
     assert reply.headers["x-request-id"] != given
     assert len(reply.headers["x-request-id"]) == 16
+
+
+def test_a_message_that_quotes_a_client_changes_no_other_text_where_it_is_shown():
+    body = problem_of(errors.UnreadableDocumentError("a\x1b[2J\u202e.md", "is no PDF")).body().decode()
+
+    assert r"a\\x1b[2J\\u202e.md: is no PDF" in body
+    assert body.isprintable()

@@ -20,8 +20,21 @@ async def test_an_answer_has_all_its_fields(client):
         "id": "a1",
         "question": "How?",
         "answer": "By a probe [1].",
+        "answered": True,
+        "simulated": False,
+        "truncated": False,
+        "finish_reason": "stop",
         "citations": [
-            {"n": 1, "document": "breaker.md", "passage": "breaker.md#3", "text": "A probe closes it.", "score": 0.83}
+            {
+                "n": 1,
+                "document": "breaker.md",
+                "passage": "breaker.md#3",
+                "text": "A probe closes it.",
+                "quote": "",
+                "quote_start": 0,
+                "quote_end": 0,
+                "score": 0.83,
+            }
         ],
         "degraded": True,
         "degraded_stages": ["embedder"],
@@ -41,6 +54,19 @@ async def test_missing_fields_have_their_defaults(replica, client):
     await client.call("POST", "/v1/query", {"question": "How?"})
 
     assert replica.rag.queries == [("How?", 3, 30.0)]
+
+
+async def test_null_for_an_optional_field_is_absence(replica, client):
+    reply = await client.call("POST", "/v1/query", {"question": "How?", "top_k": None, "timeout_s": None})
+
+    assert reply.status == 200
+    assert replica.rag.queries == [("How?", 3, 30.0)]
+
+
+async def test_null_for_a_required_field_is_refused(client):
+    reply = await client.call("POST", "/v1/query", {"question": None})
+
+    assert (reply.status, reply.error[1]) == (422, "question: must be text")
 
 
 async def test_a_client_can_set_top_k_and_a_shorter_timeout(replica, client):
