@@ -63,17 +63,22 @@ class Alerter:
         await self._report_redis(snapshot)
         if not snapshot.redis.reachable:
             return
-        await self._report_openings([circuit.name for circuit in snapshot.circuits if circuit.scope == "fleet"])
+        opened = await self._report_openings([c.name for c in snapshot.circuits if c.scope == "fleet"])
         active = await self._notifier.active()
         new = unreported(current_incidents(snapshot, self._times, self._policy, active), active)
         if new:
             await self._notifier.report(new)
-        resolved = [(i, why) for i in active.values() if (why := resolution(i, snapshot, self._times, self._policy))]
+        # The snapshot may be older than an event that was taken after it: the next one says whether that is over.
+        judged = [incident for key, incident in active.items() if key not in opened]
+        resolved = [(i, why) for i in judged if (why := resolution(i, snapshot, self._times, self._policy))]
         if resolved:
             await self._notifier.resolve(resolved)
 
-    async def _report_openings(self, circuits: Sequence[str]) -> None:
-        """Acknowledges events once they are reported or are no incidents; the others are retried by later checks."""
+    async def _report_openings(self, circuits: Sequence[str]) -> set[str]:
+        """Acknowledges events once they are reported or are no incidents; the others are retried by later checks.
+
+        Returns the keys of the incidents that the events are.
+        """
         if any(opening_incident(event) for event in await self._take(circuits)):
             await asyncio.sleep(self._policy.group_s)
             await self._take(circuits)
@@ -82,6 +87,7 @@ class Alerter:
         new = unreported(openings.values(), active)
         if not new or await self._notifier.report(new):
             await self._acknowledge(events)
+        return set(openings)
 
     async def _take(self, circuits: Sequence[str]) -> list[StreamEntry]:
         events = await self._store.take(circuits, self._consumer, CLAIM_MS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
+from ha_rag.circuit.transitions import Trigger
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.monitor.snapshot import CircuitPicture, FleetSnapshot
 
@@ -42,13 +43,19 @@ def opening_incident(event: StreamEntry) -> Incident | None:
     """The incident of a stream entry, if it is an opening: from closed to open, and not by an override."""
     if (event.before, event.after) != ("closed", "open") or event.trigger == "forced open":
         return None
+    restored = event.trigger == Trigger.RESTORED_OPEN
     seen = f"{event.failed} of {event.ok + event.failed} calls failed" if event.failed else ""
     return Incident(
         key=f"open:{event.circuit}",
         kind="open",
         subject=event.circuit,
-        title=f"circuit {event.circuit} opened",
-        text=_joined(event.reason, seen, f"seen by {event.by.partition('~')[0]}" if event.by else ""),
+        title=f"circuit {event.circuit} {'is open' if restored else 'opened'}",
+        text=_joined(
+            "Redis had lost it" if restored else "",
+            event.reason,
+            seen,
+            f"{'restored' if restored else 'seen'} by {event.by.partition('~')[0]}" if event.by else "",
+        ),
         since_ms=int(event.id.partition("-")[0]),
     )
 

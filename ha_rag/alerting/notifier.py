@@ -15,7 +15,9 @@ from ha_rag.alerting.delivery import Delivery
 from ha_rag.alerting.incident import Incident
 from ha_rag.alerting.policy import AlertPolicy
 from ha_rag.clock import Clock
+from ha_rag.harmless import harmless
 from ha_rag.ledger.store.alerts import AlertStore
+from ha_rag.redaction import NOTHING_KNOWN, Redactor
 
 CLAIM_MS = 30_000
 HOUR_MS = 3_600_000
@@ -24,11 +26,16 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Used on one event loop. `owner`: this alerter's name. `link`: URL of the dashboard, or ""."""
+    """Used on one event loop. `owner`: this alerter's name. `link`: URL of the dashboard, or "".
+
+    `redactor`: strikes this process's secrets out of what others have written to Redis.
+    """
 
     def __init__(
-        self, store: AlertStore, delivery: Delivery, policy: AlertPolicy, clock: Clock, *, owner: str, link: str = ""
-    ) -> None:
+        self, store: AlertStore, delivery: Delivery, policy: AlertPolicy, clock: Clock, *, owner: str, link: str = "",
+        redactor: Redactor = NOTHING_KNOWN,
+    ) -> None:  # fmt: skip
+        self._redactor = redactor
         self._store = store
         self._delivery = delivery
         self._policy = policy
@@ -69,9 +76,8 @@ class Notifier:
 
     async def report_directly(self, incident: Incident, *, resolved: bool = False) -> bool:
         """Reports without the store: the loss of Redis itself, which each alerter reports under the same key."""
-        text = _message([incident], self._link)
         level = "success" if resolved else "failure"
-        return await self._delivery.send(_title("RESOLVED" if resolved else "PROBLEM", [incident]), text, level=level)
+        return await self._deliver("RESOLVED" if resolved else "PROBLEM", [incident], level)
 
     async def _claim(self, incidents: Sequence[Incident]) -> list[Incident]:
         return [i for i in incidents if await self._store.claim(i.key, self._owner, CLAIM_MS)]
@@ -85,7 +91,11 @@ class Notifier:
             )
             return False
         level = "success" if status == "RESOLVED" else "failure" if any(i.critical for i in incidents) else "warning"
-        return await self._delivery.send(_title(status, incidents), _message(incidents, self._link), level=level)
+        return await self._deliver(status, incidents, level)
+
+    async def _deliver(self, status: str, incidents: Sequence[Incident], level: str) -> bool:
+        shown: Sequence[Incident] = self._redactor.redacted_in(list(incidents))
+        return await self._delivery.send(_title(status, shown), _message(shown, self._link), level=level)
 
     async def _count(self, sent: bool) -> None:
         # Counted after recording: a failure to count must not cause the message to be sent again.
@@ -103,10 +113,10 @@ def _with_text(incident: Incident, text: str) -> Incident:
 def _title(status: str, incidents: Sequence[Incident]) -> str:
     first = incidents[0].title
     more = f" and {len(incidents) - 1} more" if len(incidents) > 1 else ""
-    return f"[ha_rag] {status}: {first}{more}"
+    return harmless(f"[ha_rag] {status}: {first}{more}")
 
 
 def _message(incidents: Sequence[Incident], link: str) -> str:
-    lines = [f"{i.title}: {i.text}" if i.text else i.title for i in incidents]
-    keys = ", ".join(i.key for i in incidents)
+    lines = [harmless(f"{i.title}: {i.text}" if i.text else i.title) for i in incidents]
+    keys = harmless(", ".join(i.key for i in incidents))
     return "\n".join([*lines, f"Incident: {keys}", *([f"Dashboard: {link}"] if link else [])])

@@ -12,5 +12,5 @@ def alerter(config: Config = None) -> None:
     from ha_rag.telemetry import logs
 
     settings = load_settings(config)
-    logs.configure(settings.log)
+    logs.configure(settings.log, redactor=settings.redactor)
     run_alerter(settings)

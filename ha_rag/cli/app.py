@@ -12,9 +12,13 @@ from ha_rag.cli.ask import ask
 from ha_rag.cli.check import check
 from ha_rag.cli.circuits import circuits
 from ha_rag.cli.dashboard import dashboard
+from ha_rag.cli.documents import documents
 from ha_rag.cli.drill import drill
+from ha_rag.cli.evaluate import evaluate
 from ha_rag.cli.examples import FIRST, OF, shown
+from ha_rag.cli.experiment import experiment
 from ha_rag.cli.faults import break_, mend
+from ha_rag.cli.forget import forget
 from ha_rag.cli.ingest import ingest
 from ha_rag.cli.learn import learn
 from ha_rag.cli.serve import serve
@@ -54,12 +58,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "up": up,
     "serve": serve,
     "ingest": ingest,
+    "documents": documents,
+    "forget": forget,
     "ask": ask,
     "watch": watch,
     "circuits": circuits,
     "break": break_,
     "mend": mend,
     "check": check,
+    "evaluate": evaluate,
+    "experiment": experiment,
     "drill": drill,
     "learn": learn,
     "dashboard": dashboard,
@@ -68,7 +76,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
 NEEDS: dict[str, tuple[str, ...]] = {
     "serve": ("server",),
     "ingest": ("server",),
+    "documents": ("server",),
+    "forget": ("server",),
     "check": ("server",),
+    "evaluate": ("evaluate", "server"),
     "drill": ("local", "server"),
     "learn": ("rag",),
     "dashboard": ("server",),

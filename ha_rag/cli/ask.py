@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, Any
 
@@ -23,14 +22,14 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Ask a question: the answer with its citations, and who served it."""
-    from ha_rag.cli.screen import waiting
+    from ha_rag.cli.screen import print_json, waiting
 
     _require_text(question)
     body = {"question": question, "top_k": top_k} | ({"timeout_s": timeout_s} if timeout_s else {})
     with waiting("asking ..."):
         answer = client_of(url, (timeout_s or 30.0) + 5.0).call("POST", "/v1/query", body)
     if as_json:
-        print(json.dumps(answer, indent=2))
+        print_json(answer)
     else:
         show_answer(answer)
 
@@ -49,12 +48,14 @@ def show_answer(answer: dict[str, Any]) -> None:
     from ha_rag.cli.screen import console, styled
 
     out = console()
-    out.print(styled(answer["answer"]))
+    out.print(styled(answer["answer"], lines=True))
     if answer["citations"]:
         out.print()
     for citation in answer["citations"]:
-        short = excerpt(str(citation["text"]))
-        out.print(styled(f"  [{citation['n']}] {citation['document']}  ", "bold"), styled(short, "dim"), sep="")
+        # An earlier version has no quotes.
+        short = excerpt(str(citation.get("quote") or citation["text"]))
+        where = ", ".join([citation["document"], *citation.get("also_in", ())])
+        out.print(styled(f"  [{citation['n']}] {where}  ", "bold"), styled(short, "dim"), sep="")
     out.print()
     served = ", ".join(f"{stage}: {tier}" for stage, tier in answer["served_by"].items())
     out.print(styled(f"served by {served}; {answer['ms']:.0f} ms, replica {answer['replica']}", "dim"))
@@ -63,15 +64,22 @@ def show_answer(answer: dict[str, Any]) -> None:
 
 
 def excerpt(text: str) -> str:
-    """The beginning of a passage on one line, without Markdown syntax."""
+    """The beginning of a quote or passage on one line, without Markdown syntax."""
     heads = re.sub(r"^#{1,6} +(.+?)[ .:]*$", r"\1:", text, flags=re.MULTILINE)
     plain = " ".join(re.sub(r"[`*|]|^[>-]+ ", " ", heads, flags=re.MULTILINE).split())
     return plain if len(plain) <= SHOWN_CHARACTERS else plain[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
 
 
 def shortcomings(answer: dict[str, Any]) -> list[str]:
-    """Lines about degraded stages: which tier answered instead, and why."""
-    lines = []
+    """Lines about what the answer is not, and about degraded stages: which tier answered instead, and why."""
+    ended = answer.get("finish_reason", "")  # an earlier version says neither this nor what follows
+    lines = [f"incomplete: the service ended the answer early ({ended})"] if answer.get("truncated") else []
+    if (age_s := answer.get("age_s")) is not None:
+        lines.append(f"earlier answer: given {age_s:,.0f} s ago to the same question, and kept in the cache")
+    if answer.get("answered") is False:
+        lines.append("not answered: the documents found do not answer this question, or no answer could be made")
+    if answer.get("simulated"):
+        lines.append(f"simulated: {answer['served_by']['generator']} is the simulated provider, not a language model")
     for stage in answer["degraded_stages"]:
         passed = [
             a for a in answer["attempts"] if a["circuit"].startswith(f"{stage}.") and a["outcome"] not in ("ok", "slow")

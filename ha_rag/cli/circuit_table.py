@@ -38,23 +38,45 @@ _COLUMNS: list[tuple[str, Callable[[dict[str, Any]], Any], int]] = [
     ("failures", lambda report: _share(report["failure_rate"]), NARROWER),
     ("calls", lambda report: str(report["samples"]), NARROW),
     ("recovers in", _recovers_in, 0),
-    ("scope", lambda report: report["scope"], NARROW),
+    ("scope", lambda report: styled(report["scope"]), NARROW),
     ("why", lambda report: styled(why(report), "dim"), 0),
 ]
 
 
 def state_words(report: dict[str, Any]) -> str:
-    """The state, with an override or a differing state here."""
+    """The state, with an override, or a differing state in the replica that was asked."""
     words = str(report["state"]).replace("_", "-")
     if report["override"]:
         words += f" ({report['override']['mode']} by hand)"
-    if report["here"]:
-        words += f", here {report['here']['state'].replace('_', '-')}"
+    here = report["here"]
+    if here and here["why"] == "local":
+        words += ", decided here without Redis"
+    if here and here["state"] != report["state"]:
+        words += f", here {here['state'].replace('_', '-')}"
     return words
 
 
+def elsewhere(report: dict[str, Any]) -> str:
+    """The replicas whose state differs. Replicas of 0.1.0 do not tell them."""
+    differing = report.get("differing") or ()
+    return ", ".join(f"{there['replica']}: {there['state'].replace('_', '-')} there" for there in differing)
+
+
+def unconfirmed(report: dict[str, Any]) -> str:
+    """How many replicas have not confirmed an override or its end; "" if all have, or it is unknown."""
+    number = report.get("unconfirmed") or 0
+    if not number:
+        return ""
+    what = "the override" if report["override"] else "the end of the override"
+    return f"{number} other replica{'s have' if number > 1 else ' has'} not confirmed {what} yet"
+
+
 def why(report: dict[str, Any]) -> str:
-    """Why the circuit is in its state, if there is a reason."""
+    """Why the circuit is in its state, if there is a reason, and where it is in another."""
+    return "; ".join(filter(None, (_reason(report), unconfirmed(report), elsewhere(report))))
+
+
+def _reason(report: dict[str, Any]) -> str:
     if report["override"]:
         word = report["override"]
         ends = "" if word["ends_in_s"] is None else f", for {word['ends_in_s']:.0f} s more"
@@ -75,8 +97,11 @@ def circuit_facts(report: dict[str, Any]) -> Any:
 def _facts(report: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "name", report["name"]
     yield "state", state_words(report)
-    yield "override", why(report) if report["override"] else None
+    yield "override", _reason(report) if report["override"] else None
+    yield "confirmed", _confirmed(report)
+    yield "elsewhere", elsewhere(report)
     yield "recovers in", _recovers_in(report)
+    yield "recovers here in", _recovers_in(report["here"]) if (report["here"] or {}).get("recovers_in_s") else None
     yield "reason", report["reason"]
     yield "opened by", report["opened_by"]
     yield "changed at", _moment(report["changed_at"])
@@ -90,6 +115,12 @@ def _facts(report: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "seen failing by", ", ".join(report["voters"])
     yield "scope", report["scope"]
     yield "epoch", report["epoch"]
+
+
+def _confirmed(report: dict[str, Any]) -> str | None:
+    if report.get("unconfirmed") is None:
+        return None
+    return unconfirmed(report) or "by every replica"
 
 
 def _moment(unix_s: float | None) -> str | None:

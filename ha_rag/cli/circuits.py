@@ -42,7 +42,7 @@ def circuits(
     url: Url = None,
     as_json: Json = False,
 ) -> None:
-    """Show the fleet's circuits, or override one."""
+    """Show the fleet's circuits, or override one in every replica."""
     client = client_of(url, timeout_s=10.0)
     if action is Action.LIST:
         _show_all(client, as_json=as_json)

@@ -25,7 +25,7 @@ def dashboard(
     from ha_rag.telemetry import logs
 
     settings = load_settings(config).listening_on(host, port)
-    logs.configure(settings.log)
+    logs.configure(settings.log, redactor=settings.redactor)
     where = address(settings.server.host, settings.server.port)
     logging.getLogger("ha_rag.dashboard").info("the fleet at %s: %s", settings.redis_url_shown, where)
     run_dashboard(settings)

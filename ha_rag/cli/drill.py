@@ -29,7 +29,7 @@ def drill(
     import asyncio
     import sys
 
-    from ha_rag.cli.screen import console, print_json
+    from ha_rag.cli.screen import console, print_json, styled
     from ha_rag.cli.trouble import CommandError
     from ha_rag.drill.display import tables, verdict
     from ha_rag.drill.report import report
@@ -51,7 +51,7 @@ def drill(
     else:
         screen = console()
         screen.print(tables(results))
-        screen.print(verdict(results), markup=False)
+        screen.print(styled(verdict(results)))
     if not all(result.passed for result in results):
         raise typer.Exit(1)
 
@@ -76,11 +76,12 @@ async def _run(
 
 def _write(html: Path, page: str) -> None:
     from ha_rag.cli.trouble import CommandError
+    from ha_rag.disk_space import reason
 
     try:
         html.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"--html: {html} cannot be written: {error.strerror}") from error
+        raise CommandError(f"--html: {html} cannot be written: {reason(error)}") from error
 
 
 async def _run_with_live_view(run: DrillRun, fleet: DrillFleet, stages: tuple[Stage, ...]) -> list[StageResult]:

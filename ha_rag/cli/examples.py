@@ -23,12 +23,19 @@ OF = {
         ("ha-rag ingest ./handbook notes.pdf", "what is new or has changed"),
         ("ha-rag ingest --mirror ./handbook", "and forget what is gone"),
     ),
+    "documents": (
+        ("ha-rag documents", "all of them"),
+        ("ha-rag documents --state waiting", "those without some of their vectors"),
+        ("ha-rag documents --words handbook --from file --json", "for programs"),
+        ("ha-rag documents show breaker.md", "one, with its passages"),
+    ),
+    "forget": (("ha-rag forget notes.md old/plan.docx", "by the ids that `ha-rag documents` lists"),),
     "ask": (
         ('ha-rag ask "How does a circuit recover?"', "with citations"),
         ('ha-rag ask --json "How does a circuit recover?"', "for programs"),
     ),
     "watch": (
-        ("ha-rag watch", "live"),
+        ("ha-rag watch", "live; ? shows its keys"),
         ("ha-rag watch --once --json", "one snapshot, for scripts"),
         ("ha-rag watch --url redis://localhost:6379/0", "where no replica can be reached"),
     ),
@@ -45,13 +52,22 @@ OF = {
     ),
     "mend": (("ha-rag mend", "everything"), ("ha-rag mend embedder.primary", "one service")),
     "check": (("ha-rag check --config ha_rag.toml", "before it goes live"), ("ha-rag check --json", "for programs")),
+    "evaluate": (
+        ("ha-rag evaluate questions.jsonl", "every plan, with your questions"),
+        ("ha-rag evaluate --questions 50", "questions made from your documents"),
+        ("ha-rag evaluate cranfield --limit 100 --json", "a public data set, for programs"),
+    ),
+    "experiment": (
+        ("ha-rag experiment --degradation", "what degrading costs, by what people thought"),
+        ("ha-rag experiment --degradation --json", "for programs"),
+    ),
     "drill": (
         ("ha-rag drill --fast", "every outage, but short ones"),
         ("ha-rag drill --stage killed", "one outage"),
         ("ha-rag drill --html report.html", "and a page that draws it"),
     ),
     "learn": (
-        ("ha-rag learn", "ten scenarios"),
+        ("ha-rag learn", "eleven scenarios"),
         ("ha-rag learn --scenario recovery", "one of them"),
         ("ha-rag learn --auto --seed 7", "to look on"),
     ),

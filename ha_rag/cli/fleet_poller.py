@@ -5,31 +5,43 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import orjson
 from pydantic import TypeAdapter
 
 from ha_rag.background import BackgroundLoop
-from ha_rag.cli.replica_client import client_of
+from ha_rag.cli.orders import Orders, OrdersInRedis, OrdersOverHttp
+from ha_rag.cli.replica_client import ReplicaClient, client_of
 from ha_rag.cli.trouble import CommandError
 from ha_rag.clock import SystemClock
 from ha_rag.errors import HaRagError
+from ha_rag.harmless import harmless_json
+from ha_rag.monitor.consequence import Order
 from ha_rag.monitor.snapshot import FleetSnapshot
 
 Look = Callable[[], FleetSnapshot]
 REPLICA_SCHEMES = ("http://", "https://")
 LOOK_TIMEOUT_S = 3.0
+ORDER_TIMEOUT_S = 10.0
+OPERATOR = "operator with ha-rag watch"
+"""The operator's name in events, where an order goes straight into Redis."""
+LOADING_POLLS = 5
+"""How often a Redis that answers, but whose circuits could not be read, is asked again at once."""
 
 _SNAPSHOTS = TypeAdapter(FleetSnapshot)
 
 
 class FleetPoller:
-    """Polls in one thread; safe to read from any. `down_since`: the time of day since which polls fail, or ""."""
+    """Polls in one thread; safe to read from any. `down_since`: the time of day since which polls fail, or "".
 
-    def __init__(self, look: Look, every_s: float) -> None:
+    `orders`: gives orders to the fleet that is polled.
+    """
+
+    def __init__(self, look: Look, every_s: float, orders: Orders) -> None:
         self._look = look
+        self.orders = orders
         self._every_s = every_s
         self._now_s = SystemClock().monotonic_s
         self._stopped = threading.Event()
@@ -65,7 +77,7 @@ class FleetPoller:
             number = self._number
             with self._news:
                 self._news.wait_for(lambda: self._number != number)
-        return orjson.dumps(self.latest).decode()
+        return harmless_json(_SNAPSHOTS.dump_python(self.latest, mode="json"))
 
     def stop(self) -> None:
         """Stops polling."""
@@ -89,23 +101,22 @@ class FleetPoller:
 def fleet_poller(url: str | None, config: Path | None, every_s: float) -> Iterator[FleetPoller]:
     """A poller of a replica or front (`url`, or the fleet that runs here), or of Redis itself."""
     if url is None or url.startswith(REPLICA_SCHEMES):
-        seen = FleetPoller(_over_http(url), every_s)
+        client = client_of(url, timeout_s=LOOK_TIMEOUT_S)
+        seen = FleetPoller(_over_http(client), every_s, OrdersOverHttp(replace(client, timeout_s=ORDER_TIMEOUT_S)))
         try:
             yield seen
         finally:
             seen.stop()
         return
-    with _in_redis(url, config) as look:
-        seen = FleetPoller(look, every_s)
+    with _in_redis(url, config) as (look, orders):
+        seen = FleetPoller(look, every_s, orders)
         try:
             yield seen
         finally:
             seen.stop()
 
 
-def _over_http(url: str | None) -> Look:
-    client = client_of(url, timeout_s=LOOK_TIMEOUT_S)
-
+def _over_http(client: ReplicaClient) -> Look:
     def look() -> FleetSnapshot:
         try:
             return _SNAPSHOTS.validate_python(client.get("/v1/fleet"))
@@ -118,10 +129,13 @@ def _over_http(url: str | None) -> Look:
 
 
 @contextmanager
-def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
+def _in_redis(url: str, config: Path | None) -> Iterator[tuple[Look, Orders]]:
     from ha_rag.assembly.configuration import load_settings
     from ha_rag.breaker.fleet_observer import FleetObserver
+    from ha_rag.circuit.state import OverrideMode
     from ha_rag.monitor.watcher import Watcher
+    from ha_rag.redaction import Redactor
+    from ha_rag.settings.known_secrets import of_redis
 
     observer = FleetObserver.connect(url, namespace=load_settings(config).namespace, name="watch")
     loop = BackgroundLoop("the command line")
@@ -129,19 +143,27 @@ def _in_redis(url: str, config: Path | None) -> Iterator[Look]:
 
     async def begin() -> None:
         await observer.__aenter__()
-        watcher.append(Watcher(observer))
+        watcher.append(Watcher(observer, redactor=Redactor(of_redis(url))))
 
     async def look() -> FleetSnapshot:
         picture = await watcher[0].poll()
-        if picture.replicas and not picture.circuits:
-            # The very first read may be empty while Redis loads the scripts.
+        for _ in range(LOADING_POLLS):
+            if picture.shared_state == "fresh" or not picture.redis.reachable:
+                break
+            # The first reads may fail: Redis loads the scripts, which takes a busy one longer than a reply may.
             picture = await watcher[0].poll()
         if not picture.redis.reachable:
             raise CommandError(f"this Redis does not answer: {picture.redis.problem}")
         return picture
 
+    def apply(circuit: str, order: Order, reason: str, for_s: float | None) -> None:
+        if order == "auto":
+            loop.run(lambda: observer.end_override(circuit, by=OPERATOR))
+        else:
+            loop.run(lambda: observer.override(circuit, OverrideMode(order), reason=reason, by=OPERATOR, for_s=for_s))
+
     loop.run(begin)
     try:
-        yield lambda: loop.run(look)
+        yield (lambda: loop.run(look)), OrdersInRedis(apply)
     finally:
         loop.close(lambda: observer.__aexit__(None, None, None))

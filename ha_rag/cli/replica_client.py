@@ -40,6 +40,15 @@ class ReplicaClient:
             raise CommandError(_refusal(reply, status))
         return reply
 
+    def status_of(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        """The HTTP status of the reply, and the error's message, "" if there is none. Raises CommandError."""
+        status, content = self._sent(method, path, body)
+        try:
+            reply = json.loads(content)
+        except ValueError:
+            reply = None
+        return status, _refusal(reply, status) if status >= 400 else ""
+
     def _sent(self, method: str, path: str, body: object) -> tuple[int, bytes]:
         parts = _parsed(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -77,17 +86,22 @@ def _parsed(url: str) -> SplitResult:
 def _refusal(reply: Any, status: int) -> str:
     error = reply.get("error") if isinstance(reply, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
-    return str(message) if message else f"refused with HTTP {status}"
+    return "; ".join(str(message).splitlines()) if message else f"refused with HTTP {status}"
 
 
 def client_of(url: str | None = None, timeout_s: float = 35.0) -> ReplicaClient:
-    """A client of `url`, else of the fleet that runs in this folder, with the operator's token or the first API key."""
-    from ha_rag.local_fleet.record import running_fleet
+    """A client of `url`, else of the fleet that runs in this folder, with the operator's token or the first API key.
+
+    Where none runs here, of `DEFAULT_URL`, which is said.
+    """
+    from ha_rag.cli.fleet_here import fleet_here, say_that_none_runs_here
     from ha_rag.settings.environment import read_environment
 
     environment = read_environment()
     secret = environment.admin_token or next(iter(environment.api_keys), None)
     if url is None:
-        fleet = running_fleet()
+        fleet = fleet_here()
         url = fleet.url if fleet else DEFAULT_URL
+        if fleet is None:
+            say_that_none_runs_here(url)
     return ReplicaClient(url=url, token=secret.reveal() if secret else None, timeout_s=timeout_s)

@@ -1,9 +1,7 @@
-"""Terminal output: styled for people, plain if piped, with control characters of foreign text removed."""
+"""Terminal output: styled for people, plain if piped, with foreign text made harmless."""
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Text of documents and services may contain escape sequences. Tab and line feed are harmless.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from ha_rag.harmless import harmless, harmless_json
+
 PIPE_WIDTH = 500
 STATE_STYLES = {"closed": "green", "open": "bold red", "half_open": "yellow"}
 
@@ -30,14 +28,9 @@ def shown_width() -> int:
     return console().width
 
 
-def harmless(text: object) -> str:
-    """`text` without control characters."""
-    return _CONTROL.sub("", str(text))
-
-
-def styled(text: object, style: str = "") -> Text:
-    """`text` without interpreting markup in it."""
-    return Text(harmless(text), style=style)
+def styled(text: object, style: str = "", *, lines: bool = False) -> Text:
+    """`text`, made harmless, without interpreting markup in it. `lines`: keeps the lines of prose."""
+    return Text(harmless(text, lines=lines), style=style)
 
 
 def table(*columns: str) -> Table:
@@ -49,8 +42,8 @@ def table(*columns: str) -> Table:
 
 
 def print_json(value: Any) -> None:
-    """`value` as JSON, for programs; control characters come escaped."""
-    print(json.dumps(value, indent=2))
+    """`value` as JSON, for programs; what is not printable ASCII comes escaped."""
+    print(harmless_json(value, indent=2))
 
 
 @contextmanager

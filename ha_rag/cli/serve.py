@@ -21,10 +21,12 @@ def serve(
 
     from ha_rag.assembly.configuration import load_settings
     from ha_rag.assembly.replica import run
+    from ha_rag.private_folder import keep_files_private
     from ha_rag.telemetry import logs
 
     settings = load_settings(config).listening_on(host, port)
-    logs.configure(settings.log)
+    keep_files_private(settings.index_folder)
+    logs.configure(settings.log, redactor=settings.redactor)
     log = logging.getLogger("ha_rag.serve")
     for warning in settings.warnings:
         log.warning("%s", warning)

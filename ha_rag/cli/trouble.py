@@ -12,8 +12,10 @@ from typing import ParamSpec
 
 import typer
 
+from ha_rag.disk_space import FULL, no_space
 from ha_rag.errors import ConfigurationError, HaRagError
 from ha_rag.extras import missing_extra, require
+from ha_rag.harmless import harmless
 
 P = ParamSpec("P")
 FAILED = 1
@@ -34,6 +36,7 @@ def honest(command: Callable[P, None], *extras: str) -> Callable[P, None]:
         try:
             require(name, *extras)
             command(*args, **kwargs)
+            sys.stdout.flush()  # at exit, a full disk behind it would be a traceback
         except KeyboardInterrupt:
             say("stopped")
             raise typer.Exit(INTERRUPTED) from None
@@ -49,7 +52,8 @@ def honest(command: Callable[P, None], *extras: str) -> Callable[P, None]:
         except typer.Exit:
             raise
         except OSError as error:
-            say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            say(_of_the_system(error))
+            _discard_output(error)
             raise typer.Exit(FAILED) from None
         except Exception as error:
             if isinstance(error, ModuleNotFoundError) and (missing := missing_extra(name, error)):
@@ -61,6 +65,17 @@ def honest(command: Callable[P, None], *extras: str) -> Callable[P, None]:
     return told
 
 
+def _of_the_system(error: OSError) -> str:
+    if error.errno in FULL:
+        return no_space(error.filename or "what is written to, such as the output")
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _discard_output(error: OSError) -> None:
+    if error.errno in FULL:
+        _let_the_reader_go()  # what could not be written would be tried again at exit
+
+
 def _say_all(problems: tuple[str, ...]) -> None:
     for problem in problems:
         say(problem)
@@ -68,16 +83,19 @@ def _say_all(problems: tuple[str, ...]) -> None:
 
 def say(sentence: str) -> None:
     """Prints one line on standard error, prefixed with the program's name."""
-    typer.echo(f"ha-rag: {sentence}", err=True)
+    typer.echo(f"ha-rag: {harmless(sentence)}", err=True)
 
 
 def _kept(error: Exception) -> str:
     """Writes the traceback of an unexpected error to a file; it helps the maintainers, not the user."""
-    with tempfile.NamedTemporaryFile("w", prefix="ha-rag-", suffix=".txt", delete=False, encoding="utf-8") as file:
-        traceback.print_exception(error, file=file)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="ha-rag-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+    except OSError as unwritable:
+        return f"please report it (its traceback could not be written: {unwritable.strerror})"
     return f"please report it with what is in {file.name}"
 
 
 def _let_the_reader_go() -> None:
-    # The reader has closed the pipe, as `head` does; Python would complain again at exit.
+    # The reader has closed the pipe, as `head` does, or the disk is full; Python would complain again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,7 +21,10 @@ def up(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Run a whole fleet on this machine: replicas behind one port, and a Redis if none is configured."""
+    """Run a whole fleet on this machine: replicas behind one port, and a Redis if none is configured.
+
+    It indexes ./documents, or samples if there is nothing to answer from. Exits with 1 if a fleet runs in this folder.
+    """
     import asyncio
 
     from ha_rag.assembly.configuration import load_settings
@@ -32,10 +35,11 @@ def up(
     require("`up`", "server", *(["local"] if settings.source is None else []))
 
     from ha_rag.local_fleet.plan import FleetPlan
-    from ha_rag.local_fleet.samples import sample_documents
     from ha_rag.local_fleet.supervisor import run_fleet
+    from ha_rag.private_folder import keep_files_private
     from ha_rag.settings import read_environment
 
+    keep_files_private(settings.index_folder)
     plan = FleetPlan(
         environment={name: value.reveal() for name, value in read_environment().variables.items()},
         replicas=replicas,
@@ -44,9 +48,9 @@ def up(
         config=settings.source,
         redis_url=settings.redis_url.reveal() if settings.redis_url else None,
         provider=settings.source is None,
-        # Without a configuration file the samples are ingested at every start, which costs little and fills gaps;
-        # into the user's own index only if it is empty, so that the first question finds something.
-        samples=sample_documents() if settings.source is None or not settings.has_index else (),
+        samples=settings.index.samples and (settings.source is None or not settings.has_index),
+        documents=settings.documents_folder,
+        indexed=settings.has_index,
         folder=settings.index_folder,
         program=own_name(),
         alerts=bool(settings.alert_urls),

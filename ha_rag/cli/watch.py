@@ -28,7 +28,7 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per poll, for programs.")] = False,
     config: Config = None,
 ) -> None:
-    """Watch the fleet live (Ctrl-C quits). Exit code 1 if the first poll fails."""
+    """Watch the fleet live, and override circuits (? shows the keys). Exit code 1 if the first poll fails."""
     from ha_rag.cli.fleet_poller import fleet_poller
 
     with fleet_poller(url, config, every_s) as seen:
@@ -56,7 +56,7 @@ def _show_once(seen: FleetPoller) -> None:
 
 
 def _show_live(seen: FleetPoller) -> None:
-    import time
+    import sys
 
     from rich.live import Live
 
@@ -64,15 +64,37 @@ def _show_live(seen: FleetPoller) -> None:
 
     screen = console()
     picture = seen.first()
-    with Live(_frame(seen, screen, picture), console=screen, screen=screen.is_terminal, auto_refresh=False) as live:
+    live = Live(_frame(seen, screen, picture), console=screen, screen=screen.is_terminal, auto_refresh=False)
+    if screen.is_terminal and sys.stdin.isatty():
+        _with_keys(seen, screen, live)
+    else:
+        _without_keys(seen, screen, live)
+
+
+def _with_keys(seen: FleetPoller, screen: Any, live: Any) -> None:
+    import sys
+
+    from ha_rag.cli.control_room import ControlRoom
+    from ha_rag.cli.key_terminal import KeyTerminal
+
+    with KeyTerminal(sys.stdin.fileno(), live).opened() as terminal:
+        room = ControlRoom(seen.orders, terminal)
+        while room.goes_on(seen.latest, FRAME_S):
+            live.update(_frame(seen, screen, seen.latest, steering=room.steering), refresh=True)
+
+
+def _without_keys(seen: FleetPoller, screen: Any, live: Any) -> None:
+    import time
+
+    with live:
         while True:
             time.sleep(FRAME_S)
             live.update(_frame(seen, screen, seen.latest), refresh=True)
 
 
-def _frame(seen: FleetPoller, screen: Any, picture: Any, *, tall: bool = False) -> Any:
+def _frame(seen: FleetPoller, screen: Any, picture: Any, *, tall: bool = False, steering: Any = None) -> Any:
     from ha_rag.dashboards.terminal import Viewport, draw
 
     plain = not (screen.encoding or "").lower().startswith("utf")
     view = Viewport(width=min(screen.width, 200), height=200 if tall else screen.height, plain=plain)
-    return draw(picture, view, ago_s=seen.ago_s, down_since=seen.down_since)
+    return draw(picture, view, ago_s=seen.ago_s, down_since=seen.down_since, steering=steering)

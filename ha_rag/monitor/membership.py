@@ -1,32 +1,86 @@
-"""Which replicas joined and left between two polls."""
+"""Which replicas joined, left and were lost from poll to poll.
+
+A clean stop takes a replica off the list; of one that is killed or cut off the list keeps the last heartbeat. So a
+replica is reported as lost only if it is: how often somebody looks makes no difference.
+
+A replica that is missing is reported only after it had time to send another heartbeat: a Redis that restarts or is
+flushed between two polls lists no replica for a moment, although all of them run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from ha_rag.breaker.report import ReplicaReport
+from ha_rag.breaker.report import ReplicaReport, replica_name
 from ha_rag.ledger.sync.pace import Pace
-from ha_rag.monitor.snapshot import TimelineEvent
+from ha_rag.monitor.snapshot import LostReplica, TimelineEvent
 
 MISSED_BEATS = 2.5
-"""A replica that is gone after missing this many heartbeats was lost: a clean stop removes its heartbeat at once."""
+"""A replica is reported once it has been missing for this many heartbeats."""
+
+MAX_LOST = 100
+"""Lost replicas listed, at most."""
+
+Silent = Mapping[str, int]
+"""Incarnations that did not leave and send no heartbeats -> the last one, by the ledger's clock in ms."""
 
 
-def membership_events(
-    before: Sequence[ReplicaReport], now: Sequence[ReplicaReport], now_ms: int, at: float
-) -> Iterable[TimelineEvent]:
-    """Events for the changes from `before` to `now`. `now_ms`: the ledger's clock; `at`: our clock, in seconds."""
-    missed_s = MISSED_BEATS * Pace(max(1, len(before))).beat_s
-    known, alive = {r.incarnation for r in before}, {r.incarnation for r in now}
-    for replica in now:
-        if replica.incarnation not in known:
-            yield TimelineEvent(id="", at=at, kind="replica_joined", by=replica.name, reason="joined the fleet")
-    for replica in before:
-        if replica.incarnation in alive:
-            continue
-        silent_s = (now_ms - replica.at_ms) / 1000
-        if silent_s > missed_s:
-            reason = f"no heartbeat for {silent_s:.0f} s"
-            yield TimelineEvent(id="", at=at, kind="replica_lost", by=replica.name, reason=reason)
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A replica that is not listed as live. `since_s`: monotonic."""
+
+    report: ReplicaReport
+    since_s: float
+
+
+def lost_replicas(silent: Silent, live: Iterable[ReplicaReport], now_ms: int) -> tuple[LostReplica, ...]:
+    """The silent replicas, by name, except those of a name that is live again. `now_ms`: the ledger's clock."""
+    names = {replica.name for replica in live}
+    last: dict[str, int] = {}
+    for incarnation, at_ms in silent.items():
+        name = replica_name(incarnation)
+        last[name] = max(at_ms, last.get(name, 0))
+    lost = [(name, at_ms) for name, at_ms in sorted(last.items()) if name not in names]
+    return tuple(LostReplica(name=name, silent_s=max(0.0, now_ms - at_ms) / 1000) for name, at_ms in lost[:MAX_LOST])
+
+
+class Attendance:
+    """The replicas of one fleet, as seen by one process."""
+
+    def __init__(self) -> None:
+        self._there: dict[str, ReplicaReport] | None = None
+        self._missing: dict[str, _Missing] = {}
+
+    def after(
+        self, now: Sequence[ReplicaReport], silent: Silent, now_ms: int, now_s: float, at: float
+    ) -> list[TimelineEvent]:
+        """The events up to this poll; none for the first. `now_ms`: the ledger's clock; `at`: our clock, in Unix s."""
+        before, self._there = self._there, {replica.incarnation: replica for replica in now}
+        if before is None:
+            return []
+        known = before | self._missing
+        joined = [replica for replica in now if replica.incarnation not in known]
+        for name, replica in before.items():
+            self._missing.setdefault(name, _Missing(replica, now_s))
+        missed_s = MISSED_BEATS * Pace(max(1, len(before))).beat_s
+        self._missing = {name: gone for name, gone in self._missing.items() if name not in self._there}
+        gone = [one for one in self._missing.values() if now_s - one.since_s >= missed_s]
+        for one in gone:
+            del self._missing[one.report.incarnation]
+        return [*_joined(joined, at), *_gone(gone, silent, now_ms, at)]
+
+
+def _joined(replicas: Iterable[ReplicaReport], at: float) -> Iterator[TimelineEvent]:
+    for replica in replicas:
+        yield TimelineEvent(id="", at=at, kind="replica_joined", by=replica.name, reason="joined the fleet")
+
+
+def _gone(replicas: Iterable[_Missing], silent: Silent, now_ms: int, at: float) -> Iterator[TimelineEvent]:
+    for one in replicas:
+        last_ms = silent.get(one.report.incarnation)
+        if last_ms is not None:
+            reason = f"no heartbeat for {(now_ms - last_ms) / 1000:.0f} s"
+            yield TimelineEvent(id="", at=at, kind="replica_lost", by=one.report.name, reason=reason)
         else:
-            yield TimelineEvent(id="", at=at, kind="replica_left", by=replica.name, reason="stopped")
+            yield TimelineEvent(id="", at=at, kind="replica_left", by=one.report.name, reason="stopped")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ha_rag.breaker.report import CircuitReport, OverrideReport, ReplicaReport
-from ha_rag.circuit.state import OverrideMode
-from ha_rag.monitor.heartbeats import Totals, count, freshness
-from ha_rag.monitor.history import History, quantile
+from ha_rag.breaker.told_by_replicas import ToldByReplicas
+from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.messages import LAST_RESORTS, ComponentType
+from ha_rag.monitor.heartbeats import Totals, count, freshness, tiers
+from ha_rag.monitor.history import History
+from ha_rag.monitor.impact import with_impact
 from ha_rag.monitor.reading import Reading
 from ha_rag.monitor.snapshot import (
     CircuitPicture,
@@ -17,16 +21,21 @@ from ha_rag.monitor.snapshot import (
     ReplicaPicture,
     Traffic,
 )
+from ha_rag.monitor.tier_pictures import quantile, stage_pictures
 from ha_rag.monitor.warnings import fleet_warnings
-from ha_rag.telemetry import histogram
+from ha_rag.telemetry import sketch
+from ha_rag.telemetry.satisfaction import cost_of_degrading
 
-BY_SEVERITY = ("closed", "half_open", "open")
+LAST_SENTENCE = f"{ComponentType.GENERATOR}.{LAST_RESORTS[ComponentType.GENERATOR]}"
+"""What serves a question that no generator answered."""
+
+BY_SEVERITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
 
 def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
     """The fleet as of `reading`. `history` includes this reading."""
     recent = history.recent()
-    return FleetSnapshot(
+    snapshot = FleetSnapshot(
         at=round(reading.at, 3),
         told_by=reading.told_by,
         shared_state=reading.shared_state,
@@ -36,8 +45,18 @@ def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
         traffic=traffic(recent.values(), history),
         timeline=reading.timeline,
         redis=reading.redis,
-        warnings=(*reading.redis.warnings, *fleet_warnings(reading.replicas)),
+        warnings=(*reading.redis.warnings, *_hidden(reading), *fleet_warnings(reading.replicas, reading.circuits)),
+        satisfaction=reading.satisfaction,
+        cost_of_degrading=cost_of_degrading(reading.satisfaction),
+        tiers=tiers(reading.replicas),
+        lost=reading.lost,
     )
+    return with_impact(replace(snapshot, stages=stage_pictures(snapshot, history.latencies())))
+
+
+def _hidden(reading: Reading) -> Iterable[str]:
+    if reading.hidden:
+        yield f"{reading.hidden:,} more circuits are not shown; `ha-rag circuits` lists them"
 
 
 # ---- circuits -------------------------------------------------------------------------------------------------------
@@ -45,20 +64,24 @@ def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
 
 def circuit_pictures(reading: Reading, history: History) -> Iterable[CircuitPicture]:
     """One picture per circuit, sorted by name."""
-    reported = _reported_by_replicas(reading.replicas)
+    told = ToldByReplicas(reading.replicas)
     for report in sorted(reading.circuits, key=lambda c: c.name):
-        yield _circuit_picture(report, reported.get(report.name, ()), reading, history)
+        yield _circuit_picture(report, told, reading, history)
 
 
-def _circuit_picture(
-    report: CircuitReport, reported: Sequence[Differing], reading: Reading, history: History
-) -> CircuitPicture:
-    differing = tuple(d for d in reported if d.state != report.state or report.scope == "replica")
-    worst = max((report.state.value, *(d.state for d in differing)), key=BY_SEVERITY.index)
+def _circuit_picture(report: CircuitReport, told: ToldByReplicas, reading: Reading, history: History) -> CircuitPicture:
+    has_one_state = report.scope == "fleet" or report.override is not None
+    if report.scope == "replica" and has_one_state:
+        differing = told.differing(report.name, report.state)
+    else:
+        differing = told.not_closed(report.name)
+    if has_one_state:
+        differing = tuple(there for there in differing if there.state != report.state)
+    worst = max((report.state, *(there.state for there in differing)), key=BY_SEVERITY.index)
     return CircuitPicture(
         name=report.name,
         scope=report.scope,
-        state=worst if report.scope == "replica" else report.state.value,
+        state=report.state.value if has_one_state else worst.value,
         waiting=history.waiting(report.name, reading.at),
         override=_override(report.override),
         failure_rate=report.failure_rate,
@@ -68,11 +91,13 @@ def _circuit_picture(
         reason=report.reason,
         opened_by=report.opened_by,
         voters=report.voters,
-        differing=differing,
+        differing=tuple(Differing(replica=there.replica, state=there.state.value) for there in differing),
         open_count=report.open_count,
         epoch=report.epoch,
         changed_at=report.changed_at,
         history=history.rates.get(report.name, ()),
+        unconfirmed=report.unconfirmed,
+        opened=history.opened.get(report.name),
     )
 
 
@@ -81,18 +106,6 @@ def _override(report: OverrideReport | None) -> Override | None:
         return None
     mode = OverrideMode(report.mode)
     return Override(mode=mode.value, reason=report.reason, by=report.by, ends_in_s=report.left_s)
-
-
-def _reported_by_replicas(replicas: Iterable[ReplicaReport]) -> dict[str, list[Differing]]:
-    """Circuit -> the replicas whose heartbeat reports it as open or half-open for their own calls."""
-    reported: dict[str, list[Differing]] = {}
-    for replica in replicas:
-        circuits = replica.told.get("circuits")
-        for circuit in circuits if isinstance(circuits, list) else ():
-            if isinstance(circuit, dict) and circuit.get("state") in BY_SEVERITY[1:]:
-                differing = Differing(replica=replica.name, state=circuit["state"])
-                reported.setdefault(str(circuit.get("name")), []).append(differing)
-    return reported
 
 
 # ---- replicas and traffic -------------------------------------------------------------------------------------------
@@ -130,14 +143,22 @@ def traffic(recent: Iterable[Totals], history: History) -> Traffic:
     """The traffic of all replicas together."""
     totals = list(recent)
     questions = sum(each.questions for each in totals)
-    latencies = histogram.added(each.latencies for each in totals)
+    latencies = sketch.added(each.latencies for each in totals)
     return Traffic(
         per_s=_per_s(questions, history.window_s),
         degraded_share=_share(sum(each.degraded for each in totals), questions),
         p50_ms=quantile(latencies, 0.5),
         p99_ms=quantile(latencies, 0.99),
         history=history.traffic,
+        lost_share=_lost_share(totals, questions),
     )
+
+
+def _lost_share(totals: Sequence[Totals], answered: int) -> float:
+    """Share of the questions that were refused, failed, broke off, or got only the last resort's sentence."""
+    refused = sum(each.unanswered for each in totals)
+    without = sum(each.broken + each.served.get(LAST_SENTENCE, 0) for each in totals)
+    return _share(refused + min(answered, without), answered + refused)
 
 
 def _per_s(number: int, seconds: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ha_rag.breaker.report import CircuitReport, ReplicaReport
-from ha_rag.monitor.snapshot import Freshness, RedisPicture, TimelineEvent
+from ha_rag.monitor.snapshot import Freshness, LostReplica, RedisPicture, TimelineEvent
+from ha_rag.telemetry.satisfaction import Satisfaction
 
 NO_REDIS = RedisPicture(configured=False, reachable=False)
 
@@ -14,7 +15,9 @@ NO_REDIS = RedisPicture(configured=False, reachable=False)
 class Reading:
     """The result of one poll. `at`: this process's clock, in Unix seconds. `timeline`: newest first. Immutable.
 
-    `ledger_ms`: the ledger's clock at that moment; 0 if it was unreachable.
+    `lost`: replicas whose heartbeats stopped although they did not leave.
+
+    `ledger_ms`: the ledger's clock at that moment; 0 if it was unreachable. `hidden`: how many more circuits there are.
     """
 
     at: float
@@ -26,3 +29,6 @@ class Reading:
     ledger_ms: int = 0
     timeline: tuple[TimelineEvent, ...] = ()
     redis: RedisPicture = NO_REDIS
+    hidden: int = 0
+    satisfaction: tuple[Satisfaction, ...] = ()
+    lost: tuple[LostReplica, ...] = ()

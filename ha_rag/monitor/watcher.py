@@ -9,24 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from ha_rag.breaker.report import CircuitReport, FleetReport, ReplicaReport
-from ha_rag.cancellation import end
+from ha_rag.cancellation import end, gathered
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerError
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, Sink
-from ha_rag.ledger.store.ledger import Ledger, StoreHealth
+from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.timeline import Place, events_after, latest_events
+from ha_rag.monitor import words
 from ha_rag.monitor.heartbeats import freshness
 from ha_rag.monitor.history import History
-from ha_rag.monitor.membership import membership_events
+from ha_rag.monitor.ledger_reads import redis_picture, silent_replicas
+from ha_rag.monitor.membership import Attendance, Silent, lost_replicas
 from ha_rag.monitor.picture import fleet_snapshot
 from ha_rag.monitor.reading import NO_REDIS, Reading
 from ha_rag.monitor.snapshot import FleetSnapshot, RedisPicture, TimelineEvent
-from ha_rag.monitor.timeline import Timeline, own_event, shared_event
+from ha_rag.monitor.timeline import KEPT, Timeline, own_event, own_override, shared_event
+from ha_rag.redaction import NOTHING_KNOWN, Redactor
+from ha_rag.telemetry.satisfaction import Satisfaction
 
 POLL_S = 1.0
 """Poll interval while there are readers."""
@@ -36,6 +41,12 @@ IDLE_POLL_S = 5.0
 
 COALESCE_S = 0.05
 """Delay after a change before polling, so that simultaneous changes take one poll."""
+
+MAX_CIRCUITS = 2_000
+"""Circuits whose history is kept and shown; those that were shown before come first."""
+
+MANY = 200
+"""Circuits and replicas from which on a snapshot is made in a thread."""
 
 SETTLE_S = 10.0
 """After an outage of Redis: until every replica has had time to send a heartbeat again."""
@@ -60,13 +71,28 @@ class Source(Protocol):
 
 
 class Watcher:
-    """Polls one fleet. Used on one event loop; `snapshot` may be read from any thread."""
+    """Polls one fleet. Used on one event loop; `snapshot` may be read from any thread.
 
-    def __init__(self, source: Source, clock: Clock | None = None) -> None:
+    `satisfaction`: what the fleet's people thought of answers, as far as this process knows.
+    `redactor`: strikes this process's secrets out of what others have written to Redis.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        clock: Clock | None = None,
+        redactor: Redactor = NOTHING_KNOWN,
+        satisfaction: Callable[[], tuple[Satisfaction, ...]] = tuple,
+    ) -> None:
+        self._satisfaction = satisfaction
         self._source = source
+        self._redactor = redactor
+        self._names: tuple[str, ...] = ()
+        self._overridden: dict[str, int] = {}
         self._clock = clock or SystemClock()
         self._history = History()
-        self.timeline = Timeline()
+        self.timeline = Timeline(redactor)
+        self._attendance = Attendance()
         self._replicas: tuple[ReplicaReport, ...] | None = None
         self._settled_at_s = self._clock.monotonic_s()
         self._poll_now = asyncio.Event()
@@ -74,7 +100,7 @@ class Watcher:
         self._poll_lock = asyncio.Lock()
         self._readers = 0
         self._number = 0
-        self._snapshot = fleet_snapshot(self._reading((), FleetReport((), "local"), NO_REDIS), self._history)
+        self._snapshot = fleet_snapshot(self._reading((), FleetReport((), "local"), NO_REDIS, {}), self._history)
         source.add_sink(self.on_event)
 
     @property
@@ -108,12 +134,12 @@ class Watcher:
         ledger, found = self._source.ledger, list[TimelineEvent]()
         if ledger is None or last is None:
             return found
-        names = [c.name for c in self._snapshot.circuits if c.scope == "fleet"]
         with contextlib.suppress(LedgerError):
-            while place < last and (events := await events_after(ledger, names, place)):
+            while place < last and (events := await events_after(ledger, self._names, place)):
                 place = Place.of(events[-1])
                 found += [shared_event(event) for event in events if Place.of(event) <= last]
-        return found
+        shown: list[TimelineEvent] = self._redactor.redacted_in(found)
+        return shown
 
     async def poll(self) -> FleetSnapshot:
         """Polls now. One poll at a time: concurrent ones would read the same events twice."""
@@ -121,17 +147,36 @@ class Watcher:
             return await self._poll()
 
     async def _poll(self) -> FleetSnapshot:
-        circuits, fleet, redis = await asyncio.gather(self._source.circuits(), self._source.fleet(), self._redis())
+        every, fleet, redis = await gathered(
+            self._source.circuits(), self._source.fleet(), redis_picture(self._source.ledger)
+        )
+        circuits = self._shown(every)
         if redis.reachable:
-            await self._read_streams([c.name for c in circuits if c.scope == "fleet"])
-        self._update_membership(fleet, reachable=redis.reachable)
-        reading = self._reading(circuits, fleet, redis)
-        self._history = self._history.after(reading)
+            await self._read_streams([c.name for c in circuits if c.scope == "fleet" or c.order_epoch])
+        silent = await silent_replicas(self._source.ledger, fleet) if redis.reachable else {}
+        self._update_membership(fleet, silent, reachable=redis.reachable)
+        reading = replace(self._reading(circuits, fleet, redis, silent), hidden=len(every) - len(circuits))
+        if len(circuits) + len(fleet.replicas) > MANY:
+            history, snapshot = await asyncio.to_thread(self._next, reading, self._history)
+        else:
+            history, snapshot = self._next(reading, self._history)
         async with self._updated:
-            self._snapshot = fleet_snapshot(reading, self._history)
+            self._history, self._snapshot = history, snapshot
+            self._names = tuple(c.name for c in circuits)
             self._number += 1
             self._updated.notify_all()
         return self._snapshot
+
+    def _shown(self, circuits: Sequence[CircuitReport]) -> Sequence[CircuitReport]:
+        if len(circuits) <= MAX_CIRCUITS:
+            return circuits
+        before = frozenset(self._names)
+        ordered = sorted(circuits, key=lambda circuit: (circuit.name not in before, circuit.name))
+        return sorted(ordered[:MAX_CIRCUITS], key=lambda circuit: circuit.name)
+
+    def _next(self, reading: Reading, before: History) -> tuple[History, FleetSnapshot]:
+        history = before.after(reading)
+        return history, self._redactor.redacted_in(fleet_snapshot(reading, history))
 
     async def recent(self, max_age_s: float) -> FleetSnapshot:
         """The latest snapshot; polls if it is older than `max_age_s` seconds, once for all concurrent callers."""
@@ -146,11 +191,22 @@ class Watcher:
 
     def on_event(self, event: Event, /) -> None:
         """An event sink: records events that only this process sees, and polls at once after changes."""
-        own = own_event(event)
+        if isinstance(event, LedgerLost | LedgerBack) and not event.circuit:
+            self._settled_at_s = self._clock.monotonic_s() + SETTLE_S
+        own = self._own_event(event)
         if own is not None:
             self.timeline.add(own)
         if isinstance(event, _POLL_AT_ONCE):
             self._poll_now.set()
+
+    def _own_event(self, event: Event) -> TimelineEvent | None:
+        """Without Redis overrides are events of this process; what an override does to the circuit is part of it."""
+        if self._source.ledger is None and isinstance(event, OverrideChanged):
+            self._overridden[event.circuit] = event.epoch
+            return own_override(event)
+        if isinstance(event, CircuitChanged) and self._overridden.get(event.circuit) == event.epoch:
+            return None
+        return own_event(event)
 
     async def _newer_than(self, number: int) -> int:
         async with self._updated:
@@ -176,15 +232,6 @@ class Watcher:
             pass
         self._poll_now.clear()
 
-    async def _redis(self) -> RedisPicture:
-        ledger = self._source.ledger
-        if ledger is None:
-            return NO_REDIS
-        try:
-            return _redis_picture(await ledger.health())
-        except LedgerError as error:
-            return RedisPicture(configured=True, reachable=False, problem=str(error))
-
     async def _read_streams(self, circuits: Sequence[str]) -> None:
         """Reads new events from the streams into the timeline."""
         ledger = self._source.ledger
@@ -199,18 +246,21 @@ class Watcher:
         except LedgerError as error:
             log.debug("reading the timeline failed, and is retried at the next poll: %s", error)
 
-    def _update_membership(self, fleet: FleetReport, *, reachable: bool) -> None:
+    def _update_membership(self, fleet: FleetReport, silent: Silent, *, reachable: bool) -> None:
         """Records joins and losses; not while Redis is unreachable, nor until heartbeats had time to resume."""
         now_s = self._clock.monotonic_s()
         if not reachable or not fleet.now_ms:
             self._settled_at_s = now_s + SETTLE_S
             return
-        if self._replicas is not None and now_s >= self._settled_at_s:
-            for event in membership_events(self._replicas, fleet.replicas, fleet.now_ms, self._clock.unix_ms() / 1000):
-                self.timeline.add(event)
+        events = self._attendance.after(fleet.replicas, silent, fleet.now_ms, now_s, self._clock.unix_ms() / 1000)
+        if now_s >= self._settled_at_s:
+            for event in events[-KEPT:]:  # no more are kept
+                self.timeline.add(replace(event, text=words.text(event)))
         self._replicas = fleet.replicas
 
-    def _reading(self, circuits: Sequence[CircuitReport], fleet: FleetReport, redis: RedisPicture) -> Reading:
+    def _reading(
+        self, circuits: Sequence[CircuitReport], fleet: FleetReport, redis: RedisPicture, silent: Silent
+    ) -> Reading:
         return Reading(
             at=self._clock.unix_ms() / 1000,
             told_by=self._source.replica,
@@ -221,19 +271,6 @@ class Watcher:
             ledger_ms=fleet.now_ms,
             timeline=self.timeline.newest_first(),
             redis=redis,
+            satisfaction=self._satisfaction(),
+            lost=lost_replicas(silent, fleet.replicas, fleet.now_ms),
         )
-
-
-def _redis_picture(health: StoreHealth) -> RedisPicture:
-    return RedisPicture(
-        configured=True,
-        reachable=True,
-        version=health.version,
-        round_trip_ms=health.round_trip_ms,
-        used_bytes=health.used_bytes,
-        limit_bytes=health.limit_bytes,
-        clients=health.clients,
-        commands_per_s=health.commands_per_s,
-        role=health.role,
-        warnings=health.warnings,
-    )

@@ -53,6 +53,13 @@ def test_a_healthy_fleet_has_no_incidents():
 # ---- openings ---
 
 
+def test_an_open_circuit_that_redis_had_lost_is_not_said_to_have_opened():
+    restored = replace(OPENED, trigger="ledger restored, resting", reason="5 of 5 failed", failed=0, ok=0)
+    incident = incident_of(restored)
+    assert incident.title == "circuit embedder.primary is open"
+    assert incident.text == "Redis had lost it; 5 of 5 failed; restored by a"
+
+
 def test_an_opening_is_an_incident_with_counts_and_replica():
     assert (
         Incident(

@@ -22,7 +22,7 @@ async def test_the_page_shows_a_lost_connection_and_reconnects(
     verdict = dashboard_page.page.get_by_role("status")
     await dashboard.started()
     await dashboard_page.open(dashboard.url)
-    await dashboard_page.until_text(verdict, "All circuits closed")
+    await dashboard_page.until_text(verdict, "2 of 2 replicas")
     loaded = await dashboard_page.page.evaluate("() => performance.timeOrigin")
 
     dashboard.stop() if outage == "killed" else dashboard.pause()

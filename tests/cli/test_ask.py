@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ha_rag.cli.ask import excerpt
+from tests.hostile_text import HOSTILE, assert_harmless
 
 ANSWER: dict[str, Any] = {
     "id": "a", "question": "How?", "answer": "By a probe [1].", "degraded": False, "degraded_stages": [],
@@ -33,6 +34,15 @@ def test_an_answer_comes_with_its_sources_and_who_served_it(run, replica):
         "",
         "served by embedder: primary, generator: primary; 42 ms, replica rag-1",
     ]
+
+
+def test_other_documents_with_the_same_text_are_named_beside_the_first(run, replica):
+    citation = {**ANSWER["citations"][0], "also_in": ["copy.md", "old.md"]}
+    replica.replies[QUERY] = (200, {**ANSWER, "citations": [citation]})
+
+    result = run("ask", "How?", "--url", replica.url)
+
+    assert "  [1] breaker.md, copy.md, old.md  A probe closes it." in result.stdout.splitlines()
 
 
 def test_a_degraded_answer_says_so_and_why(run, replica):
@@ -153,3 +163,20 @@ def test_what_happened_to_several_tiers_alike_is_told_once(run, replica):
     assert run("ask", "How?", "--url", replica.url).stdout.splitlines()[-1] == (
         "degraded: the retriever was none (retriever.primary and retriever.lexical failed: no index)"
     )
+
+
+def test_a_hostile_answer_keeps_its_lines_and_changes_no_others(run, replica):
+    cited = [{**ANSWER["citations"][0], "document": HOSTILE, "text": HOSTILE}]
+    attempts = [{"circuit": "embedder.primary", "outcome": "failed", "state": "closed", "ms": 1.0, "reason": HOSTILE}]
+    served = {**ANSWER["served_by"], "embedder": HOSTILE}
+    answer = {
+        **ANSWER, "answer": f"One.\r\n\tTwo.{HOSTILE}", "citations": cited, "replica": HOSTILE, "served_by": served,
+        "attempts": attempts, "degraded": True, "degraded_stages": ["embedder"],
+    }  # fmt: skip
+    replica.replies[QUERY] = (200, answer)
+
+    first, second, *rest = run("ask", "How?", "--url", replica.url).stdout.split("\n")
+
+    assert (first, second.lstrip()[:11]) == ("One.", "Two.<b>[red")
+    assert rest[0].startswith("all is well"), "an answer has lines of its own"
+    assert_harmless("\n".join([first, second, *rest[1:]]))

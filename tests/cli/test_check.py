@@ -47,8 +47,13 @@ def test_after_an_ingest_all_is_well(run, own_folder):
     ("status", "mend"),
     [
         (401, "the key is wrong or missing; check api_key_env"),
+        (402, "the service wants to be paid"),
+        (403, "the key is wrong, or may not use this model"),
         (404, "the model or address does not exist"),
-        (500, "check that http"),
+        (400, "if it refuses a field or the model's name, see request_model and extra_body"),
+        (422, "if it refuses a field or the model's name, see request_model and extra_body"),
+        (429, "the service limits its calls"),
+        (500, "http://127.0.0.1"),
     ],
 )
 def test_a_service_that_refuses_is_a_problem_with_its_remedy(run, replica, own_folder, status, mend):
@@ -60,6 +65,27 @@ def test_a_service_that_refuses_is_a_problem_with_its_remedy(run, replica, own_f
     assert result.exit_code == 1
     verdict, _, told = findings(result)["generator.cloud"]
     assert (verdict, told.startswith(mend)) == ("problem", True)
+
+
+def test_a_service_that_fails_is_not_said_to_be_out_of_reach(run, replica, own_folder):
+    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
+    replica.replies["POST", "/v1/chat/completions"] = (500, {"error": {"message": "no"}})
+
+    _, _, mend = findings(run("check", "--json"))["generator.cloud"]
+
+    assert mend == f"{replica.url}/v1 answers, but fails with 500: see its own log or status page"
+
+
+def test_a_rest_that_is_longer_than_configured_is_a_warning_about_the_configuration(run, own_folder):
+    (own_folder / "ha_rag.toml").write_text(
+        SERVICE.format(url="http://127.0.0.1:9") + "timeout_s = 30\n[circuit]\nrecovery_timeout_s = 5\n"
+    )
+
+    verdict, text, mend = findings(run("check", "--json"))["configuration"]
+
+    assert verdict == "warning"
+    assert "the circuit stays open for 31 s" in text
+    assert mend == "nothing breaks; to say the same, set recovery_timeout_s = 31, or shorten its timeout_s"
 
 
 def test_a_key_that_is_not_set_is_a_warning_for_a_service_elsewhere(run, own_folder):
@@ -126,7 +152,7 @@ def test_a_wrong_file_is_refused_problem_by_problem(run, own_folder):
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "ha-rag: server.port = 99999: must be at most 65535",
-        "ha-rag: embedders[0].kind: is required; must be one of 'openai', 'local', 'hashing'",
+        "ha-rag: embedders[0].kind: is required; must be one of 'openai', 'local', 'onnx', 'hashing'",
         "ha-rag: circuit.probs = 1: unknown key; did you mean probes?",
     ]
 
@@ -136,3 +162,19 @@ def test_a_file_that_is_not_there_is_told_by_every_command(run, command):
     result = run(command, "--config", "nowhere.toml")
 
     assert (result.exit_code, result.stderr) == (2, "ha-rag: nowhere.toml: no such file\n")
+
+
+@pytest.mark.parametrize("written", ["my-secret-key", "MY-SECRET-KEY", "bXktc2VjcmV0LWtleQ==", "my%2Dsecret-key"])
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_key_that_a_service_repeats_in_its_answer_or_its_error_is_struck_out(
+    run, replica, own_folder, monkeypatch, written, status
+):
+    monkeypatch.setenv("MY_KEY", "my-secret-key")
+    (own_folder / "ha_rag.toml").write_text(SERVICE.format(url=replica.url))
+    said = {"choices": [{"message": {"content": f"You sent {written}"}}], "error": {"message": f"wrong: {written}"}}
+    replica.replies["POST", "/v1/chat/completions"] = (status, said)
+
+    text = findings(run("check", "--json"))["generator.cloud"][1]
+
+    assert "***" in text
+    assert written not in text

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ha_rag.cli.circuit_table import circuit_table
+from ha_rag.cli.circuit_table import circuit_table, state_words
+from ha_rag.cli.circuit_table import why as why_words
+from tests.hostile_text import HOSTILE, SHOWN, assert_harmless
 
 CALM: dict[str, Any] = {
     "name": "embedder.primary", "state": "closed", "override": None, "epoch": 0, "failure_rate": 0.0, "slow_rate": 0.0,
@@ -52,6 +54,46 @@ def test_one_circuit_is_shown_whole(run, replica):
 
     assert "open (open by hand)" in out
     assert "deploy (ann, for 60 s more)" in out
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "why"),
+    [
+        ({}, "open (open by hand)", "deploy (ann, for 60 s more)"),
+        ({"unconfirmed": 0}, "open (open by hand)", "deploy (ann, for 60 s more)"),
+        (
+            {"unconfirmed": 1, "differing": [{"replica": "rag-2", "state": "half_open"}]},
+            "open (open by hand)",
+            "deploy (ann, for 60 s more); 1 other replica has not confirmed the override yet; rag-2: half-open there",
+        ),
+        (
+            {"override": None, "state": "closed", "unconfirmed": 2},
+            "closed",
+            "2 other replicas have not confirmed the end of the override yet",
+        ),
+        (
+            {"override": None, "here": {"state": "open", "why": "local"}},
+            "open, decided here without Redis",
+            "4 of 5 failed",
+        ),
+        (
+            {"override": None, "state": "closed", "here": {"state": "open", "why": "overlay"}},
+            "closed, here open",
+            "",
+        ),
+    ],
+)
+def test_the_words_say_what_is_so(more, state, why):
+    told = {**FORCED, **more}
+    assert (state_words(told), why_words(told)) == (state, why)
+
+
+def test_one_circuit_says_who_has_confirmed(run, replica):
+    replica.replies["GET", PATH] = (200, {**FORCED, "unconfirmed": 0, "differing": []})
+
+    out = run("circuits", "show", "embedder.primary", "--url", replica.url).stdout
+
+    assert "by every replica" in out
 
 
 @pytest.mark.parametrize(
@@ -128,3 +170,30 @@ def test_replicas_of_an_earlier_version_tell_no_warnings(run, replica):
     replica.replies["GET", "/v1/fleet"] = (200, {"replicas": []})
 
     assert run("circuits", "--url", replica.url).exit_code == 0
+
+
+def test_hostile_names_and_reasons_neither_forge_a_line_nor_turn_the_text(run, replica):
+    hostile = {
+        **OPEN, "name": HOSTILE, "reason": HOSTILE, "opened_by": HOSTILE, "voters": [HOSTILE], "scope": HOSTILE,
+        "override": {"mode": HOSTILE, "reason": HOSTILE, "by": HOSTILE, "ends_in_s": None},
+        "here": {"state": HOSTILE, "why": HOSTILE},
+    }  # fmt: skip
+    listed = {"circuits": [hostile], "shared_state": HOSTILE, "replica": HOSTILE}
+    replica.replies["GET", "/v1/circuits"] = (200, listed)
+    replica.replies["GET", "/v1/fleet"] = (200, {"warnings": [HOSTILE]})
+    replica.replies["GET", PATH] = (200, hostile)
+    replica.replies["PUT", f"{PATH}/override"] = (422, {"error": {"message": HOSTILE}})
+
+    told = [
+        run("circuits", "--url", replica.url),
+        run("circuits", "show", "embedder.primary", "--url", replica.url),
+        run("circuits", "--json", "--url", replica.url),
+        run("circuits", "open", "embedder.primary", "--url", replica.url),
+    ]
+
+    for result in told:
+        assert_harmless(result.stdout)
+        assert_harmless(result.stderr)
+    assert SHOWN in told[0].stdout
+    assert json.loads(told[2].stdout) == listed
+    assert told[3].stderr.startswith("ha-rag: <b>[red]x[/red]\\x1b[2J")

@@ -15,14 +15,14 @@ def test_what_nobody_foresaw_is_one_sentence_and_its_traceback_is_kept(capsys, t
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
     def command() -> None:
-        raise ModuleNotFoundError("No module named 'bs4'")
+        raise ModuleNotFoundError("No module named 'yaml'")
 
     with pytest.raises(typer.Exit) as ended:
         honest(command)()
 
     said = capsys.readouterr().err
     assert ended.value.exit_code == 1
-    assert said.startswith("ha-rag: internal error: ModuleNotFoundError: No module named 'bs4'; ")
+    assert said.startswith("ha-rag: internal error: ModuleNotFoundError: No module named 'yaml'; ")
     assert len(said.splitlines()) == 1
     kept = re.search(r"\S+\.txt", said)
     assert kept is not None

@@ -10,6 +10,7 @@ import orjson
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
+from tests.hostile_text import HOSTILE, assert_harmless
 from tests.monitor.pictures import circuit, picture
 
 FLEET = ("GET", "/v1/fleet")
@@ -25,7 +26,8 @@ def test_once_shows_the_fleet_and_ends(run, replica):
     result = run("watch", "--once", "--url", replica.url)
 
     assert result.exit_code == 0
-    assert result.stdout.startswith("■ embedder.primary open")
+    assert result.stdout.startswith("◐ All questions answered")
+    assert "embedder.primary open" in result.stdout.splitlines()[2]
 
 
 def test_json_is_what_the_fleet_told(run, replica):
@@ -79,3 +81,15 @@ def test_a_redis_that_does_not_answer_is_said_in_a_sentence(run):
 
     assert result.exit_code == 1
     assert "this Redis does not answer" in result.stderr
+
+
+def test_hostile_names_are_harmless_as_a_picture_and_as_json(run, replica):
+    told = wire(picture(circuits=(circuit(name=HOSTILE, state="open", reason=HOSTILE),), told_by=HOSTILE))
+    replica.replies[FLEET] = (200, told)
+
+    drawn = run("watch", "--once", "--url", replica.url)
+    as_json = run("watch", "--once", "--json", "--url", replica.url)
+
+    assert_harmless(drawn.stdout)
+    assert_harmless(as_json.stdout)
+    assert json.loads(as_json.stdout) == told

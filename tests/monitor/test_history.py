@@ -90,6 +90,15 @@ def test_a_half_open_circuit_without_probes_waits_for_traffic_after_a_while() ->
     assert after(*half_open).waiting("payments", WAITING_S)
 
 
+def test_a_circuit_that_opened_again_between_two_polls_waits_anew() -> None:
+    waited = (
+        reading(0.0, circuits=(report(HALF_OPEN, epoch=1),)),
+        reading(5.0, circuits=(report(HALF_OPEN, epoch=1),)),
+    )
+    assert after(*waited).waiting("payments", 5.0)
+    assert not after(*waited, reading(6.0, circuits=(report(HALF_OPEN, epoch=2),))).waiting("payments", 6.0)
+
+
 def test_a_circuit_that_is_probed_or_closes_no_longer_waits() -> None:
     waited = (reading(0.0, circuits=(report(HALF_OPEN),)), reading(5.0, circuits=(report(HALF_OPEN),)))
     assert not after(*waited, reading(6.0, circuits=(report(HALF_OPEN, probing=True),))).waiting("payments", 6.0)

@@ -39,6 +39,18 @@ def test_a_replica_scoped_circuit_has_the_worst_state_of_all_replicas() -> None:
     assert circuit.state == "open"
 
 
+def test_under_an_override_a_replica_scoped_circuit_has_one_state_and_lists_replicas_that_differ() -> None:
+    there = [beat(name, {"circuits": [{"name": "payments", "state": state}]}) for name, state in ORDERED]
+    override = OverrideReport(mode="open", reason="why", by="me", left_s=None)
+    overridden = report(OPEN, scope="replica", override=override, unconfirmed=1)
+    (circuit,) = snapshot_of(reading(0.0, *there, circuits=(overridden,))).circuits
+    assert (circuit.state, circuit.unconfirmed) == ("open", 1)
+    assert [(each.replica, each.state) for each in circuit.differing] == [("b", "closed")]
+
+
+ORDERED = [("a", "open"), ("b", "closed"), ("c", "open")]
+
+
 def test_an_override_is_shown_beside_the_state() -> None:
     override = OverrideReport(mode="shadow", reason="try it", by="me", left_s=30.0)
     (circuit,) = snapshot_of(reading(0.0, circuits=(report(OPEN, override=override),))).circuits
@@ -65,6 +77,17 @@ def test_the_fleets_traffic_is_the_sum_over_its_replicas() -> None:
     assert (traffic.per_s, traffic.degraded_share) == (4.0, 0.25)
 
 
+def test_the_share_of_lost_questions_counts_those_refused_broken_off_and_without_a_generator() -> None:
+    before, after = totals(0), totals(90, served={"generator.plain": 10}, unanswered=10) | {"broken": 5}
+    traffic = snapshot_of(reading(0.0, beat("a", before)), reading(10.0, beat("a", after))).traffic
+    assert traffic.lost_share == 0.25
+
+
+def test_the_tiers_are_those_that_replicas_tell_in_their_order() -> None:
+    told = {"tiers": {"embedder": ["cloud", "local", 7, ""], "nonsense": ["x"], "generator": "x"}}
+    assert snapshot_of(reading(0.0, beat("a", told), beat("b"))).tiers == {"embedder": ("cloud", "local")}
+
+
 def test_duplicate_names_and_different_rules_cause_warnings() -> None:
     warnings = snapshot_of(
         reading(
@@ -85,7 +108,7 @@ JSON = st.recursive(
 )
 KEYS = [
     "circuits", "in_flight", "max_concurrent", "version", "shared_state", "questions", "degraded", "broken", "served",
-    "latencies", "policies", "limits", "terms",
+    "latencies", "policies", "limits", "terms", "tiers", "unanswered",
 ]  # fmt: skip
 
 

@@ -128,6 +128,49 @@ async def test_an_event_seen_by_this_process_only_is_in_its_timeline() -> None:
         assert (lost.id, lost.kind, lost.reason) == ("", "redis_lost", "gone")
 
 
+async def test_a_redis_that_loses_its_data_for_a_moment_loses_no_replica() -> None:
+    async with fleet_of("a", "b") as (a, _):
+        watcher = Watcher(a)
+        await watcher.poll()
+        ledger = a.ledger
+        assert isinstance(ledger, MemoryLedger)
+        ledger.forget()
+        await watcher.poll()
+        async with asyncio.timeout(5):
+            while len((await watcher.poll()).replicas) < 2:
+                pass
+        assert [event.kind for event in watcher.timeline.newest_first()] == []
+
+
+async def test_the_order_over_the_replicas_own_circuits_begins_and_ends_in_the_timeline() -> None:
+    async with fleet_of("a", "b") as (a, b):
+        for registry in (a, b):
+            registry.breaker("disk", POLICY, scope="replica")
+        watcher = Watcher(b)
+        await watcher.poll()
+        await a.override("disk", "open", reason="new disk", by="kim")
+        await until(lambda: b.breaker("disk").state == "open")
+        await a.end_override("disk", by="kim")
+        async with asyncio.timeout(5):
+            while len(texts := [event.text for event in watcher.timeline.newest_first()]) < 2:
+                await watcher.poll()
+        assert texts == ["disk: override ended", "disk: opened by hand: new disk, by kim"]
+
+
+async def test_without_redis_an_override_is_told_as_one_and_not_as_a_change_of_the_circuit() -> None:
+    async with CircuitRegistry(replica="alone") as alone:
+        alone.breaker("payments", POLICY)
+        watcher = Watcher(alone)
+        await alone.override("payments", "shadow", reason="a trial", by="kim")
+        await alone.override("payments", "open", reason="new disk", by="kim")
+        await alone.end_override("payments", by="kim")
+        assert [event.text for event in watcher.timeline.newest_first()] == [
+            "payments: override ended",
+            "payments: opened by hand: new disk, by kim",
+            "payments: put in shadow by hand: a trial, by kim",
+        ]
+
+
 # ---- the update feed ------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 // The circuits: one row each. Rows are reused between snapshots, to keep the focus and the scroll position.
 
-import { cell, element, one, svg } from "./dom.js";
-import { percent, plain, seconds, stateOf } from "./format.js";
+import { cell, describe, element, one, svg } from "./dom.js";
+import { clock, percent, plain, seconds, stateOf } from "./format.js";
 
 const rows = new Map();
 const lastStates = new Map();
@@ -36,20 +36,27 @@ function row(circuit, fleet, editOverride) {
   const { tr, button } = rows.get(circuit.name);
   const { state, label, symbol } = stateOf(circuit);
   tr.className = state;
+  const rates = shownRates(circuit);
   const badge = element("span", { text: `${symbol} ${label}`, cls: `state ${state}` });
   const cells = [
-    element("th", { scope: "row", text: circuit.name, title: circuit.scope === "replica" ? "state of each replica" : "shared by the fleet" }),
+    element("th", { scope: "row", text: circuit.name, title: `${circuit.name}: ${circuit.scope === "replica" ? "state of each replica" : "shared by the fleet"}` }),
     cell("State", [badge, ...overrideTag(circuit)]),
     cell("Failures", spark(circuit), "wide"),
-    cell("Failed", percent(circuit.failure_rate), "number"),
-    cell("Slow", percent(circuit.slow_rate), "number"),
-    cell("Calls", circuit.samples, "number"),
+    cell("Failed", percent(rates.failed), "number"),
+    cell("Slow", percent(rates.slow), "number"),
+    cell("Calls", rates.calls, "number"),
     cell("Recovers in", countdown(circuit, fleet), "number"),
     cell("Why", why(circuit), "why"),
   ];
   if (tr.lastChild === null) tr.append(...cells, cell("", button));
   else cells.forEach((updated, at) => tr.children[at].replaceWith(updated));
   return tr;
+}
+
+// Of the window or, while that of an open circuit is empty, as it opened (openings.py, shown_rates).
+function shownRates({ state, opened, failure_rate, slow_rate, samples }) {
+  if (state === "closed" || samples || !opened?.samples) return { failed: failure_rate, slow: slow_rate, calls: samples };
+  return { failed: opened.failed / opened.samples, slow: opened.slow / opened.samples, calls: opened.samples };
 }
 
 function overrideTag({ override }) {
@@ -68,9 +75,11 @@ function countdown(circuit, fleet) {
 function why(circuit) {
   const lines = [];
   if (circuit.override) lines.push(`${circuit.override.reason} (${circuit.override.by})`);
-  else if (circuit.state !== "closed" && circuit.reason) lines.push(circuit.reason);
-  if (circuit.opened_by && circuit.state !== "closed") lines.push(`opened by ${circuit.opened_by}`);
+  else if (circuit.state !== "closed" && circuit.opened) lines.push(`opened at ${clock(circuit.opened.at)}: ${circuit.opened.reason}`);
+  if (!circuit.override && circuit.state !== "closed" && circuit.reason && circuit.reason !== circuit.opened?.reason) lines.push(circuit.reason);
+  if (circuit.opened_by && circuit.state !== "closed" && !circuit.override) lines.push(`opened by ${circuit.opened_by}`);
   if (circuit.voters.length) lines.push(`seen by ${circuit.voters.join(", ")}`);
+  if (circuit.unconfirmed) lines.push(`${circuit.unconfirmed} ${circuit.unconfirmed > 1 ? "replicas have" : "replica has"} not confirmed ${circuit.override ? "the override" : "its end"} yet`);
   if (circuit.differing.length) lines.push(circuit.differing.map((d) => `${d.replica}: ${plain(d.state)} there`).join(", "));
   if (circuit.open_count > 1 && circuit.state !== "closed") lines.push(`opened ${circuit.open_count} times in a row`);
   return lines.map((line) => element("div", { text: line }));
@@ -84,7 +93,7 @@ function spark(circuit) {
   const points = circuit.history;
   const picture = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", preserveAspectRatio: "none" });
   const worst = Math.max(0, ...points.map((p) => p.failure_rate));
-  picture.setAttribute("aria-label", `failure rate, at most ${percent(worst)} over the last minutes`);
+  describe(picture, { "aria-label": `failure rate, at most ${percent(worst)} over the last minutes` });
   if (points.length < 2) return picture;
   const from = points[0].at;
   const x = (at) => (WIDTH * (at - from)) / Math.max(1, points.at(-1).at - from);

@@ -1,12 +1,31 @@
-// Creates elements. Text is inserted as text, never as HTML: questions, documents, reasons and names are untrusted.
+// Creates elements. Text is inserted as text, never as HTML, and made harmless: questions, documents, reasons and names
+// are untrusted. Other modules set no text or attribute by themselves.
+
+import { harmless } from "./harmless.js";
 
 export const one = (selector, within = document) => within.querySelector(selector);
 
-export function element(name, { text = "", cls = "", ...attributes } = {}, ...children) {
+const shown = (content) => (content instanceof Node ? content : harmless(content));
+
+// Replaces the text of an element. lines: keeps the lines of prose.
+export function write(node, text, { lines = false } = {}) {
+  node.textContent = harmless(text, { lines });
+}
+
+export function titled(text) {
+  const title = harmless(text);
+  if (document.title !== title) document.title = title;
+}
+
+export function describe(node, attributes) {
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, harmless(value));
+}
+
+export function element(name, { text = "", lines = false, cls = "", ...attributes } = {}, ...children) {
   const node = document.createElement(name);
   if (cls) node.className = cls;
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...(text === "" ? [] : [String(text)]), ...children);
+  describe(node, attributes);
+  node.append(...(text === "" ? [] : [harmless(text, { lines })]), ...children.map(shown));
   return node;
 }
 
@@ -14,14 +33,14 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export function svg(name, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
+  describe(node, attributes);
+  node.append(...children.map(shown));
   return node;
 }
 
 export function cell(label, content, cls = "") {
   const node = element("td", { cls, "data-label": label });
-  node.append(...(Array.isArray(content) ? content : [content]).map((c) => (c instanceof Node ? c : String(c))));
+  node.append(...(Array.isArray(content) ? content : [content]).map(shown));
   return node;
 }
 

@@ -1,7 +1,10 @@
 // Formats numbers and states for display.
 
 export const percent = (share) => `${Math.round(100 * share)} %`;
-export const ms = (value) => (value === null ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`);
+export const ms = (value) => {
+  if (value === null) return "–";
+  return value < 9.95 ? `${value.toFixed(1)} ms` : value < 999.5 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(2)} s`;
+};
 export const clock = (at) => new Date(1000 * at).toLocaleTimeString([], { hour12: false });
 export const seconds = (value) => (value < 60 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`);
 export const bytes = (value) => (value === null ? "–" : `${(value / 2 ** 20).toFixed(1)} MiB`);

@@ -2,15 +2,18 @@
 
 import { makePlayground } from "./playground.js";
 import { showCircuits } from "./circuits.js";
-import { element, one } from "./dom.js";
+import { element, one, write } from "./dom.js";
 import { Fleet } from "./fleet.js";
+import { showDisconnected, showImpact } from "./impact.js";
 import { key, listen } from "./stream.js";
+import { onMapResized, showMap } from "./map.js";
 import { makeOverrideDialog } from "./override.js";
 import { showRedis } from "./redis.js";
 import { showReplicas } from "./replicas.js";
 import { showTimeline } from "./timeline.js";
+import { drawSatisfaction } from "./satisfaction.js";
 import { onStageChosen, showTraffic } from "./traffic.js";
-import { seconds, stateOf } from "./format.js";
+import { seconds } from "./format.js";
 
 const fleet = new Fleet();
 const editOverride = makeOverrideDialog();
@@ -18,16 +21,18 @@ let downSince = null;
 let resolveKey = null;
 
 function announce(text) {
-  one("#announced").textContent = text;
+  write(one("#announced"), text);
 }
 
 function show() {
   const picture = fleet.picture;
   document.body.classList.remove("waiting");
+  showMap(picture);
   showCircuits(fleet, editOverride, announce);
   showReplicas(picture.replicas);
   showTraffic(picture);
   showRedis(picture.redis);
+  drawSatisfaction(picture);
   showTimeline(fleet.timeline);
   const warnings = one("#warnings");
   warnings.hidden = picture.warnings.length === 0;
@@ -37,14 +42,10 @@ function show() {
 
 function showVerdict() {
   const picture = fleet.picture;
-  const verdict = one("#verdict");
   if (!picture || downSince !== null) return;
-  const notClosed = picture.circuits.filter((circuit) => !["closed", "waiting"].includes(stateOf(circuit).state));
-  const worst = notClosed.some((circuit) => circuit.state === "open") ? "open" : notClosed.length ? "half_open" : "closed";
-  verdict.className = worst;
-  verdict.textContent = notClosed.length ? notClosed.map((circuit) => `${circuit.name} ${stateOf(circuit).label}`).join(", ") : "All circuits closed";
+  showImpact(picture.impact);
   const shared = picture.shared_state === "fresh" ? "" : `, shared state ${picture.shared_state}${picture.reason ? ` (${picture.reason})` : ""}`;
-  one("#link").textContent = `live from ${picture.told_by}${shared}`;
+  write(one("#link"), `live from ${picture.told_by}${shared}`);
 }
 
 function up() {
@@ -55,10 +56,8 @@ function up() {
 function down() {
   downSince ??= new Date();
   document.body.classList.add("stale");
-  const verdict = one("#verdict");
-  verdict.className = "stale";
-  verdict.textContent = `Disconnected since ${downSince.toLocaleTimeString([], { hour12: false })}`;
-  one("#link").textContent = fleet.picture ? "showing the last known state" : "no data yet";
+  showDisconnected(`Disconnected since ${downSince.toLocaleTimeString([], { hour12: false })}`);
+  write(one("#link"), fleet.picture ? "showing the last known state" : "no data yet");
 }
 
 function requestKey() {
@@ -76,10 +75,11 @@ one("#key").addEventListener("submit", (event) => {
 
 setInterval(() => {
   if (downSince !== null) return;
-  for (const shown of document.querySelectorAll(".counting")) shown.textContent = seconds(fleet.left(Number(shown.dataset.left)));
+  for (const shown of document.querySelectorAll(".counting")) write(shown, seconds(fleet.left(Number(shown.dataset.left))));
 }, 100);
 
 makePlayground(() => void requestKey());
+onMapResized();
 onStageChosen(() => fleet.picture && showTraffic(fleet.picture));
 listen({
   onFleet: (picture) => { fleet.show(picture); show(); },

@@ -1,6 +1,6 @@
 // The override dialog: sets or ends the override of one circuit, with a reason and an optional duration.
 
-import { one } from "./dom.js";
+import { one, write } from "./dom.js";
 import { authorized, key } from "./stream.js";
 
 const TOKEN = "ha_rag token";
@@ -16,20 +16,20 @@ export function makeOverrideDialog() {
     event.preventDefault();
     const token = one("#token").value.trim();
     if (token) sessionStorage.setItem(TOKEN, token);
-    error.textContent = "";
+    write(error, "");
     try {
       await submit(circuit, one("#mode").value, one("#reason").value, one("#minutes").value);
       dialog.close();
     } catch (failure) {
-      error.textContent = failure.message;
+      write(error, failure.message);
     }
   });
 
   return (name) => {
     circuit = name;
-    one("#operator-title").textContent = `Override ${name}`;
+    write(one("#operator-title"), `Override ${name}`);
     one("#token").value = sessionStorage.getItem(TOKEN) ?? "";
-    error.textContent = "";
+    write(error, "");
     dialog.showModal();
   };
 }

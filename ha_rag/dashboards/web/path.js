@@ -1,9 +1,9 @@
 // The path of an answer: a column per stage with its tiers in the order they were tried, and a line through those that
 // served.
 
-import { svg } from "./dom.js";
+import { describe, svg } from "./dom.js";
 
-const STAGES = ["embedder", "retriever", "generator"];
+const ALL_STAGES = ["embedder", "retriever", "reranker", "generator"];
 const WIDTH = 150;
 const GAP = 30;
 const HEIGHT = 34;
@@ -11,12 +11,15 @@ const STEP = 44;
 const TOP = 22;
 
 export function drawPath(picture, answer) {
-  const columns = STAGES.map((stage) => answer.attempts.filter((attempt) => attempt.circuit.startsWith(`${stage}.`)));
+  const stages = ALL_STAGES.filter((stage) => stage in answer.served_by);
+  const columns = stages.map((stage) => answer.attempts.filter((attempt) => attempt.circuit.startsWith(`${stage}.`)));
   const height = TOP + STEP * Math.max(1, ...columns.map((attempts) => attempts.length));
-  picture.setAttribute("viewBox", `0 0 ${STAGES.length * WIDTH + 2 * GAP} ${height}`);
-  picture.setAttribute("aria-label", STAGES.map((stage) => `${stage} by ${answer.served_by[stage]}`).join(", "));
-  const served = columns.map((attempts, n) => Math.max(0, attempts.findIndex((a) => name(a) === answer.served_by[STAGES[n]] && succeeded(a))));
-  picture.replaceChildren(line(served), ...columns.flatMap((attempts, n) => [title(n), ...attempts.map((attempt, at) => box(attempt, n, at))]));
+  describe(picture, {
+    viewBox: `0 0 ${stages.length * WIDTH + (stages.length - 1) * GAP} ${height}`,
+    "aria-label": stages.map((stage) => `${stage} by ${answer.served_by[stage]}`).join(", "),
+  });
+  const served = columns.map((attempts, n) => Math.max(0, attempts.findIndex((a) => name(a) === answer.served_by[stages[n]] && succeeded(a))));
+  picture.replaceChildren(line(served), ...columns.flatMap((attempts, n) => [title(stages[n], n), ...attempts.map((attempt, at) => box(attempt, n, at))]));
 }
 
 const name = (attempt) => attempt.circuit.slice(attempt.circuit.indexOf(".") + 1);
@@ -24,7 +27,7 @@ const succeeded = (attempt) => ["ok", "slow"].includes(attempt.outcome);
 const left = (n) => n * (WIDTH + GAP);
 const middle = (at) => TOP + at * STEP + HEIGHT / 2;
 
-const title = (n) => svg("text", { class: "stage", x: left(n), y: 12 }, STAGES[n]);
+const title = (stage, n) => svg("text", { class: "stage", x: left(n), y: 12 }, stage);
 
 function line(served) {
   const points = served.flatMap((at, n) => [`${left(n)},${middle(at)}`, `${left(n) + WIDTH},${middle(at)}`]);

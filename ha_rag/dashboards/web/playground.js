@@ -1,11 +1,13 @@
 // The playground: a question, its answer with citations, and the path through the tiers.
 
-import { cell, element, one } from "./dom.js";
+import { cell, element, one, write } from "./dom.js";
 import { authorized } from "./stream.js";
 import { drawPath } from "./path.js";
-import { ms } from "./format.js";
+import { makeRating, offerRating } from "./satisfaction.js";
+import { ms, seconds } from "./format.js";
 
 export function makePlayground(onKeyRequired) {
+  makeRating();
   const form = one("#ask form");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -41,9 +43,15 @@ function show(answer) {
   const article = one("#ask article");
   const text = one(".text", article);
   text.className = "text";
-  text.textContent = answer.answer;
+  write(text, answer.answer, { lines: true });
+  const notes = [
+    answer.answered === false ? "not answered by the documents found; " : "",
+    answer.age_s === undefined ? "" : `an earlier answer, given ${seconds(answer.age_s)} ago; `,
+    answer.simulated ? `${answer.served_by.generator} is the simulated provider, not a language model; ` : "",
+  ].join("");
   const quality = answer.degraded ? `degraded: ${answer.degraded_stages.join(", ")}` : "not degraded";
-  one(".served", article).textContent = `${quality}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`;
+  write(one(".served", article), `${notes}${quality}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`);
+  offerRating(answer.id);
   drawPath(one(".path", article), answer);
   one(".citations", article).replaceChildren(...answer.citations.map(citation));
   one("details tbody", article).replaceChildren(
@@ -51,16 +59,18 @@ function show(answer) {
   );
 }
 
-function citation({ n, document: name, text }) {
-  const summary = element("summary", { text: name }, element("span", { text: excerpt(text), cls: "excerpt" }));
-  return element("li", { value: n }, element("details", {}, summary, element("p", { text, cls: "passage" })));
+function citation({ n, document: name, also_in: others = [], text, quote }) {
+  const where = [name, ...others].join(", ");
+  const summary = element("summary", { text: where }, element("span", { text: excerpt(quote || text), cls: "excerpt" }));
+  return element("li", { value: n }, element("details", {}, summary, element("p", { text, lines: true, cls: "passage" })));
 }
 
 function showError(message) {
   const article = one("#ask article");
   const text = one(".text", article);
   text.className = "text error";
-  text.textContent = message;
-  one(".served", article).textContent = "";
+  write(text, message);
+  offerRating("");
+  write(one(".served", article), "");
   for (const part of [".path", ".citations", "details tbody"]) one(part, article).replaceChildren();
 }

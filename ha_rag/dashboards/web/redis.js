@@ -1,13 +1,13 @@
 // The health of Redis, as the server of this page sees it.
 
-import { figures, one } from "./dom.js";
+import { figures, one, write } from "./dom.js";
 import { bytes, ms } from "./format.js";
 
 export function showRedis(redis) {
   const line = one("#redis .state-line");
   const state = !redis.configured ? "local" : redis.reachable ? "fresh" : "open";
   line.className = `state-line state ${state}`;
-  line.textContent = !redis.configured ? "○ not configured: each process runs alone" : redis.reachable ? "● reachable" : `■ unreachable: ${redis.problem}`;
+  write(line, !redis.configured ? "○ not configured: each process runs alone" : redis.reachable ? "● reachable" : `■ unreachable: ${redis.problem}`);
   figures(one("#redis .figures"), redis.reachable ? pairs(redis) : []);
 }
 

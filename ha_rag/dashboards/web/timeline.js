@@ -17,25 +17,16 @@ function item(event) {
   return element("li", {}, time, element("span", { text: title(event), cls: `title ${stateClass(event)}` }), element("span", { text: details(event), cls: "details" }));
 }
 
-const stateClass = (event) => (event.kind === "circuit" ? event.after : (CLASSES[event.kind] ?? "half_open"));
+const stateClass = (event) => (["circuit", "restored"].includes(event.kind) ? event.after : (CLASSES[event.kind] ?? "half_open"));
 
-function title(event) {
-  switch (event.kind) {
-    case "circuit": return `${event.circuit}: ${plain(event.before)} → ${plain(event.after)}`;
-    case "override": return `${event.circuit}: override, now ${plain(event.after)}`;
-    case "would_open": return `${event.circuit}: would have opened (shadow)`;
-    case "redis_lost": return "Redis is unreachable";
-    case "redis_back": return "Redis is reachable again";
-    case "replica_lost": return `replica ${event.by} is lost`;
-    case "replica_left": return `replica ${event.by} has stopped`;
-    case "replica_joined": return `replica ${event.by} has joined`;
-    case "policy_mismatch": return `${event.circuit}: replicas have different rules`;
-    default: return event.kind;
-  }
-}
+// Replicas of 0.1.0 send no text.
+const title = (event) => event.text?.replace("->", "→") || [event.circuit, event.kind.replace("_", " "), plain(event.after)].filter(Boolean).join(" ");
 
 function details(event) {
   const counts = event.failed ? `${event.failed} of ${event.samples} calls failed` : "";
   const by = event.by && !event.kind.startsWith("replica") ? `by ${event.by}` : "";
-  return [event.reason, event.reason.includes("failed") ? "" : counts, by].filter(Boolean).join("; ");
+  // The title of an override already says why and by whom (words.py, details).
+  const said = (text) => text && (event.text ?? "").includes(text);
+  const reason = said(event.reason.replace(/^(open|closed|disabled|shadow): /, "")) ? "" : event.reason;
+  return [reason, event.reason.includes("failed") ? "" : counts, said(by) ? "" : by].filter(Boolean).join("; ");
 }

@@ -1,6 +1,6 @@
 // The fleet's traffic: current figures, and a stacked chart by tier over the last minutes.
 
-import { element, figures, one, svg } from "./dom.js";
+import { describe, element, figures, one, svg } from "./dom.js";
 import { ms, percent } from "./format.js";
 
 const WIDTH = 600;
@@ -26,7 +26,7 @@ function draw(points, stage) {
   const per_s = rates(points, stage);
   const peak = Math.max(1, ...points.map((_, at) => tiers.reduce((sum, tier) => sum + per_s(at, tier), 0)));
   const chart = one("#traffic .chart");
-  chart.setAttribute("aria-label", summary(points, tiers, stage));
+  describe(chart, { "aria-label": summary(points, tiers, stage) });
   chart.replaceChildren(...(points.length > 1 ? areas(points, tiers, per_s, peak) : []));
   one("#traffic .legend").replaceChildren(...tiers.map((tier, n) => legend(points, tier, n, stage)), element("li", { text: `top of the chart: ${peak.toFixed(1)} a second`, cls: "quiet" }));
 }
