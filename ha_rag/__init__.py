@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         ThrottledError,
         UnknownCircuitError,
     )
-    from ha_rag.interfaces import Embedder, Generator, Retriever, StreamingGenerator
+    from ha_rag.interfaces import Embedder, Generator, Reranker, Retriever, StreamingGenerator
     from ha_rag.messages import (
         Answer,
         Attempt,
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
         Generation,
         Passage,
         Space,
+        StreamEnding,
+        TokenUsage,
     )
     from ha_rag.outcomes import Outcome
     from ha_rag.strategy.status import ComponentStatus
@@ -95,15 +97,18 @@ __all__ = [
     "PrimaryRetriever",
     "ReducedRetriever",
     "Refusal",
+    "Reranker",
     "Retriever",
     "Script",
     "SecondaryEmbedder",
     "ServiceError",
     "ServiceTimeoutError",
     "Space",
+    "StreamEnding",
     "StreamingGenerator",
     "ThrottledError",
     "Tier",
+    "TokenUsage",
     "UnknownCircuitError",
     "Verdict",
 ]
@@ -119,7 +124,7 @@ _HOMES = {
     "ha_rag.components.embedders.cached": ("CachedEmbedder",),
     "ha_rag.components.embedders.scripted": ("PrimaryEmbedder", "SecondaryEmbedder"),
     "ha_rag.components.generators.scripted": ("FallbackGenerator", "PrimaryGenerator"),
-    "ha_rag.interfaces": ("Embedder", "Generator", "Retriever", "StreamingGenerator"),
+    "ha_rag.interfaces": ("Embedder", "Generator", "Reranker", "Retriever", "StreamingGenerator"),
     "ha_rag.components.retrievers": ("PrimaryRetriever", "ReducedRetriever"),
     "ha_rag.components.script": ("Script",),
     "ha_rag.errors": (
@@ -129,6 +134,7 @@ _HOMES = {
     ),
     "ha_rag.messages": (
         "Answer", "Attempt", "Citation", "ComponentType", "Embedding", "Generation", "Passage", "Space",
+        "StreamEnding", "TokenUsage",
     ),
     "ha_rag.outcomes": ("Outcome",),
     "ha_rag.strategy.status": ("ComponentStatus",),

@@ -17,9 +17,11 @@
     |  `- MalformedReplyError      the reply cannot be used
     |- IndexStoreError
     |  |- IndexBusyError           another process is writing to the index
+    |  |- IndexDiskFullError       no space is left on its disk
     |  |- IndexTooNewError         written by a later version of ha_rag
     |  `- IndexReadOnlyError       this process has no write access
-    `- UnreadableDocumentError     one document cannot be read; others are not affected
+    |- UnreadableDocumentError     one document cannot be read; others are not affected
+    `- UnknownDocumentError        the index has no document with that id
 
 Errors carry facts as attributes, so that callers need not parse messages. Exceptions of other libraries are translated
 once, in the package that uses the library. Errors are plain values: safe across tasks and threads, and they survive
@@ -28,6 +30,7 @@ once, in the package that uses the library. Errors are plain values: safe across
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound=BaseException)
@@ -155,6 +158,10 @@ class IndexBusyError(IndexStoreError):
     """Another process is writing to this index."""
 
 
+class IndexDiskFullError(IndexStoreError):
+    """No space is left on the disk of the index. What was committed before is unaffected."""
+
+
 class IndexTooNewError(IndexStoreError):
     """The index was written by a later version of ha_rag, in a format that this version cannot read."""
 
@@ -164,9 +171,40 @@ class IndexReadOnlyError(IndexStoreError):
 
 
 class UnreadableDocumentError(HaRagError):
-    """One document cannot be read. `document`: its id or path. `why`: the reason, as a sentence."""
+    """One document cannot be read. `document`: its id or path. `why`: the reason, as a sentence.
 
-    def __init__(self, document: str, why: str) -> None:
+    `transient`: the trouble is this machine's, such as an I/O error, and says nothing about the document.
+    """
+
+    def __init__(self, document: str, why: str, *, transient: bool = False) -> None:
         super().__init__(f"{document}: {why}")
         self.document = document
         self.why = why
+        self.transient = transient
+
+
+class UnknownDocumentError(HaRagError):
+    """The index has no document with one of these ids. `documents`: each unknown id -> ids that may be meant."""
+
+    def __init__(self, documents: Mapping[str, tuple[str, ...]]) -> None:
+        told = "; ".join(map(_not_there, documents, documents.values()))
+        super().__init__(f"{told} (`ha-rag documents` lists the ids)")
+        self.documents = dict(documents)
+
+
+def _not_there(document: str, similar: tuple[str, ...]) -> str:
+    hint = f", perhaps {' or '.join(map(repr, similar))}" if similar else ""
+    return f"there is no document {document!r}{hint}"
+
+
+def is_exit(error: BaseException) -> bool:
+    """Whether `error` ends a task, a generator or the process, rather than report that something failed.
+
+    Not every failure is an Exception: a panic of a library written in Rust (pyo3's PanicException) derives from
+    BaseException, as does a group that contains one. A group with an exit in it is an exit.
+    """
+    from asyncio import CancelledError  # not with this module: a program that only imports the names needs no asyncio
+
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_exit(part) for part in error.exceptions)
+    return isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | CancelledError)

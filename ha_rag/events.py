@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ha_rag.messages import Attempt
+    from ha_rag.messages import Attempt, Quality
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,9 @@ class TierFellBack(Event):
 class QuestionAnswered(Event):
     """A question was answered. `answer`: the answer's id. The question's text is left out: it may be personal.
 
-    `broken`: the answer was streamed, and the stream broke off. `attempts`: all attempts, in order.
+    `broken`: the answer was streamed, and the stream broke off. `attempts`: all attempts, in order. `answered`: False
+    if the text says that the documents do not answer it, or that there is no answer. `quality`: what was to be expected
+    of the tiers that served; None if they were not measured.
     """
 
     answer: str
@@ -143,6 +145,8 @@ class QuestionAnswered(Event):
     shared_state: str
     broken: bool = False
     attempts: tuple[Attempt, ...] = ()
+    answered: bool = True
+    quality: Quality | None = None
 
 
 class Sink(Protocol):

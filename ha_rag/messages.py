@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ha_rag.outcomes import Outcome
 
@@ -22,11 +22,21 @@ Vector: TypeAlias = "NDArray[np.float32]"
 
 
 class ComponentType(enum.StrEnum):
-    """The three stages of the pipeline."""
+    """The stages of the pipeline, in order. Rerankers are optional."""
 
     EMBEDDER = "embedder"
     RETRIEVER = "retriever"
+    RERANKER = "reranker"
     GENERATOR = "generator"
+
+
+LAST_RESORTS = {
+    ComponentType.EMBEDDER: "zero",
+    ComponentType.RETRIEVER: "none",
+    ComponentType.RERANKER: "none",
+    ComponentType.GENERATOR: "plain",
+}
+"""What serves a stage when every tier of it failed, by the names that answers carry (`strategy/last_resort.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +55,21 @@ class Space:
         return f"{self.model}{'@' + self.revision if self.revision else ''}/{self.dimension}"
 
 
+EVEN_WEIGHT = 0.5
+"""Vectors count as much as words."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A vector and its space. `space` is None for the zero vector."""
+    """A vector and its space. `space` is None for the zero vector.
+
+    `weight`: how much of a hybrid search's score the vectors decide, from 0 (words alone) to 1 (vectors alone). A
+    strong embedder deserves the default, half of it; a weak one less, or the search finds less than by words alone.
+    """
 
     vector: Vector
     space: Space | None
+    weight: float = EVEN_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,10 @@ class Passage:
     """Part of a document that a retriever found.
 
     `document`: the document's id. `id`: the passage's id, `<document>#<number>`. `heading`: the headings above it,
-    joined by " > ", or "". `score`: higher is better; comparable only within one result of one retriever.
+    joined by " > ", or "". `score`: higher is better; comparable only within one result of one retriever or reranker.
+    `also_in`: other documents in which the same text was found.
+
+    A retriever may join passages that follow one another; the result has the id, score and heading of the best of them.
     """
 
     document: str
@@ -67,25 +89,88 @@ class Passage:
     score: float = 0.0
     title: str = ""
     heading: str = ""
+    also_in: tuple[str, ...] = ()
+
+
+WHOLE = "stop"
+"""The `finish_reason` of a complete answer, in OpenAI's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """The tokens that a language model read and wrote for one answer, as its service counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Where a cited passage supports the answer. `n`: the passage's number. `start`, `end`: positions in its text."""
+
+    n: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generator's answer. `cited`: the numbers, from 1, of the given passages that it cites."""
+    """A generator's answer. `cited`: the numbers, from 1, of the given passages that it cites.
+
+    `finish_reason`: why the answer ended: "stop" if it is complete, else the service's word, such as "length".
+    `usage`: the tokens it took; None if unknown. `quotes`: what it quotes, the best of each passage first; where a
+    generator does not say, the pipeline looks for the sentence that supports the answer.
+    """
 
     text: str
     cited: tuple[int, ...] = ()
+    finish_reason: str = WHOLE
+    usage: TokenUsage | None = None
+    quotes: tuple[Quote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnding:
+    """The last item of a streamed answer that is not complete, or of which more is known. Fields: see `Generation`."""
+
+    finish_reason: str = WHOLE
+    usage: TokenUsage | None = None
+    quotes: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage that an answer cites. `n`: its number in the answer's text, from 1."""
+    """A passage that an answer cites. `n`: its number in the answer's text, from 1. `text`: the whole passage.
+
+    `quote`: the sentence of it that supports the answer, `text[quote_start:quote_end]`; "" if none was found.
+    `also_in`: other documents in which the same text was found.
+    """
 
     n: int
     document: str
     passage: str
     text: str
     score: float
+    also_in: tuple[str, ...] = ()
+    quote_start: int = 0
+    quote_end: int = 0
+
+    @property
+    def quote(self) -> str:
+        """The sentence that supports the answer, as it is in the passage; "" if none was found."""
+        return self.text[self.quote_start : self.quote_end]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAnswer(Generation):
+    """An answer given earlier to the same question, from a cache. `age_s`: how many seconds ago.
+
+    `citations`: of that answer, whose numbers its text names. `simulated`: as in `Answer`.
+    """
+
+    age_s: float = 0.0
+    citations: tuple[Citation, ...] = ()
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +184,12 @@ class Attempt:
     reason: str = ""
 
 
+QualitySource = Literal["given", "profile", "shipped"]
+
+
 @dataclass(frozen=True, slots=True)
-class Quality:
-    """Measured retrieval quality: of the tiers that served this answer, and of the best possible ones."""
+class AnswerQuality:
+    """Measured quality of answers' texts: from the tiers that served this one, and from the best possible ones."""
 
     expected: float
     best: float
@@ -109,12 +197,35 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """Measured retrieval quality: of the tiers that served this answer, and of the best possible ones.
+
+    `measured_on`: the name of the data. `source`: "profile" if it was measured on this index (`ha-rag evaluate`),
+    "shipped" if ha_rag's authors measured it with tiers of the same kinds on other documents, "given" by a program.
+    `answers`: the same of the texts; None if that was not measured.
+    """
+
+    expected: float
+    best: float
+    metric: str
+    measured_on: str = ""
+    source: QualitySource = "given"
+    answers: AnswerQuality | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, with a record of how it was produced. `str(answer)` is its text.
 
-    `served_by`: stage -> tier name; the last resorts are called "zero", "none" and "plain". `degraded_stages`: stages
-    that were not served by their first tier. `shared_state`: "fresh", "stale" or "local", the worst of the circuits
-    used. `ms`: how long the question took.
+    `served_by`: stage -> tier name; the last resorts are called "zero", "none" (nothing was retrieved, or nothing
+    reranked) and "plain". A stage that did not run is absent. `degraded_stages`: stages that were not served by their
+    first tier. `shared_state`: "fresh", "stale" or "local", the worst of the circuits
+    used. `ms`: how long the question took. `finish_reason`: why the text ended: "stop" if it is complete, "error" if
+    its stream broke, else the service's word, such as "length". `usage`: the tokens it took, as the generator's service
+    counted them; None if unknown. `answered`: False if the text says that the documents do not answer the question, or
+    that no answer could be made. `simulated`: whether the simulated provider wrote it. `age_s`: of an earlier answer to
+    the same question, served from the cache because the generators are out: how many seconds ago it was given; None for
+    one that was made now.
     """
 
     id: str
@@ -128,6 +239,16 @@ class Answer:
     shared_state: str = "local"
     replica: str = ""
     ms: float = 0.0
+    finish_reason: str = WHOLE
+    usage: TokenUsage | None = None
+    answered: bool = True
+    simulated: bool = False
+    age_s: float | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the text is incomplete: the service ended it early, or the stream broke."""
+        return self.finish_reason != WHOLE
 
     @property
     def degraded(self) -> bool:

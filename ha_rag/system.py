@@ -1,19 +1,28 @@
-"""HighAvailabilityRAG: embeds a question, retrieves passages and generates the answer, falling back in each stage."""
+"""HighAvailabilityRAG: embeds a question, retrieves (and reranks) passages and answers, falling back in each stage."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 
 from ha_rag.background import BackgroundLoop
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.clock import Clock, SystemClock
+from ha_rag.components.generators.refusal import is_simulated
+from ha_rag.components.generators.wishes import wishing
 from ha_rag.deadline import Deadline
-from ha_rag.events import QuestionAnswered, Sink, TierFellBack, notify
-from ha_rag.messages import Answer, Citation, ComponentType, Embedding, Generation, Passage
+from ha_rag.events import Sink, notify
+from ha_rag.messages import Answer, ComponentType, EarlierAnswer, Embedding, Generation, Passage
+from ha_rag.strategy.announcing import events_of
+from ha_rag.strategy.answer_cache import AnswerCache
+from ha_rag.strategy.citing import citations, is_answered
+from ha_rag.strategy.embedding_cache import CachedEmbeddings
 from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.inquiry import Inquiry
+from ha_rag.strategy.last_words import search_notice
 from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
+from ha_rag.strategy.quality import QualityTable
 from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question, checked_timeout_s, checked_top_k
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -21,7 +30,19 @@ from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, Ans
 
 StreamEvent = AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken
 
+BROKEN = "error"
+"""The `finish_reason` of an answer whose stream broke."""
+
 EMBEDDER, RETRIEVER, GENERATOR = ComponentType.EMBEDDER, ComponentType.RETRIEVER, ComponentType.GENERATOR
+RERANKER = ComponentType.RERANKER
+
+
+NewId = Callable[[Mapping[str, str], Collection[str]], str]
+
+
+def random_id(served_by: Mapping[str, str], degraded: Collection[str]) -> str:
+    """An id that says nothing."""
+    return os.urandom(16).hex()
 
 
 class HighAvailabilityRAG:
@@ -30,7 +51,9 @@ class HighAvailabilityRAG:
     `strategy`: the tiers. `circuits`: an entered `CircuitRegistry`, shared with the fleet; None: circuits local to this
     process. `sinks` receive an event for every answered question and every stage that fell back. `replica`: this
     process's name in answers (default: the registry's). `request_timeout_s`: default time limit for a question, in
-    seconds. `observer` is called for each stage and attempt (tracing). `clock`: for tests.
+    seconds. `observer` is called for each stage and attempt (tracing). `embedding_cache`, `answer_cache`: what replicas
+    keep for one another, if anything. `new_id` makes the id of an answer from its `served_by` and its degraded stages.
+    `clock`: for tests.
 
     Safe across tasks of one event loop; `query_sync` is safe across threads. Close it with `aclose()`, `async with`,
     or, in a program without an event loop, `close()`. Closing it does not close the components or the circuits.
@@ -46,6 +69,9 @@ class HighAvailabilityRAG:
         replica: str | None = None,
         request_timeout_s: float = 30.0,
         observer: PipelineObserver | None = None,
+        embedding_cache: CachedEmbeddings | None = None,
+        answer_cache: AnswerCache | None = None,
+        new_id: NewId = random_id,
     ) -> None:
         self.strategy = strategy
         self.circuits: BreakerSource = CircuitRegistry.connect(clock=clock) if circuits is None else circuits
@@ -55,19 +81,28 @@ class HighAvailabilityRAG:
         self._sinks = tuple(sinks)
         self._observer = NO_OBSERVER if observer is None else observer
         self._pipeline = strategy.guarded(self.circuits, self._observer)
+        self._new_id = new_id
+        self._embedding_cache = embedding_cache
+        self._answer_cache = answer_cache
         self._background = BackgroundLoop("`await query(...)`")
 
-    async def query(self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None) -> Answer:
+    async def query(
+        self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None, wishes: str = ""
+    ) -> Answer:
         """The answer to `question` from at most `top_k` passages, within `timeout_s` seconds.
+
+        `wishes`: what the asker wishes of its language and form, such as "Answer in German, in one sentence."; language
+        models follow them, the other generators cannot.
 
         Components that fail are skipped, and the answer lists them; if all fail, the answer is a plain sentence.
         Raises ConfigurationError for a question that is empty, longer than 8,000 characters or not a string, for a
         `top_k` outside 1 to 50, and for a `timeout_s` that is not above 0.
         """
-        inquiry = self._begin(question, top_k, timeout_s)
+        inquiry = self._begin(question, top_k, timeout_s, wishes)
         embedding = await self.get_embedding(inquiry.question, inquiry=inquiry)
         passages = await self.get_relevant_documents(embedding, inquiry.top_k, inquiry=inquiry)
-        generation = await self.generate_response(inquiry.question, passages, inquiry=inquiry)
+        with wishing(wishes):
+            generation = await self.generate_response(inquiry.question, passages, inquiry=inquiry)
         return self._finish(inquiry, passages, generation)
 
     async def get_embedding(self, text: str, *, inquiry: Inquiry | None = None) -> Embedding:
@@ -78,7 +113,8 @@ class HighAvailabilityRAG:
         if inquiry is None:
             return (await self._pipeline.embed(checked_question(text), self._deadline())).reply
         later_s = self._pipeline.retrievers.needs_s + self._pipeline.generators.needs_s
-        return inquiry.note(EMBEDDER, await self._pipeline.embed(text, inquiry.deadline, later_s))
+        recall = None if self._embedding_cache is None else self._embedding_cache.of(text)
+        return inquiry.note(EMBEDDER, await self._pipeline.embed(text, inquiry.deadline, later_s, recall))
 
     async def get_relevant_documents(
         self,
@@ -88,18 +124,34 @@ class HighAvailabilityRAG:
         question: str = "",
         inquiry: Inquiry | None = None,
     ) -> list[Passage]:
-        """At most `top_k` passages for an embedding, best first.
+        """At most `top_k` passages for an embedding, best first; reranked if there are rerankers and one can.
 
-        `question`: its text, for retrievers that do not index the embedding's space and search by keywords.
+        `question`: its text, for rerankers, and for retrievers that do not index the embedding's space and search by
+        keywords.
         """
         if inquiry is None:
-            k = checked_top_k(top_k)
-            return (await self._pipeline.retrieve(question, query_embedding, None, k, self._deadline())).reply
+            k, deadline = checked_top_k(top_k), self._deadline()
+            wide = self._pipeline.candidates(k) if question else k
+            found = (await self._pipeline.retrieve(question, query_embedding, None, wide, deadline)).reply
+            return await self._best(question, found, k, deadline) if question else found
         embedder, later_s = inquiry.served_by[EMBEDDER], self._pipeline.generators.needs_s
+        wide = self._pipeline.candidates(top_k)
         served = await self._pipeline.retrieve(
-            inquiry.question, query_embedding, embedder, top_k, inquiry.deadline, later_s
+            inquiry.question, query_embedding, embedder, wide, inquiry.deadline, later_s
         )
-        return inquiry.note(RETRIEVER, served)
+        found = inquiry.note(RETRIEVER, served)
+        return await self._best(inquiry.question, found, top_k, inquiry.deadline, inquiry)
+
+    async def _best(
+        self, question: str, found: list[Passage], top_k: int, deadline: Deadline, inquiry: Inquiry | None = None
+    ) -> list[Passage]:
+        """The best `top_k` of what was found, reranked if that is possible."""
+        if not self._pipeline.reranks(found):
+            return found[:top_k]
+        later_s = self._pipeline.generators.needs_s
+        found_by = None if inquiry is None else (inquiry.served_by[EMBEDDER], inquiry.served_by[RETRIEVER])
+        served = await self._pipeline.rerank(question, found, top_k, deadline, later_s, found_by)
+        return served.reply if inquiry is None else inquiry.note(RERANKER, served)
 
     async def generate_response(
         self, query: str, documents: Sequence[Passage], *, inquiry: Inquiry | None = None
@@ -107,24 +159,32 @@ class HighAvailabilityRAG:
         """An answer to `query` from `documents`, which it cites by number, counting from 1."""
         if inquiry is None:
             return (await self._pipeline.generate(checked_question(query), documents, self._deadline())).reply
-        return inquiry.note(GENERATOR, await self._pipeline.generate(query, documents, inquiry.deadline))
+        served = await self._pipeline.generate(
+            query, documents, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan
+        )
+        return inquiry.note(GENERATOR, served)
 
     async def stream(
-        self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None
+        self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None, wishes: str = ""
     ) -> AsyncGenerator[StreamEvent]:
         """Streams the answer: AnswerStarted, then AnswerPieces, then AnswerDone or AnswerBroken.
 
         Falls back to another tier only before the first piece. A failure after it ends the stream with AnswerBroken,
-        which holds the text so far. Raises what `query` raises, before the first event. Close the iterator
-        (`aclosing`) if you stop early.
+        which holds the text so far. `wishes`: as in `query`. Raises what `query` raises, before the first event.
+        Close the iterator (`aclosing`) if you stop early.
         """
-        inquiry = self._begin(question, top_k, timeout_s)
+        inquiry = self._begin(question, top_k, timeout_s, wishes)
         embedding = await self.get_embedding(inquiry.question, inquiry=inquiry)
         passages = await self.get_relevant_documents(embedding, inquiry.top_k, inquiry=inquiry)
-        served = await self._pipeline.open_stream(inquiry.question, passages, inquiry.deadline)
+        with wishing(wishes):  # the request to the generator is sent in here, whoever reads its pieces
+            served = await self._pipeline.open_stream(
+                inquiry.question, passages, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan
+            )
         opened = inquiry.note(GENERATOR, served)
         try:
-            yield AnswerStarted(inquiry.id, dict(inquiry.served_by), tuple(passages))
+            yield AnswerStarted(
+                self._id_of(inquiry), dict(inquiry.served_by), () if opened.earlier else tuple(passages)
+            )
             while (piece := await opened.next(inquiry.deadline)) is not None:
                 yield AnswerPiece(piece)
             yield self._last_event(inquiry, opened, passages)
@@ -148,6 +208,10 @@ class HighAvailabilityRAG:
         """Circuit name -> statistics of its component in this process, in tier order. A memory read."""
         return {tier.circuit: tier.status() for tier in self._pipeline.tiers}
 
+    def use_quality(self, table: QualityTable | None) -> None:
+        """Replaces the measured figures, for the questions that come after; None: there are none any more."""
+        self._pipeline.choices.use(table)
+
     async def aclose(self, bound_s: float = 1.0) -> None:
         """Waits up to `bound_s` seconds for running probes, then cancels them."""
         await self._pipeline.probes.aclose(bound_s)
@@ -164,11 +228,19 @@ class HighAvailabilityRAG:
     ) -> None:
         await self.aclose()
 
-    def _begin(self, question: str, top_k: int, timeout_s: float | None) -> Inquiry:
+    def _begin(self, question: str, top_k: int, timeout_s: float | None, wishes: str) -> Inquiry:
         allowed_s = self.request_timeout_s if timeout_s is None else timeout_s
         inquiry = Inquiry.of(question, top_k, allowed_s, self._clock)
+        if self._answer_cache is not None:
+            generators = self._pipeline.generators.tiers
+            inquiry.earlier = self._answer_cache.of(inquiry.question, inquiry.top_k, wishes, generators)
         self._observer.asked(inquiry.question)
         return inquiry
+
+    def _id_of(self, inquiry: Inquiry) -> str:
+        """The id of its answer, which is made once and can be given before the text has arrived."""
+        inquiry.id = inquiry.id or self._new_id(inquiry.served_by, self._pipeline.choices.degraded(inquiry.served_by))
+        return inquiry.id
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self.request_timeout_s, self._clock)
@@ -177,52 +249,35 @@ class HighAvailabilityRAG:
         self, inquiry: Inquiry, passages: Sequence[Passage], generation: Generation, *, broken: bool = False
     ) -> Answer:
         attempts = inquiry.all_attempts
+        earlier = generation if isinstance(generation, EarlierAnswer) else None
         answer = Answer(
-            id=inquiry.id,
+            id=self._id_of(inquiry),
             question=inquiry.question,
             text=generation.text,
-            citations=citations(passages, generation.cited),
+            citations=earlier.citations if earlier else citations(passages, generation),
             served_by=inquiry.served_by,
-            degraded_stages=self._pipeline.degraded(inquiry.served_by),
+            degraded_stages=self._pipeline.choices.degraded(inquiry.served_by),
             attempts=attempts,
-            quality=self._pipeline.expected_quality(inquiry.served_by),
+            quality=self._pipeline.choices.expected_quality(inquiry.served_by),
             shared_state=self._pipeline.shared_state(attempts),
             replica=self.replica,
             ms=inquiry.ms,
+            finish_reason=BROKEN if broken else generation.finish_reason,
+            usage=generation.usage,
+            answered=earlier is not None or is_answered(inquiry.served_by[GENERATOR], passages, generation.text),
+            simulated=earlier.simulated if earlier else is_simulated(generation.text),
+            age_s=earlier.age_s if earlier else None,
         )
+        if inquiry.earlier is not None and not broken:
+            inquiry.earlier.keep(answer)
         if self._sinks:
-            self._announce(answer, inquiry, broken=broken)
+            for event in events_of(
+                answer, inquiry, self._pipeline.choices.preferred, self._clock.unix_ms(), broken=broken
+            ):
+                notify(self._sinks, event)
         return answer
 
-    def _announce(self, answer: Answer, inquiry: Inquiry, *, broken: bool) -> None:
-        now_ms = self._clock.unix_ms()
-        for stage in answer.degraded_stages:
-            fell_back = TierFellBack(
-                at_ms=now_ms,
-                replica=self.replica,
-                answer=answer.id,
-                stage=stage,
-                first=self._pipeline.preferred[stage],
-                served_by=answer.served_by[stage],
-                attempts=tuple(inquiry.attempts[stage]),
-            )
-            notify(self._sinks, fell_back)
-        answered = QuestionAnswered(
-            at_ms=now_ms,
-            replica=self.replica,
-            answer=answer.id,
-            ms=answer.ms,
-            served_by=answer.served_by,
-            degraded_stages=answer.degraded_stages,
-            shared_state=answer.shared_state,
-            broken=broken,
-            attempts=answer.attempts,
-        )
-        notify(self._sinks, answered)
 
-
-def citations(passages: Sequence[Passage], cited: Iterable[int]) -> tuple[Citation, ...]:
-    """The passages that the answer cites by number; all of them if it cites none."""
-    named = sorted({n for n in cited if 1 <= n <= len(passages)}) or range(1, len(passages) + 1)
-    found = ((n, passages[n - 1]) for n in named)
-    return tuple(Citation(n, passage.document, passage.id, passage.text, passage.score) for n, passage in found)
+def _notice(inquiry: Inquiry) -> str:
+    """What the answer says first, if the documents could not be searched."""
+    return search_notice(inquiry.served_by.get(RETRIEVER, ""), inquiry.attempts.get(RETRIEVER, []))

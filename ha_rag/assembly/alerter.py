@@ -39,9 +39,11 @@ async def alerting(settings: Settings, delivery: Delivery | None = None) -> Asyn
     name = f"{settings.replica}-{secrets.token_hex(4)}"
     policy = alert_policy(settings)
     store = RedisAlertStore(client, settings.namespace)
-    notifier = Notifier(store, delivery, policy, clock, owner=name, link=settings.alerts.link)
+    notifier = Notifier(
+        store, delivery, policy, clock, owner=name, link=settings.alerts.link, redactor=settings.redactor
+    )
     observer = FleetObserver(RedisLedger(client, settings.namespace), name)
-    async with observer, Watcher(observer, clock).running() as watcher:
+    async with observer, Watcher(observer, clock, settings.redactor).running() as watcher:
         yield Alerter(watcher, store, notifier, policy, consumer=name)
 
 

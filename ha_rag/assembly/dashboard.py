@@ -23,8 +23,10 @@ async def running_service(settings: Settings) -> AsyncIterator[DashboardService]
     if settings.redis_url is None:
         raise ConfigurationError("a dashboard needs Redis: set HA_RAG_REDIS_URL, or fleet.redis_url in the file")
     observer = FleetObserver.connect(settings.redis_url.reveal(), namespace=settings.namespace, name=settings.replica)
-    async with observer, Watcher(observer).running() as watcher:
-        yield DashboardService(circuits=observer, watcher=watcher, access=access_of(settings))
+    async with observer, Watcher(observer, redactor=settings.redactor).running() as watcher:
+        yield DashboardService(
+            circuits=observer, watcher=watcher, access=access_of(settings), redactor=settings.redactor
+        )
 
 
 def run_dashboard(settings: Settings) -> None:

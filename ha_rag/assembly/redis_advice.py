@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import AuthenticationError, RedisError
 
+from ha_rag.errors import LedgerRefusedError
 from ha_rag.ledger.store.address import Address
+from ha_rag.ledger.store.refusals import EXPLAINED
+from ha_rag.ledger.store.translation import translate
 from ha_rag.settings import redacted
 
 START_OR_CORRECT = (
-    "start it, or correct fleet.redis_url; replicas start without it and each decides by itself until it is reachable"
+    "start it, or correct fleet.redis_url (HA_RAG_REDIS_URL takes precedence); replicas start without it and each "
+    "decides by itself until it is reachable"
 )
 CLIENT_CERTIFICATE = "name one in the URL: ?ssl_certfile=FILE&ssl_keyfile=FILE"
 
@@ -66,10 +70,10 @@ def _known_cause(cause: BaseException, error: Exception, address: Address) -> Ad
 def refused(error: RedisError) -> Advice:
     """The advice for a command that failed although the user has permission to run it."""
     text = redacted(str(error)) or type(error).__name__
-    code = text.split(" ", 1)[0]
-    for found, (why, mend) in _ANSWERS.items():
-        if found in (code, type(error).__name__):
-            return f"{why} ({text})", mend
+    answer = translate(error)
+    if isinstance(answer, LedgerRefusedError) and answer.code in EXPLAINED:
+        why, mend = EXPLAINED[answer.code]
+        return f"{why} ({text})", mend
     return f"rejects commands ({text})", "see the server's log"
 
 
@@ -88,19 +92,6 @@ def command_denied(why: str) -> str:
 
 
 _FILES = ("ca_certs", "certfile", "keyfile")
-
-_ANSWERS = {
-    "ReadOnlyError": (
-        "is a read-only replica",
-        "name its master in fleet.redis_url, or the sentinels: redis+sentinel://host:26379/SERVICE",
-    ),
-    "OutOfMemoryError": ("is full", "increase its maxmemory, or use a separate Redis for the circuits"),
-    "MISCONF": (
-        "accepts no writes because it cannot save to disk",
-        "free disk space, or disable saving: CONFIG SET save ''",
-    ),
-    "BusyLoadingError": ("is still loading its data", "try again in a moment"),
-}
 
 
 def _refused_login(error: Exception, address: Address) -> Advice:

@@ -7,12 +7,18 @@ import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp
 
+from ha_rag.allocator import give_memory_back
+from ha_rag.assembly.caches import Caches, caches_of
 from ha_rag.assembly.documents import IndexDocuments
+from ha_rag.assembly.feedback import FleetFeedback, feedback_of
 from ha_rag.assembly.gauges import gauges
-from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, retriever_tiers
+from ha_rag.assembly.marks import component_marks
+from ha_rag.assembly.quality import QualityWatch
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, reranker_tiers, retriever_tiers
 from ha_rag.assembly.tracing import traces_of
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.events import Sink
@@ -47,7 +53,10 @@ class Replica:
     circuits: CircuitRegistry
     index: Index
     rag: HighAvailabilityRAG
+    caches: Caches
+    feedback: FleetFeedback
     service: Service
+    quality: QualityWatch
     app: ASGIApp
 
     @asynccontextmanager
@@ -59,9 +68,13 @@ class Replica:
             stack.callback(self.index.close)
             for component in self._components():
                 stack.push_async_callback(closed, component)
+            stack.push_async_callback(self.caches.aclose)
+            stack.push_async_callback(self.feedback.aclose)
             await stack.enter_async_context(self.circuits)
             await stack.enter_async_context(self.rag)
             await stack.enter_async_context(kept_fresh(self.index))
+            await stack.enter_async_context(self.quality.running())
+            await stack.enter_async_context(self.feedback.feedback.running())
             await stack.enter_async_context(self.service.watcher.running())
             yield self
 
@@ -85,25 +98,59 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
     strategy = FallbackStrategy(
         embedders=embedder_tiers(settings),
         retrievers=retriever_tiers(settings, index),
+        rerankers=reranker_tiers(settings),
         generators=generator_tiers(settings),
+        choose=settings.strategy.choose,
     )
     timeout_s = settings.server.request_timeout_s
-    rag = HighAvailabilityRAG(strategy, circuits, sinks=heard, request_timeout_s=timeout_s, observer=traces)
+    caches = caches_of(settings, circuits, index)
+    feedback = feedback_of(settings, circuits, strategy)
+    rag = HighAvailabilityRAG(
+        strategy,
+        circuits,
+        sinks=heard,
+        request_timeout_s=timeout_s,
+        observer=traces,
+        embedding_cache=caches.embeddings,
+        answer_cache=caches.answers,
+        new_id=feedback.ids.new,
+    )
+    quality = QualityWatch(index, rag, component_marks(settings, strategy.embedders), settings.strategy.choose)
     service = Service(
         rag=rag,
         circuits=circuits,
         documents=IndexDocuments(index, strategy, circuits),
-        watcher=Watcher(circuits),
+        watcher=Watcher(circuits, redactor=settings.redactor, satisfaction=lambda: feedback.feedback.rows),
+        redactor=settings.redactor,
         metrics=metrics,
         access=access_of(settings),
         limits=RequestLimits(request_timeout_s=timeout_s, max_concurrent=settings.server.max_concurrent),
         traces=traces,
+        feedback=feedback.feedback,
+        strict_parameters=settings.server.strict_parameters,
         shares_state=settings.redis_url is not None,
+        quality=quality.status,
     )
     app = build_app(service)
-    metrics.add_gauges(gauges(circuits, service))
-    circuits.told = lambda: {"version": version(), **workload.heartbeat_fields(), **_load(service)}
-    return Replica(settings=settings, circuits=circuits, index=index, rag=rag, service=service, app=app)
+    metrics.add_gauges(gauges(circuits, service, caches, feedback.feedback))
+    tiers = {str(stage): [tier.name for tier in chain] for stage, chain in strategy.fallback_chains.items() if chain}
+
+    def told() -> dict[str, Any]:
+        counts = workload.heartbeat_fields() | {"unanswered": metrics.failed_questions}
+        return {"version": version(), "tiers": tiers, **counts, **_load(service)}
+
+    circuits.told = told
+    return Replica(
+        settings=settings,
+        circuits=circuits,
+        index=index,
+        rag=rag,
+        caches=caches,
+        feedback=feedback,
+        service=service,
+        quality=quality,
+        app=app,
+    )
 
 
 def _load(service: Service) -> dict[str, int]:
@@ -127,6 +174,8 @@ def access_of(settings: Settings) -> Access:
 
 async def serve(settings: Settings, *, on_listening: Callable[[str, int], None] = lambda host, port: None) -> None:
     """Runs one replica until SIGTERM or SIGINT, and finishes accepted requests. Raises ConfigurationError."""
+    if not settings.allocator_tuned:
+        give_memory_back()
     size_this_process(asyncio.get_running_loop())
     host, port = settings.server.host, settings.server.port
     allow_files(settings.server.max_connections + FILES_BESIDE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ha_rag.assembly.kinds import EMBEDDERS, GENERATORS, RETRIEVERS
+from ha_rag.assembly.kinds import EMBEDDERS, GENERATORS, RERANKERS, RETRIEVERS
 from ha_rag.index.index import Index
-from ha_rag.interfaces import Embedder, Generator, Retriever
+from ha_rag.interfaces import Embedder, Generator, Reranker, Retriever
 from ha_rag.messages import ComponentType
 from ha_rag.settings import Settings
 from ha_rag.settings.components import circuit_name
@@ -29,6 +29,14 @@ def retriever_tiers(settings: Settings, index: Index) -> list[Tier[Retriever]]:
     return [
         _tier(settings, RETRIEVERS.component_type, table, RETRIEVERS.build(table, settings, index))
         for table in settings.retrievers
+    ]
+
+
+def reranker_tiers(settings: Settings) -> list[Tier[Reranker]]:
+    """The rerankers in fallback order; none unless the file lists some. Raises ConfigurationError."""
+    return [
+        _tier(settings, RERANKERS.component_type, table, RERANKERS.build(table, settings))
+        for table in settings.rerankers
     ]
 
 

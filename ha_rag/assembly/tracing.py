@@ -9,6 +9,7 @@ from yarl import URL
 
 from ha_rag.extras import missing_extra
 from ha_rag.messages import ComponentType
+from ha_rag.redaction import Redactor
 from ha_rag.settings import Settings
 from ha_rag.settings.components import circuit_name
 from ha_rag.settings.tables import ComponentTable, ServiceTable
@@ -22,6 +23,7 @@ log = logging.getLogger("ha_rag.traces")
 OPERATIONS = {
     ComponentType.EMBEDDER: "embeddings",
     ComponentType.RETRIEVER: "retrieval",
+    ComponentType.RERANKER: "rerank",
     ComponentType.GENERATOR: "chat",
 }
 
@@ -39,8 +41,7 @@ def traces_of(settings: Settings, tracing: Tracing | None = None) -> Traces | No
     except ModuleNotFoundError as error:
         log.warning("the environment enables traces (OTEL_*): %s", missing_extra("tracing", error) or error)
         return None
-    hidden = [header.reveal() for header in tracing.headers]
-    provider = tracer_provider(tracing.exporter, settings.replica, hidden)
+    provider = tracer_provider(tracing.exporter, settings.replica, Redactor(tracing.secrets))
 
     def flush() -> None:
         if not shut_down(provider):

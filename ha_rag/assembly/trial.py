@@ -6,28 +6,36 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from ha_rag.assembly.quality_trial import try_quality
 from ha_rag.assembly.redis_trial import try_redis
+from ha_rag.assembly.remedy import remedy
 from ha_rag.assembly.replica import closed
-from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, retriever_tiers
-from ha_rag.errors import ComponentError, HaRagError, ServiceError, ServiceTimeoutError
+from ha_rag.assembly.tiers import embedder_tiers, generator_tiers, reranker_tiers, retriever_tiers
+from ha_rag.errors import HaRagError, ServiceTimeoutError
+from ha_rag.index.examining import examine_folder
 from ha_rag.index.index import Index
-from ha_rag.interfaces import Embedder, Generator, Retriever
+from ha_rag.interfaces import Embedder, Generator, Reranker, Retriever
 from ha_rag.messages import ComponentType, Embedding, Passage
 from ha_rag.settings import Settings, redacted
+from ha_rag.strategy.replies import usable_scores
 from ha_rag.strategy.tier import DEFAULT_TIMEOUT_S, Tier
 
 QUESTION = "How does a circuit recover?"
 SAMPLE = Passage(
     document="trial", id="trial#1", text="A circuit recovers when its timeout is over and a probe succeeds.", score=1.0
 )
+OTHER = Passage(document="trial", id="trial#2", text="Preheat the oven and butter the cake tin.", score=0.5)
 TRIAL_TIMEOUT_S = 10.0
 """The longest a component may take here, whatever its own timeout: the first call of a cold service is slow."""
+
+MENDS = "ha-rag ingest FOLDER, with the folder that the documents were read from"
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -46,15 +54,19 @@ async def try_everything(settings: Settings) -> list[Finding]:
     """Tries every component, the index and Redis. Failures become findings instead of exceptions."""
     with Index(settings.index_folder) as index:
         trials = [*_component_trials(settings, index), _redis(settings)]
-        found = [_index(settings, index), *_missing_keys(settings)]
+        found = [_index(settings, index), *await _quality(settings, index), *_warnings(settings)]
         for findings in await asyncio.gather(*trials):
             found += findings
-    return found
+    return [replace(each, text=settings.redactor.redacted(each.text)) for each in found]
 
 
-def _missing_keys(settings: Settings) -> list[Finding]:
-    mend = "set the variable if the service requires a key"
-    return [Finding("environment", "warning", warning, mend) for warning in settings.warnings]
+def _warnings(settings: Settings) -> list[Finding]:
+    return [Finding(warning.part, "warning", warning, warning.mend) for warning in settings.warnings]
+
+
+async def _quality(settings: Settings, index: Index) -> list[Finding]:
+    seen = await try_quality(settings, index)
+    return [] if seen is None else [Finding("quality", "ok" if seen[0] else "warning", *seen[1:])]
 
 
 def _component_trials(settings: Settings, index: Index) -> list[Coroutine[Any, Any, list[Finding]]]:
@@ -62,6 +74,7 @@ def _component_trials(settings: Settings, index: Index) -> list[Coroutine[Any, A
     return [
         *(_try(ComponentType.EMBEDDER, tier, _embed, urls) for tier in embedder_tiers(settings)),
         *(_try(ComponentType.RETRIEVER, tier, _retrieve, urls) for tier in retriever_tiers(settings, index)),
+        *(_try(ComponentType.RERANKER, tier, _rerank, urls) for tier in reranker_tiers(settings)),
         *(_try(ComponentType.GENERATOR, tier, _generate, urls) for tier in generator_tiers(settings)),
     ]
 
@@ -74,6 +87,11 @@ async def _embed(embedder: Embedder) -> str:
 async def _retrieve(retriever: Retriever) -> str:
     no_space = Embedding(np.zeros(1, np.float32), None)
     return f"{len(await retriever.retrieve(QUESTION, no_space, 3))} passages, searched without a vector"
+
+
+async def _rerank(reranker: Reranker) -> str:
+    scores = usable_scores(await reranker.rerank(QUESTION, [SAMPLE, OTHER]), 2)
+    return f"scores {scores[0]:.3g} for a passage that answers, {scores[1]:.3g} for another"
 
 
 async def _generate(generator: Generator) -> str:
@@ -91,10 +109,10 @@ async def _try(
         async with asyncio.timeout(TRIAL_TIMEOUT_S):
             seen = await ask(tier.component)
     except TimeoutError:
-        mend = _mend(ServiceTimeoutError(""), part, urls)
+        mend = remedy(ServiceTimeoutError(""), part, redacted(urls.get(part, "")))
         return [Finding(part, "problem", f"no answer within {TRIAL_TIMEOUT_S:g} s", mend)]
     except HaRagError as error:
-        return [Finding(part, "problem", redacted(str(error)), _mend(error, part, urls))]
+        return [Finding(part, "problem", redacted(str(error)), remedy(error, part, redacted(urls.get(part, ""))))]
     finally:
         await closed(tier.component)
     took_s = time.monotonic() - started
@@ -104,22 +122,15 @@ async def _try(
     return [Finding(part, "ok", f"{seen}, in {1000 * took_s:.1f} ms")]
 
 
-def _mend(error: HaRagError, part: str, urls: dict[str, str]) -> str:
-    url = redacted(urls.get(part, ""))
-    status = getattr(error, "status", None)
-    if status in (401, 403):
-        return "the key is wrong or missing; check api_key_env"
-    if status == 404:
-        return f"the model or address does not exist; check model and base_url ({url}, which usually ends in /v1)"
-    if isinstance(error, ServiceTimeoutError | ServiceError):
-        return f"check that {url} is up and reachable from here" if url else ""
-    return "check model and dimension" if isinstance(error, ComponentError) and url else ""
-
-
 def _index(settings: Settings, index: Index) -> Finding:
     folder = settings.index_folder
+    if not index.loaded:
+        text = _not_a_folder(folder) or index.problem or f"the index at {folder} cannot be read"
+        return Finding("index", "problem", text, "grant this user access, restore a backup, or change index.path")
+    if index.exists and (damage := examine_folder(folder)):
+        return Finding("index", "problem", "; ".join(damage), MENDS)
     if index.problem:
-        return Finding("index", "problem", index.problem, f"check index.path ({folder}), or ingest into another folder")
+        return Finding("index", "problem", index.problem, MENDS)
     if not index.exists:
         if obstacle := _obstacle(folder):
             return Finding("index", "problem", obstacle, "grant this user write access, or change index.path")
@@ -133,12 +144,23 @@ def _index(settings: Settings, index: Index) -> Finding:
 
 def _obstacle(folder: Path) -> str | None:
     """Why an ingest could not create an index in `folder`, or None if nothing speaks against it."""
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not nearest.is_dir():
-        return f"cannot write an index to {folder}: {nearest} is not a folder"
+    nearest = _nearest(folder)
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"cannot write an index to {folder}: no permission to write to {nearest}"
     return None
+
+
+def _not_a_folder(folder: Path) -> str | None:
+    with suppress(OSError):
+        nearest = _nearest(folder)
+        if nearest.exists() and not nearest.is_dir():
+            return f"cannot write an index to {folder}: {nearest} is not a folder"
+    return None
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or what is there of the path to it."""
+    return next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
 
 
 async def _redis(settings: Settings) -> list[Finding]:

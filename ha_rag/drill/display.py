@@ -12,6 +12,7 @@ from rich.text import Text
 from ha_rag.drill.result import StageResult
 from ha_rag.drill.run import Progress
 from ha_rag.drill.stages import Stage
+from ha_rag.harmless import harmless
 
 SIGNS = {"closed": ("●", "green"), "open": ("■", "bold red"), "half_open": ("◐", "yellow")}
 NO_STATE = ("–", "dim")
@@ -36,12 +37,12 @@ def _stages(progress: Progress, stages: Sequence[Stage]) -> RenderableType:
     grid = _plain_table(("", "stage", ""), left=3)
     for stage in stages:
         if stage.name in results:
-            grid.add_row(_sign(results[stage.name]), stage.title, Text(_summary(results[stage.name]), "dim"))
+            grid.add_row(_sign(results[stage.name]), _text(stage.title), Text(_summary(results[stage.name]), "dim"))
         elif progress.stage is stage:
             for_s = time.monotonic() - progress.since_s
-            grid.add_row(Text("▶", "bold"), Text(stage.title, "bold"), f"{progress.phase}, {for_s:.0f} s")
+            grid.add_row(Text("▶", "bold"), _text(stage.title, "bold"), _text(f"{progress.phase}, {for_s:.0f} s"))
         else:
-            grid.add_row("", Text(stage.title, "dim"), "")
+            grid.add_row("", _text(stage.title, "dim"), "")
     return grid
 
 
@@ -57,16 +58,16 @@ def _questions(progress: Progress) -> RenderableType:
     served = sorted(stats.served_by.items(), key=lambda item: (item[0].partition(".")[0], -item[1]))
     tiers = "  ".join(f"{tier} {100 * count / max(1, stats.answered):.0f} %" for tier, count in served)
     head = f"{stats.asked} asked, {stats.answered} answered, {stats.degraded} degraded, {stats.failed} lost"
-    return Group(Text(head, "bold red" if stats.failed else "bold"), Text(tiers, "dim"))
+    return Group(Text(head, "bold red" if stats.failed else "bold"), _text(tiers, "dim"))
 
 
 def _circuits(progress: Progress, stages: Sequence[Stage], replicas: Sequence[str]) -> RenderableType:
     """Those that these stages open, so that all fits into 24 lines; all of them if that is none."""
     opened = {name for stage in stages for name in stage.opens}
     names = sorted(opened or {name for health in progress.health.values() for name in health.states})
-    grid = _plain_table(("circuit", *replicas))
+    grid = _plain_table(("circuit", *map(_text, replicas)))
     for name in names:
-        grid.add_row(name, *(_state(_states(progress, replica).get(name)) for replica in replicas))
+        grid.add_row(_text(name), *(_state(_states(progress, replica).get(name)) for replica in replicas))
     return grid
 
 
@@ -77,12 +78,12 @@ def _states(progress: Progress, replica: str) -> dict[str, str]:
 
 def _state(state: str | None) -> Text:
     sign, style = SIGNS.get(state or "", NO_STATE)
-    return Text(f"{sign} {(state or '').replace('_', '-')}", style)
+    return _text(f"{sign} {(state or '').replace('_', '-')}", style)
 
 
 def tables(results: Sequence[StageResult]) -> RenderableType:
     """What users got, how soon each outage was noticed, and what went wrong."""
-    problems = [Text(f"{result.title}: {what}", "bold red") for result in results for what in problems_of(result)]
+    problems = [_text(f"{result.title}: {what}", "bold red") for result in results for what in problems_of(result)]
     return Group(_answers(results), Text(), _detection(results), Text(), _legend(), Text(), *problems)
 
 
@@ -98,7 +99,7 @@ def _answers(results: Sequence[StageResult]) -> Table:
     for result in results:
         lost = Text(str(result.lost), "bold red" if result.lost else "")
         numbers = (str(result.asked), lost, str(result.degraded), _ms(result.p50_ms), _ms(result.p99_ms))
-        grid.add_row(_sign(result), result.title, *numbers)
+        grid.add_row(_sign(result), _text(result.title), *numbers)
     return grid
 
 
@@ -106,7 +107,7 @@ def _detection(results: Sequence[StageResult]) -> Table:
     heads = ("open\non all", "calls\nwasted", "\nprobes", "users\nwaited", "\nrecovered")
     grid = _plain_table(("", "\nstage", *heads), left=2)
     for result in results:
-        grid.add_row(_sign(result), result.title, *detection_cells(result))
+        grid.add_row(_sign(result), _text(result.title), *detection_cells(result))
     return grid
 
 
@@ -136,7 +137,11 @@ def _sign(result: StageResult) -> Text:
     return Text("✓", "green") if result.passed else Text("✗", "bold red")
 
 
-def _plain_table(columns: Sequence[str], left: int = 1) -> Table:
+def _text(text: str, style: str = "") -> Text:
+    return Text(harmless(text), style)
+
+
+def _plain_table(columns: Sequence[str | Text], left: int = 1) -> Table:
     """`left`: how many columns are aligned to the left, and not wrapped."""
     grid = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):

@@ -20,7 +20,6 @@ from ha_rag.drill.configuration import Timing, fleet_configuration
 from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet.narrator import Narrator
 from ha_rag.local_fleet.plan import LOOPBACK, FleetPlan
-from ha_rag.local_fleet.samples import sample_documents
 from ha_rag.local_fleet.supervisor import Supervisor
 
 REPLICAS = 3
@@ -108,18 +107,18 @@ class DrillFleet:
         return sum(int(counts[target]["received"]) for target in targets)
 
     async def health(self) -> dict[str, ReplicaHealth]:
-        """The health of each replica that answers within half a second."""
+        """The health of each replica that answers within half a second, in the form that is expected."""
         reports = await asyncio.gather(*(self._health(url) for url in self.replicas.values()))
         return {name: report for name, report in zip(self.replicas, reports, strict=True) if report is not None}
 
     async def _health(self, url: str) -> ReplicaHealth | None:
         # /health answers from memory: watching a replica does not make it read Redis any sooner.
-        with suppress(aiohttp.ClientError, TimeoutError):
+        with suppress(aiohttp.ClientError, TimeoutError, ValueError, LookupError, TypeError):
             timeout = aiohttp.ClientTimeout(total=HEALTH_TIMEOUT_S)
             async with self._session.get(f"{url}/health", timeout=timeout) as reply:
                 report = await reply.json()
-                states = {part["circuit"]: part["state"] for part in report["components"]}
-                return ReplicaHealth(states, report["shared_state"])
+                states = {str(part["circuit"]): str(part["state"]) for part in report["components"]}
+                return ReplicaHealth(states, str(report["shared_state"]))
         return None
 
 
@@ -133,7 +132,7 @@ async def running_fleet(environment: Mapping[str, str], timing: Timing) -> Async
             replicas=REPLICAS,
             provider=True,
             configuration=partial(fleet_configuration, timing),
-            samples=sample_documents(),
+            samples=True,
             folder=folder,
             any_port=True,
         ).on_free_ports()

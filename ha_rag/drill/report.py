@@ -10,10 +10,12 @@ from html import escape
 from ha_rag.drill.display import LEGEND, detection_cells, problems_of, verdict
 from ha_rag.drill.recording import UNREACHABLE, Recording, Span
 from ha_rag.drill.result import StageResult
+from ha_rag.harmless import harmless
 
 LEFT, TOP, WIDTH, ROW = 190, 18, 1000, 14
 BIN_S = 0.5
 STAGES = ("embedder", "retriever", "generator")
+STATES = ("closed", "half_open", "open", UNREACHABLE)
 TIERS = ("#2f7d4f", "#c9a227", "#c46a2b", "#8a4fa3", "#5b6770")
 """The colours of a pipeline stage's tiers, in the order in which they first answered."""
 STYLE = """
@@ -38,6 +40,11 @@ svg text { font: 11px system-ui, sans-serif; fill: var(--ink); } svg .pale { fil
 """
 
 
+def _safe(text: object) -> str:
+    """`text` for the page: as text of an element, or as a quoted attribute."""
+    return escape(harmless(text))
+
+
 def report(recording: Recording, results: Sequence[StageResult]) -> str:
     """The page, as HTML."""
     parts = [_problems(results), _answers(results), _detection(results), _outages(recording), *_charts(recording)]
@@ -45,7 +52,7 @@ def report(recording: Recording, results: Sequence[StageResult]) -> str:
     return (
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>ha-rag drill</title><style>{STYLE}</style></head><body>\n<h1>ha-rag drill</h1>\n"
-        f"<p class='verdict{failed}'>{escape(verdict(results))}</p>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<p class='verdict{failed}'>{_safe(verdict(results))}</p>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 
@@ -61,23 +68,23 @@ def _answers(results: Sequence[StageResult]) -> str:
 
 
 def _detection(results: Sequence[StageResult]) -> str:
-    meanings = "".join(f"<dt>{escape(column)}<dd>{escape(meaning)}" for column, meaning in LEGEND)
+    meanings = "".join(f"<dt>{_safe(column)}<dd>{_safe(meaning)}" for column, meaning in LEGEND)
     table = _table([column for column, _ in LEGEND], ((each, detection_cells(each)) for each in results))
     return f"<h2>How soon it was noticed</h2>{table}<dl>{meanings}</dl>"
 
 
 def _table(heads: Sequence[str], rows: Iterable[tuple[StageResult, Iterable[str]]]) -> str:
     lines = (
-        f"<tr><td>{'✓' if each.passed else '✗'}<td>{escape(each.title)}{''.join(f'<td>{cell}' for cell in cells)}"
+        f"<tr><td>{'✓' if each.passed else '✗'}<td>{_safe(each.title)}{''.join(f'<td>{_safe(cell)}' for cell in cells)}"
         for each, cells in rows
     )
-    head = "".join(f"<th>{escape(head)}" for head in ("", "stage", *heads))
+    head = "".join(f"<th>{_safe(head)}" for head in ("", "stage", *heads))
     return f"<div class=scroll><table><tr>{head}{''.join(lines)}</table></div>"
 
 
 def _problems(results: Sequence[StageResult]) -> str:
     problems = (f"{each.title}: {problem}" for each in results for problem in problems_of(each))
-    return "".join(f"<p class=lost>{escape(problem)}</p>" for problem in problems)
+    return "".join(f"<p class=lost>{_safe(problem)}</p>" for problem in problems)
 
 
 def _ms(value: float | None) -> str:
@@ -85,7 +92,7 @@ def _ms(value: float | None) -> str:
 
 
 def _outages(recording: Recording) -> str:
-    titles = [escape(title) for title, span in recording.phases if span.what == "outage"]
+    titles = [_safe(title) for title, span in recording.phases if span.what == "outage"]
     listed = "; ".join(f"{number} {title}" for number, title in enumerate(titles, 1))
     return f"<p class=note>The red strips below are the outages: {listed}.</p>" if listed else ""
 
@@ -94,7 +101,7 @@ def _outages(recording: Recording) -> str:
 
 
 def _charts(recording: Recording) -> Iterator[str]:
-    states = _state_key(("closed", "half_open", "open", UNREACHABLE))
+    states = _state_key(STATES)
     yield _chart("Circuits of each replica", _circuits(recording), recording, states)
     for stage in STAGES:
         yield _chart(f"Tiers that served: {stage}", _shares(recording, stage), recording, _tier_key(recording, stage))
@@ -109,11 +116,15 @@ def _circuits(recording: Recording) -> tuple[int, list[str]]:
     opened = {circuit for (circuit, _), spans in recording.states.items() if {span.what for span in spans} - quiet}
     for circuit in sorted(opened):
         for (_, replica), spans in sorted((key, spans) for key, spans in recording.states.items() if key[0] == circuit):
-            drawn.append(f"<text x={LEFT - 8} y={y + 11} text-anchor=end>{escape(circuit)} · {escape(replica)}</text>")
-            drawn += [_bar(recording, span, y, ROW - 3, span.what) for span in spans]
+            drawn.append(f"<text x={LEFT - 8} y={y + 11} text-anchor=end>{_safe(circuit)} · {_safe(replica)}</text>")
+            drawn += [_bar(recording, span, y, ROW - 3, _state_class(span.what)) for span in spans]
             y += ROW
         y += 6
     return y, drawn
+
+
+def _state_class(state: str) -> str:
+    return state if state in STATES else UNREACHABLE
 
 
 def _shares(recording: Recording, stage: str) -> tuple[int, list[str]]:
@@ -167,8 +178,8 @@ def _chart(title: str, drawing: tuple[int, list[str]], recording: Recording, key
     size = f"viewBox='0 0 {LEFT + WIDTH + 10} {TOP + height + 22}' width='{LEFT + WIDTH + 10}'"
     drawn = "".join([*strips, *numbers, inside, *_ticks(recording, TOP + height)])
     return (
-        f"<h2>{escape(title)}</h2>{key}<div class=scroll>"
-        f"<svg {size} role=img aria-label='{escape(title, quote=True)}'>{drawn}</svg></div>"
+        f"<h2>{_safe(title)}</h2>{key}<div class=scroll>"
+        f"<svg {size} role=img aria-label='{_safe(title)}'>{drawn}</svg></div>"
     )
 
 
@@ -207,5 +218,5 @@ def _state_key(states: Iterable[str]) -> str:
 
 def _tier_key(recording: Recording, stage: str) -> str:
     colours = _colours(recording, stage).items()
-    shown = "".join(f"<span style=background:{colour}></span>{escape(tier)}" for tier, colour in colours)
+    shown = "".join(f"<span style=background:{colour}></span>{_safe(tier)}" for tier, colour in colours)
     return f"<p class=key>{shown}</p>"

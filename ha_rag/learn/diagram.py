@@ -57,7 +57,8 @@ def tiers(of: FallbackStrategy) -> str:
     """The fallback chains of a strategy, each with its last resort, as SVG."""
     parts: list[str] = []
     width = 0
-    for row, (kind, chain) in enumerate(of.fallback_chains.items()):
+    chains = {kind: chain for kind, chain in of.fallback_chains.items() if chain}
+    for row, (kind, chain) in enumerate(chains.items()):
         y = 40 + row * 84
         parts.append(f'<text x="60" y="{y + 28}" class="name">{escape(kind)}</text>')
         names = [tier.name for tier in chain]
@@ -68,9 +69,7 @@ def tiers(of: FallbackStrategy) -> str:
             if not last:
                 parts += [f'<path d="M{x + BOX[0]} {y + 23} H{x + 194}"/>', *_lines(x + 172, y + 16, ["else"])]
             width = max(width, x + BOX[0] + 24)
-    return _svg(
-        width, 40 + len(of.fallback_chains) * 84, "The tiers of each stage, and the last resort behind them", parts
-    )
+    return _svg(width, 40 + len(chains) * 84, "The tiers of each stage, and the last resort behind them", parts)
 
 
 def drawings() -> Iterator[tuple[str, str]]:

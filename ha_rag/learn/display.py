@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ha_rag.harmless import harmless
 from ha_rag.messages import Answer, Attempt
 from ha_rag.outcomes import Outcome
 from ha_rag.strategy.status import ComponentStatus
@@ -19,12 +20,14 @@ SIGNS = {"closed": "*", "open": "#", "half_open": "~"}
 
 def path(answer: Answer, replica: int = 0) -> RenderableType:
     """The tiers that were tried, with their outcomes, and the answer. `replica`: shown unless 0."""
-    parts = [Text(f"  Question{f' to replica {replica}' if replica else ''}: {answer.question}", "bold")]
+    parts = [Text(f"  Question{f' to replica {replica}' if replica else ''}: {harmless(answer.question)}", "bold")]
     for stage, served in answer.served_by.items():
         tried = [_tried(a) for a in answer.attempts if a.circuit.startswith(f"{stage}.") and a.outcome != Outcome.OK]
         way = "".join(f"{attempt} -> " for attempt in tried)
-        parts.append(Text(f"  {stage:<10} {way}{served}", "yellow" if stage in answer.degraded_stages else ""))
-    parts.append(Text(f"  Answer: {answer.text}", "italic"))
+        parts.append(
+            Text(harmless(f"  {stage:<10} {way}{served}"), "yellow" if stage in answer.degraded_stages else "")
+        )
+    parts.append(Text(f"  Answer: {harmless(answer.text, lines=True)}", "italic"))
     return Group(*parts)
 
 
@@ -51,7 +54,7 @@ def health(statuses: Mapping[str, ComponentStatus]) -> Padding:
         numbers: Iterable[str] = (
             str(status.calls), str(status.failures), f"{status.get_failure_rate():.0%}", str(status.rejected),
         )  # fmt: skip
-        table.add_row(circuit, state, *numbers)
+        table.add_row(Text(harmless(circuit)), state, *numbers)
     return Padding(table, (0, 0, 0, 2))
 
 

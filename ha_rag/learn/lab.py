@@ -21,6 +21,7 @@ from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.messages import Answer
+from ha_rag.strategy.quality import QualityTable
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.strategy import FallbackStrategy
 from ha_rag.strategy.tier import Tier
@@ -64,9 +65,11 @@ class Switch(Script):
 
 
 class Lab:
-    """Used as `with Lab(replicas)`, from one thread. `replicas`: how many; they share their circuits."""
+    """Used as `with Lab(replicas)`, from one thread. `replicas`: how many; they share their circuits. `quality`:
+    measured figures that choose the tiers, or None.
+    """
 
-    def __init__(self, replicas: int = 1) -> None:
+    def __init__(self, replicas: int = 1, quality: QualityTable | None = None) -> None:
         self._runner = asyncio.Runner()
         self._clock = ManualClock()
         self._switches = {circuit: Switch() for circuit in CIRCUITS}
@@ -75,7 +78,7 @@ class Lab:
             CircuitRegistry((lambda: shared) if replicas > 1 else None, replica=f"replica-{number}", clock=self._clock)
             for number in range(1, replicas + 1)
         ]
-        self._rags = [HighAvailabilityRAG(strategy(self._switches), circuits) for circuits in self._circuits]
+        self._rags = [HighAvailabilityRAG(strategy(self._switches, quality), circuits) for circuits in self._circuits]
 
     def __enter__(self) -> Self:
         for circuits in self._circuits:
@@ -131,8 +134,8 @@ class Lab:
         return reported and all(status.state == shared.state for status in statuses)
 
 
-def strategy(scripts: Mapping[str, Script]) -> FallbackStrategy:
-    """The tiers of the lessons. `scripts`: circuit -> the script by which its component fails."""
+def strategy(scripts: Mapping[str, Script], quality: QualityTable | None = None) -> FallbackStrategy:
+    """The tiers of the lessons. `scripts`: circuit -> the script by which its component fails. `quality`: as in Lab."""
     s, cache = scripts, MemoryEmbeddingCache()
     primary = RememberingEmbedder(PrimaryEmbedder(script=s["embedder.primary"]), cache)
     return FallbackStrategy(
@@ -149,4 +152,5 @@ def strategy(scripts: Mapping[str, Script]) -> FallbackStrategy:
             Tier("primary", PrimaryGenerator(script=s["generator.primary"]), policy=POLICY),
             Tier("fallback", FallbackGenerator(script=s["generator.fallback"]), policy=POLICY),
         ],
+        quality=quality,
     )

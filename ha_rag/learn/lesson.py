@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ha_rag.learn.lab import Lab
 from ha_rag.messages import Answer
+from ha_rag.strategy.quality import QualityTable
 
 QUESTION = "How does a circuit recover?"
 OTHER_QUESTION = "What do replicas share?"
@@ -46,10 +47,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One lesson. It starts in a new lab in which nothing fails. `name`: for `--scenario`."""
+    """One lesson. It starts in a new lab in which nothing fails. `name`: for `--scenario`. `quality`: measured figures
+    that choose the tiers; None: the lists do.
+    """
 
     name: str
     title: str
     about: str
     steps: tuple[Step, ...]
     replicas: int = 1
+    quality: QualityTable | None = None
+
+    def lab(self) -> Lab:
+        """A new lab for it."""
+        return Lab(self.replicas, self.quality)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from ha_rag.harmless import harmless
+
 STATES = ("closed", "open", "half-open")
 _WORDS = {
     "c": "closed", "closed": "closed", "o": "open", "open": "open",
@@ -15,8 +17,8 @@ _WORDS = {
 _QUIT = {"q", "quit", "exit"}
 
 
-class Quit(Exception):  # noqa: N818 - quitting is not an error
-    """The reader quits the walk."""
+class Quit(KeyboardInterrupt):
+    """The reader quits the walk: by a word, by the end of the input or by Ctrl-C."""
 
 
 class Reader(Protocol):
@@ -35,7 +37,7 @@ def read_line(prompt: str) -> str:
     """A line of standard input. One that comes through a pipe is echoed, as a terminal would."""
     line = input(prompt)
     if not sys.stdin.isatty():
-        print(line)
+        print(harmless(line))
     return line
 
 
@@ -51,12 +53,15 @@ class TerminalReader:
     def predict(self, question: str) -> str | None:
         text = self._line(f"{question} (closed, open or half-open; Enter: no guess) ")
         while text and text not in _WORDS:
-            text = self._line(f"{text[:40]!r} is no state. One of closed, open, half-open (c, o, h will do): ")
+            shown = harmless(text, longest=40)
+            text = self._line(f"'{shown}' is no state. One of closed, open, half-open (c, o, h will do): ")
         return _WORDS.get(text)
 
     def _line(self, prompt: str) -> str:
         try:
             text = self._read(prompt).strip().lower()
+        except UnicodeDecodeError:
+            return "?"  # no word that the walk knows
         except (EOFError, KeyboardInterrupt):
             raise Quit from None
         if text in _QUIT:

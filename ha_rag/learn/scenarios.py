@@ -1,9 +1,10 @@
-"""The ten scenarios of the walk, from a day without failures to a replica that learns from another."""
+"""The eleven scenarios of the walk, from a day without failures to a choice by measured quality."""
 
 from __future__ import annotations
 
 from ha_rag.learn.lab import POLICY
 from ha_rag.learn.lesson import OTHER_QUESTION, Scenario, Step
+from ha_rag.strategy.quality import QualityTable
 
 EMBEDDER, SECONDARY, CACHED = "embedder.primary", "embedder.secondary", "embedder.cached"
 RETRIEVER, REDUCED = "retriever.primary", "retriever.reduced"
@@ -16,6 +17,18 @@ OPENED = (
     Step(say="The second failure."),
     Step(say="The third failure: three of three calls failed, and the circuit opens."),
 )
+
+MEASURED = QualityTable(
+    "ndcg@10",
+    {
+        ("primary", "primary"): 0.438,
+        ("secondary", "primary"): 0.345,
+        ("cached", "primary"): 0.438,
+        ("zero", "primary"): 0.387,
+    },
+    measured_on="Cranfield",
+)
+"""The embedders `onnx` and `hashing` (at half weight), by `python -m benchmarks.quality_choice`."""
 
 SCENARIOS = (
     Scenario(
@@ -241,6 +254,31 @@ SCENARIOS = (
                 predict=EMBEDDER,
                 why="It refuses at once: no call was sent. With a breaker of its own, it would have to fail three "
                 "times first, and so would each further replica.",
+            ),
+        ),
+    ),
+    Scenario(
+        name="quality",
+        title="The next tier in the list is not the best one",
+        about="Here `ha-rag evaluate` has measured what each embedder finds (nDCG@10, on Cranfield): the primary one "
+        "0.438, the secondary one 0.345, and search by words alone, without any embedder, 0.387. So the figures choose "
+        "the best of what is up, and not the list. The cache holds vectors of the primary embedder.",
+        quality=MEASURED,
+        steps=(
+            Step(say="Nothing fails: the best embedder is also the first in the list."),
+            Step(
+                say="The primary embedder goes down, and another question is asked.",
+                question=OTHER_QUESTION,
+                fails=(EMBEDDER,),
+                predict=SECONDARY,
+                why="It is well, but nobody called it: search by words finds more. In list order it would have "
+                "answered.",
+            ),
+            Step(
+                say="The first question is asked again.",
+                predict=EMBEDDER,
+                why="Two of three calls failed. The vector came from the cache, which is as good as the embedder that "
+                "filled it: the figures put it before search by words.",
             ),
         ),
     ),

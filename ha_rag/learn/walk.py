@@ -42,7 +42,7 @@ class Walk:
         try:
             for number, scenario in enumerate(self._scenarios, 1):
                 self._head(number, scenario)
-                with Lab(scenario.replicas) as lab:
+                with scenario.lab() as lab:
                     for step in scenario.steps:
                         self._run_step(lab, step, several=scenario.replicas > 1)
         except Quit:

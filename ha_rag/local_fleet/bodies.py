@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from ha_rag.http.body_limit import MAX_BODY_BYTES, MAX_PARTIAL_BYTES
+from ha_rag.http.body_limit import MAX_PARTIAL_BYTES, max_body_bytes, too_large
 from ha_rag.http.problems import Problem, retry_after
 from ha_rag.local_fleet.refusals import HANG_UP, no_http
 
@@ -30,17 +30,18 @@ class Bodies:
 
         Raises Problem: 408 too slow, 413 too large, 503 too many of them, 400 malformed HTTP.
         """
-        if (request.content_length or 0) > MAX_BODY_BYTES:
-            raise _too_large()
+        most = max_body_bytes(request.path)
+        if (request.content_length or 0) > most:
+            raise too_large(most)
         pieces: list[bytes] = []
         try:
-            await self._collect(request, pieces)
+            await self._collect(request, pieces, most)
             pieces[:] = [b"".join(pieces)]
             yield pieces[0]
         finally:
             self.held_bytes -= sum(len(piece) for piece in pieces)
 
-    async def _collect(self, request: web.Request, pieces: list[bytes]) -> None:
+    async def _collect(self, request: web.Request, pieces: list[bytes], most: int) -> None:
         size = 0
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -48,8 +49,8 @@ class Bodies:
                     pieces.append(piece)
                     size += len(piece)
                     self.held_bytes += len(piece)
-                    if size > MAX_BODY_BYTES:
-                        raise _too_large()
+                    if size > most:
+                        raise too_large(most)
                     if self.held_bytes > self._most_bytes:
                         raise _too_many()
         except TimeoutError:
@@ -60,11 +61,6 @@ class Bodies:
     def _too_slow(self) -> Problem:
         message = f"the body did not arrive within {self._timeout_s:g} s"
         return Problem(408, "request_timeout", message, headers=HANG_UP)
-
-
-def _too_large() -> Problem:
-    message = f"the body must have at most {MAX_BODY_BYTES:,} bytes"
-    return Problem(413, "too_large", message, headers=HANG_UP)
 
 
 def _too_many() -> Problem:

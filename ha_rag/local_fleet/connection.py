@@ -13,10 +13,18 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.typedefs import Handler
 
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SPARE, ConnectionLimits
+from ha_rag.http.connection import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_PIPELINED,
+    MAX_REFUSED_BYTES,
+    SPARE,
+    ConnectionLimits,
+)
 from ha_rag.http.lingering_close import LINGER_S, LingeringClose
 from ha_rag.http.problems import Problem
-from ha_rag.local_fleet.refusals import crowded, long_head, on_the_wire, reply, slow_head, unreadable
+from ha_rag.http.turned_away import TurnedAway
+from ha_rag.local_fleet.refusals import crowded, long_framing, long_head, on_the_wire, reply, slow_head, unreadable
 
 OPTIONS: dict[str, Any] = {
     "access_log": None,
@@ -34,7 +42,7 @@ class Entrance:
     def __init__(self, server: web.Server, limits: ConnectionLimits) -> None:
         self.server = server
         self.limits = limits
-        self.turned_away: set[Connection] = set()
+        self.turned_away = TurnedAway(SPARE)
 
     def __call__(self) -> Connection:
         return Connection(self)
@@ -56,6 +64,7 @@ class Connection(web.RequestHandler):
         self._head: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._framing_bytes = 0
         self._body: StreamReader = EMPTY_PAYLOAD
         self._cut_short = False
 
@@ -73,7 +82,7 @@ class Connection(web.RequestHandler):
         """The client has disconnected."""
         self._stop_waiting_for_head()
         self._stop_waiting_for_reader()
-        self._entrance.turned_away.discard(self)
+        self._entrance.turned_away.discard(self._end)
         self._end.connection_lost()
         super().connection_lost(exc)
 
@@ -81,14 +90,20 @@ class Connection(web.RequestHandler):
         """Bytes of a request have arrived."""
         if self._end.is_closing():
             return
-        requests, in_head = self._request_count, self._body.is_eof()
+        requests, in_head, received = self._request_count, self._body.is_eof(), self._body.total_bytes
         super().data_received(data)
         if self._request_count > requests:
             self._begin_next()
         elif in_head:
             self._head_bytes += len(data)
+        elif self._body.total_bytes == received:
+            self._framing_bytes += len(data)
+        else:
+            self._framing_bytes = 0
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(long_head())
+        elif self._framing_bytes > MAX_REFUSED_BYTES:
+            self._give_up_body(long_framing())
         elif len(self._messages) > MAX_PIPELINED + (not self._request_in_progress):
             self._end.abort()
 
@@ -119,13 +134,19 @@ class Connection(web.RequestHandler):
         return response
 
     def _begin_next(self) -> None:
-        if not self._body.is_eof():  # aiohttp does not report this error to the reader of the body
-            self._body.set_exception(web.RequestPayloadError())
+        if not self._body.is_eof():
+            # What follows is an error in this body, and aiohttp does not report it to the reader.
+            self._give_up_body(unreadable(getattr(self._messages[-1][0], "exc", None)))
+        self._stop_waiting_for_head()
+        self._head_bytes = self._framing_bytes = 0
+        self._body = self._messages[-1][1]
+
+    def _give_up_body(self, problem: Problem) -> None:
+        """Ends the body with `problem`, which its reader gets."""
+        if self._body.exception() is None:
+            self._body.set_exception(problem)
             self._body.feed_eof()
             self._cut_short = True
-        self._stop_waiting_for_head()
-        self._head_bytes = 0
-        self._body = self._messages[-1][1]
 
     def _is_sending(self) -> bool:
         return self._cut_short or self._head_bytes > 0 or not self._body.is_eof()
@@ -133,12 +154,7 @@ class Connection(web.RequestHandler):
     def _turn_away(self) -> None:
         self._cut_short = True
         self.force_close()
-        if len(self._entrance.turned_away) >= SPARE:
-            self._end.abort()
-            return
-        self._entrance.turned_away.add(self)
-        self._end.write(on_the_wire(crowded(self._limits.connections)))
-        self._end.close()
+        self._entrance.turned_away.add(self._end, on_the_wire(crowded(self._limits.connections)))
 
     def _too_slow(self) -> None:
         if self._head_bytes:

@@ -1,7 +1,8 @@
 """The one port of `ha-rag up`: a small reverse proxy that sends each request to a replica that is ready.
 
 Round robin over the ready replicas. A request whose connection fails, or whose reply never begins, is retried on
-another one. A question without a reply for two seconds is also sent to another one (hedged), and the first reply wins.
+another one. A question without a reply for two seconds is also sent to another one (hedged), and the first reply wins;
+bodies larger than a question's are not hedged.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ha_rag.http.body_limit import MAX_PARTIAL_BYTES
+from ha_rag.allocator import give_memory_back
+from ha_rag.http.body_limit import MAX_PARTIAL_BYTES, QUESTION_BODY_BYTES
 from ha_rag.http.connection import SPARE, ConnectionLimits
 from ha_rag.http.files import allow_files
 from ha_rag.local_fleet.bodies import Bodies
@@ -28,6 +30,7 @@ from ha_rag.local_fleet.race import NoReplyError, first_reply
 from ha_rag.local_fleet.refusals import expected, in_one_form, no_replica, unnamed
 from ha_rag.local_fleet.relay import ask, check_passable, may_repeat, pass_back
 from ha_rag.local_fleet.upstreams import Upstream, Upstreams
+from ha_rag.settings.environment import read_environment
 
 FILES_BESIDE = 2 * SPARE
 """Open files in addition to two connections per relayed request."""
@@ -97,6 +100,8 @@ class Front:
                     replicas,
                     lambda replica: ask(session, replica, request, body),
                     repeatable=may_repeat(request.method, request.path),
+                    # A large body takes a replica longer, and two replicas would spend that time.
+                    hedged=len(body) <= QUESTION_BODY_BYTES,
                     patience_s=self._config.patience_s,
                     discard=lambda reply: reply.close(),
                 )
@@ -168,6 +173,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("replicas", nargs="+", type=named_replica, metavar="NAME=URL")
     given = parser.parse_args()
+    if not read_environment().allocator_tuned:
+        give_memory_back()
     config = FrontConfig()
     allow_files(2 * config.limits.connections + FILES_BESIDE)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from ha_rag.harmless import harmless
 from ha_rag.local_fleet.plan import DEFAULT_PORT, LOOPBACK, PROVIDER_PORT, FleetPlan, reachable
 from ha_rag.local_fleet.process_supervisor import Ending
 
@@ -21,7 +22,7 @@ class Narrator:
 
     def step(self, text: str) -> None:
         """Reports a step."""
-        self._say(Text(text, style="dim"))
+        self._say(Text(harmless(text), style="dim"))
 
     def moved(self, asked: FleetPlan, plan: FleetPlan) -> None:
         """Reports which ports were taken and which are used instead."""
@@ -34,7 +35,7 @@ class Narrator:
         """Prints the addresses, once the fleet answers."""
         self._say(Text())
         for label, text in _whereabouts(plan, redis, ready):
-            self._say(Text.assemble((f"  {label:<10}", "bold"), text))
+            self._say(Text.assemble((f"  {label:<10}", "bold"), harmless(text)))
         self._say(Text())
 
     def ended(self, ending: Ending) -> None:
@@ -47,7 +48,7 @@ class Narrator:
         head = f"{ending.program.name} has ended {ending.early_ends} times in a row shortly after its start."
         self._say(Text(f"{head} Its last words ({ending.program.log}):", style="bold red"))
         for line in ending.last_words or ["(it said nothing)"]:
-            self._say(Text(f"    {line}"))
+            self._say(Text(f"    {harmless(line)}"))
 
     def gave_up(self) -> None:
         """Reports that the fleet could not start."""

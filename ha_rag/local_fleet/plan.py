@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from ha_rag.errors import ConfigurationError
+from ha_rag.local_fleet.port_claims import PortClaims
 from ha_rag.local_fleet.ports import PortNeed, are_free, free_port
 from ha_rag.local_fleet.record import FOLDER
 from ha_rag.local_fleet.standard_configuration import standard_configuration
@@ -44,9 +45,10 @@ class FleetPlan:
     the front listens; replica n listens on 127.0.0.1, port + n. `config`: the configuration file; None: none.
     `redis_url`: the Redis to share; None: the fleet starts its own. `provider`: whether the simulated provider serves
     as primary embedder and generator (only without `config`); `configuration`: the TOML of such a fleet, from the
-    provider's port and the URL of the fleet's own Redis. `samples`: documents to index before the replicas start;
-    None: none. `folder`: where each process's output is kept (in `logs`), and the fleet's record. `any_port`: `port`
-    is only a default, so another one is used if it is taken. `alerts`: whether to run the alerter.
+    provider's port and the URL of the fleet's own Redis. `documents`: a folder to index. `samples`: whether to index
+    samples if the index never held anything else. `indexed`: whether there is an index already, so that the replicas
+    need not wait for that. `folder`: where each process's output is kept (in `logs`), and the fleet's record.
+    `any_port`: `port` is only a default, so another one is used if it is taken. `alerts`: whether to run the alerter.
     `program`: what to type for ha-rag. Raises ConfigurationError.
     """
 
@@ -59,7 +61,9 @@ class FleetPlan:
     provider: bool = False
     provider_port: int = PROVIDER_PORT
     configuration: Callable[[int, str | None], str] = standard_configuration
-    samples: tuple[Path, ...] = ()
+    samples: bool = False
+    documents: Path | None = None
+    indexed: bool = False
     folder: Path = FOLDER
     any_port: bool = False
     alerts: bool = False
@@ -85,14 +89,18 @@ class FleetPlan:
         """The front's URL, as reachable from this machine."""
         return f"http://{reachable(self.host)}:{self.port}"
 
-    def on_free_ports(self) -> FleetPlan:
-        """This plan on free ports, except for ports that were asked for."""
+    def on_free_ports(self, claims: PortClaims | None = None) -> FleetPlan:
+        """This plan on free ports, except for ports that were asked for.
+
+        `claims`: claims them, so that no other fleet chooses them; None: another one may.
+        """
+        claims = claims or PortClaims()
         port, provider_port = self.port, self.provider_port
         if self.any_port:
             step = 10 * (self.replicas // 10 + 1)
             plans = (replace(self, port=port + step * n) for n in range(PORT_CHOICES))
-            port = next((plan.port for plan in plans if are_free(plan.front_needs())), port)
-        if self.provider and not are_free([self._provider_need()]):
+            port = next((plan.port for plan in plans if _are_ours(plan.front_needs(), claims)), port)
+        if self.provider and not _are_ours([self._provider_need()], claims):
             provider_port = free_port()
         return replace(self, port=port, provider_port=provider_port)
 
@@ -130,6 +138,10 @@ class FleetPlan:
             user="the simulated provider",
             remedy="stop that program, or name your own services with --config",
         )
+
+
+def _are_ours(needs: Sequence[PortNeed], claims: PortClaims) -> bool:
+    return are_free(list(needs)) and claims.claim(need.port for need in needs) and are_free(list(needs))
 
 
 def reachable(host: str) -> str:

@@ -66,6 +66,7 @@ class ProcessSupervisor:
         self.child: Child | None = None
         self._policy = policy or RestartPolicy()
         self._on_ending = on_ending
+        self._final = self._killed = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -79,21 +80,31 @@ class ProcessSupervisor:
             await asyncio.gather(self._task, return_exceptions=True)
         return await self.child.stop() if self.child is not None else True
 
+    def restart_no_more(self) -> None:
+        """The next exit is final, and is not reported: the fleet is stopping, and may have been told to as a whole."""
+        self._final = True
+
     def kill(self) -> None:
-        """Sends SIGKILL; `stop` must still be awaited."""
+        """Sends SIGKILL, and does not start the program again; `stop` must still be awaited."""
+        self._final = self._killed = True
         if self.child is not None:
             self.child.kill()
 
     async def _run(self) -> None:
         early_ends = 0
-        while True:
+        while self._restarts():
             started_s = asyncio.get_running_loop().time()
             code, words = await self._one_life()
+            if not self._restarts():
+                return
             early = asyncio.get_running_loop().time() - started_s < self._policy.stable_s
             early_ends = early_ends + 1 if early else 0
             ending = self._ending(code, words, early_ends)
             self._on_ending(ending)
             await asyncio.sleep(ending.pause_s)
+
+    def _restarts(self) -> bool:
+        return not self._final
 
     async def _one_life(self) -> tuple[int, list[str]]:
         """Runs one process of the program to its end; returns its exit code and last output."""
@@ -101,6 +112,8 @@ class ProcessSupervisor:
             self.child = await _started_for_sure(self.program)
         except OSError as error:
             return 127, [str(error)]
+        if self._killed:  # while it was being started
+            self.child.kill()
         watch = asyncio.create_task(self._until_ready())
         try:
             code = await self.child.wait()

@@ -27,12 +27,14 @@ def provider_program(plan: FleetPlan, session: aiohttp.ClientSession) -> Program
 
 
 def ingest_program(plan: FleetPlan, config: Path | None, redis_url: str) -> Program | None:
-    """The program that indexes the sample documents; None if there are none."""
-    if not plan.samples:
+    """The program that indexes the documents and the samples; None if there are none."""
+    documents = [] if plan.documents is None else [str(plan.documents)]
+    samples = ["--samples"] if plan.samples else []
+    if not documents and not samples:
         return None
     return Program(
         name="ingest",
-        command=(*plan.commands.ingest, *map(str, plan.samples), *_config_option(config)),
+        command=(*plan.commands.ingest, *samples, *_config_option(config), *documents),
         environment=_shared(plan.environment, redis_url, "ingest"),
         log=plan.log_folder / "ingest.log",
     )

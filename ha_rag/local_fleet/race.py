@@ -31,18 +31,20 @@ async def first_reply(
     ask: Callable[[Runner], Awaitable[Reply]],
     *,
     repeatable: bool,
+    hedged: bool = True,
     patience_s: float,
     discard: Callable[[Reply], None],
 ) -> tuple[Runner, Reply]:
     """The first reply and the runner that gave it. Each runner is asked at most once; slower requests are cancelled.
 
     `repeatable`: the request may run twice. If so, a second runner is asked after `patience_s` without a reply, and a
-    failed request is retried on the next; if not, only a request that never arrived is retried. `discard`: closes a
-    reply that came second. Raises the last NoReplyError if none replies.
+    failed request is retried on the next; if not, only a request that never arrived is retried. `hedged`: False if a
+    silent runner is to be waited for although the request is repeatable. `discard`: closes a reply that came second.
+    Raises the last NoReplyError if none replies.
     """
     waiting = list(runners)
     asked: dict[asyncio.Task[Reply], Runner] = {}
-    hedges = 1 if repeatable else 0
+    hedges = 1 if repeatable and hedged else 0
     failure = NoReplyError("no replica was asked", untouched=True)
 
     def ask_next() -> None:

@@ -8,7 +8,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.typedefs import Handler
 
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_REFUSED_BYTES
 from ha_rag.http.problems import Problem, problem_of, retry_after
 
 HANG_UP = {"Connection": "close"}
@@ -45,7 +45,10 @@ async def in_one_form(request: web.Request, handler: Handler) -> web.StreamRespo
     except Problem as problem:
         return reply(problem)
     except web.HTTPException as error:
-        return reply(Problem(error.status, "bad_request", error.reason))
+        return reply(Problem(error.status, _KINDS.get(error.status, "bad_request"), error.reason))
+
+
+_KINDS = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 async def unnamed(_: web.Request, response: web.StreamResponse) -> None:
@@ -94,6 +97,12 @@ def many_headers() -> Problem:
     """431."""
     message = f"a request must have at most {MAX_HEADERS} headers"
     return Problem(431, "headers_too_large", message, headers=HANG_UP)
+
+
+def long_framing() -> Problem:
+    """400."""
+    message = f"chunk extensions and trailers must have at most {MAX_REFUSED_BYTES:,} bytes without a body in between"
+    return Problem(400, "bad_request", message, headers=HANG_UP)
 
 
 def crowded(most: int) -> Problem:

@@ -13,21 +13,26 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 from rich.console import Console
 
+from ha_rag.disk_space import reason
 from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet import programs
+from ha_rag.local_fleet.alone import only_fleet_in
 from ha_rag.local_fleet.child import Child
 from ha_rag.local_fleet.narrator import Narrator
 from ha_rag.local_fleet.plan import FleetPlan
+from ha_rag.local_fleet.port_claims import PortClaims
 from ha_rag.local_fleet.ports import require_free
 from ha_rag.local_fleet.process_supervisor import Ending, ProcessSupervisor, RestartPolicy
 from ha_rag.local_fleet.program import Program
 from ha_rag.local_fleet.record import FleetRecord
 from ha_rag.local_fleet.redis_server import find_redis, redis_program
+from ha_rag.private_folder import make_private_folder
 
 SERVICE_START_S = 10.0
 """How long to wait for Redis and the provider; after that the replicas start without them."""
@@ -38,14 +43,16 @@ STRAGGLER_S = 20.0
 async def run_fleet(plan: FleetPlan, *, console: Console | None = None, policy: RestartPolicy | None = None) -> int:
     """Runs the fleet until SIGINT or SIGTERM (a second one ends it at once). The exit code: 0, or 1 if it never served.
 
-    Raises ConfigurationError, before anything is started, if a port is taken or the log folder is not writable.
+    Raises ConfigurationError, before anything is started, if a port is taken or the log folder is not writable, and
+    FleetRunningError if a fleet runs in the plan's folder.
     """
-    asked, plan = plan, plan.on_free_ports()
-    require_free(plan.port_needs())
-    _make_log_folder(plan.log_folder)
-    narrator = Narrator(console or Console(highlight=False))
-    narrator.moved(asked, plan)
+    _make_log_folder(plan)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(only_fleet_in(plan.folder))
+        asked, plan = plan, plan.on_free_ports(stack.enter_context(PortClaims()))
+        require_free(plan.port_needs())
+        narrator = Narrator(console or Console(highlight=False))
+        narrator.moved(asked, plan)
         folder = stack.enter_context(_private_folder())
         session = await stack.enter_async_context(aiohttp.ClientSession())
         fleet = Supervisor(plan, folder, session, narrator, policy)
@@ -75,7 +82,8 @@ class Supervisor:
         self._replicas: list[ProcessSupervisor] = []
         self._fronts: list[ProcessSupervisor] = []
         self._exit_code = 0
-        self._record: FleetRecord | None = None
+        self._indexing: asyncio.Task[None] | None = None
+        self._record = FleetRecord(process=os.getpid(), url=plan.url, configuration=plan.config)
 
     def process_of(self, name: str) -> int:
         """The process id of a program, named "redis", "provider", "front", "rag-1" ... KeyError: it does not run."""
@@ -84,9 +92,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """Begins to stop the fleet; a second call kills it."""
-        if self._told_to_stop.is_set():
-            for process in (*self._fronts, *self._replicas, *self._services):
-                process.kill()
+        for process in (*self._fronts, *self._replicas, *self._services):
+            process.kill() if self._told_to_stop.is_set() else process.restart_no_more()
         self._told_to_stop.set()
 
     async def run(self) -> int:
@@ -99,18 +106,23 @@ class Supervisor:
                 starting.result()
             await self._told_to_stop.wait()
         finally:
-            for task in (starting, stopping):
+            tasks = [task for task in (starting, stopping, self._indexing) if task is not None]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(starting, stopping, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._end_all()
         return self._exit_code
 
     async def _start_all(self) -> None:
+        # At once, for another one that is started here; and again once there is a configuration for commands.
+        self._record.write(self._plan.folder)
         redis, redis_url = await self._start_redis()
         config = await self._start_provider(redis_url)
-        self._record = FleetRecord(process=os.getpid(), url=self._plan.url, configuration=config)
+        self._record = replace(self._record, configuration=config)
         self._record.write(self._plan.folder)
-        await self._index_samples(config, redis_url)
+        self._indexing = asyncio.create_task(self._index(config, redis_url))
+        if not self._plan.indexed:
+            await self._indexing
         for number in range(1, self._plan.replicas + 1):
             program = programs.replica_program(self._plan, number, config, redis_url, self._session)
             self._keep(program, self._replicas)
@@ -147,15 +159,21 @@ class Supervisor:
         await self._keep_and_wait(programs.provider_program(self._plan, self._session))
         return config
 
-    async def _index_samples(self, config: Path | None, redis_url: str) -> None:
+    async def _index(self, config: Path | None, redis_url: str) -> None:
+        """Indexes the documents and the samples. Not at all, or not all of them: that is said, and stops nothing."""
         program = programs.ingest_program(self._plan, config, redis_url)
         if program is None:
             return
-        self._narrator.step(f"Indexing the documents in {os.path.commonpath(self._plan.samples)}")
+        documents = self._plan.documents
+        self._narrator.step(
+            f"Indexing {documents}" if documents else "Indexing sample documents, if there are no others"
+        )
         async with _running(program) as child:
             code = await child.wait()
         if code:
             self._narrator.step(f"Not all of them could be indexed (exit code {code}): {' '.join(child.last_words(3))}")
+        else:
+            self._narrator.step("; ".join(child.last_words(3)))
 
     def _keep(self, program: Program, group: list[ProcessSupervisor]) -> ProcessSupervisor:
         process = ProcessSupervisor(program, self._has_ended, self._policy)
@@ -190,8 +208,7 @@ class Supervisor:
 
     async def _end_all(self) -> None:
         """The front first, so that no more requests arrive; then all replicas together; then Redis, which they use."""
-        if self._record is not None:
-            self._record.remove(self._plan.folder)
+        self._record.remove(self._plan.folder)
         self._narrator.step("Stopping: finishing requests in flight (Ctrl-C again stops at once)")
         killed: list[str] = []
         for group in (self._fronts, self._replicas, *([service] for service in reversed(self._services))):
@@ -214,11 +231,12 @@ async def _running(program: Program) -> AsyncIterator[Child]:
         await child.stop()
 
 
-def _make_log_folder(folder: Path) -> None:
+def _make_log_folder(plan: FleetPlan) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for folder in (plan.folder, plan.log_folder):
+            make_private_folder(folder)
     except OSError as error:
-        raise ConfigurationError(f"the log folder {folder} cannot be made: {error.strerror}") from error
+        raise ConfigurationError(f"the log folder {plan.log_folder} cannot be made: {reason(error)}") from error
 
 
 @contextmanager

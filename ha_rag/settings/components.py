@@ -49,7 +49,8 @@ def read_components(content: Mapping[str, Any], lists: Sequence[ComponentList]) 
     problems: list[str] = []
     for listed in lists:
         entries = content.get(listed.key, list(listed.default))
-        problems += _list_problems(entries, listed.key)
+        if listed.key in content:
+            problems += _list_problems(entries, listed.key)
         components[listed.component_type], found = _read_entries(entries if isinstance(entries, list) else [], listed)
         problems += found
     return components, problems

@@ -34,7 +34,10 @@ _REPLICA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The variables that ha_rag uses, validated. `problems`: one sentence each. Secrets never show in its repr."""
+    """The variables that ha_rag uses, validated. `problems`: one sentence each. Secrets never show in its repr.
+
+    `allocator_tuned`: whether some set how malloc behaves (MALLOC_*, GLIBC_TUNABLES).
+    """
 
     config: Path | None
     redis_url: Secret | None
@@ -44,6 +47,7 @@ class Environment:
     log: LogForm
     variables: Mapping[str, Secret]
     problems: tuple[str, ...]
+    allocator_tuned: bool = False
 
     def secret(self, name: str) -> Secret | None:
         """The value of a variable that the file names, or None if it is unset or empty."""
@@ -66,6 +70,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         log="json" if given.get("HA_RAG_LOG") == "json" else "console",
         variables={name: Secret(value) for name, value in given.items()},
         problems=tuple(_problems(given)),
+        allocator_tuned=any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in given),
     )
 
 

@@ -23,6 +23,7 @@ from ha_rag.settings.settings import Settings
 from ha_rag.settings.showing import shown, variable_shown
 from ha_rag.settings.tables import ConfigurationFile
 from ha_rag.settings.urls import is_text, with_password
+from ha_rag.settings.warned import Warned
 
 MOST_PROBLEMS = 50
 
@@ -116,27 +117,32 @@ def _settings(
         components=components,
         circuits=circuits,
         replica=environment.replica,
+        strategy=file.strategy,
+        cache=file.cache,
         alerts=file.alerts,
         alert_urls=_alert_urls(file, environment),
         admin_token=environment.admin_token,
         api_keys=environment.api_keys,
         api_keys_of=api_keys(components, environment),
         log=environment.log,
+        allocator_tuned=environment.allocator_tuned,
         source=source,
         warnings=(*missing_keys(components, environment), *_longer_rests(components, circuits)),
     )
 
 
-def _longer_rests(components: Components, circuits: Mapping[str, CircuitSettings]) -> Iterator[str]:
+def _longer_rests(components: Components, circuits: Mapping[str, CircuitSettings]) -> Iterator[Warned]:
     """Circuits that stay open longer than configured, because they must stay open for as long as a probe may last."""
     for name, component in by_circuit(components):
         policy = circuits[name].policy
         open_s = Terms.of(policy, component.timeout_s).open_ms / 1000
         if open_s > policy.recovery_timeout_s:
-            yield (
+            text = (
                 f"{name}: recovery_timeout_s = {policy.recovery_timeout_s:g} is shorter than a probe may last "
                 f"(timeout_s + 1 s), so the circuit stays open for {open_s:g} s"
             )
+            mend = f"nothing breaks; to say the same, set recovery_timeout_s = {open_s:g}, or shorten its timeout_s"
+            yield Warned(text, part="configuration", mend=mend)
 
 
 def _alert_urls(file: ConfigurationFile, environment: Environment) -> tuple[Secret, ...]:

@@ -17,6 +17,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.settings import tables
 from ha_rag.settings.components import ComponentList
 from ha_rag.settings.environment import VARIABLES
+from ha_rag.settings.services_reference import services
 
 _CIRCUIT = {
     "failure_threshold": "The circuit opens when this share of the calls in the window fails.",
@@ -38,7 +39,8 @@ _CIRCUIT = {
     "probe_timeout_s": "The longest a probe may take if its call has no timeout; at most `recovery_timeout_s`, to "
     "which an inherited value is reduced. If absent: 10, or `recovery_timeout_s` if that is shorter; longer if the "
     "service's calls take longer.",
-    "throttle_max_s": "The longest Retry-After that is respected (429, or 503 with Retry-After).",
+    "throttle_max_s": "The longest pause that is respected of those that a service asks for (429, or a 5xx with "
+    "Retry-After).",
     "flush_interval_s": "How often outcomes are reported to Redis; failures are reported at once.",
     "ramp_s": "After closing, 10, 25, 50 and 100 % of calls pass in the four quarters of this time; 0 disables it.",
     "shed": "Reject calls in proportion to the failure rate before the circuit opens.",
@@ -67,8 +69,8 @@ code.
 _COMPONENTS = """## Components: {lists}
 
 List order is fallback order: the first component that can answer does. Names must be unique within a list. After the
-last component of each list comes a last resort that has no circuit and cannot fail: the zero vector, no passages, or a
-plain sentence.
+last component of each list comes a last resort that has no circuit and cannot fail: the zero vector, no passages, the
+passages in the order in which they were found, or a plain sentence.
 
 The default lists are:
 
@@ -86,15 +88,22 @@ def reference(lists: Sequence[ComponentList]) -> str:
         ("fleet", tables.FleetTable),
         ("server", tables.ServerTable),
         ("index", tables.IndexTable),
+        ("strategy", tables.StrategyTable),
+        ("cache", tables.CacheTable),
         ("alerts", tables.AlertsTable),
     ]
     parts = [_HEAD, *(_section(f"`[{name}]`", table) for name, table in sections), _components(lists)]
-    parts += [_circuits(lists), _environment(), _example()]
+    parts += [services(), _circuits(lists), _environment(), _example()]
     return "\n".join(parts)
 
 
 def _section(title: str, table: type[BaseModel]) -> str:
-    return f"## {title}\n\n{table.__doc__}\n\n" + _keys(table, set())
+    return f"## {title}\n\n{_description(table)}\n\n" + _keys(table, set())
+
+
+def _description(table: type[BaseModel]) -> str:
+    """What the table's docstring says, on one line: Python 3.13 takes out the indentation of docstrings itself."""
+    return " ".join((table.__doc__ or "").split())
 
 
 def _components(lists: Sequence[ComponentList]) -> str:
@@ -107,13 +116,13 @@ def _components(lists: Sequence[ComponentList]) -> str:
 
 
 def _default_components(listed: ComponentList) -> str:
-    return ", ".join(f"`{component['name']}` ({component['kind']})" for component in listed.default)
+    return ", ".join(f"`{component['name']}` ({component['kind']})" for component in listed.default) or "none"
 
 
 def _kind(key: str, kind: str, table: type[tables.ComponentTable]) -> str:
     scope = "shared by the fleet" if table.scope == "fleet" else "the replica's own"
     own = _keys(table, _inherited_unchanged(table))
-    return f"### `[[{key}]]` with `kind = {json.dumps(kind)}`\n\n{table.__doc__} Its circuit is {scope}.\n\n{own}"
+    return f"### `[[{key}]]` with `kind = {json.dumps(kind)}`\n\n{_description(table)} Its circuit is {scope}.\n\n{own}"
 
 
 def _inherited_unchanged(table: type[BaseModel]) -> set[str]:

@@ -10,6 +10,7 @@ from ha_rag.settings.environment import SENDABLE, Environment, is_sendable
 from ha_rag.settings.secret import Secret
 from ha_rag.settings.showing import variable_shown
 from ha_rag.settings.tables import ServiceTable
+from ha_rag.settings.warned import Warned
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -26,12 +27,13 @@ def api_key_problems(components: Components, environment: Environment) -> list[s
     return [f"{variable}: {SENDABLE}" for variable, key in keys.items() if key and not is_sendable(key.reveal())]
 
 
-def missing_keys(components: Components, environment: Environment) -> Iterator[str]:
+def missing_keys(components: Components, environment: Environment) -> Iterator[Warned]:
     """One sentence for each service whose key is not set. Services on this machine or in this network need none."""
     for name, table in _services(components):
         if not _key(table, environment) and not _is_near(urlsplit(table.base_url).hostname or ""):
             variable = variable_shown(table.api_key_env)
-            yield f"{name}: api_key_env = {variable} names a variable that is not set, so no key is sent"
+            text = f"{name}: api_key_env = {variable} names a variable that is not set, so no key is sent"
+            yield Warned(text, part="environment", mend="set the variable if the service requires a key")
 
 
 def _services(components: Components) -> Iterator[tuple[str, ServiceTable]]:

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 
+from ha_rag.harmless import harmless
 from ha_rag.settings.urls import address_shown, redacted
 
 Location = tuple[int | str, ...]
@@ -43,7 +44,7 @@ def _is_secret(key: str) -> bool:
 
 def _text(value: object, depth: int) -> str:
     if isinstance(value, str):
-        return _printable(json.dumps(redacted(value[:10_000]), ensure_ascii=False))
+        return harmless(json.dumps(redacted(value[:10_000]), ensure_ascii=False))
     if isinstance(value, dict | list) and depth >= _DEEPEST:
         return "..."
     if isinstance(value, dict):
@@ -59,10 +60,6 @@ def _text(value: object, depth: int) -> str:
 
 def _pair(key: str, value: object, depth: int) -> str:
     return f"{key_shown(key)} = {HIDDEN if _is_secret(key) else _text(value, depth + 1)}"
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ha_rag.settings.request_extras import ExtraBody, ExtraHeaders, HeaderName
 from ha_rag.settings.urls import redis_url_rule, service_url_rule
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
@@ -22,6 +23,16 @@ LAST_RESORTS = ("zero", "none", "plain")
 def _not_a_last_resort(name: str) -> str:
     if name in LAST_RESORTS:
         raise ValueError("is the name of a last resort in answers; choose another name")
+    return name
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        known = not name or "".encode(name) is not None
+    except (LookupError, UnicodeError):
+        known = False
+    if not known:
+        raise ValueError("is no text encoding that Python knows; `cp1252` and `shift_jis` are two")
     return name
 
 
@@ -84,12 +95,73 @@ class ServerTable(Table):
     unread_timeout_s: Seconds = Field(
         default=30.0, description="How long to wait for a client that does not read its response, in seconds."
     )
+    strict_parameters: bool = Field(
+        default=False,
+        description="Refuse parameters of `/v1/chat/completions` that have no effect, such as `tools`. "
+        "A request may say otherwise with `strict`.",
+    )
 
 
 class IndexTable(Table):
     """The embedded index."""
 
     path: NonEmpty = Field(default=".ha_rag", description="The index folder, relative to the working directory.")
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+        default="",
+        max_length=40,
+        description="The encoding of text files that are neither UTF-8 nor declare what they are, such as `cp1252` or "
+        "`shift_jis`; empty: the likeliest one, judged by the file and the others in its folder.",
+    )
+    documents: str = Field(
+        default="documents",
+        max_length=2048,
+        description="The folder that `up` indexes when it starts, if it is there; empty: none.",
+    )
+    samples: bool = Field(
+        default=True,
+        description="Whether `up` indexes sample documents, this project's own, if the index never held anything else. "
+        "The first document that you ingest takes their place.",
+    )
+
+
+class StrategyTable(Table):
+    """Which tier of each list is called first."""
+
+    choose: Literal["order", "quality"] = Field(
+        default="order",
+        description='"order": as the lists say. "quality": the best plan that `ha-rag evaluate` measured on this '
+        "index, of those that are up and fit in the time left; as the lists say while the index has no profile.",
+    )
+
+
+class CacheTable(Table):
+    """What the replicas keep for one another in Redis: without this table nothing, with `[cache]` alone both caches.
+
+    Embeddings are asked for first. An answer is asked for after every generator that is a service has failed, and says
+    how old it is. Keys are digests; the answers themselves, with the passages they cite, can be read in Redis.
+    """
+
+    embeddings: bool = Field(
+        default=True, description="Whether embeddings that services made of questions are kept and asked for first."
+    )
+    answers: bool = Field(
+        default=True,
+        description="Whether good answers are kept, and given again while every service that writes answers is out.",
+    )
+    embedding_ttl_s: float = Field(
+        default=604_800.0, ge=1, le=31_536_000, description="How long an embedding is kept, in seconds: a week."
+    )
+    answer_ttl_s: float = Field(
+        default=86_400.0, ge=1, le=31_536_000, description="How long an answer is kept, in seconds: a day."
+    )
+    max_embeddings: int = Field(default=10_000, ge=1, le=10_000_000, description="Embeddings kept at most.")
+    max_answers: int = Field(default=2_000, ge=1, le=10_000_000, description="Answers kept at most.")
+    max_value_bytes: int = Field(
+        default=65_536,
+        ge=1_024,
+        le=4_194_304,
+        description="An embedding or an answer that is longer than this is not kept.",
+    )
 
 
 class AlertsTable(Table):
@@ -165,6 +237,23 @@ class ServiceTable(ComponentTable):
         pattern=VARIABLE_PATTERN,
         description="The environment variable that holds the key. If it is unset, no key is sent.",
     )
+    api_key_header: HeaderName = Field(
+        default="Authorization",
+        description="The header that carries the key: as a Bearer token in `Authorization`, and as it is in any other, "
+        "such as `api-key`.",
+    )
+    request_model: NonEmpty | None = Field(
+        default=None,
+        description="The name by which the service knows the model, if it is not `model`: an alias of a gateway.",
+    )
+    headers: ExtraHeaders = Field(
+        default_factory=dict,
+        description="Headers to add to each request. The key does not belong here, but into the environment.",
+    )
+    extra_body: ExtraBody = Field(
+        default_factory=dict,
+        description='Fields to add to the JSON of each request, such as `{ temperature = 0.1 }` or `{ user = "rag" }`.',
+    )
 
 
 class ConfigurationFile(Table):
@@ -173,5 +262,7 @@ class ConfigurationFile(Table):
     fleet: FleetTable = Field(default_factory=FleetTable)
     server: ServerTable = Field(default_factory=ServerTable)
     index: IndexTable = Field(default_factory=IndexTable)
+    strategy: StrategyTable = Field(default_factory=StrategyTable)
     alerts: AlertsTable = Field(default_factory=AlertsTable)
+    cache: CacheTable | None = None
     circuit: dict[str, Any] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
+from ha_rag.redaction import LEAST_PREFIX
 from ha_rag.settings.secret import Secret
 
 Exporter = Literal["otlp", "console"]
@@ -36,6 +37,11 @@ class Tracing:
     content: bool = False
     headers: tuple[Secret, ...] = ()
     problem: str = ""
+
+    @property
+    def secrets(self) -> list[str]:
+        """The words of the headers that may be tokens: shorter ones are a tenant's name, or "Bearer"."""
+        return [word for header in self.headers for word in header.reveal().split() if len(word) >= LEAST_PREFIX]
 
 
 def read_tracing(variables: Mapping[str, str] | None = None) -> Tracing:

@@ -16,8 +16,11 @@ _WORD = re.compile(rf"(?<!\S){_SCHEME}?(?P<credentials>[^\s@]\S*)@")
 _USER = re.compile(r"[\w.%+~-]*")
 # An unknown option may be a password: its name may be misspelled, or its & or # not escaped.
 _OF_REDIS = re.compile(r"\A\s*(?:rediss?(?:\+[a-z]+)?|unix)://[^?#]*")
+_NUMBER = re.compile(r"(?:db|protocol)=\d*")
 _HARMLESS = re.compile(r"(?:db|protocol)=\d*|(?:sentinel_)?username=.*|ssl_\w+=.*", re.DOTALL)
 _NAME = re.compile(r"[a-z_]{1,30}")
+_AUTHORITY = re.compile(r"\s*(?P<scheme>(?:rediss?(?:\+[a-z]+)?|unix)://)(?P<hosts>[^/?#]*)")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]*\]|[^:\[\]]*)(?::\d{1,5})?")
 _SOCKET = re.compile(r"\A\s*unix:///[^:?]*(?:\?|\Z)")
 
 
@@ -30,27 +33,51 @@ def redacted(url: str) -> str:
 
 
 def _passwords_hidden(url: str) -> str:
+    found = _AUTHORITY.match(url)
+    if found and not _are_hosts(found):
+        return f"{found['scheme']}***"
     without_user = url
     if "@" in url and not _SOCKET.match(url):
         without_user = _WORD.sub(_hidden, _ADDRESS.sub(_hidden, url, count=1))
     return _SECRET_PARAMETER.sub(r"\1***", without_user)
 
 
+def _are_hosts(found: re.Match[str]) -> bool:
+    """Whether hosts stand where they should: one that is missing leaves user:password in its place, without an @."""
+    if "@" in found["hosts"]:
+        return True
+    if found["scheme"] == "unix://":
+        return not found["hosts"]
+    return "@" in found.string or all(_HOST.fullmatch(host) for host in found["hosts"].split(","))
+
+
 def _options_hidden(url: str) -> str:
     """A Redis URL with the values of unknown options hidden; any other text unchanged."""
     found = _OF_REDIS.match(url)
-    return found[0] + re.sub(r"[^?&#]+", _option_shown, url[found.end() :]) if found else url
+    if not found:
+        return url
+    parts, known = re.split(r"([?&#]+)", url[found.end() :]), True
+    for at, option in enumerate(parts[2::2], start=1):
+        known = known and _HARMLESS.fullmatch(option) is not None
+        if not known and not _NUMBER.fullmatch(option):  # what follows an unknown one may be more of a password
+            parts[2 * at] = _option_shown(option)
+    return found[0] + "".join(parts)
 
 
-def _option_shown(option: re.Match[str]) -> str:
-    if _HARMLESS.fullmatch(option[0]):
-        return option[0]
-    name, equals, _ = option[0].partition("=")
+def _option_shown(option: str) -> str:
+    name, equals, _ = option.partition("=")
     return f"{name}=***" if equals and _NAME.fullmatch(name) else "***"
 
 
 def address_shown(value: str) -> str:
-    """`value`, which should be a URL, without secrets. If it is not a URL, everything before its last @ is hidden."""
+    """`value`, which should be a URL, without secrets. If it is not a URL, everything before its last @ is hidden.
+
+    With an option before the last @, a password may be on either side of it: then nothing but the scheme is shown.
+    """
+    before = value.rpartition("@")[0]
+    if "?" in before or (re.search(r"(?i)password=", value) and "@" in value):
+        scheme = re.match(_SCHEME, before)
+        return f"{scheme[0] if scheme else ''}***"
     is_address = "@" not in value or _ADDRESS.match(value)
     return redacted(value) if is_address else f"***{value[value.rindex('@') :]}"
 
@@ -107,7 +134,7 @@ def redis_url_problem(url: str) -> str | None:
 def _at_in_the_wrong_place(url: str) -> bool:
     """Whether an @ is not the one that ends user name and password: the text before it may then be a password."""
     head, slashes, rest = url.partition("://")
-    if not slashes:
+    if not slashes or ":" in head:
         return "@" in url
     if head.strip() == "unix":
         return False

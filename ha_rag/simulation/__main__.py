@@ -17,11 +17,18 @@ def main() -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="determines which calls a fault with a rate below 1 affects"
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name with dots by which it is called; addresses and names without a dot always are (repeatable)",
+    )
     given = parser.parse_args()
     if given.latency_ms < 0:
         parser.error("--latency-ms must be at least 0")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run_provider(given.host, given.port, latency_ms=given.latency_ms, seed=given.seed)
+    run_provider(given.host, given.port, latency_ms=given.latency_ms, seed=given.seed, hosts=given.allow_host)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The simulated `/v1/chat/completions`: answers with sentences from the passages in the prompt."""
+"""The simulated `/v1/chat/completions`: answers with sentences from the prompt's passages, and says it is simulated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 from ha_rag.clock import SystemClock
 from ha_rag.components.generators.citations import CITATION
 from ha_rag.components.generators.extractive import ExtractiveGenerator
+from ha_rag.components.generators.refusal import SIMULATED
 from ha_rag.simulation.prompt_reading import passages_in, question_in
 from ha_rag.simulation.wire import BadRequestError, model_name
 
@@ -63,7 +64,8 @@ def answer_to(prompt: str) -> str:
     """Sentences from the prompt's passages, cited by their numbers in the prompt. Cached for repeated benchmarks."""
     passages = passages_in(prompt)
     text = _GENERATOR.answer(question_in(prompt), passages).text
-    return CITATION.sub(lambda found: f"[{passages[int(found[1]) - 1].id}]", text) if passages else text
+    said = CITATION.sub(lambda found: f"[{passages[int(found[1]) - 1].id}]", text) if passages else text
+    return SIMULATED + said
 
 
 def _envelope(request: ChatRequest, kind: str) -> dict[str, object]:

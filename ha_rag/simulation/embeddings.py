@@ -41,7 +41,7 @@ class EmbeddingsEndpoint:
         model, texts, dimension = model_name(body), _texts(body.get("input")), _dimension(body.get("dimensions"))
         written = _as_base64 if _format(body.get("encoding_format")) == "base64" else _as_list
         data = [
-            {"object": "embedding", "index": n, "embedding": written(await self._vector(text, dimension))}
+            {"object": "embedding", "index": n, "embedding": written(await self.vector(text, dimension))}
             for n, text in enumerate(texts)
         ]
         tokens = sum(len(text) // 4 + 1 for text in texts)
@@ -49,7 +49,8 @@ class EmbeddingsEndpoint:
         reply = {"object": "list", "data": data, "model": model, "usage": usage}
         return orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
 
-    async def _vector(self, text: str, dimension: int) -> Vector:
+    async def vector(self, text: str, dimension: int) -> Vector:
+        """The text's vector."""
         vector = self._kept.get((text, dimension))
         if vector is None:
             if len(self._kept) >= REMEMBERED:

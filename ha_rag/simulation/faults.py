@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ha_rag.clock import Clock
 from ha_rag.errors import ConfigurationError
+from ha_rag.simulation.fault_modes import FaultMode
 
 LONGEST_S = 86_400.0
 Member = TypeVar("Member", bound=enum.StrEnum)
@@ -22,25 +23,7 @@ class Target(enum.StrEnum):
 
     EMBEDDINGS = "embeddings"
     CHAT = "chat"
-
-
-class FaultMode(enum.StrEnum):
-    """How it fails.
-
-    error: HTTP `status`. slow: a correct response after `delay_s`. drip: a correct response in pieces, with `delay_s`
-    between them: the events of a stream, or the halves of any other response. hang: no response until the fault ends or
-    the caller disconnects. throttle: HTTP `status` with a Retry-After of `retry_after_s`. garbage: status 200 with an
-    unusable body. reset: the connection is reset. truncate: a correct response that is cut off in the middle.
-    """
-
-    ERROR = "error"
-    SLOW = "slow"
-    DRIP = "drip"
-    HANG = "hang"
-    THROTTLE = "throttle"
-    GARBAGE = "garbage"
-    RESET = "reset"
-    TRUNCATE = "truncate"
+    RERANK = "rerank"
 
 
 class GarbageKind(enum.StrEnum):

@@ -12,19 +12,24 @@ _PAGE = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body>
 _HALF = {
     Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.0123,-0.04',
     Target.CHAT: b'{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assis',
+    Target.RERANK: b'{"object":"list","results":[{"index":0,"relevance_sc',
 }
 _NAN = {
     Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[NaN,0.5,NaN]}]}',
     Target.CHAT: b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":NaN}}]}',
+    Target.RERANK: b'{"results":[{"index":0,"relevance_score":NaN},{"index":1,"relevance_score":NaN}]}',
 }
 _EMPTY = {
     Target.EMBEDDINGS: b'{"object":"list","data":[]}',
     Target.CHAT: b'{"object":"chat.completion","choices":[]}',
+    Target.RERANK: b'{"results":[]}',
 }
-# A chat response has no dimension; the closest equivalent is a well-formed message with empty content.
+# A chat response has no dimension; the closest equivalent is a well-formed message with empty content. That of a
+# ranking is an index of which there is no document.
 _DIMENSION = {
     Target.EMBEDDINGS: b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.6,0.8,0.0]}]}',
     Target.CHAT: b'{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":""}}]}',
+    Target.RERANK: b'{"results":[{"index":0,"relevance_score":0.9},{"index":99,"relevance_score":0.8}]}',
 }
 _BODIES = {
     GarbageKind.HALF: _HALF,

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from ha_rag.simulation.faults import Fault, FaultMode, RunningFault, Target
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import Fault, RunningFault, Target
 from ha_rag.simulation.garbage import garbage
-from ha_rag.simulation.wire import error_reply
+from ha_rag.simulation.wire import error_reply, json_reply
 
 NO_LINGERING = struct.pack("ii", 1, 0)
+_used: set[object] = set()
+"""The addresses of callers whose connection was used once in the mode `closing`."""
 
 
 def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Response | None:
@@ -30,6 +33,15 @@ def bad_reply(request: web.Request, target: Target, fault: Fault) -> web.Respons
         case FaultMode.RESET:
             reset_connection(request)
             return web.Response()
+        case FaultMode.CLOSING if _is_second_on_its_connection(request):
+            reset_connection(request)
+            return web.Response()
+        case FaultMode.DETAIL:
+            return json_reply(
+                {"detail": [{"loc": ["body", "model"], "msg": "simulated server error"}]}, fault.status or 500
+            )
+        case FaultMode.LIMIT:
+            return _limited(fault)
         case _:
             return None
 
@@ -95,3 +107,22 @@ def _throttled(fault: Fault) -> web.Response:
             "retry-after-ms": str(math.ceil(fault.retry_after_s * 1000)),
         }
     return error_reply("simulated rate limit", fault.status or 429, "rate_limit_error", headers=headers)
+
+
+def _limited(fault: Fault) -> web.Response:
+    headers = {
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": f"{fault.retry_after_s:g}s",
+        "x-ratelimit-remaining-tokens": "149000",
+        "x-ratelimit-reset-tokens": "6m0s",
+    }
+    return error_reply("simulated rate limit", fault.status or 429, "requests", headers=headers)
+
+
+def _is_second_on_its_connection(request: web.Request) -> bool:
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    if peer in _used:
+        _used.remove(peer)
+        return True
+    _used.add(peer)
+    return False

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.simulation import chat, embeddings
+from ha_rag.simulation import chat, embeddings, rerank
+from ha_rag.simulation.callers import Callers
 from ha_rag.simulation.control import Controls
 from ha_rag.simulation.counts import CallCounts
-from ha_rag.simulation.faults import FaultBoard, FaultMode, RunningFault, Target
+from ha_rag.simulation.dialects import DIALECTS, spoken_events, spoken_whole
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import FaultBoard, RunningFault, Target
 from ha_rag.simulation.misbehaviour import bad_reply, cut_short, dripped, halves, hang_up, held_back
 from ha_rag.simulation.wire import JSON, BadRequestError, error_reply, json_object, json_reply
 
@@ -30,22 +33,29 @@ class SimulatedProvider:
     """The application and its state. For one event loop.
 
     `latency_ms`: added to every correct response. `seed`: determines which calls a fault with a rate below 1 affects.
+    `hosts`: names by which it may be called besides addresses and names without a dot.
     """
 
-    def __init__(self, *, latency_ms: float = 0.0, seed: int = 0, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, latency_ms: float = 0.0, seed: int = 0, hosts: Sequence[str] = (), clock: Clock | None = None
+    ) -> None:
         clock = clock or SystemClock()
+        self._callers = Callers(hosts)
         self.faults = FaultBoard(clock, seed)
         self.counts = CallCounts(clock)
         self._latency_s = latency_ms / 1000
         self._embeddings = embeddings.EmbeddingsEndpoint()
+        self._rerank = rerank.RerankEndpoint(self._embeddings)
 
     def app(self) -> web.Application:
         """The application, with its routes."""
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._callers.middleware()])
         app.add_routes(
             [
                 web.post("/v1/embeddings", self._embed),
                 web.post("/v1/chat/completions", self._chat),
+                web.post("/v1/rerank", self._reranked),
+                web.post("/rerank", self._reranked_as_tei),
                 web.get("/v1/models", _models),
                 web.get("/health", _health),
                 *Controls(self.faults, self.counts).routes(),
@@ -59,6 +69,18 @@ class SimulatedProvider:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         return await self._answered(request, Target.CHAT, self._chat_response)
+
+    async def _reranked(self, request: web.Request) -> web.StreamResponse:
+        async def response(request: web.Request, running: RunningFault | None) -> web.StreamResponse:
+            return await _whole(request, await self._rerank.reply(await json_object(request)), running)
+
+        return await self._answered(request, Target.RERANK, response)
+
+    async def _reranked_as_tei(self, request: web.Request) -> web.StreamResponse:
+        async def response(request: web.Request, running: RunningFault | None) -> web.StreamResponse:
+            return await _whole(request, await self._rerank.reply_as_tei(await json_object(request)), running)
+
+        return await self._answered(request, Target.RERANK, response)
 
     async def _answered(self, request: web.Request, target: Target, answer: Answering) -> web.StreamResponse:
         """Counts one call and answers it, correctly or as the active fault demands."""
@@ -83,11 +105,14 @@ class SimulatedProvider:
             await held_back(running.over, self.faults.left_s(running))
 
     async def _embeddings_response(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
-        return await _whole(request, await self._embeddings.reply(await json_object(request)), running)
+        asked = await json_object(request)
+        if _mode(running) is FaultMode.NO_BASE64 and asked.get("encoding_format") not in {None, "float"}:
+            raise BadRequestError("encoding_format must be float (simulated)", "encoding_format")
+        return await _whole(request, await self._embeddings.reply(asked), running)
 
     async def _chat_response(self, request: web.Request, running: RunningFault | None) -> web.StreamResponse:
         asked = chat.ChatRequest(await json_object(request))
-        if asked.stream:
+        if asked.stream and _mode(running) is not FaultMode.WHOLE:
             return await _streamed(request, list(chat.streamed_reply(asked)), running)
         return await _whole(request, chat.whole_reply(asked), running)
 
@@ -123,10 +148,13 @@ async def running_provider(
         await runner.cleanup()
 
 
-def run_provider(host: str = "127.0.0.1", port: int = 9100, *, latency_ms: float = 0.0, seed: int = 0) -> None:
+def run_provider(
+    host: str = "127.0.0.1", port: int = 9100, *, latency_ms: float = 0.0, seed: int = 0, hosts: Sequence[str] = ()
+) -> None:
     """Runs a provider in this process until SIGTERM or SIGINT."""
+    provider = SimulatedProvider(latency_ms=latency_ms, seed=seed, hosts=hosts)
     with asyncio.Runner(loop_factory=_fastest_loop()) as loop:
-        loop.run(_until_stopped(host, port, SimulatedProvider(latency_ms=latency_ms, seed=seed)))
+        loop.run(_until_stopped(host, port, provider))
 
 
 async def _until_stopped(host: str, port: int, provider: SimulatedProvider) -> None:
@@ -146,7 +174,13 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _mode(running: RunningFault | None) -> FaultMode | None:
+    return running.fault.mode if running is not None else None
+
+
 async def _whole(request: web.Request, reply: bytes, running: RunningFault | None) -> web.StreamResponse:
+    if running is not None and running.fault.mode in DIALECTS:
+        return spoken_whole(running.fault.mode, reply)
     if running is not None and running.fault.mode is FaultMode.TRUNCATE:
         return await cut_short(request, reply, JSON)
     if running is not None and running.fault.mode is FaultMode.DRIP:
@@ -158,8 +192,10 @@ async def _whole(request: web.Request, reply: bytes, running: RunningFault | Non
 async def _streamed(request: web.Request, events: Sequence[bytes], running: RunningFault | None) -> web.StreamResponse:
     if running is not None and running.fault.mode is FaultMode.DRIP:
         return await dripped(request, events, EVENTS, running)
-    cut = running is not None and running.fault.mode is FaultMode.TRUNCATE
-    response = web.StreamResponse(headers=EVENTS)
+    cut, headers = _mode(running) is FaultMode.TRUNCATE, EVENTS
+    if running is not None and running.fault.mode in DIALECTS:
+        events, headers = spoken_events(running.fault.mode, events)
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     for event in events[: len(events) // 2] if cut else events:
         await response.write(event)
@@ -173,7 +209,7 @@ def _header(request: web.Request, name: str) -> str:
 
 
 async def _models(_: web.Request) -> web.Response:
-    names = (embeddings.MODEL, chat.MODEL)
+    names = (embeddings.MODEL, chat.MODEL, rerank.MODEL)
     return json_reply(
         {
             "object": "list",

@@ -20,7 +20,7 @@ import orjson
 from yarl import URL
 
 from ha_rag.clock import Clock, SystemClock
-from ha_rag.components.service_client import IDLE_CONNECTION_S
+from ha_rag.components.service_connections import IDLE_CONNECTION_S
 from ha_rag.errors import ConfigurationError
 from ha_rag.simulation.load_stats import LoadStats, QuestionResult
 
@@ -183,7 +183,7 @@ class _Asker:
             answered=True,
             degraded=bool(answer.get("degraded")),
             replica=str(answer.get("replica", "")),
-            served_by=answer.get("served_by") or {},
+            served_by=_served_by(answer.get("served_by")),
         )
 
     def _failure(self, question: str, due_s: float, why: str) -> QuestionResult:
@@ -214,6 +214,10 @@ async def _asker(
         asker = _Asker(profile, session, heard, clock or SystemClock())
         yield asker
         asker.finish()
+
+
+def _served_by(value: object) -> dict[str, str]:
+    return {str(stage): str(tier) for stage, tier in value.items()} if isinstance(value, dict) else {}
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import pytest
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.replica import build_replica
 from ha_rag.index.schema import DATABASE
-from ha_rag.simulation.faults import Fault, FaultMode, Target
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import Fault, Target
 from tests.assembly.services import replica_over_services
 from tests.http.app_client import AppClient
 from tests.ports import free_port

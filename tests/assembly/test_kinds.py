@@ -42,6 +42,9 @@ name = "b"
 kind = "local"
 [[embedders]]
 name = "c"
+kind = "onnx"
+[[embedders]]
+name = "d"
 kind = "hashing"
 [[retrievers]]
 name = "a"
@@ -52,6 +55,14 @@ kind = "reduced"
 [[retrievers]]
 name = "c"
 kind = "lexical"
+[[rerankers]]
+name = "a"
+kind = "http"
+base_url = "http://localhost:9/v1"
+model = "m"
+[[rerankers]]
+name = "b"
+kind = "local"
 [[generators]]
 name = "a"
 kind = "openai"
@@ -164,3 +175,19 @@ def test_the_example_above_names_every_kind(folder):
     components = load_settings(variables={}).components
     named = {type_: [table.kind for table in tables] for type_, tables in components.items()}
     assert named == {listed.component_type: list(listed.tables) for listed in component_lists()}
+
+
+@pytest.mark.parametrize(("kind", "usual"), [("local", 0.25), ("hashing", 0.05), ("onnx", 0.5)])
+async def test_an_embedder_weighs_what_its_kind_or_the_file_says(folder, kind, usual):
+    for setting, expected in (("", usual), ("weight = 0.4", 0.4)):
+        (folder / "ha_rag.toml").write_text(f'[[embedders]]\nname = "a"\nkind = "{kind}"\n{setting}\n')
+        (tier,) = embedder_tiers(load_settings(variables={}))
+        assert (await tier.component.embed("recover")).weight == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["local", "hashing", "onnx"])
+def test_a_weight_outside_of_0_to_1_is_refused(folder, kind):
+    (folder / "ha_rag.toml").write_text(f'[[embedders]]\nname = "a"\nkind = "{kind}"\nweight = 1.2\n')
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(variables={})
+    assert "embedders[0].weight = 1.2: must be at most 1" in refused.value.problems

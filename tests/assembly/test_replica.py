@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,10 +12,13 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from ha_rag.assembly import replica as replica_module
 from ha_rag.assembly.configuration import load_settings
+from ha_rag.assembly.gauges import gauges
 from ha_rag.assembly.ingesting import ingest_into
 from ha_rag.assembly.replica import build_replica, serve
 from ha_rag.errors import ConfigurationError
+from ha_rag.index.removal import remove_documents
 from ha_rag.settings import Settings
 from tests.http.app_client import AppClient
 from tests.waiting import until
@@ -66,6 +70,33 @@ async def test_documents_added_and_deleted_over_http_take_effect_at_once(setting
     assert gone.json["citations"] == []
 
 
+async def test_an_uploaded_file_is_found_listed_and_forgotten_by_another_process(settings):
+    form = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="zebra.md"\r\n\r\n'
+        b"---\nauthor: Anna\n---\n# Zebras\n\nZebras sleep standing up.\r\n--x--\r\n"
+    )
+    async with build_replica(settings).running() as replica:
+        street = AppClient(replica.app)
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        added = await street.call("POST", "/v1/documents", form, headers=kind)
+        found = await street.call("POST", "/v1/query", {"question": "How do zebras sleep?"})
+        listed = await street.call("GET", "/v1/documents", query={"words": "zebra", "state": "searchable"})
+        shown = await street.call("GET", "/v1/documents/zebra.md")
+        remove_documents(settings.index_folder, ["zebra.md"])
+        await until(lambda: replica.index.documents == 0)
+        gone = await street.call("POST", "/v1/query", {"question": "How do zebras sleep?"})
+        unlisted = await street.call("GET", "/v1/documents")
+
+    assert added.json["files"][0]["documents"][0]["document"] == "zebra.md"
+    assert [citation["document"] for citation in found.json["citations"]] == ["zebra.md"]
+    assert [(one["id"], one["origin"], one["passages"]) for one in listed.json["documents"]] == [
+        ("zebra.md", "http", 1)
+    ]
+    assert (shown.json["metadata"], "author" in shown.json["texts"][0]["text"]) == ({"author": "Anna"}, False)
+    assert gone.json["citations"] == []
+    assert unlisted.json == {"documents": [], "total": 0, "next": None}
+
+
 async def test_the_first_question_after_an_ingest_in_another_process_finds_its_documents(settings, tmp_path):
     async with build_replica(settings).running() as replica:
         await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
@@ -86,7 +117,7 @@ async def test_the_answer_is_streamed_to_openai_clients(settings, tmp_path):
     assert reply.status == 200
     assert b"two probes in a row" in reply.body
     assert reply.body.endswith(b"data: [DONE]\n\n")
-    assert (empty.status, empty.error[1]) == (422, "messages: the last user message must not be empty")
+    assert (empty.status, empty.error[1]) == (422, "messages[0].content: the last user message must not be empty")
 
 
 async def test_an_override_sends_questions_to_the_next_tier(settings, tmp_path):
@@ -132,6 +163,31 @@ async def test_an_ingest_leaves_blas_no_threads_of_its_own(settings, tmp_path, b
     await ingest_into(settings, [tmp_path / "recovery.md"], lambda step: None)
 
     assert blas_threads() == {1}
+
+
+async def test_the_gauges_tell_how_many_tasks_have_not_ended(settings):
+    replica = build_replica(settings)
+    tasks = gauges(replica.circuits, replica.service).tasks
+    before = tasks()
+    more = [asyncio.create_task(asyncio.sleep(0)) for _ in range(5)]
+    assert tasks() == before + 5
+    await asyncio.gather(*more)
+    assert tasks() == before
+
+
+@pytest.mark.parametrize(
+    ("variables", "bounded"),
+    [({}, True), ({"MALLOC_ARENA_MAX": "8"}, False), ({"GLIBC_TUNABLES": "glibc.malloc.arena_max=8"}, False)],
+)
+async def test_a_replica_bounds_what_malloc_keeps_unless_the_environment_sets_it(
+    tmp_path, monkeypatch, variables, bounded
+):
+    monkeypatch.chdir(tmp_path)
+    calls: list[str] = []
+    monkeypatch.setattr(replica_module, "give_memory_back", lambda: calls.append("bounded"))
+    with pytest.raises(ConfigurationError, match="cannot listen"):
+        await serve(load_settings(variables=variables).listening_on("203.0.113.1", None))
+    assert calls == ["bounded"] * bounded
 
 
 async def test_a_replica_leaves_blas_no_threads_of_its_own(settings, blas_with_two_threads):

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from ha_rag.simulation.faults import Fault, FaultMode, Target
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import Fault, Target
 from ha_rag.telemetry.logs import ConsoleLines
 from tests.assembly.services import replica_over_services
 from tests.http.app_client import AppClient

@@ -15,7 +15,8 @@ import pytest
 
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.tracing import traces_of
-from ha_rag.simulation.faults import Fault, FaultMode, Target
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import Fault, Target
 from ha_rag.telemetry import exporting
 from tests.assembly.collector import collecting
 from tests.assembly.services import replica_over_services
@@ -108,6 +109,16 @@ async def test_an_attempts_span_has_the_conventional_attributes_and_its_circuit_
     assert collector.named("retriever.primary").told["gen_ai.operation.name"] == "retrieval"
     assert collector.resources[0]["service.name"] == "ha_rag"
     assert collector.resources[0]["service.instance.id"] == "rag-1"
+
+
+async def test_the_request_says_what_quality_was_to_be_expected(tmp_path, collector):
+    await asked(tmp_path)
+
+    told = collector.named("POST /v1/query").told
+    assert 0 < told["ha_rag.quality.expected"] <= told["ha_rag.quality.best"] <= 1
+    assert (told["ha_rag.quality.metric"], told["ha_rag.quality.source"]) == ("ndcg@10", "shipped")
+    assert told["ha_rag.quality.measured_on"].startswith("XQuAD (en)")
+    assert told["ha_rag.answered"] is False  # the index is empty
 
 
 async def test_a_failed_attempt_is_an_error_and_a_rejected_one_has_a_span(tmp_path, collector):

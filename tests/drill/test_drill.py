@@ -22,6 +22,7 @@ from ha_rag.drill.result import StageResult
 from ha_rag.drill.run import DrillRun, Progress
 from ha_rag.drill.stages import STAGES, Stage, stages_named
 from ha_rag.simulation.load_stats import LoadStats, QuestionResult
+from tests.hostile_text import HOSTILE, SHOWN, assert_harmless
 
 
 def result(**values: Any) -> StageResult:
@@ -144,6 +145,18 @@ def test_the_live_view_says_how_soon_a_finished_stage_was_noticed() -> None:
     done = result(name=STAGES[0].name, opened_s=0.2, wasted=14)
     text = printed(live(Progress(stage=STAGES[1], phase="steady traffic", results=[done]), STAGES, ()))
     assert "open on all after 0.20 s, 14 calls wasted" in text
+
+
+def test_hostile_names_and_reasons_change_neither_the_tables_nor_the_live_view() -> None:
+    hostile = result(title=HOSTILE, missed=(HOSTILE,), failures={HOSTILE: 2}, answered=8)
+    asked = LoadStats()
+    asked.add(QuestionResult(question="?", asked_at_s=0, ms=1, answered=True, served_by={"embedder": HOSTILE}))
+    stage = replace(STAGES[0], title=HOSTILE, opens=(HOSTILE,))
+    health = {HOSTILE: ReplicaHealth({HOSTILE: HOSTILE}, HOSTILE)}
+    progress = Progress(stage=stage, phase=HOSTILE, health=health, questions=asked)
+    text = printed(tables([hostile]), 1000) + printed(live(progress, (stage,), (HOSTILE,)), 1000)
+    assert_harmless(text)
+    assert SHOWN in text
 
 
 # ---- a run ----------------------------------------------------------------------------------------------------------

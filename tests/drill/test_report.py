@@ -13,6 +13,7 @@ from ha_rag.drill.recording import UNREACHABLE, Recording, Span
 from ha_rag.drill.report import report
 from ha_rag.drill.result import StageResult
 from ha_rag.simulation.load_stats import QuestionResult
+from tests.hostile_text import HOSTILE, assert_harmless
 
 ALL_CLOSED = {replica: {"e": "closed", "g": "closed"} for replica in ("rag-1", "rag-2")}
 WELL = StageResult(name="embedder", title="the embedder <fails>", asked=2, answered=2, p50_ms=7.0, opened_s=0.2)
@@ -89,6 +90,23 @@ def test_titles_are_escaped(recording: Recording) -> None:
     page = report(recording, [WELL])
     assert "the embedder &lt;fails&gt;" in page
     assert "<fails>" not in page
+
+
+def test_hostile_names_states_tiers_and_reasons_stay_text() -> None:
+    recording, both = Recording(0.0), {HOSTILE: "", "rag-2' onload='x": ""}
+    recording.enter_phase(HOSTILE, "outage", 0.0)
+    states = {replica: {HOSTILE: "x onmouseover=alert(1)", f"{HOSTILE}2": "open"} for replica in both}
+    recording.add_states(states, both, 0.0)
+    recording.add_states(states, both, 1.0)
+    recording.add_reply(reply(0.5, HOSTILE))
+    hostile = replace(WELL, title=HOSTILE, missed=(HOSTILE,), failures={HOSTILE: 1}, answered=1)
+    page = report(recording, [hostile])
+    assert_harmless(page)
+    drawn = Shapes(page)
+    assert not [shape for shape in drawn.shapes if shape[0] == "b"]
+    assert not [name for _, attrs in drawn.shapes for name in attrs if name.startswith("on")]
+    assert len(drawn.of("rect", "unreachable")) == 3, "a state that nobody knows, at two replicas, and the key"
+    assert "\\u202eevil" in page
 
 
 def test_the_verdict_says_what_failed(recording: Recording) -> None:

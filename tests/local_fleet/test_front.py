@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from ha_rag.http.body_limit import MAX_BODY_BYTES
+from ha_rag.http.body_limit import MAX_BODY_BYTES, QUESTION_BODY_BYTES
 from ha_rag.http.connection import ConnectionLimits
 from ha_rag.local_fleet.front import Front, FrontConfig, named_replica
 from ha_rag.local_fleet.upstreams import Upstream, check
@@ -128,6 +128,24 @@ async def test_a_silent_replica_loses_to_a_second_one_and_is_called_off(client, 
         replies = [await ask(client, front) for _ in range(2)]
         await asyncio.wait_for(one.called_off.wait(), 5)
     assert {reply.headers["X-HA-RAG-Replica"] for reply in replies} == {"rag-2"}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/documents"])
+async def test_a_body_larger_than_a_question_is_not_given_to_a_second_replica_for_silence(
+    client, one: StandIn, two: StandIn, path: str
+) -> None:
+    one.answer = two.answer = stays_silent
+    async with front_of(one, two) as front:
+        with pytest.raises(TimeoutError):
+            await client.post(
+                front.make_url(path), data=b"x" * (QUESTION_BODY_BYTES + 1), timeout=aiohttp.ClientTimeout(total=0.5)
+            )
+        assert len(one.seen) + len(two.seen) == 1
+        with pytest.raises(TimeoutError):
+            await client.post(
+                front.make_url(path), data=b"x" * QUESTION_BODY_BYTES, timeout=aiohttp.ClientTimeout(total=0.5)
+            )
+        assert len(one.seen) + len(two.seen) == 3
 
 
 async def test_a_client_that_leaves_ends_the_replicas_work(client, one: StandIn) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 import aiohttp
@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from ha_rag.http.body_limit import MAX_BODY_BYTES
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, ConnectionLimits
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SPARE, ConnectionLimits
 from ha_rag.local_fleet.connection import Connection
 from ha_rag.local_fleet.front import FrontConfig
 from ha_rag.local_fleet.relay import pass_back
@@ -100,6 +100,18 @@ async def test_one_connection_too_many_is_told_so_and_hung_up_on_until_another_o
         assert (await said(port, GET)).startswith(b"HTTP/1.1 200 ")
     assert refusal(refused) == (503, "overloaded")
     assert b"\r\nRetry-After: 1\r\n" in refused
+
+
+async def test_in_a_flood_of_connections_each_client_is_told_the_reason(one: StandIn):
+    config = FrontConfig(limits=ConnectionLimits(connections=1), drain_s=0.5)
+    async with serving(config, one) as port, connected(port) as (reader, writer), AsyncExitStack() as stack:
+        writer.write(KEPT)
+        await reader.readuntil(b"\r\n\r\nrag-1")
+        flood = [await stack.enter_async_context(connected(port)) for _ in range(2 * SPARE)]
+        for _, sender in flood:
+            sender.write(KEPT)
+        told = [refusal(await listener.readuntil(b"}}")) for listener, _ in flood]
+    assert told == [(503, "overloaded")] * len(flood)
 
 
 class Pours:
@@ -240,6 +252,67 @@ async def test_as_many_headers_as_a_replica_takes_pass_and_one_more_does_not(one
     async with serving(FrontConfig(), one) as port:
         assert (await said(port, with_headers(*most))).startswith(b"HTTP/1.1 200 ")
         assert refusal(await said(port, with_headers(*most, b"a: b"))) == (431, "headers_too_large")
+
+
+async def test_a_body_that_arrives_byte_by_byte_gets_no_extra_time(one: StandIn):
+    async with serving(FrontConfig(body_s=0.5), one) as port, connected(port) as (reader, writer):
+        writer.write(post(90_000))
+        reading = asyncio.create_task(reader.readuntil(b"}}"))
+        while not reading.done():
+            writer.write(b" ")
+            await asyncio.wait({reading}, timeout=0.02)
+        assert refusal(await reading) == (408, "request_timeout")
+    assert one.seen == []
+
+
+CHUNKED = b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+BAD_FRAMING: dict[str, tuple[int, list[bytes]]] = {
+    "no size": (400, [b"zz\r\nhello\r\n"]),
+    "a size beyond counting": (400, [b"f" * 17 + b"\r\n"]),
+    "a chunk longer than it says": (400, [b"5\r\nhel", b"loXX0\r\n\r\n"]),
+    "a trailer that is none": (400, [b"2\r\n{}\r\n0\r\nbad trailer\r\n\r\n"]),
+    "endless extensions": (400, [b"2;a=", b"x" * 200_000, b"x" * 200_000]),
+    "too many trailers": (431, [b"2\r\n{}\r\n0\r\n", b"x: y\r\n" * (MAX_HEADERS + 1)]),
+    "a trailer that is too long": (431, [b"2\r\n{}\r\n0\r\nx: ", b"y" * MAX_HEAD_BYTES, b"y" * 1000]),
+}
+
+
+@pytest.mark.parametrize("framing", BAD_FRAMING)
+async def test_a_body_whose_chunks_are_malformed_is_refused_with_the_reason(one: StandIn, framing: str):
+    status, pieces = BAD_FRAMING[framing]
+    async with serving(FrontConfig(), one) as port, connected(port) as (reader, writer):
+        writer.write(CHUNKED)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        reply = await reader.readuntil(b"}}")
+    assert refusal(reply) == (status, "bad_request" if status == 400 else "headers_too_large")
+    assert b"\r\nconnection: close\r\n" in reply.lower()
+    assert one.seen == []
+
+
+METRICS = ("/metrics", "/%6detrics", "/%6D%65trics", "/metrics?a=b", "http://elsewhere.example/metrics")
+OTHERS = ("//metrics", "/./metrics", "/x/../metrics", "/metrics/", "/METRICS", "/%256detrics", "/metrics%2f")
+
+
+async def test_the_metrics_of_one_replica_are_not_reached_by_another_spelling_of_their_path(one: StandIn):
+    """Whatever a replica would take for /metrics is /metrics here; all else arrives as it was sent."""
+    async with serving(FrontConfig(), one) as port:
+        for path in METRICS:
+            assert b"ha_rag_replica_up" in await said(port, GET.replace(b"/v1/circuits", path.encode())), path
+        gathered = len(one.seen)
+        for path in OTHERS:
+            assert (await said(port, GET.replace(b"/v1/circuits", path.encode()))).endswith(b"rag-1"), path
+    assert {request.raw_path for request in one.seen[:gathered]} == {"/metrics"}
+    assert [request.raw_path for request in one.seen[gathered:]] == list(OTHERS)
+
+
+@pytest.mark.parametrize("path", ["/v1/documents", "/v1/%64ocuments"])
+async def test_a_path_has_the_same_limit_however_it_is_spelled(one: StandIn, path: str):
+    longest = post(MAX_BODY_BYTES).replace(b"/v1/documents", path.encode())
+    async with serving(FrontConfig(body_s=0.3), one) as port:
+        assert refusal(await first_reply(port, longest)) == (408, "request_timeout")
+        assert refusal(await first_reply(port, post(100_001).replace(b"/v1/documents", b"/v1/query")))[0] == 413
 
 
 async def test_one_header_may_be_as_long_as_all_may_be_together(one: StandIn):

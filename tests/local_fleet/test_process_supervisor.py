@@ -98,6 +98,35 @@ async def test_stopping_ends_the_process_and_starts_no_other(tmp_path: Path) -> 
     assert endings.all == []
 
 
+@pytest.mark.parametrize("first", ["restart_no_more", "kill"])
+async def test_a_program_that_ends_while_its_fleet_stops_is_neither_reported_nor_started_again(
+    tmp_path: Path, first: str
+) -> None:
+    endings = Endings()
+    supervisor = ProcessSupervisor(program(tmp_path, "say_and_wait"), endings, AT_ONCE)
+    supervisor.start()
+    process = await until_ready(supervisor)
+    getattr(supervisor, first)()
+    process.kill()
+    assert supervisor._task is not None
+    await asyncio.wait_for(supervisor._task, 10)
+    assert await supervisor.stop()
+    assert endings.all == []
+    assert supervisor.child is not None
+    assert supervisor.child.pid == process.pid
+
+
+async def test_a_program_that_is_killed_while_it_is_being_started_does_not_stay(tmp_path: Path) -> None:
+    endings = Endings()
+    supervisor = ProcessSupervisor(program(tmp_path, "refuse_to_end"), endings, AT_ONCE)
+    supervisor.start()
+    await asyncio.sleep(0)
+    supervisor.kill()
+    assert supervisor._task is not None
+    await asyncio.wait_for(supervisor._task, 10)
+    assert endings.all == []
+
+
 async def test_stopping_right_after_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     supervisor = ProcessSupervisor(program(tmp_path, "say_and_wait"), Endings(), AT_ONCE)

@@ -30,12 +30,15 @@ class Runners:
             self.called_off.append(name)
             raise
 
-    async def race(self, *, repeatable: bool = True, patience_s: float = NEVER_S) -> tuple[str, str]:
+    async def race(
+        self, *, repeatable: bool = True, hedged: bool = True, patience_s: float = NEVER_S
+    ) -> tuple[str, str]:
         async with asyncio.timeout(5):
             return await first_reply(
                 list(self._behaviour),
                 self.ask,
                 repeatable=repeatable,
+                hedged=hedged,
                 patience_s=patience_s,
                 discard=self.discarded.append,
             )
@@ -116,6 +119,15 @@ async def test_a_request_that_must_not_run_twice_waits_through_silence() -> None
         async with asyncio.timeout(10 * SOON_S):
             await runners.race(repeatable=False, patience_s=SOON_S)
     assert runners.asked == ["a"]
+
+
+async def test_a_large_request_waits_through_silence_and_is_still_asked_again_after_a_failure() -> None:
+    silence, failure = Runners(a=silent, b=good), Runners(a=broken, b=good)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10 * SOON_S):
+            await silence.race(hedged=False, patience_s=SOON_S)
+    assert silence.asked == ["a"]
+    assert await failure.race(hedged=False) == ("b", "reply")
 
 
 async def test_a_reply_that_comes_second_is_closed() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import socket
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,9 +21,11 @@ from rich.console import Console
 
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.errors import ConfigurationError
+from ha_rag.local_fleet.alone import FleetRunningError
 from ha_rag.local_fleet.plan import Commands, FleetPlan
 from ha_rag.local_fleet.process_supervisor import RestartPolicy
-from ha_rag.local_fleet.record import running_fleet
+from ha_rag.local_fleet.programs import ingest_program
+from ha_rag.local_fleet.record import FleetRecord, running_fleet
 from ha_rag.local_fleet.supervisor import run_fleet
 from tests.local_fleet import stand_ins
 from tests.ports import free_port, free_ports_in_a_row
@@ -105,6 +108,7 @@ async def test_a_fleet_starts_answers_and_ends_without_leaving_anything(plan: Fl
     before = descendants()
     async with running(plan) as fleet:
         await fleet.until_said("2 ready")
+        assert [stat.S_IMODE(folder.stat().st_mode) for folder in (plan.folder, plan.log_folder)] == [0o700, 0o700]
         assert len(descendants() - before) == 3
         answers = await fleet.until_all_answer()
         os.kill(os.getpid(), 15)
@@ -114,6 +118,32 @@ async def test_a_fleet_starts_answers_and_ends_without_leaving_anything(plan: Fl
     assert descendants() <= before
     assert f"http://localhost:{plan.port}" in fleet.said
     assert "Everything has stopped." in fleet.said
+
+
+UNFINISHED = b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+
+
+@pytest.mark.parametrize("everyone", [False, True], ids=["twice", "to every process"])
+async def test_a_stopping_fleet_speaks_of_no_restart_when_it_is_told_again(plan: FleetPlan, everyone: bool) -> None:
+    before = descendants()
+    async with running(plan) as fleet:
+        await fleet.until_said("2 ready")
+        _, writer = await asyncio.open_connection("127.0.0.1", plan.port)
+        writer.write(UNFINISHED)  # the front waits for its end, and the replicas wait for the front
+        await writer.drain()
+        os.kill(os.getpid(), 15)
+        await fleet.until_said("Stopping:")
+        if everyone:
+            for process in descendants() - before:
+                process.terminate()
+        else:
+            os.kill(os.getpid(), 15)
+        assert await asyncio.wait_for(fleet.task, 30) == 0
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    assert "started again" not in fleet.said
+    assert "Everything has stopped." in fleet.said
+    assert descendants() <= before
 
 
 async def test_replicas_hear_their_names_and_have_ports_of_their_own(plan: FleetPlan) -> None:
@@ -159,6 +189,50 @@ async def test_a_running_fleet_can_be_found_by_its_folder(plan: FleetPlan) -> No
     assert running_fleet(plan.folder) is None
 
 
+async def test_a_second_fleet_in_one_folder_says_that_one_runs_and_ends(plan: FleetPlan) -> None:
+    other = replace(plan, port=free_ports_in_a_row(3))
+    async with running(plan) as fleet:
+        await fleet.until_said("2 ready")
+        before = descendants()
+        with pytest.raises(FleetRunningError, match=f"runs here already .*: {plan.url}, process {os.getpid()}"):
+            await run_fleet(other)
+        assert descendants() == before
+        record = running_fleet(plan.folder)
+        assert record is not None
+        assert record.url == plan.url
+    async with running(other) as fleet:
+        await fleet.until_said("2 ready")
+
+
+async def test_of_two_fleets_that_start_in_one_folder_at_once_one_runs_and_the_other_names_it(plan: FleetPlan) -> None:
+    plans = [replace(plan, port=free_ports_in_a_row(3)) for _ in range(2)]
+    async with running(plans[0]) as first, running(plans[1]) as second:
+        tasks = {first.task: plans[0], second.task: plans[1]}
+        (ended,), (runs,) = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        error = ended.exception()
+        assert isinstance(error, FleetRunningError)
+        assert error.url == tasks[runs].url
+
+
+async def test_a_fleet_that_was_killed_does_not_keep_another_one_from_starting(plan: FleetPlan) -> None:
+    plan.folder.mkdir()
+    FleetRecord(process=os.getpid(), url="http://127.0.0.1:1").write(plan.folder)
+    async with running(plan) as fleet:
+        await fleet.until_said("2 ready")
+        record = running_fleet(plan.folder)
+        assert record is not None
+        assert record.url == plan.url
+
+
+async def test_two_fleets_in_two_folders_that_start_at_once_choose_other_ports(plan: FleetPlan) -> None:
+    plans = [replace(plan, folder=plan.folder / name, any_port=True) for name in ("one", "two")]
+    async with running(plans[0]) as first, running(plans[1]) as second:
+        await first.until_said("2 ready")
+        await second.until_said("2 ready")
+        urls = {record.url for one in plans if (record := running_fleet(one.folder)) is not None}
+        assert len(urls) == 2
+
+
 async def test_the_brought_redis_stands_in_the_fleets_configuration(plan: FleetPlan) -> None:
     async with running(replace(plan, provider=True, provider_port=free_port(), redis_url=None)) as fleet:
         await fleet.until_said("2 ready")
@@ -189,15 +263,35 @@ def test_where_nobody_asked_for_a_port_the_next_free_ones_do(plan: FleetPlan) ->
         assert plan.on_free_ports() == plan
 
 
-async def test_samples_are_indexed_before_the_replicas_start_and_a_failure_there_stops_nothing(
+async def test_an_empty_index_is_filled_before_the_replicas_start_and_a_failure_there_stops_nothing(
     plan: FleetPlan, tmp_path: Path
 ) -> None:
     failing = replace(plan.commands, ingest=stand_ins.command("fail", "4"))
-    async with running(replace(plan, samples=(tmp_path,), commands=failing)) as fleet:
+    async with running(replace(plan, samples=True, documents=tmp_path, commands=failing)) as fleet:
         await fleet.until_said("2 ready")
-        assert (
-            fleet.said.index("Indexing the documents") < fleet.said.index("exit code 4") < fleet.said.index("2 ready")
-        )
+        assert fleet.said.index("Indexing /") < fleet.said.index("exit code 4") < fleet.said.index("2 ready")
+
+
+async def test_replicas_with_an_index_do_not_wait_for_the_documents(plan: FleetPlan, tmp_path: Path) -> None:
+    before = descendants()
+    slow = replace(plan.commands, ingest=stand_ins.command("say_and_wait"))
+    async with running(replace(plan, documents=tmp_path, indexed=True, commands=slow)) as fleet:
+        await fleet.until_said("2 ready")
+    assert descendants() <= before
+
+
+@pytest.mark.parametrize(
+    ("samples", "documents", "said"),
+    [
+        (True, None, ["--samples"]),
+        (False, Path("docs"), ["docs"]),
+        (True, Path("docs"), ["--samples", "docs"]),
+        (False, None, None),
+    ],
+)
+def test_what_is_indexed_is_what_the_plan_says(plan: FleetPlan, samples, documents, said) -> None:
+    program = ingest_program(replace(plan, samples=samples, documents=documents), None, "redis://127.0.0.1")
+    assert (None if program is None else list(program.command[len(plan.commands.ingest) :])) == said
 
 
 async def test_replicas_that_can_never_start_end_the_fleet_with_their_last_words(plan: FleetPlan) -> None:

@@ -187,8 +187,9 @@ def test_an_invalid_value_is_refused_with_path_value_and_rule(tmp_path, text, pr
 @pytest.mark.parametrize(
     ("component", "problem"),
     [
-        ('name = "a"', "embedders[0].kind: is required; must be one of 'openai', 'local', 'hashing'"),
-        ('name = "a"\nkind = "magic"', "embedders[0].kind = \"magic\": must be one of 'openai', 'local', 'hashing'"),
+        ('name = "a"', "embedders[0].kind: is required; must be one of 'openai', 'local', 'onnx', 'hashing'"),
+        ('name = "a"\nkind = "magic"',
+         "embedders[0].kind = \"magic\": must be one of 'openai', 'local', 'onnx', 'hashing'"),
         ('kind = "local"', "embedders[0].name: is required"),
         ('name = "A"\nkind = "local"', 'embedders[0].name = "A": must be lower-case letters, digits, dashes or '
          "underscores, starting with a letter or digit"),
@@ -197,7 +198,7 @@ def test_an_invalid_value_is_refused_with_path_value_and_rule(tmp_path, text, pr
          'embedders[0].name = "zero": is the name of a last resort in answers; choose another name'),
         ('name = "a"\nkind = "hashing"\ndimension = 4', "embedders[0].dimension = 4: must be at least 8"),
         ('name = "a"\nkind = "local"\nmodel = "x"',
-         'embedders[0].model = "x": unknown key; the keys here are circuit, kind, name, timeout_s'),
+         'embedders[0].model = "x": unknown key; the keys here are circuit, kind, name, timeout_s, weight'),
         ('name = "a"\nkind = "local"\n[embedders.circuit]\nprobes = 0',
          "embedders[0].circuit.probes = 0: must be a whole number from 1 to 1000000"),
         ('name = "a"\nkind = "openai"\nbase_url = "localhost"\nmodel = "m"\ndimension = 2',
@@ -293,3 +294,14 @@ def test_a_secret_in_the_file_is_refused_without_being_repeated(tmp_path):
 
 def _local(more: str) -> str:
     return f'[[embedders]]\nname = "a"\nkind = "local"\n{more}\n'
+
+
+def test_what_chooses_the_tiers_is_the_order_of_the_lists_unless_the_file_says_quality(tmp_path: Path) -> None:
+    file = tmp_path / "ha_rag.toml"
+    file.write_text('[strategy]\nchoose = "quality"\n')
+    assert load_settings(file, {}).strategy.choose == "quality"
+    file.write_text("")
+    assert load_settings(file, {}).strategy.choose == "order"
+    file.write_text('[strategy]\nchoose = "best"\n')
+    with pytest.raises(ConfigurationError, match=r'strategy.choose = "best": must be .order. or .quality.'):
+        load_settings(file, {})

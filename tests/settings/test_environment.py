@@ -78,7 +78,7 @@ def test_a_password_in_the_files_url_is_refused_and_not_repeated(empty_folder, u
     [
         ("http://h", "must begin with one of redis://"),
         ("redis://", "must name a host"),
-        ("redis://h:port/0", "is not a valid host and port"),
+        ("redis://h:port/0", "must name a valid host"),
         ("unix://", "must name a socket"),
     ],
 )

@@ -174,22 +174,47 @@ def test_any_environment_becomes_settings_or_error_sentences(folder, variables):
 
 SECRET = "sk-Zq7x"  # what hypothesis draws holds it, so that it can be looked for
 secrets = st.text(st.characters(exclude_characters="\0"), max_size=12).map(lambda more: f"{SECRET}{more}{SECRET}")
+SCHEMES = ["redis", "rediss", "redis+sentinel", "redis+cluster", "unix"]
+# Pieces of addresses, which rarely stand together in any text.
+pieces = st.lists(st.sampled_from([
+    "redis", "://", ":", "/", "//", "@", "?", "#", "&", "=", "db", "password", "username", "ssl_ca_certs", "h", ":1",
+    "/0", " ", "\n", "[", "]", "%",
+    "%40", "\u2100", "\u3000", ",", "\\", "@h/?db=", "&protocol=", "&username=", "&ssl_x=",
+]), max_size=6).map("".join)  # fmt: skip
+secrets = secrets | pieces.map(lambda more: f"{SECRET}{more}{SECRET}")
 HARMLESS_URL = "redis://h:1/0"
 
 
 @settings(max_examples=300, deadline=None)
-@given(secret=secrets, user=st.sampled_from(["", "bob"]), scheme=st.sampled_from(["redis", "rediss", "redis+sentinel"]))
+@given(secret=secrets, user=st.sampled_from(["", "bob"]), scheme=st.sampled_from(SCHEMES))
+@example(secret=f"{SECRET}@h/?db={SECRET}", user="", scheme="redis")
+@example(secret=f"{SECRET}@h/?db=&username={SECRET}", user="", scheme="redis")
+@example(secret=f"{SECRET}://\n{SECRET}", user="", scheme="unix")
 @example(secret=f"{SECRET}/{SECRET}", user="", scheme="redis")
 @example(secret=f"{SECRET}@\u2100[{SECRET}", user="bob", scheme="redis")
 @example(secret=f"[{SECRET}]", user="", scheme="redis")
 @example(secret=f"/{SECRET}#?{SECRET}@{SECRET}", user="bob", scheme="redis+sentinel")
 def test_a_password_in_a_url_is_never_shown_however_it_is_written(folder, secret, user, scheme):
-    for url in (f"{scheme}://{user}:{secret}@h:1/0", f"{user}:{secret}@h:1", f"{scheme}:{user}:{secret}@h"):
+    without_host = secret.replace("@", "-")  # what follows an @ is the host
+    for url in (
+        f"{scheme}://{user}:{secret}@h:1/0", f"{user}:{secret}@h:1", f"{scheme}:{user}:{secret}@h",
+        f"{scheme}://{user}:{without_host}", f"{scheme}://h/?password={secret}",
+        f"{scheme}://h/?password={secret}&protocol=3", f"{scheme}://h/0?{secret}",
+    ):  # fmt: skip
         for told in (
             verdict(folder, "", {"HA_RAG_REDIS_URL": url}),
             verdict(folder, f"[fleet]\nredis_url = {_toml(url)}"),
         ):
             assert SECRET not in (f"{told} {told.redis_url_shown}" if isinstance(told, Settings) else str(told))
+        assert SECRET not in refusal(url)
+
+
+def refusal(url: str) -> str:
+    try:
+        parse(url)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 def _toml(text: str) -> str:

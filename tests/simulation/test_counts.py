@@ -10,6 +10,7 @@ def test_calls_are_counted_by_target_and_outcome():
     assert counts.as_json(0) == {
         "embeddings": {"received": 0, "outcomes": {}},
         "chat": {"received": 3, "outcomes": {"ok": 2, "error": 1}},
+        "rerank": {"received": 0, "outcomes": {}},
         "arrivals": [],
     }
 

@@ -4,7 +4,8 @@ import pytest
 
 from ha_rag.clock import ManualClock
 from ha_rag.errors import ConfigurationError
-from ha_rag.simulation.faults import Fault, FaultBoard, FaultMode, GarbageKind, Target
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import Fault, FaultBoard, GarbageKind, Target
 
 
 def test_a_fault_request_needs_only_a_mode():
@@ -109,7 +110,7 @@ def test_active_faults_can_be_listed():
     assert isinstance(chat, dict)
     assert (chat["mode"], chat["delay_s"], chat["ends_in_s"]) == ("slow", 1.5, 6.0)
     clock.advance(6)
-    assert faults.as_json() == {"embeddings": None, "chat": None}
+    assert faults.as_json() == {"embeddings": None, "chat": None, "rerank": None}
 
 
 async def test_the_end_of_a_fault_can_be_awaited():

@@ -32,4 +32,4 @@ def test_a_prompt_without_passages_is_only_a_question():
 def test_citations_use_the_numbers_of_the_prompt():
     passage = '<passage n="4" from="b.md">\nBread is baked in an oven.\n</passage>'
     prompt = f"{passage}\n<question>\nHow is bread baked?\n</question>"
-    assert answer_to(prompt) == "Bread is baked in an oven [4]."
+    assert answer_to(prompt) == "(Simulated answer) Bread is baked in an oven [4]."

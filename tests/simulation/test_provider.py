@@ -19,7 +19,9 @@ from ha_rag.errors import (
     ThrottledError,
 )
 from ha_rag.messages import Passage
-from ha_rag.simulation.faults import Fault, FaultMode, GarbageKind, Target
+from ha_rag.retry_after import SHORT_PAUSE_S
+from ha_rag.simulation.fault_modes import FaultMode
+from ha_rag.simulation.faults import Fault, GarbageKind, Target
 from ha_rag.simulation.provider import running_provider
 
 PASSAGES = [
@@ -129,10 +131,11 @@ async def test_a_throttle_fault_sends_retry_after(running):
         assert error.retry_after_s == 1.5
 
 
-async def test_a_throttle_without_retry_after_is_a_service_error(running):
+async def test_a_throttle_without_retry_after_asks_for_a_short_pause(running):
     running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.THROTTLE, retry_after_s=0))
     error = await generate_error(running)
-    assert (type(error), getattr(error, "status", None)) == (ServiceError, 429)
+    assert isinstance(error, ThrottledError)
+    assert (error.status, error.retry_after_s) == (429, SHORT_PAUSE_S)
 
 
 async def test_a_throttle_can_use_status_503(running):
@@ -251,7 +254,7 @@ async def test_faults_are_started_listed_and_ended_over_http(running, http):
     assert (await (await http.get("/faults")).json())["embeddings"] is None
     await http.put("/faults/embeddings", json={"mode": "error"})
     assert (await (await http.delete("/faults/chat")).json())["chat"] is None
-    assert (await (await http.delete("/faults")).json()) == {"embeddings": None, "chat": None}
+    assert (await (await http.delete("/faults")).json()) == {"embeddings": None, "chat": None, "rerank": None}
 
 
 @pytest.mark.parametrize(
@@ -261,14 +264,14 @@ async def test_faults_are_started_listed_and_ended_over_http(running, http):
         ("/faults/chat", b'{"mode": "error", "raet": 1}', 400, "raet"),
         ("/faults/chat", b"{", 400, "JSON"),
         ("/faults/chat", b"[]", 400, "JSON object"),
-        ("/faults/retrieval", b'{"mode": "error"}', 404, "embeddings, chat"),
+        ("/faults/retrieval", b'{"mode": "error"}', 404, "embeddings, chat, rerank"),
     ],
 )
 async def test_an_invalid_fault_is_refused_with_a_reason(running, http, path, body, status, word):
     reply = await http.put(path, data=body)
     assert reply.status == status
     assert word in (await reply.json())["error"]["message"]
-    assert running.provider.faults.as_json() == {"embeddings": None, "chat": None}
+    assert running.provider.faults.as_json() == {"embeddings": None, "chat": None, "rerank": None}
 
 
 async def test_calls_are_counted_with_outcome_and_sender(running, http):
@@ -293,6 +296,7 @@ async def test_calls_are_counted_with_outcome_and_sender(running, http):
     assert cleared == {
         "embeddings": {"received": 0, "outcomes": {}},
         "chat": {"received": 0, "outcomes": {}},
+        "rerank": {"received": 0, "outcomes": {}},
         "arrivals": [],
     }
 
@@ -350,7 +354,7 @@ async def test_a_stream_includes_usage_on_request(http):
 
 async def test_it_lists_its_models_and_reports_its_health(http):
     models = await (await http.get("/v1/models")).json()
-    assert {model["id"] for model in models["data"]} == {"text-embedding-3-small", "gpt-4o-mini"}
+    assert {model["id"] for model in models["data"]} == {"text-embedding-3-small", "gpt-4o-mini", "rerank-v3.5"}
     assert await (await http.get("/health")).json() == {"status": "ok"}
 
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from ha_rag.assembly.kinds.embedders import EMBEDDERS
 from ha_rag.assembly.kinds.generators import GENERATORS
+from ha_rag.assembly.kinds.rerankers import RERANKERS
 from ha_rag.assembly.kinds.retrievers import RETRIEVERS
 from ha_rag.settings import ComponentList
 
-__all__ = ["EMBEDDERS", "GENERATORS", "RETRIEVERS", "component_lists"]
+__all__ = ["EMBEDDERS", "GENERATORS", "RERANKERS", "RETRIEVERS", "component_lists"]
 
 
 def component_lists() -> list[ComponentList]:
     """The lists of components that a configuration file may have, with every kind registered so far."""
-    return [EMBEDDERS.listed(), RETRIEVERS.listed(), GENERATORS.listed()]
+    return [EMBEDDERS.listed(), RETRIEVERS.listed(), RERANKERS.listed(), GENERATORS.listed()]

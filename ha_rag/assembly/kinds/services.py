@@ -24,6 +24,7 @@ def service_config(settings: Settings, type_: ComponentType, table: ServiceTable
     return ServiceConfig(
         base_url=table.base_url,
         api_key=key.reveal() if key else None,
-        headers={"X-HA-RAG-Replica": settings.replica},
+        api_key_header=table.api_key_header,
+        headers={**table.headers, "X-HA-RAG-Replica": settings.replica},
         timeout_s=table.timeout_s + MARGIN_S,
     )
