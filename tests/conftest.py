@@ -6,11 +6,13 @@ import gc
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import unclosed_connections
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary, redis_version
 from tests.version_0_1_0 import Version010, unpack
@@ -19,7 +21,8 @@ NO_REDIS = "none on the PATH, virtual environments aside (apt-get install redis-
 _MARK_BY_FOLDER = {"fleet", "browser", "compose", "installed"}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(unclosed_connections)
     # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,6 +42,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.get_closest_marker("long"):
+            continue  # for `make test-long` alone, wherever it is
         for folder in _MARK_BY_FOLDER & set(Path(item.path).relative_to(item.config.rootpath).parts):
             item.add_marker(folder)
 
@@ -52,6 +57,24 @@ def _no_unexpected_errors_in_the_sync(
     if request.node.get_closest_marker("provokes_errors") is None:
         errors = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
         assert not errors, "\n".join(logging.Formatter().format(record) for record in errors)
+
+
+@pytest.fixture(autouse=True)
+def _umask_is_restored() -> Iterator[None]:
+    """Commands that are run inside this process close their files to others; the files of later tests stay open."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_background_thread_is_left() -> Iterator[None]:
+    """Fails a test whose registry joined at its first call and was not left: its thread would disturb later tests."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name == "ha-rag" and thread not in before]
+    assert not left, "leave each registry that has joined, with `with` or `async with`"
 
 
 def require_redis_binary() -> str:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, register_random, settings
+
+from ha_rag import chance
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "")
 TIMES = float(os.environ.get("DEPTH") or (20 if PROFILE == "deep" else 1))
+
+
+register_random(chance.generator)  # so that an example can be tried again, with the same chance
 
 
 def deep(max_examples: int, **more: Any) -> settings:

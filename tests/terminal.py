@@ -11,6 +11,7 @@ import subprocess
 import termios
 import threading
 from pathlib import Path
+from typing import Any
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
@@ -58,6 +59,13 @@ class Terminal:
 
     def widest(self) -> int:
         return max((len(line.rstrip()) for line in self.frame.splitlines()), default=0)
+
+    def modes(self) -> list[Any]:
+        """How the terminal treats input and output."""
+        return termios.tcgetattr(self._master)
+
+    def set_modes(self, modes: list[Any]) -> None:
+        termios.tcsetattr(self._master, termios.TCSANOW, modes)
 
     def types(self, text: str) -> None:
         os.write(self._master, text.encode())

@@ -36,7 +36,9 @@ MADE: list[errors.HaRagError] = [
     errors.IndexBusyError("text"),
     errors.IndexTooNewError("text"),
     errors.IndexReadOnlyError("text"),
+    errors.IndexDiskFullError("text"),
     errors.UnreadableDocumentError("a.pdf", "it is encrypted"),
+    errors.UnknownDocumentError({"a.md": ("b.md",)}),
     DeadlineExceededError(2.0),
     NoReplyError("text", untouched=True),
 ]

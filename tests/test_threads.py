@@ -106,6 +106,11 @@ def test_in_our_processes_blas_uses_the_calling_thread_and_the_default_executor_
     assert after == ["{1} {1}", f"{WAITING_THREADS} {{1}}"]
 
 
+def test_in_our_processes_a_thread_lets_the_event_loop_run_after_a_millisecond() -> None:
+    program = "import asyncio, sys; from ha_rag.threads import size_this_process; loop = asyncio.new_event_loop()"
+    assert _output_of(f"{program}; size_this_process(loop); loop.close(); print(sys.getswitchinterval())") == ["0.001"]
+
+
 AFTER_A_FORK = """
 import asyncio, os
 from ha_rag.threads import computing
@@ -131,3 +136,55 @@ def _output_of(program: str) -> list[str]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+async def test_work_on_each_item_runs_on_all_threads_and_its_results_are_in_order() -> None:
+    pool = Pool("some", 3)
+    barrier = threading.Barrier(3)
+
+    def work(item: int) -> tuple[int, str]:
+        barrier.wait(TOO_LONG_S)
+        return item * item, threading.current_thread().name
+
+    results = await pool.run_each(work, range(9))
+    assert [square for square, _ in results] == [n * n for n in range(9)]
+    assert len({name for _, name in results}) == 3
+    assert await pool.run_each(work, []) == []
+
+
+async def test_other_work_waits_for_the_items_in_progress_and_not_for_all() -> None:
+    pool, go_on = Pool("some", 1), threading.Event()
+    done: list[str] = []
+
+    def work(item: str) -> None:
+        assert go_on.wait(TOO_LONG_S)
+        done.append(item)
+
+    each = asyncio.create_task(pool.run_each(work, ["a", "b", "c", "d"]))
+    await asyncio.sleep(0)
+    other = asyncio.create_task(pool.run(work, "other"))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(each, other)
+    assert done.index("other") <= 2
+
+
+async def test_after_an_error_or_a_cancellation_no_further_item_begins() -> None:
+    pool, began, go_on = Pool("some", 1), threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        done.append(item)
+        began.set()
+        assert go_on.wait(TOO_LONG_S)
+        if item == 1:
+            raise ValueError("one")
+
+    cancelled = asyncio.create_task(pool.run_each(work, [0, 1, 2, 3]))
+    assert await asyncio.to_thread(began.wait, TOO_LONG_S)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    go_on.set()
+    with pytest.raises(ValueError, match="one"):
+        await pool.run_each(work, [0, 1, 2, 3])
+    assert done == [0, 0, 1]

@@ -56,6 +56,33 @@ def test_what_runs_is_nobody_special_and_can_change_and_build_nothing(stack: Sta
     assert stack.docker("exec", replica, "python", "-c", tried).split() == ["True"] * 6
 
 
+@pytest.mark.parametrize("service", ["gateway", "redis", "rag", "dashboard", "alerter", "provider"])
+def test_what_runs_has_no_privilege(stack: Stack, service: str) -> None:
+    said = stack.docker("exec", stack.containers(service)[0], "cat", "/proc/1/status")
+    facts = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+    assert "0" not in facts["Uid"].split() + facts["Gid"].split()
+    assert {int(facts[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert facts["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/metrics", "/%6detrics", "/%6D%65trics", "/metrics?a=b", "/metrics/", "//metrics", "/./metrics", "/x/../metrics",
+     "/v1/../metrics", "/v1/%2e%2e/metrics", "/web/..%2fmetrics", "/health/metrics", "/%76%31/circuits", "/nothing"],
+)  # fmt: skip
+def test_the_gateway_publishes_nothing_that_is_not_listed_however_it_is_spelled(stack: Stack, path: str) -> None:
+    status, body = call(stack, path)
+    assert status == 404
+    assert b"# HELP" not in body
+    assert json.loads(body)["error"]["type"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/health", "/v1/circuits", "/web/main.js"])
+def test_the_gateway_publishes_what_people_need(stack: Stack, path: str) -> None:
+    until(lambda: call(stack, "/health/ready")[0] == 200, 20, "the gateway has found one")
+    assert call(stack, path)[0] == 200
+
+
 def test_the_same_image_teaches(stack: Stack) -> None:
     walked = stack.docker("run", "--rm", "ha-rag", "learn", "--auto", "--scenario", "normal")
     assert "The end: " in walked
@@ -72,6 +99,26 @@ def test_without_a_token_nobody_can_act_through_the_gateway(stack: Stack) -> Non
         urllib.request.urlopen(request, timeout=10)
     assert refused.value.code == 403
     assert b"HA_RAG_ADMIN_TOKEN" in refused.value.read()
+
+
+def test_a_container_on_the_same_network_may_ask_and_not_act(stack: Stack) -> None:
+    """It reaches every port of the stack, and is another machine to a replica."""
+    tried = (
+        "import urllib.request as u, urllib.error as e\n"
+        "def said(method, path, body=None):\n"
+        "    r = u.Request('http://rag:8000' + path, method=method, data=body,\n"
+        "                  headers={'Content-Type': 'application/json', 'Host': 'localhost'})\n"
+        "    try:\n"
+        "        return u.urlopen(r, timeout=10).status\n"
+        "    except e.HTTPError as error:\n"
+        "        return error.code\n"
+        f"path = '/v1/circuits/{CIRCUIT}/override'\n"
+        'print(said(\'PUT\', path, b\'{"mode": "open", "reason": "no"}\'), said(\'DELETE\', path),\n'
+        "      said('POST', '/v1/documents', b'{\"text\": \"Bees hum.\"}'), said('GET', '/v1/documents'),\n"
+        "      said('POST', '/v1/query', b'{\"question\": \"How?\"}'), said('GET', '/metrics'))\n"
+    )
+    answered = stack.docker("exec", stack.containers("dashboard")[0], "python", "-c", tried)
+    assert answered.split() == ["403"] * 4 + ["200"] * 2
 
 
 def test_documents_are_changed_where_the_index_can_be_written_and_nowhere_else(stack: Stack) -> None:
@@ -154,6 +201,13 @@ def test_a_dashboard_that_is_gone_leaves_nobody_blind(stack: Stack) -> None:
     stack.docker("kill", stack.containers("dashboard")[0])
     until(lambda: call(stack, "/")[0] == 200, 10, "a replica shows the page")
     stack.compose("up", "-d", "dashboard")
+
+
+def test_without_a_replica_the_gateway_says_so_as_a_replica_would(stack: Stack) -> None:
+    stack.compose("stop", "--timeout", "1", "rag")
+    until(lambda: call(stack, "/health/ready")[0] == 503, 20, "the gateway has noticed")
+    assert json.loads(call(stack, "/health/ready")[1])["error"]["type"] == "no_replica"
+    stack.compose("start", "rag")
 
 
 def test_down_leaves_nothing_and_waits_for_nobody_who_only_just_starts(stack: Stack) -> None:

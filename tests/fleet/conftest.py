@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 from tests.conftest import require_redis_binary
 from tests.fleet.crew import CrewOf, Pool, Yard
-from tests.fleet.processes import Controls, Fleet, Provider, StandingFleet, until_ready
+from tests.fleet.processes import Controls, Fleet, Process, Provider, StandingFleet, is_ready, until_ready
 from tests.fleet.redis_trouble import mend
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +54,26 @@ async def fleet(standing_fleet: StandingFleet) -> AsyncIterator[Fleet]:
             yield well
         finally:
             await mend(well)
+
+
+@pytest.fixture
+async def front(fleet: Fleet, tmp_path: Path) -> AsyncIterator[tuple[Process, str]]:
+    """One port before the fleet, and its address."""
+    port = free_port()
+    behind = [f"{replica.name}={replica.url}" for replica in fleet.replicas]
+    process = Process(
+        "front", [sys.executable, "-m", "ha_rag.local_fleet.front", "--port", str(port), *behind], tmp_path
+    )
+    process.start()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await until_ready(lambda: is_ready(url), process)
+        yield process, url
+    except BaseException:
+        print(process.said())
+        raise
+    finally:
+        await asyncio.to_thread(process.stop)
 
 
 @pytest.fixture

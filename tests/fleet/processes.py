@@ -24,7 +24,8 @@ from tests.redis_servers import RedisProcess
 
 HA_RAG = [sys.executable, "-m", "ha_rag"]
 
-START_S = 40.0
+START_S = 120.0
+"""At most: a busy machine takes its time to start four programs at once."""
 STOP_S = 10.0
 
 CONFIGURATION = """\
@@ -156,7 +157,7 @@ class Process:
 
 
 class Controls:
-    """What a running provider does wrong, and what it counted. `target`: "embeddings" or "chat"."""
+    """What a running provider does wrong, and what it counted. `target`: "embeddings", "chat" or "rerank"."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
@@ -208,13 +209,20 @@ class Provider(Process):
 
 
 class Replica(Process):
-    """One replica, asked over HTTP."""
+    """One replica, asked over HTTP. `environment`: further variables of its process."""
 
-    def __init__(self, name: str, folder: Path, config: Path) -> None:
+    def __init__(self, name: str, folder: Path, config: Path, environment: Mapping[str, str] = {}) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [*HA_RAG, "serve", "--port", str(port), "--config", str(config)]
-        super().__init__(name, command, folder, {"HA_RAG_REPLICA": name})
+        super().__init__(name, command, folder, {**environment, "HA_RAG_REPLICA": name})
+        self._place = folder, config
+
+    def beside(self, name: str) -> Replica:
+        """Another replica of the same fleet, not started."""
+        made = Replica(name, *self._place)
+        made.reached_by(self._session)
+        return made
 
     def reached_by(self, session: aiohttp.ClientSession) -> None:
         """Asks through this session from now on."""
@@ -267,6 +275,29 @@ class Replica(Process):
         word = {"mode": "closed", "reason": "a test begins"}
         await self._said("PUT", name, word)
         await self._said("DELETE", name, {})
+
+    async def order(self, name: str, mode: str, reason: str, for_s: float | None = None) -> dict[str, Any]:
+        """Says an operator's word to this replica; what it answers."""
+        url, word = f"{self.url}/v1/circuits/{name}/override", {"mode": mode, "reason": reason, "for_s": for_s}
+        async with self._session.put(url, json=word) as reply:
+            assert reply.status == 200, await reply.text()
+            return dict(await reply.json())
+
+    async def end_order(self, name: str) -> dict[str, Any]:
+        """Takes it back."""
+        async with self._session.delete(f"{self.url}/v1/circuits/{name}/override", json={}) as reply:
+            assert reply.status == 200, await reply.text()
+            return dict(await reply.json())
+
+    async def fleet(self) -> dict[str, Any]:
+        """What it shows of the whole fleet."""
+        async with self._session.get(f"{self.url}/v1/fleet") as reply:
+            return dict(await reply.json())
+
+    async def timeline(self) -> list[dict[str, Any]]:
+        """The events that it shows, newest first."""
+        async with self._session.get(f"{self.url}/v1/fleet") as reply:
+            return list((await reply.json())["timeline"])
 
     async def _said(self, method: str, name: str, word: dict[str, str]) -> None:
         """Says an operator's word until it is taken: on a busy machine Redis may answer too late for it."""
@@ -346,11 +377,11 @@ class Fleet:
 class StandingFleet:
     """Replicas with two small documents, and a Redis of their own; started once, and made well again for each test.
 
-    `proxy`: the process through which they reach Redis.
+    `proxy`: the process through which they reach Redis. `more`: further tables of their configuration.
     """
 
     def __init__(
-        self, folder: Path, provider: Provider, proxy: Process, *, size: int = 3, circuit: str = CIRCUIT
+        self, folder: Path, provider: Provider, proxy: Process, *, size: int = 3, circuit: str = CIRCUIT, more: str = ""
     ) -> None:
         self.redis = RedisProcess(folder)
         self._provider = provider
@@ -359,7 +390,7 @@ class StandingFleet:
         url = f"redis://127.0.0.1:{self._wire}/0"
         config = folder / "ha_rag.toml"
         config.write_text(
-            CONFIGURATION.format(redis_url=url, index=folder / "index", provider=provider.url, circuit=circuit)
+            (CONFIGURATION + more).format(redis_url=url, index=folder / "index", provider=provider.url, circuit=circuit)
         )
         self._folder, self._config = folder, config
         self._replicas = [Replica(f"rag-{n}", folder, config) for n in range(1, size + 1)]

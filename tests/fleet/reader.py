@@ -56,5 +56,10 @@ class Reader:
         return [(e["before"], e["after"]) for e in self.heard if e["kind"] == "circuit" and e["circuit"] == CIRCUIT]
 
     @property
+    def losses(self) -> int:
+        """How many times the replica lost Redis, and decided alone until it was back."""
+        return sum(event["kind"] == "redis_lost" for event in self.heard)
+
+    @property
     def ids(self) -> list[str]:
         return [event["id"] for event in self.heard if event["id"]]

@@ -10,6 +10,10 @@ import pytest
 from ha_rag.ledger.sync.pace import POLL_S
 from tests.fleet.crew import LEASE_S, LONG_REST, LONG_REST_S, REST_S, TIGHT_S, TIMEOUT_S, Crew, CrewOf, Member
 
+SLOW_TIMEOUT_S = 3 * TIMEOUT_S
+SLOW = {"recovery_timeout_s": SLOW_TIMEOUT_S + 1.0, "recovery_timeout_max_s": SLOW_TIMEOUT_S + 1.0}
+"""Probes hang long enough for what must happen meanwhile, on a busy machine too; no rest is shorter than a probe."""
+
 PAUSES = [pytest.param(3.0, id="3s"), pytest.param(30.0, id="30s", marks=pytest.mark.faults)]
 
 
@@ -51,7 +55,7 @@ async def closes_with_the_lease(crew: Crew, alive: list[Member], leased_s: float
 
 @pytest.mark.parametrize("pause_s", PAUSES)
 async def test_a_prober_that_wakes_up_with_an_old_success_does_not_close_the_circuit(crew_of: CrewOf, pause_s: float):
-    async with crew_of(3, wires=True, policy={"probe_successes": 1}) as crew:
+    async with crew_of(3, wires=True, policy={"probe_successes": 1, **SLOW}, timeout_s=SLOW_TIMEOUT_S) as crew:
         prober, *others = crew.members
         await crew.open_to_half_open()
         probing = await crew.begin_probe(prober)
@@ -68,7 +72,7 @@ async def test_a_prober_that_wakes_up_with_an_old_success_does_not_close_the_cir
         await asyncio.sleep(TIMEOUT_S / 2)
         assert all(after != "closed" for _, after in await crew.changes())
         assert (await others[0].sees())["fleet"] == "half_open", "another one's probe was meant to be under way"
-        await crew.until("open", within_s=TIMEOUT_S)
+        await crew.until("open", within_s=SLOW_TIMEOUT_S)
         assert all(after != "closed" for _, after in await crew.changes())
 
         await crew.provider.mend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import secrets
 import subprocess
@@ -42,6 +43,13 @@ PAGES = [
 """What can be read at once; /v1/events is read beside them."""
 
 
+def disguised(secret: str) -> tuple[str, ...]:
+    """The secret as a URL, a header or a careless service may have it."""
+    percent = "".join(f"%{byte:02x}" for byte in secret.encode())
+    encoded = base64.b64encode(secret.encode()).decode()
+    return quote(secret, safe=""), percent, secret.upper(), encoded, encoded.rstrip("=")[:16]
+
+
 class Parrot:
     """A provider that repeats the key that it was given wherever it can, in each way in which it can go wrong."""
 
@@ -54,12 +62,17 @@ class Parrot:
         self.keys.add(key)
         key = key.removeprefix("Bearer ")
         head = {"X-Request-Id": key, "WWW-Authenticate": f'Bearer realm="{key}"', "Retry-After": key}
+        url, percent, shouted, encoded, cut = disguised(key)
         said: dict[str, tuple[int, Any, str]] = {
             "well": (200, self._good(request.path), "application/json"),
-            "refuses": (401, {"error": {"message": f"Incorrect API key provided: {key}"}}, "application/json"),
-            "rests": (429, {"error": {"message": f"{key} asks too much"}}, "application/json"),
+            "refuses": (
+                401,
+                {"error": {"message": f"Incorrect API key provided: {key} {encoded} {cut}"}},
+                "application/json",
+            ),
+            "rests": (429, {"error": {"message": f"{shouted} asks too much at ?key={url}"}}, "application/json"),
             "fails": (500, {"error": f"{key} failed"}, "application/json"),
-            "dislikes": (400, {"message": f"{key}: no"}, "application/json"),
+            "dislikes": (400, {"message": f"{percent}: no"}, "application/json"),
             "garbles": (200, key, f"text/{key}"),
             "leads away": (302, {}, f"text/{key}"),
         }
@@ -87,8 +100,8 @@ class Told:
         self.by_place[place] = self.by_place.get(place, b"") + text
 
     def holding(self, secret: str) -> list[str]:
-        """The places where a secret stands, as it is or as a URL has it."""
-        forms = {secret.encode(), quote(secret, safe="").encode()}
+        """The places where a secret stands, however it is written."""
+        forms = {form.encode() for form in (secret, *disguised(secret))}
         return [place for place, said in self.by_place.items() if any(form in said for form in forms)]
 
 

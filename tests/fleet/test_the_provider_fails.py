@@ -37,7 +37,7 @@ FAULTS = [
     Fault(
         "503 with a time", "throttled", {"mode": "throttle", "status": 503, "retry_after_s": 2.0}, "asked for a rest"
     ),
-    Fault("429 without a time", "failed", {"mode": "throttle", "retry_after_s": 0}),
+    Fault("429 without a time", "throttled", {"mode": "throttle", "retry_after_s": 0}, "asked for a rest"),
     Fault("connections reset", "failed", {"mode": "reset"}),
     Fault("HTML", "failed", {"mode": "garbage", "kind": "html"}),
     Fault("half a JSON", "failed", {"mode": "garbage", "kind": "half"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ import pytest
 from ha_rag.local_fleet.record import running_fleet
 from tests.documents.pages import ROOT, Typed, commands, snippet
 from tests.documents.test_what_is_typed import BY_FLEET, ELSEWHERE
+from tests.index.office_files import docx, paragraph, xlsx
 from tests.index.pdfs import pdf
 from tests.terminal import Terminal
 from tests.waiting import until
@@ -32,13 +34,17 @@ SAYS = {
     ".venv/bin/ha-rag break embedder.primary --for 30": "embedder.primary: embeddings now fails (error, 100 % of",
     '.venv/bin/ha-rag ask "How does a circuit recover?"': "degraded: the embedder was secondary",
     ".venv/bin/ha-rag circuits": "embedder.primary",
-    ".venv/bin/ha-rag ingest ./handbook notes.pdf": "2 ",
+    ".venv/bin/ha-rag ingest ./handbook notes.pdf": "3 documents: 3 new",
+    ".venv/bin/ha-rag evaluate questions.jsonl": "nDCG@10",
+    "ha-rag forget minutes.txt": "removed: minutes.txt",
+    "curl http://127.0.0.1:8000/v1/documents -F file=@handbook.docx -F file=@prices.xlsx": '"handbook.docx"',
     ".venv/bin/ha-rag check --config ha_rag.toml": "embedder.primary",
     "curl http://127.0.0.1:8000/v1/circuits": '"circuits"',
     "ha-rag circuits auto generator.primary": "generator.primary",
     "curl -N localhost:8000/v1/events": "retry: ",
 }
 """What a command must say, where it is more than that it succeeds."""
+QUESTION = {"_id": "q1", "text": "Where do visitors sign in?", "passage": "visitors.md", "answers": ["front desk"]}
 
 
 @dataclass
@@ -73,7 +79,15 @@ def checkout(folder: Path) -> Path:
         (folder / name).symlink_to(ROOT / name)
     (folder / "handbook").mkdir()
     (folder / "handbook" / "visitors.md").write_text("# Visitors\n\nVisitors sign in at the front desk.")
+    (folder / "handbook" / "minutes.txt").write_text("The meeting was moved to Tuesday.")
+    (folder / "questions.jsonl").write_text(json.dumps(QUESTION))
+    (folder / "cranfield" / "qrels").mkdir(parents=True)
+    (folder / "cranfield" / "corpus.jsonl").write_text('{"_id": "1", "title": "Wings", "text": "A wing lifts."}')
+    (folder / "cranfield" / "queries.jsonl").write_text('{"_id": "q", "text": "What lifts?"}')
+    (folder / "cranfield" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\t1\t1\n")
     (folder / "notes.pdf").write_bytes(pdf("The archive is in the cellar."))
+    (folder / "handbook.docx").write_bytes(docx(paragraph("Visitors are met at the front desk.")))
+    (folder / "prices.xlsx").write_bytes(xlsx({"Plans": [["Plan", "Price"], ["Team", 29]]}))
     return folder
 
 

@@ -128,7 +128,8 @@ class Worker:
             redis_url, namespace=namespace, replica=replica, sinks=[self._note_event]
         )
         breaker = self._circuits.breaker(CIRCUIT, CircuitPolicy(**policy), timeout_s=timeout_s)
-        breaker._view._effective.fleet = RememberedBelief(self._beliefs)
+        state = breaker._view._effective
+        state.fleet = state.received = RememberedBelief(self._beliefs)
         self._session = await self._stack.enter_async_context(
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),

