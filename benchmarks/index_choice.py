@@ -34,6 +34,7 @@ from ha_rag.components.retrievers import LexicalRetriever, LocalRetriever
 from ha_rag.cores import cores
 from ha_rag.index import Chunk, Document, Index, ingest
 from ha_rag.index.column import Column
+from ha_rag.index.document import PassageText
 from ha_rag.index.graph import Graph
 from ha_rag.index.lexical import LexicalSearch, write_lexical
 from ha_rag.messages import Embedding, Space
@@ -104,8 +105,8 @@ KeywordSearch = Callable[[str], list[int]]
 
 def by_tantivy(texts: list[str]) -> KeywordSearch:
     folder = Path(tempfile.mkdtemp())
-    write_lexical(folder, (), enumerate(texts))
-    search = LexicalSearch(folder)
+    write_lexical(folder, (), (PassageText(row, str(row), "", "", text) for row, text in enumerate(texts)))
+    search = LexicalSearch.open(folder)
     return lambda question: [row for row, _ in search.search(question, 50)]
 
 

@@ -24,8 +24,8 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.clock import ManualClock
 from ha_rag.ledger.sync.pace import TokenBucket
 from ha_rag.ledger.sync.upkeep import TICK_S
-from ha_rag.ledger.view.gate import Refused
 from ha_rag.ledger.view.probe_lease import Grant
+from ha_rag.ledger.view.refused import Refused
 from ha_rag.ledger.view.tallies import Epochs
 from ha_rag.ledger.view.view import View
 from ha_rag.outcomes import Outcome

@@ -51,6 +51,7 @@ CONTENDERS = (
 )  # fmt: skip
 EXTRAS = (
     Contender("ha-rag[rag]", "from ha_rag import HighAvailabilityRAG", extra="rag"),
+    Contender("ha-rag[documents]", "from ha_rag import HighAvailabilityRAG", extra="documents"),
     Contender("ha-rag[cli]", "import ha_rag.cli.app", extra="cli"),
     Contender("ha-rag[server]", "import ha_rag.assembly.replica", extra="server"),
     Contender("ha-rag[all]", _CIRCUIT, extra="all"),
