@@ -9,6 +9,7 @@ from ha_rag.breaker.report import ReplicaReport
 from ha_rag.breaker.told_by_replicas import StateThere
 from ha_rag.monitor.warnings import fleet_warnings
 from tests.version_0_1_0 import Version010
+from tests.waiting import PATIENCE_S
 
 DISK = "retriever.primary"
 
@@ -45,13 +46,13 @@ async def test_it_obeys_what_is_pushed_cannot_confirm_it_and_is_left_closed(
     async with CircuitRegistry.connect(any_redis_url, replica="new") as circuits:
         circuits.breaker(DISK, scope="replica")
         old = asyncio.create_task(asyncio.to_thread(version_0_1_0.run, PROGRAM, any_redis_url))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not any(replica.name == "old" and replica.told["circuits"] for replica in await replicas(circuits)):
                 pass
         ordered = await circuits.override(DISK, "open", reason="new disk", by="kim")
         listed = await circuits.circuits()
         warnings = fleet_warnings(await replicas(circuits), listed)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while await differing(circuits):  # until the old replica's heartbeat has it open
                 pass
         ended = await circuits.end_override(DISK, by="kim")

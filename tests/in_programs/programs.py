@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ha_rag.breaker.fleet_observer import FleetObserver
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def server(*words: str, redis: str, port: int) -> Iterator[subprocess.Popen[byte
         try:
             yield process
             process.terminate()
-            assert process.wait(10) in (0, -15)
+            assert process.wait(PATIENCE_S) in (0, -15)
         finally:
             process.kill()
 
@@ -107,7 +107,7 @@ async def workers_agree(port: int, workers: int, others: int = 0) -> None:
                     seen[reply["pid"]] = reply
         return seen
 
-    await until(lambda: len(look()) == workers, within_s=60)
+    await until(lambda: len(look()) == workers)
     await until(lambda: all(reply["shared"] == "fresh" for reply in look().values()))
     assert get(f"http://127.0.0.1:{port}/fail")["state"] == "open"
     await until(lambda: {reply["state"] for reply in look().values()} == {"open"})
