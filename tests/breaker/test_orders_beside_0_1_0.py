@@ -8,12 +8,15 @@ from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.breaker.told_by_replicas import StateThere
 from ha_rag.monitor.warnings import fleet_warnings
+from tests.patient_replicas import IN_A_PROGRAM_OF_0_1_0
 from tests.version_0_1_0 import Version010
 from tests.waiting import PATIENCE_S
 
 DISK = "retriever.primary"
 
-PROGRAM = """
+PROGRAM = (
+    IN_A_PROGRAM_OF_0_1_0
+    + """
 import asyncio
 from ha_rag import CircuitRegistry
 
@@ -21,7 +24,7 @@ async def main():
     async with CircuitRegistry.connect(given[0], replica="old") as circuits:
         disk = circuits.breaker("retriever.primary", scope="replica")
         states = [disk.state]
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while len(states) < 3:
                 if disk.state != states[-1]:
                     states.append(disk.state)
@@ -30,6 +33,7 @@ async def main():
 
 asyncio.run(main())
 """
+)
 
 
 async def replicas(circuits: CircuitRegistry) -> tuple[ReplicaReport, ...]:

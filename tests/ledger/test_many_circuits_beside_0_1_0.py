@@ -9,13 +9,16 @@ import pytest
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.state import CircuitState
+from tests.patient_replicas import IN_A_PROGRAM_OF_0_1_0
 from tests.redis_servers import RedisProcess
 from tests.version_0_1_0 import Version010
 from tests.waiting import until
 
 CIRCUITS = 60
 
-OLD_REPLICA = """
+OLD_REPLICA = (
+    IN_A_PROGRAM_OF_0_1_0
+    + """
 import asyncio, sys
 from ha_rag.breaker.registry import CircuitRegistry
 
@@ -30,6 +33,7 @@ async def main():
 
 asyncio.run(main())
 """
+)
 
 
 @pytest.mark.real_redis

@@ -14,7 +14,8 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.clock import SystemClock
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.store.memory import MemoryLedger
-from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.sync import Sync, sync
+from ha_rag.ledger.sync.sync import STOP_S
 from ha_rag.ledger.view.view import View
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
 from tests.waiting import PATIENCE_S
@@ -145,7 +146,9 @@ class Silent(MemoryLedger):
         await asyncio.Event().wait()
 
 
-def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report():
+def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report(monkeypatch):
+    monkeypatch.setattr(sync, "STOP_S", STOP_S)
+
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         sync = Sync(Silent(LoopClock()), "a~1", LoopClock())
