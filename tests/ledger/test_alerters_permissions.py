@@ -27,7 +27,7 @@ from tests.ledger.bench import terms
 from tests.ledger.documented import alerter_rules, replica_rules
 from tests.ledger.guarded import AGES, admin, denied, program
 from tests.redis_servers import RedisProcess
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_redis
 
@@ -94,7 +94,7 @@ class Fleet:
     async def opens(self) -> None:
         """Fails until the circuit opens: a circuit that has just closed counts for a moment without opening."""
         state = "closed"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while state != "open":
                 now_ms = await self._ledger.now_ms()
                 epoch = (await self._ledger.read({NAME: TERMS}))[NAME].snapshot.epoch
@@ -104,7 +104,7 @@ class Fleet:
 
     async def closes(self) -> None:
         reply = (await self._ledger.read({NAME: TERMS}))[NAME]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not reply.granted:
                 reply = await self._ledger.lease(NAME, TERMS, "a~1", reply.snapshot.epoch, "probe")
         reply = await self._ledger.settle(NAME, TERMS, "a~1", "probe", Outcome.OK, 0, 0.0)

@@ -27,6 +27,7 @@ from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import RedisBench, terms
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary
+from tests.waiting import PATIENCE_S
 
 REST_MS = 60_000
 TERMS = terms(open_ms=REST_MS)
@@ -39,7 +40,7 @@ async def everything_works(ledger: RedisLedger) -> None:
         for name in NAMES:
             now = (await ledger.read({name: TERMS}))[name].snapshot.now_ms
             await ledger.record(name, TERMS, Batch("a", 1, (Tally(0, now, Counts(0, 3)),)), 0.0)
-        received = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
+        received = [await asyncio.wait_for(anext(changes), PATIENCE_S) for _ in NAMES]
     assert [change and change.circuit for change in received] == NAMES
     found = await ledger.read(dict.fromkeys(NAMES, TERMS))
     assert [reply.snapshot.state for reply in found.values()] == ["open"] * 3
@@ -274,7 +275,7 @@ async def test_two_processes_share_the_state_of_the_fake_redis() -> None:
                 sys.executable, "-c", OTHER_PROCESS, url, stdout=asyncio.subprocess.PIPE, cwd=Path.cwd()
             )
             said, _ = await other.communicate()
-            received = await asyncio.wait_for(anext(changes), 5)
+            received = await asyncio.wait_for(anext(changes), PATIENCE_S)
         here = (await ledger.read({NAMES[0]: TERMS}))[NAMES[0]].snapshot
         await ledger.aclose()
     assert received is not None

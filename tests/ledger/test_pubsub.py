@@ -14,6 +14,7 @@ from ha_rag.ledger.store.connection import close, connect
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
 from tests.redis_servers import RedisProcess
+from tests.waiting import PATIENCE_S
 
 NAME = "embedder.primary"
 
@@ -28,7 +29,7 @@ async def test_a_change_published_by_one_replica_reaches_another(protocol: int, 
     async with aclosing(here.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
         reported = await there.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        received = await asyncio.wait_for(anext(changes), 5)
+        received = await asyncio.wait_for(anext(changes), PATIENCE_S)
     assert received is not None
     assert received.snapshot == reported.snapshot
     await here.aclose()
@@ -45,7 +46,7 @@ async def test_an_idle_connection_is_pinged_and_goes_on(protocol: int, any_redis
         _, pending = await asyncio.wait([waiting], timeout=1.5)
         assert pending, waiting
         await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        assert (await asyncio.wait_for(waiting, 5)) is not None
+        assert (await asyncio.wait_for(waiting, PATIENCE_S)) is not None
     await ledger.aclose()
 
 
@@ -58,7 +59,7 @@ async def test_messages_that_are_not_changes_are_ignored(foreign: str | bytes, f
         await anext(changes)
         await stranger.publish("ha_rag:changes", foreign)
         reported = await ledger.override(NAME, terms(), OverrideMode.OPEN, "why", "kim", None)
-        received = await asyncio.wait_for(anext(changes), 5)
+        received = await asyncio.wait_for(anext(changes), PATIENCE_S)
     assert received is not None
     assert received.snapshot == reported.snapshot
     await ledger.aclose()
@@ -72,7 +73,7 @@ async def test_a_frozen_redis_ends_the_subscription(own_redis_server: RedisProce
         await anext(changes)
         own_redis_server.pause()
         with pytest.raises(LedgerUnavailableError):
-            await asyncio.wait_for(anext(changes), 5)
+            await asyncio.wait_for(anext(changes), PATIENCE_S)
     own_redis_server.resume()
     await ledger.aclose()
 
@@ -84,7 +85,7 @@ async def test_a_redis_that_died_ends_the_subscription(own_redis_server: RedisPr
         await anext(changes)
         own_redis_server.kill()
         with pytest.raises(LedgerUnavailableError):
-            await asyncio.wait_for(anext(changes), 5)
+            await asyncio.wait_for(anext(changes), PATIENCE_S)
     await ledger.aclose()
 
 
@@ -95,7 +96,7 @@ async def test_a_closed_connection_ends_the_subscription_while_redis_still_runs(
         await anext(changes)
         await other.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         with pytest.raises(LedgerUnavailableError):
-            await asyncio.wait_for(anext(changes), 5)
+            await asyncio.wait_for(anext(changes), PATIENCE_S)
     await ledger.aclose()
     await close(other)
 

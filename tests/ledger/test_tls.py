@@ -74,9 +74,9 @@ async def test_replicas_share_a_circuit_over_mutual_tls_with_their_own_redis_use
             admission = here.admit()
             assert admission.permit is not None
             admission.permit.failed()
-        await until(lambda: there.state == "open", within_s=5.0)
+        await until(lambda: there.state == "open")
         # One slow reply on a busy machine makes a replica "local" until the next one.
-        await until(lambda: (a.shared_state, b.shared_state) == ("fresh", "fresh"), within_s=5.0)
+        await until(lambda: (a.shared_state, b.shared_state) == ("fresh", "fresh"))
 
 
 @dataclass(frozen=True)
