@@ -130,7 +130,9 @@ class StubRag:
     wishes: list[str] = field(default_factory=list)
     health: dict[str, ComponentStatus] = field(default_factory=dict)
 
-    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "") -> Answer:
+    async def query(
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
+    ) -> Answer:
         self.queries.append((question, top_k, timeout_s))
         self.wishes.append(wishes)
         if self.action is not None:
