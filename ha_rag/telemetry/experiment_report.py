@@ -6,6 +6,7 @@ intervals are confidence sequences (`sequences.py`): look whenever you like. Not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from ha_rag.ledger.store.experiment_counts import (
     total,
     units,
 )
+from ha_rag.ledger.store.validation import whole
 from ha_rag.telemetry import sketch
 from ha_rag.telemetry.sequences import ALPHA, evidence_of_another_split, radius, share_interval
 
@@ -33,6 +35,9 @@ SPLIT_ALPHA = 0.001
 
 MANY_UNITS = PLACES // 4
 """With more units than this, many share a place, and too few are counted."""
+
+MAX_LATE_S, MAX_FIRSTS = 3600.0, 8
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 
 WORSE = {"answered": "answers fewer questions", "undegraded": "is degraded more often", "in_time": "is late more often"}
 
@@ -57,6 +62,27 @@ class Compared:
     def wire(self, key: ExperimentKey) -> dict[str, Any]:
         """This in its stored form."""
         return {**asdict(self), "digest": key.digest, "weights": list(key.weights)}
+
+
+def read_compared(body: Mapping[str, Any]) -> tuple[ExperimentKey, Compared] | None:
+    """What is compared and where it is counted, from its stored form; None if no replica can have written it."""
+    try:
+        weights = tuple(whole("a weight", weight, 1, 1000) for weight in body["weights"])
+        names = [str(body["name"]), str(body["digest"]), *(str(arm["name"]) for arm in body["arms"])]
+        arms = [
+            ComparedArm(str(arm["name"]), whole("a weight", arm["weight"], 1, 1000), _firsts(arm["firsts"]))
+            for arm in body["arms"]
+        ]
+        late_s = float(body["late_s"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    if len(arms) != 2 or len(weights) != 2 or not all(map(_NAME.match, names)) or not 0 < late_s <= MAX_LATE_S:
+        return None
+    return ExperimentKey(names[0], names[1], weights), Compared(names[0], arms, late_s)
+
+
+def _firsts(given: Mapping[str, Any]) -> dict[str, str]:
+    return {str(stage): str(tier) for stage, tier in list(given.items())[:MAX_FIRSTS]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

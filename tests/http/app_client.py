@@ -140,7 +140,7 @@ class StubRag:
         return replace(self.answer, question=question)
 
     async def stream(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
         self.wishes.append(wishes)
         if self.action is not None:

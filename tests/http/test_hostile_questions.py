@@ -60,7 +60,7 @@ class EchoRag(StubRag):
         return self._answer(question)
 
     async def stream(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
         answer = self._answer(question)
         yield AnswerStarted(answer.id, answer.served_by, ())
