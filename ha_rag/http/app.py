@@ -25,6 +25,7 @@ from ha_rag.http.document_list import document_list_routes
 from ha_rag.http.documents import document_routes
 from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.events import event_routes
+from ha_rag.http.experiment import experiment_routes
 from ha_rag.http.feedback import feedback_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.health import health_routes, probe_routes
@@ -99,6 +100,7 @@ _ROUTES = (
     fleet_routes,
     event_routes,
     feedback_routes,
+    experiment_routes,
     metrics_routes,
     document_list_routes,
     document_routes,

@@ -27,7 +27,8 @@ class AnswerKey:
     """What an answer depends on: whoever asks with the same key may be given the same answer.
 
     `corpus`: the version of the documents. `generator`: what identifies the preferred generator. `wishes`: the asker's
-    system messages. Whatever else comes to limit or to steer an answer belongs in here.
+    system messages. `arm`: of an experiment, "" without one. Whatever else comes to limit or to steer an answer belongs
+    in here.
     """
 
     question: str
@@ -35,11 +36,13 @@ class AnswerKey:
     wishes: str
     corpus: str
     generator: str
+    arm: str = ""
 
     @property
     def digest(self) -> str:
         """The key's digest; the question cannot be read from it."""
-        return digest_of("answer", self.question, str(self.top_k), self.wishes, self.corpus, self.generator)
+        arm = (self.arm,) if self.arm else ()
+        return digest_of("answer", self.question, str(self.top_k), self.wishes, self.corpus, self.generator, *arm)
 
 
 class AnswerCache:
@@ -58,16 +61,19 @@ class AnswerCache:
         self._generator = generator
         self._kept_s: OrderedDict[str, float] = OrderedDict()
 
-    def of(self, question: str, top_k: int, wishes: str, tiers: Sequence[GuardedTier[C]]) -> AnswerRecall | None:
+    def of(
+        self, question: str, top_k: int, wishes: str, tiers: Sequence[GuardedTier[C]], arm: str = ""
+    ) -> AnswerRecall | None:
         """The access for one question, from before its passages are searched. None where it cannot serve.
 
-        `tiers`: the generators. The first must be a service: otherwise no answer is worth keeping.
+        `tiers`: the generators. The first must be a service: otherwise no answer is worth keeping. `arm`: the
+        experiment's arm that answers: each has answers of its own.
         """
         corpus = self.corpus()
         services = [tier.circuit for tier in tiers if is_service(tier)]
         if not corpus or not services or services[0] != tiers[0].circuit:
             return None
-        return AnswerRecall(self, AnswerKey(question, top_k, wishes, corpus, self._generator), services[-1])
+        return AnswerRecall(self, AnswerKey(question, top_k, wishes, corpus, self._generator, arm), services[-1])
 
     def keep(self, digest: str, answer: Answer) -> None:
         """Keeps an answer, unless one with the same key was kept lately."""
