@@ -233,7 +233,8 @@ class HighAvailabilityRAG:
         inquiry = Inquiry.of(question, top_k, allowed_s, self._clock)
         if self._answer_cache is not None:
             generators = self._pipeline.generators.tiers
-            inquiry.earlier = self._answer_cache.of(inquiry.question, inquiry.top_k, wishes, generators)
+            preferred = self._pipeline.choices.preferred[GENERATOR]
+            inquiry.earlier = self._answer_cache.of(inquiry.question, inquiry.top_k, wishes, generators, preferred)
         self._observer.asked(inquiry.question)
         return inquiry
 
