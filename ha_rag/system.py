@@ -18,7 +18,7 @@ from ha_rag.strategy.answer_cache import AnswerCache
 from ha_rag.strategy.answer_naming import NewId, random_id
 from ha_rag.strategy.citing import citations, is_answered
 from ha_rag.strategy.embedding_cache import CachedEmbeddings
-from ha_rag.strategy.experiment import Experiment, with_first
+from ha_rag.strategy.experiment import Experiment
 from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.inquiry import Inquiry
 from ha_rag.strategy.last_words import search_notice
@@ -245,9 +245,10 @@ class HighAvailabilityRAG:
         if self._experiment is not None:
             inquiry.draw(self._experiment, asker)
         if self._answer_cache is not None:
-            generators = with_first(self._pipeline.generators, None, inquiry.firsts.get(GENERATOR))
+            usual, tiers = self._pipeline.choices.preferred[GENERATOR], self._pipeline.generators.tiers
+            first = inquiry.firsts.get(GENERATOR, usual)
             inquiry.earlier = self._answer_cache.of(
-                inquiry.question, inquiry.top_k, wishes, generators, inquiry.variant
+                inquiry.question, inquiry.top_k, wishes, tiers, first, inquiry.variant
             )
         self._observer.asked(inquiry.question)
         return inquiry

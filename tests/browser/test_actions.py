@@ -79,6 +79,17 @@ async def test_the_path_of_an_answer_shows_the_fallback(dashboard_page: Dashboar
     assert "secondary" in (await answer.locator("svg.path").get_attribute("aria-label") or "")
 
 
+async def test_an_answer_says_what_quality_to_expect_and_who_measured_it(dashboard_page: DashboardPage, fleet: Fleet):
+    await dashboard_page.open(fleet.replicas[0].url)
+    answer = await dashboard_page.ask("How does a circuit recover?")
+    told = (await fleet.replicas[0].ask())["quality"]
+    quality = answer.locator(".quality")
+    await dashboard_page.until_text(quality, f"search {told['expected']:.3f}, at best {told['best']:.3f} (nDCG@10)")
+    right = f"{round(100 * told['answers']['expected'])} % of answers with the right words"
+    await dashboard_page.until_text(quality, right)
+    await dashboard_page.until_text(quality, f"measured by the authors of ha_rag with {told['measured_on']}, not on")
+
+
 async def test_the_page_works_with_the_keyboard_and_updates_keep_the_focus(dashboard_page: DashboardPage, fleet: Fleet):
     page = dashboard_page.page
     await dashboard_page.open(fleet.replicas[0].url)

@@ -3,6 +3,7 @@
 import { cell, element, one, write } from "./dom.js";
 import { authorized } from "./stream.js";
 import { drawPath } from "./path.js";
+import { qualityWords } from "./quality.js";
 import { makeRating, offerRating } from "./satisfaction.js";
 import { ms, seconds } from "./format.js";
 
@@ -49,8 +50,9 @@ function show(answer) {
     answer.age_s === undefined ? "" : `an earlier answer, given ${seconds(answer.age_s)} ago; `,
     answer.simulated ? `${answer.served_by.generator} is the simulated provider, not a language model; ` : "",
   ].join("");
-  const quality = answer.degraded ? `degraded: ${answer.degraded_stages.join(", ")}` : "not degraded";
-  write(one(".served", article), `${notes}${quality}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`);
+  const whole = answer.degraded ? `degraded: ${answer.degraded_stages.join(", ")}` : "not degraded";
+  write(one(".served", article), `${notes}${whole}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`);
+  write(one(".quality", article), qualityWords(answer.quality));
   offerRating(answer.id);
   drawPath(one(".path", article), answer);
   one(".citations", article).replaceChildren(...answer.citations.map(citation));
@@ -71,6 +73,6 @@ function showError(message) {
   text.className = "text error";
   write(text, message);
   offerRating("");
-  write(one(".served", article), "");
+  for (const words of [".served", ".quality"]) write(one(words, article), "");
   for (const part of [".path", ".citations", "details tbody"]) one(part, article).replaceChildren();
 }
