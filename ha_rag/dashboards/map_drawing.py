@@ -27,6 +27,25 @@ LABELS = {
     "resort": "last resort",
 }  # fmt: skip
 
+STYLE = """
+.map { --good: #17693f; --bad: #b3201a; --warn: #815200; --calm: #5a6764; --card: #f4f6f5; --text: #1b2320; }
+@media (prefers-color-scheme: dark) { .map { --good: #62cf9c; --bad: #ff8d82; --warn: #f3bd54; --calm: #93a19c;
+  --card: #1a201e; --text: #e7ecea; } }
+.map text { font: 11.5px system-ui, sans-serif; fill: var(--text); }
+.map .stage { font-size: 12px; fill: var(--calm); } .map .name { font-size: 13px; font-weight: 600; }
+.map .latency { font-size: 11px; fill: var(--calm); }
+.map .node rect { fill: var(--card); stroke: var(--calm); stroke-width: 1.5; shape-rendering: auto; }
+.map .closed rect { stroke: var(--good); }
+.map .open rect { stroke: var(--bad); stroke-width: 2.5; stroke-dasharray: 6 3; }
+.map :is(.half_open, .waiting, .resort) rect { stroke: var(--warn); stroke-width: 2.5; }
+.map .open :is(.name, .share) { fill: var(--bad); }
+.map :is(.half_open, .waiting, .resort) :is(.name, .share) { fill: var(--warn); }
+.map .line { fill: none; stroke-opacity: .75; stroke-linecap: round; }
+.map .line.first { stroke: var(--good); } .map .line:is(.fallback, .resort) { stroke: var(--warn); }
+.map .line.unused { stroke: var(--calm); stroke-opacity: .4; stroke-dasharray: 3 3; }
+"""
+"""How a map looks that stands in an element of the class `map`; light and dark, as on the page."""
+
 Shape = tuple[str, dict[str, Any], Any]
 """Name, attributes, and the text or the shapes in it."""
 
@@ -80,7 +99,9 @@ def svg(drawing: Drawing, head: str = "") -> str:
     """The drawing as an element. `head`: trusted SVG before the shapes, such as a style."""
     size = f'width="{drawing.width}" height="{drawing.height}" viewBox="0 0 {drawing.width} {drawing.height}"'
     label = escape(harmless(drawing.summary))
-    return f'<svg {size} role="img" aria-label="{label}">{head}{"".join(map(_element, drawing.shapes))}</svg>'
+    return (
+        f'<svg class="map" {size} role="img" aria-label="{label}">{head}{"".join(map(_element, drawing.shapes))}</svg>'
+    )
 
 
 # ---- places ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Page, Route
 
@@ -37,9 +39,9 @@ ANSWER = Answer(
 )  # fmt: skip
 
 
-async def answered(page: Page) -> list[dict[str, object]]:
+async def answered(page: Page) -> list[Any]:
     """Opens the page of a made-up fleet that answers `ANSWER`. Returns the questions that it will be asked."""
-    asked: list[dict[str, object]] = []
+    asked: list[Any] = []
 
     async def answer(route: Route) -> None:
         asked.append(route.request.post_data_json)

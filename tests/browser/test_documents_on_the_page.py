@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import FilePayload, Page, Route
 
@@ -13,7 +15,7 @@ from tests.fleet.processes import Fleet
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOTE = "quokkas-on-the-page.md"
-DAMAGED = {
+DAMAGED: dict[str, Any] = {
     "id": "a.md", "title": "A", "origin": "file", "source": None, "state": "damaged", "reason": "its text is lost",
     "passages": 3, "vectors": {}, "indexed_at": None,
 }  # fmt: skip
