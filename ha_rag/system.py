@@ -245,11 +245,9 @@ class HighAvailabilityRAG:
         if self._experiment is not None:
             inquiry.draw(self._experiment, asker)
         if self._answer_cache is not None:
-            usual, tiers = self._pipeline.choices.preferred[GENERATOR], self._pipeline.generators.tiers
-            first = inquiry.firsts.get(GENERATOR, usual)
-            inquiry.earlier = self._answer_cache.of(
-                inquiry.question, inquiry.top_k, wishes, tiers, first, inquiry.variant
-            )
+            tiers, usual = self._pipeline.generators.tiers, self._pipeline.choices.preferred[GENERATOR]
+            key = (inquiry.question, inquiry.top_k, wishes, tiers, inquiry.firsts.get(GENERATOR, usual))
+            inquiry.earlier = self._answer_cache.of(*key, inquiry.variant)
         self._observer.asked(inquiry.question)
         return inquiry
 

@@ -32,6 +32,7 @@ from ha_rag.http.health import health_routes, probe_routes
 from ha_rag.http.metrics import RequestCounter, metrics_routes
 from ha_rag.http.model_list import model_routes
 from ha_rag.http.openapi import DescribedApp
+from ha_rag.http.orders import order_routes
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, not_found, problem_of
 from ha_rag.http.query import query_handler, query_routes
@@ -98,6 +99,7 @@ _ROUTES = (
     model_routes,
     circuit_routes,
     fleet_routes,
+    order_routes,
     event_routes,
     feedback_routes,
     experiment_routes,
