@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import patient_replicas, unclosed_connections
 from tests.ports import free_port
@@ -26,6 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A property holds however long an example takes; in CI Hypothesis knows that by itself.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str:

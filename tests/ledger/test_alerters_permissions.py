@@ -26,6 +26,7 @@ from ha_rag.settings import read_environment
 from tests.ledger.bench import terms
 from tests.ledger.documented import alerter_rules, replica_rules
 from tests.ledger.guarded import AGES, admin, denied, program
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 from tests.waiting import PATIENCE_S, until
 
@@ -123,7 +124,7 @@ async def fleet_of() -> AsyncIterator[Callable[[RedisProcess], Fleet]]:
     ledgers: list[RedisLedger] = []
 
     def make(server: RedisProcess) -> Fleet:
-        ledgers.append(RedisLedger(connect(server.url, timeout_s=2.0)))
+        ledgers.append(RedisLedger(connect(server.url, timeout_s=REPLY_S)))
         return Fleet(ledgers[-1])
 
     yield make

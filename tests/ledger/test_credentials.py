@@ -16,6 +16,7 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store import credentials
 from ha_rag.ledger.store.connection import close, connect
 from ha_rag.ledger.store.credentials import AskedProvider
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
 
@@ -66,7 +67,7 @@ def set_password(server: RedisProcess, password: str) -> None:
 @pytest.mark.parametrize("kind", [Vault, AsyncVault, UsernamePasswordCredentialProvider])
 async def test_every_kind_of_provider_logs_in(own_redis_server: RedisProcess, kind: Any) -> None:
     set_password(own_redis_server, "first")
-    client: Any = connect(own_redis_server.url, credential_provider=kind("app", "first"), timeout_s=2.0)
+    client: Any = connect(own_redis_server.url, credential_provider=kind("app", "first"), timeout_s=REPLY_S)
     try:
         assert await client.execute_command("ACL", "WHOAMI") == "app"
     finally:
