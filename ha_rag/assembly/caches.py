@@ -102,7 +102,7 @@ def _answers(table: CacheTable, access: MakeAccess, settings: Settings, index: I
     return AnswerCache(
         access("answers", table.max_answers, table.answer_ttl_s),
         corpus=lambda: corpus_version(index),
-        generator=generator_identity(settings),
+        identity=lambda name: generator_identity(settings, name),
     )
 
 
@@ -116,10 +116,10 @@ def corpus_version(index: Index) -> str:
     return ":".join((snapshot.identity, str(snapshot.generation), snapshot.history)) if snapshot.identity else ""
 
 
-def generator_identity(settings: Settings) -> str:
-    """The preferred generator's kind, service and parameters: another model's answers are not its own."""
-    first = settings.generators[0].model_dump(mode="json", exclude=set(_NOT_OF_THE_ANSWER))
-    return json.dumps(first, sort_keys=True)
+def generator_identity(settings: Settings, name: str) -> str:
+    """A generator's kind, service and parameters: another model's answers are not its own."""
+    table = next(table for table in settings.generators if table.name == name)
+    return json.dumps(table.model_dump(mode="json", exclude=set(_NOT_OF_THE_ANSWER)), sort_keys=True)
 
 
 def refused(circuits: CircuitRegistry, why: str) -> None:

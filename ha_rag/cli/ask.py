@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ha_rag.cli.options import Json, Url
+from ha_rag.cli.quality_words import quality_lines
 from ha_rag.cli.replica_client import client_of
 from ha_rag.errors import ConfigurationError
 
@@ -59,6 +60,8 @@ def show_answer(answer: dict[str, Any]) -> None:
     out.print()
     served = ", ".join(f"{stage}: {tier}" for stage, tier in answer["served_by"].items())
     out.print(styled(f"served by {served}; {answer['ms']:.0f} ms, replica {answer['replica']}", "dim"))
+    for line in quality_lines(answer.get("quality")):
+        out.print(styled(line, "dim"))
     for sentence in shortcomings(answer):
         out.print(styled(sentence, "yellow"))
 

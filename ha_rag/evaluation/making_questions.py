@@ -59,7 +59,8 @@ async def make_questions(
             if made >= count:
                 break
             progress("made", made, count)
-            question = _question(passage, await _reply(name, model, passage))
+            reply = await _reply(name, model, passage)
+            question = _question(passage, reply)
             if question is None:
                 misses += 1
                 if misses == MISSES:
@@ -68,7 +69,7 @@ async def make_questions(
                     )
                 continue
             made, misses = made + 1, 0
-            _add(file, question)
+            _add(file, question, simulated=is_simulated(reply))
     if not made:
         raise EvaluationStoppedError(
             f"{name} made no question of any of the {len(passages)} passages; use another model"
@@ -106,8 +107,6 @@ async def _reply(name: str, model: Generator, passage: Passage) -> str:
         text = (await model.generate(WISH, [passage])).text
     except ComponentError as error:
         raise EvaluationStoppedError(f"{name} failed: {error}; the questions made so far are kept") from None
-    if is_simulated(text):
-        raise ConfigurationError(f"--questions: {name} is the simulated provider, which cannot write questions")
     return text
 
 
@@ -141,10 +140,12 @@ def _passages(folder: Path, asked: set[str], count: int) -> Sequence[Passage]:
     return [passage for start in range(step) for passage in left[start::step]]
 
 
-def _add(file: Path, question: JudgedQuestion) -> None:
-    fields = {
+def _add(file: Path, question: JudgedQuestion, *, simulated: bool) -> None:
+    fields: dict[str, object] = {
         "_id": question.id, "text": question.text, "passage": list(question.relevant), "answers": list(question.gold),
     }  # fmt: skip
+    if simulated:
+        fields["simulated"] = True
     try:
         with file.open("a", encoding="utf-8") as opened:
             opened.write(json.dumps(fields, ensure_ascii=False) + "\n")

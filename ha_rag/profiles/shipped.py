@@ -14,18 +14,24 @@ from itertools import product
 from ha_rag.messages import ComponentType
 from ha_rag.profiles.profile import METRIC, ComponentMark, QualityProfile, profile_from
 from ha_rag.strategy.last_resort import NAMES
-from ha_rag.strategy.quality import Plan, QualityTable
+from ha_rag.strategy.quality import Plan, QualityTable, Served
 
 EMBEDDER, RETRIEVER = ComponentType.EMBEDDER, ComponentType.RETRIEVER
-RERANKER = ComponentType.RERANKER
-SEARCHING = (EMBEDDER, RETRIEVER, RERANKER)
+RERANKER, GENERATOR = ComponentType.RERANKER, ComponentType.GENERATOR
+STAGES = (EMBEDDER, RETRIEVER, RERANKER, GENERATOR)
 STAND_INS: Mapping[tuple[ComponentType, str], str] = {
     (EMBEDDER, "openai"): "onnx",
     (RERANKER, "http"): "local",
+    (GENERATOR, "openai"): "extractive",
 }
 """(type, kind) -> the measured kind that comes nearest."""
-FALLBACKS: Mapping[ComponentType, str] = {EMBEDDER: "zero", RETRIEVER: "lexical", RERANKER: "none"}
-"""For kinds that this project does not know: as if the stage added nothing to search by words."""
+FALLBACKS: Mapping[ComponentType, str] = {
+    EMBEDDER: "zero",
+    RETRIEVER: "lexical",
+    RERANKER: "none",
+    GENERATOR: "extractive",
+}
+"""For kinds that this project does not know: as if the stage added nothing to search by words and to quoting."""
 
 
 @cache
@@ -36,46 +42,55 @@ def shipped_profile() -> QualityProfile:
 
 def shipped_table(components: Mapping[str, ComponentMark]) -> QualityTable:
     """The shipped figures for these components. `components`: circuit -> what it is."""
-    measured = {(p.embedder, p.retriever, p.reranker): p.ndcg for p in shipped_profile().plans}
-    lists = [list(_kinds(type_, components, measured)) for type_ in SEARCHING]
+    of_kinds = shipped_profile().table()
+    *searching, generators = [list(_kinds(type_, components)) for type_ in STAGES]
     figures: dict[tuple[str, str] | Plan, float] = {}
-    for embedder, retriever, reranker in product(*lists):
-        figures[embedder[0], retriever[0], reranker[0]] = _figure((embedder[1], retriever[1], reranker[1]), measured)
-    instead: dict[str, str] = {}
-    for type_ in SEARCHING:
-        instead |= _instead(type_, components, measured)
-    told = "; ".join(f"{stand_in} in place of {kind}" for kind, stand_in in instead.items())
-    name = shipped_profile().dataset + (f", {told}" if told else "")
-    return QualityTable(METRIC, figures, measured_on=name, source="shipped")
+    answers: dict[Served, float] = {}
+    for plan in product(*searching):
+        (embedder, _), (retriever, _), (reranker, _) = plan
+        kinds = _measured_plan(*(kind for _, kind in plan))
+        figures[embedder, retriever, reranker] = of_kinds.figures[kinds]
+        for generator, kind in generators:
+            if retriever != NAMES[RETRIEVER]:
+                answers[embedder, retriever, reranker, generator] = of_kinds.answers[*kinds, kind]
+    told = "; ".join(_instead(components))
+    name = of_kinds.measured_on + (f", {told}" if told else "")
+    return QualityTable(METRIC, figures, answers, measured_on=name, source="shipped")
 
 
-def _figure(kinds: Plan, measured: Mapping[Plan, float]) -> float:
-    """Without a retriever nothing is found, and nothing is there to be reranked."""
-    embedder, retriever, reranker = kinds
-    return 0.0 if retriever == NAMES[RETRIEVER] else measured[embedder, retriever, reranker]
+def _measured_plan(embedder: str, retriever: str, reranker: str) -> Plan:
+    """Without a retriever nothing is there to be reranked."""
+    return embedder, retriever, NAMES[RERANKER] if retriever == NAMES[RETRIEVER] else reranker
 
 
-def _kinds(
-    type_: ComponentType, components: Mapping[str, ComponentMark], measured: Mapping[Plan, float]
-) -> Iterator[tuple[str, str]]:
+def _kinds(type_: ComponentType, components: Mapping[str, ComponentMark]) -> Iterator[tuple[str, str]]:
     """(tier, measured kind) of each tier of a stage, and of its last resort."""
     for circuit, mark in components.items():
         stage, _, name = circuit.partition(".")
         if stage == type_:
-            yield name, _measured_kind(type_, mark.kind, measured)
+            yield name, _measured_kind(type_, mark.kind)
     yield NAMES[type_], NAMES[type_]
 
 
-def _measured_kind(type_: ComponentType, kind: str, measured: Mapping[Plan, float]) -> str:
-    known = {plan[SEARCHING.index(type_)] for plan in measured}
+def _measured_kind(type_: ComponentType, kind: str) -> str:
     stand_in = STAND_INS.get((type_, kind), kind)
-    return stand_in if stand_in in known else FALLBACKS[type_]
+    return stand_in if stand_in in _measured_kinds(type_) else FALLBACKS[type_]
 
 
-def _instead(
-    type_: ComponentType, components: Mapping[str, ComponentMark], measured: Mapping[Plan, float]
-) -> dict[str, str]:
-    """Kind -> what was measured in its place, for those that were not measured themselves."""
-    kinds = [mark.kind for circuit, mark in components.items() if circuit.partition(".")[0] == type_]
-    pairs = ((kind, _measured_kind(type_, kind, measured)) for kind in kinds)
-    return {f"{type_} {kind}": stand_in for kind, stand_in in pairs if kind != stand_in}
+@cache
+def _measured_kinds(type_: ComponentType) -> frozenset[str]:
+    plans = shipped_profile().plans
+    if type_ is GENERATOR:
+        return frozenset(answer.generator for plan in plans for answer in plan.answers)
+    return frozenset(getattr(plan, type_) for plan in plans)
+
+
+def _instead(components: Mapping[str, ComponentMark]) -> list[str]:
+    """What was measured in place of the kinds that were not measured themselves, stage by stage."""
+    told: dict[str, None] = {}
+    for type_ in STAGES:
+        kinds = [mark.kind for circuit, mark in components.items() if circuit.partition(".")[0] == type_]
+        for kind in kinds:
+            if (stand_in := _measured_kind(type_, kind)) != kind:
+                told[f"{stand_in} in place of {type_} {kind}"] = None
+    return list(told)

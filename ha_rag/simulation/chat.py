@@ -15,11 +15,13 @@ from ha_rag.components.generators.citations import CITATION
 from ha_rag.components.generators.extractive import ExtractiveGenerator
 from ha_rag.components.generators.refusal import SIMULATED
 from ha_rag.simulation.prompt_reading import passages_in, question_in
+from ha_rag.simulation.question_making import made_question, wants_a_question
 from ha_rag.simulation.wire import BadRequestError, model_name
 
 MODEL = "gpt-4o-mini"
 PIECES = re.compile(r"\S+\s*(?:\S+\s*){0,3}")
 ROLES = ("system", "developer", "user", "assistant", "tool")
+CHARACTERS_A_TOKEN = 4
 _NUMBERS = count(1)
 _GENERATOR = ExtractiveGenerator(max_sentences=4)
 
@@ -33,15 +35,16 @@ class ChatRequest:
         self.stream = _flag(body.get("stream"), "stream")
         options = body.get("stream_options")
         self.usage_wanted = isinstance(options, dict) and bool(options.get("include_usage"))
+        self.most_tokens = _most_tokens(body)
 
 
 def whole_reply(request: ChatRequest) -> bytes:
     """The JSON response with the complete answer."""
-    text = answer_to(request.prompt)
+    text, finish = _said(request)
     message = {"role": "assistant", "content": text, "refusal": None}
     reply = {
         **_envelope(request, "chat.completion"),
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
         "usage": _usage(request.prompt, text),
     }
     return orjson.dumps(reply)
@@ -49,11 +52,11 @@ def whole_reply(request: ChatRequest) -> bytes:
 
 def streamed_reply(request: ChatRequest) -> Iterator[bytes]:
     """The answer as server-sent events, a few words at a time."""
-    envelope, text = _envelope(request, "chat.completion.chunk"), answer_to(request.prompt)
+    envelope, (text, finish) = _envelope(request, "chat.completion.chunk"), _said(request)
     yield _event(envelope, {"role": "assistant", "content": ""})
     for piece in PIECES.findall(text):
         yield _event(envelope, {"content": piece})
-    yield _event(envelope, {}, finish="stop")
+    yield _event(envelope, {}, finish=finish)
     if request.usage_wanted:
         yield b"data: " + orjson.dumps({**envelope, "choices": [], "usage": _usage(request.prompt, text)}) + b"\n\n"
     yield b"data: [DONE]\n\n"
@@ -63,9 +66,19 @@ def streamed_reply(request: ChatRequest) -> Iterator[bytes]:
 def answer_to(prompt: str) -> str:
     """Sentences from the prompt's passages, cited by their numbers in the prompt. Cached for repeated benchmarks."""
     passages = passages_in(prompt)
+    if wants_a_question(question_in(prompt)) and (made := made_question(passages)):
+        return SIMULATED + made
     text = _GENERATOR.answer(question_in(prompt), passages).text
     said = CITATION.sub(lambda found: f"[{passages[int(found[1]) - 1].id}]", text) if passages else text
     return SIMULATED + said
+
+
+def _said(request: ChatRequest) -> tuple[str, str]:
+    """The text and the finish_reason: as a model does, it stops where the request's limit on tokens is reached."""
+    text = answer_to(request.prompt)
+    if request.most_tokens is None or len(text) <= CHARACTERS_A_TOKEN * request.most_tokens:
+        return text, "stop"
+    return text[: CHARACTERS_A_TOKEN * request.most_tokens], "length"
 
 
 def _envelope(request: ChatRequest, kind: str) -> dict[str, object]:
@@ -82,7 +95,7 @@ def _event(envelope: dict[str, object], delta: dict[str, str], finish: str | Non
 
 
 def _usage(prompt: str, answer: str) -> dict[str, int]:
-    asked, said = len(prompt) // 4 + 1, len(answer) // 4 + 1
+    asked, said = (len(text) // CHARACTERS_A_TOKEN + 1 for text in (prompt, answer))
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
 
@@ -106,6 +119,17 @@ def _text(content: object, n: int) -> str:
     if not isinstance(content, str) or not content:
         raise BadRequestError(f"messages[{n}] must contain text", f"messages[{n}].content")
     return content
+
+
+def _most_tokens(body: dict[str, Any]) -> int | None:
+    """The request's limit on the answer's length; None without one."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        given = body.get(name)
+        if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
+            raise BadRequestError(f"{name} must be a whole number from 1", name)
+        if given is not None:
+            return given
+    return None
 
 
 def _flag(given: object, name: str) -> bool:

@@ -12,6 +12,7 @@ from ha_rag.circuit.state import CircuitState
 from ha_rag.messages import ComponentType, Quality
 from ha_rag.strategy.last_resort import NAMES
 from ha_rag.strategy.quality import NO_RERANKER, Plan, QualityTable, plan_of
+from ha_rag.strategy.recall import CACHED
 from ha_rag.strategy.tier import GuardedTier
 
 C = TypeVar("C")
@@ -20,6 +21,7 @@ EMBEDDER, RETRIEVER = ComponentType.EMBEDDER, ComponentType.RETRIEVER
 RERANKER, GENERATOR = ComponentType.RERANKER, ComponentType.GENERATOR
 ZERO, NONE = NAMES[EMBEDDER], NAMES[RETRIEVER]
 
+NO_FIRSTS: Mapping[str, str] = {}
 Names = Mapping[ComponentType, Sequence[str]]
 WORSE = "keyword search alone has the better measured quality"
 TOO_SLOW = "by its measured time it does not fit in the time left"
@@ -46,23 +48,29 @@ class Choices:
         self.figures = table if table is not None and self.by_quality and table.source != "shipped" else None
         firsts = {str(stage): names[0] for stage, names in self.names.items()}
         if self.figures is not None and self.best is not None:
-            generator = self.figures.rank_generators(self.best, self.names[GENERATOR])[0]
+            written = self.names[GENERATOR][:-1] or self.names[GENERATOR]  # a list of passages is no answer to prefer
+            generator = self.figures.rank_generators(self.best, written)[0]
             stages = (EMBEDDER, RETRIEVER, RERANKER, GENERATOR)
             firsts |= dict(zip(map(str, stages), (*self.best, generator), strict=True))
         if len(self.names[RERANKER]) == 1:
             del firsts[RERANKER]  # without a reranker there is no such stage
-        self.preferred = firsts
+        self.preferred: dict[str, str] = firsts
 
-    def degraded(self, served_by: Mapping[str, str]) -> tuple[str, ...]:
-        """The stages not served by their preferred tier."""
-        return tuple(stage for stage, tier in served_by.items() if tier != self.preferred[stage])
+    def degraded(self, served_by: Mapping[str, str], firsts: Mapping[str, str] = NO_FIRSTS) -> tuple[str, ...]:
+        """The stages not served by their preferred tier. `firsts`: an experiment's own preference for some stages."""
+        preferred = {**self.preferred, **firsts} if firsts else self.preferred
+        return tuple(stage for stage, tier in served_by.items() if tier != preferred[stage])
 
     def expected_quality(self, served_by: Mapping[str, str]) -> Quality | None:
-        """The measured quality of the plan that served and of the best plan; None without figures."""
+        """The measured quality of the plan that served and of the best plan; None without figures.
+
+        An earlier answer was made by the preferred tiers, since no other is kept, whoever searched for it now.
+        """
         if self.table is None:
             return None
-        plan = plan_of(served_by[EMBEDDER], served_by[RETRIEVER], served_by.get(RERANKER, NO_RERANKER))
-        return self.table.expected_quality(plan, self.best, served_by.get(GENERATOR))
+        served = self.preferred if served_by.get(GENERATOR) == CACHED else served_by
+        plan = plan_of(served[EMBEDDER], served[RETRIEVER], served.get(RERANKER, NO_RERANKER))
+        return self.table.expected_quality(plan, self.best, served.get(GENERATOR))
 
     def reserved_s(self, generators: Sequence[GuardedTier[C]], left_s: float) -> float:
         """Seconds to keep for the generator: what the best one that is up takes, if it fits at all."""

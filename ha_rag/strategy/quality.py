@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ha_rag.errors import ConfigurationError
-from ha_rag.messages import AnswerQuality, Quality, QualitySource
+from ha_rag.messages import LAST_RESORTS, AnswerQuality, ComponentType, Quality, QualitySource
 
 Choose = Literal["order", "quality"]
 Plan = tuple[str, str, str]
@@ -23,6 +23,8 @@ Plan = tuple[str, str, str]
 Served = tuple[str, str, str, str]
 """A plan, and the generator that answers from what it finds."""
 NO_RERANKER = "none"
+NO_PASSAGES = LAST_RESORTS[ComponentType.RETRIEVER]
+NO_GENERATOR = LAST_RESORTS[ComponentType.GENERATOR]
 ANSWER_METRIC = "gold"
 """The share of answers that contain one of the accepted answers."""
 
@@ -122,8 +124,12 @@ class QualityTable:
         return Quality(expected, ceiling, self.metric, self.measured_on, self.source, answers)
 
     def _expected_answers(self, served: Plan, generator: str) -> AnswerQuality | None:
-        expected = self.answers.get((*served, generator))
-        return None if expected is None else AnswerQuality(expected, max(self.answers.values()), ANSWER_METRIC)
+        """Without passages nothing is answered from the documents, whoever writes: 0, as for the search."""
+        of_tiers = [figure for names, figure in self.answers.items() if names[-1] != NO_GENERATOR]
+        if not of_tiers:
+            return None
+        expected = 0.0 if served[1] == NO_PASSAGES else self.answers.get((*served, generator))
+        return None if expected is None else AnswerQuality(expected, max(expected, *of_tiers), ANSWER_METRIC)
 
 
 def plan_of(embedder: str, retriever: str, reranker: str = NO_RERANKER) -> Plan:

@@ -36,12 +36,12 @@ kind = "extractive"
 
 @asynccontextmanager
 async def replica_over_services(
-    folder: Path, variables: Mapping[str, str] | None = None
+    folder: Path, variables: Mapping[str, str] | None = None, *, more: str = ""
 ) -> AsyncIterator[tuple[Replica, RunningProvider]]:
-    """The replica and its provider; `folder` is where its configuration and its index are."""
+    """The replica and its provider; `folder` is where its configuration and its index are. `more`: further tables."""
     async with running_provider() as provider:
         file = folder / "ha_rag.toml"
-        file.write_text(f'[index]\npath = "{folder / "index"}"\n' + CONFIGURATION.format(url=provider.base_url))
+        file.write_text(f'[index]\npath = "{folder / "index"}"\n' + CONFIGURATION.format(url=provider.base_url) + more)
         settings = load_settings(file, variables={"HA_RAG_REPLICA": "rag-1", **(variables or {})})
         async with build_replica(settings).running() as replica:
             yield replica, provider

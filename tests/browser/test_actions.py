@@ -16,14 +16,21 @@ CIRCUIT = "embedder.primary"
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
 
 
+NAMES = {
+    "auto": "End the override", "shadow": "Only report", "closed": "Let every call through",
+    "disabled": "Stop counting", "open": "Refuse every call",
+}  # fmt: skip
+
+
 async def set_override(page: Page, circuit: str, mode: str, reason: str, token: str = "") -> None:
     """Sets or ends an override through the dialog."""
     await page.get_by_role("button", name=f"Override {circuit}").click()
-    await page.get_by_label("Mode").select_option(mode)
-    await page.get_by_label("Reason").fill(reason)
+    await page.locator(f"#order-{mode}").check()
+    if mode != "auto":
+        await page.get_by_label("Reason").fill(reason)
     if token:
-        await page.get_by_label("Operator token").fill(token)
-    await page.get_by_role("button", name="Apply").click()
+        await page.locator("#token").fill(token)
+    await page.get_by_role("dialog").get_by_role("button", name=NAMES[mode], exact=True).click()
 
 
 async def no_script_ran(dashboard_page: DashboardPage) -> bool:
@@ -77,6 +84,17 @@ async def test_the_path_of_an_answer_shows_the_fallback(dashboard_page: Dashboar
     answer = await dashboard_page.ask("How does a circuit recover?")
     await dashboard_page.until_text(answer.locator(".served"), "degraded: embedder")
     assert "secondary" in (await answer.locator("svg.path").get_attribute("aria-label") or "")
+
+
+async def test_an_answer_says_what_quality_to_expect_and_who_measured_it(dashboard_page: DashboardPage, fleet: Fleet):
+    await dashboard_page.open(fleet.replicas[0].url)
+    answer = await dashboard_page.ask("How does a circuit recover?")
+    told = (await fleet.replicas[0].ask())["quality"]
+    quality = answer.locator(".quality")
+    await dashboard_page.until_text(quality, f"search {told['expected']:.3f}, at best {told['best']:.3f} (nDCG@10)")
+    right = f"{round(100 * told['answers']['expected'])} % of answers with the right words"
+    await dashboard_page.until_text(quality, right)
+    await dashboard_page.until_text(quality, f"measured by the authors of ha_rag with {told['measured_on']}, not on")
 
 
 async def test_the_page_works_with_the_keyboard_and_updates_keep_the_focus(dashboard_page: DashboardPage, fleet: Fleet):

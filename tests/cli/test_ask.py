@@ -61,6 +61,50 @@ def test_a_degraded_answer_says_so_and_why(run, replica):
     )
 
 
+QUALITY = {
+    "expected": 0.391, "best": 0.399, "metric": "ndcg@10", "measured_on": "cranfield", "source": "profile",
+    "answers": {"expected": 0.93, "best": 0.96, "metric": "gold"},
+}  # fmt: skip
+NOT_YOURS = "not on your documents: ha-rag evaluate measures yours"
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        (
+            QUALITY,
+            [
+                "quality to expect: search 0.391, at best 0.399 (nDCG@10); "
+                "93 % of answers with the right words, at best 96 %",
+                "measured by ha-rag evaluate with cranfield, on these documents",
+            ],
+        ),
+        (
+            {**QUALITY, "source": "shipped", "measured_on": "XQuAD (en), onnx in place of embedder openai"},
+            [
+                "quality to expect: search 0.391, at best 0.399 (nDCG@10); "
+                "93 % of answers with the right words, at best 96 %",
+                "measured by the authors of ha_rag with XQuAD (en), onnx in place of embedder openai, " + NOT_YOURS,
+            ],
+        ),
+        (
+            {**QUALITY, "source": "given", "measured_on": "", "answers": None},
+            [
+                "quality to expect: search 0.391, at best 0.399 (nDCG@10)",
+                "given by the program that runs this replica, measured with data without a name",
+            ],
+        ),
+        ({"expected": 0.5, "best": 0.6, "metric": "p@3"}, ["quality to expect: search 0.500, at best 0.600 (p@3)"]),
+    ],
+)
+def test_the_quality_to_expect_is_said_with_who_measured_it(run, replica, quality, said):
+    replica.replies[QUERY] = (200, {**ANSWER, "quality": quality})
+
+    result = run("ask", "How?", "--url", replica.url)
+
+    assert result.stdout.splitlines()[5:] == said
+
+
 def test_what_is_asked_for_is_sent(run, replica):
     replica.replies[QUERY] = (200, ANSWER)
 

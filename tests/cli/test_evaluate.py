@@ -121,7 +121,19 @@ def test_a_language_model_makes_questions_from_the_index(run, own_folder, replic
     ]  # fmt: skip
     told = json.loads(result.stdout)
     assert told["stored"] == ".ha_rag/quality.json"
-    assert {answer["generator"] for answer in told["plans"][0]["answers"]} == {"cloud", "extractive"}
+    assert {answer["generator"] for answer in told["plans"][0]["answers"]} == {"cloud", "extractive", "plain"}
+
+
+def test_questions_of_the_simulated_provider_are_marked_as_such(run, own_folder, replica):
+    (own_folder / "ha_rag.toml").write_text(MODEL.format(url=replica.url))
+    lines(own_folder / "documents.jsonl", [{"_id": "bridge", "text": "The bridge was built in 1894. " * 5}])
+    assert run("ingest", "documents.jsonl").exit_code == 0
+    replica.replies[CHAT] = reply("(Simulated answer) Question: When was it built?\nAnswer: 1894")
+
+    told = json.loads(run("evaluate", "--questions", "5", "--json").stdout)
+
+    assert json.loads(Path("questions.jsonl").read_text())["simulated"] is True
+    assert told["dataset"] == "questions (simulated questions)"
 
 
 def test_without_a_language_model_making_questions_is_refused(run, own_folder):
@@ -134,7 +146,6 @@ def test_without_a_language_model_making_questions_is_refused(run, own_folder):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("(Simulated answer) Question: What?\nAnswer: The bridge", "is the simulated provider"),
         ("I would rather not.", "made no question of any of the 1 passages"),
         ("Question: When?\nAnswer: words that are not in the passage", "made no question of any of the 1 passages"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ha_rag.circuit.state import CircuitState
+from ha_rag.messages import AnswerQuality
 from ha_rag.strategy import QualityTable
 from tests.strategy.scripted import Scripted
 from tests.system.rag import Bench
@@ -36,6 +37,29 @@ def test_the_best_plan_and_the_best_generator_serve_and_are_not_degraded() -> No
     assert (answer.quality.measured_on, answer.quality.source) == ("handbook", "profile")
     assert answer.quality.answers is not None
     assert answer.quality.answers.expected == 0.9
+
+
+def test_the_last_resort_s_list_of_passages_is_never_what_is_preferred() -> None:
+    plan = ("t1", "t1", "t1")
+    one = bench(replace(TABLE, answers={(*plan, "t1"): 0.5, (*plan, "plain"): 0.9}))
+    answer = ask(one)
+    assert (answer.served_by["generator"], answer.degraded) == ("t1", False)
+
+
+def test_with_the_best_generator_out_the_next_best_serves_not_the_next_of_the_list() -> None:
+    plan = ("t1", "t1", "t1")
+    figures = {(*plan, "t1"): 0.5, (*plan, "t2"): 0.7, (*plan, "t3"): 0.9}
+    generators = [Scripted() for _ in range(3)]
+    one = Bench(rerankers=[Scripted()], generators=generators, quality=replace(TABLE, answers=figures))
+    served = [ask(one)]
+    for best in ("generator.t3", "generator.t2"):
+        one.circuits[best].state = CircuitState.OPEN
+        served.append(ask(one))
+    assert [answer.served_by["generator"] for answer in served] == ["t3", "t2", "t1"]
+    assert [answer.degraded_stages for answer in served] == [(), ("generator",), ("generator",)]
+    assert [answer.quality and answer.quality.answers for answer in served] == [
+        AnswerQuality(figure, 0.9, "gold") for figure in (0.9, 0.7, 0.5)
+    ]
 
 
 def test_with_the_reranker_out_words_beat_the_second_embedder() -> None:

@@ -64,7 +64,25 @@ def test_the_quality_of_the_texts_is_given_where_it_was_measured() -> None:
     quality = RERANKED.expected_quality(plan, plan, "model")
     assert quality is not None
     assert quality.answers == AnswerQuality(0.8, 0.9, "gold")
-    assert RERANKED.expected_quality(plan, plan, "plain") == Quality(0.41, 0.41, "ndcg@10")
+    assert RERANKED.expected_quality(plan, plan, "unmeasured") == Quality(0.41, 0.41, "ndcg@10")
+
+
+def test_without_passages_no_answer_is_expected_of_any_generator() -> None:
+    table = QualityTable(
+        "ndcg@10",
+        {("small", "hybrid", "none"): 0.34, ("small", "none", "none"): 0.0},
+        {("small", "hybrid", "none", "model"): 0.8},
+    )
+    nothing = table.expected_quality(("small", "none", "none"), ("small", "hybrid", "none"), "other")
+    assert nothing is not None
+    assert nothing.answers == AnswerQuality(0.0, 0.8, "gold")
+
+
+def test_a_list_of_passages_is_not_the_best_answer_but_may_be_the_expected_one() -> None:
+    plan = ("small", "hybrid", "none")
+    table = QualityTable("ndcg@10", {plan: 0.34}, {(*plan, "model"): 0.6, (*plan, "plain"): 0.7})
+    told = [table.expected_quality(plan, plan, name) for name in ("model", "plain")]
+    assert [each and each.answers for each in told] == [AnswerQuality(x, x, "gold") for x in (0.6, 0.7)]
 
 
 def test_expected_quality_is_given_together_with_the_best() -> None:

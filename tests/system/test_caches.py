@@ -13,7 +13,8 @@ import pytest
 
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import ServiceError
-from ha_rag.messages import Answer, Embedding, Generation
+from ha_rag.messages import Answer, AnswerQuality, Embedding, Generation
+from ha_rag.strategy import QualityTable
 from ha_rag.strategy.answer_cache import AnswerCache
 from ha_rag.strategy.cache_access import CacheAccess
 from ha_rag.strategy.embedding_cache import CachedEmbeddings
@@ -43,7 +44,9 @@ class Cached(Bench):
         self.of_embeddings = CacheAccess(self.vectors, max_bytes=10_000, clock=clock, refused=self.told.append)
         super().__init__(
             embedding_cache=CachedEmbeddings(self.of_embeddings, clock),
-            answer_cache=AnswerCache(self.of_answers, corpus=lambda: self.corpus, generator="gpt", clock=clock),
+            answer_cache=AnswerCache(
+                self.of_answers, corpus=lambda: self.corpus, identity="gpt-{}".format, clock=clock
+            ),
             **options,
         )
 
@@ -104,6 +107,73 @@ def test_a_known_question_gets_its_good_answer_rather_than_a_tier_inside_the_pro
         bench.generators_out()
         assert (await bench.ask()).served_by["generator"] == "cached"
         assert bench.generators[1].component.calls == []
+
+    runs(run)
+
+
+def by_answers(**figures: float) -> QualityTable:
+    """Figures of generators, and of the one plan that finds their passages."""
+    plan = ("t1", "t1", "none")
+    return QualityTable("ndcg@10", {plan: 0.4}, {(*plan, name): figure for name, figure in figures.items()})
+
+
+def test_where_quality_reverses_the_services_the_cache_waits_for_the_last_one_called() -> None:
+    async def run() -> None:
+        bench = Cached(quality=by_answers(t1=0.5, t2=0.9))
+        assert (await bench.ask()).served_by["generator"] == "t2"
+        bench.generators[1].component.script = (OUT,)
+        assert (await bench.ask()).served_by["generator"] == "t1"
+        bench.generators_out()
+        assert (await bench.ask()).served_by["generator"] == "cached"
+
+    runs(run)
+
+
+def test_with_every_service_s_circuit_open_the_cache_is_asked_before_a_tier_inside_the_process() -> None:
+    async def run() -> None:
+        quality = by_answers(t1=0.9, t2=0.6, t3=0.5)
+        bench = Cached(generators=[Scripted(), InProcess(), Scripted()], quality=quality)
+        await bench.ask()
+        bench.circuits["generator.t1"].state = CircuitState.OPEN
+        assert (await bench.ask()).served_by["generator"] == "t2"
+        bench.circuits["generator.t3"].state = CircuitState.OPEN
+        assert (await bench.ask()).served_by["generator"] == "cached"
+        assert (await bench.ask("Another question?")).served_by["generator"] == "t2"
+
+    runs(run)
+
+
+def test_where_quality_prefers_a_tier_inside_the_process_nothing_is_kept() -> None:
+    async def run() -> None:
+        bench = Cached(generators=[Scripted(), InProcess()], quality=by_answers(t1=0.5, t2=0.9))
+        assert (await bench.ask()).served_by["generator"] == "t2"
+        assert bench.texts.values == {}
+
+    runs(run)
+
+
+def test_an_answer_of_one_preferred_service_is_not_given_for_another_s() -> None:
+    async def run() -> None:
+        bench = Cached(quality=by_answers(t1=0.5, t2=0.9))
+        await bench.ask()
+        bench.rag.use_quality(by_answers(t1=0.9, t2=0.5))
+        bench.generators_out()
+        assert (await bench.ask()).served_by["generator"] == "plain"
+
+    runs(run)
+
+
+def test_an_earlier_answer_has_the_quality_of_the_tiers_that_made_it() -> None:
+    async def run() -> None:
+        bench = Cached(quality=by_answers(t1=0.5, t2=0.9))
+        good = await bench.ask()
+        bench.generators_out()
+        bench.embedders[0].component.script = (OUT,)
+        earlier = await bench.ask()
+        assert earlier.served_by["generator"] == "cached"
+        assert earlier.quality is not None
+        assert earlier.quality == good.quality
+        assert earlier.quality.answers == AnswerQuality(0.9, 0.9, "gold")
 
     runs(run)
 

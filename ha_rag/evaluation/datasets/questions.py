@@ -3,7 +3,8 @@
     {"_id": "q1", "text": "When was the bridge built?", "passage": "bridge.md", "answers": ["1894", "in 1894"]}
 
 A corpus.jsonl beside it holds the documents; without one, they are those of the index. `passage` may be a list. A
-question with `"impossible": true` names no passage: that the documents do not answer it is known.
+question with `"impossible": true` names no passage: that the documents do not answer it is known. One that the
+simulated provider made has `"simulated": true`, and the data set's name says so.
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ def read_questions(file: Path, name: str) -> Dataset:
     corpus = file.parent / CORPUS
     documents = read_corpus(corpus, problems) if corpus.is_file() else None
     questions: dict[str, JudgedQuestion] = {}
+    simulated = False
     for place, fields in objects(file, problems):
         question = _question(fields, place, documents, problems)
         if question is not None and question.id in questions:
             problems.add(place, f"has the id {question.id!r}, as an earlier line has")
         elif question is not None:
             questions[question.id] = question
+            simulated |= fields.get("simulated") is True
     problems.raise_any()
     if not questions:
         raise ConfigurationError(f"{file}: holds no questions")
     digest = digest_of(file, *([corpus] if documents is not None else []))
-    return Dataset(name, tuple(questions.values()), documents, digest)
+    return Dataset(f"{name} (simulated questions)" if simulated else name, tuple(questions.values()), documents, digest)
 
 
 def _question(
