@@ -38,4 +38,5 @@ def events_of(
         attempts=answer.attempts,
         answered=answer.answered,
         quality=answer.quality,
+        age_s=answer.age_s,
     )
