@@ -15,14 +15,17 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.made_table import show
 from benchmarks.own_redis import free_port
-from benchmarks.questions_per_second import program, ready
 from benchmarks.quality_choice import CONFIGURATIONS, XQUAD, halves, played, row, strategy_of
+from benchmarks.questions_per_second import program, ready
 from ha_rag.assembly.configuration import settings_of
+from ha_rag.assembly.replica import closed
 from ha_rag.assembly.tiers import embedder_tiers
 from ha_rag.evaluation.candidates import Candidates
 from ha_rag.evaluation.datasets import Dataset, read_dataset
@@ -32,6 +35,7 @@ from ha_rag.evaluation.journal import Journal
 from ha_rag.index import Index, ingest
 from ha_rag.profiles.corpus import CorpusVersion
 from ha_rag.settings import Settings, read_environment
+from ha_rag.strategy import FallbackStrategy
 from ha_rag.threads import size_this_process
 
 SETS = ("en", "de", "zh", "th")
@@ -55,6 +59,16 @@ def settings_for(folder: str, listed: list[dict[str, Any]]) -> Settings:
     return settings_of(content, read_environment({}))
 
 
+@asynccontextmanager
+async def used(strategy: FallbackStrategy) -> AsyncIterator[FallbackStrategy]:
+    """The strategy, whose connections are closed at the end."""
+    try:
+        yield strategy
+    finally:
+        for tier in strategy.generators:
+            await closed(tier.component)
+
+
 async def rows_of(name: str, data: Dataset, most: int, provider: str) -> list[str]:
     even, odd = halves(data, most)
     rows = []
@@ -66,14 +80,15 @@ async def rows_of(name: str, data: Dataset, most: int, provider: str) -> list[st
                     embedders = {tier.name: tier.component for tier in embedder_tiers(settings)}
                     await ingest([file], index, embedders)
                 index.refresh()
-            subject = Subject(
-                candidates=Candidates.of(strategy_of(settings, index)), components={}, corpus=CorpusVersion(0, ())
-            )
-            with Journal(Path(folder) / "journal", configuration) as journal:
-                table = (await evaluated(even, subject, journal, lambda done, total: None)).table()
-            up = await played(strategy_of(settings, index), odd.questions)
-            by_list = await played(strategy_of(settings, index, out=True), odd.questions)
-            chosen = await played(strategy_of(settings, index, out=True, choose="quality", table=table), odd.questions)
+            async with used(strategy_of(settings, index)) as strategy:
+                subject = Subject(candidates=Candidates.of(strategy), components={}, corpus=CorpusVersion(0, ()))
+                with Journal(Path(folder) / "journal", configuration) as journal:
+                    table = (await evaluated(even, subject, journal, lambda done, total: None)).table()
+                up = await played(strategy, odd.questions)
+            async with used(strategy_of(settings, index, out=True)) as strategy:
+                by_list = await played(strategy, odd.questions)
+            async with used(strategy_of(settings, index, out=True, choose="quality", table=table)) as strategy:
+                chosen = await played(strategy, odd.questions)
             rows.append(row(name, configuration, up, by_list, chosen))
             print(rows[-1], flush=True)
     return rows
