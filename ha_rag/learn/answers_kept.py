@@ -28,8 +28,8 @@ LAST_GOOD_ANSWER = Scenario(
             say="A question that was never asked before.",
             question=OTHER_QUESTION,
             predict=GENERATOR,
-            why="Two of two calls in the window failed, but two calls are not enough. There is no earlier answer, so the "
-            "fallback generator quotes a sentence.",
+            why="Two of two calls in the window failed, but two calls are not enough. There is no earlier answer, so "
+            "the fallback generator quotes a sentence.",
         ),
         Step(
             say="The first question once more.",
