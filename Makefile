@@ -75,9 +75,8 @@ format: install ## format the files with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BENCH_INSTALLED) ## every benchmark, with the libraries it compares against
-	@set -e; for file in $$(grep -l "python -m benchmarks" benchmarks/*.py); do \
-		name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+bench: $(BENCH_INSTALLED) ## every benchmark beside its peers, and docs/benchmarks.md (ARGS="--quick", ARGS="guarded_call")
+	$(BIN)/python -m benchmarks $(ARGS)
 
 constraints: ## regenerate constraints.txt from a fresh environment (for maintainers)
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(PYTHON) -m venv "$$fresh"; \

@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks.own_redis import free_port, own_redis
 from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, ready
+from benchmarks.report.rows import Row, publish
 from ha_rag import CircuitPolicy
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.replica import build_replica
@@ -58,8 +59,17 @@ class Trace:
 
     def row(self, what: str) -> str:
         """One line of the table."""
+        files, functions, calls, deepest = self.counts().values()
+        return f"{what:12}{files:8}{functions:12}{calls:8}{deepest:10}"
+
+    def counts(self) -> dict[str, int]:
         files = {name.partition(":")[0] for name in self.calls}
-        return f"{what:12}{len(files):8}{len(self.calls):12}{self.calls.total():8}{self.deepest:10}"
+        return {
+            "files": len(files),
+            "functions": len(self.calls),
+            "calls": self.calls.total(),
+            "deepest stack": self.deepest,
+        }
 
 
 async def ask(app: Callable[..., Awaitable[None]]) -> None:
@@ -121,6 +131,13 @@ async def measure(redis_url: str, folder: Path, *, list_functions: bool) -> None
             with Trace() as opening:
                 await trip(replica.circuits, "traced")
     print(f"{'':12}{'files':>8}{'functions':>12}{'calls':>8}{'deepest':>10}")
+    publish(
+        [
+            Row.of(f"one {what}", f"ours, {part}", "", [count])
+            for what, trace in (("question", question), ("trip", opening))
+            for part, count in trace.counts().items()
+        ]
+    )
     for what, trace in (("question", question), ("trip", opening)):
         print(trace.row(what))
         for name, times in sorted(trace.calls.items()) if list_functions else ():

@@ -27,6 +27,7 @@ import aiohttp
 
 from benchmarks.own_redis import free_port, own_redis
 from benchmarks.questions_per_second import program, ready
+from benchmarks.report.rows import Row, at_most, publish
 
 CIRCUIT = "embedder.primary"
 WARM_S = 15.0
@@ -193,6 +194,19 @@ def told(outage: Outage, found: Noticed) -> str:
     return f"{outage.title:40}{after:>12}{found.calls:8}{found.waited_s:10.0f} s   {found.reason}  {bound}"
 
 
+def rows_of(outage: Outage, found: Noticed) -> list[Row]:
+    """The bars hold for 40 questions a second."""
+    after_bar = None if outage.within_s is None else at_most(outage.within_s)
+    calls_bar = None if outage.calls is None else at_most(outage.calls)
+    after = () if found.after_s is None else (found.after_s,)
+    unnoticed = "" if after else "not noticed within 20 s"
+    return [
+        Row.of("open on all three replicas after", f"ours, {outage.title}", "s", after, bar=after_bar, note=unnoticed),
+        Row.of("calls received until then", f"ours, {outage.title}", "calls", [found.calls], bar=calls_bar),
+        Row.of("waited for those calls", f"ours, {outage.title}", "s", [found.waited_s]),
+    ]
+
+
 def main() -> None:
     """Measures and prints."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -201,11 +215,14 @@ def main() -> None:
     given = arguments.parse_args()
     print(f"three replicas, {given.rate:g} questions a second, circuit {CIRCUIT}")
     print(f"{'':40}{'open on all':>12}{'calls':>8}{'waited':>12}")
+    rows: list[Row] = []
     for outage in OUTAGES:
         with own_redis() as redis_url, tempfile.TemporaryDirectory() as folder:
             warm_s = 8.0 if given.quick else WARM_S
             found = asyncio.run(measure(redis_url, Path(folder), outage, given.rate, warm_s))
         print(told(outage, found), flush=True)
+        rows += rows_of(outage, found)
+    publish(sorted(rows, key=lambda row: row.group))
 
 
 if __name__ == "__main__":

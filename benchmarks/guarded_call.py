@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from benchmarks.own_redis import own_redis
+from benchmarks.report.rows import Row, at_most, publish
 from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
 
 Run = Callable[[int], Awaitable[float]]
@@ -108,8 +109,8 @@ async def contenders(url: str, circuits: CircuitRegistry) -> tuple[dict[str, Run
     return ours, missing
 
 
-async def measure(url: str, rounds: int, calls: int) -> dict[str, float]:
-    """Contender -> median in microseconds."""
+async def measure(url: str, rounds: int, calls: int) -> dict[str, list[float]]:
+    """Contender -> microseconds per call in each round. Empty: not installed."""
     async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
         runs, missing = await contenders(url, circuits)
         for name in missing:
@@ -118,7 +119,22 @@ async def measure(url: str, rounds: int, calls: int) -> dict[str, float]:
         for _ in range(rounds):
             for name, run in runs.items():
                 figures[name].append(await run(calls // 50 if name in SLOW else calls))
-    return {name: statistics.median(times) for name, times in figures.items()}
+    return figures | {name: [] for name in missing}
+
+
+def rows(figures: dict[str, list[float]]) -> list[Row]:
+    """The costs, and the ratios that have a bar, each taken within a round."""
+    bare, closed, value = figures["bare call"], figures["ours, closed: call"], figures["ours, refused as a value"]
+    over = [mine - theirs for mine, theirs in zip(closed, bare, strict=True)]
+    peers = figures["interlock-cb, Redis, closed"]
+    shares = [mine / theirs for mine, theirs in zip(closed, peers, strict=bool(peers))]
+    absent = "not installed (make bench installs it)"
+    return [
+        *(Row.of("one call", name, "us", times, note="" if times else absent) for name, times in figures.items()),
+        Row.of("ours, closed, over the bare call", "ours", "us", over, bar=at_most(1.5)),
+        Row.of("ours, refused as a value", "ours", "us", value, bar=at_most(1)),
+        Row.of("closed, ours / interlock-cb", "ours", "ratio", shares, bar=at_most(0.2), note="" if peers else absent),
+    ]
 
 
 def main() -> None:
@@ -128,7 +144,9 @@ def main() -> None:
     arguments.add_argument("--calls", type=int, default=20_000)
     given = arguments.parse_args()
     with own_redis() as url:
-        medians = asyncio.run(measure(url, given.rounds, given.calls))
+        figures = asyncio.run(measure(url, given.rounds, given.calls))
+    publish(rows(figures))
+    medians = {name: statistics.median(times) for name, times in figures.items() if times}
     bare = medians["bare call"]
     print(f"{'':36}{'us/call':>10}{'over bare':>12}")
     for name, value in medians.items():

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from benchmarks.own_redis import free_port
 from benchmarks.questions_per_second import load, program, ready
+from benchmarks.report.rows import Row, at_least, publish
 from ha_rag.components.embedders.local import LocalEmbedder
 from ha_rag.cores import cores
 from ha_rag.index import Chunk, Document, Index
@@ -120,6 +121,7 @@ async def measure(folder: Path, plan: Plan) -> None:
     questions = [texts.question() for _ in range(200)]
     url = f"http://127.0.0.1:{port}"
     print(f"{'passages':>10}{'connections':>13}{'questions/s':>13}{'p50 ms':>9}{'ratio':>8}", flush=True)
+    found: list[Row] = []
     with Index(folder / "index") as index:
         for passages in sorted(plan.passages):
             await grow(index, embedder, texts, passages)
@@ -128,6 +130,17 @@ async def measure(folder: Path, plan: Plan) -> None:
                 await load(f"{url}/v1/query", 4, 1.0, questions)
                 for connections, per_s, ms, ratio in await row(f"{url}/v1/query", questions, plan):
                     print(f"{passages:10,}{connections:13}{per_s:13.0f}{ms:9.2f}{ratio:8.2f}", flush=True)
+                    found += rows_of(passages, connections, per_s, ratio)
+                    publish(sorted(found, key=lambda row: row.group))
+
+
+def rows_of(passages: int, connections: int, per_s: float, ratio: float) -> list[Row]:
+    """The throughput, and its ratio to the one with the fewest connections."""
+    who = f"ours, {passages:,} passages, {connections} at once"
+    return [
+        Row.of("local questions", who, "1/s", [per_s]),
+        Row.of("throughput / with the fewest connections", who, "ratio", [ratio], bar=at_least(1)),
+    ]
 
 
 async def bounded(plan: Plan) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.own_redis import free_port, own_redis
+from benchmarks.report.rows import Row, at_least, publish
 
 QUESTION = {"question": "How does a circuit recover?"}
 
@@ -99,6 +100,7 @@ async def ready(url: str) -> None:
 async def compare(ours: str, bare: str, seconds: float, rounds: int) -> None:
     """Prints a row for each number of connections."""
     print(f"{'connections':>12}{'ours/s':>10}{'p50 ms':>9}{'bare/s':>10}{'p50 ms':>9}{'ratio':>8}")
+    found: list[Row] = []
     for connections in (1, 16, 64):
         rows = []
         for _ in range(rounds):
@@ -107,7 +109,20 @@ async def compare(ours: str, bare: str, seconds: float, rounds: int) -> None:
             rows.append((*our, *their, our[0] / their[0]))
         ours_s, ours_ms, bare_s, bare_ms, ratio = (statistics.median(column) for column in zip(*rows, strict=True))
         print(f"{connections:12}{ours_s:10.0f}{ours_ms:9.2f}{bare_s:10.0f}{bare_ms:9.2f}{ratio:8.2f}")
+        found += rows_of(connections, rows)
     print("target: a ratio of at least 0.5 (about 1,000 questions per second on the reference machine)")
+    publish(found)
+
+
+def rows_of(connections: int, rounds: Sequence[tuple[float, ...]]) -> list[Row]:
+    """The figures with one number of connections."""
+    ours_s, _, bare_s, _, ratio = (list(column) for column in zip(*rounds, strict=True))
+    group = f"{connections} connections" if connections > 1 else "one connection"
+    return [
+        Row.of(f"questions, {group}", "ours", "1/s", ours_s),
+        Row.of(f"questions, {group}", "bare app, the same two calls", "1/s", bare_s),
+        Row.of(f"ours / bare app, {group}", "ours", "ratio", ratio, bar=at_least(0.5)),
+    ]
 
 
 async def measure(redis_url: str, folder: Path, seconds: float, rounds: int) -> None:

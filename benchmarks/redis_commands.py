@@ -15,6 +15,7 @@ import time
 import redis.asyncio
 
 from benchmarks.own_redis import own_redis
+from benchmarks.report.rows import Row, at_most, publish
 from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
 from ha_rag.breaker.breaker import CircuitBreaker
 
@@ -45,8 +46,9 @@ async def commands(client: redis.asyncio.Redis) -> dict[str, int]:
     return {name: n for name, n in sent.items() if name in ("evalsha", "eval", "set", "zadd", "zcount", "mget")}
 
 
-async def measure(url: str, seconds: float) -> None:
+async def measure(url: str, seconds: float) -> list[Row]:
     """Prints a row for each case."""
+    found = []
     client = redis.asyncio.Redis.from_url(url, decode_responses=True)
     print(f"{'':28}{'calls/s':>10}{'scripts/s':>12}{'scripts/call':>16}")
     async with CircuitRegistry.connect(url, namespace="bench", replica="bench") as circuits:
@@ -59,9 +61,15 @@ async def measure(url: str, seconds: float) -> None:
                 made = await calls_at(breaker, per_s, seconds)
                 scripts = (await commands(client)).get("evalsha", 0)
                 row = f"{state}, {per_s} calls/s requested"
+                note = f"{made / seconds:.0f} calls/s made"
+                bar = at_most(11)  # ten reports and one read
+                found.append(
+                    Row.of("scripts sent to Redis", f"ours, {row}", "1/s", [scripts / seconds], bar=bar, note=note)
+                )
                 print(f"{row:28}{made / seconds:10.0f}{scripts / seconds:12.1f}{scripts / made:16.5f}")
     await client.aclose()
     print("target: 0 on the call path; at most 10 reports and 1 read per second for each circuit")
+    return found
 
 
 def main() -> None:
@@ -69,7 +77,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     arguments.add_argument("--seconds", type=float, default=5.0)
     with own_redis() as url:
-        asyncio.run(measure(url, arguments.parse_args().seconds))
+        publish(asyncio.run(measure(url, arguments.parse_args().seconds)))
 
 
 if __name__ == "__main__":

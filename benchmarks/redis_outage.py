@@ -27,6 +27,7 @@ import aiohttp
 
 from benchmarks.own_redis import free_port, own_redis
 from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, ready
+from benchmarks.report.rows import Row, at_most, publish
 from tests.fleet.control import Remote
 from tests.fleet.proxy import Wire
 
@@ -121,6 +122,29 @@ def show(found: dict[str, tuple[Period, Period, list[float]]]) -> None:
     print(f"target: a p99 ratio of at most {TARGET_RATIO}, and no question failed")
 
 
+def rows(found: dict[str, tuple[Period, Period, list[float]]]) -> list[Row]:
+    """The ratio in each round, and the questions that failed."""
+    return [
+        *(
+            Row.of(
+                "p99 / p99 with Redis healthy just before", f"ours, {name}", "ratio", ratios, bar=at_most(TARGET_RATIO)
+            )
+            for name, (_, _, ratios) in found.items()
+        ),
+        *(
+            Row.of(
+                "questions failed",
+                f"ours, {name}",
+                "",
+                [faulty.failed],
+                bar=at_most(0),
+                note=f"of {len(faulty.took_ms)}",
+            )
+            for name, (_, faulty, _) in found.items()
+        ),
+    ]
+
+
 async def measure(redis: tuple[str, int], folder: Path, given: argparse.Namespace) -> None:
     """Starts the provider, the proxy and the replica, and measures."""
     redis_url, redis_pid = redis
@@ -146,7 +170,9 @@ async def measure(redis: tuple[str, int], folder: Path, given: argparse.Namespac
         stack.enter_context(program("-m", "ha_rag", "serve", "--port", str(ports[1]), "--config", str(config)))
         await ready(f"{ours}/health/ready")
         try:
-            show(await rounds(ours, faults(wire, redis_pid), given.rounds, given.per_s, given.seconds))
+            found = await rounds(ours, faults(wire, redis_pid), given.rounds, given.per_s, given.seconds)
+            show(found)
+            publish(rows(found))
         finally:
             os.kill(redis_pid, signal.SIGCONT)
             await remote.aclose()

@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.report.rows import Row, publish
 from tests.installed.environments import Environment, build_wheel, install, install_named
 
 _TIMED = "import time; begin = time.perf_counter(); {statement}; print((time.perf_counter() - begin) * 1e3)"
@@ -94,10 +95,18 @@ def main() -> None:
             {each: import_ms(there[each], each.statement) for each in contenders} for _ in range(options.rounds + 1)
         ][1:]  # the first one compiles
         print(f"{'':28} {'packages':>8} {'MB':>7} {'import ms':>9}")
+        rows: list[Row] = []
         for each in contenders:
             sizes = there[each].sizes()
+            who = each.name.replace("ha-rag", "ours")
+            rows += [
+                Row.of("packages", who, "packages", [len(sizes)]),
+                Row.of("size", who, "MB", [sum(sizes.values()) / 1e6]),
+                Row.of("import", who, "ms", [times[each] for times in rounds]),
+            ]
             fastest = min(times[each] for times in rounds)
             print(f"{each.name:28} {len(sizes):8} {sum(sizes.values()) / 1e6:7.1f} {fastest:9.1f}")
+        publish(sorted(rows, key=lambda row: row.group))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ha_rag.messages import Attempt, Quality
+    from ha_rag.messages import AssignedArm, Attempt, Quality
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class QuestionAnswered(Event):
     `broken`: the answer was streamed, and the stream broke off. `attempts`: all attempts, in order. `answered`: False
     if the text says that the documents do not answer it, or that there is no answer. `quality`: what was to be expected
     of the tiers that served; None if they were not measured. `age_s`: of an earlier answer from the cache, how many
-    seconds ago it was given; None for one that was made now.
+    seconds ago it was given; None for one that was made now. `experiment`: the arm of the running experiment, if any.
     """
 
     answer: str
@@ -149,6 +149,7 @@ class QuestionAnswered(Event):
     answered: bool = True
     quality: Quality | None = None
     age_s: float | None = None
+    experiment: AssignedArm | None = None
 
 
 class Sink(Protocol):

@@ -214,6 +214,24 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class AssignedArm:
+    """The arm of a running experiment that a question was assigned.
+
+    `experiment`, `arm`: their names. `sticky`: whether it was drawn by who asks, and not for this question alone.
+    `as_assigned`: whether the stages that the arms differ in were served by this arm's own tiers, not by a fallback.
+    `counted`: False once an operator has ended the experiment: all are then given the same arm. `unit`: a mark of who
+    asks, from 0 to 2**32 - 1; it is counted with, and shown nowhere.
+    """
+
+    experiment: str
+    arm: str
+    sticky: bool
+    as_assigned: bool = True
+    counted: bool = True
+    unit: int = field(default=0, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, with a record of how it was produced. `str(answer)` is its text.
 
@@ -225,7 +243,7 @@ class Answer:
     counted them; None if unknown. `answered`: False if the text says that the documents do not answer the question, or
     that no answer could be made. `simulated`: whether the simulated provider wrote it. `age_s`: of an earlier answer to
     the same question, served from the cache because the generators are out: how many seconds ago it was given; None for
-    one that was made now.
+    one that was made now. `experiment`: the arm of the running experiment, if there is one.
     """
 
     id: str
@@ -244,6 +262,7 @@ class Answer:
     answered: bool = True
     simulated: bool = False
     age_s: float | None = None
+    experiment: AssignedArm | None = None
 
     @property
     def truncated(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 
 from ha_rag.background import BackgroundLoop
@@ -16,8 +15,10 @@ from ha_rag.events import Sink, notify
 from ha_rag.messages import Answer, ComponentType, EarlierAnswer, Embedding, Generation, Passage
 from ha_rag.strategy.announcing import events_of
 from ha_rag.strategy.answer_cache import AnswerCache
+from ha_rag.strategy.answer_naming import NewId, random_id
 from ha_rag.strategy.citing import citations, is_answered
 from ha_rag.strategy.embedding_cache import CachedEmbeddings
+from ha_rag.strategy.experiment import Experiment
 from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.inquiry import Inquiry
 from ha_rag.strategy.last_words import search_notice
@@ -37,14 +38,6 @@ EMBEDDER, RETRIEVER, GENERATOR = ComponentType.EMBEDDER, ComponentType.RETRIEVER
 RERANKER = ComponentType.RERANKER
 
 
-NewId = Callable[[Mapping[str, str], Collection[str]], str]
-
-
-def random_id(served_by: Mapping[str, str], degraded: Collection[str]) -> str:
-    """An id that says nothing."""
-    return os.urandom(16).hex()
-
-
 class HighAvailabilityRAG:
     """Answers questions over documents, and keeps answering when the components behind it fail.
 
@@ -52,7 +45,8 @@ class HighAvailabilityRAG:
     process. `sinks` receive an event for every answered question and every stage that fell back. `replica`: this
     process's name in answers (default: the registry's). `request_timeout_s`: default time limit for a question, in
     seconds. `observer` is called for each stage and attempt (tracing). `embedding_cache`, `answer_cache`: what replicas
-    keep for one another, if anything. `new_id` makes the id of an answer from its `served_by` and its degraded stages.
+    keep for one another, if anything. `new_id` makes the id of an answer from its `served_by`, its degraded stages and
+    its arm of the `experiment`, which splits the questions, if there is one.
     `clock`: for tests.
 
     Safe across tasks of one event loop; `query_sync` is safe across threads. Close it with `aclose()`, `async with`,
@@ -72,6 +66,7 @@ class HighAvailabilityRAG:
         embedding_cache: CachedEmbeddings | None = None,
         answer_cache: AnswerCache | None = None,
         new_id: NewId = random_id,
+        experiment: Experiment | None = None,
     ) -> None:
         self.strategy = strategy
         self.circuits: BreakerSource = CircuitRegistry.connect(clock=clock) if circuits is None else circuits
@@ -82,23 +77,30 @@ class HighAvailabilityRAG:
         self._observer = NO_OBSERVER if observer is None else observer
         self._pipeline = strategy.guarded(self.circuits, self._observer)
         self._new_id = new_id
+        self._experiment = experiment
         self._embedding_cache = embedding_cache
         self._answer_cache = answer_cache
         self._background = BackgroundLoop("`await query(...)`")
 
     async def query(
-        self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None, wishes: str = ""
+        self,
+        question: str,
+        top_k: int = DEFAULT_TOP_K,
+        timeout_s: float | None = None,
+        wishes: str = "",
+        asker: str = "",
     ) -> Answer:
         """The answer to `question` from at most `top_k` passages, within `timeout_s` seconds.
 
         `wishes`: what the asker wishes of its language and form, such as "Answer in German, in one sentence."; language
-        models follow them, the other generators cannot.
+        models follow them, the other generators cannot. `asker`: what names the user or the session, for experiments:
+        the same one is always given the same arm.
 
         Components that fail are skipped, and the answer lists them; if all fail, the answer is a plain sentence.
         Raises ConfigurationError for a question that is empty, longer than 8,000 characters or not a string, for a
         `top_k` outside 1 to 50, and for a `timeout_s` that is not above 0.
         """
-        inquiry = self._begin(question, top_k, timeout_s, wishes)
+        inquiry = self._begin(question, top_k, timeout_s, wishes, asker)
         embedding = await self.get_embedding(inquiry.question, inquiry=inquiry)
         passages = await self.get_relevant_documents(embedding, inquiry.top_k, inquiry=inquiry)
         with wishing(wishes):
@@ -114,7 +116,8 @@ class HighAvailabilityRAG:
             return (await self._pipeline.embed(checked_question(text), self._deadline())).reply
         later_s = self._pipeline.retrievers.needs_s + self._pipeline.generators.needs_s
         recall = None if self._embedding_cache is None else self._embedding_cache.of(text)
-        return inquiry.note(EMBEDDER, await self._pipeline.embed(text, inquiry.deadline, later_s, recall))
+        first = inquiry.firsts.get(EMBEDDER)
+        return inquiry.note(EMBEDDER, await self._pipeline.embed(text, inquiry.deadline, later_s, recall, first))
 
     async def get_relevant_documents(
         self,
@@ -137,7 +140,7 @@ class HighAvailabilityRAG:
         embedder, later_s = inquiry.served_by[EMBEDDER], self._pipeline.generators.needs_s
         wide = self._pipeline.candidates(top_k)
         served = await self._pipeline.retrieve(
-            inquiry.question, query_embedding, embedder, wide, inquiry.deadline, later_s
+            inquiry.question, query_embedding, embedder, wide, inquiry.deadline, later_s, inquiry.firsts.get(RETRIEVER)
         )
         found = inquiry.note(RETRIEVER, served)
         return await self._best(inquiry.question, found, top_k, inquiry.deadline, inquiry)
@@ -150,7 +153,8 @@ class HighAvailabilityRAG:
             return found[:top_k]
         later_s = self._pipeline.generators.needs_s
         found_by = None if inquiry is None else (inquiry.served_by[EMBEDDER], inquiry.served_by[RETRIEVER])
-        served = await self._pipeline.rerank(question, found, top_k, deadline, later_s, found_by)
+        first = None if inquiry is None else inquiry.firsts.get(RERANKER)
+        served = await self._pipeline.rerank(question, found, top_k, deadline, later_s, found_by, first)
         return served.reply if inquiry is None else inquiry.note(RERANKER, served)
 
     async def generate_response(
@@ -159,26 +163,33 @@ class HighAvailabilityRAG:
         """An answer to `query` from `documents`, which it cites by number, counting from 1."""
         if inquiry is None:
             return (await self._pipeline.generate(checked_question(query), documents, self._deadline())).reply
+        first = inquiry.firsts.get(GENERATOR)
         served = await self._pipeline.generate(
-            query, documents, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan
+            query, documents, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan, first
         )
         return inquiry.note(GENERATOR, served)
 
     async def stream(
-        self, question: str, top_k: int = DEFAULT_TOP_K, timeout_s: float | None = None, wishes: str = ""
+        self,
+        question: str,
+        top_k: int = DEFAULT_TOP_K,
+        timeout_s: float | None = None,
+        wishes: str = "",
+        asker: str = "",
     ) -> AsyncGenerator[StreamEvent]:
         """Streams the answer: AnswerStarted, then AnswerPieces, then AnswerDone or AnswerBroken.
 
         Falls back to another tier only before the first piece. A failure after it ends the stream with AnswerBroken,
-        which holds the text so far. `wishes`: as in `query`. Raises what `query` raises, before the first event.
-        Close the iterator (`aclosing`) if you stop early.
+        which holds the text so far. `wishes`, `asker`: as in `query`. Raises what `query` raises, before the first
+        event. Close the iterator (`aclosing`) if you stop early.
         """
-        inquiry = self._begin(question, top_k, timeout_s, wishes)
+        inquiry = self._begin(question, top_k, timeout_s, wishes, asker)
         embedding = await self.get_embedding(inquiry.question, inquiry=inquiry)
         passages = await self.get_relevant_documents(embedding, inquiry.top_k, inquiry=inquiry)
         with wishing(wishes):  # the request to the generator is sent in here, whoever reads its pieces
+            first = inquiry.firsts.get(GENERATOR)
             served = await self._pipeline.open_stream(
-                inquiry.question, passages, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan
+                inquiry.question, passages, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan, first
             )
         opened = inquiry.note(GENERATOR, served)
         try:
@@ -228,20 +239,25 @@ class HighAvailabilityRAG:
     ) -> None:
         await self.aclose()
 
-    def _begin(self, question: str, top_k: int, timeout_s: float | None, wishes: str) -> Inquiry:
+    def _begin(self, question: str, top_k: int, timeout_s: float | None, wishes: str, asker: str) -> Inquiry:
         allowed_s = self.request_timeout_s if timeout_s is None else timeout_s
         inquiry = Inquiry.of(question, top_k, allowed_s, self._clock)
+        if self._experiment is not None:
+            inquiry.draw(self._experiment, asker)
         if self._answer_cache is not None:
-            generators = self._pipeline.generators.tiers
-            preferred = self._pipeline.choices.preferred[GENERATOR]
-            inquiry.earlier = self._answer_cache.of(inquiry.question, inquiry.top_k, wishes, generators, preferred)
+            tiers, usual = self._pipeline.generators.tiers, self._pipeline.choices.preferred[GENERATOR]
+            key = (inquiry.question, inquiry.top_k, wishes, tiers, inquiry.firsts.get(GENERATOR, usual))
+            inquiry.earlier = self._answer_cache.of(*key, inquiry.variant)
         self._observer.asked(inquiry.question)
         return inquiry
 
     def _id_of(self, inquiry: Inquiry) -> str:
         """The id of its answer, which is made once and can be given before the text has arrived."""
-        inquiry.id = inquiry.id or self._new_id(inquiry.served_by, self._pipeline.choices.degraded(inquiry.served_by))
+        inquiry.id = inquiry.id or self._new_id(inquiry.served_by, self._degraded(inquiry), inquiry.assigned)
         return inquiry.id
+
+    def _degraded(self, inquiry: Inquiry) -> tuple[str, ...]:
+        return self._pipeline.choices.degraded(inquiry.served_by, inquiry.firsts)
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self.request_timeout_s, self._clock)
@@ -249,7 +265,7 @@ class HighAvailabilityRAG:
     def _finish(
         self, inquiry: Inquiry, passages: Sequence[Passage], generation: Generation, *, broken: bool = False
     ) -> Answer:
-        attempts = inquiry.all_attempts
+        attempts, degraded = inquiry.all_attempts, self._degraded(inquiry)
         earlier = generation if isinstance(generation, EarlierAnswer) else None
         answer = Answer(
             id=self._id_of(inquiry),
@@ -257,7 +273,7 @@ class HighAvailabilityRAG:
             text=generation.text,
             citations=earlier.citations if earlier else citations(passages, generation),
             served_by=inquiry.served_by,
-            degraded_stages=self._pipeline.choices.degraded(inquiry.served_by),
+            degraded_stages=degraded,
             attempts=attempts,
             quality=self._pipeline.choices.expected_quality(inquiry.served_by),
             shared_state=self._pipeline.shared_state(attempts),
@@ -268,13 +284,13 @@ class HighAvailabilityRAG:
             answered=earlier is not None or is_answered(inquiry.served_by[GENERATOR], passages, generation.text),
             simulated=earlier.simulated if earlier else is_simulated(generation.text),
             age_s=earlier.age_s if earlier else None,
+            experiment=inquiry.assigned_unless(degraded),
         )
         if inquiry.earlier is not None and not broken:
             inquiry.earlier.keep(answer)
         if self._sinks:
-            for event in events_of(
-                answer, inquiry, self._pipeline.choices.preferred, self._clock.unix_ms(), broken=broken
-            ):
+            preferred = {**self._pipeline.choices.preferred, **inquiry.firsts}
+            for event in events_of(answer, inquiry, preferred, self._clock.unix_ms(), broken=broken):
                 notify(self._sinks, event)
         return answer
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests import unclosed_connections
+from tests import patient_replicas, unclosed_connections
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary, redis_version
 from tests.version_0_1_0 import Version010, unpack
@@ -26,6 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A property holds however long an example takes; in CI Hypothesis knows that by itself.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str:
@@ -57,6 +63,13 @@ def _no_unexpected_errors_in_the_sync(
     if request.node.get_closest_marker("provokes_errors") is None:
         errors = [r for r in caplog.get_records("call") if r.name.startswith("ha_rag.ledger.sync") and r.exc_info]
         assert not errors, "\n".join(logging.Formatter().format(record) for record in errors)
+
+
+@pytest.fixture(autouse=True)
+def _replicas_are_patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In tests of the fleet Redis is frozen and far away, and replicas have the limits of production."""
+    if request.node.get_closest_marker("fleet") is None:
+        patient_replicas.in_this_test(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

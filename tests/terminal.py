@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 SHOW_CURSOR, LEAVE_SCREEN = "\x1b[?25h", "\x1b[?1049l"
 
@@ -72,10 +74,10 @@ class Terminal:
 
     def ended(self) -> None:
         """Waits until all output of the exited program has been read."""
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
         os.close(self._master)

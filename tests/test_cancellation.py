@@ -10,6 +10,7 @@ import pytest
 from ha_rag.cancellation import end, gathered
 from ha_rag.ledger.store.connection import close, connect
 from tests.redis_servers import RedisProcess
+from tests.waiting import PATIENCE_S
 
 
 async def test_a_task_that_swallowed_a_cancellation_is_cancelled_again() -> None:
@@ -20,7 +21,7 @@ async def test_a_task_that_swallowed_a_cancellation_is_cancelled_again() -> None
 
     task = asyncio.create_task(swallow_one())
     await asyncio.sleep(0)
-    await asyncio.wait_for(end(task), 5)
+    await asyncio.wait_for(end(task), PATIENCE_S)
     assert task.cancelled()
 
 
@@ -79,7 +80,7 @@ async def test_a_task_that_calls_redis_forever_is_ended_at_any_point(steps: int,
     task = asyncio.create_task(call_forever())
     for _ in range(steps):
         await asyncio.sleep(0)
-    await asyncio.wait_for(end(task), 10)
+    await asyncio.wait_for(end(task), PATIENCE_S)
     assert task.done()
     await close(client)
 

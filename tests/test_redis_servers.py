@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from tests.redis_servers import RedisProcess, redis_binary
+from tests.waiting import PATIENCE_S
 
 
 def program(folder: Path) -> Path:
@@ -61,9 +62,9 @@ def test_any_redis_starts_empty(any_redis_url: str) -> None:
 def test_any_redis_delivers_published_messages(any_redis_url: str) -> None:
     with redis.Redis.from_url(any_redis_url) as client, client.pubsub(ignore_subscribe_messages=True) as listener:
         listener.subscribe("news")
-        listener.get_message(timeout=5)
+        listener.get_message(timeout=PATIENCE_S)
         client.publish("news", "opened")
-        assert listener.get_message(timeout=5)["data"] == b"opened"
+        assert listener.get_message(timeout=PATIENCE_S)["data"] == b"opened"
 
 
 @pytest.mark.real_redis

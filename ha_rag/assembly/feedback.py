@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from ha_rag.assembly.experiment import RunningExperiment, experiment_of, split_of
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.ledger.store.connection import Client, close, connect
-from ha_rag.ledger.store.feedback import MemoryFeedbackStore, RedisFeedbackStore
+from ha_rag.ledger.store.feedback import FeedbackStore, MemoryFeedbackStore, RedisFeedbackStore
 from ha_rag.settings import Settings
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.strategy.last_resort import NAMES
@@ -19,11 +22,24 @@ CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFeedback:
-    """The feedback, and the ids of answers that it knows. `client`: None without Redis. Close it with `aclose`."""
+    """The feedback, the ids of answers that it knows, and the experiment whose answers are rated, if there is one.
+
+    `client`: None without Redis. Close it with `aclose`.
+    """
 
     feedback: Feedback
     ids: AnswerIds
+    experiment: RunningExperiment | None = None
     client: Client | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keeps up with the fleet for as long as the block lasts."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.feedback.running())
+            if self.experiment is not None:
+                await stack.enter_async_context(self.experiment.counter.running())
+            yield
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -37,14 +53,22 @@ def feedback_of(settings: Settings, circuits: CircuitRegistry, strategy: Fallbac
         str(stage): (*(tier.name for tier in tiers), NAMES[stage], CACHED)
         for stage, tiers in strategy.fallback_chains.items()
     }
-    ids = AnswerIds(tiers)
-    if settings.redis_url is None:
-        return FleetFeedback(feedback=Feedback(MemoryFeedbackStore(), ids), ids=ids)
-    client = connect(settings.redis_url.reveal(), max_connections=CONNECTIONS)
+    split = split_of(settings, strategy)
+    named = ("", ()) if split is None else (f"{split.name}:{split.digest}", [arm.name for arm in split.arms])
+    ids = AnswerIds(tiers, None, *named)
+    url = settings.redis_url
+    client = None if url is None else connect(url.reveal(), max_connections=CONNECTIONS)
 
-    def refused(why: str) -> None:
-        if circuits.ledger is not None:
-            circuits.ledger.refused_values.note("feedback", why)
+    def refused(source: str) -> Callable[[str], None]:
+        def note(why: str) -> None:
+            if circuits.ledger is not None:
+                circuits.ledger.refused_values.note(source, why)
 
-    store = RedisFeedbackStore(client, settings.namespace, refused)
-    return FleetFeedback(feedback=Feedback(store, ids), ids=ids, client=client)
+        return note
+
+    experiment = experiment_of(settings, split, client, refused("experiment"))
+    store: FeedbackStore = MemoryFeedbackStore()
+    if client is not None:
+        store = RedisFeedbackStore(client, settings.namespace, refused("feedback"))
+    feedback = Feedback(store, ids, rated=experiment.counter.rated if experiment else None)
+    return FleetFeedback(feedback=feedback, ids=ids, experiment=experiment, client=client)

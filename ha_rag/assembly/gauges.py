@@ -34,6 +34,7 @@ def gauges(
         refused=lambda: _refused(circuits),
         cached=caches.counts,
         satisfaction=lambda: feedback.rows if feedback else (),
+        experiment=lambda: service.experiment.report() if service.experiment else None,
     )
 
 

@@ -74,7 +74,7 @@ class Replica:
             await stack.enter_async_context(self.rag)
             await stack.enter_async_context(kept_fresh(self.index))
             await stack.enter_async_context(self.quality.running())
-            await stack.enter_async_context(self.feedback.feedback.running())
+            await stack.enter_async_context(self.feedback.running())
             await stack.enter_async_context(self.service.watcher.running())
             yield self
 
@@ -91,9 +91,6 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
     circuits = registry_of(settings)
     workload, metrics = Workload(), Metrics()
     traces = traces_of(settings)
-    heard: tuple[Sink, ...] = (log_event, workload, metrics, *([traces] if traces else []), *sinks)
-    for sink in heard:
-        circuits.add_sink(sink)
     index = Index(settings.index_folder)
     strategy = FallbackStrategy(
         embedders=embedder_tiers(settings),
@@ -105,6 +102,11 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
     timeout_s = settings.server.request_timeout_s
     caches = caches_of(settings, circuits, index)
     feedback = feedback_of(settings, circuits, strategy)
+    experiment = feedback.experiment
+    counter = [experiment.counter] if experiment else []
+    heard: tuple[Sink, ...] = (log_event, workload, metrics, *counter, *([traces] if traces else []), *sinks)
+    for sink in heard:
+        circuits.add_sink(sink)
     rag = HighAvailabilityRAG(
         strategy,
         circuits,
@@ -114,6 +116,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         embedding_cache=caches.embeddings,
         answer_cache=caches.answers,
         new_id=feedback.ids.new,
+        experiment=experiment.split if experiment else None,
     )
     quality = QualityWatch(index, rag, component_marks(settings, strategy.embedders), settings.strategy.choose)
     service = Service(
@@ -127,6 +130,8 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         limits=RequestLimits(request_timeout_s=timeout_s, max_concurrent=settings.server.max_concurrent),
         traces=traces,
         feedback=feedback.feedback,
+        experiment=experiment.counter if experiment else None,
+        asker_header=experiment.header if experiment else "",
         strict_parameters=settings.server.strict_parameters,
         shares_state=settings.redis_url is not None,
         quality=quality.status,

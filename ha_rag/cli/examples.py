@@ -58,6 +58,9 @@ OF = {
         ("ha-rag evaluate cranfield --limit 100 --json", "a public data set, for programs"),
     ),
     "experiment": (
+        ("ha-rag experiment", "the arms, and what people like more"),
+        ("ha-rag experiment --end large", "one arm for everybody"),
+        ("ha-rag experiment --url redis://localhost:6379/0", "where no replica can be reached"),
         ("ha-rag experiment --degradation", "what degrading costs, by what people thought"),
         ("ha-rag experiment --degradation --json", "for programs"),
     ),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from ha_rag.drill.configuration import Timing, fleet_configuration
@@ -21,12 +22,15 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.local_fleet.narrator import Narrator
 from ha_rag.local_fleet.plan import LOOPBACK, FleetPlan
 from ha_rag.local_fleet.supervisor import Supervisor
+from ha_rag.monitor.snapshot import FleetSnapshot
 
 REPLICAS = 3
 START_S = 60.0
 HEALTH_TIMEOUT_S = 0.5
 FAULT_S = 600.0
 """When a fault of the provider expires, should the drill fail to end it."""
+
+_SNAPSHOTS = TypeAdapter(FleetSnapshot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,15 @@ class DrillFleet:
         """The health of each replica that answers within half a second, in the form that is expected."""
         reports = await asyncio.gather(*(self._health(url) for url in self.replicas.values()))
         return {name: report for name, report in zip(self.replicas, reports, strict=True) if report is not None}
+
+    async def picture(self) -> FleetSnapshot | None:
+        """The fleet, as a replica shows it; None if none does within half a second."""
+        for url in self.replicas.values():
+            with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+                timeout = aiohttp.ClientTimeout(total=HEALTH_TIMEOUT_S)
+                async with self._session.get(f"{url}/v1/fleet", timeout=timeout) as reply:
+                    return _SNAPSHOTS.validate_json(await reply.read())
+        return None
 
     async def _health(self, url: str) -> ReplicaHealth | None:
         # /health answers from memory: watching a replica does not make it read Redis any sooner.

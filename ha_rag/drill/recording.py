@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ha_rag.monitor.snapshot import FleetSnapshot
 from ha_rag.simulation.load_stats import QuestionResult
 
 UNREACHABLE = "unreachable"
@@ -26,13 +27,15 @@ class Recording:
     """Times are given by the monotonic clock and kept relative to `started_s`. For one event loop.
 
     `phases`: (stage title, phase) in order. `states`: (circuit, replica) -> its states in order. `replies`: the result
-    of each question, with the second at which it was asked. `length_s`: time of the last entry.
+    of each question, with the second at which it was asked. `pictures`: stage title, and the fleet at the end of its
+    outage, where a replica answered. `length_s`: time of the last entry.
     """
 
     started_s: float
     phases: list[tuple[str, Span]] = field(default_factory=list)
     states: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
     replies: list[tuple[float, QuestionResult]] = field(default_factory=list)
+    pictures: list[tuple[str, FleetSnapshot]] = field(default_factory=list)
     length_s: float = 0.0
 
     def enter_phase(self, title: str, phase: str, now_s: float) -> None:

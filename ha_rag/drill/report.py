@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from ha_rag.dashboards import map_drawing
 from ha_rag.drill.display import LEGEND, detection_cells, problems_of, verdict
+from ha_rag.drill.maps import maps
 from ha_rag.drill.recording import UNREACHABLE, Recording, Span
 from ha_rag.drill.result import StageResult
 from ha_rag.harmless import harmless
@@ -23,7 +25,8 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --pale: #9198a1; --line: #3d444d; --page: #0d1117; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); margin: 2rem auto;
   max-width: 1240px; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; } p.verdict { font-size: 1.15rem; }
+h1 { font-size: 1.5rem; } h3 { font-size: .95rem; margin: 1rem 0 .2rem; }
+h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; } p.verdict { font-size: 1.15rem; }
 .lost, .failed { color: #cf222e; } .scroll { overflow-x: auto; }
 dl { color: var(--pale); font-size: .85rem; display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; }
 dd { margin: 0; }
@@ -47,11 +50,18 @@ def _safe(text: object) -> str:
 
 def report(recording: Recording, results: Sequence[StageResult]) -> str:
     """The page, as HTML."""
-    parts = [_problems(results), _answers(results), _detection(results), _outages(recording), *_charts(recording)]
+    parts = [
+        _problems(results),
+        _answers(results),
+        _detection(results),
+        _outages(recording),
+        *_charts(recording),
+        *maps(recording),
+    ]
     failed = "" if all(result.passed for result in results) else " failed"
     return (
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>ha-rag drill</title><style>{STYLE}</style></head><body>\n<h1>ha-rag drill</h1>\n"
+        f"<title>ha-rag drill</title><style>{STYLE}{map_drawing.STYLE}</style></head><body>\n<h1>ha-rag drill</h1>\n"
         f"<p class='verdict{failed}'>{_safe(verdict(results))}</p>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 

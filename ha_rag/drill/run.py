@@ -97,6 +97,9 @@ class DrillRun:
         received_by_then = await self._received(stage)
         await self._rest_of_outage(stage, started_s)
         received = await self._received(stage)
+        # Only now, since a replica that is asked for the whole fleet reads Redis.
+        if (picture := await self._fleet.picture()) is not None:
+            self.recording.pictures.append((stage.title, picture))
         ended_s = self._enter(stage, "recovery")
         if stage.end is not None:
             await stage.end(self._fleet)

@@ -25,12 +25,14 @@ from ha_rag.http.document_list import document_list_routes
 from ha_rag.http.documents import document_routes
 from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.events import event_routes
+from ha_rag.http.experiment import experiment_routes
 from ha_rag.http.feedback import feedback_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.health import health_routes, probe_routes
 from ha_rag.http.metrics import RequestCounter, metrics_routes
 from ha_rag.http.model_list import model_routes
 from ha_rag.http.openapi import DescribedApp
+from ha_rag.http.orders import order_routes
 from ha_rag.http.pages import assets, page_routes
 from ha_rag.http.problems import Problem, not_found, problem_of
 from ha_rag.http.query import query_handler, query_routes
@@ -97,8 +99,10 @@ _ROUTES = (
     model_routes,
     circuit_routes,
     fleet_routes,
+    order_routes,
     event_routes,
     feedback_routes,
+    experiment_routes,
     metrics_routes,
     document_list_routes,
     document_routes,

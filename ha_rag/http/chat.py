@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ha_rag.http.asking import asker
 from ha_rag.http.bodies import read_json
 from ha_rag.http.chat_parameters import ChatBody
 from ha_rag.http.completions import ChatForm
@@ -46,10 +47,11 @@ def chat_routes(service: Service) -> APIRouter:
         if service.strict_parameters if body.strict is None else body.strict:
             body.refuse(ignored)
         max_s = service.limits.request_timeout_s
+        who = asker(service, request, body.asker)
         form = ChatForm(model=body.model, ignored=ignored, usage_wanted=body.stream_options.include_usage)
         if not body.stream:
-            return json_response(form.completion(await service.rag.query(question, body.top_k, max_s, wishes)))
-        events = service.rag.stream(question, body.top_k, max_s, wishes)
+            return json_response(form.completion(await service.rag.query(question, body.top_k, max_s, wishes, who)))
+        events = service.rag.stream(question, body.top_k, max_s, wishes, who)
         # Wait for the first event: errors before it still get a status code.
         first = await anext(events)
         return StreamingResponse(

@@ -57,11 +57,15 @@ NO_EFFECT: Mapping[str, tuple[object, ...]] = {
 LABELS = ("metadata", "prompt_cache_key", "safety_identifier", "user")
 """Parameters that only name the caller or the request, and ask nothing of the answer."""
 
+ASKERS = ("safety_identifier", "user")
+NAMES_ASKER = "Names the user or the session, for experiments: the same one is always given the same arm."
+
 
 def _documented() -> dict[str, Any]:
     without = "No effect; refused if `strict`"
     described = {name: _meaning(without, usual) for name, usual in NO_EFFECT.items()}
-    return described | {name: {"description": "Accepted: asks nothing of the answer."} for name in LABELS}
+    labels = {name: {"description": "Accepted: asks nothing of the answer."} for name in LABELS}
+    return described | labels | {name: {"description": NAMES_ASKER} for name in ASKERS}
 
 
 def _meaning(without: str, usual: tuple[object, ...]) -> dict[str, Any]:
@@ -116,6 +120,12 @@ class ChatBody(Body):
         default=None,
         description="Refuse parameters that have no effect. Absent: as the server says (`server.strict_parameters`).",
     )
+
+    @property
+    def asker(self) -> object:
+        """What names who asks: `safety_identifier`, or `user`, which OpenAI replaced by it; None without either."""
+        given = self.model_extra or {}
+        return given.get("safety_identifier") or given.get("user")
 
     def ignored(self) -> list[str]:
         """What the request asked for in vain, by name."""

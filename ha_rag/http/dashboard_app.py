@@ -15,6 +15,7 @@ from ha_rag.http.circuits import circuit_routes
 from ha_rag.http.events import event_routes
 from ha_rag.http.fleet import fleet_routes
 from ha_rag.http.health import probe_routes
+from ha_rag.http.orders import order_routes
 from ha_rag.http.pages import page_routes
 from ha_rag.http.request_id import RequestId
 from ha_rag.http.routing import HeadAsGet
@@ -25,7 +26,7 @@ from ha_rag.version import version
 
 def build_dashboard_app(service: DashboardService) -> ASGIApp:
     """The pages, the endpoints behind them, and operator actions. Keeps running while Redis is unreachable."""
-    endpoints = (circuit_routes, fleet_routes, event_routes, probe_routes, page_routes)
+    endpoints = (circuit_routes, order_routes, fleet_routes, event_routes, probe_routes, page_routes)
     routers = [routes(service) for routes in endpoints]
     app: ASGIApp = application([*routers, _health_routes(service)], service.access)
     return RequestId(ApiKeys(BodyLimit(HeadAsGet(app)), service.access))

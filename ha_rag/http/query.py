@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ha_rag.http.asking import User, asker
 from ha_rag.http.bodies import Body, read_json
 from ha_rag.http.openapi import errors, takes
 from ha_rag.http.questions import QuestionText, TimeoutS, TopK
@@ -22,6 +23,7 @@ class QueryBody(Body):
     question: QuestionText
     top_k: TopK = DEFAULT_TOP_K
     timeout_s: TimeoutS | None = None
+    user: User = ""
 
 
 def query_handler(service: Service) -> Handler:
@@ -32,7 +34,8 @@ def query_handler(service: Service) -> Handler:
         """Answers from the documents, using the best tiers available. The answer says whether fallbacks were used."""
         body = await read_json(request, QueryBody)
         allowed_s = max_s if body.timeout_s is None else min(body.timeout_s, max_s)
-        answer = await service.rag.query(body.question, body.top_k, allowed_s)
+        who = asker(service, request, body.user)
+        answer = await service.rag.query(body.question, body.top_k, allowed_s, asker=who)
         return json_response(answer_wire(answer))
 
     return query

@@ -74,6 +74,16 @@ class QualityReply(BaseModel):
     answers: AnswerQualityReply | None = Field(description="Null if the texts were not measured.")
 
 
+class ArmReply(BaseModel):
+    """The arm of the running experiment that answered."""
+
+    name: str = Field(description="The experiment.")
+    arm: str
+    sticky: bool = Field(description="Whether it was drawn by who asks, and not for this question alone.")
+    as_assigned: bool = Field(description="Whether this arm's own tiers served, and not a fallback.")
+    counted: bool = Field(description="False once an operator has ended the experiment.")
+
+
 class QueryReply(BaseModel):
     """An answer, and how it was produced."""
 
@@ -102,6 +112,7 @@ class QueryReply(BaseModel):
     )
     attempts: list[AttemptReply]
     quality: QualityReply | None
+    experiment: ArmReply | None = Field(default=None, description="Only while there is an experiment.")
     shared_state: SharedState
     replica: str
     ms: float

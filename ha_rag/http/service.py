@@ -18,6 +18,7 @@ from ha_rag.monitor.watcher import Watcher
 from ha_rag.redaction import NOTHING_KNOWN, Redactor
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.streaming import AnswerBroken, AnswerDone, AnswerPiece, AnswerStarted
+from ha_rag.telemetry.experiment import ExperimentCounter
 from ha_rag.telemetry.feedback import Feedback
 from ha_rag.telemetry.metrics import Metrics
 
@@ -26,10 +27,10 @@ class Rag(Protocol):
     """Answers questions."""
 
     async def query(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> Answer: ...
     def stream(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]: ...
     def get_system_health(self) -> Mapping[str, ComponentStatus]: ...
 
@@ -148,7 +149,8 @@ class Service(DashboardService):
     `strict_parameters`: refuse OpenAI's parameters that have no effect, unless a request says otherwise.
     `shares_state`: whether a Redis is configured; without one, "local" state does not degrade health. `traces`: None if
     tracing is off. `feedback`: None where none is taken. `quality`: which measured figures are used, and why; None if
-    that is not known.
+    that is not known. `experiment`: the running one, if any; `asker_header`: names who asks, where the request does
+    not.
     """
 
     rag: Rag
@@ -159,6 +161,8 @@ class Service(DashboardService):
     shares_state: bool = False
     traces: RequestTraces | None = None
     feedback: Feedback | None = None
+    experiment: ExperimentCounter | None = None
+    asker_header: str = ""
     in_flight: Callable[[], int] = lambda: 0
     receiving: Callable[[], int] = lambda: 0
     quality: Callable[[], Mapping[str, Any] | None] = lambda: None

@@ -8,7 +8,7 @@ from ha_rag.components.carried import carried
 from ha_rag.http.endpoint_labels import EndpointLabels
 from ha_rag.http.service import RequestTraces
 
-POLLED = frozenset({"/v1/events", "/v1/fleet", "/v1/circuits"})
+POLLED = frozenset({"/v1/events", "/v1/fleet", "/v1/circuits", "/v1/orders"})
 """Endpoints that dashboards poll or keep open: their spans would drown out all others."""
 
 

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from ha_rag.breaker.report import CircuitReport
-from ha_rag.messages import Answer, Attempt, Citation
+from ha_rag.messages import Answer, AssignedArm, Attempt, Citation
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -18,8 +18,9 @@ def json_response(content: Any, status: int = 200) -> Response:
 
 
 def answer_wire(answer: Answer) -> dict[str, Any]:
-    """An answer, and how it was produced; `age_s` only of an earlier answer from the cache."""
+    """An answer, and how it was produced. `age_s` only of an earlier one, `experiment` only while there is one."""
     age = {} if answer.age_s is None else {"age_s": round(answer.age_s, 3)}
+    experiment = {} if answer.experiment is None else {"experiment": arm_wire(answer.experiment)}
     return {
         "id": answer.id,
         "question": answer.question,
@@ -36,9 +37,21 @@ def answer_wire(answer: Answer) -> dict[str, Any]:
         "served_by": {str(stage): tier for stage, tier in answer.served_by.items()},
         "attempts": [attempt_wire(attempt) for attempt in answer.attempts],
         "quality": answer.quality and asdict(answer.quality),
+        **experiment,
         "shared_state": answer.shared_state,
         "replica": answer.replica,
         "ms": round(answer.ms, 3),
+    }
+
+
+def arm_wire(assigned: AssignedArm) -> dict[str, Any]:
+    """The arm of an answer, without the mark of who asked."""
+    return {
+        "name": assigned.experiment,
+        "arm": assigned.arm,
+        "sticky": assigned.sticky,
+        "as_assigned": assigned.as_assigned,
+        "counted": assigned.counted,
     }
 
 

@@ -42,6 +42,12 @@ def consequence(picture: FleetSnapshot, circuit: CircuitPicture, order: Order) -
     return f"{replicas}; {effect}{_returned(picture, circuit)}"
 
 
+def possible_orders(circuit: CircuitPicture) -> tuple[Order, ...]:
+    """The orders that can be given, the least destructive first; "auto" only where there is an override to end."""
+    ending: tuple[Order, ...] = ("auto",) if circuit.override else ()
+    return (*ending, "shadow", "closed", "disabled", "open")
+
+
 def undo(circuit: CircuitPicture) -> tuple[Order, str]:
     """The order that restores what is in force now, and its reason. `circuit`: as it is before another order."""
     if circuit.override is None:

@@ -14,14 +14,15 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.errors import ConfigurationError
 from ha_rag.settings.circuits import CircuitSettings, circuit_problems, resolved_circuits
 from ha_rag.settings.components import ComponentList, Components, by_circuit, read_components
+from ha_rag.settings.configuration_file import ConfigurationFile
 from ha_rag.settings.environment import Environment, read_environment
+from ha_rag.settings.experiment import experiment_problems
 from ha_rag.settings.file import file_path, read_file
 from ha_rag.settings.problems import sentences
 from ha_rag.settings.secret import Secret
 from ha_rag.settings.services import api_key_problems, api_keys, missing_keys
 from ha_rag.settings.settings import Settings
 from ha_rag.settings.showing import shown, variable_shown
-from ha_rag.settings.tables import ConfigurationFile
 from ha_rag.settings.urls import is_text, with_password
 from ha_rag.settings.warned import Warned
 
@@ -54,6 +55,8 @@ def settings_from(
     problems += [*found, *environment.problems, *circuit_problems(content, keys), *_repeated_names(content, keys)]
     if file is not None:
         problems += [*_password_problems(file, environment), *_alert_url_problems(file, environment)]
+        by_quality = file.strategy.choose == "quality"
+        problems += experiment_problems(file.experiment, components, by_quality=by_quality)
     problems += api_key_problems(components, environment)
     if file is None or problems:
         raise _refusal(problems)
@@ -125,6 +128,7 @@ def _settings(
         replica=environment.replica,
         strategy=file.strategy,
         cache=file.cache,
+        experiment=file.experiment,
         alerts=file.alerts,
         alert_urls=_alert_urls(file, environment),
         admin_token=environment.admin_token,

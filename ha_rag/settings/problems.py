@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -104,6 +104,14 @@ def _value_at(table: Any, place: Location) -> Any:
 def _known_keys(known: Mapping[str, FieldInfo], parents: Location) -> Iterable[str]:
     """The keys of the table below `parents`."""
     for parent in parents:
-        model = known[str(parent)].annotation
-        known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+        if isinstance(parent, str):  # a place in a list has the keys of the list's tables
+            model = _model_in(known[parent].annotation)
+            known = model.model_fields if model is not None else {}
     return known
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model of a key, which may be optional or a list of tables."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

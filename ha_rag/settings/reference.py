@@ -17,6 +17,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.settings import tables
 from ha_rag.settings.components import ComponentList
 from ha_rag.settings.environment import VARIABLES
+from ha_rag.settings.experiment import ArmTable, ExperimentTable
 from ha_rag.settings.services_reference import services
 
 _CIRCUIT = {
@@ -91,8 +92,10 @@ def reference(lists: Sequence[ComponentList]) -> str:
         ("strategy", tables.StrategyTable),
         ("cache", tables.CacheTable),
         ("alerts", tables.AlertsTable),
+        ("experiment", ExperimentTable),
     ]
-    parts = [_HEAD, *(_section(f"`[{name}]`", table) for name, table in sections), _components(lists)]
+    parts = [_HEAD, *(_section(f"`[{name}]`", table) for name, table in sections)]
+    parts += [_section("`[[experiment.arms]]`", ArmTable), _components(lists)]
     parts += [services(), _circuits(lists), _environment(), _example()]
     return "\n".join(parts)
 

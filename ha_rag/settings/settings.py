@@ -14,6 +14,7 @@ from ha_rag.settings import known_secrets
 from ha_rag.settings.circuits import CircuitSettings
 from ha_rag.settings.components import Components, by_circuit
 from ha_rag.settings.environment import LogForm
+from ha_rag.settings.experiment import ExperimentTable
 from ha_rag.settings.secret import Secret
 from ha_rag.settings.tables import (
     AlertsTable,
@@ -47,6 +48,7 @@ class Settings:
     replica: str
     strategy: StrategyTable = field(default_factory=StrategyTable)
     cache: CacheTable | None = None
+    experiment: ExperimentTable | None = None
     alerts: AlertsTable = field(default_factory=AlertsTable)
     alert_urls: tuple[Secret, ...] = ()
     admin_token: Secret | None = None

@@ -254,15 +254,3 @@ class ServiceTable(ComponentTable):
         default_factory=dict,
         description='Fields to add to the JSON of each request, such as `{ temperature = 0.1 }` or `{ user = "rag" }`.',
     )
-
-
-class ConfigurationFile(Table):
-    """The tables of the file, apart from the lists of components. Every table may be absent."""
-
-    fleet: FleetTable = Field(default_factory=FleetTable)
-    server: ServerTable = Field(default_factory=ServerTable)
-    index: IndexTable = Field(default_factory=IndexTable)
-    strategy: StrategyTable = Field(default_factory=StrategyTable)
-    alerts: AlertsTable = Field(default_factory=AlertsTable)
-    cache: CacheTable | None = None
-    circuit: dict[str, Any] = Field(default_factory=dict)

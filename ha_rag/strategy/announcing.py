@@ -39,4 +39,5 @@ def events_of(
         answered=answer.answered,
         quality=answer.quality,
         age_s=answer.age_s,
+        experiment=answer.experiment,
     )

@@ -29,7 +29,8 @@ class AnswerKey:
     """What an answer depends on: whoever asks with the same key may be given the same answer.
 
     `corpus`: the version of the documents. `generator`: what identifies the preferred generator. `wishes`: the asker's
-    system messages. Whatever else comes to limit or to steer an answer belongs in here.
+    system messages. `arm`: of an experiment, "" without one. Whatever else comes to limit or to steer an answer belongs
+    in here.
     """
 
     question: str
@@ -37,11 +38,13 @@ class AnswerKey:
     wishes: str
     corpus: str
     generator: str
+    arm: str = ""
 
     @property
     def digest(self) -> str:
         """The key's digest; the question cannot be read from it."""
-        return digest_of("answer", self.question, str(self.top_k), self.wishes, self.corpus, self.generator)
+        arm = (self.arm,) if self.arm else ()
+        return digest_of("answer", self.question, str(self.top_k), self.wishes, self.corpus, self.generator, *arm)
 
 
 class AnswerCache:
@@ -66,18 +69,24 @@ class AnswerCache:
         self._kept_s: OrderedDict[str, float] = OrderedDict()
 
     def of(
-        self, question: str, top_k: int, wishes: str, tiers: Sequence[GuardedTier[Generator]], preferred: str
+        self,
+        question: str,
+        top_k: int,
+        wishes: str,
+        tiers: Sequence[GuardedTier[Generator]],
+        preferred: str,
+        arm: str = "",
     ) -> AnswerRecall | None:
         """The access for one question, from before its passages are searched. None where it cannot serve.
 
         `tiers`: the generators. `preferred`: the name of the one whose answers are not degraded; it must be a service:
-        otherwise no answer is worth keeping.
+        otherwise no answer is worth keeping. `arm`: the experiment's arm that answers: each has answers of its own.
         """
         corpus = self.corpus()
         services = [tier for tier in tiers if is_service(tier)]
         if not corpus or preferred not in {tier.name for tier in services}:
             return None
-        key = AnswerKey(question, top_k, wishes, corpus, self._identity(preferred))
+        key = AnswerKey(question, top_k, wishes, corpus, self._identity(preferred), arm)
         return AnswerRecall(self, key, services)
 
     def keep(self, digest: str, answer: Answer) -> None:

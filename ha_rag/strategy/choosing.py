@@ -21,6 +21,7 @@ EMBEDDER, RETRIEVER = ComponentType.EMBEDDER, ComponentType.RETRIEVER
 RERANKER, GENERATOR = ComponentType.RERANKER, ComponentType.GENERATOR
 ZERO, NONE = NAMES[EMBEDDER], NAMES[RETRIEVER]
 
+NO_FIRSTS: Mapping[str, str] = {}
 Names = Mapping[ComponentType, Sequence[str]]
 WORSE = "keyword search alone has the better measured quality"
 TOO_SLOW = "by its measured time it does not fit in the time left"
@@ -53,11 +54,12 @@ class Choices:
             firsts |= dict(zip(map(str, stages), (*self.best, generator), strict=True))
         if len(self.names[RERANKER]) == 1:
             del firsts[RERANKER]  # without a reranker there is no such stage
-        self.preferred = firsts
+        self.preferred: dict[str, str] = firsts
 
-    def degraded(self, served_by: Mapping[str, str]) -> tuple[str, ...]:
-        """The stages not served by their preferred tier."""
-        return tuple(stage for stage, tier in served_by.items() if tier != self.preferred[stage])
+    def degraded(self, served_by: Mapping[str, str], firsts: Mapping[str, str] = NO_FIRSTS) -> tuple[str, ...]:
+        """The stages not served by their preferred tier. `firsts`: an experiment's own preference for some stages."""
+        preferred = {**self.preferred, **firsts} if firsts else self.preferred
+        return tuple(stage for stage, tier in served_by.items() if tier != preferred[stage])
 
     def expected_quality(self, served_by: Mapping[str, str]) -> Quality | None:
         """The measured quality of the plan that served and of the best plan; None without figures.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeVar
 
 from ha_rag.breaker.execution import CallResult
 from ha_rag.clock import Clock
 from ha_rag.deadline import Deadline
-from ha_rag.messages import Attempt, ComponentType
+from ha_rag.messages import AssignedArm, Attempt, ComponentType
 from ha_rag.strategy.answer_cache import AnswerRecall
 from ha_rag.strategy.chain import Served, attempt
+from ha_rag.strategy.experiment import Experiment
 from ha_rag.strategy.quality import NO_RERANKER, Plan, plan_of
 from ha_rag.strategy.question import checked_question, checked_timeout_s, checked_top_k
 
@@ -23,6 +26,7 @@ class Inquiry:
     """A question and the record of its stages. Belongs to one task.
 
     `id`: of its answer, once it is known who makes it. `earlier`: access to the cache of answers, if there is one.
+    `assigned`: its arm of the running `experiment`. `firsts`: stage -> the tier to call first, by that arm.
     """
 
     question: str
@@ -31,6 +35,9 @@ class Inquiry:
     started_s: float
     id: str = ""
     earlier: AnswerRecall | None = None
+    experiment: Experiment | None = None
+    assigned: AssignedArm | None = None
+    firsts: Mapping[str, str] = field(default_factory=dict)
     served_by: dict[str, str] = field(default_factory=dict)
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
 
@@ -51,6 +58,22 @@ class Inquiry:
         """Replaces the result of a stage's last attempt: the result of a stream is known only when it ends."""
         last = self.attempts[stage][-1]
         self.attempts[stage][-1] = attempt(result, last.circuit, last.state)
+
+    def draw(self, experiment: Experiment, asker: str) -> None:
+        """Assigns it an arm of `experiment`. `asker`: what names who asks; "" if nothing does."""
+        self.experiment = experiment
+        self.assigned, self.firsts = experiment.assign(asker)
+
+    def assigned_unless(self, degraded: Collection[str]) -> AssignedArm | None:
+        """Its arm, and whether that arm's own tiers served it, by the `degraded` stages; None without an experiment."""
+        if self.experiment is None or self.assigned is None:
+            return None
+        return replace(self.assigned, as_assigned=self.experiment.as_assigned(degraded))
+
+    @property
+    def variant(self) -> str:
+        """What tells answers of an experiment's arm from those of the usual tiers; "" for the latter."""
+        return json.dumps(dict(sorted(self.firsts.items()))) if self.firsts else ""
 
     @property
     def plan(self) -> Plan | None:

@@ -17,6 +17,7 @@ from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.choosing import Choices, up
 from ha_rag.strategy.embedding_cache import EmbeddingRecall
 from ha_rag.strategy.exchange import SingleReply
+from ha_rag.strategy.experiment import with_first
 from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
 from ha_rag.strategy.last_words import last_words, noticed
@@ -78,18 +79,25 @@ class Pipeline:
         return (*self.embedders.tiers, *self.retrievers.tiers, *self.rerankers.tiers, *self.generators.tiers)
 
     async def embed(
-        self, text: str, deadline: Deadline, later_s: float = 0.0, recall: EmbeddingRecall | None = None
+        self,
+        text: str,
+        deadline: Deadline,
+        later_s: float = 0.0,
+        recall: EmbeddingRecall | None = None,
+        first: str | None = None,
     ) -> Served[Embedding]:
         """The text's embedding, in the space of the tier that made it. `later_s`: seconds that later stages need.
 
-        `recall`: the cache of embeddings, which is asked before each service, and keeps what one makes.
+        `recall`: the cache of embeddings, which is asked before each service, and keeps what one makes. `first`: the
+        name of the tier to call before the others, as in every stage; None: as is chosen otherwise.
         """
 
         async def ask(embedder: Embedder) -> Embedding:
             return usable_embedding(await embedder.embed(text))
 
         exchange = SingleReply(ask, self.probes)
-        tiers, left_out = self._embedders(deadline)
+        chosen, left_out = self._embedders(deadline)
+        tiers = with_first(self.embedders, chosen, first)
         served = await self.embedders.run(exchange, deadline, later_s, tiers, recall)
         if served.by == self.embedders.last_name:  # else they would not have been called in any order
             served.attempts[-1:-1] = left_out
@@ -105,6 +113,7 @@ class Pipeline:
         top_k: int,
         deadline: Deadline,
         later_s: float = 0.0,
+        first: str | None = None,
     ) -> Served[list[Passage]]:
         """At most `top_k` passages. Every retriever gets the embedding as it is: each knows which spaces it indexes.
 
@@ -114,10 +123,11 @@ class Pipeline:
         async def ask(retriever: Retriever) -> list[Passage]:
             return usable_passages(await retriever.retrieve(question, embedding, top_k), top_k)
 
-        tiers = None
+        chosen = None
         if self.choices.figures is not None:
             rerankers, within_s = up(self.rerankers.tiers), self._search_s(deadline)
-            tiers = self.choices.retrievers(self.retrievers.tiers, embedder, rerankers, within_s)
+            chosen = self.choices.retrievers(self.retrievers.tiers, embedder, rerankers, within_s)
+        tiers = with_first(self.retrievers, chosen, first)
         return await self.retrievers.run(SingleReply(ask, self.probes), deadline, later_s, tiers)
 
     def candidates(self, top_k: int) -> int:
@@ -136,6 +146,7 @@ class Pipeline:
         deadline: Deadline,
         later_s: float = 0.0,
         found_by: tuple[str, str] | None = None,
+        first: str | None = None,
     ) -> Served[list[Passage]]:
         """The best `top_k` of the passages, by a reranker; the first `top_k` as they are if none could rank them.
 
@@ -149,7 +160,8 @@ class Pipeline:
         async def ask_last(_: Sequence[Attempt]) -> list[Passage]:
             return list(passages[:top_k])
 
-        tiers = self.choices.rerankers(self.rerankers.tiers, *(found_by or (None, None)))
+        chosen = self.choices.rerankers(self.rerankers.tiers, *(found_by or (None, None)))
+        tiers = with_first(self.rerankers, chosen, first)
         return await self.rerankers.run(SingleReply(ask, self.probes, ask_last), deadline, later_s, tiers)
 
     async def generate(
@@ -160,6 +172,7 @@ class Pipeline:
         notice: str = "",
         recall: AnswerRecall | None = None,
         plan: Plan | None = None,
+        first: str | None = None,
     ) -> Served[Generation]:
         """An answer from the passages. `notice`: what the text says first, if nothing could be searched, or "".
 
@@ -174,7 +187,7 @@ class Pipeline:
             return last_words(passages, attempts, notice)
 
         with without_search() if notice else nullcontext():
-            exchange, tiers = SingleReply(ask, self.probes, ask_last), self._generators(plan, deadline)
+            exchange, tiers = SingleReply(ask, self.probes, ask_last), self._generators(plan, deadline, first)
             return await self.generators.run(exchange, deadline, tiers=tiers, recall=recall)
 
     async def open_stream(
@@ -185,10 +198,12 @@ class Pipeline:
         notice: str = "",
         recall: AnswerRecall | None = None,
         plan: Plan | None = None,
+        first: str | None = None,
     ) -> Served[OpenStream]:
         """A streamed answer whose first piece has arrived, so the tier that generates it is fixed."""
         with without_search() if notice else nullcontext():
-            exchange, tiers = FirstPiece(question, passages, self.probes, notice), self._generators(plan, deadline)
+            exchange = FirstPiece(question, passages, self.probes, notice)
+            tiers = self._generators(plan, deadline, first)
             streamed = None if recall is None else StreamRecall(recall)
             return await self.generators.run(exchange, deadline, tiers=tiers, recall=streamed)
 
@@ -211,8 +226,9 @@ class Pipeline:
         left_s = deadline.left_s()
         return left_s - max(self.generators.needs_s, self.choices.reserved_s(self.generators.tiers, left_s))
 
-    def _generators(self, plan: Plan | None, deadline: Deadline) -> list[GuardedTier[Generator]] | None:
-        return self.choices.generators(self.generators.tiers, plan, deadline.left_s())
+    def _generators(self, plan: Plan | None, deadline: Deadline, first: str | None) -> Sequence[GuardedTier[Generator]]:
+        chosen = self.choices.generators(self.generators.tiers, plan, deadline.left_s())
+        return with_first(self.generators, chosen, first)
 
 
 def _chain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from ha_rag.cancellation import end
@@ -17,6 +17,9 @@ from ha_rag.telemetry.satisfaction import ANY, NONE, Cost, Satisfaction, cost_of
 
 log = logging.getLogger(__name__)
 
+Rated = Callable[[int, int, bool], Awaitable[object]]
+"""Counts a rating by its arm, its unit, and whether the answer was liked. Raises LedgerError."""
+
 PER_S, BURST = 20.0, 200.0
 """Ratings that one replica takes a second, and at once."""
 
@@ -25,11 +28,17 @@ EVERY_S = 5.0
 
 
 class Feedback:
-    """The feedback of one replica's fleet. Used on one event loop; `rows` and `cost` are memory reads."""
+    """The feedback of one replica's fleet. Used on one event loop; `rows` and `cost` are memory reads.
 
-    def __init__(self, store: FeedbackStore, ids: AnswerIds, clock: Clock | None = None) -> None:
+    `rated`: counts ratings of the running experiment's answers, if there is one.
+    """
+
+    def __init__(
+        self, store: FeedbackStore, ids: AnswerIds, clock: Clock | None = None, rated: Rated | None = None
+    ) -> None:
         self._store = store
         self._ids = ids
+        self._rated = rated
         self._now_s = (clock or SystemClock()).monotonic_s
         self._left, self._left_at_s = BURST, self._now_s()
         self.rows: tuple[Satisfaction, ...] = ()
@@ -56,7 +65,10 @@ class Feedback:
     async def give(self, answer: str, made: Made, score: float, comment: str, rater: str) -> bool:
         """Counts a rating from -1 to 1. `rater`: who rates. False if it had been counted. Raises LedgerError."""
         digest = hashlib.sha256(f"{answer} {rater}".encode()).hexdigest()
-        return await self._store.give(Rating(digest, verdict(score), groups(made), comment))
+        counted = await self._store.give(Rating(digest, verdict(score), groups(made), comment))
+        if self._rated is not None and made.arm is not None and score:
+            await self._rated(made.arm, made.unit, score > 0)
+        return counted
 
     async def comments(self, limit: int) -> Sequence[Comment]:
         """The newest comments. Raises LedgerError."""

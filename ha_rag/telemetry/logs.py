@@ -149,6 +149,8 @@ def _fields(event: Event) -> dict[str, Any]:
             {"circuit": one.circuit, "outcome": one.outcome.value, "state": one.state, "ms": one.ms}
             for one in event.attempts
         ]
+        arm = event.experiment
+        values["experiment"] = arm and {"name": arm.experiment, "arm": arm.arm, "as_assigned": arm.as_assigned}
     return values
 
 
@@ -197,7 +199,8 @@ def _describe_answer(event: QuestionAnswered) -> str:
     failed = ", ".join(f"{one.circuit} {one.outcome}" for one in event.attempts if one.outcome not in _SUCCEEDED)
     why = f"; degraded: {', '.join(event.degraded_stages)}" if event.degraded_stages else ""
     broken = "; the stream broke off" if event.broken else ""
-    return f"answer {event.answer} in {event.ms:.1f} ms: {served}{why}{f' ({failed})' if failed else ''}{broken}"
+    arm = f"; {event.experiment.experiment}: arm {event.experiment.arm}" if event.experiment else ""
+    return f"answer {event.answer} in {event.ms:.1f} ms: {served}{why}{f' ({failed})' if failed else ''}{broken}{arm}"
 
 
 def _for(circuit: str) -> str:

@@ -21,6 +21,8 @@ from ha_rag.breaker.report import CircuitReport
 from ha_rag.events import CircuitChanged, Event, LedgerLost, QuestionAnswered, TierFellBack
 from ha_rag.messages import Attempt, ComponentType
 from ha_rag.outcomes import Outcome
+from ha_rag.telemetry.experiment_metrics import experiment_gauges
+from ha_rag.telemetry.experiment_report import ExperimentReport
 from ha_rag.telemetry.satisfaction import Satisfaction, cost_of_degrading
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -42,7 +44,7 @@ class Gauges:
     `at_work`: requests in flight; `arriving`: requests whose body is being received. `tasks`: asyncio tasks that exist.
     `commands`: (verb, result, number sent to the ledger). `refused`: (source, number of values heard and refused).
     `cached`: (cache, what became of a lookup or of a value, how often).
-    `satisfaction`: of the fleet's people, by group.
+    `satisfaction`: of the fleet's people, by group. `experiment`: what the running one shows, if there is one.
     """
 
     circuits: Callable[[], Iterable[CircuitReport]]
@@ -56,6 +58,7 @@ class Gauges:
     refused: Callable[[], Iterable[tuple[str, int]]] = tuple
     cached: Callable[[], Iterable[tuple[str, str, int]]] = tuple
     satisfaction: Callable[[], Iterable[Satisfaction]] = tuple
+    experiment: Callable[[], ExperimentReport | None] = lambda: None
 
 
 class Metrics:
@@ -71,6 +74,9 @@ class Metrics:
         self._broken = self._counter("broken_streams", "Streamed answers that failed after their first piece.")
         self._unanswered = self._counter(
             "unanswered_questions", "Questions that the documents do not answer, or that got no answer.", "generator"
+        )
+        self._by_arm = self._counter(
+            "experiment_answers", "Questions answered by arm of the experiment.", "experiment", "arm", "as_assigned"
         )
         self._question_s = self._histogram("question_seconds", "Duration of a question.")
         self._stage_s = self._histogram("attempt_seconds", "Duration of an attempt at a tier.", "stage", "tier")
@@ -112,6 +118,8 @@ class Metrics:
         self._question_s.observe(event.ms / 1000)
         if event.broken:
             self._broken.inc()
+        if (arm := event.experiment) is not None:
+            self._by_arm.labels(arm.experiment, arm.arm, "true" if arm.as_assigned else "false").inc()
         if not event.answered:
             self._unanswered.labels(event.served_by.get(ComponentType.GENERATOR, "")).inc()
         for attempt in event.attempts:
@@ -174,6 +182,7 @@ class _GaugeCollector(Collector):
         yield _refused(self._gauges.refused())
         yield _cached(self._gauges.cached())
         yield from _satisfaction(tuple(self._gauges.satisfaction()))
+        yield from experiment_gauges(self._gauges.experiment(), _gauge)
 
 
 def _circuits(reports: Iterable[CircuitReport]) -> Iterator[Metric]:

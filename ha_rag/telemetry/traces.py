@@ -21,7 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ha_rag.components.carried import REQUEST_ID, carried, carrying
 from ha_rag.components.usage import Usage, usage_heard
 from ha_rag.events import Event, QuestionAnswered
-from ha_rag.messages import Attempt, Quality
+from ha_rag.messages import AssignedArm, Attempt, Quality
 from ha_rag.outcomes import Outcome
 
 Attributes = Mapping[str, str | int]
@@ -132,6 +132,8 @@ class Traces:
         )
         if event.age_s is not None:
             span.set_attribute("ha_rag.age_s", event.age_s)
+        if event.experiment is not None:
+            span.set_attributes(_arm(event.experiment))
         if event.quality is not None:
             span.set_attributes(_quality(event.quality))
 
@@ -240,6 +242,14 @@ def _usage(usage: Usage) -> dict[str, str | int | list[str]]:
         "gen_ai.response.finish_reasons": None if usage.finish_reason is None else [usage.finish_reason],
     }
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _arm(assigned: AssignedArm) -> dict[str, str | bool]:
+    return {
+        "ha_rag.experiment": assigned.experiment,
+        "ha_rag.experiment.arm": assigned.arm,
+        "ha_rag.experiment.as_assigned": assigned.as_assigned,
+    }
 
 
 def _quality(quality: Quality) -> dict[str, str | float]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.waiting import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Received:
@@ -42,7 +44,7 @@ class Collector:
     def take(self, headers: dict[str, str], body: bytes) -> None:
         self.came.set()
         if self.hang is not None:
-            self.hang.wait(30)
+            self.hang.wait(PATIENCE_S)
         self.headers.append(headers)
         self.bodies.append(body)
         for told in ExportTraceServiceRequest.FromString(body).resource_spans:

@@ -22,6 +22,7 @@ from tests.assembly.collector import collecting
 from tests.assembly.services import replica_over_services
 from tests.http.app_client import AppClient
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 QUESTION = {"question": "Who is my doctor?"}
 TRACE, CALLER = "4b" * 16, "f0" * 8
@@ -206,7 +207,7 @@ async def test_a_hanging_collector_delays_no_answer_and_the_shutdown_only_briefl
     async with replica_over_services(tmp_path) as (replica, _):
         street = AppClient(replica.app)
         await street.call("POST", "/v1/query", QUESTION)
-        assert collector.came.wait(10)
+        assert collector.came.wait(PATIENCE_S)
         replies = [await street.call("POST", "/v1/query", QUESTION) for _ in range(20)]
 
     assert [reply.status for reply in replies] == [200] * 20

@@ -16,6 +16,7 @@ import pytest
 from ha_rag.breaker.breaker import CircuitBreaker
 from ha_rag.circuit.state import CircuitState, Counts
 from tests.breaker.one_breaker import DOWN, OneBreaker, hangs
+from tests.waiting import PATIENCE_S
 
 CLOSED = CircuitState.CLOSED
 
@@ -92,7 +93,7 @@ async def _within_limits(steps: AsyncIterator[int]) -> AsyncIterator[int]:
     """Each step in `wait_for`, which runs it in a task of its own on Python 3.11."""
     with contextlib.suppress(StopAsyncIteration):
         while True:
-            yield await asyncio.wait_for(anext(steps), 10)
+            yield await asyncio.wait_for(anext(steps), PATIENCE_S)
 
 
 def test_a_generator_that_is_dropped_settles_its_permit(one: OneBreaker) -> None:

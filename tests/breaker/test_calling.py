@@ -23,6 +23,7 @@ from ha_rag.errors import (
 )
 from ha_rag.outcomes import Outcome
 from tests.breaker.one_breaker import CLOSED, DOWN, HALF_OPEN, OPEN, OneBreaker, down, fine, hangs, run_other_tasks
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -294,7 +295,7 @@ def test_a_synchronous_call_and_block(one: OneBreaker) -> None:
 
 
 def test_threads_share_one_breaker_and_hold_no_lock_during_the_call(one: OneBreaker) -> None:
-    all_inside = threading.Barrier(8, timeout=10)
+    all_inside = threading.Barrier(8, timeout=PATIENCE_S)
 
     def work() -> None:
         with one.breaker:

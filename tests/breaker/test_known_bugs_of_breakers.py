@@ -453,13 +453,15 @@ def test_a_refused_probe_request_changes_nothing_in_the_store(fleet: Fleet) -> N
         await half_opened(fleet)
         a, *others = fleet.members
         for member in others:
-            member.wire.lose.append("message")  # the grant's: a replica that received it would not even ask
+            member.wire.delay_s = 0.02  # asks before it can hear of the grant, by a message or its own poll
+        asking = [asyncio.ensure_future(m.begin()) for m in others]
         await probing(a)
         before, until_s = fleet.ledger.circuit(SVC), fleet.now_s + 1.0  # half of the lease
+        assert await asyncio.gather(*asking) == [None] * 3
+        assert all(m.wire.asked and not m.wire.granted for m in others), "the store itself refused each of them"
         while fleet.now_s < until_s:
             assert [await m.begin() for m in others] == [None] * 3
             await asyncio.sleep(0.05)
-        assert all("lease" in m.wire.sent for m in others), "the store itself refused each of them"
         assert fleet.ledger.circuit(SVC) == before
 
     fleet.run(scenario())

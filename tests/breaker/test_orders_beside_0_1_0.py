@@ -8,11 +8,15 @@ from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.report import ReplicaReport
 from ha_rag.breaker.told_by_replicas import StateThere
 from ha_rag.monitor.warnings import fleet_warnings
+from tests.patient_replicas import IN_A_PROGRAM_OF_0_1_0
 from tests.version_0_1_0 import Version010
+from tests.waiting import PATIENCE_S
 
 DISK = "retriever.primary"
 
-PROGRAM = """
+PROGRAM = (
+    IN_A_PROGRAM_OF_0_1_0
+    + """
 import asyncio
 from ha_rag import CircuitRegistry
 
@@ -20,7 +24,7 @@ async def main():
     async with CircuitRegistry.connect(given[0], replica="old") as circuits:
         disk = circuits.breaker("retriever.primary", scope="replica")
         states = [disk.state]
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while len(states) < 3:
                 if disk.state != states[-1]:
                     states.append(disk.state)
@@ -29,6 +33,7 @@ async def main():
 
 asyncio.run(main())
 """
+)
 
 
 async def replicas(circuits: CircuitRegistry) -> tuple[ReplicaReport, ...]:
@@ -45,13 +50,13 @@ async def test_it_obeys_what_is_pushed_cannot_confirm_it_and_is_left_closed(
     async with CircuitRegistry.connect(any_redis_url, replica="new") as circuits:
         circuits.breaker(DISK, scope="replica")
         old = asyncio.create_task(asyncio.to_thread(version_0_1_0.run, PROGRAM, any_redis_url))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not any(replica.name == "old" and replica.told["circuits"] for replica in await replicas(circuits)):
                 pass
         ordered = await circuits.override(DISK, "open", reason="new disk", by="kim")
         listed = await circuits.circuits()
         warnings = fleet_warnings(await replicas(circuits), listed)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while await differing(circuits):  # until the old replica's heartbeat has it open
                 pass
         ended = await circuits.end_override(DISK, by="kim")

@@ -24,6 +24,7 @@ from ha_rag.events import CircuitChanged, WouldOpen
 from ha_rag.ledger.store.memory import MemoryLedger
 from tests.breaker.one_breaker import CLOSED, HALF_OPEN, OPEN, POLICY, OneBreaker
 from tests.ledger.simulated_fleet import SVC, Fleet
+from tests.waiting import PATIENCE_S
 
 DOWN = ServiceError("down", status=500)
 
@@ -360,13 +361,13 @@ def test_a_synchronous_call_waits_for_its_probe_lease() -> None:
         breaker = registry.breaker("svc", CircuitPolicy(min_samples=4, probe_successes=1))
         terms = breaker._view.terms
         asyncio.run(ledger.override("svc", terms, OverrideMode.OPEN, "x", "me", None))
-        assert received.wait(10)
+        assert received.wait(PATIENCE_S)
         with pytest.raises(CircuitOpenError):
             breaker.call_sync(str.upper, "x")
         received.clear()
         breaker._view.set_spread(0.0)  # two milliseconds by default in a fleet of one
         asyncio.run(ledger.override("svc", terms, None, "enough", "me", None))
-        assert received.wait(10)
+        assert received.wait(PATIENCE_S)
         assert breaker.call_sync(str.upper, "x") == "X"
 
 

@@ -7,13 +7,16 @@ import asyncio
 import pytest
 
 from ha_rag import CircuitPolicy, CircuitRegistry, CircuitState
+from tests.patient_replicas import IN_A_PROGRAM_OF_0_1_0
 from tests.redis_servers import RedisProcess
 from tests.version_0_1_0 import Version010
 from tests.waiting import until
 
 pytestmark = pytest.mark.real_redis
 
-OLD_REPLICA = """
+OLD_REPLICA = (
+    IN_A_PROGRAM_OF_0_1_0
+    + """
 import asyncio
 from ha_rag import CircuitPolicy, CircuitRegistry
 
@@ -28,6 +31,7 @@ async def main(url, failures):
 
 print(json.dumps(asyncio.run(main(*given))))
 """
+)
 
 
 async def test_the_updated_replica_and_one_of_0_1_0_keep_sharing_the_circuit(

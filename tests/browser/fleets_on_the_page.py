@@ -19,6 +19,7 @@ from ha_rag.monitor.snapshot import (
     LostReplica,
     Opening,
     Override,
+    Rate,
     RedisPicture,
     State,
     TrafficPoint,
@@ -38,12 +39,33 @@ LATENCIES = {
     "generator.cloud": 812.0, "generator.local": 1900.0, "generator.extractive": 2.1,
 }  # fmt: skip
 
+MINUTES_S, CHANGED_S = 180, 61
+"""Seconds of history, and for how many of them tiers have served what they serve now."""
+
 
 def _circuit(name: str, state: State, **fields: Any) -> CircuitPicture:
     opened = Opening(at=NOW - 42, reason="12 of 12 failed, 0 slow", by="rag-2", samples=12, failed=12)
     has_opened = state != "closed" and "override" not in fields
     more: dict[str, Any] = {"opened": opened, "opened_by": "rag-2", "reason": opened.reason} if has_opened else {}
-    return circuit(**{"name": name, "state": state, **more, **fields})
+    return circuit(**{"name": name, "state": state, "history": _history(state), **more, **fields})
+
+
+def _point(ago: int, served: dict[str, dict[str, int]], busy: bool) -> TrafficPoint:
+    whole = {stage: {tiers[0]: 60} for stage, tiers in TIERS.items()} | served
+    return TrafficPoint(
+        at=NOW - ago, seconds=1.0, questions=60, degraded=0, broken=0, served=whole if busy else {}, p50_ms=110.0,
+        p99_ms=420.0,
+    )  # fmt: skip
+
+
+def _history(state: State) -> tuple[Rate, ...]:
+    """Well until the circuit left `closed`, 42 seconds ago."""
+    since = 42 if state != "closed" else -1
+    return tuple(
+        Rate(at=NOW - ago, state=state if ago < since else "closed", failure_rate=0.9 if ago < since else 0.0,
+             slow_rate=0.1 if ago < since else 0.0, samples=12)
+        for ago in range(MINUTES_S, -1, -1)
+    )  # fmt: skip
 
 
 def _fleet(
@@ -51,12 +73,8 @@ def _fleet(
 ) -> FleetSnapshot:
     names = [f"{stage}.{tier}" for stage, tiers in TIERS.items() for tier in tiers]
     circuits = {name: _circuit(name, "closed") for name in names} | {each.name: each for each in special}
-    whole = {stage: {tiers[0]: 60} for stage, tiers in TIERS.items()} | served
     busy = fields.pop("busy", True)
-    points = tuple(
-        TrafficPoint(at=NOW - ago, seconds=1.0, questions=60, degraded=0, broken=0, served=whole if busy else {})
-        for ago in (2.0, 1.0, 0.0)
-    )
+    points = tuple(_point(ago, served if ago < CHANGED_S else {}, busy) for ago in range(MINUTES_S, -1, -1))
     per_s = 60.0 if busy else 0.0
     traffic = replace(CALM, per_s=per_s, p99_ms=420.0 if busy else None, history=points)
     made = picture(

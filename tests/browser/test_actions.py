@@ -16,14 +16,21 @@ CIRCUIT = "embedder.primary"
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
 
 
+NAMES = {
+    "auto": "End the override", "shadow": "Only report", "closed": "Let every call through",
+    "disabled": "Stop counting", "open": "Refuse every call",
+}  # fmt: skip
+
+
 async def set_override(page: Page, circuit: str, mode: str, reason: str, token: str = "") -> None:
     """Sets or ends an override through the dialog."""
     await page.get_by_role("button", name=f"Override {circuit}").click()
-    await page.get_by_label("Mode").select_option(mode)
-    await page.get_by_label("Reason").fill(reason)
+    await page.locator(f"#order-{mode}").check()
+    if mode != "auto":
+        await page.get_by_label("Reason").fill(reason)
     if token:
-        await page.get_by_label("Operator token").fill(token)
-    await page.get_by_role("button", name="Apply").click()
+        await page.locator("#token").fill(token)
+    await page.get_by_role("dialog").get_by_role("button", name=NAMES[mode], exact=True).click()
 
 
 async def no_script_ran(dashboard_page: DashboardPage) -> bool:

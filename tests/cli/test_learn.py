@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from tests.terminal import Terminal
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 LEARN = [sys.executable, "-m", "ha_rag", "learn"]
 
@@ -45,13 +45,13 @@ def test_without_a_terminal_it_reads_lines_and_leaves_at_their_end():
 async def test_ctrl_c_at_a_prompt_leaves_the_walk_with_the_score():
     terminal = Terminal(LEARN, 100, 40, {})
     try:
-        await until(lambda: "will embedder.primary be?" in terminal.text, within_s=30)
+        await until(lambda: "will embedder.primary be?" in terminal.text)
         terminal.types("open\r")
         await until(lambda: "q to leave" in terminal.text)
         assert "Not so" in terminal.text
         terminal.process.send_signal(signal.SIGINT)
         await until(lambda: "Left before the end: 0 of 1 predictions were right." in terminal.text)
-        assert await asyncio.to_thread(terminal.process.wait, 20) == 0
+        assert await asyncio.to_thread(terminal.process.wait, PATIENCE_S) == 0
         assert "Traceback" not in terminal.text
     finally:
         terminal.close()

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.terminal import SHOW_CURSOR, Terminal
+from tests.waiting import PATIENCE_S
 
 HA_RAG = [sys.executable, "-m", "ha_rag"]
 
@@ -20,7 +21,7 @@ async def test_at_a_terminal_a_command_says_what_it_waits_for_and_takes_it_back(
     given = [word.format(url=replica.url) for word in words]
     terminal = Terminal([*HA_RAG, *given], 100, 30, {}, own_folder)
     try:
-        await asyncio.to_thread(terminal.process.wait, 30)
+        await asyncio.to_thread(terminal.process.wait, PATIENCE_S)
         terminal.ended()
         assert f"{says} ..." in terminal.plain
         assert SHOW_CURSOR in terminal.text

@@ -14,7 +14,7 @@ from ha_rag.cli.replica_client import ReplicaClient
 from ha_rag.cli.trouble import CommandError
 from tests.monitor.pictures import picture
 from tests.terminal import Terminal
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 OVERRIDE = "/v1/circuits/embedder.primary/override"
 NO_TOKEN = {"error": {"message": "send the operator token (HA_RAG_ADMIN_TOKEN) as Authorization: Bearer"}}
@@ -66,7 +66,7 @@ def watching(replica: Any) -> Terminal:
 
 
 async def shows(terminal: Terminal, text: str) -> None:
-    await until(lambda: text in " ".join(terminal.frame.split()), within_s=20)
+    await until(lambda: text in " ".join(terminal.frame.split()))
 
 
 async def test_without_the_right_no_order_can_be_written(replica):
@@ -95,7 +95,7 @@ async def test_an_order_that_is_refused_is_said_with_its_reason(replica):
         terminal.types("\r")
         await shows(terminal, "no order was given: Redis is unreachable; nothing was changed")
         terminal.types("q")
-        assert await asyncio.to_thread(terminal.process.wait, 10) == 0
+        assert await asyncio.to_thread(terminal.process.wait, PATIENCE_S) == 0
     finally:
         terminal.close()
 
@@ -119,7 +119,7 @@ async def test_an_error_while_drawing_leaves_the_terminal_as_it_was(replica):
         before = terminal.modes()
         await shows(terminal, "q quit")
         terminal.types("?")
-        assert await asyncio.to_thread(terminal.process.wait, 10) == 1
+        assert await asyncio.to_thread(terminal.process.wait, PATIENCE_S) == 1
         terminal.ended()
         assert terminal.modes() == before
         assert "internal error: RuntimeError: a defect" in terminal.plain

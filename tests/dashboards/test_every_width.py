@@ -15,6 +15,8 @@ from ha_rag.dashboards.steering import Draft, Page, Steering
 from ha_rag.dashboards.terminal import Viewport, draw, drawn_lines
 from ha_rag.dashboards.text.tier_map import tier_map
 from ha_rag.monitor.snapshot import FleetSnapshot
+from ha_rag.monitor.tier_pictures import stage_pictures
+from ha_rag.telemetry import sketch
 from tests.dashboards.fleets import FLEETS, LONG_NAME, MANY, OUTAGE, WIDE_NAME, fleet
 
 WIDTHS = (60, 80, 100, 140)
@@ -84,6 +86,26 @@ MAPS = {
 @pytest.mark.parametrize(("width", "drawn"), MAPS.items())
 def test_the_map_leaves_out_what_says_least(width, drawn):
     assert [line.plain for line in tier_map(OUTAGE, Viewport(width=width))] == [drawn]
+
+
+MEASURED = replace(
+    OUTAGE,
+    stages=stage_pictures(OUTAGE, {c.name: {sketch.bucket(9.0 * 3**n): 9} for n, c in enumerate(OUTAGE.circuits)}),
+)
+WITH_LATENCIES = {
+    60: MAPS[60],
+    80: MAPS[80],
+    125: "embedder ■ ● secondary 100% 27/27 ms → retriever ● 100% 2.2/2.2 s → generator ● 92% 239/239 ms "
+    "● extractive 8% 81/81 ms",
+    170: "embedder ■ primary 0% > ● secondary 100% 27/27 ms → retriever ● primary 100% 2.2/2.2 s > ● lexical 0% → "
+    "generator ● primary 92% 239/239 ms > ● extractive 8% 81/81 ms",
+}
+
+
+@pytest.mark.parametrize(("width", "drawn"), WITH_LATENCIES.items())
+def test_where_there_is_room_the_tiers_that_answer_have_their_latencies(width, drawn):
+    (line,) = tier_map(MEASURED, Viewport(width=width))
+    assert line.plain == drawn
 
 
 def test_the_last_resort_is_part_of_the_map():

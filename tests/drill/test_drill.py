@@ -21,7 +21,9 @@ from ha_rag.drill.fleet import ReplicaHealth
 from ha_rag.drill.result import StageResult
 from ha_rag.drill.run import DrillRun, Progress
 from ha_rag.drill.stages import STAGES, Stage, stages_named
+from ha_rag.monitor.snapshot import FleetSnapshot
 from ha_rag.simulation.load_stats import LoadStats, QuestionResult
+from tests.dashboards.fleets import FLEETS
 from tests.hostile_text import HOSTILE, SHOWN, assert_harmless
 
 
@@ -180,6 +182,9 @@ class FakeFleet:
     async def health(self) -> dict[str, ReplicaHealth]:
         return dict.fromkeys(self.replicas, self.state)
 
+    async def picture(self) -> FleetSnapshot | None:
+        return FLEETS["outage"] if self.state is OPEN else None
+
     async def calls_received(self, targets: tuple[str, ...]) -> int:
         return self.received.pop(0)
 
@@ -229,6 +234,13 @@ async def test_opening_and_recovery_are_timed_and_calls_to_the_broken_service_co
     assert found.closed_s is not None
     assert (found.wasted, found.reached, found.degraded, found.waited_s) == (17, 2, 0, 0.0)
     assert found.asked == found.answered > 0
+
+
+async def test_the_fleet_is_looked_at_while_the_outage_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, drill = await ran(FakeFleet(), monkeypatch)
+    assert drill.recording.pictures == [("s", FLEETS["outage"])]
+    _, unseen = await ran(FakeFleet(opens=False), monkeypatch)
+    assert unseen.recording.pictures == []
 
 
 async def test_a_circuit_that_does_not_open_fails_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,11 @@ import pytest
 from ha_rag.drill.recording import UNREACHABLE, Recording, Span
 from ha_rag.drill.report import report
 from ha_rag.drill.result import StageResult
+from ha_rag.monitor.tier_pictures import stage_pictures
 from ha_rag.simulation.load_stats import QuestionResult
+from ha_rag.telemetry import sketch
 from tests.hostile_text import HOSTILE, assert_harmless
+from tests.monitor.pictures import circuit, picture
 
 ALL_CLOSED = {replica: {"e": "closed", "g": "closed"} for replica in ("rag-1", "rag-2")}
 WELL = StageResult(name="embedder", title="the embedder <fails>", asked=2, answered=2, p50_ms=7.0, opened_s=0.2)
@@ -130,6 +133,34 @@ def test_the_page_says_how_soon_an_outage_was_noticed(recording: Recording) -> N
     page = report(recording, [replace(WELL, wasted=17, reached=2, waited_s=12.34, closed_s=4.5)])
     assert "<td>0.20 s<td>17<td>2<td>12.3 s<td>4.50 s" in page
     assert "<dt>calls wasted<dd>calls to the broken service until then" in page
+
+
+def with_a_map(recording: Recording, *, hostile: str = "") -> Recording:
+    """A recording whose fleet was seen at the end of the outage; `hostile`: a second tier's name."""
+    names = ("embedder.primary", f"embedder.{hostile or 'secondary'}")
+    seen = picture(circuits=tuple(circuit(name=name, state="open" if name == names[0] else "closed") for name in names))
+    seen = replace(seen, stages=stage_pictures(seen, {names[0]: {sketch.bucket(14.0): 5}}))
+    title = next(title for title, span in recording.phases if span.what == "outage")
+    recording.pictures.append((title, seen))
+    return recording
+
+
+def test_the_map_of_an_outage_has_the_shares_of_its_answers_and_the_states_at_its_end(recording: Recording) -> None:
+    recording.add_reply(reply(102.5, "zero"))
+    page = report(with_a_map(recording), [WELL])
+    assert "embedder: primary open, 0 %, secondary closed, 50 %, zero last resort, 50 %" in page
+    assert 'class="node open"' in page
+    assert "14 ms / 14 ms" in page
+    assert re.findall(r"(?:src|href)=|url\(|https?://|<script", page) == []
+
+
+def test_names_on_the_map_stay_text() -> None:
+    recording = Recording(0.0)
+    recording.enter_phase("outage", "outage", 0.0)
+    recording.add_reply(reply(0.5, HOSTILE))
+    page = report(with_a_map(recording, hostile=HOSTILE), [WELL])
+    assert_harmless(page)
+    assert not [name for _, attrs in Shapes(page).shapes for name in attrs if name.startswith("on")]
 
 
 def test_a_drill_without_questions_still_makes_a_page(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -60,10 +62,10 @@ def running(*words: str, redis: str, payments: str) -> Iterator[subprocess.Popen
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
-        drain.join(10)
+        drain.join(PATIENCE_S)
 
 
 def post(url: str) -> tuple[int, dict[str, str], str]:

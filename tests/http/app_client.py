@@ -130,7 +130,9 @@ class StubRag:
     wishes: list[str] = field(default_factory=list)
     health: dict[str, ComponentStatus] = field(default_factory=dict)
 
-    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "") -> Answer:
+    async def query(
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
+    ) -> Answer:
         self.queries.append((question, top_k, timeout_s))
         self.wishes.append(wishes)
         if self.action is not None:
@@ -138,7 +140,7 @@ class StubRag:
         return replace(self.answer, question=question)
 
     async def stream(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
         self.wishes.append(wishes)
         if self.action is not None:

@@ -12,6 +12,7 @@ from ha_rag.http.connection import ConnectionLimits
 from ha_rag.http.files import allow_files
 from ha_rag.http.server import DrainingServer, listening_socket
 from tests.http.app_client import StubReplica
+from tests.waiting import PATIENCE_S
 
 BODY = json.dumps({"question": "How does a circuit recover?"}).encode()
 QUERY = (
@@ -41,7 +42,7 @@ class Server:
         reader, writer = await self.open()
         try:
             writer.write(request)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 return await reader.read()
         finally:
             await close(writer)

@@ -22,6 +22,7 @@ from ha_rag.http.service import DashboardService, Service
 from ha_rag.monitor.watcher import Watcher
 from ha_rag.telemetry.metrics import Metrics
 from tests.http.app_client import AppClient, Reply, StubCircuits, StubDocuments, StubRag, StubReplica
+from tests.waiting import PATIENCE_S
 
 
 class Panic(BaseException):
@@ -105,7 +106,7 @@ OPERATIONS = list(operations(endpoints(StubReplica().service).every_route()))
 
 async def called(client: AppClient, method: str, path: str) -> Reply:
     filled = re.sub(r"\{\w+(:path)?\}", "embedder.primary", path)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         return await client.call(method, filled, BODIES.get(path) if method in ("POST", "PUT") else None)
 
 

@@ -13,6 +13,7 @@ from ha_rag.http.connection import MAX_HEAD_BYTES, SPARE, ConnectionLimits
 from ha_rag.http.service import RequestLimits
 from tests.http.app_client import StubReplica
 from tests.http.sockets import BODY, PARTIAL_BODY, PARTIAL_HEAD, QUERY, close, get, many_connections, serving
+from tests.waiting import PATIENCE_S
 
 QUICK = ConnectionLimits(connections=2048, head_s=0.3, idle_s=1.0, unread_s=0.3)
 PATIENT = ConnectionLimits(connections=2048, head_s=60.0)
@@ -147,6 +148,6 @@ async def test_an_answer_that_is_not_read_is_aborted():
     async with serving(QUICK, replica) as server:
         _, writer = await server.open()
         writer.write(get("/"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await aborted.wait()
         await close(writer)

@@ -14,7 +14,7 @@ from ha_rag.http.connection import MAX_HEADERS, MAX_PIPELINED, MAX_REFUSED_BYTES
 from ha_rag.http.service import RequestLimits
 from tests.http.app_client import StubReplica
 from tests.http.sockets import BODY, QUERY, close, get, serving
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 QUICK = ConnectionLimits(head_s=0.3, idle_s=1.0, unread_s=0.3)
 PATIENT = ConnectionLimits(head_s=60.0, idle_s=60.0, unread_s=60.0)
@@ -68,7 +68,7 @@ async def flood(writer: asyncio.StreamWriter, piece: bytes, times: int) -> int:
 
 async def closed(reader: asyncio.StreamReader) -> None:
     """Waits until the server has closed or reset the connection."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             while await reader.read(65536):
                 pass
@@ -270,7 +270,7 @@ async def test_an_answer_whose_end_is_not_read_is_aborted(closing: bytes):
 async def _read_all(reader: asyncio.StreamReader) -> bytes:
     """Everything until the server closes or resets the connection."""
     got = bytearray()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             while piece := await reader.read(65536):
                 got += piece

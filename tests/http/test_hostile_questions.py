@@ -52,13 +52,15 @@ class EchoRag(StubRag):
         attempt = Attempt("generator.primary", Outcome.FAILED, 1.0, "closed", question)
         return replace(ANSWER, question=question, text=question, citations=(citation,), attempts=(attempt,))
 
-    async def query(self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "") -> Answer:
+    async def query(
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
+    ) -> Answer:
         if self.fails:
             raise RuntimeError(question)
         return self._answer(question)
 
     async def stream(
-        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = ""
+        self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
         answer = self._answer(question)
         yield AnswerStarted(answer.id, answer.served_by, ())

@@ -52,6 +52,7 @@ async def test_every_endpoint_is_described_with_its_errors(client):
         "/v1/circuits/{name}/override": ["delete", "put"],
         "/v1/events": ["get"],
         "/v1/fleet": ["get"],
+        "/v1/orders": ["get"],
         "/v1/feedback": ["get", "post"],
         "/v1/documents": ["get", "post"],
         "/v1/documents/{document}": ["delete", "get"],

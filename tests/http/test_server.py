@@ -13,6 +13,7 @@ import pytest
 from ha_rag.errors import ConfigurationError
 from ha_rag.http.server import DrainingServer, listening_socket
 from tests.http.app_client import StubReplica
+from tests.waiting import PATIENCE_S
 
 
 @asynccontextmanager
@@ -75,7 +76,7 @@ async def test_a_request_that_hangs_is_cancelled_after_the_grace_period(replica)
         asking = asyncio.create_task(session.post(f"{url}/v1/query", json={"question": "How?"}))
         await entered.wait()
         server.drain()
-        async with await asyncio.wait_for(asking, 10.0) as reply:
+        async with await asyncio.wait_for(asking, PATIENCE_S) as reply:
             assert reply.status == 503
             assert (await reply.json())["error"]["type"] == "draining"
 

@@ -8,7 +8,9 @@ from contextlib import suppress
 from celery import Celery
 
 from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
+from tests import patient_replicas
 
+patient_replicas.in_this_program()
 app = Celery("shop", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 circuits = CircuitRegistry.connect(os.environ["REDIS_URL"], namespace="shop")
 payments = circuits.breaker("payments", CircuitPolicy(min_samples=3, recovery_timeout_s=60.0))

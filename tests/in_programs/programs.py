@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from ha_rag.breaker.fleet_observer import FleetObserver
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 
 PRELUDE = """
 import asyncio, json, multiprocessing, os, sys, threading, time
 from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
+from tests import patient_replicas
 
+patient_replicas.in_this_program()
 POLICY = CircuitPolicy(min_samples=3, recovery_timeout_s=0.5)
 circuits = CircuitRegistry.connect(os.environ["REDIS_URL"], namespace="shop", replica="r")
 payments = circuits.breaker("payments", POLICY)
@@ -37,7 +39,7 @@ def fails(times=3):
         except (OSError, CircuitOpenError):
             pass
 
-def until(condition, within_s=20.0):
+def until(condition, within_s=60.0):
     end_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end_s, "too late"
@@ -58,7 +60,7 @@ def tell(**facts):
 """
 
 
-def run(program: str, url: str, *, first: str = "", within_s: float = 60.0) -> list[dict[str, Any]]:
+def run(program: str, url: str, *, first: str = "", within_s: float = 100.0) -> list[dict[str, Any]]:
     """What a program told (`tell`), line by line. `first`: runs before anything is imported."""
     done = subprocess.run(
         [sys.executable, "-c", f"{first}\n{PRELUDE}\n{program}"], cwd=ROOT, env=_environment(url), text=True,
@@ -71,12 +73,12 @@ def run(program: str, url: str, *, first: str = "", within_s: float = 60.0) -> l
 
 @contextmanager
 def server(*words: str, redis: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs `python -m words`. Ended with SIGTERM, it has to leave within ten seconds, with return code 0."""
+    """Runs `python -m words`. Ended with SIGTERM, it has to leave, with return code 0."""
     with subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT, env=_environment(redis, PORT=str(port))) as process:
         try:
             yield process
             process.terminate()
-            assert process.wait(10) in (0, -15)
+            assert process.wait(PATIENCE_S) in (0, -15)
         finally:
             process.kill()
 
@@ -88,7 +90,7 @@ def _environment(url: str, **more: str) -> dict[str, str]:
 def get(url: str) -> dict[str, Any]:
     """A reply's JSON; nothing while the server is starting."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as reply:
             answer: dict[str, Any] = json.load(reply)
             return answer
     except urllib.error.URLError:
@@ -107,7 +109,7 @@ async def workers_agree(port: int, workers: int, others: int = 0) -> None:
                     seen[reply["pid"]] = reply
         return seen
 
-    await until(lambda: len(look()) == workers, within_s=60)
+    await until(lambda: len(look()) == workers)
     await until(lambda: all(reply["shared"] == "fresh" for reply in look().values()))
     assert get(f"http://127.0.0.1:{port}/fail")["state"] == "open"
     await until(lambda: {reply["state"] for reply in look().values()} == {"open"})

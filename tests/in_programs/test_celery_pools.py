@@ -25,7 +25,7 @@ async def test_a_worker_of_any_pool_shares_its_circuit_from_its_first_call_on(
         server(*words, "--loglevel", "warning", "--without-mingle", redis=redis_server.url, port=0),
     ):
         first = shop.send_task("call", [False])
-        await until(first.ready, within_s=60)
+        await until(first.ready)
         assert await replicas(redis_server.url) == 1
         async with CircuitRegistry.connect(redis_server.url, namespace="shop", replica="other") as circuits:
             payments = circuits.breaker("payments", CircuitPolicy(min_samples=3, recovery_timeout_s=60.0))

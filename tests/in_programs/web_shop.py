@@ -9,7 +9,9 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from ha_rag import CircuitOpenError, CircuitPolicy, CircuitRegistry
+from tests import patient_replicas
 
+patient_replicas.in_this_program()
 circuits = CircuitRegistry.connect(os.environ["REDIS_URL"], namespace="shop")
 payments = circuits.breaker("payments", CircuitPolicy(min_samples=3, recovery_timeout_s=60.0))
 

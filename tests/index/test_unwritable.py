@@ -13,6 +13,7 @@ import pytest
 from ha_rag.errors import IndexReadOnlyError, IndexStoreError
 from ha_rag.index import Index, IndexWriter
 from tests.index.places import put
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 READING = """
@@ -77,7 +78,7 @@ def test_a_reader_without_write_access_sees_updates_and_cannot_write(folder: Pat
         reader.stdin.write("look\n")
         reader.stdin.close()
         assert reader.stdout.readline() == "a,b None\n"
-        assert reader.wait(20) == 0
+        assert reader.wait(PATIENCE_S) == 0
 
 
 def test_a_path_that_is_not_a_folder_is_reported(tmp_path: Path) -> None:

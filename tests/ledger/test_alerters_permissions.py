@@ -26,8 +26,9 @@ from ha_rag.settings import read_environment
 from tests.ledger.bench import terms
 from tests.ledger.documented import alerter_rules, replica_rules
 from tests.ledger.guarded import AGES, admin, denied, program
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.real_redis
 
@@ -94,7 +95,7 @@ class Fleet:
     async def opens(self) -> None:
         """Fails until the circuit opens: a circuit that has just closed counts for a moment without opening."""
         state = "closed"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while state != "open":
                 now_ms = await self._ledger.now_ms()
                 epoch = (await self._ledger.read({NAME: TERMS}))[NAME].snapshot.epoch
@@ -104,7 +105,7 @@ class Fleet:
 
     async def closes(self) -> None:
         reply = (await self._ledger.read({NAME: TERMS}))[NAME]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not reply.granted:
                 reply = await self._ledger.lease(NAME, TERMS, "a~1", reply.snapshot.epoch, "probe")
         reply = await self._ledger.settle(NAME, TERMS, "a~1", "probe", Outcome.OK, 0, 0.0)
@@ -123,7 +124,7 @@ async def fleet_of() -> AsyncIterator[Callable[[RedisProcess], Fleet]]:
     ledgers: list[RedisLedger] = []
 
     def make(server: RedisProcess) -> Fleet:
-        ledgers.append(RedisLedger(connect(server.url, timeout_s=2.0)))
+        ledgers.append(RedisLedger(connect(server.url, timeout_s=REPLY_S)))
         return Fleet(ledgers[-1])
 
     yield make

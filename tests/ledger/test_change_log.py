@@ -16,6 +16,7 @@ from ha_rag.ledger.store.ledger import ChangeLog, Ledger, LoggedChange
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 
 KEY = Keys("ha_rag").change_log
@@ -27,14 +28,14 @@ async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
         yield MemoryLedger()
         return
     server: RedisProcess = request.getfixturevalue("redis_server")
-    shared = RedisLedger(connect(server.url, timeout_s=2.0))
+    shared = RedisLedger(connect(server.url, timeout_s=REPLY_S))
     yield shared
     await shared.aclose()
 
 
 @pytest.fixture
 async def redis_ledger(redis_server: RedisProcess) -> AsyncIterator[RedisLedger]:
-    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=REPLY_S))
     yield ledger
     await ledger.aclose()
 
@@ -134,7 +135,7 @@ async def test_a_replica_that_may_not_write_the_log_does_not_say_that_it_does(re
     with sync_redis.Redis.from_url(redis_server.url) as admin:
         admin.acl_setuser("mute", enabled=True, reset=True, nopass=True, keys=["ha_rag:*"], channels=["*"],
                           commands=["+@all", "-xadd"])  # fmt: skip
-    mute = RedisLedger(connect(redis_server.url.replace("://", "://mute:x@"), timeout_s=2.0))
+    mute = RedisLedger(connect(redis_server.url.replace("://", "://mute:x@"), timeout_s=REPLY_S))
     await forced(mute, "a")
     await mute.beat("mute~1", "{}", [], 60_000)
     assert not (await polled(mute, None)).complete

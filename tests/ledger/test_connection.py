@@ -12,6 +12,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedSSLCon
 from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store.address import Address, parse
 from ha_rag.ledger.store.connection import close, connect
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 
 H = "127.0.0.1"
@@ -151,7 +152,7 @@ async def test_tls_connections_require_certificates() -> None:
 
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_every_kind_of_redis_is_reachable_by_its_url(protocol: int, any_redis_url: str) -> None:
-    client: Any = connect(any_redis_url, protocol=protocol, timeout_s=2.0)
+    client: Any = connect(any_redis_url, protocol=protocol, timeout_s=REPLY_S)
     assert await client.ping()
     await close(client)
 
@@ -161,7 +162,7 @@ async def test_a_unix_socket_is_reachable_by_its_path(own_redis_server: RedisPro
     own_redis_server.kill()
     server = RedisProcess(tmp_path, options=("--unixsocket", str(tmp_path / "r.sock")))
     server.start()
-    client: Any = connect(f"unix://{tmp_path / 'r.sock'}?db=1", timeout_s=2.0)
+    client: Any = connect(f"unix://{tmp_path / 'r.sock'}?db=1", timeout_s=REPLY_S)
     try:
         assert await client.ping()
     finally:

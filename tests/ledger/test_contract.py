@@ -13,6 +13,7 @@ from ha_rag.circuit.state import CircuitState, Counts, OverrideMode
 from ha_rag.circuit.terms import Terms
 from ha_rag.outcomes import Outcome
 from tests.ledger.bench import Bench, terms
+from tests.waiting import PATIENCE_S
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 NAME = "generator.primary"
@@ -356,7 +357,7 @@ async def test_every_transition_is_pushed_with_the_previous_epoch(verbs: Verbs) 
     async with aclosing(verbs.ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         assert await anext(changes) is None
         opened = (await verbs.report(failed=3)).snapshot
-        reported = await asyncio.wait_for(anext(changes), 5)
+        reported = await asyncio.wait_for(anext(changes), PATIENCE_S)
     assert reported is not None
     assert (reported.circuit, reported.previous_epoch, reported.snapshot) == (NAME, 0, opened)
 
@@ -366,7 +367,7 @@ async def test_a_probe_that_ends_without_a_transition_is_pushed_under_the_same_e
     async with aclosing(verbs.ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
         await anext(changes)
         await verbs.settle(Outcome.CANCELLED)
-        reported = await asyncio.wait_for(anext(changes), 5)
+        reported = await asyncio.wait_for(anext(changes), PATIENCE_S)
     assert reported is not None
     assert reported.previous_epoch == reported.snapshot.epoch == half_open.epoch
     assert reported.snapshot.slot_wait_ms == 0

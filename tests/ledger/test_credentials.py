@@ -16,6 +16,7 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.ledger.store import credentials
 from ha_rag.ledger.store.connection import close, connect
 from ha_rag.ledger.store.credentials import AskedProvider
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
 
@@ -66,7 +67,7 @@ def set_password(server: RedisProcess, password: str) -> None:
 @pytest.mark.parametrize("kind", [Vault, AsyncVault, UsernamePasswordCredentialProvider])
 async def test_every_kind_of_provider_logs_in(own_redis_server: RedisProcess, kind: Any) -> None:
     set_password(own_redis_server, "first")
-    client: Any = connect(own_redis_server.url, credential_provider=kind("app", "first"), timeout_s=2.0)
+    client: Any = connect(own_redis_server.url, credential_provider=kind("app", "first"), timeout_s=REPLY_S)
     try:
         assert await client.execute_command("ACL", "WHOAMI") == "app"
     finally:
@@ -87,10 +88,10 @@ async def test_a_replica_keeps_sharing_its_circuits_across_a_rotation(own_redis_
         await until(lambda: of_a.shared_state == of_b.shared_state == "fresh")
 
         set_password(own_redis_server, "second")
-        await until(lambda: of_a.shared_state != "fresh", within_s=20)
+        await until(lambda: of_a.shared_state != "fresh")
         for vault in vaults:
             vault.login = ("app", "second")
-        await until(lambda: of_a.shared_state == of_b.shared_state == "fresh", within_s=20)
+        await until(lambda: of_a.shared_state == of_b.shared_state == "fresh")
         while (permit := of_a.admit().permit) is not None:
             permit.failed()
         await until(lambda: of_b.state == CircuitState.OPEN)
@@ -111,7 +112,7 @@ async def test_a_provider_that_fails_is_a_redis_that_is_unreachable(own_redis_se
         assert svc.call_sync(int) == 0
         assert svc.shared_state != "fresh"
         vault.login = ("app", "first")
-        await until(lambda: svc.shared_state == "fresh", within_s=20)
+        await until(lambda: svc.shared_state == "fresh")
     assert "hunter2" not in repr(told)
 
 

@@ -16,11 +16,10 @@ from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.bounds import MAX_AHEAD_MS, MAX_REST_MS
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.ledger.store.codec import change
-from ha_rag.ledger.sync.sync import STOP_S
 from tests.depth import deep
 from tests.ledger.hostile_server import WORDS
 from tests.redis_servers import RedisProcess
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 SVC = "svc"
 POLICY = CircuitPolicy(min_samples=3, window_s=1.0, recovery_timeout_s=0.3, probe_timeout_s=0.3, probe_successes=1)
@@ -98,7 +97,7 @@ async def test_a_forged_message_is_forgotten_within_a_poll_or_two_and_never_writ
         await replicas[0].override(SVC, "closed", reason="try", by="kim")
         await until(lambda: states(replicas) == {"closed"})
         began_s = time.monotonic()
-    assert time.monotonic() - began_s < 2 * STOP_S + 5, "the replicas stop"
+    assert time.monotonic() - began_s < PATIENCE_S, "the replicas stop"
 
 
 @pytest.mark.real_redis
@@ -107,12 +106,11 @@ async def test_a_flood_of_forged_messages_causes_no_flood_of_reads(
 ) -> None:
     async with fleet_of(1, own_redis_server.url) as replicas:
         await until(lambda: admin.pubsub_numsub("ha_rag:changes")[0][1] == 1)
-        before = own_redis_server.commands()
+        before, began_s = own_redis_server.commands(), time.monotonic()
         with admin.pipeline(transaction=False) as pipe:
             for number in range(3000):
                 pipe.publish("ha_rag:changes", message(now_ms(admin), {2: f"+{60_000 + number}"}))
             pipe.execute()
-        began_s = time.monotonic()
         await until(lambda: states(replicas) == {"closed"})
         assert await replicas[0].breaker(SVC).call(answered) == "answered"
         after = own_redis_server.commands()

@@ -28,6 +28,7 @@ from ha_rag.ledger.store.keys import Keys, is_name
 from ha_rag.ledger.store.permissions import keys_rule
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
 
@@ -173,7 +174,7 @@ def admin(redis_server: RedisProcess) -> Iterator[sync_redis.Redis]:
 
 @pytest.mark.real_redis
 async def test_an_invalid_name_sends_no_command(redis_server: RedisProcess, admin: sync_redis.Redis) -> None:
-    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=REPLY_S))
     for name in REFUSED:
         with pytest.raises(ConfigurationError):
             await ledger.read({name: terms()})
@@ -220,7 +221,7 @@ async def test_a_fleet_with_an_unusual_name_does_not_affect_others(name: str, re
 async def _fill(server: RedisProcess, namespace: str, circuit: str) -> None:
     """A circuit with every key that it can have, and a replica on the list."""
     policy = Terms.of(CircuitPolicy(min_samples=1))
-    ledger = RedisLedger(connect(server.url, timeout_s=2.0), namespace)
+    ledger = RedisLedger(connect(server.url, timeout_s=REPLY_S), namespace)
     await ledger.override(circuit, policy, None, "", "", None)
     await ledger.beat(f"{circuit}~1", "{}", [circuit], 60_000)
     reply = await ledger.override(circuit, policy, OverrideMode.OPEN, "a\n{b}:*", "kim\r\n", 60_000)

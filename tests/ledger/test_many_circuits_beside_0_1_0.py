@@ -9,13 +9,16 @@ import pytest
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.state import CircuitState
+from tests.patient_replicas import IN_A_PROGRAM_OF_0_1_0
 from tests.redis_servers import RedisProcess
 from tests.version_0_1_0 import Version010
 from tests.waiting import until
 
 CIRCUITS = 60
 
-OLD_REPLICA = """
+OLD_REPLICA = (
+    IN_A_PROGRAM_OF_0_1_0
+    + """
 import asyncio, sys
 from ha_rag.breaker.registry import CircuitRegistry
 
@@ -30,6 +33,7 @@ async def main():
 
 asyncio.run(main())
 """
+)
 
 
 @pytest.mark.real_redis
@@ -56,7 +60,7 @@ async def test_a_change_by_0_1_0_is_known_although_no_message_arrives_and_it_is_
 
             old.stdin.write(b"c59\n")
             listed = await old.stdout.readline()
-            await until(lambda: in_use.state is CircuitState.OPEN, within_s=5.0)
+            await until(lambda: in_use.state is CircuitState.OPEN)
             assert listed == b"c9\n", "0.1.0 ignores a name that it does not know how to store"
     finally:
         old.stdin.close()

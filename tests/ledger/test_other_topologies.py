@@ -25,8 +25,10 @@ from ha_rag.ledger.store.connection import connect
 from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import RedisBench, terms
+from tests.patient_replicas import REPLY_S
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess, fake_redis, redis_binary
+from tests.waiting import PATIENCE_S
 
 REST_MS = 60_000
 TERMS = terms(open_ms=REST_MS)
@@ -39,7 +41,7 @@ async def everything_works(ledger: RedisLedger) -> None:
         for name in NAMES:
             now = (await ledger.read({name: TERMS}))[name].snapshot.now_ms
             await ledger.record(name, TERMS, Batch("a", 1, (Tally(0, now, Counts(0, 3)),)), 0.0)
-        received = [await asyncio.wait_for(anext(changes), 5) for _ in NAMES]
+        received = [await asyncio.wait_for(anext(changes), PATIENCE_S) for _ in NAMES]
     assert [change and change.circuit for change in received] == NAMES
     found = await ledger.read(dict.fromkeys(NAMES, TERMS))
     assert [reply.snapshot.state for reply in found.values()] == ["open"] * 3
@@ -78,7 +80,7 @@ def cluster(tmp_path: Path, redis_server: RedisProcess) -> Iterator[RedisProcess
 @pytest.mark.real_redis
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_a_cluster_serves_every_verb(protocol: int, cluster: RedisProcess) -> None:
-    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", protocol=protocol, timeout_s=2.0))
+    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", protocol=protocol, timeout_s=REPLY_S))
     await everything_works(ledger)
     await ledger.aclose()
 
@@ -92,7 +94,7 @@ async def test_a_cluster_whose_password_comes_from_a_provider_serves_every_verb(
         node.execute_command("ACL", "SETUSER", "app", "on", ">changes", "~*", "&*", "+@all")
         node.execute_command("ACL", "SETUSER", "default", "off")
     url = f"redis+cluster://127.0.0.1:{cluster.port}"
-    ledger = RedisLedger(connect(url, timeout_s=2.0, credential_provider=PROVIDER))
+    ledger = RedisLedger(connect(url, timeout_s=REPLY_S, credential_provider=PROVIDER))
     await everything_works(ledger)
     await ledger.aclose()
 
@@ -134,7 +136,7 @@ def decoded(node: RedisProcess) -> Any:
 async def test_a_slot_that_moves_to_an_unknown_node_makes_only_its_circuit_unavailable_until_it_arrives(
     cluster: RedisProcess, joining: RedisProcess
 ) -> None:
-    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", timeout_s=2.0))
+    ledger = RedisLedger(connect(f"redis+cluster://127.0.0.1:{cluster.port}", timeout_s=REPLY_S))
     await ledger.read(dict.fromkeys(NAMES, TERMS))
     with decoded(cluster) as here, decoded(joining) as there:
         slot = here.execute_command("CLUSTER KEYSLOT", Keys("ha_rag").circuit(NAMES[1])[0])
@@ -209,7 +211,7 @@ async def test_a_provider_gives_the_password_of_a_sentinels_master(sentinel: int
     with decoded(redis_server) as master:
         master.execute_command("ACL", "SETUSER", "app", "on", ">changes", "~*", "&*", "+@all")
         url = f"redis+sentinel://127.0.0.1:{sentinel}/mine"
-        ledger = RedisLedger(connect(url, timeout_s=2.0, credential_provider=PROVIDER))
+        ledger = RedisLedger(connect(url, timeout_s=REPLY_S, credential_provider=PROVIDER))
         try:
             await everything_works(ledger)
             assert "app" in {client["user"] for client in master.client_list()}
@@ -221,14 +223,14 @@ async def test_a_provider_gives_the_password_of_a_sentinels_master(sentinel: int
 @pytest.mark.real_redis
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_a_sentinel_names_the_master(protocol: int, sentinel: int) -> None:
-    ledger = RedisLedger(connect(f"redis+sentinel://127.0.0.1:{sentinel}/mine", protocol=protocol, timeout_s=2.0))
+    ledger = RedisLedger(connect(f"redis+sentinel://127.0.0.1:{sentinel}/mine", protocol=protocol, timeout_s=REPLY_S))
     await everything_works(ledger)
     await ledger.aclose()
 
 
 @pytest.mark.real_redis
 async def test_a_sentinel_that_does_not_know_the_service_is_unavailable(sentinel: int) -> None:
-    ledger = RedisLedger(connect(f"redis+sentinel://127.0.0.1:{sentinel}/other", timeout_s=2.0))
+    ledger = RedisLedger(connect(f"redis+sentinel://127.0.0.1:{sentinel}/other", timeout_s=REPLY_S))
     with pytest.raises(LedgerUnavailableError):
         await ledger.read({NAMES[0]: TERMS})
     await ledger.aclose()
@@ -238,7 +240,7 @@ async def test_a_sentinel_that_does_not_know_the_service_is_unavailable(sentinel
 @pytest.mark.parametrize("sentinel", ["secret"], indirect=True)
 async def test_a_sentinel_that_requires_credentials_gets_them_from_the_url(sentinel: int) -> None:
     url = f"redis+sentinel://127.0.0.1:{sentinel}/mine"
-    ledger = RedisLedger(connect(f"{url}?sentinel_password=secret", timeout_s=2.0))
+    ledger = RedisLedger(connect(f"{url}?sentinel_password=secret", timeout_s=REPLY_S))
     await everything_works(ledger)
     await ledger.aclose()
     for wrong in (url, f"{url}?sentinel_password=wrong"):
@@ -274,7 +276,7 @@ async def test_two_processes_share_the_state_of_the_fake_redis() -> None:
                 sys.executable, "-c", OTHER_PROCESS, url, stdout=asyncio.subprocess.PIPE, cwd=Path.cwd()
             )
             said, _ = await other.communicate()
-            received = await asyncio.wait_for(anext(changes), 5)
+            received = await asyncio.wait_for(anext(changes), PATIENCE_S)
         here = (await ledger.read({NAMES[0]: TERMS}))[NAMES[0]].snapshot
         await ledger.aclose()
     assert received is not None

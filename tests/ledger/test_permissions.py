@@ -28,19 +28,14 @@ from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.ledger.store.scripts import PRELUDE, VERBS, lua
 from ha_rag.ledger.sync.denied_permissions import PUBLISHING
 from tests.ledger.documented import alerter_rules, replica_rules
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE, SERVICE = "fleet", "svc"
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 POLICY = CircuitPolicy(min_samples=3, window_s=0.3, recovery_timeout_s=0.2, probe_timeout_s=0.2, probe_successes=2)
-SILENCE_S = 0.1
-"""Short, so that the idle pub/sub connection is pinged during the test."""
-
-PATIENCE_S = 30.0
-"""On a busy machine a probe of 0.2 s may be late several times before a circuit closes."""
-
 ON_REQUEST = {"xrange", "xrevrange"}
 """Only needed for reading the history; whoever reads it gets the error."""
 
@@ -69,7 +64,7 @@ class Replica:
         self.events: list[Event] = []
         self._news = asyncio.Event()
         self.registry = CircuitRegistry(
-            lambda: RedisLedger(connect(url, timeout_s=2.0), NAMESPACE, silence_s=SILENCE_S),
+            lambda: RedisLedger(connect(url), NAMESPACE),
             replica=name,
             sinks=[self._note],
         )
@@ -142,21 +137,21 @@ class Life:
         await self.a.calls_for(self._or_enough(lambda: time.monotonic() > ends_s))
         for _ in range(50):
             await self.a.call(ServiceError("down", status=500))
-        await until(self._or_enough(lambda: self.b.knows.state is OPEN), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.b.knows.state is OPEN))
 
     async def closes(self) -> None:
         await self.b.calls_for(self._or_enough(lambda: self.a.knows.state is self.b.knows.state is CLOSED))
 
     async def is_overridden(self) -> None:
         await self.a.registry.override(SERVICE, "open", reason="test", by="kim", for_s=60)
-        await until(self._or_enough(lambda: self.b.knows.override is not None), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.b.knows.override is not None))
         await self.a.registry.end_override(SERVICE, by="kim")
         await self.closes()
 
     async def is_restored(self) -> None:
         epoch = self.b.knows.epoch
         self._admin.flushall()
-        await until(self._or_enough(lambda: self.a.knows.epoch == self.b.knows.epoch > epoch), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: self.a.knows.epoch == self.b.knows.epoch > epoch))
 
     async def is_polled(self) -> None:
         fleet = await self.a.registry.fleet()
@@ -170,7 +165,7 @@ class Life:
 
     async def listens(self) -> None:
         """Waits until the pub/sub connection is pinged."""
-        await until(self._or_enough(lambda: "cmdstat_ping" in self._admin.info("commandstats")), within_s=PATIENCE_S)
+        await until(self._or_enough(lambda: "cmdstat_ping" in self._admin.info("commandstats")))
 
 
 async def test_a_fleet_works_with_exactly_the_documented_permissions(
@@ -218,7 +213,7 @@ async def test_a_check_names_the_missing_permission(
 async def test_a_read_of_the_history_without_permission_names_the_missing_permission(
     command: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    ledger = RedisLedger(connect(user(server, admin, f"-{command}"), timeout_s=2.0), NAMESPACE)
+    ledger = RedisLedger(connect(user(server, admin, f"-{command}"), timeout_s=REPLY_S), NAMESPACE)
     with pytest.raises(LedgerRefusedError) as refused:
         await (ledger.events(SERVICE) if command == "xrange" else ledger.latest(SERVICE))
     await ledger.aclose()
@@ -228,7 +223,7 @@ async def test_a_read_of_the_history_without_permission_names_the_missing_permis
 async def test_a_user_of_one_namespace_can_neither_read_nor_write_nor_subscribe_to_another(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    stranger = RedisLedger(connect(user(server, admin), timeout_s=2.0), "fleet2")
+    stranger = RedisLedger(connect(user(server, admin), timeout_s=REPLY_S), "fleet2")
     with pytest.raises(LedgerRefusedError):
         await stranger.read({SERVICE: Terms.of(POLICY)})
     with pytest.raises(LedgerRefusedError):

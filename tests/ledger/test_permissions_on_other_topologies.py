@@ -14,6 +14,7 @@ from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.documented import cluster_rules, database_rules, replica_rules
 from tests.ledger.guarded import AGES, admin, denied, program
 from tests.ledger.test_other_topologies import everything_works
+from tests.patient_replicas import REPLY_S
 from tests.ports import free_port_with_bus
 from tests.redis_servers import RedisProcess
 
@@ -29,7 +30,7 @@ def user(server: RedisProcess, *rules: str) -> str:
 
 
 async def works(url: str) -> None:
-    ledger = RedisLedger(connect(url, timeout_s=2.0))
+    ledger = RedisLedger(connect(url, timeout_s=REPLY_S))
     try:
         await everything_works(ledger)
     finally:

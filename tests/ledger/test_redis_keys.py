@@ -17,6 +17,7 @@ from ha_rag.outcomes import Outcome
 from tests.ledger.bench import RedisBench
 from tests.ledger.bench import terms as terms_of
 from tests.ledger.test_contract import NAME, Verbs
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 
 CIRCUIT_FIELDS = {
@@ -235,7 +236,7 @@ async def test_a_refusal_extends_no_time_to_live_and_sends_no_writing_command(
     *, half_open: bool, redis_server: RedisProcess
 ) -> None:
     """On Redis's own clock: the frozen clock stores expiry times separately."""
-    client = connect(redis_server.url, timeout_s=2.0)
+    client = connect(redis_server.url, timeout_s=REPLY_S)
     ledger, policy = RedisLedger(client), terms_of(open_ms=1 if half_open else 60_000, lease_ms=60_000)
     opened = await _open(ledger, policy)
     epoch = await _granted(ledger, policy, opened) if half_open else opened
@@ -279,7 +280,7 @@ async def test_a_restored_closed_circuit_has_no_open_key_and_no_override_in_redi
 
 @pytest.mark.real_redis
 async def test_no_key_outlives_its_purpose(redis_server: RedisProcess) -> None:
-    client = connect(redis_server.url, timeout_s=2.0)
+    client = connect(redis_server.url, timeout_s=REPLY_S)
     ledger = RedisLedger(client)
     now, policy = await ledger.now_ms(), terms_of(window_ms=60_000, bucket_ms=6000, min_samples=9)
     await ledger.record(NAME, policy, Batch("a", 1, (Tally(0, now, Counts(0, 1)),), failing=True), 0.0)
@@ -291,7 +292,7 @@ async def test_no_key_outlives_its_purpose(redis_server: RedisProcess) -> None:
 
 @pytest.mark.real_redis
 async def test_a_script_uses_redis_own_time(redis_server: RedisProcess) -> None:
-    ledger = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=REPLY_S))
     for _ in range(20):
         before = await ledger.now_ms()
         reported = (await ledger.read({NAME: terms_of()}))[NAME].snapshot.now_ms
@@ -302,7 +303,7 @@ async def test_a_script_uses_redis_own_time(redis_server: RedisProcess) -> None:
 @pytest.mark.real_redis
 async def test_an_operator_can_end_an_override_by_deleting_its_key(redis_server: RedisProcess) -> None:
     """On Redis's own clock, on which the TTL runs too."""
-    client = connect(redis_server.url, timeout_s=2.0)
+    client = connect(redis_server.url, timeout_s=REPLY_S)
     ledger = RedisLedger(client)
     await ledger.override(NAME, terms_of(), OverrideMode.OPEN, "why", "kim", 60_000)
     await client.delete(f"ha_rag:{{{NAME}}}:override")
@@ -316,7 +317,7 @@ async def test_an_operator_can_end_an_override_by_deleting_its_key(redis_server:
 async def test_on_redis_own_clock_the_recovery_timeout_is_the_open_keys_time_to_live(
     redis_server: RedisProcess,
 ) -> None:
-    client = connect(redis_server.url, timeout_s=2.0)
+    client = connect(redis_server.url, timeout_s=REPLY_S)
     ledger, policy = RedisLedger(client), terms_of(open_ms=300, lease_ms=300, probe_successes=1)
     await _open(ledger, policy)
     left = (await ledger.read({NAME: policy}))[NAME].snapshot.left_ms

@@ -18,6 +18,7 @@ from ha_rag.ledger.store.redis import RedisLedger
 from ha_rag.monitor.timeline import shared_event
 from ha_rag.outcomes import Outcome
 from tests.ledger.bench import terms
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 from tests.version_0_1_0 import Version010
 
@@ -83,7 +84,7 @@ print("null")
 @pytest.fixture
 async def ledger(redis_server: RedisProcess) -> AsyncIterator[RedisLedger]:
     """This version's ledger, on an empty Redis."""
-    made = RedisLedger(connect(redis_server.url, timeout_s=2.0))
+    made = RedisLedger(connect(redis_server.url, timeout_s=REPLY_S))
     yield made
     await made.aclose()
 

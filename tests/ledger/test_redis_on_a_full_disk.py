@@ -101,4 +101,4 @@ async def test_the_reason_names_the_setting_and_the_circuit_is_shared_again_with
         assert (verdict, "cannot save to disk" in text, "CONFIG SET save ''" in mend) == ("problem", True, True)
 
         full_redis.free()
-        await until(lambda: breaker.shared_state == "fresh" and other.state == "open", within_s=30)
+        await until(lambda: breaker.shared_state == "fresh" and other.state == "open")

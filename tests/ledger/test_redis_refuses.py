@@ -21,6 +21,7 @@ from tests.ledger.bench import terms
 from tests.ledger.openings import half_open_next
 from tests.ledger.simulated_fleet import CLOSED, HALF_OPEN, OPEN, QUICK, SVC, Fleet, Member
 from tests.ledger.virtual_ledgers import VirtualRedisLedger
+from tests.patient_replicas import REPLY_S
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
@@ -39,7 +40,7 @@ def admin(server: RedisProcess) -> Iterator[sync_redis.Redis]:
 
 @pytest.fixture
 async def ledger(server: RedisProcess) -> AsyncIterator[RedisLedger]:
-    made = RedisLedger(connect(server.url, timeout_s=2.0))
+    made = RedisLedger(connect(server.url, timeout_s=REPLY_S))
     yield made
     await made.aclose()
 
@@ -69,7 +70,7 @@ async def test_after_the_script_cache_was_flushed_the_next_call_of_every_verb_wo
 async def test_a_script_is_sent_in_full_once_and_by_its_hash_after_that(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    client = connect(server.url, timeout_s=2.0)
+    client = connect(server.url, timeout_s=REPLY_S)
     ledger = RedisLedger(client)
     admin.config_resetstat()
     for number in range(1, 6):
@@ -94,7 +95,7 @@ class KeepsNothing:
 async def test_a_server_that_keeps_losing_its_scripts_costs_two_commands_per_call_and_answers_each(
     server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    client: Any = connect(server.url, timeout_s=2.0)
+    client: Any = connect(server.url, timeout_s=REPLY_S)
     forgetful: Any = KeepsNothing(client, admin)
     ledger = RedisLedger(forgetful)
     await now(ledger)
@@ -126,7 +127,7 @@ class AnswersNoScript:
 
 
 async def test_a_server_that_never_caches_scripts_gets_two_commands_per_call_and_no_more(server: RedisProcess) -> None:
-    client: Any = connect(server.url, timeout_s=2.0)
+    client: Any = connect(server.url, timeout_s=REPLY_S)
     forgetful: Any = AnswersNoScript(client)
     ledger = RedisLedger(forgetful)
     await now(ledger)
@@ -165,7 +166,7 @@ async def test_a_read_only_replica_refuses_with_its_error_code_and_still_reads(l
 async def test_after_readonly_the_connection_is_closed_so_that_the_master_is_looked_up_again(
     server: RedisProcess, admin: sync_redis.Redis, read_only: None
 ) -> None:
-    client: Any = connect(server.url, timeout_s=2.0)
+    client: Any = connect(server.url, timeout_s=REPLY_S)
     ledger = RedisLedger(client)
     await now(ledger)
     under_way = await client.connection_pool.get_connection()
@@ -201,7 +202,7 @@ async def test_a_full_redis_refuses_with_its_error_code_and_changes_nothing(
 def login(server: RedisProcess, admin: sync_redis.Redis, *rules: str) -> RedisLedger:
     basis = ("reset", "resetchannels", "on", ">secret", "~ha_rag:*", "+@all")
     admin.execute_command("ACL", "SETUSER", "app", *basis, *rules)
-    return RedisLedger(connect(server.url.replace("redis://", "redis://app:secret@"), timeout_s=2.0))
+    return RedisLedger(connect(server.url.replace("redis://", "redis://app:secret@"), timeout_s=REPLY_S))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ async def test_a_wrong_password_is_a_refusal_and_is_not_in_the_message(
     password: str, server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     admin.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all")
-    ledger = RedisLedger(connect(server.url.replace("redis://", f"redis://app:{password}@"), timeout_s=2.0))
+    ledger = RedisLedger(connect(server.url.replace("redis://", f"redis://app:{password}@"), timeout_s=REPLY_S))
     with pytest.raises(LedgerRefusedError) as refused:
         await now(ledger)
     await ledger.aclose()

@@ -14,9 +14,11 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.clock import SystemClock
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.ledger.store.memory import MemoryLedger
-from ha_rag.ledger.sync import Sync
+from ha_rag.ledger.sync import Sync, sync
+from ha_rag.ledger.sync.sync import STOP_S
 from ha_rag.ledger.view.view import View
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
+from tests.waiting import PATIENCE_S
 
 POLICY = CircuitPolicy(min_samples=3, failure_threshold=0.5, recovery_timeout_s=30.0)
 
@@ -48,7 +50,7 @@ async def test_a_cancellation_that_a_client_swallows_does_not_keep_a_replica_fro
     await sync.start()
     ledger.stuck = True
     await ledger.reading.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await sync.stop()
 
 
@@ -116,7 +118,7 @@ async def test_a_stopping_replica_reports_what_was_counted_during_its_last_repor
     ledger = SlowRecordLedger()
     async with CircuitRegistry(lambda: ledger, replica="a") as circuits:
         breaker = circuits.breaker("service", POLICY)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while circuits.shared_state != "fresh":
                 await asyncio.sleep(0)
         fails(breaker)
@@ -144,7 +146,9 @@ class Silent(MemoryLedger):
         await asyncio.Event().wait()
 
 
-def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report():
+def test_a_stop_waits_half_a_second_at_most_for_an_unanswered_last_report(monkeypatch):
+    monkeypatch.setattr(sync, "STOP_S", STOP_S)
+
     async def scenario() -> float:
         loop = asyncio.get_running_loop()
         sync = Sync(Silent(LoopClock()), "a~1", LoopClock())

@@ -17,6 +17,7 @@ from ha_rag.ledger.sync.pace import READS_PER_S, TRIALS, Pace
 from tests.ledger.bench import terms
 from tests.ledger.simulated_fleet import QUICK, Fleet, Member
 from tests.ledger.virtual_ledgers import VirtualRedisLedger
+from tests.patient_replicas import REPLY_S
 from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
@@ -42,7 +43,7 @@ def admin(server: RedisProcess) -> Iterator[sync_redis.Redis]:
 @pytest.fixture
 async def ledger(server: RedisProcess, admin: sync_redis.Redis) -> AsyncIterator[RedisLedger]:
     """A replica's, with the documented permissions."""
-    made = RedisLedger(connect(server.url.replace("redis://", "redis://app:secret@"), timeout_s=2.0))
+    made = RedisLedger(connect(server.url.replace("redis://", "redis://app:secret@"), timeout_s=REPLY_S))
     yield made
     await made.aclose()
 

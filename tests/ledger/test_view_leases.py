@@ -10,6 +10,7 @@ from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.state import OverrideMode
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -349,7 +350,7 @@ def test_a_thread_waits_only_while_a_request_is_in_flight(view: OneView) -> None
     waiter.start()
     assert not woken.is_set()
     view.lease_answered(Reply(view.snapshot(HALF_OPEN, 6), granted=False, wait_ms=0), "t1", view.clock.now_s)
-    assert woken.wait(10)
+    assert woken.wait(PATIENCE_S)
     waiter.join()
 
 

@@ -20,6 +20,7 @@ from ha_rag.ledger.store.ledger import Change, Ledger, StreamEntry
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import ADVANCE, FROZEN_CLOCK
+from tests.waiting import PATIENCE_S
 
 
 class InspectableLedger(Ledger, Protocol):
@@ -88,7 +89,7 @@ class VirtualRedisLedger(RedisLedger):
         self._listeners: set[asyncio.Queue[Change | None]] = set()
         self._pubsub = client.pubsub(ignore_subscribe_messages=True)
         self._pubsub.subscribe(Keys(self._namespace).changes)
-        self._pubsub.get_message(timeout=5)
+        self._pubsub.get_message(timeout=PATIENCE_S)
 
     async def _run(self, verb: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         self._move_the_clock()
@@ -104,7 +105,7 @@ class VirtualRedisLedger(RedisLedger):
             self._moved_ms = now_ms
 
     def _pass_on(self) -> None:
-        message = self._pubsub.get_message(timeout=5)
+        message = self._pubsub.get_message(timeout=PATIENCE_S)
         change = message and codec.change(message["data"])
         assert change, "a change was not published"
         for queue in self._listeners:

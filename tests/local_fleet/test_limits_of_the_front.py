@@ -21,6 +21,7 @@ from ha_rag.local_fleet.front import FrontConfig
 from ha_rag.local_fleet.relay import pass_back
 from ha_rag.local_fleet.upstreams import Upstream
 from tests.local_fleet.replica_stand_in import StandIn, serving, stays_silent
+from tests.waiting import PATIENCE_S
 
 GET = b"GET /v1/circuits HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 KEPT = GET.replace(b"Connection: close\r\n", b"")
@@ -39,7 +40,7 @@ def with_headers(*headers: bytes) -> bytes:
 async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             yield reader, writer
     finally:
         writer.close()
@@ -151,7 +152,7 @@ async def test_an_answer_of_which_only_the_end_is_not_read_is_given_up_too(one: 
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.connect(("127.0.0.1", port))
             deaf.sendall(asked)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while not (await said(port, GET)).startswith(b"HTTP/1.1 200 "):
                     pass  # its place is still taken
 

@@ -12,7 +12,7 @@ import pytest
 from ha_rag.local_fleet.process_supervisor import Ending, ProcessSupervisor, RestartPolicy
 from ha_rag.local_fleet.program import Program
 from tests.local_fleet import stand_ins
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 AT_ONCE = RestartPolicy(first_s=0.001, longest_s=0.001)
 
@@ -36,7 +36,7 @@ class Endings:
             self._news.notify_all()
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(PATIENCE_S), self._news:
             await self._news.wait_for(lambda: len(self.all) >= count)
 
 
@@ -47,7 +47,7 @@ def program(tmp_path: Path, *words: str) -> Program:
 
 
 async def until_ready(supervisor: ProcessSupervisor) -> psutil.Process:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await supervisor.was_ready.wait()
     assert supervisor.child is not None
     return psutil.Process(supervisor.child.pid)
@@ -109,7 +109,7 @@ async def test_a_program_that_ends_while_its_fleet_stops_is_neither_reported_nor
     getattr(supervisor, first)()
     process.kill()
     assert supervisor._task is not None
-    await asyncio.wait_for(supervisor._task, 10)
+    await asyncio.wait_for(supervisor._task, PATIENCE_S)
     assert await supervisor.stop()
     assert endings.all == []
     assert supervisor.child is not None
@@ -123,7 +123,7 @@ async def test_a_program_that_is_killed_while_it_is_being_started_does_not_stay(
     await asyncio.sleep(0)
     supervisor.kill()
     assert supervisor._task is not None
-    await asyncio.wait_for(supervisor._task, 10)
+    await asyncio.wait_for(supervisor._task, PATIENCE_S)
     assert endings.all == []
 
 

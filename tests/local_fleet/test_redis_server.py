@@ -16,7 +16,7 @@ from ha_rag.local_fleet import redis_server
 from ha_rag.local_fleet.process_supervisor import ProcessSupervisor, RestartPolicy
 from ha_rag.local_fleet.redis_server import EmbeddedRedis, find_redis, redis_program, usable_version
 from tests.conftest import require_redis_binary
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 def script(folder: Path, output: str, name: str = "redis-server") -> Path:
@@ -92,7 +92,7 @@ async def test_it_serves_comes_back_at_the_same_address_and_ends_with_the_fleet(
     process = ProcessSupervisor(program, lambda _: None, RestartPolicy(first_s=0.01))
     process.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await process.was_ready.wait()
         with redis.Redis.from_url(url) as client:
             assert client.set("key", "value")
@@ -100,7 +100,7 @@ async def test_it_serves_comes_back_at_the_same_address_and_ends_with_the_fleet(
         first = psutil.Process(process.child.pid)
         first.kill()
         await until(lambda: process.child is not None and process.child.pid != first.pid)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not await program.ready():
                 await asyncio.sleep(0)
         with redis.Redis.from_url(url) as client:
@@ -117,7 +117,7 @@ async def test_a_real_server_evicts_nothing_writes_nothing_and_listens_on_no_por
     process = ProcessSupervisor(program, lambda _: None)
     process.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await process.was_ready.wait()
         with redis.Redis.from_url(url, decode_responses=True) as client:
             settings = {

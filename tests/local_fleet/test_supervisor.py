@@ -29,7 +29,7 @@ from ha_rag.local_fleet.record import FleetRecord, running_fleet
 from ha_rag.local_fleet.supervisor import run_fleet
 from tests.local_fleet import stand_ins
 from tests.ports import free_port, free_ports_in_a_row
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are not Windows's way")
 
@@ -51,14 +51,14 @@ class Fleet:
         return self._terminal.getvalue()
 
     async def until_said(self, text: str) -> None:
-        await until(lambda: text in self.said or self.task.done(), within_s=30)
+        await until(lambda: text in self.said or self.task.done())
         assert text in self.said
 
     async def until_all_answer(self) -> dict[str, list[str]]:
         """Asks the front until each replica has answered: it learns by its own checks, a moment later than the
         supervisor, which of them are ready. Answers what each said."""
         said: dict[str, list[str]] = {}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while len(said) < self.plan.replicas:
                 name, text = await self.get(self.plan.port)
                 said[name] = text
@@ -112,7 +112,7 @@ async def test_a_fleet_starts_answers_and_ends_without_leaving_anything(plan: Fl
         assert len(descendants() - before) == 3
         answers = await fleet.until_all_answer()
         os.kill(os.getpid(), 15)
-        assert await asyncio.wait_for(fleet.task, 30) == 0
+        assert await asyncio.wait_for(fleet.task, PATIENCE_S) == 0
     assert answers.keys() == {"rag-1", "rag-2"}
     assert {told[1] for told in answers.values()} == {"redis://127.0.0.1:1/0"}
     assert descendants() <= before
@@ -138,7 +138,7 @@ async def test_a_stopping_fleet_speaks_of_no_restart_when_it_is_told_again(plan:
                 process.terminate()
         else:
             os.kill(os.getpid(), 15)
-        assert await asyncio.wait_for(fleet.task, 30) == 0
+        assert await asyncio.wait_for(fleet.task, PATIENCE_S) == 0
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     assert "started again" not in fleet.said
@@ -298,7 +298,7 @@ async def test_replicas_that_can_never_start_end_the_fleet_with_their_last_words
     before = descendants()
     broken = Commands(serve=stand_ins.command("complain"), front=plan.commands.front)
     async with running(replace(plan, commands=broken)) as fleet:
-        assert await asyncio.wait_for(fleet.task, 30) == 1
+        assert await asyncio.wait_for(fleet.task, PATIENCE_S) == 1
     assert "server.prot = 1: unknown key" in fleet.said
     assert "has ended 3 times in a row" in fleet.said
     assert "The fleet cannot start like this" in fleet.said

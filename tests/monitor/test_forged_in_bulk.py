@@ -85,7 +85,7 @@ async def until_heard(admin: sync_redis.Redis, replica: CircuitRegistry) -> None
         admin.publish("ha_rag:changes", HEARD)
         return HEARD in str(replica.ledger and replica.ledger.refused_values.warnings())
 
-    await until(heard, within_s=30)
+    await until(heard)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ async def test_no_step_is_long_and_the_circuit_is_shared(
             await replica.circuits()
         await until_heard(admin, replica)
     assert steps.longest_s < LONGEST_S, steps.what
-    await until(lambda: replica.shared_state == "fresh", within_s=30)
+    await until(lambda: replica.shared_state == "fresh")
     assert SVC in [circuit.name for circuit in watcher.snapshot.circuits]
 
 

@@ -23,6 +23,7 @@ from ha_rag.settings.environment import VARIABLES
 from ha_rag.settings.file import MAX_FILE_BYTES
 from ha_rag.settings.loading import MOST_PROBLEMS
 from ha_rag.settings.reference import EXAMPLE
+from tests.waiting import PATIENCE_S
 
 SENTENCE = re.compile(r"[^\n]+: [^\n]+")
 LONGEST_SENTENCE = 1000
@@ -151,7 +152,7 @@ def test_an_endless_pipe_is_read_only_up_to_the_limit(tmp_path):
     writing.start()
     with pytest.raises(ConfigurationError, match="is larger than 1000000 bytes"):
         load_settings(tmp_path / "pipe", {})
-    writing.join(10)
+    writing.join(PATIENCE_S)
     assert not writing.is_alive()
 
 

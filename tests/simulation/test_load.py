@@ -11,6 +11,7 @@ import pytest
 
 from ha_rag.simulation.load import main
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
@@ -45,5 +46,5 @@ def test_it_ends_quietly_on_a_signal(number: signal.Signals) -> None:
         assert process.stdout is not None
         process.stdout.readline()  # it runs
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (0, "")

@@ -5,6 +5,8 @@ import urllib.request
 
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_provider_runs_as_a_process_and_stops_cleanly(number, unused_port):
@@ -17,7 +19,7 @@ def test_the_provider_runs_as_a_process_and_stops_cleanly(number, unused_port):
         with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/health") as reply:
             assert reply.status == 200
         process.send_signal(number)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
         assert process.stderr.read() == ""
 
 

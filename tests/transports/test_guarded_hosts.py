@@ -20,6 +20,7 @@ from ha_rag.clock import ManualClock
 from ha_rag.transports import AiohttpGuard, AsyncHttpxTransport, Hosts, HttpxTransport
 from ha_rag.transports.hosts import circuit_name
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 POLICY = CircuitPolicy(min_samples=3, probe_successes=1)
 Get = Callable[[str], Awaitable[int]]
@@ -37,7 +38,7 @@ class Service:
             def do_GET(self) -> None:
                 service.calls += 1
                 if self.path == "/hang":
-                    service.answers.wait(30)
+                    service.answers.wait(PATIENCE_S)
                 self.send_response(service.status)
                 for name, text in service.headers.items():
                     self.send_header(name, text)

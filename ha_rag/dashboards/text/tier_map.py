@@ -1,7 +1,8 @@
-"""The map: stages and their tiers in one line, with the share of answers that each tier gave.
+"""The map: stages and their tiers in one line, with the share of answers that each tier gave, and p50/p99.
 
 In a narrow terminal what says least is left out first: tiers that are well and idle, then the names of tiers that do
-what they should, then all names of tiers, which the table of circuits has, too. Shares and broken tiers stay.
+what they should, then latencies, then all names of tiers, which the table of circuits has, too. Shares and broken tiers
+stay.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from rich.text import Text
 
-from ha_rag.dashboards.text.viewport import Viewport, is_troubled, safe, state_of
+from ha_rag.dashboards.text.viewport import Viewport, in_ms, is_troubled, safe, state_of
 from ha_rag.dashboards.text.wrapping import wrapped
 from ha_rag.monitor.snapshot import FleetSnapshot
 from ha_rag.monitor.stages import FleetStage, stages
@@ -23,17 +24,21 @@ Shares = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What a map shows: idle tiers that are well, names of tiers, and names of stages.
+    """What a map shows: idle tiers that are well, names of tiers, latencies of those that answer, names of stages.
 
     `names`: "all"; "others": those that answer beside or instead of the first tier; "none".
     """
 
     idle: bool
     names: Literal["all", "others", "none"]
+    latencies: bool = False
     stages: bool = True
 
 
 FORMS = (
+    Form(idle=True, names="all", latencies=True),
+    Form(idle=False, names="all", latencies=True),
+    Form(idle=False, names="others", latencies=True),
     Form(idle=True, names="all"),
     Form(idle=False, names="all"),
     Form(idle=False, names="others"),
@@ -41,27 +46,37 @@ FORMS = (
     Form(idle=False, names="none", stages=False),
 )
 
+IN_LINES = Form(idle=False, names="all")
+"""Where no form fits in one line, each stage has its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One tier. `share`: of the stage's answers; None without answers. `notable`: shown also where room is scarce."""
+    """One tier. `share`: of the stage's answers; None without answers. `notable`: shown also where room is scarce.
+
+    `latency`: p50 and p99 of its successful attempts; "" if they are unknown.
+    """
 
     name: str
     state: str
     share: float | None
     notable: bool
+    latency: str
     is_first: bool = False
 
 
 def tier_map(picture: FleetSnapshot, view: Viewport) -> list[Text]:
     """The map in one line; no line without stages."""
     shares = tier_shares(picture)
-    found = [(stage.name, _nodes(stage, shares.get(stage.name, {}))) for stage in stages(picture)]
+    latencies = _latencies(picture)
+    found = [(stage.name, _nodes(stage, shares.get(stage.name, {}), latencies)) for stage in stages(picture)]
     for form in FORMS if found else ():
+        if form.latencies and not latencies:
+            continue
         line = _joined(" -> " if view.plain else " → ", (_stage(name, nodes, form, view) for name, nodes in found))
         if line.cell_len <= view.width:
             return [line]
-    return [line for name, nodes in found for line in wrapped(_stage(name, nodes, FORMS[1], view), view.width, 2)]
+    return [line for name, nodes in found for line in wrapped(_stage(name, nodes, IN_LINES, view), view.width, 2)]
 
 
 def tier_shares(picture: FleetSnapshot) -> Shares:
@@ -80,20 +95,33 @@ def tier_shares(picture: FleetSnapshot) -> Shares:
     }
 
 
-def _nodes(stage: FleetStage, shares: Mapping[str, float]) -> list[Node]:
+def _latencies(picture: FleetSnapshot) -> dict[str, str]:
+    """Circuit -> p50 and p99, such as "14/31 ms"."""
+    found = ((tier.circuit, tier.p50_ms, tier.p99_ms) for stage in picture.stages for tier in stage.tiers)
+    return {circuit: _pair(p50, p99) for circuit, p50, p99 in found if p50 is not None and p99 is not None}
+
+
+def _pair(p50_ms: float, p99_ms: float) -> str:
+    if p99_ms >= 1000:
+        return f"{p50_ms / 1000:.2g}/{p99_ms / 1000:.2g} s"
+    return f"{in_ms(p50_ms).removesuffix(' ms')}/{in_ms(p99_ms)}"
+
+
+def _nodes(stage: FleetStage, shares: Mapping[str, float], latencies: Mapping[str, str]) -> list[Node]:
     nodes = [
         Node(
             name=tier,
             state=state_of(circuit),
             share=shares.get(tier, 0.0) if shares else None,
             notable=bool(shares.get(tier)) or is_troubled(circuit),
+            latency=latencies.get(circuit.name, ""),
             is_first=tier == next(iter(stage.tiers)),
         )
         for tier, circuit in stage.tiers.items()
     ]
     # The last resort has no circuit: it answers when no tier does.
     nodes += [
-        Node(name=tier, state="open", share=share, notable=True)
+        Node(name=tier, state="open", share=share, notable=True, latency="")
         for tier, share in shares.items()
         if tier not in stage.tiers and share
     ]
@@ -128,3 +156,5 @@ def _words(node: Node, form: Form, view: Viewport) -> Iterator[str]:
         yield safe(node.name)
     if node.share or (node.share is not None and form.names == "all"):
         yield f"{node.share:.0%}"
+    if node.share and node.latency and form.latencies:
+        yield node.latency

@@ -1,7 +1,9 @@
 // The circuits: one row each. Rows are reused between snapshots, to keep the focus and the scroll position.
+// The cells of the history and of the button stay; the others are replaced.
 
-import { cell, describe, element, one, svg } from "./dom.js";
+import { cell, element, one } from "./dom.js";
 import { clock, percent, plain, seconds, stateOf } from "./format.js";
+import { CircuitHistory } from "./history.js";
 
 const rows = new Map();
 const lastStates = new Map();
@@ -31,9 +33,10 @@ function row(circuit, fleet, editOverride) {
   if (!rows.has(circuit.name)) {
     const button = element("button", { text: "Override", cls: "plain", "aria-label": `Override ${circuit.name}` });
     button.addEventListener("click", () => editOverride(circuit.name));
-    rows.set(circuit.name, { tr: element("tr"), button });
+    rows.set(circuit.name, { tr: element("tr"), button, history: new CircuitHistory(circuit.name) });
   }
-  const { tr, button } = rows.get(circuit.name);
+  const { tr, button, history } = rows.get(circuit.name);
+  history.draw(circuit.history, fleet.picture.at);
   const { state, label, symbol } = stateOf(circuit);
   tr.className = state;
   const rates = shownRates(circuit);
@@ -41,15 +44,15 @@ function row(circuit, fleet, editOverride) {
   const cells = [
     element("th", { scope: "row", text: circuit.name, title: `${circuit.name}: ${circuit.scope === "replica" ? "state of each replica" : "shared by the fleet"}` }),
     cell("State", [badge, ...overrideTag(circuit)]),
-    cell("Failures", spark(circuit), "wide"),
+    null,
     cell("Failed", percent(rates.failed), "number"),
     cell("Slow", percent(rates.slow), "number"),
     cell("Calls", rates.calls, "number"),
     cell("Recovers in", countdown(circuit, fleet), "number"),
     cell("Why", why(circuit), "why"),
   ];
-  if (tr.lastChild === null) tr.append(...cells, cell("", button));
-  else cells.forEach((updated, at) => tr.children[at].replaceWith(updated));
+  if (tr.lastChild === null) tr.append(...cells.map((made) => made ?? cell("Failures", history.node, "wide")), cell("", button));
+  else cells.forEach((updated, at) => updated && tr.children[at].replaceWith(updated));
   return tr;
 }
 
@@ -83,25 +86,4 @@ function why(circuit) {
   if (circuit.differing.length) lines.push(circuit.differing.map((d) => `${d.replica}: ${plain(d.state)} there`).join(", "));
   if (circuit.open_count > 1 && circuit.state !== "closed") lines.push(`opened ${circuit.open_count} times in a row`);
   return lines.map((line) => element("div", { text: line }));
-}
-
-const WIDTH = 160;
-const HEIGHT = 28;
-
-// The failure rate as a line, the slow rate as a thinner one, over bands where the circuit was not closed.
-function spark(circuit) {
-  const points = circuit.history;
-  const picture = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", preserveAspectRatio: "none" });
-  const worst = Math.max(0, ...points.map((p) => p.failure_rate));
-  describe(picture, { "aria-label": `failure rate, at most ${percent(worst)} over the last minutes` });
-  if (points.length < 2) return picture;
-  const from = points[0].at;
-  const x = (at) => (WIDTH * (at - from)) / Math.max(1, points.at(-1).at - from);
-  points.slice(0, -1).forEach((point, n) => {
-    if (point.state !== "closed") picture.append(svg("rect", { class: point.state, x: x(point.at), y: 0, width: Math.max(0.5, x(points[n + 1].at) - x(point.at)), height: HEIGHT }));
-  });
-  const line = (rate) => points.map((p) => `${x(p.at).toFixed(1)},${(HEIGHT - 2 - (HEIGHT - 4) * p[rate]).toFixed(1)}`).join(" ");
-  if (points.some((p) => p.slow_rate)) picture.append(svg("polyline", { class: "slow-rate", points: line("slow_rate") }));
-  picture.append(svg("polyline", { class: worst ? "failure-rate" : "failure-rate none", points: line("failure_rate") }));
-  return picture;
 }

@@ -1,6 +1,6 @@
 // The state of the fleet: the first snapshot is complete, later ones are merged into it.
 
-const KEPT = 180;
+const KEPT = 360; // points: one a second, and one for each change
 const TIMELINE = 100;
 
 export class Fleet {

@@ -7,7 +7,9 @@ import { Fleet } from "./fleet.js";
 import { showDisconnected, showImpact } from "./impact.js";
 import { key, listen } from "./stream.js";
 import { onMapResized, showMap } from "./map.js";
+import { makeDocuments } from "./documents.js";
 import { makeOverrideDialog } from "./override.js";
+import { makeUndo } from "./undo.js";
 import { showRedis } from "./redis.js";
 import { showReplicas } from "./replicas.js";
 import { showTimeline } from "./timeline.js";
@@ -16,7 +18,7 @@ import { onStageChosen, showTraffic } from "./traffic.js";
 import { seconds } from "./format.js";
 
 const fleet = new Fleet();
-const editOverride = makeOverrideDialog();
+const editOverride = makeOverrideDialog(fleet);
 let downSince = null;
 let resolveKey = null;
 
@@ -79,6 +81,8 @@ setInterval(() => {
 }, 100);
 
 makePlayground(() => void requestKey());
+makeDocuments();
+makeUndo();
 onMapResized();
 onStageChosen(() => fleet.picture && showTraffic(fleet.picture));
 listen({

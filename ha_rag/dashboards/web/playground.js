@@ -1,11 +1,13 @@
 // The playground: a question, its answer with citations, and the path through the tiers.
 
+import { notesOf, whyDegraded } from "./answered.js";
+import { showCitations, withCitations } from "./citations.js";
 import { cell, element, one, write } from "./dom.js";
 import { authorized } from "./stream.js";
 import { drawPath } from "./path.js";
 import { qualityWords } from "./quality.js";
 import { makeRating, offerRating } from "./satisfaction.js";
-import { ms, seconds } from "./format.js";
+import { ms } from "./format.js";
 
 export function makePlayground(onKeyRequired) {
   makeRating();
@@ -23,7 +25,10 @@ export function makePlayground(onKeyRequired) {
     button.disabled = false;
   });
   one("#question").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    // While an input method composes a character, Enter ends that. Shift breaks the line.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (!one("button", form).disabled) form.requestSubmit();
   });
 }
 
@@ -37,34 +42,28 @@ async function ask(onKeyRequired) {
   return content;
 }
 
-// The beginning of a passage without Markdown; the full text opens below.
-const excerpt = (text) => text.replace(/^#{1,6} .*$/m, "").replace(/[#`*|]/g, " ").replace(/\s+/g, " ").trim();
-
 function show(answer) {
   const article = one("#ask article");
   const text = one(".text", article);
   text.className = "text";
-  write(text, answer.answer, { lines: true });
-  const notes = [
-    answer.answered === false ? "not answered by the documents found; " : "",
-    answer.age_s === undefined ? "" : `an earlier answer, given ${seconds(answer.age_s)} ago; `,
-    answer.simulated ? `${answer.served_by.generator} is the simulated provider, not a language model; ` : "",
-  ].join("");
+  text.replaceChildren(...withCitations(answer.answer, answer.citations));
   const whole = answer.degraded ? `degraded: ${answer.degraded_stages.join(", ")}` : "not degraded";
-  write(one(".served", article), `${notes}${whole}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`);
+  write(one(".served", article), `${whole}; ${answer.replica}, ${ms(answer.ms)}, shared state ${answer.shared_state}`);
   write(one(".quality", article), qualityWords(answer.quality));
+  list(one(".notes", article), notesOf(answer));
+  list(one(".causes", article), whyDegraded(answer));
   offerRating(answer.id);
   drawPath(one(".path", article), answer);
-  one(".citations", article).replaceChildren(...answer.citations.map(citation));
-  one("details tbody", article).replaceChildren(
+  showCitations(one(".citations", article), answer.citations);
+  one("details.attempts", article).hidden = false;
+  one(".attempts tbody", article).replaceChildren(
     ...answer.attempts.map((a) => element("tr", {}, element("th", { scope: "row", text: a.circuit }), cell("", a.outcome), cell("", ms(a.ms), "number"), cell("", a.reason ?? ""))),
   );
 }
 
-function citation({ n, document: name, also_in: others = [], text, quote }) {
-  const where = [name, ...others].join(", ");
-  const summary = element("summary", { text: where }, element("span", { text: excerpt(quote || text), cls: "excerpt" }));
-  return element("li", { value: n }, element("details", {}, summary, element("p", { text, lines: true, cls: "passage" })));
+function list(node, sentences) {
+  node.hidden = sentences.length === 0;
+  node.replaceChildren(...sentences.map((text) => element("li", { text })));
 }
 
 function showError(message) {
@@ -74,5 +73,7 @@ function showError(message) {
   write(text, message);
   offerRating("");
   for (const words of [".served", ".quality"]) write(one(words, article), "");
-  for (const part of [".path", ".citations", "details tbody"]) one(part, article).replaceChildren();
+  for (const part of [".notes", ".causes"]) list(one(part, article), []);
+  for (const part of [".path", ".citations", ".attempts tbody"]) one(part, article).replaceChildren();
+  one("details.attempts", article).hidden = true;
 }

@@ -1,34 +1,60 @@
 // The fleet's traffic: current figures, and a stacked chart by tier over the last minutes.
 
-import { describe, element, figures, one, svg } from "./dom.js";
-import { ms, percent } from "./format.js";
+import { element, figures, one, svg, write } from "./dom.js";
+import { clock, ms, percent } from "./format.js";
+import { Readable, place, within } from "./reading.js";
 
 const WIDTH = 600;
 const HEIGHT = 150;
 const COLOURS = 6;
+const STAGES = ["embedder", "retriever", "reranker", "generator"];
 
-export function showTraffic({ traffic }) {
+let readable = null;
+
+export function showTraffic({ traffic, at }) {
   figures(one("#traffic .figures"), [
     ["Questions a second", traffic.per_s.toFixed(1)],
     ["Degraded", percent(traffic.degraded_share)],
     ["p50", ms(traffic.p50_ms)],
     ["p99", ms(traffic.p99_ms)],
   ]);
-  draw(traffic.history, one("#stage").value);
+  draw(traffic.history, at, one("#stage").value);
 }
 
 export function onStageChosen(redraw) {
   one("#stage").addEventListener("change", redraw);
 }
 
-function draw(points, stage) {
-  const tiers = [...new Set(points.flatMap((point) => Object.keys(point.served[stage] ?? {})))].sort(byRank);
+// The same scale for every stage, so that what one sees does not change with the choice.
+function draw(history, now, stage) {
+  const points = within(history, now);
   const per_s = rates(points, stage);
-  const peak = Math.max(1, ...points.map((_, at) => tiers.reduce((sum, tier) => sum + per_s(at, tier), 0)));
+  const tiers = tiersOf(points, stage);
+  const peak = Math.max(1, ...STAGES.flatMap((each) => totals(points, each)));
   const chart = one("#traffic .chart");
-  describe(chart, { "aria-label": summary(points, tiers, stage) });
-  chart.replaceChildren(...(points.length > 1 ? areas(points, tiers, per_s, peak) : []));
-  one("#traffic .legend").replaceChildren(...tiers.map((tier, n) => legend(points, tier, n, stage)), element("li", { text: `top of the chart: ${peak.toFixed(1)} a second`, cls: "quiet" }));
+  chart.replaceChildren(...(points.length > 1 ? areas(points, now, tiers, per_s, peak) : []), ...grid());
+  readable ??= new Readable(chart, { wide: WIDTH, high: HEIGHT, label: "answers of the last minutes" });
+  readable.update(points, now, (point) => told(point, points, tiers, per_s), summary(points, tiers, stage));
+  write(one("#traffic .top"), `top: ${peak.toFixed(1)} a second`);
+  one("#traffic .legend").replaceChildren(...tiers.map((tier, n) => legend(points, tier, n, stage)));
+}
+
+const tiersOf = (points, stage) => [...new Set(points.flatMap((point) => Object.keys(point.served[stage] ?? {})))].sort(byRank);
+
+function totals(points, stage) {
+  const per_s = rates(points, stage);
+  const tiers = tiersOf(points, stage);
+  return points.map((_, at) => tiers.reduce((sum, tier) => sum + per_s(at, tier), 0));
+}
+
+// A line for each minute.
+const grid = () => [1, 2].map((minute) => svg("line", { class: "grid", x1: (WIDTH * minute) / 3, x2: (WIDTH * minute) / 3, y1: 0, y2: HEIGHT }));
+
+function told(point, points, tiers, per_s) {
+  const at = points.indexOf(point);
+  const answers = tiers.map((tier) => [tier, per_s(at, tier)]).filter(([, rate]) => rate > 0);
+  const latency = point.p99_ms === null || point.p99_ms === undefined ? "" : ` · p50 ${ms(point.p50_ms)}, p99 ${ms(point.p99_ms)}`;
+  return `${clock(point.at)} · ${answers.map(([tier, rate]) => `${tier} ${rate.toFixed(1)}/s`).join(", ") || "no answers"}${latency}`;
 }
 
 // Heartbeats and polls both come about once a second, so one poll sees zero to two heartbeats of a replica: the rate is
@@ -42,10 +68,9 @@ const rates = (points, stage) => (at, tier) => {
 const byRank = (a, b) => rank(a) - rank(b) || a.localeCompare(b);
 const rank = (tier) => (tier === "primary" ? 0 : ["zero", "none", "plain"].includes(tier) ? 2 : 1);
 
-function areas(points, tiers, per_s, peak) {
-  const from = points[0].at;
-  const x = (at) => (WIDTH * (at - from)) / Math.max(1, points.at(-1).at - from);
-  const y = (value) => HEIGHT - (HEIGHT - 6) * (value / peak);
+function areas(points, now, tiers, per_s, peak) {
+  const x = (at) => WIDTH * place(at, now);
+  const y = (value) => HEIGHT - HEIGHT * (value / peak);
   let base = points.map(() => 0);
   return tiers.map((tier, n) => {
     const top = points.map((_, at) => base[at] + per_s(at, tier));
@@ -64,4 +89,4 @@ function legend(points, tier, n, stage) {
 }
 
 const summary = (points, tiers, stage) =>
-  `answers of the last minutes by ${stage}: ` + (tiers.map((tier) => `${tier} ${answersOf(points, tier, stage)}`).join(", ") || "none");
+  `by ${stage}: ` + (tiers.map((tier) => `${tier} ${answersOf(points, tier, stage)}`).join(", ") || "none");

@@ -106,6 +106,15 @@ class Keys:
         """String with PX: one value of a cache. `kind`: "embeddings" or "answers". Unknown to 0.1.0."""
         return f"{self.root}:cache:{kind}:{slot}"
 
+    @property
+    def experiments(self) -> str:
+        """Hash: name and digest of an experiment -> what it compares, as JSON. Unknown to 0.1.0."""
+        return f"{self.root}:experiments"
+
+    def experiment(self, name: str, digest: str, part: str) -> str:
+        """A key of an experiment; all of one are in one slot. No circuit has this tag. Unknown to 0.1.0."""
+        return f"{self.root}:{{:experiment:{name}:{digest}}}:{part}"
+
     def feedback(self, part: str) -> str:
         """A key of the fleet's feedback; all are in one slot. No circuit has this tag. Unknown to 0.1.0."""
         return f"{self.root}:{{:feedback}}:{part}"

@@ -18,6 +18,7 @@ from ha_rag.components.onnx.model_files import TOKENIZER, WEIGHTS, packaged_mode
 from ha_rag.errors import ComponentError, ConfigurationError
 from ha_rag.interfaces import Embedder
 from ha_rag.threads import computing
+from tests.waiting import PATIENCE_S
 
 PASSAGE = "After its rest the breaker lets a probe pass and closes again."
 
@@ -231,7 +232,7 @@ class Watched:
 
     def output(self, text):
         self.asked.append(text)
-        assert self.released.wait(30)
+        assert self.released.wait(PATIENCE_S)
         return np.ones((3, 384), np.float32)
 
     def known_share(self, text):

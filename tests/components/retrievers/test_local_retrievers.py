@@ -26,6 +26,7 @@ from ha_rag.interfaces import Retriever
 from ha_rag.messages import Embedding, Space
 from ha_rag.threads import computing
 from tests.index.places import OTHER, SPACE, TestEmbedder, found, put, unit
+from tests.waiting import PATIENCE_S
 
 TEXTS = {
     "a": "A circuit opens when calls fail.",
@@ -145,7 +146,7 @@ async def test_a_passage_replaced_since_the_last_poll_is_found_in_its_old_versio
         texts.append(passage.text)
         return passage.text == "Zebras sleep too."
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await is_new():
             pass
     assert set(texts) <= {TEXTS["c"], "Zebras sleep too."}
