@@ -123,10 +123,13 @@ async def played(strategy: FallbackStrategy, questions: tuple[JudgedQuestion, ..
             embedding = await rag.get_embedding(inquiry.question, inquiry=inquiry)
             passages = await rag.get_relevant_documents(embedding, 10, inquiry=inquiry)
             found[question.id] = list(dict.fromkeys(passage.document for passage in passages))
-            plans.append(" + ".join((inquiry.served_by["embedder"], inquiry.served_by["retriever"])))
             if question.gold:
                 answer = await rag.generate_response(inquiry.question, passages[:3], inquiry=inquiry)
                 gold.append(float(has_gold(answer.text, question.gold)))
+            chosen = (
+                ("embedder", "retriever", "generator") if len(strategy.generators) > 1 else ("embedder", "retriever")
+            )
+            plans.append(" + ".join(inquiry.served_by[stage] for stage in chosen if stage in inquiry.served_by))
     ndcg = ranking_figures({question.id: question.relevant for question in questions}, found)[NDCG]
     return Outcome(ndcg, statistics.fmean(gold) if gold else None, statistics.mode(plans))
 

@@ -135,7 +135,8 @@ class QuestionAnswered(Event):
 
     `broken`: the answer was streamed, and the stream broke off. `attempts`: all attempts, in order. `answered`: False
     if the text says that the documents do not answer it, or that there is no answer. `quality`: what was to be expected
-    of the tiers that served; None if they were not measured. `experiment`: the arm of the running experiment, if any.
+    of the tiers that served; None if they were not measured. `age_s`: of an earlier answer from the cache, how many
+    seconds ago it was given; None for one that was made now. `experiment`: the arm of the running experiment, if any.
     """
 
     answer: str
@@ -147,6 +148,7 @@ class QuestionAnswered(Event):
     attempts: tuple[Attempt, ...] = ()
     answered: bool = True
     quality: Quality | None = None
+    age_s: float | None = None
     experiment: AssignedArm | None = None
 
 

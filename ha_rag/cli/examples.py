@@ -70,7 +70,7 @@ OF = {
         ("ha-rag drill --html report.html", "and a page that draws it"),
     ),
     "learn": (
-        ("ha-rag learn", "eleven scenarios"),
+        ("ha-rag learn", "twelve scenarios"),
         ("ha-rag learn --scenario recovery", "one of them"),
         ("ha-rag learn --auto --seed 7", "to look on"),
     ),

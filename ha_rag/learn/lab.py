@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import zip_longest
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,10 @@ from ha_rag.components.retrievers.scripted import PrimaryRetriever, ReducedRetri
 from ha_rag.components.script import Script
 from ha_rag.errors import ServiceError
 from ha_rag.ledger.store.memory import MemoryLedger
+from ha_rag.ledger.store.memory_cache import MemoryCacheStore
 from ha_rag.messages import Answer
+from ha_rag.strategy.answer_cache import AnswerCache
+from ha_rag.strategy.cache_access import CacheAccess
 from ha_rag.strategy.quality import QualityTable
 from ha_rag.strategy.status import ComponentStatus
 from ha_rag.strategy.strategy import FallbackStrategy
@@ -64,12 +68,18 @@ class Switch(Script):
             raise ServiceError("failed on purpose")
 
 
+class LocalFallback(FallbackGenerator):
+    """The fallback generator is inside the process, as `extractive` is: a last good answer comes before it."""
+
+    in_process = True
+
+
 class Lab:
     """Used as `with Lab(replicas)`, from one thread. `replicas`: how many; they share their circuits. `quality`:
-    measured figures that choose the tiers, or None.
+    measured figures that choose the tiers, or None. `caches`: whether good answers are kept for when all is out.
     """
 
-    def __init__(self, replicas: int = 1, quality: QualityTable | None = None) -> None:
+    def __init__(self, replicas: int = 1, quality: QualityTable | None = None, *, caches: bool = False) -> None:
         self._runner = asyncio.Runner()
         self._clock = ManualClock()
         self._switches = {circuit: Switch() for circuit in CIRCUITS}
@@ -78,7 +88,11 @@ class Lab:
             CircuitRegistry((lambda: shared) if replicas > 1 else None, replica=f"replica-{number}", clock=self._clock)
             for number in range(1, replicas + 1)
         ]
-        self._rags = [HighAvailabilityRAG(strategy(self._switches, quality), circuits) for circuits in self._circuits]
+        self._caches = [self._answer_cache() for _ in self._circuits] if caches else []
+        self._rags = [
+            HighAvailabilityRAG(strategy(self._switches, quality), circuits, answer_cache=cache)
+            for circuits, cache in zip_longest(self._circuits, self._caches)
+        ]
 
     def __enter__(self) -> Self:
         for circuits in self._circuits:
@@ -88,6 +102,8 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for cache in self._caches:
+            self._runner.run(cache.access.aclose())
         for rag, circuits in zip(self._rags, self._circuits, strict=True):
             self._runner.run(rag.aclose())
             self._runner.run(circuits.__aexit__(None, None, None))
@@ -118,6 +134,10 @@ class Lab:
         return self._rags[replica - 1].get_system_health()
 
     # ---- internals --------------------------------------------------------------------------------------------------
+
+    def _answer_cache(self) -> AnswerCache:
+        access = CacheAccess(MemoryCacheStore(clock=self._clock), max_bytes=100_000, clock=self._clock)
+        return AnswerCache(access, corpus=lambda: "lesson", identity=str, clock=self._clock)
 
     async def _ask(self, question: str, replica: int) -> Answer:
         answer = await self._rags[replica - 1].query(question)
@@ -150,7 +170,7 @@ def strategy(scripts: Mapping[str, Script], quality: QualityTable | None = None)
         ],
         generators=[
             Tier("primary", PrimaryGenerator(script=s["generator.primary"]), policy=POLICY),
-            Tier("fallback", FallbackGenerator(script=s["generator.fallback"]), policy=POLICY),
+            Tier("fallback", LocalFallback(script=s["generator.fallback"]), policy=POLICY),
         ],
         quality=quality,
     )

@@ -48,7 +48,7 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One lesson. It starts in a new lab in which nothing fails. `name`: for `--scenario`. `quality`: measured figures
-    that choose the tiers; None: the lists do.
+    that choose the tiers; None: the lists do. `caches`: whether good answers are kept.
     """
 
     name: str
@@ -57,7 +57,8 @@ class Scenario:
     steps: tuple[Step, ...]
     replicas: int = 1
     quality: QualityTable | None = None
+    caches: bool = False
 
     def lab(self) -> Lab:
         """A new lab for it."""
-        return Lab(self.replicas, self.quality)
+        return Lab(self.replicas, self.quality, caches=self.caches)

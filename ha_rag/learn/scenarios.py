@@ -1,7 +1,8 @@
-"""The eleven scenarios of the walk, from a day without failures to a choice by measured quality."""
+"""The twelve scenarios of the walk, from a day without failures to a last good answer."""
 
 from __future__ import annotations
 
+from ha_rag.learn.answers_kept import LAST_GOOD_ANSWER
 from ha_rag.learn.lab import POLICY
 from ha_rag.learn.lesson import OTHER_QUESTION, Scenario, Step
 from ha_rag.strategy.quality import QualityTable
@@ -282,4 +283,5 @@ SCENARIOS = (
             ),
         ),
     ),
+    LAST_GOOD_ANSWER,
 )

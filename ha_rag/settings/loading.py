@@ -112,11 +112,17 @@ def _settings(
     file: ConfigurationFile, components: Components, environment: Environment, source: Path | None
 ) -> Settings:
     circuits = resolved_circuits(components, file.circuit)
+    redis_url = _redis_url(file, environment)
+    warnings = (
+        *missing_keys(components, environment),
+        *_longer_rests(components, circuits),
+        *_cache_without_redis(file, redis_url),
+    )
     return Settings(
         server=file.server,
         index=file.index,
         namespace=file.fleet.namespace,
-        redis_url=_redis_url(file, environment),
+        redis_url=redis_url,
         components=components,
         circuits=circuits,
         replica=environment.replica,
@@ -131,7 +137,7 @@ def _settings(
         log=environment.log,
         allocator_tuned=environment.allocator_tuned,
         source=source,
-        warnings=(*missing_keys(components, environment), *_longer_rests(components, circuits)),
+        warnings=warnings,
     )
 
 
@@ -147,6 +153,16 @@ def _longer_rests(components: Components, circuits: Mapping[str, CircuitSettings
             )
             mend = f"nothing breaks; to say the same, set recovery_timeout_s = {open_s:g}, or shorten its timeout_s"
             yield Warned(text, part="configuration", mend=mend)
+
+
+def _cache_without_redis(file: ConfigurationFile, redis_url: Secret | None) -> Iterator[Warned]:
+    """The caches are in the fleet's Redis, so without one there are none."""
+    if redis_url is None and file.cache is not None and (file.cache.embeddings or file.cache.answers):
+        yield Warned(
+            "[cache] has no effect: no Redis is configured to keep embeddings and answers in",
+            part="cache",
+            mend="set HA_RAG_REDIS_URL or fleet.redis_url, or remove [cache]",
+        )
 
 
 def _alert_urls(file: ConfigurationFile, environment: Environment) -> tuple[Secret, ...]:

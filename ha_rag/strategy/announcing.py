@@ -38,5 +38,6 @@ def events_of(
         attempts=answer.attempts,
         answered=answer.answered,
         quality=answer.quality,
+        age_s=answer.age_s,
         experiment=answer.experiment,
     )

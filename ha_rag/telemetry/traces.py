@@ -130,6 +130,8 @@ class Traces:
                 "ha_rag.answered": event.answered,
             }
         )
+        if event.age_s is not None:
+            span.set_attribute("ha_rag.age_s", event.age_s)
         if event.experiment is not None:
             span.set_attributes(_arm(event.experiment))
         if event.quality is not None:
@@ -251,13 +253,18 @@ def _arm(assigned: AssignedArm) -> dict[str, str | bool]:
 
 
 def _quality(quality: Quality) -> dict[str, str | float]:
-    return {
+    told: dict[str, str | float] = {
         "ha_rag.quality.expected": quality.expected,
         "ha_rag.quality.best": quality.best,
         "ha_rag.quality.metric": quality.metric,
         "ha_rag.quality.measured_on": quality.measured_on,
         "ha_rag.quality.source": quality.source,
     }
+    if quality.answers is not None:
+        told["ha_rag.quality.answers.expected"] = quality.answers.expected
+        told["ha_rag.quality.answers.best"] = quality.answers.best
+        told["ha_rag.quality.answers.metric"] = quality.answers.metric
+    return told
 
 
 def _error_type(outcome: Outcome, reason: str) -> str:

@@ -178,3 +178,13 @@ def test_a_key_that_a_service_repeats_in_its_answer_or_its_error_is_struck_out(
 
     assert "***" in text
     assert written not in text
+
+
+def test_a_cache_without_redis_is_a_warning_with_its_remedy(run, own_folder):
+    (own_folder / "ha_rag.toml").write_text("[cache]\n")
+
+    assert findings(run("check", "--json"))["cache"] == (
+        "warning",
+        "[cache] has no effect: no Redis is configured to keep embeddings and answers in",
+        "set HA_RAG_REDIS_URL or fleet.redis_url, or remove [cache]",
+    )

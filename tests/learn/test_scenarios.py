@@ -57,6 +57,12 @@ EXPECTED = {
         ("zero primary primary", "closed"),
         ("cached primary primary", "open"),
     ],
+    "last-good-answer": [
+        ("primary primary primary", ""),
+        ("cached primary cached", "closed"),
+        ("zero primary fallback", "closed"),
+        ("cached primary cached", "open"),
+    ],
     "two-replicas": [*[("secondary primary primary", "")] * 2, *[("secondary primary primary", "open")] * 2],
 }
 
@@ -95,6 +101,15 @@ def test_the_second_replica_learns_without_any_call_of_its_own() -> None:
         first, second = lab.health(1)["embedder.primary"], lab.health(2)["embedder.primary"]
     assert (first.calls, first.failures) == (3, 3)
     assert (second.state, second.calls, second.rejected) == ("open", 0, 1)
+
+
+def test_the_last_good_answer_says_its_age_and_is_not_given_to_another_question() -> None:
+    scenario = next(each for each in SCENARIOS if each.name == "last-good-answer")
+    with scenario.lab() as lab:
+        good, earlier, other, again = (step.run(lab) for step in scenario.steps)
+    assert [answer.age_s for answer in (good, earlier, other, again)] == [None, 3600.0, None, 3600.0]
+    assert earlier.text.endswith(good.text)
+    assert "1 hour ago" in earlier.text
 
 
 def test_the_page_shows_the_real_output() -> None:

@@ -106,7 +106,7 @@ def test_it_shows_the_question_the_tiers_tried_and_the_health_of_all(capsys) -> 
     assert "primary (skipped: circuit open) -> secondary" in told
     tables = re.findall(r"component +circuit +calls  failed  rate  refused", told)
     assert len(tables) == sum(len(scenario.steps) for scenario in SCENARIOS)
-    assert f"11/11  {SCENARIOS[-1].title}" in told
+    assert f"12/12  {SCENARIOS[-1].title}" in told
 
 
 def test_the_same_seed_gives_the_same_walk(capsys) -> None:
