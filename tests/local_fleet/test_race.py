@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from ha_rag.local_fleet.race import NoReplyError, first_reply
+from tests.strategy.virtual_time import in_virtual_time
 
 SOON_S = 0.01
 NEVER_S = 3600.0
@@ -72,6 +73,28 @@ async def test_a_refused_connection_is_given_to_the_next() -> None:
     assert await runners.race(repeatable=False) == ("b", "reply")
 
 
+async def late() -> str:
+    raise NoReplyError("not accepted", untouched=True, late=True)
+
+
+async def test_a_runner_that_was_late_is_asked_once_more_after_all_others() -> None:
+    replies = iter([late, good])
+
+    async def late_once() -> str:
+        return await next(replies)()
+
+    runners = Runners(a=late_once, b=refused)
+    assert await runners.race(repeatable=False) == ("a", "reply")
+    assert runners.asked == ["a", "b", "a"]
+
+
+async def test_a_runner_that_is_late_twice_is_given_up() -> None:
+    runners = Runners(a=late, b=late)
+    with pytest.raises(NoReplyError, match="not accepted"):
+        await runners.race()
+    assert runners.asked == ["a", "b", "a", "b"]
+
+
 async def test_a_broken_reply_is_given_to_the_next_where_asking_twice_does_no_harm() -> None:
     runners = Runners(a=broken, b=broken, c=good)
     assert await runners.race() == ("c", "reply")
@@ -90,11 +113,14 @@ async def test_silence_makes_one_more_runner_asked_and_the_loser_is_called_off()
     assert (runners.asked, runners.called_off) == (["a", "b"], ["a"])
 
 
-async def test_no_third_runner_is_asked_for_silence() -> None:
+def test_no_third_runner_is_asked_for_silence() -> None:
     runners = Runners(a=silent, b=silent, c=good)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(20 * SOON_S):
+
+    async def scenario() -> None:
+        with pytest.raises(TimeoutError):
             await runners.race(patience_s=SOON_S)
+
+    in_virtual_time(scenario)
     assert runners.asked == ["a", "b"]
     assert runners.called_off == ["a", "b"]
 
