@@ -126,14 +126,13 @@ def _drain(process: subprocess.Popen[str], ready: threading.Event, log: list[str
 @contextmanager
 def fake_redis() -> Iterator[str]:
     """The URL of a fakeredis TCP server that runs in this process's threads."""
-    from fakeredis import TcpFakeServer
+    from ha_rag.local_fleet.fake_redis import FakeRedisServer
 
-    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis", server_version=(7, 0))
-    server.daemon_threads = True
+    server = FakeRedisServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        yield server.url
     finally:
         server.shutdown()
         server.server_close()

@@ -266,7 +266,7 @@ class Watcher:
         return Reading(
             at=self._clock.unix_ms() / 1000,
             told_by=self._source.replica,
-            shared_state=freshness(self._source.shared_state),
+            shared_state=freshness(self._source.shared_state if fleet.was_read else "local"),
             reason=fleet.reason,
             circuits=tuple(circuits),
             replicas=fleet.replicas,
