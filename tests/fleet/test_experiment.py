@@ -13,7 +13,7 @@ from tests.fleet.crew import Yard
 from tests.fleet.processes import Fleet, Replica, StandingFleet
 from tests.fleet.redis_trouble import flush, mend
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 EXPERIMENT = """
 [experiment]
