@@ -2,8 +2,8 @@
 
     python -m benchmarks.experiments [--experiments 1000] [--seed 1] [--into docs/evaluating.md]
 
-Each simulated experiment has `DAYS` days of `A_DAY` ratings, counted by the very rules of the fleet (`Tally`), and
-somebody looks at the report every day and stops at the first verdict. *A/A*: both arms are the same, so each verdict is
+Each simulated experiment has `DAYS` days of `A_DAY` ratings, counted by the rules of the fleet, and somebody
+looks at the verdict every day and stops at the first one. *A/A*: both arms are the same, so each verdict is
 a false one. Beside it, what a usual test says at the same looks: a difference of two proportions, called at |z| > 1.96.
 *A/B*: the arms differ, and the figures are after how many ratings there was a verdict, and how often for the wrong arm.
 What is assumed: how people rate, which `Crowd` says. Not assumed: that people are alike, or that days are.
@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import argparse
 import math
-import random
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.made_table import show
-from ha_rag.ledger.store.experiment import Told
-from ha_rag.ledger.store.experiment_counts import PLACES, Tally
-from ha_rag.telemetry.experiment_report import Compared, ComparedArm, report
+from ha_rag.ledger.store.experiment_counts import BLOCK
+from ha_rag.telemetry.sequences import radius
+
+Ints = NDArray[np.int_]
+Bools = NDArray[np.bool_]
 
 DAYS, A_DAY = 60, 50
 ARMS = ("first", "second")
@@ -55,51 +59,82 @@ class Outcome:
     usual: bool
 
 
-def experiment(crowd: Crowd, seed: str) -> Outcome:
-    """One experiment."""
-    draw = random.Random(seed)
-    tally, compared = Tally(), Compared("simulated", [ComparedArm(name, 1) for name in ARMS], 5.0)
-    naive = [[0, 0], [0, 0]]
-    verdict, at, usual = "", DAYS * A_DAY, False
-    for day in range(DAYS):
-        split = ":".join(map(str, crowd.weights(day)))
-        for n in range(A_DAY):
-            arm, place, up = _rating(crowd, day, draw, seed, day * A_DAY + n)
-            tally.rate(split, arm, place, up)
-            naive[arm][0] += up
-            naive[arm][1] += 1
-        usual = usual or _usual(naive)
-        if not verdict and (better := report(Told(tally.fields), compared, split).better):
-            verdict, at = better, (day + 1) * A_DAY
-        if verdict and usual:
-            break
-    return Outcome(verdict, at, usual)
+class Tallies:
+    """The counts of many experiments at once, by the rules of `Tally`; a test compares the two."""
+
+    def __init__(self, number: int) -> None:
+        self.all = np.arange(number)
+        self.n, self.up = np.zeros((2, number), int), np.zeros((2, number), int)
+        self.information, self.sum = np.zeros(number), np.zeros(number)
+
+    def rate(self, arm: Ints, up: Ints, first: Bools) -> None:
+        """A rating in each experiment, which counts if it is the first of its person."""
+        self.n[arm, self.all] += first
+        self.up[arm, self.all] += up * first
+        full = np.flatnonzero(self.n.min(axis=0) >= BLOCK)
+        if full.size:
+            (a, b), (up_a, up_b) = self.n[:, full], self.up[:, full]
+            information = 4 * a * b / (a + b)
+            self.information[full] += information
+            self.sum[full] += information * (up_b / b - up_a / a)
+            self.clear(full)
+
+    def clear(self, which: Ints | slice) -> None:
+        """Begins these blocks anew."""
+        self.n[:, which] = self.up[:, which] = 0
 
 
-def _rating(crowd: Crowd, day: int, draw: random.Random, seed: str, number: int) -> tuple[int, int, int]:
-    """Arm, place of the person, and 1 if the answer is liked. A person's arm and taste depend on the person alone."""
-    weights = crowd.weights(day)
-    person = number if crowd.people is None else int(crowd.people * draw.random() ** 2)
-    # Few people rate most: the square makes those with small numbers come often.
-    own = random.Random(f"{seed} {person}") if crowd.people else draw
-    arm = int(own.random() * sum(weights) >= weights[0])
-    taste = (own.random() - 0.5) * 2 * crowd.spread
-    chance = min(1.0, max(0.0, crowd.likes(day) + taste + arm * crowd.more))
-    return arm, person % PLACES, int(draw.random() < chance)
-
-
-def _usual(counted: list[list[int]]) -> bool:
-    (up, n), (other_up, other_n) = counted
-    if not n or not other_n:
-        return False
-    pooled = (up + other_up) / (n + other_n)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / other_n))
-    return error > 0 and abs(other_up / other_n - up / n) / error > 1.96
+def ratings(crowd: Crowd, number: int, seed: int) -> Iterator[tuple[int, Ints, Ints, Ints]]:
+    """Day, and in each experiment: arm, person, and 1 if the answer is liked. A person keeps arm and taste."""
+    draw = np.random.default_rng(seed)
+    people = crowd.people or DAYS * A_DAY
+    own, taste = draw.random((number, people)), crowd.spread * (2 * draw.random((number, people)) - 1)
+    everyone = np.arange(number)
+    for count in range(DAYS * A_DAY):
+        day = count // A_DAY
+        # Few people rate most: the square makes those with small numbers come often.
+        who = np.full(number, count) if crowd.people is None else (people * draw.random(number) ** 2).astype(int)
+        one, other = crowd.weights(day)
+        arm = (own[everyone, who] >= one / (one + other)).astype(int)
+        chance = crowd.likes(day) + taste[everyone, who] + arm * crowd.more
+        yield day, arm, who, (draw.random(number) < chance).astype(int)
 
 
 def outcomes(crowd: Crowd, number: int, seed: int) -> list[Outcome]:
     """So many experiments with one crowd."""
-    return [experiment(crowd, f"{seed} {one}") for one in range(number)]
+    tallies, naive = Tallies(number), np.zeros((2, 2, number), int)
+    seen = np.zeros((number, crowd.people or DAYS * A_DAY), bool)
+    verdicts, took, usual = [""] * number, [DAYS * A_DAY] * number, np.zeros(number, bool)
+    weights = crowd.weights(0)
+    for count, (day, arm, who, up) in enumerate(ratings(crowd, number, seed), 1):
+        if crowd.weights(day) != weights:  # blocks of other weights are filled apart
+            weights = crowd.weights(day)
+            tallies.clear(slice(None))
+        tallies.rate(arm, up, ~seen[tallies.all, who])
+        seen[tallies.all, who] = True
+        naive[0, arm, tallies.all] += up
+        naive[1, arm, tallies.all] += 1
+        if count % A_DAY == 0:
+            usual |= _usual(*naive)
+            for one in tallies.all:
+                if not verdicts[one] and (verdict := _verdict(tallies.information[one], tallies.sum[one])):
+                    verdicts[one], took[one] = verdict, count
+    return [Outcome(*one) for one in zip(verdicts, took, map(bool, usual), strict=True)]
+
+
+def _verdict(information: float, total: float) -> str:
+    if not information or abs(total / information) <= radius(information):
+        return ""
+    return ARMS[int(total > 0)]
+
+
+def _usual(up: Ints, number: Ints) -> Bools:
+    some = np.maximum(number, 1)
+    pooled = up.sum(axis=0) / some.sum(axis=0)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / some[0] + 1 / some[1]))
+    off = np.abs(up[1] / some[1] - up[0] / some[0])
+    called: Bools = (number.min(axis=0) > 0) & (off > 1.96 * error) & (error > 0)
+    return called
 
 
 def ramp(day: int) -> tuple[int, int]:
