@@ -71,7 +71,7 @@ async def used(strategy: FallbackStrategy) -> AsyncIterator[FallbackStrategy]:
 
 async def rows_of(name: str, data: Dataset, most: int, provider: str) -> list[str]:
     even, odd = halves(data, most)
-    rows = []
+    rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder, Index(folder) as index:
         for configuration, listed in generators(provider).items():
             settings = settings_for(folder, listed)

@@ -12,7 +12,7 @@ from ha_rag.components.generators.refusal import is_simulated
 from ha_rag.components.generators.wishes import wishing
 from ha_rag.deadline import Deadline
 from ha_rag.events import Sink, notify
-from ha_rag.messages import Answer, ComponentType, EarlierAnswer, Embedding, Generation, Passage
+from ha_rag.messages import Answer, ComponentType, EarlierAnswer, Embedding, Generation, Passage, Quality
 from ha_rag.strategy.announcing import events_of
 from ha_rag.strategy.answer_cache import AnswerCache
 from ha_rag.strategy.answer_naming import NewId, random_id
@@ -21,7 +21,6 @@ from ha_rag.strategy.embedding_cache import CachedEmbeddings
 from ha_rag.strategy.experiment import Experiment
 from ha_rag.strategy.guard import BreakerSource
 from ha_rag.strategy.inquiry import Inquiry
-from ha_rag.strategy.last_words import search_notice
 from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
 from ha_rag.strategy.quality import QualityTable
 from ha_rag.strategy.question import DEFAULT_TOP_K, checked_question, checked_timeout_s, checked_top_k
@@ -165,7 +164,7 @@ class HighAvailabilityRAG:
             return (await self._pipeline.generate(checked_question(query), documents, self._deadline())).reply
         first = inquiry.firsts.get(GENERATOR)
         served = await self._pipeline.generate(
-            query, documents, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan, first
+            query, documents, inquiry.deadline, inquiry.notice, inquiry.earlier, inquiry.plan, first
         )
         return inquiry.note(GENERATOR, served)
 
@@ -189,7 +188,7 @@ class HighAvailabilityRAG:
         with wishing(wishes):  # the request to the generator is sent in here, whoever reads its pieces
             first = inquiry.firsts.get(GENERATOR)
             served = await self._pipeline.open_stream(
-                inquiry.question, passages, inquiry.deadline, _notice(inquiry), inquiry.earlier, inquiry.plan, first
+                inquiry.question, passages, inquiry.deadline, inquiry.notice, inquiry.earlier, inquiry.plan, first
             )
         opened = inquiry.note(GENERATOR, served)
         try:
@@ -222,6 +221,10 @@ class HighAvailabilityRAG:
     def use_quality(self, table: QualityTable | None) -> None:
         """Replaces the measured figures, for the questions that come after; None: there are none any more."""
         self._pipeline.choices.use(table)
+
+    def expected_quality(self) -> Quality | None:
+        """What to expect of a question that is asked now, from the tiers that are up. None without measured figures."""
+        return self._pipeline.expected_quality()
 
     async def aclose(self, bound_s: float = 1.0) -> None:
         """Waits up to `bound_s` seconds for running probes, then cancels them."""
@@ -275,7 +278,7 @@ class HighAvailabilityRAG:
             served_by=inquiry.served_by,
             degraded_stages=degraded,
             attempts=attempts,
-            quality=self._pipeline.choices.expected_quality(inquiry.served_by),
+            quality=self._pipeline.choices.expected_quality(inquiry.served_by, inquiry.firsts),
             shared_state=self._pipeline.shared_state(attempts),
             replica=self.replica,
             ms=inquiry.ms,
@@ -293,8 +296,3 @@ class HighAvailabilityRAG:
             for event in events_of(answer, inquiry, preferred, self._clock.unix_ms(), broken=broken):
                 notify(self._sinks, event)
         return answer
-
-
-def _notice(inquiry: Inquiry) -> str:
-    """What the answer says first, if the documents could not be searched."""
-    return search_notice(inquiry.served_by.get(RETRIEVER, ""), inquiry.attempts.get(RETRIEVER, []))

@@ -123,7 +123,7 @@ def build_replica(settings: Settings, *, sinks: Sequence[Sink] = ()) -> Replica:
         rag=rag,
         circuits=circuits,
         documents=IndexDocuments(index, strategy, circuits),
-        watcher=Watcher(circuits, redactor=settings.redactor, satisfaction=lambda: feedback.feedback.rows),
+        watcher=Watcher(circuits, None, settings.redactor, lambda: feedback.feedback.rows, rag.expected_quality),
         redactor=settings.redactor,
         metrics=metrics,
         access=access_of(settings),

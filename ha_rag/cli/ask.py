@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ha_rag.cli.options import Json, Url
-from ha_rag.cli.quality_words import quality_lines
 from ha_rag.cli.replica_client import client_of
 from ha_rag.errors import ConfigurationError
+from ha_rag.monitor.quality_words import quality_lines
 
 SHOWN_CHARACTERS = 160
 

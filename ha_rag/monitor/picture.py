@@ -47,6 +47,7 @@ def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:
         redis=reading.redis,
         warnings=(*reading.redis.warnings, *_hidden(reading), *fleet_warnings(reading.replicas, reading.circuits)),
         satisfaction=reading.satisfaction,
+        quality=reading.quality,
         cost_of_degrading=cost_of_degrading(reading.satisfaction),
         tiers=tiers(reading.replicas),
         lost=reading.lost,

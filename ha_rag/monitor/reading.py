@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ha_rag.breaker.report import CircuitReport, ReplicaReport
+from ha_rag.messages import Quality
 from ha_rag.monitor.snapshot import Freshness, LostReplica, RedisPicture, TimelineEvent
 from ha_rag.telemetry.satisfaction import Satisfaction
 
@@ -31,4 +32,5 @@ class Reading:
     redis: RedisPicture = NO_REDIS
     hidden: int = 0
     satisfaction: tuple[Satisfaction, ...] = ()
+    quality: Quality | None = None
     lost: tuple[LostReplica, ...] = ()

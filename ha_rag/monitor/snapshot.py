@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ha_rag.messages import Quality
 from ha_rag.telemetry.satisfaction import Cost, Satisfaction
 
 State = Literal["closed", "open", "half_open"]
@@ -246,9 +247,10 @@ class FleetSnapshot:
 
     `told_by`: the process that made it. `shared_state`: freshness of the shared state in that process. `reason`: why it
     is not "fresh". `timeline`: newest first. `warnings`: problems that people should fix. `satisfaction`: what people
-    thought of answers, by degradation and by tier. `cost_of_degrading`: None until answers of both kinds were rated.
-    `tiers`: stage -> its tiers' names in order of preference; empty where no replica says. `stages`: the map; empty
-    from replicas of 0.1.0, whose `impact` is None.
+    thought of answers, by degradation and by tier. `quality`: what to expect of a question that is asked now, by the
+    tiers that are up in the process that made it; None where that answers no questions. `cost_of_degrading`: None until
+    answers of both kinds were rated. `tiers`: stage -> its tiers' names in order of preference; empty where no replica
+    says. `stages`: the map; empty from replicas of 0.1.0, whose `impact` is None.
     """
 
     at: float
@@ -262,6 +264,7 @@ class FleetSnapshot:
     redis: RedisPicture
     warnings: tuple[str, ...]
     satisfaction: tuple[Satisfaction, ...] = ()
+    quality: Quality | None = None
     cost_of_degrading: Cost | None = None
     tiers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lost: tuple[LostReplica, ...] = ()

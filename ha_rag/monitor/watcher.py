@@ -21,6 +21,7 @@ from ha_rag.errors import LedgerError
 from ha_rag.events import CircuitChanged, Event, LedgerBack, LedgerLost, OverrideChanged, Sink
 from ha_rag.ledger.store.ledger import Ledger
 from ha_rag.ledger.store.timeline import Place, events_after, latest_events
+from ha_rag.messages import Quality
 from ha_rag.monitor import words
 from ha_rag.monitor.heartbeats import freshness
 from ha_rag.monitor.history import History
@@ -73,7 +74,8 @@ class Source(Protocol):
 class Watcher:
     """Polls one fleet. Used on one event loop; `snapshot` may be read from any thread.
 
-    `satisfaction`: what the fleet's people thought of answers, as far as this process knows.
+    `satisfaction`: what the fleet's people thought of answers, as far as this process knows. `quality`: what this
+    process expects of a question that is asked now.
     `redactor`: strikes this process's secrets out of what others have written to Redis.
     """
 
@@ -83,8 +85,9 @@ class Watcher:
         clock: Clock | None = None,
         redactor: Redactor = NOTHING_KNOWN,
         satisfaction: Callable[[], tuple[Satisfaction, ...]] = tuple,
+        quality: Callable[[], Quality | None] = lambda: None,
     ) -> None:
-        self._satisfaction = satisfaction
+        self._satisfaction, self._quality = satisfaction, quality
         self._source = source
         self._redactor = redactor
         self._names: tuple[str, ...] = ()
@@ -274,5 +277,6 @@ class Watcher:
             timeline=self.timeline.newest_first(),
             redis=redis,
             satisfaction=self._satisfaction(),
+            quality=self._quality(),
             lost=lost_replicas(silent, fleet.replicas, fleet.now_ms),
         )

@@ -61,14 +61,15 @@ class Choices:
         preferred = {**self.preferred, **firsts} if firsts else self.preferred
         return tuple(stage for stage, tier in served_by.items() if tier != preferred[stage])
 
-    def expected_quality(self, served_by: Mapping[str, str]) -> Quality | None:
+    def expected_quality(self, served_by: Mapping[str, str], firsts: Mapping[str, str] = NO_FIRSTS) -> Quality | None:
         """The measured quality of the plan that served and of the best plan; None without figures.
 
         An earlier answer was made by the preferred tiers, since no other is kept, whoever searched for it now.
+        `firsts`: an experiment's own preference for some stages.
         """
         if self.table is None:
             return None
-        served = self.preferred if served_by.get(GENERATOR) == CACHED else served_by
+        served = {**self.preferred, **firsts} if served_by.get(GENERATOR) == CACHED else served_by
         plan = plan_of(served[EMBEDDER], served[RETRIEVER], served.get(RERANKER, NO_RERANKER))
         return self.table.expected_quality(plan, self.best, served.get(GENERATOR))
 

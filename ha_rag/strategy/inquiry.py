@@ -15,6 +15,7 @@ from ha_rag.messages import AssignedArm, Attempt, ComponentType
 from ha_rag.strategy.answer_cache import AnswerRecall
 from ha_rag.strategy.chain import Served, attempt
 from ha_rag.strategy.experiment import Experiment
+from ha_rag.strategy.last_words import search_notice
 from ha_rag.strategy.quality import NO_RERANKER, Plan, plan_of
 from ha_rag.strategy.question import checked_question, checked_timeout_s, checked_top_k
 
@@ -82,6 +83,12 @@ class Inquiry:
             return None
         reranker = self.served_by.get(ComponentType.RERANKER, NO_RERANKER)
         return plan_of(self.served_by[ComponentType.EMBEDDER], self.served_by[ComponentType.RETRIEVER], reranker)
+
+    @property
+    def notice(self) -> str:
+        """What its answer says first, if the documents could not be searched; else ""."""
+        stage = ComponentType.RETRIEVER
+        return search_notice(self.served_by.get(stage, ""), self.attempts.get(stage, []))
 
     @property
     def all_attempts(self) -> tuple[Attempt, ...]:

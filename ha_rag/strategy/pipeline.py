@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from ha_rag.breaker.probes import DetachedProbes
 from ha_rag.components.generators.searching import without_search
 from ha_rag.deadline import Deadline
 from ha_rag.interfaces import Embedder, Generator, Reranker, Retriever
-from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage
+from ha_rag.messages import Attempt, ComponentType, Embedding, Generation, Passage, Quality
 from ha_rag.strategy.answer_cache import AnswerRecall, StreamRecall
 from ha_rag.strategy.chain import Chain, Served, skipped
 from ha_rag.strategy.choosing import Choices, up
@@ -22,7 +23,7 @@ from ha_rag.strategy.guard import Breaker, BreakerSource
 from ha_rag.strategy.last_resort import NAMES, no_passages, plain_sentence, zero_like
 from ha_rag.strategy.last_words import last_words, noticed
 from ha_rag.strategy.observing import NO_OBSERVER, PipelineObserver
-from ha_rag.strategy.quality import Plan, QualityTable
+from ha_rag.strategy.quality import Plan, QualityTable, plan_of
 from ha_rag.strategy.replies import usable_embedding, usable_generation, usable_passages, usable_scores
 from ha_rag.strategy.reranking import best_first, candidates_of, kept_order, wanted_from_retrieval
 from ha_rag.strategy.streaming import FirstPiece, OpenStream
@@ -212,6 +213,17 @@ class Pipeline:
         states = {self.breakers[a.circuit].shared_state for a in attempts if a.circuit in self.breakers}
         return next((state for state in ("local", "stale") if state in states), "fresh" if states else "local")
 
+    def expected_quality(self) -> Quality | None:
+        """What to expect of a question that is asked now, if every tier that is up serves when it is called."""
+        choices, retrievers, rerankers = self.choices, self.retrievers.tiers, self.rerankers.tiers
+        called, _ = choices.embedders(self.embedders.tiers, up(retrievers), up(rerankers), math.inf)
+        embedder = _first(self.embedders, called)
+        retriever = _first(self.retrievers, choices.retrievers(retrievers, embedder, up(rerankers), math.inf))
+        reranker = _first(self.rerankers, choices.rerankers(rerankers, embedder, retriever))
+        plan = plan_of(embedder, retriever, reranker)
+        generator = _first(self.generators, choices.generators(self.generators.tiers, plan, math.inf))
+        return choices.expected_quality(dict(zip(map(str, ComponentType), (*plan, generator), strict=True)))
+
     def _embedders(self, deadline: Deadline) -> tuple[list[GuardedTier[Embedder]] | None, list[Attempt]]:
         """The embedders to call, in list order if None, and the attempts that tell why others were left out."""
         if self.choices.figures is None:
@@ -229,6 +241,11 @@ class Pipeline:
     def _generators(self, plan: Plan | None, deadline: Deadline, first: str | None) -> Sequence[GuardedTier[Generator]]:
         chosen = self.choices.generators(self.generators.tiers, plan, deadline.left_s())
         return with_first(self.generators, chosen, first)
+
+
+def _first(chain: Chain[C], called: Sequence[GuardedTier[C]] | None) -> str:
+    """The name of the first tier that is up; the last resort's if none is. `called`: None for list order."""
+    return next(iter(up(chain.tiers if called is None else called)), chain.last_name)
 
 
 def _chain(

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from ha_rag.dashboards.terminal import Viewport, draw
+from ha_rag.messages import AnswerQuality, Quality
 from ha_rag.monitor.snapshot import Differing, Override, Rate, RedisPicture, State, TrafficPoint
 from tests.monitor.pictures import CALM, NOW, circuit, opening, picture, replica, timeline_event
 
@@ -42,6 +43,19 @@ OPEN = circuit(
 def test_the_first_line_says_what_users_get():
     first = rendered(picture()).splitlines()[0]
     assert first.rstrip() == "● All questions answered · 0 % degraded · p99 9.0 ms · 1 of 1 replica"
+
+
+def test_the_quality_to_expect_is_said_with_who_measured_it_where_there_is_room():
+    quality = Quality(0.391, 0.399, "ndcg@10", "cranfield", "profile", AnswerQuality(0.93, 0.96, "gold"))
+    told = " ".join(rendered(picture(quality=quality), 100).split())
+
+    assert "quality to expect: search 0.391, at best 0.399 (nDCG@10); 93 % of answers with the right words" in told
+    assert "measured by ha-rag evaluate with cranfield, on these documents" in told
+    assert "quality to expect" not in rendered(picture(quality=quality), 100, height=19)
+    assert "quality to expect" not in rendered(picture())
+    hostile = rendered(picture(quality=replace(quality, measured_on=HOSTILE)))
+    assert "\x1b" not in hostile
+    assert "\nall is well" not in hostile
 
 
 def test_circuits_that_are_not_closed_are_named_next_with_symbol_and_text():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from ha_rag.circuit.state import CircuitState
 from ha_rag.messages import AnswerQuality
 from ha_rag.strategy import QualityTable
@@ -114,3 +116,31 @@ def test_shipped_figures_say_what_to_expect_and_choose_nothing() -> None:
     shipped = QualityTable("ndcg@10", {("t1", "t1"): 0.3, ("t2", "t2"): 0.9}, source="shipped")
     answer = ask(bench(shipped))
     assert (answer.served_by["embedder"], answer.degraded) == ("t1", False)
+
+
+@pytest.mark.parametrize(
+    ("out", "expected", "of_texts"),
+    [
+        ([], 0.6, 0.9),
+        (["generator.t2"], 0.6, 0.5),
+        (["reranker.t1"], 0.4, 0.8),
+        (["embedder.t1"], 0.5, None),
+        (["embedder.t1", "reranker.t1"], 0.39, None),
+        (["embedder.t1", "embedder.t2", "reranker.t1"], 0.39, None),
+    ],
+)
+def test_what_to_expect_now_is_what_an_answer_then_says(
+    out: list[str], expected: float, of_texts: float | None
+) -> None:
+    one = bench()
+    for circuit in out:
+        one.circuits[circuit].state = CircuitState.OPEN
+    foreseen = one.rag.expected_quality()
+    assert foreseen is not None
+    assert (foreseen.expected, foreseen.best) == (expected, 0.6)
+    assert (foreseen.answers and foreseen.answers.expected) == of_texts
+    assert ask(one).quality == foreseen
+
+
+def test_without_figures_nothing_is_expected() -> None:
+    assert Bench().rag.expected_quality() is None

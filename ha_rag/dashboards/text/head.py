@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from rich.text import Text
 
 from ha_rag.dashboards.text.viewport import Viewport, clock, safe
 from ha_rag.dashboards.text.wrapping import shortened, wrapped
 from ha_rag.monitor.circuit_words import DOT
 from ha_rag.monitor.impact import impact
+from ha_rag.monitor.quality_words import quality_lines
 from ha_rag.monitor.snapshot import FleetSnapshot, Impact
 
 LEVELS = {"well": "closed", "reduced": "half_open", "failing": "open"}
 """Level of the impact -> the state that has its colour and symbol."""
+ROOMY = 20
+"""Lines of a viewport that shows the quality to expect."""
 SAID = {30: 12, 20: 4, 0: 1}
 """Lines of a viewport -> problems and notes that it shows; the others are counted."""
 
@@ -31,7 +36,16 @@ def head_lines(picture: FleetSnapshot, view: Viewport, down_since: str) -> list[
         *wrapped(headline, view.width),
         *_said(told, view, style),
         *shortened(Text(source, "dim"), view.width, 2, ellipsis=view.ellipsis),
+        *_quality(picture, view),
     ]
+
+
+def _quality(picture: FleetSnapshot, view: Viewport) -> list[Text]:
+    """What to expect of a question that is asked now, where there is room for it."""
+    if picture.quality is None or view.height < ROOMY:
+        return []
+    said = Text("  " + safe("; ".join(quality_lines(asdict(picture.quality)))), "dim")
+    return shortened(said, view.width, 3, ellipsis=view.ellipsis)
 
 
 def _said(told: Impact, view: Viewport, style: str) -> list[Text]:

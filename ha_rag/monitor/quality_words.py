@@ -1,4 +1,7 @@
-"""The quality to expect of an answer, in words: how good its tiers are by measure, and who measured that on what."""
+"""The quality to expect of an answer, in words: how good its tiers are by measure, and who measured that on what.
+
+`ha-rag ask` and the terminal say it like this; `dashboards/web/quality.js` says the same on the page.
+"""
 
 from __future__ import annotations
 
