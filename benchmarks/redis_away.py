@@ -39,7 +39,7 @@ Found = dict[str, tuple[Period, Period]]
 async def load(member: Member, rate: float, seconds: float) -> Period:
     """One period. A call that the service did not answer has failed: the service is healthy throughout."""
     answers = await member("load", rate=rate, begin_s=time.monotonic() + 0.1, seconds=seconds)
-    return Period([1000 * took for _, took, _ in answers], sum(by != "service" for _, _, by in answers))
+    return Period([1000 * took for _, took, *_ in answers], sum(by != "service" for _, _, by, _ in answers))
 
 
 async def measure(guard: str, given: argparse.Namespace) -> Found:

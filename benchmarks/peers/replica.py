@@ -31,16 +31,20 @@ class Replica:
         self._probing: asyncio.Task[None] | None = None
 
     async def load(self, rate: float, begin_s: float, seconds: float) -> list[list[Any]]:
-        """[asked, seconds taken, "service" | "fallback" | "lost"] of each question."""
+        """[due, seconds from then to the answer, "service" | "fallback" | "lost", seconds late] of each question.
+
+        A question waits from the moment it is due, also while its replica is too busy to ask it.
+        """
         asked, number = [], 0
         while number < rate * seconds:
-            await asyncio.sleep(max(0.0, begin_s + number / rate - time.monotonic()))
-            asked.append(asyncio.create_task(self._question()))
+            due_s = begin_s + number / rate
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            asked.append(asyncio.create_task(self._question(due_s)))
             number += 1
         return [list(answer) for answer in await asyncio.gather(*asked)]
 
-    async def _question(self) -> tuple[float, float, str]:
-        began_s = time.monotonic()
+    async def _question(self, due_s: float) -> tuple[float, float, str, float]:
+        late_s = time.monotonic() - due_s
         by = "service"
         try:
             await self._call()
@@ -50,7 +54,7 @@ class Replica:
                 await self._fallback()
             except Exception:
                 by = "lost"
-        return began_s, time.monotonic() - began_s, by
+        return due_s, time.monotonic() - due_s, by, late_s
 
     async def trip(self, at_most: int) -> int | None:
         """How many calls were sent before one was refused; None: none of `at_most` was."""

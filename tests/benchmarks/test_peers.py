@@ -42,7 +42,7 @@ class Scripted:
 async def test_what_the_service_does_not_answer_goes_to_the_fallback_and_is_lost_if_that_fails_too() -> None:
     replica = Replica(Scripted("passed", "failed", "refused", "failed"), Scripted("passed", "passed", "failed"))
     answers = await replica.load(rate=1_000, begin_s=0.0, seconds=0.004)
-    assert [by for _, _, by in answers] == ["service", "fallback", "fallback", "lost"]
+    assert [by for _, _, by, _ in answers] == ["service", "fallback", "fallback", "lost"]
 
 
 async def test_a_trip_counts_the_calls_before_the_first_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +74,12 @@ async def test_an_outage_is_judged_by_what_service_and_replicas_wrote_down() -> 
         return [(5.0, 5.1), (10.5, None), (11.0, 11.0), (21.0, 21.1)]
 
     there: Any = SimpleNamespace(calls=calls)
-    one = [[5.0, 0.1, "service"], [10.5, 1.1, "fallback"], [21.0, 0.1, "service"]]
-    other = [[6.0, 0.1, "service"], [11.0, 0.6, "fallback"], [12.0, 2.1, "lost"], [23.0, 0.1, "service"]]
+    one = [[5.0, 0.1, "service", 0.0], [10.5, 1.1, "fallback", 0.0], [21.0, 0.1, "service", 0.0]]
+    other = [
+        [6.0, 0.1, "service", 0.0], [11.0, 0.6, "fallback", 0.0], [12.0, 2.1, "lost", 0.0], [23.0, 0.1, "service", 0.0]
+    ]  # fmt: skip
     found = await wasted_calls.judged(there, [one, other], from_s=10.0, to_s=20.0)
+    assert isinstance(found, wasted_calls.Outcome)
     assert (found.received, found.lost, found.asked, found.back_s) == (2, 1, 7, 3.0)
     assert found.waited_s == pytest.approx(1.0 + 0.5 + 2.0)
 
@@ -86,9 +89,17 @@ async def test_a_replica_that_is_not_served_again_is_never_back() -> None:
         return []
 
     there: Any = SimpleNamespace(calls=calls)
-    found = await wasted_calls.judged(there, [[[5.0, 0.1, "service"], [21.0, 0.1, "fallback"]]], 10.0, 20.0)
+    answers = [["service", 5.0], ["service", 6.0], ["fallback", 21.0]]
+    found = await wasted_calls.judged(there, [[[asked, 0.1, by, 0.0] for by, asked in answers]], 10.0, 20.0)
+    assert isinstance(found, wasted_calls.Outcome)
     assert found.back_s is None
     assert "not before the run ended" in {row.note for row in wasted_calls.rows("dies", "ours", found)}
+
+
+async def test_figures_of_a_machine_that_asks_too_late_are_none() -> None:
+    late = [[n / 10, 0.1, "service", 2.5] for n in range(50)]
+    found = await wasted_calls.judged(SimpleNamespace(), [late], 10.0, 20.0)  # type: ignore[arg-type]  # not asked
+    assert found == "the machine could not keep up: before the outage a question in twenty was asked 2.5 s late"
 
 
 def test_a_peer_that_is_not_installed_gets_rows_that_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
