@@ -1,8 +1,8 @@
 r"""Redactor: strikes known secrets out of text, however a service or a library wrote them.
 
-A secret is found in any casing; percent-encoded, JSON-escaped, as an HTML reference, in octal or in hexadecimal, wholly or partly
-and up to three times over; in base64 (either alphabet, any alignment, with or without padding or line breaks); and cut
-short, from its first 8 characters on.
+A secret is found in any casing; percent-encoded, JSON-escaped, as an HTML reference, in octal or in hexadecimal, wholly
+or partly and up to three times over; in base64 (either alphabet, any alignment, with or without padding or line
+breaks); and cut short, from its first 8 characters on.
 
 Text is compared as bytes in a plain form: decoded, in lower case, and with the two alphabets of base64 made one. Each
 byte of the plain form knows where it stood, so that what is struck out is the original.

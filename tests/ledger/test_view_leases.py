@@ -8,7 +8,7 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
-from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.state import CircuitState, OverrideMode
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 from tests.waiting import PATIENCE_S
 

@@ -27,8 +27,8 @@ class Reconciliation:
     """The result. `before`, `after`: the snapshots, if there is a new epoch.
 
     `needs_restore`: the ledger is behind the cached state, contradicts it or lacks a transition. `needs_read`: messages
-    were missed before this one, or what one said is not confirmed. `to_confirm`: a message said when a probe may be made:
-    the next poll reads the circuit. `refuted`: a message was false.
+    were missed before this one, or what one said is not confirmed. `to_confirm`: a message said when a probe may be
+    made, so the next poll reads the circuit. `refuted`: a message was false.
     """
 
     before: Snapshot | None = None
