@@ -128,7 +128,7 @@ async def test_a_stream_knows_its_arm_before_its_text():
 async def test_each_arm_is_given_its_own_earlier_answers_only():
     store = MemoryCache()
     access = CacheAccess(store, max_bytes=10_000, clock=LoopClock())
-    cache = AnswerCache(access, corpus=lambda: "1", generator="gpt", clock=LoopClock())
+    cache = AnswerCache(access, corpus=lambda: "1", identity=lambda name: name, clock=LoopClock())
     generators = [Scripted((Generation("One [1].", (1,)),)), Scripted((Generation("Two [1].", (1,)),))]
     made = bench({"generator": "t2"}, generators=generators, answer_cache=cache)
     for arm in ("usual", "other"):
