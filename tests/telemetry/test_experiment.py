@@ -98,7 +98,15 @@ async def test_each_answer_counts_for_the_arm_that_was_assigned_even_if_another_
     assert large.shares["undegraded"].up == 2
     assert large.shares["in_time"].up == 2
     assert large.p50_ms == pytest.approx(100, rel=0.03)
-    assert large.p99_ms == pytest.approx(2_500, rel=0.03)
+
+
+async def test_times_are_those_that_half_and_99_of_100_answers_took_at_most(counter: ExperimentCounter) -> None:
+    for unit in range(200):
+        counter(answered(replace(SMALL, unit=unit), ms=2_500.0 if unit < 5 else 100.0))
+    await told(counter)
+    small, _ = counter.report().arms
+    assert small.p50_ms == pytest.approx(100, rel=0.03)
+    assert small.p99_ms == pytest.approx(2_500, rel=0.03)
 
 
 async def test_answers_without_an_arm_of_this_experiment_or_after_its_end_do_not_count(
