@@ -60,7 +60,7 @@ class Outcome:
 
 
 class Tallies:
-    """The counts of many experiments at once, by the rules of `Tally`; a test compares the two."""
+    """The counts of many experiments at once, by the rules of `ExperimentTally`; a test compares the two."""
 
     def __init__(self, number: int) -> None:
         self.all = np.arange(number)

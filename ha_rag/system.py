@@ -245,8 +245,7 @@ class HighAvailabilityRAG:
     def _begin(self, question: str, top_k: int, timeout_s: float | None, wishes: str, asker: str) -> Inquiry:
         allowed_s = self.request_timeout_s if timeout_s is None else timeout_s
         inquiry = Inquiry.of(question, top_k, allowed_s, self._clock)
-        if self._experiment is not None:
-            inquiry.draw(self._experiment, asker)
+        inquiry.draw(self._experiment, asker)
         if self._answer_cache is not None:
             tiers, usual = self._pipeline.generators.tiers, self._pipeline.choices.preferred[GENERATOR]
             key = (inquiry.question, inquiry.top_k, wishes, tiers, inquiry.firsts.get(GENERATOR, usual))

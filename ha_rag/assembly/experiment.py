@@ -16,7 +16,7 @@ from ha_rag.settings.experiment import ExperimentTable
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.strategy.experiment import Arm, Experiment
 from ha_rag.telemetry.experiment import ExperimentCounter
-from ha_rag.telemetry.experiment_report import Compared, ComparedArm
+from ha_rag.telemetry.experiment_report import ComparedArm, Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def experiment_of(
     return RunningExperiment(split=split, counter=counter, header=table.header)
 
 
-def compared_of(table: ExperimentTable) -> Compared:
+def compared_of(table: ExperimentTable) -> Comparison:
     """What an experiment compares, for its reports."""
     arms = [ComparedArm(arm.name, arm.weight, arm.firsts) for arm in table.arms]
-    return Compared(table.name, arms, table.late_s)
+    return Comparison(table.name, arms, table.late_s)

@@ -17,13 +17,13 @@ from ha_rag.ledger.store.experiment_counts import ExperimentKey
 from ha_rag.ledger.store.feedback import RedisFeedbackStore
 from ha_rag.redaction import Redactor
 from ha_rag.settings.known_secrets import of_redis
-from ha_rag.telemetry.experiment_report import Compared, read_compared, report
+from ha_rag.telemetry.experiment_report import Comparison, read_compared, report
 from ha_rag.telemetry.satisfaction import cost_of_degrading, table
 
 T = TypeVar("T")
 COMMENTS_SHOWN = 100
 
-Found = tuple[ExperimentKey, Compared, Told]
+Found = tuple[ExperimentKey, Comparison, Told]
 
 
 def experiment_in_redis(url: str, config: Path | None, name: str | None, end: str | None) -> dict[str, Any]:

@@ -60,10 +60,11 @@ class Inquiry:
         last = self.attempts[stage][-1]
         self.attempts[stage][-1] = attempt(result, last.circuit, last.state)
 
-    def draw(self, experiment: Experiment, asker: str) -> None:
-        """Assigns it an arm of `experiment`. `asker`: what names who asks; "" if nothing does."""
+    def draw(self, experiment: Experiment | None, asker: str) -> None:
+        """Assigns it an arm of `experiment`, if there is one. `asker`: what names who asks; "" if nothing does."""
         self.experiment = experiment
-        self.assigned, self.firsts = experiment.assign(asker)
+        if experiment is not None:
+            self.assigned, self.firsts = experiment.assign(asker)
 
     def assigned_unless(self, degraded: Collection[str]) -> AssignedArm | None:
         """Its arm, and whether that arm's own tiers served it, by the `degraded` stages; None without an experiment."""

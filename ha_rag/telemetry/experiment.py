@@ -13,10 +13,10 @@ from ha_rag.cancellation import end
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerError
 from ha_rag.events import Event, QuestionAnswered
-from ha_rag.ledger.store.experiment import Batch, ExperimentStore, Told
+from ha_rag.ledger.store.experiment import CountedBatch, ExperimentStore, Told
 from ha_rag.ledger.store.experiment_counts import ExperimentKey, Seen, latency, place_of_unit, total
 from ha_rag.telemetry import sketch
-from ha_rag.telemetry.experiment_report import Compared, ExperimentReport, report
+from ha_rag.telemetry.experiment_report import Comparison, ExperimentReport, report
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class ExperimentCounter:
 
     store: ExperimentStore
     key: ExperimentKey
-    compared: Compared
+    compared: Comparison
     owner: str
     on_ended: Callable[[str], None] = lambda arm: None
     clock: Clock = field(default_factory=SystemClock)
@@ -54,7 +54,7 @@ class ExperimentCounter:
     _totals: Counter[str] = field(default_factory=Counter)
     _seen: list[Seen] = field(default_factory=list)
     _known: OrderedDict[int, None] = field(default_factory=OrderedDict)
-    _unsent: Batch | None = None
+    _unsent: CountedBatch | None = None
     _number: int = 0
     _started: float | None = None
 
@@ -118,7 +118,7 @@ class ExperimentCounter:
             if self._unsent is None:
                 self._number += 1
                 now, self._seen = self._seen[:UNITS_AT_ONCE], self._seen[UNITS_AT_ONCE:]
-                self._unsent = Batch(self.owner, self._number, dict(self._totals), now)
+                self._unsent = CountedBatch(self.owner, self._number, dict(self._totals), now)
                 self._totals.clear()
             await self.store.count(self.key, self._unsent)
             self._unsent = None

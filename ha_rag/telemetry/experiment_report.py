@@ -52,7 +52,7 @@ class ComparedArm:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """What an experiment compares. An answer is late after `late_s` seconds."""
 
     name: str
@@ -64,7 +64,7 @@ class Compared:
         return {**asdict(self), "digest": key.digest, "weights": list(key.weights)}
 
 
-def read_compared(body: Mapping[str, Any]) -> tuple[ExperimentKey, Compared] | None:
+def read_compared(body: Mapping[str, Any]) -> tuple[ExperimentKey, Comparison] | None:
     """What is compared and where it is counted, from its stored form; None if no replica can have written it."""
     try:
         weights = tuple(whole("a weight", weight, 1, 1000) for weight in body["weights"])
@@ -78,7 +78,7 @@ def read_compared(body: Mapping[str, Any]) -> tuple[ExperimentKey, Compared] | N
         return None
     if len(arms) != 2 or len(weights) != 2 or not all(map(_NAME.match, names)) or not 0 < late_s <= MAX_LATE_S:
         return None
-    return ExperimentKey(names[0], names[1], weights), Compared(names[0], arms, late_s)
+    return ExperimentKey(names[0], names[1], weights), Comparison(names[0], arms, late_s)
 
 
 def _firsts(given: Mapping[str, Any]) -> dict[str, str]:
@@ -161,7 +161,7 @@ class ExperimentReport:
     warnings: tuple[str, ...]
 
 
-def report(told: Told, compared: Compared, split: str, *, left_out: int = 0) -> ExperimentReport:
+def report(told: Told, compared: Comparison, split: str, *, left_out: int = 0) -> ExperimentReport:
     """The report of these counts. `split`: the present weights. `left_out`: units that a replica could not count."""
     counts = told.counts
     arms = tuple(_arm(counts, arm, place, split) for place, arm in enumerate(compared.arms))

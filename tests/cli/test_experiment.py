@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from ha_rag.ledger.store.connection import close, connect
-from ha_rag.ledger.store.experiment import Batch, RedisExperimentStore, Told
-from ha_rag.ledger.store.experiment_counts import ExperimentKey, Seen, Tally, latency, total
+from ha_rag.ledger.store.experiment import CountedBatch, RedisExperimentStore, Told
+from ha_rag.ledger.store.experiment_counts import ExperimentKey, ExperimentTally, Seen, latency, total
 from ha_rag.ledger.store.feedback import Rating, RedisFeedbackStore
-from ha_rag.telemetry.experiment_report import Compared, ComparedArm, report
+from ha_rag.ledger.store.keys import Keys
+from ha_rag.telemetry.experiment_report import ComparedArm, Comparison, report
 from ha_rag.telemetry.sketch import bucket, middle_ms
 from tests.cli.conftest import Run
 from tests.cli.replica import Replica
@@ -23,7 +24,7 @@ from tests.ports import free_port
 from tests.redis_servers import RedisProcess
 
 KEY = ExperimentKey("bigger", "01234567", (1, 1))
-COMPARED = Compared("bigger", [ComparedArm("small", 1), ComparedArm("large", 1, {"generator": "large"})], 5.0)
+COMPARED = Comparison("bigger", [ComparedArm("small", 1), ComparedArm("large", 1, {"generator": "large"})], 5.0)
 PATH = ("GET", "/v1/experiment")
 ROWS = [
     {"by": "degradation", "of": "none", "up": 8, "neutral": 1, "down": 2, "share": 0.8, "low": 0.49, "high": 0.943},
@@ -35,7 +36,7 @@ COST = {"points": 0.25, "low": 0.1, "high": 0.4}
 
 def shown_report(likes: tuple[float, float] = (0.4, 0.9), **told: Any) -> dict[str, Any]:
     """A report of 200 people in each arm, all of whom rate."""
-    tally = Tally({"started": 1_700_000_000_000.0})
+    tally = ExperimentTally({"started": 1_700_000_000_000.0})
     for n in range(200):
         for arm, share in enumerate(likes):
             tally.rate("1:1", arm, 2 * n + arm, int((n + 1) * share) - int(n * share))
@@ -82,7 +83,7 @@ def test_before_anything_was_counted_that_is_said(run: Run, replica: Replica) ->
 
 def test_doubts_guardrails_ends_and_losses_are_said(run: Run, replica: Replica) -> None:
     fields = {"units 1:1 0": 900.0, "units 1:1 1": 500.0, "lost": 1_700_000_000_000.0}
-    tally = Tally(dict(fields))
+    tally = ExperimentTally(dict(fields))
     for n in range(300):
         tally.observe("1:1", "answered", 0, 1)
         tally.observe("1:1", "answered", 1, n % 2)
@@ -194,12 +195,12 @@ def fill(redis_url: str) -> None:
     async def work() -> None:
         client = connect(redis_url)
         store, earlier = RedisExperimentStore(client), ExperimentKey("earlier", "89abcdef", (1, 1))
-        await store.describe(earlier, Compared("earlier", COMPARED.arms, 5.0).wire(earlier))
+        await store.describe(earlier, Comparison("earlier", COMPARED.arms, 5.0).wire(earlier))
         await store.rate(earlier, 0, 1, True)
-        await asyncio.sleep(0.01)  # the clock of Redis says which was counted last
+        await client.hset(Keys().experiment("earlier", "89abcdef", "counts"), "changed", 1)  # when it was counted last
         await store.describe(KEY, COMPARED.wire(KEY))
         seen = [Seen(arm, arm, {"answered": 1, "undegraded": 1, "in_time": 1}) for arm in (0, 1)]
-        await store.count(KEY, Batch("one", 1, {total(0, "questions"): 3, total(1, "questions"): 4}, seen))
+        await store.count(KEY, CountedBatch("one", 1, {total(0, "questions"): 3, total(1, "questions"): 4}, seen))
         feedback = RedisFeedbackStore(client)
         await feedback.give(Rating("a" * 64, "up", ["degradation:none", "all"]))
         await feedback.give(Rating("b" * 64, "down", ["degradation:any", "all"], "Slow."))

@@ -12,11 +12,11 @@ from ha_rag.ledger.store.experiment import MemoryExperimentStore
 from ha_rag.ledger.store.experiment_counts import ExperimentKey
 from ha_rag.messages import AssignedArm
 from ha_rag.telemetry.experiment import ExperimentCounter
-from ha_rag.telemetry.experiment_report import Compared, ComparedArm
+from ha_rag.telemetry.experiment_report import ComparedArm, Comparison
 from tests.http.app_client import ANSWER, AppClient, StubReplica
 
 KEY = ExperimentKey("bigger", "01234567", (1, 1))
-COMPARED = Compared("bigger", [ComparedArm("small", 1), ComparedArm("large", 1, {"generator": "large"})], 5.0)
+COMPARED = Comparison("bigger", [ComparedArm("small", 1), ComparedArm("large", 1, {"generator": "large"})], 5.0)
 CHAT = {"messages": [{"role": "user", "content": "How?"}]}
 
 

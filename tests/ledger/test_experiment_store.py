@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from redis import asyncio as aioredis
 
 from ha_rag.ledger.store.experiment import (
     MAX_LISTED,
-    Batch,
+    CountedBatch,
     ExperimentStore,
     MemoryExperimentStore,
     RedisExperimentStore,
@@ -20,8 +21,8 @@ from ha_rag.ledger.store.experiment_counts import (
     LIKED,
     PLACES,
     ExperimentKey,
+    ExperimentTally,
     Seen,
-    Tally,
     difference,
     latency,
     observed,
@@ -55,14 +56,14 @@ def counts_key(bench: RedisBench) -> str:
     return f"{bench.namespace}:{{:experiment:bigger-model:0123abcd}}:counts"
 
 
-def batch(number: int, draw: random.Random, owner: str = "one") -> Batch:
+def batch(number: int, draw: random.Random, owner: str = "one") -> CountedBatch:
     totals = {total(draw.randrange(2), "questions"): draw.randrange(9), latency(1, draw.randrange(300)): 2}
     places = (None, *range(5), PLACES - 1, 47, 48, 49)
     seen = [
         Seen(draw.randrange(2), draw.choice(places), {"answered": draw.randrange(2), "in_time": draw.randrange(2)})
         for _ in range(40)
     ]
-    return Batch(owner, number, totals, seen)
+    return CountedBatch(owner, number, totals, seen)
 
 
 async def counts(store: ExperimentStore) -> Mapping[str, float]:
@@ -98,7 +99,7 @@ async def test_a_person_is_counted_once_and_one_without_a_name_each_time(in_redi
     for store in (in_redis, in_memory()):
         known, nobody = Seen(0, 77, {"answered": 1}), Seen(1, None, {"answered": 0})
         for number in range(3):
-            await store.count(KEY, Batch("one", number, {}, [known, nobody]))
+            await store.count(KEY, CountedBatch("one", number, {}, [known, nobody]))
         read = (await store.told(KEY)).counts
         assert (read[units("1:3", 0)], read[units("1:3", 1)]) == (1, 3)
         assert list(observed(read, "answered")) == [(1, 1), (0, 3)]
@@ -112,7 +113,7 @@ async def test_only_the_first_rating_of_a_person_counts(in_redis: RedisExperimen
 
 
 def test_a_block_is_compared_when_both_arms_have_enough() -> None:
-    tally = Tally()
+    tally = ExperimentTally()
     for n in range(BLOCK):
         tally.observe("1:1", LIKED, 0, int(n < 4))
     for n in range(BLOCK - 1):
@@ -125,7 +126,7 @@ def test_a_block_is_compared_when_both_arms_have_enough() -> None:
 
 
 def test_blocks_of_other_weights_are_filled_apart() -> None:
-    tally = Tally()
+    tally = ExperimentTally()
     for split, arm in (("1:1", 0), ("9:1", 1)):
         for _ in range(2 * BLOCK):
             tally.observe(split, LIKED, arm, 1)
@@ -189,7 +190,7 @@ async def test_the_list_of_experiments_is_bounded_and_read_with_distrust(
 
 
 async def test_who_was_seen_takes_less_than_four_megabytes(redis_server: RedisProcess) -> None:
-    fields = {str(word): str(2**BITS - 1) for word in range(PLACES // BITS + 1)}
+    fields: dict[Any, Any] = {str(word): str(2**BITS - 1) for word in range(PLACES // BITS + 1)}
     async with aioredis.Redis.from_url(redis_server.url) as client:
         await client.hset("asked", mapping=fields)
-        assert await client.memory_usage("asked", samples=0) < 4_000_000
+        assert (await client.memory_usage("asked", samples=0) or 0) in range(100_000, 4_000_000)

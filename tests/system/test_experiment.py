@@ -16,6 +16,7 @@ from ha_rag.strategy import QualityTable
 from ha_rag.strategy.answer_cache import AnswerCache
 from ha_rag.strategy.cache_access import CacheAccess
 from ha_rag.strategy.experiment import Arm, Experiment
+from ha_rag.strategy.quality import Plan
 from ha_rag.strategy.streaming import AnswerDone, AnswerStarted
 from tests.strategy.memory_cache import MemoryCache
 from tests.strategy.scripted import Scripted, ScriptedStream
@@ -143,7 +144,12 @@ async def test_each_arm_is_given_its_own_earlier_answers_only():
 
 @quickly
 async def test_beside_measured_quality_an_arm_decides_for_its_own_stages_only():
-    figures = {("t1", "t1"): 0.3, ("t2", "t1"): 0.4, ("t1", "t2"): 0.1, ("t2", "t2"): 0.2}
+    figures: dict[tuple[str, str] | Plan, float] = {
+        ("t1", "t1"): 0.3,
+        ("t2", "t1"): 0.4,
+        ("t1", "t2"): 0.1,
+        ("t2", "t2"): 0.2,
+    }
     experiment = Experiment("trial", [Arm("best"), Arm("other", 1, {"embedder": "t1"})], ORDERS, by_quality=True)
     made = Bench(quality=QualityTable("ndcg@10", figures), experiment=experiment)
     served = {}

@@ -11,11 +11,11 @@ import pytest
 from ha_rag.clock import ManualClock
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.events import QuestionAnswered
-from ha_rag.ledger.store.experiment import Batch, MemoryExperimentStore, Told
+from ha_rag.ledger.store.experiment import CountedBatch, MemoryExperimentStore, Told
 from ha_rag.ledger.store.experiment_counts import (
     LIKED,
     ExperimentKey,
-    Tally,
+    ExperimentTally,
     share,
     total,
     units,
@@ -23,10 +23,10 @@ from ha_rag.ledger.store.experiment_counts import (
 from ha_rag.messages import AssignedArm
 from ha_rag.telemetry.answer_ids import ID_LENGTHS, AnswerIds
 from ha_rag.telemetry.experiment import MOST_WAITING, UNITS_AT_ONCE, UNITS_REMEMBERED, ExperimentCounter
-from ha_rag.telemetry.experiment_report import MANY_UNITS, Compared, ComparedArm, read_compared, report
+from ha_rag.telemetry.experiment_report import MANY_UNITS, ComparedArm, Comparison, read_compared, report
 
 KEY = ExperimentKey("bigger", "01234567", (1, 1))
-COMPARED = Compared("bigger", [ComparedArm("small", 1), ComparedArm("large", 1, {"generator": "large"})], 2.0)
+COMPARED = Comparison("bigger", [ComparedArm("small", 1), ComparedArm("large", 1, {"generator": "large"})], 2.0)
 SMALL, LARGE = AssignedArm("bigger", "small", True, unit=1), AssignedArm("bigger", "large", True, unit=2)
 
 
@@ -37,7 +37,7 @@ class Store(MemoryExperimentStore):
     reply_is_lost = False
     batches = 0
 
-    async def count(self, key: ExperimentKey, batch: Batch) -> None:
+    async def count(self, key: ExperimentKey, batch: CountedBatch) -> None:
         if self.is_away:
             raise LedgerUnavailableError("gone")
         self.batches += 1
@@ -98,7 +98,15 @@ async def test_each_answer_counts_for_the_arm_that_was_assigned_even_if_another_
     assert large.shares["undegraded"].up == 2
     assert large.shares["in_time"].up == 2
     assert large.p50_ms == pytest.approx(100, rel=0.03)
-    assert large.p99_ms == pytest.approx(2_500, rel=0.03)
+
+
+async def test_times_are_those_that_half_and_99_of_100_answers_took_at_most(counter: ExperimentCounter) -> None:
+    for unit in range(200):
+        counter(answered(replace(SMALL, unit=unit), ms=2_500.0 if unit < 5 else 100.0))
+    await told(counter)
+    small, _ = counter.report().arms
+    assert small.p50_ms == pytest.approx(100, rel=0.03)
+    assert small.p99_ms == pytest.approx(2_500, rel=0.03)
 
 
 async def test_answers_without_an_arm_of_this_experiment_or_after_its_end_do_not_count(
@@ -191,9 +199,9 @@ async def test_a_counter_that_stops_sends_the_rest(counter: ExperimentCounter, s
         counter(answered(SMALL))
 
 
-def rated(first: float, second: float, number: int) -> Tally:
+def rated(first: float, second: float, number: int) -> ExperimentTally:
     """So many ratings of each arm, with these shares of likes, evenly mixed."""
-    tally = Tally()
+    tally = ExperimentTally()
     for n in range(number):
         for arm, likes in enumerate((first, second)):
             tally.rate("1:1", arm, 2 * n + arm, int((n + 1) * likes) - int(n * likes))
@@ -226,7 +234,7 @@ def test_before_the_first_block_nothing_is_said() -> None:
 
 
 def test_a_guardrail_names_what_the_second_arm_makes_worse() -> None:
-    tally = Tally()
+    tally = ExperimentTally()
     for n in range(400):
         tally.observe("1:1", "answered", 0, 1)
         tally.observe("1:1", "answered", 1, n % 2)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.experiments import SAME, Crowd, Tallies, outcomes, ratings
-from ha_rag.ledger.store.experiment_counts import LIKED, Tally, difference
+from ha_rag.ledger.store.experiment_counts import LIKED, ExperimentTally, difference
 from ha_rag.telemetry.sequences import RHO, evidence_of_another_split, radius, share_interval
 
 
@@ -66,7 +66,7 @@ def test_a_share_is_ever_outside_its_interval_in_no_more_than_one_of_twenty_samp
 
 
 def test_the_simulation_counts_by_the_rules_of_the_fleet() -> None:
-    tallies, fleet = Tallies(3), [Tally() for _ in range(3)]
+    tallies, fleet = Tallies(3), [ExperimentTally() for _ in range(3)]
     crowd = SAME["400 people who differ, some rate often"]
     for _, arm, who, up in ratings(crowd, 3, seed=2):
         first = [fleet[n].rate("1:1", int(arm[n]), int(who[n]), int(up[n])) for n in range(3)]

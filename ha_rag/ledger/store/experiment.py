@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ha_rag.ledger.store.experiment_counts import BLOCK, Counts, ExperimentKey, Seen, Tally
+from ha_rag.ledger.store.experiment_counts import BLOCK, Counts, ExperimentKey, ExperimentTally, Seen
 from ha_rag.ledger.store.experiment_scripts import BITS, COUNT, RATE
 from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.translation import translated
@@ -30,7 +30,7 @@ LARGEST = 1e15
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class CountedBatch:
     """What a replica counted since the last batch. `owner`, `number`: so that one sent twice is counted once."""
 
     owner: str
@@ -50,7 +50,7 @@ class Told:
 class ExperimentStore(Protocol):
     """The fleet's experiments. Every method raises LedgerError. Safe across tasks."""
 
-    async def count(self, key: ExperimentKey, batch: Batch) -> None:
+    async def count(self, key: ExperimentKey, batch: CountedBatch) -> None:
         """Counts a replica's questions."""
         ...
 
@@ -84,16 +84,16 @@ class MemoryExperimentStore:
     """ExperimentStore of one process, for a replica without Redis."""
 
     now_ms: Callable[[], int]
-    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], ExperimentTally] = field(default_factory=dict)
     _ended: dict[tuple[str, str], str] = field(default_factory=dict)
     _described: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
-    def tally(self, key: ExperimentKey) -> Tally:
+    def tally(self, key: ExperimentKey) -> ExperimentTally:
         """The counts of one experiment."""
-        made = Tally({"started": float(self.now_ms())})
+        made = ExperimentTally({"started": float(self.now_ms())})
         return self.tallies.setdefault((key.name, key.digest), made)
 
-    async def count(self, key: ExperimentKey, batch: Batch) -> None:
+    async def count(self, key: ExperimentKey, batch: CountedBatch) -> None:
         self.tally(key).count(key.split, batch.totals, batch.seen)
 
     async def rate(self, key: ExperimentKey, arm: int, place: int, up: bool) -> bool:
@@ -123,7 +123,7 @@ class RedisExperimentStore:
         self._keys = Keys(namespace)
         self._refused = refused or (lambda why: None)
 
-    async def count(self, key: ExperimentKey, batch: Batch) -> None:
+    async def count(self, key: ExperimentKey, batch: CountedBatch) -> None:
         keys = [self._key(key, part) for part in ("counts", "asked", f"batch:{batch.owner}")]
         totals = [part for name, number in batch.totals.items() for part in (name, number)]
         seen = [_seen(one) for one in batch.seen]

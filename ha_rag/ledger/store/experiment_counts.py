@@ -94,7 +94,7 @@ def units(split: str, arm: int) -> str:
 
 
 @dataclass(slots=True)
-class Tally:
+class ExperimentTally:
     """The counts in memory, by the same rules as the script in Redis (`experiment.py`)."""
 
     fields: dict[str, float] = field(default_factory=dict)

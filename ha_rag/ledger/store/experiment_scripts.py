@@ -1,4 +1,4 @@
-"""The scripts that count an experiment in Redis, by the rules of `experiment_counts.Tally`.
+"""The scripts that count an experiment in Redis, by the rules of `experiment_counts.ExperimentTally`.
 
 They use only commands that replicas run anyway. Fields are read when they are first needed and written once at the end.
 Which units were seen is a bit for each place, `BITS` of them in each field of a hash.
