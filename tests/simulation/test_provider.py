@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from itertools import pairwise
 
 import aiohttp
 import numpy as np
@@ -20,10 +19,11 @@ from ha_rag.errors import (
 )
 from ha_rag.messages import Passage
 from ha_rag.retry_after import SHORT_PAUSE_S
+from ha_rag.simulation import misbehaviour
 from ha_rag.simulation.fault_modes import FaultMode
 from ha_rag.simulation.faults import Fault, GarbageKind, Target
 from ha_rag.simulation.provider import running_provider
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 PASSAGES = [
     Passage("breaker.md", "breaker.md#0", "A circuit rests. After its rest the circuit recovers by one good probe."),
@@ -178,19 +178,23 @@ async def test_a_truncated_stream_yields_its_first_pieces_and_then_fails(running
     assert type(error) is MalformedReplyError
 
 
-async def test_a_dripping_stream_is_complete_with_pauses_between_its_pieces(running):
+async def test_a_dripping_stream_is_complete_with_pauses_between_its_pieces(running, monkeypatch):
+    """Each pause lasts until the client has the piece before it; the first event has no text in it."""
+    pauses, pieces = [], []
+
+    async def pause(over, seconds):
+        pauses.append(seconds)
+        await until(lambda: len(pieces) >= min(len(pauses) - 1, len(at_once)))
+
     async with clients(running) as (_, generator):
         at_once = [piece async for piece in generator.stream(QUESTION, PASSAGES)]
         running.provider.faults.start(Target.CHAT, Fault(mode=FaultMode.DRIP, delay_s=0.05))
-        came_s = [asyncio.get_running_loop().time()]
-        pieces = []
+        monkeypatch.setattr(misbehaviour, "held_back", pause)
         async for piece in generator.stream(QUESTION, PASSAGES):
             pieces.append(piece)
-            came_s.append(asyncio.get_running_loop().time())
     assert pieces == at_once
-    assert len(pieces) > 1
-    assert came_s[-1] - came_s[0] >= len(pieces) * 0.05, "the first event has no text in it"
-    assert min(later - earlier for earlier, later in pairwise(came_s)) > 0.04
+    assert len(pauses) >= len(pieces) > 1
+    assert set(pauses) == {0.05}
 
 
 async def test_a_dripping_response_finishes_at_once_when_the_fault_ends(running):
