@@ -92,10 +92,11 @@ async def _recovered(there: Fleet, replica: int, at_most_s: float) -> float | No
 
 
 async def _probe_hangs(there: Fleet, at_most_s: float) -> None:
-    """Opens the first replica's circuit, and waits until its probe hangs at the service."""
+    """Opens the circuit, so that every replica knows it, and waits until the first one's probe hangs at the service."""
     await there.mode("error")
-    if await there.members[0]("trip", at_most=LONGEST_TRIP) is None:
-        raise UnusableError(f"refused none of {LONGEST_TRIP} failing calls")
+    for member in there.members:
+        if await member("trip", at_most=LONGEST_TRIP) is None:
+            raise UnusableError(f"refused none of {LONGEST_TRIP} failing calls")
     await there.mode("hang")
     before = len(await there.calls())
     await there.members[0]("probe")

@@ -88,13 +88,13 @@ async def ours_without_backoff(site: Site) -> AsyncIterator[Call]:
 
 @contextlib.asynccontextmanager
 async def interlock(site: Site) -> AsyncIterator[Call]:
-    """interlock-cb with its Redis storage: two probes close it, one at a time, as ours."""
+    """interlock-cb with its Redis storage: five failures in ten calls open it; two probes close it, one at a time."""
     import redis.asyncio
     from interlock import CircuitBreaker, CircuitOpenError, Config
     from interlock.integrations.redis import AsyncRedisStorage
 
     config = Config(
-        minimum_number_of_calls=FAILURES, wait_duration_in_open=site.open_s,
+        minimum_number_of_calls=FAILURES, window_size=2 * FAILURES, wait_duration_in_open=site.open_s,
         permitted_calls_in_half_open=2, max_concurrent_probes=1,
     )  # fmt: skip
     client = redis.asyncio.Redis.from_url(site.redis_url)
