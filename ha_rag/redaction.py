@@ -1,8 +1,8 @@
 r"""Redactor: strikes known secrets out of text, however a service or a library wrote them.
 
-A secret is found in any casing; percent-encoded, JSON-escaped, as an HTML reference or in hexadecimal, wholly or partly
-and up to three times over; in base64 (either alphabet, any alignment, with or without padding or line breaks); and cut
-short, from its first 8 characters on.
+A secret is found in any casing; percent-encoded, JSON-escaped, as an HTML reference, in octal or in hexadecimal, wholly
+or partly and up to three times over; in base64 (either alphabet, any alignment, with or without padding or line
+breaks); and cut short, from its first 8 characters on.
 
 Text is compared as bytes in a plain form: decoded, in lower case, and with the two alphabets of base64 made one. Each
 byte of the plain form knows where it stood, so that what is struck out is the original.
@@ -38,9 +38,9 @@ _LAYERS = 3
 # What an encoder writes for one byte, or adds between two of them.
 _ENCODED = re.compile(
     rb"%[0-9A-Fa-f]{2}"
-    rb"|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[\"'\\/]"
-    rb"|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});"
-    rb"|\\[nrt]|[\x00-\x1f\x7f]+"
+    rb"|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[0-3][0-7]{2}|\\[\"'\\/]"
+    rb"|&(?:#[0-9]{1,7};?|#[xX][0-9A-Fa-f]{1,6};?|[A-Za-z]{2,8};)"
+    rb"|\x1b\[[0-?]*[ -/]*[@-~]|\\[nrt]|[\x00-\x1f\x7f]+"
     rb"|\xc2\xad|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf|\xf3\xa0[\x80-\x87][\x80-\xbf]"
 )
 _PLAIN = bytes.maketrans(b"-_ ", b"+/+")
@@ -211,6 +211,8 @@ def _meant(encoded: bytes) -> bytes:
             return bytes.fromhex(encoded[2:].decode())
         case b"\\", b"u":
             return chr(int.from_bytes(bytes.fromhex(encoded[2:].decode()))).encode("utf-8", "surrogatepass")
+        case b"\\", b"0" | b"1" | b"2" | b"3":
+            return bytes([int(encoded[1:], 8)])
         case b"\\", b"n" | b"r" | b"t":
             return b""
         case b"\\", meant:

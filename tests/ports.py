@@ -1,41 +1,47 @@
 """Free ports for servers that tests start, outside the kernel's ephemeral range.
 
 A free port of the ephemeral range (on Linux 32768 to 60999) may be taken by an outgoing connection a moment later.
-These ports are below that range, and each test process starts at a different one.
+These ports are below that range, and each test process has a stretch of them that no other one takes: a port that is
+free now stays free until its server starts, or starts again.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import socket
 from collections.abc import Iterator
-from itertools import count
+from functools import cache
+from itertools import chain, cycle
 
 FIRST, LAST = 10_000, 29_999
-STRETCH = 1_000
+BUS = 10_000
+"""Offset of a cluster node's bus port from its port; fixed before Redis 7."""
+LENGTH = 250
+"""Of a stretch, and of the ports above it by `BUS`, which belong to it."""
 
 
-def _begin() -> int:
-    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
-    # The process id keeps concurrent test runs on one machine apart.
-    return (worker * STRETCH + os.getpid() * 7) % (LAST - FIRST)
+@cache
+def _stretch() -> tuple[socket.socket, range]:
+    """The ports of this process. While it lives it holds the port below them, which says so to the others."""
+    for first in range(FIRST, FIRST + BUS, LENGTH):
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", first))
+        except OSError:
+            holder.close()
+        else:
+            return holder, range(first + 1, first + LENGTH)
+    raise RuntimeError(f"{BUS // LENGTH} test processes have taken all ports from {FIRST} to {LAST}")
 
 
-def _walk() -> Iterator[int]:
-    return (FIRST + n % (LAST - FIRST) for n in count(_begin()))
-
-
-_candidates = _walk()
+@cache
+def _candidates() -> Iterator[int]:
+    _, ports = _stretch()
+    return cycle(chain(ports, (port + BUS for port in ports)))
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listens on now; each call returns a different one."""
-    return next(port for port in _candidates if _is_free(port))
-
-
-BUS = 10_000
-"""Offset of a cluster node's bus port from its port; fixed before Redis 7."""
+    """A loopback TCP port that nothing listens on now; hundreds of calls return as many different ones."""
+    return next(port for port in _candidates() if _is_free(port))
 
 
 def free_port_with_bus() -> int:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import redis
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-START_TIMEOUT_S = 10.0
 
 
 def redis_binary() -> str | None:
@@ -39,7 +38,9 @@ def _system_path() -> str:
 
 def redis_version(binary: str) -> str:
     """The output of `redis-server --version`."""
-    return subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=5).stdout.strip()
+    return subprocess.run(
+        [binary, "--version"], capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    ).stdout.strip()
 
 
 class RedisProcess:
@@ -74,7 +75,7 @@ class RedisProcess:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         ready, log = threading.Event(), [""]
         threading.Thread(target=_drain, args=(self._process, ready, log), daemon=True).start()
-        if not ready.wait(START_TIMEOUT_S) or self._process.poll() is not None:
+        if not ready.wait(PATIENCE_S) or self._process.poll() is not None:
             raise RuntimeError(f"redis-server did not start:\n{''.join(log)}")
 
     def pause(self) -> None:
@@ -125,14 +126,13 @@ def _drain(process: subprocess.Popen[str], ready: threading.Event, log: list[str
 @contextmanager
 def fake_redis() -> Iterator[str]:
     """The URL of a fakeredis TCP server that runs in this process's threads."""
-    from fakeredis import TcpFakeServer
+    from ha_rag.local_fleet.fake_redis import FakeRedisServer
 
-    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis", server_version=(7, 0))
-    server.daemon_threads = True
+    server = FakeRedisServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        yield server.url
     finally:
         server.shutdown()
         server.server_close()

@@ -26,7 +26,7 @@ def allocate_at_once(threads):
     barrier = threading.Barrier(threads)
     def allocate():
         mine = libc.malloc(100_000)
-        barrier.wait(PATIENCE_S)
+        barrier.wait(30)
         libc.free(mine)
     running = [threading.Thread(target=allocate) for _ in range(threads)]
     for thread in running: thread.start()

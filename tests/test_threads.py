@@ -84,7 +84,7 @@ from ha_rag.threads import WAITING_THREADS, computing, size_this_process
 def blas(): return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 def wait_for_all(barrier):
-    barrier.wait(PATIENCE_S)
+    barrier.wait(30)
     return threading.current_thread().name, max(blas(), default=1)
 
 async def main():

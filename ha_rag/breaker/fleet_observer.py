@@ -79,8 +79,8 @@ class FleetObserver:
         self._published: dict[str, Snapshot] = {}
         """Circuit -> the last change published. `_known` may be ahead of it: it also holds polled snapshots."""
         self._subscription: asyncio.Task[None] | None = None
-        self._circuits_read = True
-        """Whether the last read of the circuits succeeded; a ledger that answers other commands may refuse this one."""
+        self._unread = ""
+        """Why the last read of the circuits failed; "": it did not. A ledger that answers others may refuse it."""
         self._last = LastKnown(self._clock)
         self._told, self._shared = ToldByReplicas(None), frozenset[str]()
         self._shared_read, self._beats = SingleFlight(self._read_circuits), SingleFlight(self._read_beats)
@@ -94,12 +94,13 @@ class FleetObserver:
         name: str = "observer",
         sinks: Iterable[Sink] = (),
         credential_provider: Credentials | None = None,
+        timeout_s: float = 0.25,
     ) -> Self:
         """An observer of the fleet at `url`. Connects on first use. Raises ConfigurationError.
 
-        `credential_provider`: as for `CircuitRegistry.connect`.
+        `credential_provider`: as for `CircuitRegistry.connect`. `timeout_s`: to connect, and for each reply.
         """
-        client = connect(url, credential_provider=credential_provider)
+        client = connect(url, timeout_s=timeout_s, credential_provider=credential_provider)
         return cls(RedisLedger(client, namespace), name, sinks=sinks)
 
     @property
@@ -110,7 +111,12 @@ class FleetObserver:
     @property
     def shared_state(self) -> Freshness:
         """Either "fresh", while the ledger answers and its circuits could be read, or "local"."""
-        return Freshness.FRESH if self._link.up and self._circuits_read else Freshness.LOCAL
+        return Freshness.FRESH if self._link.up and not self._unread else Freshness.LOCAL
+
+    @property
+    def why_local(self) -> str:
+        """Why `shared_state` is "local"; "" if it is not."""
+        return self._unread or ("" if self._link.up else self._link.reason)
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -142,11 +148,11 @@ class FleetObserver:
             wanted = self._shared | self._told.own_circuits
             replies = await self._valid_replies(wanted)
         except LedgerError as error:
-            self._told, self._circuits_read = ToldByReplicas(None), False
+            self._told, self._unread = ToldByReplicas(None), str(error) or type(error).__name__
             self._link_down(error)
         else:
             self._link_up()
-            self._circuits_read = True
+            self._unread = ""
             told = {name: reply.snapshot for name, reply in replies.items()}
             self._known, now_s = self._last.after(told, wanted), self._clock.monotonic_s()
             self._known_s |= {name: now_s for name, snapshot in self._known.items() if snapshot is told.get(name)}
@@ -221,8 +227,7 @@ class FleetObserver:
     ) -> CircuitReport:
         known, replicas = await gathered(self._ledger.known_circuits(), self._beats())
         self._told, self._shared = await ToldByReplicas.gathered(replicas), frozenset(known)
-        names = self._shared | self._told.own_circuits
-        if name not in names:
+        if name not in (names := self._shared | self._told.own_circuits):
             raise UnknownCircuitError(name, tuple(sorted(names)))
         verb = self._ledger.override if self._scope(name) == "fleet" else self._ledger.order
         reply = await verb(name, self._terms_of(name), mode, reason, by, for_ms)

@@ -100,6 +100,11 @@ class FleetReport:
     reason: str = ""
     now_ms: int = 0
 
+    @property
+    def was_read(self) -> bool:
+        """Whether the ledger could be asked for the replicas, even if it refused."""
+        return self.now_ms > 0 or self.shared_state != "local"
+
 
 def circuit_report(
     name: str, scope: Scope, snapshot: Snapshot, *, elapsed_s: float = 0.0, offset_ms: int = 0, here: Here | None = None

@@ -17,7 +17,7 @@ MAX_REST_MS = 30 * 86_400_000 + MAX_AHEAD_MS
 """The longest open duration, lease or override: an override may last 30 days, and the clock may be set back."""
 
 MAX_COUNT = 10**9
-"""The most openings, probes or batches in a row."""
+"""The most openings or probes in a row, and calls in one bucket of a window."""
 
 MAX_TEXT = 65_536
 """Bytes of a reason or of the name of a replica or an operator."""
@@ -26,7 +26,7 @@ MAX_NAME = 300
 """Bytes of the name of a voter or a lease."""
 
 MAX_MEMBERS = 20_000
-"""Voters and leases read from one circuit."""
+"""Voters, leases, buckets or batches of one circuit; a key with more of them is deleted."""
 
 
 def is_beyond(epoch: int, now_ms: int) -> bool:

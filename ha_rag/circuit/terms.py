@@ -13,6 +13,9 @@ FIELDS_OF_0_1_0 = 13
 NEVER = 2.0
 """A threshold that no rate reaches: for slow calls if `slow_call_s` is 0."""
 
+JITTER_SHARE = 0.1
+"""An open duration after a failed recovery grows by up to this share, so that circuits do not recover in step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -75,6 +78,11 @@ class Terms:
     def has_streaks(self) -> bool:
         """Whether a streak can open the circuit."""
         return self.blip_ms < self.window_ms
+
+    @property
+    def longest_open_ms(self) -> int:
+        """The longest open duration without an operator's override: repeated openings, or as the service asked."""
+        return max(round(self.open_max_ms * (1 + JITTER_SHARE)), self.throttle_max_ms)
 
     @property
     def min_net_failures(self) -> int:

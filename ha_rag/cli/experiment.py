@@ -115,7 +115,8 @@ def _show_degradation(rows: list[dict[str, Any]], cost: dict[str, float] | None,
         points, low, high = (round(100 * cost[name]) for name in ("points", "low", "high"))
         out.print(f"\nDegrading costs {points} points of satisfaction (95 %: {low} to {high}).")
     for comment in written:
-        out.print(styled(f"{comment['verdict']:8}{comment['about']}: {comment['comment']}", lines=True))
+        indented = comment["comment"].replace("\n", "\n        ")  # so that no line of it looks like one of ours
+        out.print(styled(f"{comment['verdict']:8}{comment['about']}: {indented}", lines=True))
 
 
 def _named(row: dict[str, Any]) -> str:

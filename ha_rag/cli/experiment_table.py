@@ -17,7 +17,7 @@ def show(found: dict[str, Any]) -> None:
     first, second = found["arms"]
     out.print(styled(f"experiment {found['name']}{_since(found['started'])}"))
     out.print()
-    shown = table("", first["name"], second["name"], "difference (interval)")
+    shown = table("", styled(first["name"]), styled(second["name"]), "difference (interval)")
     for row in _rows(found):
         shown.add_row(*(styled(cell) for cell in row))
     out.print(shown)

@@ -24,11 +24,11 @@ from ha_rag.monitor.snapshot import FleetSnapshot
 Look = Callable[[], FleetSnapshot]
 REPLICA_SCHEMES = ("http://", "https://")
 LOOK_TIMEOUT_S = 3.0
+"""For the reply of a replica, and for each reply of a Redis: it may be far away, or busy loading a script."""
 ORDER_TIMEOUT_S = 10.0
+"""For the reply of a replica."""
 OPERATOR = "operator with ha-rag watch"
 """The operator's name in events, where an order goes straight into Redis."""
-LOADING_POLLS = 5
-"""How often a Redis that answers, but whose circuits could not be read, is asked again at once."""
 
 _SNAPSHOTS = TypeAdapter(FleetSnapshot)
 
@@ -137,7 +137,8 @@ def _in_redis(url: str, config: Path | None) -> Iterator[tuple[Look, Orders]]:
     from ha_rag.redaction import Redactor
     from ha_rag.settings.known_secrets import of_redis
 
-    observer = FleetObserver.connect(url, namespace=load_settings(config).namespace, name="watch")
+    namespace = load_settings(config).namespace
+    observer = FleetObserver.connect(url, namespace=namespace, name="watch", timeout_s=LOOK_TIMEOUT_S)
     loop = BackgroundLoop("the command line")
     watcher: list[Watcher] = []
 
@@ -147,13 +148,13 @@ def _in_redis(url: str, config: Path | None) -> Iterator[tuple[Look, Orders]]:
 
     async def look() -> FleetSnapshot:
         picture = await watcher[0].poll()
-        for _ in range(LOADING_POLLS):
-            if picture.shared_state == "fresh" or not picture.redis.reachable:
-                break
-            # The first reads may fail: Redis loads the scripts, which takes a busy one longer than a reply may.
-            picture = await watcher[0].poll()
+        if picture.redis.reachable and picture.shared_state != "fresh":
+            picture = await watcher[0].poll()  # connections that Redis has closed meanwhile fail only once
         if not picture.redis.reachable:
             raise CommandError(f"this Redis does not answer: {picture.redis.problem}")
+        if picture.shared_state != "fresh":
+            why = observer.why_local or picture.reason
+            raise CommandError(f"this Redis answers, but the fleet cannot be read: {why}")
         return picture
 
     def apply(circuit: str, order: Order, reason: str, for_s: float | None) -> None:

@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ha_rag.cli.trouble import CommandError
+from ha_rag.cli.trouble import CommandError, UnansweredError
 from ha_rag.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -64,7 +64,7 @@ class ReplicaClient:
             reply = connection.getresponse()
             return reply.status, reply.read()
         except TimeoutError:
-            raise CommandError(f"{self.url} did not answer within {self.timeout_s:g} s") from None
+            raise UnansweredError(f"{self.url} did not answer within {self.timeout_s:g} s") from None
         except (OSError, HTTPException) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise CommandError(f"nothing answers at {self.url} ({why}); {self.remedy}") from None

@@ -33,8 +33,8 @@ def styled(text: object, style: str = "", *, lines: bool = False) -> Text:
     return Text(harmless(text, lines=lines), style=style)
 
 
-def table(*columns: str) -> Table:
-    """A plain table."""
+def table(*columns: str | Text) -> Table:
+    """A plain table. A column whose name is not ours needs `styled`: markup in plain text is interpreted."""
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
         made.add_column(column, overflow="fold")

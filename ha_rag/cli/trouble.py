@@ -27,6 +27,10 @@ class CommandError(HaRagError):
     """A command could not do what it was asked."""
 
 
+class UnansweredError(CommandError):
+    """A request was sent and no answer came in time: it may have been carried out."""
+
+
 def honest(command: Callable[P, None], *extras: str) -> Callable[P, None]:
     """`command`, with errors printed on standard error and turned into exit codes. It needs these `extras`."""
     name = f"`{command.__name__.rstrip('_')}`"

@@ -205,7 +205,11 @@ def _box(node: _Node, known: Mapping[str, str]) -> Shape:
         ("title", {}, told),
         ("rect", rect, ""),
         text("name", 18, _cut(f"{SYMBOLS[state]} {tier.name}", room, 7.6)),
-        text("share", 35, _cut(share if state == "closed" else f"{share} · {LABELS[state]}", room, 6.8)),
+        text(
+            "share",
+            35,
+            _cut(share if state == "closed" else f"{share} · {LABELS[state].removesuffix(' for traffic')}", room, 6.8),
+        ),
         text("latency", 52, _cut(latency, room, 6.2)),
     ]
     return ("g", {"class": f"node {state}"}, parts)

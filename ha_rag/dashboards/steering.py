@@ -80,6 +80,11 @@ class Steering:
     said: str = ""
     busy: bool = False
 
+    @property
+    def asking(self) -> bool:
+        """Whether it is asked if an order is allowed: keys pressed now are meant for that order."""
+        return self.busy and self.draft is None
+
     def within(self, picture: FleetSnapshot) -> Steering:
         """The same, with a circuit selected that exists."""
         names = [circuit.name for circuit in picture.circuits]

@@ -7,7 +7,7 @@ last minute; shares are of the answers to questions that were asked during the o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
 
@@ -45,7 +45,7 @@ def stages_during(recording: Recording, outage: Span, picture: FleetSnapshot) ->
     return tuple(replace(stage, tiers=_tiers(stage, served)) for stage in picture.stages)
 
 
-def _tiers(stage: StagePicture, served: Counter[tuple[str, str]]) -> Sequence[TierPicture]:
+def _tiers(stage: StagePicture, served: Counter[tuple[str, str]]) -> tuple[TierPicture, ...]:
     whole = sum(number for (name, _), number in served.items() if name == stage.name)
     shown = {tier.name for tier in stage.tiers}
     resorts = [tier for name, tier in served if name == stage.name and tier not in shown]

@@ -5,15 +5,52 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from typing import Any
 
 from fakeredis import TcpFakeServer
 
 
+class FakeRedisServer(TcpFakeServer):
+    """fakeredis on 127.0.0.1; port 0: a free one, which `url` names.
+
+    It keeps a connection open after a command that it refuses, as Redis does. Fakeredis answers and then closes it, and
+    a client that has just taken that connection for its next command gets no answer.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), server_type="redis", server_version=(7, 0))
+        # Open connections must not keep this process alive.
+        self.daemon_threads = True
+        self.RequestHandlerClass = _kept_open(self.RequestHandlerClass)
+
+    @property
+    def url(self) -> str:
+        """Its address as a Redis URL."""
+        return f"redis://127.0.0.1:{self.server_address[1]}/0"
+
+
+def _kept_open(handler: Any) -> Any:
+    """The handler of connections, which answers a refused command as it answers others."""
+
+    class KeptOpen(handler):  # type: ignore[misc]  # the class is known at run time only
+        def setup(self) -> None:
+            super().setup()
+            read = self.current_client.read_response
+
+            def answer(**options: Any) -> Any:
+                try:
+                    return read(**options)
+                except Exception as refusal:
+                    return refusal
+
+            self.current_client.read_response = answer
+
+    return KeptOpen
+
+
 def main(port: int) -> None:
     """Serves on 127.0.0.1:`port` until SIGTERM or SIGINT."""
-    server = TcpFakeServer(("127.0.0.1", port), server_type="redis", server_version=(7, 0))
-    # Open connections must not keep this process alive.
-    server.daemon_threads = True
+    server = FakeRedisServer(port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"fakeredis serves on 127.0.0.1:{port}\n")
     sys.stdout.flush()

@@ -42,9 +42,10 @@ ENDLESS_PATHS = frozenset(["/v1/events"])
 class FrontConfig:
     """`patience_s`: wait for a reply before a second replica is asked. `drain_s`: for requests in flight at a stop.
 
-    `connect_s`: for a replica to accept a connection. `body_s`: for a client to send its request's body.
-    `bodies_bytes`: limit on all bodies that no replica has replied to yet. `limits`: of the clients' connections; here
-    `head_s` limits line and headers of the first request, and `idle_s` those of each later one, from the reply on.
+    `connect_s`: for a replica to accept a connection, at the first and at a second attempt. `body_s`: for a client to
+    send its request's body. `bodies_bytes`: limit on all bodies that no replica has replied to yet. `limits`: of the
+    clients' connections; here `head_s` limits line and headers of the first request, and `idle_s` those of each later
+    one, from the reply on.
     """
 
     patience_s: float = 2.0

@@ -1,5 +1,8 @@
 """Hedged requests: the next replica is asked when one fails, and one more when a reply is slow; the first reply wins.
 
+A replica that did not accept the connection in time is asked once more after all others: a single time may be a busy
+machine, or a front that stood still itself.
+
 Source: J. Dean and L. A. Barroso, The Tail at Scale (CACM 56/2, 2013), hedged requests.
 """
 
@@ -18,12 +21,14 @@ Runner = TypeVar("Runner")
 class NoReplyError(HaRagError):
     """One replica did not reply: the connection failed, or it ended before the first byte.
 
-    `untouched`: the request never reached it, so asking another one repeats nothing.
+    `untouched`: the request never reached it, so asking another one repeats nothing. `late`: it did not accept the
+    connection in time.
     """
 
-    def __init__(self, message: str, *, untouched: bool) -> None:
+    def __init__(self, message: str, *, untouched: bool, late: bool = False) -> None:
         super().__init__(message)
         self.untouched = untouched
+        self.late = late
 
 
 async def first_reply(
@@ -35,7 +40,8 @@ async def first_reply(
     patience_s: float,
     discard: Callable[[Reply], None],
 ) -> tuple[Runner, Reply]:
-    """The first reply and the runner that gave it. Each runner is asked at most once; slower requests are cancelled.
+    """The first reply and the runner that gave it. Each runner is asked once, one that was late twice at most; slower
+    requests are cancelled.
 
     `repeatable`: the request may run twice. If so, a second runner is asked after `patience_s` without a reply, and a
     failed request is retried on the next; if not, only a request that never arrived is retried. `hedged`: False if a
@@ -45,6 +51,7 @@ async def first_reply(
     waiting = list(runners)
     asked: dict[asyncio.Task[Reply], Runner] = {}
     hedges = 1 if repeatable and hedged else 0
+    late: list[Runner] = []
     failure = NoReplyError("no replica was asked", untouched=True)
 
     def ask_next() -> None:
@@ -66,6 +73,9 @@ async def first_reply(
                     return runner, task.result()
                 except NoReplyError as error:
                     failure = error
+                    if error.late and runner not in late:
+                        late.append(runner)
+                        waiting.append(runner)
                     if not (repeatable or error.untouched):
                         raise
         raise failure

@@ -94,7 +94,7 @@ async def ask(
         replica.ready = False
         raise NoReplyError(f"{replica.name} refused the connection", untouched=True) from error
     except aiohttp.ConnectionTimeoutError as error:
-        raise NoReplyError(f"{replica.name} did not accept the connection", untouched=True) from error
+        raise NoReplyError(f"{replica.name} did not accept the connection", untouched=True, late=True) from error
     except (aiohttp.ClientError, TimeoutError) as error:
         raise NoReplyError(f"{replica.name} broke off before its reply", untouched=False) from error
 

@@ -41,7 +41,7 @@ IDLE_POLL_S = 5.0
 """Poll interval without readers, for up to fifty replicas; grows with the fleet."""
 
 COALESCE_S = 0.05
-"""Delay after a change before polling, so that simultaneous changes take one poll."""
+"""At least between two polls. The first change is polled at once, those of the next moment together."""
 
 MAX_CIRCUITS = 2_000
 """Circuits whose history is kept and shown; those that were shown before come first."""
@@ -99,6 +99,7 @@ class Watcher:
         self._replicas: tuple[ReplicaReport, ...] | None = None
         self._settled_at_s = self._clock.monotonic_s()
         self._poll_now = asyncio.Event()
+        self._began_s = 0.0
         self._updated = asyncio.Condition()
         self._poll_lock = asyncio.Lock()
         self._readers = 0
@@ -218,6 +219,7 @@ class Watcher:
 
     async def _poll_forever(self) -> None:
         while True:
+            self._began_s = self._clock.monotonic_s()
             try:
                 await self.poll()
             except Exception:
@@ -230,9 +232,9 @@ class Watcher:
         try:
             async with asyncio.timeout(pause_s):
                 await self._poll_now.wait()
-                await asyncio.sleep(COALESCE_S)
         except TimeoutError:
             pass
+        await asyncio.sleep(max(0.0, self._began_s + COALESCE_S - self._clock.monotonic_s()))
         self._poll_now.clear()
 
     async def _read_streams(self, circuits: Sequence[str]) -> None:
@@ -267,7 +269,7 @@ class Watcher:
         return Reading(
             at=self._clock.unix_ms() / 1000,
             told_by=self._source.replica,
-            shared_state=freshness(self._source.shared_state),
+            shared_state=freshness(self._source.shared_state if fleet.was_read else "local"),
             reason=fleet.reason,
             circuits=tuple(circuits),
             replicas=fleet.replicas,

@@ -80,7 +80,7 @@ class Experiment:
     @property
     def digest(self) -> str:
         """Identifies what is compared, apart from the weights: 8 hexadecimal digits."""
-        compared = {arm.name: self._firsts(arm) for arm in self.arms}
+        compared = [[arm.name, self._firsts(arm)] for arm in self.arms]  # counts go by the order of the arms
         tiers = {stage: list(names) for stage, names in self.orders.items()}
         return hashlib.sha256(json.dumps([compared, tiers], sort_keys=True).encode()).hexdigest()[:8]
 

@@ -187,7 +187,7 @@ def report(told: Told, compared: Compared, split: str, *, left_out: int = 0) -> 
 
 
 def _arm(counts: Counts, arm: ComparedArm, place: int, split: str) -> ArmReport:
-    took = {n: int(number) for n in range(sketch.BUCKETS) if (number := counts.get(latency(place, n), 0))}
+    took = {n: int(counts[name]) for n in range(sketch.BUCKETS) if (name := latency(place, n)) in counts}
     totals = {what: int(counts.get(total(place, what), 0)) for what in TOTALS}
     return ArmReport(
         name=arm.name,

@@ -237,7 +237,7 @@ def test_a_terminated_process_sends_its_last_spans_and_ends_even_without_a_colle
                 url = line.split()[-1]
                 body = json.dumps(QUESTION).encode()
                 asking = urllib.request.Request(f"{url}/v1/query", body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(asking, timeout=30) as reply:
+                with urllib.request.urlopen(asking, timeout=PATIENCE_S) as reply:
                     assert reply.status == 200
                 assert not collector.came.is_set()
                 serving.send_signal(signal.SIGTERM)

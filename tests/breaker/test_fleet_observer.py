@@ -150,8 +150,9 @@ async def test_circuits_that_could_not_be_read_are_no_fresh_state_although_the_l
     async with FleetObserver(SlowToRead(), "eye") as observer:
         assert await observer.circuits() == ()
         assert (await observer.fleet()).shared_state == observer.shared_state == "local"
+        assert observer.why_local == "no answer in time"
         await observer.circuits()
-        assert observer.shared_state == "fresh"
+        assert (observer.shared_state, observer.why_local) == ("fresh", "")
 
 
 class Scripted(MemoryLedger):

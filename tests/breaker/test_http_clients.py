@@ -22,6 +22,7 @@ from ha_rag.errors import ServiceError
 from ha_rag.outcomes import Outcome
 from tests.breaker.one_breaker import CLOSED, OPEN, OneBreaker
 from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 Raise = Callable[[str], Awaitable[None]]
 
@@ -71,20 +72,20 @@ async def with_aiohttp(url: str) -> None:
 
 
 async def with_httpx(url: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         (await client.get(url)).raise_for_status()
 
 
 async def with_requests(url: str) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        session.get(url, timeout=5).raise_for_status()
+        session.get(url, timeout=PATIENCE_S).raise_for_status()
 
 
 async def with_urllib(url: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        opener.open(url, timeout=5).close()
+        opener.open(url, timeout=PATIENCE_S).close()
     except urllib.error.HTTPError as error:
         error.close()
         raise
@@ -245,7 +246,7 @@ def test_headers_in_a_dict_are_read_in_any_case() -> None:
 
 
 async def returned_by_httpx(url: str) -> object:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
         return await client.get(url)
 
 
@@ -257,7 +258,7 @@ async def returned_by_aiohttp(url: str) -> object:
 async def returned_by_requests(url: str) -> object:
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(url, timeout=5)
+        return session.get(url, timeout=PATIENCE_S)
 
 
 RETURNING = [returned_by_aiohttp, returned_by_httpx, returned_by_requests]

@@ -1,4 +1,4 @@
-"""`make pictures`: screenshots of the dashboard for docs/images, of a real fleet during an outage."""
+"""`make pictures`: screenshots of the dashboard for docs/images, and its map, of a real fleet during an outage."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 from PIL import Image
 from playwright.async_api import Browser, async_playwright
 
+from ha_rag.dashboards.map_drawing import STYLE, map_drawing, svg
 from ha_rag.drill.configuration import FULL
 from ha_rag.drill.fleet import running_fleet
+from ha_rag.monitor.snapshot import FleetSnapshot
 from ha_rag.simulation.load_stats import QuestionResult
 from ha_rag.simulation.questions import LoadProfile, ask_open
 from tests.browser.conftest import OPTIONS, require_chromium
@@ -20,6 +22,7 @@ from tests.waiting import until
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 BEFORE, DURING = 400, 120
+MAP_WIDTH = 900
 SHAPES: dict[str, dict[str, Any]] = {
     "dashboard-light": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
     "dashboard-dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
@@ -38,12 +41,24 @@ async def main() -> None:
         await until(lambda: len(answers) >= BEFORE, within_s=60)
         await fleet.start_fault("embeddings", mode="error")
         await until(lambda: len(answers) >= BEFORE + DURING, within_s=60)
+        seen = await fleet.picture()
+        if seen is None:
+            raise RuntimeError("no replica shows the fleet")
+        (IMAGES / "map.svg").write_text(map_file(seen))
         for name, page in pages:
             await page.evaluate("() => scrollTo(0, 0)")
             _save(IMAGES / f"{name}.png", await page.screenshot())
         stop.set()
         await load
         await browser.close()
+
+
+def map_file(picture: FleetSnapshot) -> str:
+    """The map as a file of its own, in light colours on a light ground, whatever page it is in."""
+    light = STYLE.partition("@media")[0] + STYLE.partition("} }\n")[2]
+    ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    drawn = svg(map_drawing(picture.stages, picture.circuits, MAP_WIDTH), f"<style>{light}</style>{ground}")
+    return drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
 
 
 def _save(file: Path, picture: bytes) -> None:

@@ -29,6 +29,8 @@ async def test_the_page_shows_a_lost_connection_and_reconnects(
     await dashboard_page.until_text(verdict, "Disconnected since")
     assert "stale" in (await dashboard_page.page.locator("body").get_attribute("class") or "")
 
+    assert await dashboard_page.page.locator("#troubles").get_attribute("class") == "stale", "old problems look live"
+
     # Changes during the outage are shown after the page has reconnected.
     await fleet.provider.fail("embeddings")
     for _ in range(3):

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+import redis
+from typer.testing import Result
 
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.errors import LedgerUnavailableError
+from ha_rag.ledger.store.ledger import Ledger
+from tests.fleet.proxy import Loss, Route
 from tests.hostile_text import HOSTILE, assert_harmless
 from tests.monitor.pictures import circuit, picture
+from tests.waiting import until
 
 FLEET = ("GET", "/v1/fleet")
 
@@ -61,19 +69,82 @@ def test_where_nobody_answers_the_exit_code_says_so(run):
     assert "nothing answers at http://127.0.0.1:1" in result.stderr
 
 
-async def test_straight_from_redis_it_sees_the_fleet_and_is_no_replica_of_it(run, any_redis_url):
-    async with CircuitRegistry.connect(any_redis_url, replica="rag-1") as circuits:
+async def known_to(ledger: Ledger) -> list[str]:
+    """The circuits in it; none if it answers too late, as it may on a busy machine."""
+    try:
+        return await ledger.known_circuits()
+    except LedgerUnavailableError:
+        return []
+
+
+@asynccontextmanager
+async def one_replica(url: str) -> AsyncIterator[None]:
+    """A replica with one circuit, which its heartbeat has named."""
+    async with CircuitRegistry.connect(url, replica="rag-1") as circuits:
         circuits.breaker("payments", CircuitPolicy())
         assert circuits.ledger is not None
         async with asyncio.timeout(10):
-            while not await circuits.ledger.known_circuits():
+            while not await known_to(circuits.ledger):
                 pass  # each look is a round trip; the next heartbeat names the circuit
+        yield
 
-        result = await asyncio.to_thread(run, "watch", "--once", "--json", "--url", any_redis_url)
 
+@asynccontextmanager
+async def wire_to(url: str) -> AsyncIterator[Route]:
+    """A wire to this Redis, which can be slowed and cut."""
+    route = Route(int(url.rpartition(":")[2].partition("/")[0]))
+    await route.listen()
+    try:
+        yield route
+    finally:
+        await route.refuse()
+        await until(lambda: not route.is_used)
+
+
+def assert_one_replica(result: Result) -> None:
+    assert result.exit_code == 0, result.stderr
     told = json.loads(result.stdout)
     assert [one["name"] for one in told["circuits"]] == ["payments"]
     assert [one["name"] for one in told["replicas"]] == ["rag-1"]
+
+
+async def test_straight_from_redis_it_sees_the_fleet_and_is_no_replica_of_it(run, any_redis_url):
+    async with one_replica(any_redis_url):
+        result = await asyncio.to_thread(run, "watch", "--once", "--json", "--url", any_redis_url)
+
+    assert_one_replica(result)
+
+
+async def test_a_redis_that_is_slow_to_reply_is_waited_for(run, any_redis_url):
+    async with one_replica(any_redis_url), wire_to(any_redis_url) as wire:
+        await wire.set(delay_s=0.4, frozen=None, refusing=None)
+        result = await asyncio.to_thread(run, "watch", "--once", "--json", "--url", f"redis://127.0.0.1:{wire.port}/0")
+
+    assert_one_replica(result)
+
+
+async def test_a_connection_that_breaks_off_is_made_again(run, any_redis_url):
+    async with one_replica(any_redis_url), wire_to(any_redis_url) as wire:
+        wire.lose(Loss(b"ZRANGE"))
+        result = await asyncio.to_thread(run, "watch", "--once", "--json", "--url", f"redis://127.0.0.1:{wire.port}/0")
+
+    assert_one_replica(result)
+
+
+async def test_circuits_that_may_not_be_read_are_an_error_and_not_none(run, redis_server):
+    with redis.Redis.from_url(redis_server.url) as client:
+        may = ["+@all", "-eval"]
+        client.acl_setuser("eye", enabled=True, passwords=["+pw"], keys=["*"], channels=["*"], commands=may)
+        try:
+            async with one_replica(redis_server.url):
+                url = redis_server.url.replace("redis://", "redis://eye:pw@")
+                result = await asyncio.to_thread(run, "watch", "--once", "--json", "--url", url)
+        finally:
+            client.acl_deluser("eye")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "this Redis answers, but the fleet cannot be read: NOPERM" in result.stderr
 
 
 def test_a_redis_that_does_not_answer_is_said_in_a_sentence(run):

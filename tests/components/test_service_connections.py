@@ -10,6 +10,7 @@ from ha_rag.components.service_client import ServiceClient
 from ha_rag.components.service_config import ServiceConfig
 from ha_rag.errors import ServiceError
 from tests.components.canned import raw_service, reply
+from tests.waiting import PATIENCE_S
 
 KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: a\n\n"
@@ -55,7 +56,7 @@ async def answers_half(writer):
 @asynccontextmanager
 async def client_of(server):
     async with raw_service(server.serve) as base_url:
-        config = ServiceConfig(base_url=base_url, timeout_s=5.0)
+        config = ServiceConfig(base_url=base_url, timeout_s=PATIENCE_S)
         client = ServiceClient(config)
         try:
             await client.post(config.url("x"), b"{}")
@@ -104,7 +105,7 @@ async def test_a_new_connection_that_is_closed_is_a_failure():
         requests += 1
 
     async with raw_service(serve) as base_url:
-        config = ServiceConfig(base_url=base_url, timeout_s=5.0)
+        config = ServiceConfig(base_url=base_url, timeout_s=PATIENCE_S)
         client = ServiceClient(config)
         with pytest.raises(ServiceError):
             await client.post(config.url("x"), b"{}")
@@ -138,7 +139,7 @@ async def test_many_requests_on_connections_that_were_all_closed_are_sent_again(
             writer.write(KEPT)
 
     async with raw_service(serve) as base_url:
-        config = ServiceConfig(base_url=base_url, timeout_s=5.0)
+        config = ServiceConfig(base_url=base_url, timeout_s=PATIENCE_S)
         client = ServiceClient(config)
         for _ in range(2):
             assert await asyncio.gather(*(client.post(config.url("x"), b"{}") for _ in range(8))) == [b"{}"] * 8
@@ -148,7 +149,7 @@ async def test_many_requests_on_connections_that_were_all_closed_are_sent_again(
 async def test_headers_of_many_kilobytes_are_accepted():
     big = reply(b"{}", X_Trace="x" * 30_000, X_More="y" * 30_000)
     async with raw_service(Server(closes, later=big).serve) as base_url:
-        config = ServiceConfig(base_url=base_url, timeout_s=5.0)
+        config = ServiceConfig(base_url=base_url, timeout_s=PATIENCE_S)
         client = ServiceClient(config)
         assert [await client.post(config.url("x"), b"{}") for _ in range(2)] == [b"{}"] * 2
         await client.aclose()

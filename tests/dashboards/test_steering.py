@@ -149,6 +149,7 @@ OVERRIDE = Override(mode="open", reason="repairs", by="mia", ends_in_s=None)
 OVERRIDDEN = fleet(embedder__primary={"override": OVERRIDE, "state": "open"})
 UNDONE = [
     (CALM, "open", "is open by hand in 3 replicas. To undo: a, or ha-rag circuits auto embedder.primary"),
+    (CALM, "shadow", "embedder.primary is in shadow in 3 replicas. To undo: a, or ha-rag circuits auto embedder."),
     (OVERRIDDEN, "closed", 'closed by hand in 3 replicas. To undo: o, or ha-rag circuits open embedder.'),
     (OVERRIDDEN, "auto", 'embedder.primary --reason "repairs"'),
 ]  # fmt: skip

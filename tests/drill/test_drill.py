@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -177,7 +178,8 @@ class FakeFleet:
     replicas: dict[str, str] = field(default_factory=lambda: {"a": "", "b": ""})
     state: ReplicaHealth = CLOSED
     received: list[int] = field(default_factory=lambda: [100, 117, 119])
-    good_calls_at_start: int = 0
+    answered: Counter[str] = field(default_factory=Counter)
+    answered_at_start: Counter[str] = field(default_factory=Counter)
 
     async def health(self) -> dict[str, ReplicaHealth]:
         return dict.fromkeys(self.replicas, self.state)
@@ -189,7 +191,7 @@ class FakeFleet:
         return self.received.pop(0)
 
     async def start(self) -> None:
-        self.state = OPEN if self.opens else CLOSED
+        self.state, self.answered_at_start = OPEN if self.opens else CLOSED, self.answered.copy()
 
     async def end(self) -> None:
         self.state = CLOSED if self.closes else OPEN
@@ -214,6 +216,7 @@ async def ran(
                 served_by = {"generator": "primary"}
                 reply = QuestionResult(question="?", asked_at_s=time.monotonic(), ms=1.0, answered=True)
                 heard(replace(reply, replica=replica, served_by=served_by))
+                fleet.answered[replica] += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 0.002)
         return LoadStats()
@@ -255,9 +258,10 @@ async def test_a_fleet_that_does_not_recover_fails_the_stage(monkeypatch: pytest
 
 
 async def test_a_steady_stage_starts_when_every_replica_has_had_its_good_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, drill = await ran(FakeFleet(), monkeypatch, replace(STAGE, steady="generator.primary"))
+    fleet = FakeFleet()
+    found, drill = await ran(fleet, monkeypatch, replace(STAGE, steady="generator.primary"))
     assert found.passed
-    assert found.asked_before >= 2 * MIN_CALLS
+    assert min(fleet.answered_at_start[replica] for replica in fleet.replicas) >= MIN_CALLS
     (_, steady), *_ = drill.recording.phases
     assert steady.what == "steady traffic"
 

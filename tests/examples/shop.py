@@ -71,7 +71,7 @@ def running(*words: str, redis: str, payments: str) -> Iterator[subprocess.Popen
 def post(url: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and body; status 0 if the connection is refused."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=5) as reply:
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=PATIENCE_S) as reply:
             return reply.status, dict(reply.headers), reply.read().decode()
     except urllib.error.HTTPError as error:
         with error:

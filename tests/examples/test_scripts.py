@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ha_rag import CircuitRegistry
+from tests.waiting import PATIENCE_S
 
 FOLDER = Path(__file__).parents[2] / "examples"
 
@@ -18,7 +19,7 @@ def printed(name: str, *words: str) -> list[str]:
         [sys.executable, "-W", "error", str(FOLDER / name), *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr

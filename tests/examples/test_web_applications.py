@@ -12,6 +12,8 @@ from tests.ports import free_port
 from tests.waiting import until
 
 FASTAPI = ("uvicorn", "examples.fastapi_app:app", "--port", "{port}")
+MIN_SAMPLES = 5
+"""The examples' own: so many calls of its own would open the circuit of a process."""
 FLASK = ("flask", "--app", "examples.flask_app", "run", "--port", "{port}")
 
 
@@ -58,8 +60,8 @@ async def test_what_one_process_learns_protects_the_other(
         assert answers[0] == 502
         assert answers[-1] == 503
         received = payments.calls
-        await until(lambda: post(f"http://127.0.0.1:{second}/charge/7")[0] == 503)
+        await until(lambda: post(f"http://127.0.0.1:{second}/charge/7")[0] == 503, every_s=1.0)
         status, headers, body = post(f"http://127.0.0.1:{second}/charge/7")
         assert (status, "nothing was charged" in body) == (503, True)
         assert 1 <= int(headers.get("Retry-After") or headers["retry-after"]) <= 12
-        assert payments.calls - received <= 1, "the second learned it from the first, not from its own calls"
+        assert payments.calls - received < MIN_SAMPLES, "the second learned it from the first, not from its own calls"

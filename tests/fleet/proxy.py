@@ -95,6 +95,11 @@ class Route:
             server.close()
         self.cut()
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._writers)
+
     def cut(self) -> None:
         for writer in self._writers:
             writer.transport.abort()

@@ -107,7 +107,7 @@ async def test_an_order_may_go_straight_into_redis(fleet: Fleet, tmp_path: Path)
         terminal.types("s")
         await shows(terminal, "shadow embedder.primary: 3 replicas; ")
         terminal.types(f"{REASON}\r\r")
-        await shows(terminal, "embedder.primary is in shadow by hand in 3 replicas")
+        await shows(terminal, "embedder.primary is in shadow in 3 replicas")
         assert (await fleet.replicas[1].circuit("embedder.primary"))["override"]["mode"] == "shadow"
 
 

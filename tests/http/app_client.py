@@ -128,12 +128,14 @@ class StubRag:
     answer: Answer = ANSWER
     queries: list[tuple[str, int, float | None]] = field(default_factory=list)
     wishes: list[str] = field(default_factory=list)
+    askers: list[str] = field(default_factory=list)
     health: dict[str, ComponentStatus] = field(default_factory=dict)
 
     async def query(
         self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> Answer:
         self.queries.append((question, top_k, timeout_s))
+        self.askers.append(asker)
         self.wishes.append(wishes)
         if self.action is not None:
             await self.action()
@@ -143,6 +145,7 @@ class StubRag:
         self, question: str, top_k: int = 3, timeout_s: float | None = None, wishes: str = "", asker: str = ""
     ) -> AsyncGenerator[AnswerStarted | AnswerPiece | AnswerDone | AnswerBroken, None]:
         self.wishes.append(wishes)
+        self.askers.append(asker)
         if self.action is not None:
             await self.action()
         yield AnswerStarted("a1", ANSWER.served_by, ())

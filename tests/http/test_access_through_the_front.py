@@ -119,8 +119,8 @@ async def test_no_header_makes_a_remote_client_local(address: str):
     ]
     async with fronted_replica(as_if_from=address) as remote:
         for headers in claims:
-            status, _ = await remote.override(headers={"Host": "127.0.0.1:8000", **headers})
-            assert status == 403, headers
+            status, body = await remote.override(headers={"Host": "127.0.0.1:8000", **headers})
+            assert status == 403, f"{headers}: {body}"
         assert not remote.is_overridden
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from ha_rag.ledger.store.connection import connect
 from tests.ledger.bench import Bench, MemoryBench, RedisBench
+from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 
 REAL = pytest.mark.real_redis
@@ -49,15 +49,11 @@ def client_of(request: pytest.FixtureRequest, fake_server: fakeredis.FakeServer)
         if backend == "fakeredis":
             return fakeredis.FakeAsyncRedis(server=fake_server, decode_responses=True)
         if backend == "redis 6.2":
-            return connect(request.getfixturevalue("old_redis_process").url, timeout_s=_PATIENCE_S)
+            return connect(request.getfixturevalue("old_redis_process").url, timeout_s=REPLY_S)
         url = request.getfixturevalue("redis_server").url
-        return connect(url, protocol=3 if backend.endswith("3") else 2, timeout_s=_PATIENCE_S)
+        return connect(url, protocol=3 if backend.endswith("3") else 2, timeout_s=REPLY_S)
 
     return make
-
-
-_PATIENCE_S = 5.0 if os.environ.get("CI") else 2.0
-"""Longer than in production, so that a busy machine does not fail a test."""
 
 
 @pytest.fixture(params=BACKENDS)

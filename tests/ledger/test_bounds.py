@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import fakeredis
@@ -20,6 +21,8 @@ from tests.ledger.bench import START_MS, Bench, RedisBench, terms
 NAME, OTHER = "svc", "other"
 TERMS = terms()
 DAY_MS = 86_400_000
+SWEEP_EVERY = 100
+"""`lua/prelude/counting.lua`: with every such batch, those of replicas that are gone are removed."""
 
 
 def test_the_scripts_have_the_same_bounds_as_the_rules() -> None:
@@ -103,9 +106,13 @@ async def each_verb_is_refused(ledger: Ledger, now_ms: int) -> None:
 async def test_every_verb_but_an_override_refuses_it_and_writes_nothing(redis_bench: RedisBench, what: str) -> None:
     await spoil(redis_bench, what)
     key = f"{redis_bench.namespace}:{{{NAME}}}:circuit"
-    before = await redis_bench.client.execute_command("DUMP", key, NEVER_DECODE=True)
+    before = await content(redis_bench.client, key)
     await each_verb_is_refused(redis_bench.ledger, redis_bench.now_ms)
-    assert await redis_bench.client.execute_command("DUMP", key, NEVER_DECODE=True) == before
+    assert await content(redis_bench.client, key) == before
+
+
+async def content(client: Any, key: str) -> Any:
+    return await (client.hgetall(key) if await client.type(key) == "hash" else client.get(key))
 
 
 @pytest.mark.parametrize("mode", [OverrideMode.CLOSED, None], ids=["close", "auto"])
@@ -153,6 +160,47 @@ async def test_a_foreign_entry_of_a_hash_or_sorted_set_counts_for_nothing(
         await redis_bench.client.zadd(key, {field: value})
     found = (await redis_bench.ledger.read({NAME: TERMS}))[NAME].snapshot
     assert (found.counts, found.voters, found.slot_wait_ms) == (Counts(), (), 0)
+    await opens_and_closes(redis_bench, 0)
+
+
+FLOODS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "window": lambda number: {f"field {n}": "1" for n in range(number)},
+    "batches": lambda number: {f"r{n}": "1:s:1" for n in range(number)},
+    "voters": lambda number: {f"v{n}": -5 for n in range(number)},
+    "probes": lambda number: {f"0:t{n}": -5 for n in range(number)},
+}
+
+
+@pytest.mark.parametrize("part", FLOODS)
+async def test_more_entries_than_a_fleet_has_are_deleted_and_hide_none_of_its_own(
+    redis_bench: RedisBench, part: str
+) -> None:
+    key, flood = f"{redis_bench.namespace}:{{{NAME}}}:{part}", FLOODS[part](bounds.MAX_MEMBERS + 1)
+    if part in ("window", "batches"):
+        await redis_bench.client.hset(key, mapping=flood)
+    else:
+        await redis_bench.client.zadd(key, flood)
+    for number in (1, SWEEP_EVERY, SWEEP_EVERY + 1):
+        batch = Batch("a", number, (Tally(0, redis_bench.now_ms, Counts(1, 0)),))
+        reply = await redis_bench.ledger.record(NAME, TERMS, batch, 0.0)
+    assert reply.snapshot.counts == Counts(3, 0)
+    left = await (redis_bench.client.hlen(key) if part in ("window", "batches") else redis_bench.client.zcard(key))
+    assert left <= 1
+    await redis_bench.advance(2 * TERMS.window_ms)
+    await opens_and_closes(redis_bench, 0)
+
+
+async def test_foreign_fields_of_the_circuits_hash_are_not_read_however_many_they_are(redis_bench: RedisBench) -> None:
+    flood = {f"field {n}": "1" for n in range(50_000)}
+    await redis_bench.client.hset(f"{redis_bench.namespace}:{{{NAME}}}:circuit", mapping=flood)
+    await opens_and_closes(redis_bench, 0)
+
+
+async def test_a_bucket_of_more_calls_than_there_can_be_counts_for_nothing(redis_bench: RedisBench) -> None:
+    now_ms, width = redis_bench.now_ms, TERMS.bucket_ms
+    key = f"{redis_bench.namespace}:{{{NAME}}}:window"
+    await redis_bench.client.hset(key, f"{width}:{now_ms // width}", f"{2**53 - 1}:{2**53 - 1}:0")
+    assert (await redis_bench.ledger.read({NAME: TERMS}))[NAME].snapshot.counts == Counts()
     await opens_and_closes(redis_bench, 0)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import redis as sync_redis
@@ -15,7 +17,9 @@ from hypothesis import strategies as st
 from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.bounds import MAX_AHEAD_MS, MAX_REST_MS
 from ha_rag.circuit.policy import CircuitPolicy
+from ha_rag.errors import CircuitOpenError
 from ha_rag.ledger.store.codec import change
+from ha_rag.ledger.sync import pace
 from tests.depth import deep
 from tests.ledger.hostile_server import WORDS
 from tests.redis_servers import RedisProcess
@@ -55,12 +59,12 @@ def admin(own_redis_server: RedisProcess) -> Iterator[sync_redis.Redis]:
 
 
 @asynccontextmanager
-async def fleet_of(number: int, url: str) -> AsyncIterator[list[CircuitRegistry]]:
+async def fleet_of(number: int, url: str, policy: CircuitPolicy = POLICY) -> AsyncIterator[list[CircuitRegistry]]:
     async with AsyncExitStack() as stack:
         replicas = [CircuitRegistry.connect(url, replica=f"r{n}") for n in range(number)]
         for replica in replicas:
             await stack.enter_async_context(replica)
-            replica.breaker(SVC, policy=POLICY)
+            replica.breaker(SVC, policy=policy)
         yield replicas
 
 
@@ -98,6 +102,46 @@ async def test_a_forged_message_is_forgotten_within_a_poll_or_two_and_never_writ
         await until(lambda: states(replicas) == {"closed"})
         began_s = time.monotonic()
     assert time.monotonic() - began_s < PATIENCE_S, "the replicas stop"
+
+
+BRIEF = replace(POLICY, recovery_timeout_max_s=0.5, throttle_max_s=0.5)
+
+
+@pytest.mark.real_redis
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
+async def test_a_forged_message_that_is_believed_while_the_subscription_breaks_opens_for_no_longer_than_an_opening(
+    own_redis_server: RedisProcess, admin: sync_redis.Redis, forged: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis may have lost its data at that moment, so the replica restores what only a message said."""
+    monkeypatch.setattr(pace, "POLL_S", 3600.0)
+    async with fleet_of(1, own_redis_server.url, BRIEF) as replicas:
+        sync = replicas[0]._link.sync
+        assert sync is not None
+        await until(lambda: admin.pubsub_numsub("ha_rag:changes")[0][1] == 1)
+        admin.publish("ha_rag:changes", message(now_ms(admin), forged))
+        refused = sync.ledger.refused_values.counts
+        await until(lambda: bool(refused) or states(replicas) != {"closed"} or held(replicas))
+        admin.client_kill_filter(_type="pubsub")
+        await until(lambda: sync._subscription._intact_since_s == math.inf)
+        await until(lambda: sync._subscription._intact_since_s < math.inf)
+        await sync._subscription._poll_once()
+        await until(lambda: not sync._restoring._under_way)
+        while (await outcome(replicas[0])) != "answered":
+            await until(lambda: states(replicas) != {"open"})
+        await until(lambda: states(replicas) == {"closed"})
+        await until(lambda: not held(replicas))
+        assert not admin.hget(f"ha_rag:{{{SVC}}}:circuit", "override_mode")
+
+
+def held(replicas: list[CircuitRegistry]) -> bool:
+    return any(report.override for replica in replicas for report in replica.snapshot())
+
+
+async def outcome(replica: CircuitRegistry) -> str:
+    try:
+        return await replica.breaker(SVC).call(answered)
+    except CircuitOpenError:
+        return "refused"
 
 
 @pytest.mark.real_redis

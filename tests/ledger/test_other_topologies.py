@@ -257,7 +257,7 @@ from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import RedisBench, terms
 
 async def main():
-    ledger = RedisLedger(connect(sys.argv[1], timeout_s=5.0))
+    ledger = RedisLedger(connect(sys.argv[1], timeout_s=30.0))
     reply = await ledger.override("embedder.primary", terms(), OverrideMode.OPEN, "why", "other process", None)
     await ledger.aclose()
     print(reply.snapshot.epoch)
@@ -268,7 +268,7 @@ asyncio.run(main())
 
 async def test_two_processes_share_the_state_of_the_fake_redis() -> None:
     with fake_redis() as url:
-        client: Any = connect(url, timeout_s=5.0)
+        client: Any = connect(url, timeout_s=REPLY_S)
         ledger = RedisLedger(client)
         async with aclosing(ledger.changes()) as changes:  # type: ignore[type-var]  # an async generator
             await anext(changes)

@@ -16,7 +16,7 @@ from ha_rag.circuit.terms import Terms
 from ha_rag.clock import Clock
 from ha_rag.errors import LedgerError, LedgerRefusedError, LedgerUnavailableError, ShardUnavailableError
 from ha_rag.events import CircuitChanged, Event
-from ha_rag.ledger.store.ledger import Change
+from ha_rag.ledger.store.ledger import Change, ChangeLog
 from ha_rag.ledger.store.memory import MemoryLedger
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.denied_permissions import SUBSCRIBING
@@ -215,6 +215,20 @@ def test_a_pushed_change_after_a_gap_causes_a_read_at_once() -> None:
         while len(replica.background):
             await asyncio.sleep(0)
         assert replica.ledger.asked == [("b",)]
+
+    in_virtual_time(scenario)
+
+
+def test_what_a_message_says_of_probes_is_read_by_the_next_poll() -> None:
+    async def scenario() -> None:
+        replica = SubscribedReplica()
+        replica.ledger.snapshots = {"b": opened(7)}
+        await replica.subscription.begin()
+        replica.ledger.pushed = [Change("b", 7, opened(7))]
+        await replica.listen()
+        assert list(replica.subscription._hinted) == [replica.b]
+        assert replica.b in replica.subscription._to_read(ChangeLog("1-0", complete=True), was_up=True)
+        assert not replica.subscription._hinted
 
     in_virtual_time(scenario)
 

@@ -8,7 +8,7 @@ import pytest
 
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
-from ha_rag.circuit.state import OverrideMode
+from ha_rag.circuit.state import CircuitState, OverrideMode
 from tests.ledger.views import CLOSED, HALF_OPEN, OPEN, OneView
 from tests.waiting import PATIENCE_S
 
@@ -286,6 +286,19 @@ def test_a_replica_that_missed_the_message_learns_from_the_next_poll(view: OneVi
     view.receives(HALF_OPEN, 5, slot_wait_ms=8000)
     assert not view.refused().ask
     view.receives(HALF_OPEN, 5, slot_wait_ms=0)
+    assert view.refused().ask
+
+
+@pytest.mark.parametrize("state", [OPEN, HALF_OPEN])
+def test_a_message_that_puts_probes_off_for_a_month_is_corrected_by_the_next_poll(state: CircuitState) -> None:
+    view = OneView()
+    left_ms = 3000 if state is OPEN else 0
+    view.receives(state, 5, left_ms=left_ms)
+    told = view.apply_message(view.snapshot(state, 5, left_ms=left_ms, slot_wait_ms=30 * 86_400_000), 5)
+    assert told.to_confirm
+    view.clock.advance(1)
+    view.receives(state, 5, left_ms=max(0, left_ms - 1000))
+    view.clock.advance(2)
     assert view.refused().ask
 
 

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ha_rag.circuit.bounds import MAX_REST_MS
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
@@ -423,8 +424,10 @@ class ViewMachine(RuleBasedStateMachine):
         assert (restored.changed_at_ms, restored.reason, restored.opened_by) == (
             known.changed_at_ms, known.reason, known.opened_by,
         )  # fmt: skip
-        assert restored.left_ms == (0 if reading.override else self.oracle.open_for_ms())
-        assert (restored.override.mode if restored.override else "") == self.oracle.mode()
+        is_confirmed = self.oracle.pushed_s < 0
+        longest_ms = MAX_REST_MS if is_confirmed else self.view.terms.longest_open_ms
+        assert restored.left_ms == (0 if reading.override else min(self.oracle.open_for_ms(), longest_ms))
+        assert (restored.override.mode if restored.override else "") == (self.oracle.mode() if is_confirmed else "")
         if restored.override and reading.override_ms is not None:
             left_ms = reading.override_ms - (self.now - self.began - self.oracle.at_ms)
             assert restored.override.until_ms == self.ledger_ms + left_ms

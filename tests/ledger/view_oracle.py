@@ -210,6 +210,8 @@ class Oracle:
                 self._forget()
         elif reading.state == "half_open":
             self.ask_after_ms = min(self.ask_after_ms, ask_after_ms)
+        elif self.ask_after_ms > ask_after_ms:  # here replicas do not spread their requests
+            self.ask_after_ms = ask_after_ms
 
     @staticmethod
     def _probe_in_ms(reading: Reading) -> float:

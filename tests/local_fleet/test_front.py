@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -91,6 +92,24 @@ async def test_a_replica_that_refuses_connections_is_passed_over(client, one: St
     async with front_of(one, extra=(gone,)) as front:
         replies = [await ask(client, front) for _ in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 200]
+
+
+async def test_a_connection_that_is_not_made_in_time_is_tried_once_more(client, one: StandIn, monkeypatch) -> None:
+    """As on a busy machine, where no other replica is there to take over."""
+    loop, slow = asyncio.get_running_loop(), ["the check of its readiness", "the request"]
+    connect = loop.sock_connect
+
+    async def late(sock: socket.socket, address: tuple[str, int]) -> None:
+        if slow and address[1] == one.server.port:
+            slow.pop()
+            raise TimeoutError
+        await connect(sock, address)
+
+    monkeypatch.setattr(loop, "sock_connect", late)
+    async with front_of(one) as front:
+        reply = await ask(client, front)
+    assert reply.status == 200
+    assert slow == []
 
 
 async def test_an_empty_reply_is_asked_again_of_another_replica(client, one: StandIn, two: StandIn) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -158,33 +157,43 @@ async def test_an_answer_of_which_only_the_end_is_not_read_is_given_up_too(one: 
 
 
 async def test_an_endless_stream_whose_reader_was_slow_once_goes_on_while_it_is_read(one: StandIn, monkeypatch):
-    slow, nothing = asyncio.Event(), asyncio.Event()
-    pause = Connection.pause_writing
+    """A reader that has caught up has no time limit any more: the stream's end comes after all that it had."""
+    config = FrontConfig(limits=ConnectionLimits(unread_s=PATIENCE_S), drain_s=0.5)
+    slow, caught_up = asyncio.Event(), asyncio.Event()
+    pause, resume = Connection.pause_writing, Connection.resume_writing
+    limited: list[asyncio.TimerHandle] = []
 
     def paused(self: Connection) -> None:
         pause(self)
+        assert self._unread is not None
+        limited.append(self._unread)
         slow.set()
 
+    def resumed(self: Connection) -> None:
+        resume(self)
+        caught_up.set()
+
     monkeypatch.setattr(Connection, "pause_writing", paused)
+    monkeypatch.setattr(Connection, "resume_writing", resumed)
 
     async def events(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         while not slow.is_set():
             await response.write(b": here\n\n" * 10_000)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(nothing.wait(), 2 * QUICK.limits.unread_s)
+        await caught_up.wait()
         await response.write(b"data: last\n\n")
         return response
 
     one.answer = events
-    async with serving(QUICK, one) as port, connected(port) as (reader, writer):
+    async with serving(config, one) as port, connected(port) as (reader, writer):
         transport = cast("asyncio.Transport", writer.transport)
         transport.pause_reading()
         writer.write(GET.replace(b"/v1/circuits", b"/v1/events"))
         await slow.wait()
         transport.resume_reading()
         assert b"data: last\n\n" in await reader.read()
+    assert all(limit.cancelled() for limit in limited)
 
 
 async def test_bodies_that_no_replica_has_replied_to_are_bounded_together(one: StandIn):

@@ -76,6 +76,28 @@ def test_a_refused_connection_is_given_to_the_next() -> None:
     assert runners.race(repeatable=False) == ("b", "reply")
 
 
+async def late() -> str:
+    raise NoReplyError("not accepted", untouched=True, late=True)
+
+
+def test_a_runner_that_was_late_is_asked_once_more_after_all_others() -> None:
+    replies = iter([late, good])
+
+    async def late_once() -> str:
+        return await next(replies)()
+
+    runners = Runners(a=late_once, b=refused)
+    assert runners.race(repeatable=False) == ("a", "reply")
+    assert runners.asked == ["a", "b", "a"]
+
+
+def test_a_runner_that_is_late_twice_is_given_up() -> None:
+    runners = Runners(a=late, b=late)
+    with pytest.raises(NoReplyError, match="not accepted"):
+        runners.race()
+    assert runners.asked == ["a", "b", "a", "b"]
+
+
 def test_a_broken_reply_is_given_to_the_next_where_asking_twice_does_no_harm() -> None:
     runners = Runners(a=broken, b=broken, c=good)
     assert runners.race() == ("c", "reply")

@@ -208,7 +208,7 @@ async def test_of_two_fleets_that_start_in_one_folder_at_once_one_runs_and_the_o
     plans = [replace(plan, port=free_ports_in_a_row(3)) for _ in range(2)]
     async with running(plans[0]) as first, running(plans[1]) as second:
         tasks = {first.task: plans[0], second.task: plans[1]}
-        (ended,), (runs,) = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        (ended,), (runs,) = await asyncio.wait(tasks, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         error = ended.exception()
         assert isinstance(error, FleetRunningError)
         assert error.url == tasks[runs].url

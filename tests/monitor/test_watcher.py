@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from ha_rag.breaker.registry import CircuitRegistry
+from ha_rag.breaker.report import FleetReport
 from ha_rag.circuit.policy import CircuitPolicy
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.clock import ManualClock, SystemClock
@@ -66,6 +67,21 @@ async def test_a_poll_reads_every_circuit_and_replica() -> None:
         assert [each.name for each in snapshot.circuits] == ["payments"]
         assert snapshot.told_by == "a"
         assert snapshot.shared_state == "fresh"
+
+
+async def test_without_a_reply_about_the_replicas_it_is_not_fresh() -> None:
+    """One reply may be late while all others arrive: no replicas, and nobody to tell the time."""
+    async with fleet_of("a") as (a,):
+        watcher, read = Watcher(a), a.fleet
+
+        async def late() -> FleetReport:
+            return FleetReport((), "local", "no reply")
+
+        a.fleet = late  # type: ignore[method-assign]
+        snapshot = await watcher.poll()
+        assert (snapshot.shared_state, snapshot.reason, snapshot.replicas) == ("local", "no reply", ())
+        a.fleet = read  # type: ignore[method-assign]
+        assert (await watcher.poll()).shared_state == "fresh"
 
 
 async def test_concurrent_polls_record_no_event_twice() -> None:

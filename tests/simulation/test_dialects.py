@@ -16,6 +16,7 @@ from ha_rag.simulation.dialects import DIALECTS, SAID, THOUGHT
 from ha_rag.simulation.fault_modes import FaultMode
 from ha_rag.simulation.faults import Fault, Target
 from ha_rag.simulation.provider import RunningProvider, running_provider
+from tests.waiting import PATIENCE_S
 
 PASSAGES = [
     Passage("breaker.md", "breaker.md#0", "A circuit rests. After its rest the circuit recovers by one good probe."),
@@ -34,7 +35,7 @@ async def running() -> AsyncIterator[RunningProvider]:
 @asynccontextmanager
 async def generator_of(running: RunningProvider, mode: FaultMode) -> AsyncIterator[OpenAIGenerator]:
     running.provider.faults.start(Target.CHAT, Fault(mode=mode, retry_after_s=7.0))
-    generator = OpenAIGenerator(ServiceConfig(base_url=running.base_url, timeout_s=5.0), model="m")
+    generator = OpenAIGenerator(ServiceConfig(base_url=running.base_url, timeout_s=PATIENCE_S), model="m")
     try:
         yield generator
     finally:
@@ -44,7 +45,7 @@ async def generator_of(running: RunningProvider, mode: FaultMode) -> AsyncIterat
 @asynccontextmanager
 async def embedder_of(running: RunningProvider, mode: FaultMode, **settings: str) -> AsyncIterator[OpenAIEmbedder]:
     running.provider.faults.start(Target.EMBEDDINGS, Fault(mode=mode, retry_after_s=7.0))
-    service = ServiceConfig(base_url=running.base_url, timeout_s=5.0)
+    service = ServiceConfig(base_url=running.base_url, timeout_s=PATIENCE_S)
     embedder = OpenAIEmbedder(service, model="text-embedding-3-small", dimension=64, **settings)  # type: ignore[arg-type]  # literals
     try:
         yield embedder

@@ -23,6 +23,7 @@ from ha_rag.retry_after import SHORT_PAUSE_S
 from ha_rag.simulation.fault_modes import FaultMode
 from ha_rag.simulation.faults import Fault, GarbageKind, Target
 from ha_rag.simulation.provider import running_provider
+from tests.waiting import PATIENCE_S
 
 PASSAGES = [
     Passage("breaker.md", "breaker.md#0", "A circuit rests. After its rest the circuit recovers by one good probe."),
@@ -44,7 +45,7 @@ async def http(running):
 
 
 @asynccontextmanager
-async def clients(running, timeout_s=5.0):
+async def clients(running, timeout_s=PATIENCE_S):
     service = ServiceConfig(base_url=running.base_url, timeout_s=timeout_s, headers={"X-HA-RAG-Replica": "a"})
     embedder = OpenAIEmbedder(service, model="text-embedding-3-small", dimension=256)
     generator = OpenAIGenerator(service, model="gpt-4o-mini")
@@ -55,14 +56,14 @@ async def clients(running, timeout_s=5.0):
         await generator.aclose()
 
 
-async def embed_error(running, timeout_s=5.0):
+async def embed_error(running, timeout_s=PATIENCE_S):
     async with clients(running, timeout_s) as (embedder, _):
         with pytest.raises(ComponentError) as raised:
             await embedder.embed(QUESTION)
     return raised.value
 
 
-async def generate_error(running, timeout_s=5.0):
+async def generate_error(running, timeout_s=PATIENCE_S):
     async with clients(running, timeout_s) as (_, generator):
         with pytest.raises(ComponentError) as raised:
             await generator.generate(QUESTION, PASSAGES)

@@ -13,6 +13,7 @@ from ha_rag.simulation.dialects import ERRORS
 from ha_rag.simulation.fault_modes import FaultMode
 from ha_rag.simulation.faults import Fault, GarbageKind, Target
 from ha_rag.simulation.provider import running_provider
+from tests.waiting import PATIENCE_S
 
 PASSAGES = [
     Passage("cake.md", "cake.md#0", "Butter the tin before you pour in the dough."),
@@ -28,7 +29,7 @@ async def running():
         yield running
 
 
-async def scores(running, *, form="cohere", timeout_s=5.0, passages=PASSAGES):
+async def scores(running, *, form="cohere", timeout_s=PATIENCE_S, passages=PASSAGES):
     base_url = running.url if form == "tei" else running.base_url
     headers = {"X-HA-RAG-Replica": "a"}
     reranker = HttpReranker(

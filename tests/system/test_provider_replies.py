@@ -21,6 +21,7 @@ from tests.system.broken_replies import BROKEN
 from tests.system.good_replies import GOOD
 from tests.system.provider_replies import BEGUN, FIRST, STOP, Row, raw
 from tests.system.refused_replies import REFUSED
+from tests.waiting import PATIENCE_S
 
 ROWS = [*GOOD, *BROKEN, *REFUSED]
 NEXT_TIER = "From the next tier [1]."
@@ -38,7 +39,7 @@ class Asked:
 
     async def ask(self, answered: bytes, *, stream: bool, hangs: bool = False) -> None:
         async with canned_service(answered, hangs=hangs) as service:
-            primary = OpenAIGenerator(ServiceConfig(base_url=service.base_url, timeout_s=5.0), model="m")
+            primary = OpenAIGenerator(ServiceConfig(base_url=service.base_url, timeout_s=PATIENCE_S), model="m")
             generators: list[Tier[Generator]] = [
                 Tier("primary", primary, 5.0),
                 Tier("next", Scripted((Generation(NEXT_TIER),)), 5.0),

@@ -16,6 +16,7 @@ from ha_rag.system import HighAvailabilityRAG
 from tests.components.canned import canned_service
 from tests.strategy.scripted import Scripted, ScriptedCircuits
 from tests.system.provider_replies import OVERLOADED, raw
+from tests.waiting import PATIENCE_S
 
 CIRCUIT = "embedder.primary"
 ITEM = {"object": "embedding", "index": 0, "embedding": [0.5, 0.5, 0.5, 0.5]}
@@ -62,7 +63,7 @@ ROWS = [
 async def test_a_reply_to_a_request_for_a_vector(answered: bytes, outcome: Outcome, says: str) -> None:
     circuits = ScriptedCircuits()
     async with canned_service(answered) as service:
-        primary = OpenAIEmbedder(ServiceConfig(base_url=service.base_url, timeout_s=5.0), model="m", dimension=4)
+        primary = OpenAIEmbedder(ServiceConfig(base_url=service.base_url, timeout_s=PATIENCE_S), model="m", dimension=4)
         embedders: list[Tier[Embedder]] = [Tier("primary", primary, 5.0), Tier("next", Scripted(), 5.0)]
         strategy = FallbackStrategy(embedders=embedders, retrievers=[Scripted()], generators=[Scripted()])
         async with HighAvailabilityRAG(strategy, circuits) as rag:

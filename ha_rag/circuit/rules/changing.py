@@ -7,11 +7,8 @@ from dataclasses import replace
 from ha_rag.circuit.rules.model import Decision, Transition
 from ha_rag.circuit.state import NOTHING, Circuit, CircuitState, Counts
 from ha_rag.circuit.streak import EMPTY
-from ha_rag.circuit.terms import Terms
+from ha_rag.circuit.terms import JITTER_SHARE, Terms
 from ha_rag.circuit.transitions import TABLE, Trigger
-
-JITTER_SHARE = 0.1
-"""An open duration after a failed recovery grows by up to this share, so that circuits do not recover in step."""
 
 
 def change(

@@ -29,7 +29,10 @@ const prose = (text) => element("span", { text, lines: true });
 function reference({ n, document: name }) {
   const button = element("button", { type: "button", cls: "cite", text: `[${n}]`, "aria-label": `Citation ${n}: ${name}`, "aria-controls": `citation-${n}` });
   button.addEventListener("focus", () => open(n));
-  button.addEventListener("click", () => open(n).scrollIntoView({ block: "nearest" }));
+  button.addEventListener("click", () => {
+    const passage = open(n);
+    (one("mark", passage) ?? passage).scrollIntoView({ block: "nearest" });
+  });
   return button;
 }
 

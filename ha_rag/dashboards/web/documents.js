@@ -51,7 +51,7 @@ async function list(further) {
   if (!further) body.replaceChildren();
   body.append(...page.documents.map(row));
   following = page.next;
-  one("#documents table").hidden = body.children.length === 0;
+  one("#documents .scroll").hidden = body.children.length === 0;
   one("#documents button.more").hidden = following === null;
   const shown = body.children.length;
   write(one("#documents .count"), shown === page.total ? `${shown} documents` : `${shown} of ${page.total} documents${words ? " (those with these words)" : ""}`);

@@ -26,6 +26,7 @@ export function showDisconnected(text) {
   const verdict = one("#verdict");
   verdict.className = "stale";
   write(verdict, text);
+  one("#troubles").className = "stale"; // the last known ones
   mark("○ disconnected · ha_rag", "unknown");
 }
 

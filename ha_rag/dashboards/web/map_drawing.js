@@ -94,7 +94,7 @@ function box({ tier, x, y, wide }, known) {
       ["title", {}, `${tier.name}: ${label}, ${percent(tier.share)} of the answers, p50 / p99 ${latency}`],
       ["rect", { x: px(x), y: px(y), width: px(wide), height: NODE, rx: 7 }, ""],
       text("name", 18, cut(`${symbol} ${tier.name}`, room, 7.6)),
-      text("share", 35, cut(`${percent(tier.share)}${state === "closed" ? "" : ` · ${label}`}`, room, 6.8)),
+      text("share", 35, cut(`${percent(tier.share)}${state === "closed" ? "" : ` · ${label.replace(" for traffic", "")}`}`, room, 6.8)),
       text("latency", 52, cut(latency, room, 6.2)),
     ],
   ];

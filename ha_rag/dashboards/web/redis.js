@@ -16,5 +16,5 @@ const pairs = (redis) => [
   ["Commands a second", redis.commands_per_s ?? "–"],
   ["Memory", redis.limit_bytes ? `${bytes(redis.used_bytes)} of ${bytes(redis.limit_bytes)}` : bytes(redis.used_bytes)],
   ["Clients", redis.clients ?? "–"],
-  ["Version", [redis.version, redis.role].filter(Boolean).join(", ")],
+  ["Version", [redis.version, redis.role].filter(Boolean).join(", ") || "–"],
 ];

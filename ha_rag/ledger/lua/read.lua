@@ -1,4 +1,4 @@
--- read: the current snapshots of circuits. Never writes.
+-- read: the current snapshots of circuits. Never writes, but deletes keys of more entries than a fleet has (bounds.lua).
 -- KEYS 1-8   the first circuit's keys (keys.py PARTS), then the next one's, and so on
 -- ARGV 1-14  the first circuit's terms (terms.py), then the next one's, and so on
 -- Returns for each circuit: granted, wait_ms, unpublished, snapshot (codec.py); the first three always 0. For an invalid

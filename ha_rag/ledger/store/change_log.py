@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from ha_rag.ledger.store.circuit_names import unescaped
 from ha_rag.ledger.store.ledger import ChangeLog, LoggedChange
 from ha_rag.ledger.store.refused_values import RefusedValues
+from ha_rag.ledger.store.replaceable import read_or_delete
 from ha_rag.ledger.store.validation import text, whole
 
 AT_ONCE = 200
@@ -27,11 +28,17 @@ MARK = {"begun": "1"}
 
 async def read_log(client: Any, key: str, cursor: str | None, refused: RefusedValues, *, complete: bool) -> ChangeLog:
     """The entries after `cursor`; None: the first poll, which only finds the end of the stream."""
+
+    def told(why: str) -> None:
+        refused.note("change_log", why)
+
     if cursor is None:
-        last = await client.xrevrange(key, count=1)
+        last = await read_or_delete(client, key, told, lambda: client.xrevrange(key, count=1))
         end = text(last[0][0]) if last else await _begun(client, key)
         return ChangeLog(end, gap=True, complete=complete)
-    entries = await client.xrange(key, min=cursor, count=AT_ONCE)
+    entries = await read_or_delete(client, key, told, lambda: client.xrange(key, min=cursor, count=AT_ONCE))
+    if entries is None:
+        return await read_log(client, key, None, refused, complete=complete)
     found = bool(entries) and text(entries[0][0]) == cursor
     if cursor != EMPTY and not found:
         return await read_log(client, key, None, refused, complete=complete)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.ledger.store.refused_values import RefusedValues
+from ha_rag.ledger.store.replaceable import read_or_delete
 from ha_rag.ledger.store.validation import ForeignValueError, text
 
 PAGES = 20
@@ -24,7 +26,7 @@ class CircuitHistory:
         """At most `limit` entries after an id ("-": from the beginning), oldest first."""
         for _ in range(PAGES):
             start = "-" if entry_id == "-" else f"({entry_id}"
-            entries = await self._client.xrange(self._key, min=start, count=limit)
+            entries = await self._read(partial(self._client.xrange, self._key, min=start, count=limit))
             found = self.decoded(entries or ())
             if found or not entries or len(entries) < limit:
                 return found
@@ -33,8 +35,14 @@ class CircuitHistory:
 
     async def latest(self, limit: int) -> list[StreamEntry]:
         """The last `limit` entries, oldest first."""
-        entries = await self._client.xrevrange(self._key, count=limit)
+        entries = await self._read(partial(self._client.xrevrange, self._key, count=limit))
         return self.decoded(reversed(entries or ()))
+
+    async def _read(self, read: Callable[[], Awaitable[Any]]) -> Any:
+        return await read_or_delete(self._client, self._key, self._told, read)
+
+    def _told(self, why: str) -> None:
+        self._refused.note("event", f"{self._circuit}: {why}")
 
     def decoded(self, entries: Iterable[Any]) -> list[StreamEntry]:
         """The entries, except foreign ones, which are counted."""

@@ -56,11 +56,15 @@ def snapshot(items: Sequence[Any]) -> Snapshot:
     now, state, epoch, left, opened, reason, by, changed, successes, slot_wait, after, before, *more = items[:_FIXED]
     ok, failed, slow, mode, override_reason, override_by, until = more
     now_ms = whole("the time", now, 0, MAX_WHOLE - MAX_REST_MS)
+    left_ms = whole("the open duration", left, UNKNOWN, MAX_REST_MS)
+    override = _override(mode, override_reason, override_by, until, now_ms)
+    if left_ms == UNKNOWN and not _is_forced_open(override):
+        raise ForeignValueError("an open duration without an end that no operator has ordered")
     return Snapshot(
         now_ms=now_ms,
         state=CircuitState(one_of("the state", state, _STATES)),
         epoch=time_ms("the epoch", epoch, now_ms),
-        left_ms=whole("the open duration", left, UNKNOWN, MAX_REST_MS),
+        left_ms=left_ms,
         open_count=whole("the number of openings", opened, 0, MAX_COUNT),
         reason=bounded("the reason", reason),
         opened_by=bounded("who opened it", by),
@@ -70,8 +74,13 @@ def snapshot(items: Sequence[Any]) -> Snapshot:
         missed=(time_ms("a missing epoch", after, now_ms), time_ms("a missing epoch", before, now_ms)),
         counts=Counts(whole("a count", ok), whole("a count", failed), whole("a count", slow)),
         voters=tuple(bounded("a voter", voter, MAX_NAME) for voter in items[_FIXED:]),
-        override=_override(mode, override_reason, override_by, until, now_ms),
+        override=override,
     )
+
+
+def _is_forced_open(override: OperatorOverride | None) -> bool:
+    """Whether it is an override that keeps the circuit open until somebody ends it."""
+    return override is not None and override.mode is OverrideMode.OPEN and override.until_ms is None
 
 
 def _override(mode: Any, reason: Any, by: Any, until: Any, now_ms: int) -> OperatorOverride | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 BLOCK = 10
 """Observations that each arm needs before they are compared."""
@@ -75,6 +76,13 @@ def block(split: str, metric: str, arm: int, what: str) -> str:
     return f"block {split} {metric} {arm} {what}"
 
 
+@lru_cache(maxsize=256)
+def _block_fields(split: str, metric: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The fields of a block: the numbers of both arms, and how many are up."""
+    number, ups = ((block(split, metric, 0, what), block(split, metric, 1, what)) for what in ("n", "up"))
+    return number, ups
+
+
 def difference(metric: str, what: str) -> str:
     """The field of the blocks that were compared: "blocks", their "information", and the weighted "sum"."""
     return f"difference {metric} {what}"
@@ -121,20 +129,23 @@ class Tally:
 
     def observe(self, split: str, metric: str, arm: int, up: int) -> None:
         """Counts an observation, and compares the block if it is full."""
-        for name in (share, lambda metric, arm, what: block(split, metric, arm, what)):
-            self.add(name(metric, arm, "n"), 1)
-            self.add(name(metric, arm, "up"), up)
-        numbers = [self.fields.get(block(split, metric, k, "n"), 0) for k in (0, 1)]
-        if min(numbers) < BLOCK:
+        number, ups = _block_fields(split, metric)
+        for name, more in (
+            (number[arm], 1),
+            (ups[arm], up),
+            (share(metric, arm, "n"), 1),
+            (share(metric, arm, "up"), up),
+        ):
+            self.add(name, more)
+        a, b = (self.fields.get(name, 0) for name in number)
+        if a < BLOCK or b < BLOCK:
             return
-        ups = [self.fields.get(block(split, metric, k, "up"), 0) for k in (0, 1)]
-        a, b = numbers
+        less = self.fields[ups[1]] / b - self.fields[ups[0]] / a
         information = 4 * a * b / (a + b)
         self.add(difference(metric, "blocks"), 1)
         self.add(difference(metric, "information"), information)
-        self.add(difference(metric, "sum"), information * (ups[1] / b - ups[0] / a))
-        for k in (0, 1):
-            self.fields[block(split, metric, k, "n")] = self.fields[block(split, metric, k, "up")] = 0
+        self.add(difference(metric, "sum"), information * less)
+        self.fields.update(dict.fromkeys((*number, *ups), 0))
 
 
 def observed(counts: Counts, metric: str) -> Sequence[tuple[float, float]]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from ha_rag.ledger.store.cache import place_of
 from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.replaceable import read_or_delete
 from ha_rag.ledger.store.translation import translated
 from ha_rag.ledger.store.validation import ForeignValueError, bounded, items_of, one_of, text, whole
 
@@ -38,10 +39,18 @@ local before, commented
 if stored and string.sub(stored, 1, 64) == ARGV[1] then
   before, commented = string.match(string.sub(stored, 65), '^ (%l+)(%+?)$')
 end
+local function on_sound_key(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  local function says(text) return answer.err:find(text, 1, true) end
+  if says('WRONGTYPE') or says('exhausted') or says('equal or smaller') then redis.call('DEL', key) end
+  return redis.call(command, key, ...)
+end
 local function add(verdict, number)
   for n = 6, #ARGV do
     local name = ARGV[n] .. ' ' .. verdict
-    local counted = (tonumber(redis.call('HGET', KEYS[2], name) or 0) or 0) + number
+    local stored = on_sound_key('HGET', KEYS[2], name) or ''
+    local counted = (#stored <= 15 and stored:match('^%d+$') and tonumber(stored) or 0) + number
     redis.call('HSET', KEYS[2], name, math.max(0, counted))
   end
 end
@@ -50,14 +59,16 @@ if before ~= ARGV[2] then
   add(ARGV[2], 1)
 end
 if ARGV[4] ~= '' and commented ~= '+' then
-  redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[5], '*', 'verdict', ARGV[2], 'about', ARGV[6], 'comment', ARGV[4])
+  on_sound_key('XADD', KEYS[3], 'MAXLEN', ARGV[5], '*', 'verdict', ARGV[2], 'about', ARGV[6], 'comment', ARGV[4])
   commented = '+'
 end
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. (commented or ''), 'PX', ARGV[3])
 return before == ARGV[2] and 0 or 1
 """
 """Counts a rating. KEYS: who rated, the counts, the comments. ARGV: digest of answer and rater, verdict, how long to
-remember in ms, comment or "", most comments, the groups. Returns 1, or 0 if it was counted before."""
+remember in ms, comment or "", most comments, the groups. Returns 1, or 0 if it was counted before.
+
+A key that it cannot work with, of another type or at the last id of a stream, is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +158,8 @@ class RedisFeedbackStore:
             with translated():
                 if made is not None:
                     await self._client.set(key, made, nx=True)
-                (found,) = items_of(await self._client.mget(key), 1)
+                found = await self._read(key, lambda: self._client.mget(key))
+                (found,) = items_of(found, 1) if found is not None else ("",)
             if found is not None:
                 break
         if found is None or not _SECRET.match(text(found)):
@@ -166,7 +178,8 @@ class RedisFeedbackStore:
 
     async def counts(self) -> Mapping[str, Mapping[Verdict, int]]:
         with translated():
-            stored = await self._client.hgetall(self._keys.feedback("counts"))
+            key = self._keys.feedback("counts")
+            stored = await self._read(key, lambda: self._client.hgetall(key)) or {}
             if not isinstance(stored, dict):
                 raise ForeignValueError("the counts are no map")
         counted: Counter[tuple[str, Verdict]] = Counter()
@@ -177,9 +190,13 @@ class RedisFeedbackStore:
                 self._refused(str(error))
         return _grouped(counted)
 
+    async def _read(self, key: str, read: Callable[[], Awaitable[Any]]) -> Any:
+        return await read_or_delete(self._client, key, self._refused, read)
+
     async def comments(self, limit: int) -> Sequence[Comment]:
         with translated():
-            entries = await self._client.xrevrange(self._keys.feedback("comments"), count=limit)
+            key = self._keys.feedback("comments")
+            entries = await self._read(key, lambda: self._client.xrevrange(key, count=limit)) or ()
         read = list[Comment]()
         for entry in entries:
             try:

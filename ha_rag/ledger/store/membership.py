@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from redis.asyncio import RedisCluster
+from redis.exceptions import ResponseError
 
 from ha_rag.cancellation import gathered
 from ha_rag.circuit.bounds import MAX_AHEAD_MS
@@ -14,6 +16,8 @@ from ha_rag.ledger.store.circuit_names import escaped, unescaped
 from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.ledger import Heartbeat
 from ha_rag.ledger.store.refused_values import RefusedValues
+from ha_rag.ledger.store.replaceable import is_of_another_type, read_or_delete
+from ha_rag.ledger.store.reply_limits import ReplyTooLargeError
 from ha_rag.ledger.store.validation import items_of, text, whole
 from ha_rag.turns import in_turns
 
@@ -54,17 +58,31 @@ async def beat(
     """Stores a heartbeat of `incarnation`; returns the number of live incarnations, and of those that write the log."""
     now = await now_ms(client)
     lists = [keys.replicas, keys.loggers] if writes_log else [keys.replicas]
+    listed = dict.fromkeys(map(escaped, circuits), now)
     await gathered(
         client.set(keys.replica(incarnation), body, px=life_ms),
-        *(client.zadd(key, {incarnation: now}) for key in lists),
+        *(_entered(client, key, {incarnation: now}) for key in lists),
+        *([_entered(client, keys.circuits, listed)] if circuits else []),
+    )
+    await gathered(
         *(client.zremrangebyscore(key, "-inf", now - LIVES_KEPT * life_ms) for key in lists),
         # Nothing else would ever remove a foreign entry from the future, and each one slows the fleet down.
         *(client.zremrangebyscore(key, f"({now + MAX_AHEAD_MS}", "+inf") for key in lists),
-        *([client.zadd(keys.circuits, dict.fromkeys(map(escaped, circuits), now))] if circuits else []),
     )
     counts = await gathered(*(client.zcount(key, now - life_ms, now + MAX_AHEAD_MS) for key in lists))
     alive, *loggers = (whole("the number of replicas", count) for count in counts)
     return min(alive, MAX_REPLICAS), min(loggers[0], MAX_REPLICAS) if loggers else 0
+
+
+async def _entered(client: Any, key: str, entries: dict[str, int]) -> None:
+    """Adds entries to a list. A key of another type is foreign, and is replaced."""
+    try:
+        await client.zadd(key, entries)
+    except ResponseError as error:
+        if not is_of_another_type(error):
+            raise
+        await client.delete(key)
+        await client.zadd(key, entries)
 
 
 async def leave(client: Any, keys: Keys, incarnation: str) -> None:
@@ -78,7 +96,8 @@ async def leave(client: Any, keys: Keys, incarnation: str) -> None:
 
 async def replicas(client: Any, keys: Keys, refused: RefusedValues) -> list[Heartbeat]:
     """The last heartbeat of every live incarnation. Skips what no replica can have written."""
-    newest, now = await gathered(client.zrange(keys.replicas, -MAX_REPLICAS, -1, withscores=True), now_ms(client))
+    read = partial(client.zrange, keys.replicas, -MAX_REPLICAS, -1, withscores=True)
+    newest, now = await gathered(_listed(client, keys.replicas, refused, read), now_ms(client))
     listed = [(text(name), at) for name, at in newest]
     names = [
         (name, int(at))
@@ -90,7 +109,7 @@ async def replicas(client: Any, keys: Keys, refused: RefusedValues) -> list[Hear
     accepted: list[Heartbeat] = []
     left = MAX_BODIES
     for first in range(0, len(names), READ_AT_ONCE):
-        for beat in await _beats(client, keys, names[first : first + READ_AT_ONCE]):
+        for beat in await _beats(client, keys, names[first : first + READ_AT_ONCE], refused):
             if len(beat.body) <= min(MAX_BODY, left):
                 accepted.append(beat)
                 left -= len(beat.body)
@@ -99,11 +118,25 @@ async def replicas(client: Any, keys: Keys, refused: RefusedValues) -> list[Hear
     return accepted
 
 
-async def _beats(client: Any, keys: Keys, names: Sequence[tuple[str, int]]) -> list[Heartbeat]:
-    """The heartbeats of these incarnations, each with its time."""
-    bodies = items_of(await _get_all(client, [keys.replica(name) for name, _ in names]), len(names))
+async def _beats(client: Any, keys: Keys, names: Sequence[tuple[str, int]], refused: RefusedValues) -> list[Heartbeat]:
+    """The heartbeats of these incarnations, each with its time. Where they are too large together, one by one."""
+    wanted = [keys.replica(name) for name, _ in names]
+    try:
+        bodies = items_of(await _get_all(client, wanted), len(names))
+    except ReplyTooLargeError:
+        told = partial(refused.note, "heartbeat")
+        bodies = [await read_or_delete(client, key, told, partial(_get_one, client, key)) for key in wanted]
     found = zip(names, bodies, strict=True)
     return [Heartbeat(name, at, text(body)) for (name, at), body in found if body is not None]
+
+
+async def _get_one(client: Any, key: str) -> Any:
+    return items_of(await _get_all(client, [key]), 1)[0]
+
+
+async def _listed(client: Any, key: str, refused: RefusedValues, read: Callable[[], Awaitable[Any]]) -> Any:
+    """What `read` finds in a list; nothing if it cannot be read at all: each replica enters itself again."""
+    return await read_or_delete(client, key, partial(refused.note, "list"), read) or ()
 
 
 async def fallen_silent(client: Any, keys: Keys, since_ms: int) -> dict[str, int]:
@@ -122,11 +155,7 @@ async def circuits(client: Any, keys: Keys, refused: RefusedValues) -> list[str]
     """
     now = await now_ms(client)
     since, until = now - CIRCUIT_KEPT_MS, now + MAX_AHEAD_MS
-    _, _, stored = await gathered(
-        client.zremrangebyscore(keys.circuits, "-inf", since),
-        client.zremrangebyscore(keys.circuits, f"({until}", "+inf"),
-        client.zrange(keys.circuits, -MAX_CIRCUITS - 1, -1, withscores=True),
-    )
+    stored = await _listed(client, keys.circuits, refused, partial(_newest_circuits, client, keys, since, until))
     newest = [text(name) for name, at in stored if since < at <= until]
     names = [unescaped(name) async for name in in_turns(newest[-MAX_CIRCUITS:])]
     for _ in range(names.count(None)):
@@ -134,6 +163,15 @@ async def circuits(client: Any, keys: Keys, refused: RefusedValues) -> list[str]
     if len(newest) > MAX_CIRCUITS:
         refused.note("list", f"more than {MAX_CIRCUITS:,} circuits")
     return sorted(name for name in names if name is not None)
+
+
+async def _newest_circuits(client: Any, keys: Keys, since: int, until: int) -> Any:
+    _, _, stored = await gathered(
+        client.zremrangebyscore(keys.circuits, "-inf", since),
+        client.zremrangebyscore(keys.circuits, f"({until}", "+inf"),
+        client.zrange(keys.circuits, -MAX_CIRCUITS - 1, -1, withscores=True),
+    )
+    return stored
 
 
 async def remove_circuit(client: Any, keys: Keys, circuit: str) -> None:

@@ -11,7 +11,9 @@ from ha_rag.ledger.store.circuit_names import shown
 
 log = logging.getLogger(__name__)
 
-Source = Literal["circuit", "message", "reply", "event", "change_log", "heartbeat", "list", "cache", "feedback"]
+Source = Literal[
+    "circuit", "message", "reply", "event", "change_log", "heartbeat", "list", "cache", "feedback", "experiment"
+]
 
 INVALID = "INVALID"
 """The code of the error with which a store refuses a circuit whose stored state no replica can have written."""
@@ -35,6 +37,7 @@ _WHAT: dict[Source, str] = {
     "list": "an entry of the list of circuits or replicas",
     "cache": "a cached value",
     "feedback": "a part of the feedback",
+    "experiment": "a part of an experiment",
 }
 
 

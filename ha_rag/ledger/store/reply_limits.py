@@ -31,8 +31,12 @@ _LONGEST = 22
 """A length has at most 19 digits."""
 
 
+class ReplyTooLargeError(InvalidResponse):
+    """A reply beyond a limit; nothing of it was parsed, and its connection is closed."""
+
+
 class ReplyScanner:
-    """Follows the length prefixes in a stream of replies. Raises InvalidResponse beyond a limit."""
+    """Follows the length prefixes in a stream of replies. Raises ReplyTooLargeError beyond a limit."""
 
     def __init__(self) -> None:
         self._line = b""
@@ -78,7 +82,7 @@ class ReplyScanner:
     @staticmethod
     def _check(number: int, most: int, what: str) -> None:
         if number > most:
-            raise InvalidResponse(f"a reply of more than {most} {what}")
+            raise ReplyTooLargeError(f"a reply of more than {most} {what}")
 
 
 def _unusual(line: bytes) -> int:
@@ -101,7 +105,7 @@ class LimitedParser(DefaultParser):  # type: ignore[misc,valid-type]  # a variab
         self._stream = _ScannedStream(self._stream, self._scanner)
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
-        """The next reply. Raises InvalidResponse beyond a limit; redis-py then drops the connection."""
+        """The next reply. Raises ReplyTooLargeError beyond a limit; redis-py then drops the connection."""
         self._scanner.begin_reply()
         return await super().read_response(*args, **options)
 

@@ -85,6 +85,8 @@ class Subscription:
         self._session.on_reconciled(view, result)
         if result.needs_read:
             self._read_if_allowed(view)
+        elif result.to_confirm:
+            self._hinted[view] = None
         elif view.is_unconfirmed and view.sleep.asleep:
             self._unsure.append(view)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ha_rag.circuit.bounds import is_beyond
+from ha_rag.circuit.bounds import MAX_REST_MS, is_beyond
 from ha_rag.circuit.rules import RestorePoint, origin
 from ha_rag.circuit.snapshot import UNKNOWN, Snapshot
 from ha_rag.circuit.state import CircuitState, OperatorOverride, OverrideMode
@@ -125,12 +125,17 @@ class CachedSnapshot:
         until_ms = override.until_ms if override is not None else None
         self.override_until_s = math.inf if until_ms is None else until_ms / 1000
 
-    def restore_point(self, now_s: float, ledger_now_ms: int) -> RestorePoint:
-        """What to restore a ledger from that lost this state. `ledger_now_ms`: the time on the ledger's clock."""
-        cached = self.snapshot
-        has_open_duration = cached.state is OPEN and cached.override is None
-        left_ms = max(0, int((self.open_until_s - now_s) * 1000)) if has_open_duration else 0
-        return replace(cached.restore_point(), left_ms=left_ms, override=self._override(now_s, ledger_now_ms))
+    def restore_point(self, now_s: float, ledger_now_ms: int, longest_ms: int = MAX_REST_MS) -> RestorePoint:
+        """What to restore a ledger from that lost this state. `ledger_now_ms`: the time on the ledger's clock.
+
+        Any client may have sent a message that no reply has confirmed: of that, no override is restored, and no open
+        duration above `longest_ms`.
+        """
+        cached, is_confirmed = self.snapshot, self.pushed_s is None
+        left_s = self.open_until_s - now_s if cached.state is OPEN and cached.override is None else 0.0
+        left_ms = int(min(max(0.0, left_s * 1000), MAX_REST_MS if is_confirmed else longest_ms))
+        override = self._override(now_s, ledger_now_ms) if is_confirmed else None
+        return replace(cached.restore_point(), left_ms=left_ms, override=override)
 
     def _override(self, now_s: float, ledger_now_ms: int) -> OperatorOverride | None:
         override = self.snapshot.override

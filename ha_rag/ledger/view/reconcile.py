@@ -27,13 +27,15 @@ class Reconciliation:
     """The result. `before`, `after`: the snapshots, if there is a new epoch.
 
     `needs_restore`: the ledger is behind the cached state, contradicts it or lacks a transition. `needs_read`: messages
-    were missed before this one, or what one said is not confirmed. `refuted`: a message was false.
+    were missed before this one, or what one said is not confirmed. `to_confirm`: a message said when a probe may be
+    made, so the next poll reads the circuit. `refuted`: a message was false.
     """
 
     before: Snapshot | None = None
     after: Snapshot | None = None
     needs_restore: bool = False
     needs_read: bool = False
+    to_confirm: bool = False
     refuted: bool = False
 
 
@@ -72,6 +74,7 @@ def with_message(
     if snapshot.epoch <= before.epoch:
         if snapshot.epoch == before.epoch == previous_epoch:
             leases.after_s = _probe_from_s(snapshot, now_s) + leases.jitter_s()
+            return Reconciliation(to_confirm=True)
         return NOTHING_NEW
     received.confirmed_s = now_s
     _adopt(effective, leases, snapshot, now_s, pushed=True)
@@ -93,7 +96,8 @@ def _adopt(
         if is_new_epoch:
             effective.follow_order(now_s)
         return
-    after_s = _probe_from_s(snapshot, now_s) + leases.jitter_s()
+    probe_from_s = _probe_from_s(snapshot, now_s)
+    after_s = probe_from_s + leases.jitter_s()
     if is_new_epoch:
         leases.after_s = after_s
         # A transition empties the local window too; only a local trip outlasts the closing of the fleet's circuit.
@@ -102,6 +106,8 @@ def _adopt(
     elif snapshot.state is HALF_OPEN:
         # A settled probe is pushed to all replicas; one that missed the message learns it here.
         leases.after_s = min(leases.after_s, after_s)
+    elif leases.after_s > probe_from_s + leases.spread_s:
+        leases.after_s = after_s  # a message said so, and the ledger says otherwise
 
 
 def _probe_from_s(snapshot: Snapshot, now_s: float) -> float:

@@ -195,7 +195,7 @@ class View:
     def restore_point(self, ledger_now_ms: int) -> RestorePoint:
         """What to restore a ledger from that lost this circuit. `ledger_now_ms`: the time on the ledger's clock."""
         with self._lock:
-            return self._effective.received.restore_point(self._now(), ledger_now_ms)
+            return self._effective.received.restore_point(self._now(), ledger_now_ms, self.terms.longest_open_ms)
 
     # ---- local decisions --------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 -- What the numbers and texts of a circuit can be (`ha_rag/circuit/bounds.py`), and how stored ones are read.
 -- Any client may have written the keys. A circuit with a field beyond its bounds is `invalid`: verbs refuse it, except an
--- operator's override, which replaces it. A foreign entry of a hash or a sorted set is skipped.
+-- operator's override, which replaces it. A foreign entry of a hash or a sorted set is skipped, and so is a foreign field.
 local MAX_WHOLE, MAX_AHEAD_MS, MAX_REST_MS = 9007199254740991, 3600000, 2595600000
 local MAX_COUNT, MAX_TEXT, MAX_NAME, MAX_MEMBERS = 1000000000, 65536, 300, 20000
 
@@ -33,6 +33,15 @@ local function fetch(c, command, key, ...)
   if type(answer) ~= 'table' or not answer.err then return answer end
   if not answer.err:find('WRONGTYPE', 1, true) then return redis.call(command, key, ...) end
   invalid(c, 'a key has another type')
+  return {}
+end
+
+-- The entries of a hash or a sorted set, as the command returns them. A key with more than a fleet can write is deleted:
+-- reading it would stop Redis again with each verb, and replicas write anew what they need.
+local function entries(c, command, key, ...)
+  local flat = fetch(c, command, key, ...)
+  if #flat <= 2 * MAX_MEMBERS then return flat end
+  redis.pcall('DEL', key)
   return {}
 end
 

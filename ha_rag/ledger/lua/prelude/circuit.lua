@@ -13,6 +13,10 @@ local MODES = { [''] = true, open = true, closed = true, disabled = true, shadow
 -- Stored as "<epoch>:<number>".
 local STAMPED = { 'slowest_probe_ms', 'judges_from_ms' }
 local TEXTS = { 'reason', 'opened_by', 'lost_by', 'override_mode', 'override_by' }
+local FIELDS = { 'state', 'streak', 'slow_streak' }
+for _, names in ipairs({ NUMBERS, STAMPED, TEXTS }) do
+  for _, name in ipairs(names) do FIELDS[#FIELDS + 1] = name end
+end
 
 -- Formats an integer in full: Lua's default keeps only 14 significant digits, and an epoch has 13.
 local function whole(number) return string.format('%.0f', number) end
@@ -23,10 +27,17 @@ local function pairs_of(flat)
   return map
 end
 
+-- The circuit's hash: the fields that are known, however many others there are.
+local function load_hash(c)
+  local hash, values = {}, fetch(c, 'HMGET', c.keys.circuit, unpack(FIELDS))
+  for i, name in ipairs(FIELDS) do hash[name] = values[i] or nil end
+  return hash
+end
+
 -- The members of a sorted set of ends, and when each ends. Skips what no replica wrote.
 local function ends(c, key, now)
   local map = {}
-  for member, score in pairs(pairs_of(fetch(c, 'ZRANGE', key, 0, MAX_MEMBERS - 1, 'WITHSCORES'))) do
+  for member, score in pairs(pairs_of(entries(c, 'ZRANGE', key, 0, MAX_MEMBERS, 'WITHSCORES'))) do
     local until_ms = whole_number(score, now + MAX_REST_MS)
     if until_ms and #member <= MAX_NAME and member ~= '' then map[member] = until_ms end
   end
@@ -71,11 +82,11 @@ end
 
 local function load_window(c, now)
   local window = {}
-  for field, packed in pairs(pairs_of(fetch(c, 'HGETALL', c.keys.window))) do
+  for field, packed in pairs(pairs_of(entries(c, 'HGETALL', c.keys.window))) do
     local width, number = field:match('^(%d+):(%d+)$')
     local ok, failed, slow = packed:match('^(%d+):(%d+):(%d+)$')
     width, number = whole_number(width, MAX_REST_MS), whole_number(number, now + MAX_AHEAD_MS)
-    ok, failed, slow = whole_number(ok, MAX_WHOLE), whole_number(failed, MAX_WHOLE), whole_number(slow, MAX_WHOLE)
+    ok, failed, slow = whole_number(ok, MAX_COUNT), whole_number(failed, MAX_COUNT), whole_number(slow, MAX_COUNT)
     if width and number and ok and failed and slow and width * number <= now + MAX_AHEAD_MS then
       window[field] = { width = width, number = number, ok = ok, failed = failed, slow = slow }
     end
@@ -99,7 +110,7 @@ local function load(first, now)
   local c = { keys = {}, writes = {}, events = {}, touched = false }
   for i, part in ipairs(PARTS) do c.keys[part] = KEYS[first + i - 1] end
   c.namespace, c.name = c.keys.circuit:match('^(.-):{(.-)}:circuit$')
-  local hash = pairs_of(fetch(c, 'HGETALL', c.keys.circuit))
+  local hash = load_hash(c)
   for _, field in ipairs(NUMBERS) do c[field] = number_field(c, hash, field, highest(field, now)) end
   for _, field in ipairs(TEXTS) do c[field] = text_field(c, hash, field) end
   c.state, c.known_epoch = hash.state or 'closed', c.epoch

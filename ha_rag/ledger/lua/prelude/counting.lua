@@ -59,7 +59,7 @@ end
 -- Kept as "<number>:s:<at_ms>", by replicas of 0.1.0 as "<number>:<at_ms>".
 local function remember_batch(c, terms, now, b)
   if b.number % SWEEP_EVERY == 0 then
-    for replica, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
+    for replica, seen in pairs(pairs_of(entries(c, 'HGETALL', c.keys.batches))) do
       local at = whole_number(seen:match(':(%d+)$'), now + MAX_AHEAD_MS)
       if not at or at <= now - 2 * terms.window_ms then queue(c, 'HDEL', c.keys.batches, replica) end
     end
