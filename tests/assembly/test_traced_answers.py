@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-# Imported here, not in the thread that is asked first, beside others that parse: pytest parses every module, and Python
-# 3.11 cannot in two threads at once (https://github.com/python/cpython/issues/106905).
-import ha_rag.components.extraction.unit_reader  # noqa: F401
+# Else the thread that is asked first imports it, beside others that parse: pytest parses every module, and Python 3.11
+# cannot in two threads at once (https://github.com/python/cpython/issues/106905).
+import ha_rag.components.extraction.unit_reader  # noqa: F401  # for its effect: see above
 from ha_rag.simulation.fault_modes import FaultMode
 from ha_rag.simulation.faults import Fault, Target
 from ha_rag.simulation.provider import RunningProvider

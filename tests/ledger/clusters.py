@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.ledger.test_other_topologies import cluster_node, decoded, is_whole
 from tests.ports import free_port
@@ -33,5 +34,5 @@ def two_halves(folder: Path) -> Iterator[tuple[RedisProcess, RedisProcess]]:
             node.kill()
 
 
-def _knows_all(node: object) -> bool:
-    return str(node.execute_command("CLUSTER INFO")["cluster_slots_ok"]) == str(SLOTS)  # type: ignore[attr-defined]
+def _knows_all(node: Any) -> bool:
+    return str(node.execute_command("CLUSTER INFO")["cluster_slots_ok"]) == str(SLOTS)
