@@ -5,7 +5,9 @@
 Three real replicas behind one port, with Redis and the simulated provider, answer questions; Chromium shows the page.
 In each trip the embedding service fails until its circuit opens, and is then mended, and the circuit closed by hand.
 The time is from the transition, as Redis stamped it (in whole milliseconds), until the browser has painted the frame in
-which the circuit's row says the new state. All of it is the clock of this machine. The target is 300 ms.
+which the circuit's row says the new state. All of it is the clock of this machine. After each trip the page is told to
+change one word: the time until that is painted is the cost of browser and machine alone. The target is 300 ms on
+a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import shutil
 import statistics
 import sys
+import time
 from typing import Any
 
 import aiohttp
@@ -65,6 +68,16 @@ PAINTED = """([state, after]) => new Promise((resolve) => {
     look();
 })"""
 
+BARE = """() => new Promise((resolve) => {
+    const head = document.querySelector("#circuits-title");
+    head.textContent = head.textContent === "Circuits" ? "Circuits " : "Circuits";
+    requestAnimationFrame(() => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = () => resolve((performance.timeOrigin + performance.now()) / 1000);
+        port2.postMessage(null);
+    });
+})"""
+
 
 async def opened_at(session: aiohttp.ClientSession, url: str) -> float:
     """When the circuit opened last, as Redis stamped the event."""
@@ -83,8 +96,8 @@ async def close_by_hand(session: aiohttp.ClientSession, url: str) -> None:
         reply.raise_for_status()
 
 
-async def trip(fleet: DrillFleet, page: Page, session: aiohttp.ClientSession, number: int) -> float:
-    """One trip: milliseconds from the transition to `open` until it was painted."""
+async def trip(fleet: DrillFleet, page: Page, session: aiohttp.ClientSession, number: int) -> tuple[float, float]:
+    """One trip: milliseconds from the transition to `open` until it was painted, and of a bare change of the page."""
     url = next(iter(fleet.replicas.values()))
     begun = await page.evaluate("() => (performance.timeOrigin + performance.now()) / 1000")
     await fleet.start_fault("embeddings", mode="error")
@@ -94,10 +107,12 @@ async def trip(fleet: DrillFleet, page: Page, session: aiohttp.ClientSession, nu
     await close_by_hand(session, url)
     await page.evaluate(PAINTED, ["closed", painted])
     await asyncio.sleep(PAUSE_S + 0.037 * (number % 27))
-    return float(1000 * (painted - opened))
+    told = time.time()
+    bare = await page.evaluate(BARE)
+    return 1000 * (painted - opened), 1000 * (bare - told)
 
 
-async def measure(trips: int, where: str) -> list[float]:
+async def measure(trips: int, where: str) -> list[tuple[float, float]]:
     """All trips."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("this needs chromium on the PATH")
     async with (
@@ -125,12 +140,19 @@ def main() -> None:
     arguments.add_argument("--trips", type=int, default=50)
     arguments.add_argument("--page", choices=["front", "replica"], default="front")
     given = arguments.parse_args()
-    times = sorted(asyncio.run(measure(given.trips, given.page)))
-    p99 = times[min(len(times) - 1, round(len(times) * 0.99))]
-    print(f"{len(times)} trips, page of the {given.page}, transition to pixel:")
-    print(
-        f"p50 {statistics.median(times):.0f} ms   p99 {p99:.0f} ms   max {times[-1]:.0f} ms   (target: {TARGET_MS:.0f})"
-    )
+    times = asyncio.run(measure(given.trips, given.page))
+    load = os.getloadavg()[0]
+    print(f"{len(times)} trips, page of the {given.page}; {load:.0f} processes wanted the {os.cpu_count()} cores")
+    show("transition to pixel", [whole for whole, _ in times])
+    show("bare change", [bare for _, bare in times])
+    print(f"target: transition to pixel p99 at most {TARGET_MS:.0f} ms")
+
+
+def show(title: str, times: list[float]) -> None:
+    """Prints a row."""
+    ordered = sorted(times)
+    p99 = ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))]
+    print(f"{title:22}p50 {statistics.median(ordered):4.0f} ms   p99 {p99:4.0f} ms   max {ordered[-1]:4.0f} ms")
 
 
 if __name__ == "__main__":

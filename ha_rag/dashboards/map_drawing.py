@@ -243,7 +243,7 @@ def _cut(text: str, room: float, letter: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{math.floor(100 * share + 0.5)} %"
+    return "<1 %" if 0 < share < 0.005 else f"{math.floor(100 * share + 0.5)} %"
 
 
 def _ms(value: float | None) -> str:

@@ -155,9 +155,10 @@ class Watcher:
             self._source.circuits(), self._source.fleet(), redis_picture(self._source.ledger)
         )
         circuits = self._shown(every)
+        silent: Silent = {}
         if redis.reachable:
-            await self._read_streams([c.name for c in circuits if c.scope == "fleet" or c.order_epoch])
-        silent = await silent_replicas(self._source.ledger, fleet) if redis.reachable else {}
+            names = [c.name for c in circuits if c.scope == "fleet" or c.order_epoch]
+            silent, _ = await gathered(silent_replicas(self._source.ledger, fleet), self._read_streams(names))
         self._update_membership(fleet, silent, reachable=redis.reachable)
         reading = replace(self._reading(circuits, fleet, redis, silent), hidden=len(every) - len(circuits))
         if len(circuits) + len(fleet.replicas) > MANY:

@@ -91,6 +91,13 @@ def _fleet(
     return with_impact(replace(made, stages=stage_pictures(made, used)))
 
 
+def _brownout() -> FleetSnapshot:
+    """Its language model answers four of ten questions slowly: not enough to open its circuit."""
+    slow = tuple(replace(rate, slow_rate=0.4) for rate in _history("closed"))
+    shown = _fleet({}, _circuit("generator.cloud", "closed", slow_rate=0.4, samples=40, history=slow))
+    return with_impact(replace(shown, traffic=replace(shown.traffic, p99_ms=4200.0)))
+
+
 def _many() -> FleetSnapshot:
     states: tuple[State, ...] = ("closed", "open", "half_open")
     others = [_circuit(f"payments.provider-with-a-long-name-{n}:443", states[n % 3]) for n in range(13)]
@@ -107,6 +114,7 @@ FLEETS: dict[str, FleetSnapshot] = {
     "Redis away": _fleet({}, redis=RedisPicture(configured=True, reachable=False, problem="Connection refused")),
     "replica killed": _fleet({}, replicas=2, lost=(LostReplica(name="rag-3", silent_s=9.0),)),
     "many": _many(),
+    "brownout": _brownout(),
     "last resort": _fleet(
         {"embedder": {"zero": 60}}, *(_circuit(f"embedder.{tier}", "open") for tier in TIERS["embedder"]), degraded=1.0
     ),
@@ -134,7 +142,7 @@ async def show(page: Page, fleet: FleetSnapshot) -> None:
     await page.add_init_script(f"({STREAM})({json.dumps(body)})")
     await page.route(f"{ORIGIN}/**", _from_files)
     await page.goto(f"{ORIGIN}/")
-    await page.locator("#circuits tbody tr").first.wait_for()
+    await page.locator("#timeline li").first.wait_for()  # drawn last
 
 
 async def _from_files(route: Route) -> None:

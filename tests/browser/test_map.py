@@ -1,4 +1,4 @@
-"""The map and the head of the page, in nine made-up states at six widths, light and dark."""
+"""The map and the head of the page, in ten made-up states at six widths, light and dark."""
 
 from __future__ import annotations
 

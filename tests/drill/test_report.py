@@ -154,6 +154,13 @@ def test_the_map_of_an_outage_has_the_shares_of_its_answers_and_the_states_at_it
     assert re.findall(r"(?:src|href)=|url\(|https?://|<script", page) == []
 
 
+def test_a_share_that_is_not_nothing_is_not_shown_as_nothing(recording: Recording) -> None:
+    for _ in range(300):
+        recording.add_reply(reply(102.5, "secondary"))
+    recording.add_reply(reply(102.5, "zero"))
+    assert "zero last resort, &lt;1 %" in report(with_a_map(recording), [WELL])
+
+
 def test_names_on_the_map_stay_text() -> None:
     recording = Recording(0.0)
     recording.enter_phase("outage", "outage", 0.0)

@@ -1,7 +1,7 @@
 // The circuits: one row each. Rows are reused between snapshots, to keep the focus and the scroll position.
 // The cells of the history and of the button stay; the others are replaced.
 
-import { cell, element, one } from "./dom.js";
+import { cell, element, one, renew } from "./dom.js";
 import { clock, percent, plain, seconds, stateOf } from "./format.js";
 import { CircuitHistory } from "./history.js";
 
@@ -52,7 +52,7 @@ function row(circuit, fleet, editOverride) {
     cell("Why", why(circuit), "why"),
   ];
   if (tr.lastChild === null) tr.append(...cells.map((made) => made ?? cell("Failures", history.node, "wide")), cell("", button));
-  else cells.forEach((updated, at) => updated && tr.children[at].replaceWith(updated));
+  else cells.forEach((updated, at) => updated && renew(tr.children[at], updated));
   return tr;
 }
 

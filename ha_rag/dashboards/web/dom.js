@@ -44,6 +44,17 @@ export function cell(label, content, cls = "") {
   return node;
 }
 
+// Puts `made` in the place of `old`, unless they look the same: what does not change is not laid out and painted again.
+export function renew(old, made) {
+  if (!old.isEqualNode(made)) old.replaceWith(made);
+}
+
+// The same for all children.
+export function renewChildren(parent, made) {
+  made.forEach((node, at) => (parent.children[at] ? renew(parent.children[at], node) : parent.append(node)));
+  while (parent.children.length > made.length) parent.lastElementChild.remove();
+}
+
 export function figures(list, pairs) {
   list.replaceChildren(...pairs.flatMap(([term, value]) => [element("dt", { text: term }), element("dd", { text: value })]));
 }

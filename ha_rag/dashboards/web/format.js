@@ -1,6 +1,7 @@
 // Formats numbers and states for display.
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+// What is not nothing is not shown as nothing.
+export const percent = (share) => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
 export const ms = (value) => {
   if (value === null) return "–";
   return value < 9.95 ? `${value.toFixed(1)} ms` : value < 999.5 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(2)} s`;

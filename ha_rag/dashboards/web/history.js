@@ -25,10 +25,11 @@ export class CircuitHistory {
       const left = x(from);
       return svg("rect", { class: state, x: left.toFixed(1), y: 0, width: Math.max(0.5, (to ? x(to) : WIDTH) - left).toFixed(1), height: HEIGHT });
     });
-    const line = (rate) => points.map((point) => `${x(point).toFixed(1)},${y(point[rate]).toFixed(1)}`).join(" ");
     const worst = Math.max(0, ...points.map((point) => point.failure_rate));
+    const ends = worst ? points : points.filter((_, n) => n === 0 || n === points.length - 1);
+    const line = (rate, through = points) => through.map((point) => `${x(point).toFixed(1)},${y(point[rate]).toFixed(1)}`).join(" ");
     const slow = points.some((point) => point.slow_rate) ? [svg("polyline", { class: "slow-rate", points: line("slow_rate") })] : [];
-    this.picture.replaceChildren(...bands, ...slow, svg("polyline", { class: worst ? "failure-rate" : "failure-rate none", points: line("failure_rate") }));
+    this.picture.replaceChildren(...bands, ...slow, svg("polyline", { class: worst ? "failure-rate" : "failure-rate none", points: line("failure_rate", ends) }));
     this.readable.update(points, now, told, `failure rate, at most ${percent(worst)} over the last minutes`);
   }
 }

@@ -21,16 +21,24 @@ const fleet = new Fleet();
 const editOverride = makeOverrideDialog(fleet);
 let downSince = null;
 let resolveKey = null;
+let isPainting = false;
 
 function announce(text) {
   write(one("#announced"), text);
 }
 
+// What an engineer waits for is drawn first; the rest follows once that is painted.
 function show() {
   const picture = fleet.picture;
   document.body.classList.remove("waiting");
+  showVerdict();
   showMap(picture);
   showCircuits(fleet, editOverride, announce);
+  afterPaint(showRest);
+}
+
+function showRest() {
+  const picture = fleet.picture;
   showReplicas(picture.replicas);
   showTraffic(picture);
   showRedis(picture.redis);
@@ -39,7 +47,15 @@ function show() {
   const warnings = one("#warnings");
   warnings.hidden = picture.warnings.length === 0;
   warnings.replaceChildren(...picture.warnings.map((text) => element("li", { text })));
-  showVerdict();
+}
+
+function afterPaint(draw) {
+  if (isPainting) return;
+  isPainting = true;
+  requestAnimationFrame(() => setTimeout(() => {
+    isPainting = false;
+    draw();
+  }));
 }
 
 function showVerdict() {

@@ -6,6 +6,7 @@ import { mapDrawing } from "./map_drawing.js";
 const NARROWEST = 240;
 
 let shown = null;
+let drawn = ""; // what the drawing looks like: the same is not painted again
 
 export function showMap(picture) {
   shown = picture;
@@ -23,7 +24,11 @@ function draw() {
   if (section.hidden) return;
   const picture = one("#map svg");
   const width = Math.max(NARROWEST, Math.floor(picture.parentElement.clientWidth));
-  const { height, summary, shapes } = mapDrawing(stages, shown.circuits, width);
+  const drawing = mapDrawing(stages, shown.circuits, width);
+  const same = JSON.stringify([width, drawing]);
+  if (same === drawn) return;
+  drawn = same;
+  const { height, summary, shapes } = drawing;
   describe(picture, { width, height, viewBox: `0 0 ${width} ${height}`, "aria-label": summary });
   picture.replaceChildren(...shapes.map(made));
 }

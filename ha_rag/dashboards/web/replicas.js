@@ -1,12 +1,12 @@
 // The replicas, from their heartbeats.
 
-import { cell, element, one } from "./dom.js";
+import { cell, element, one, renewChildren } from "./dom.js";
 import { ms, percent, plain, seconds } from "./format.js";
 
 const LATE_S = 2.5;
 
 export function showReplicas(replicas) {
-  one("#replicas tbody").replaceChildren(...replicas.map(row));
+  renewChildren(one("#replicas tbody"), replicas.map(row));
 }
 
 function row(replica) {

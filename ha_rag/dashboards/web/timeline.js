@@ -1,6 +1,6 @@
 // The events, newest first.
 
-import { element, one } from "./dom.js";
+import { element, one, renewChildren } from "./dom.js";
 import { clock, plain } from "./format.js";
 
 const SHOWN = 40;
@@ -8,8 +8,7 @@ const CLASSES = { redis_lost: "open", redis_back: "closed", replica_lost: "open"
 
 export function showTimeline(events) {
   const list = one("#timeline ol");
-  list.replaceChildren(...events.slice(0, SHOWN).map(item));
-  if (!events.length) list.append(element("li", { text: "No events yet.", cls: "quiet" }));
+  renewChildren(list, events.length ? events.slice(0, SHOWN).map(item) : [element("li", { text: "No events yet.", cls: "quiet" })]);
 }
 
 function item(event) {
