@@ -11,6 +11,7 @@ import redis
 
 from ha_rag.circuit.state import OverrideMode
 from ha_rag.ledger.store import reply_limits
+from ha_rag.ledger.store.alerts import RedisAlertStore
 from ha_rag.ledger.store.connection import close, connect
 from ha_rag.ledger.store.feedback import Rating, RedisFeedbackStore
 from ha_rag.ledger.store.redis import RedisLedger
@@ -28,10 +29,11 @@ TERMS = terms()
 
 @dataclass
 class Shared:
-    """One replica's ledger and feedback in a real Redis, and a client of whoever else may write there."""
+    """The ledger, the feedback and the alerts in a real Redis, and a client of whoever else may write there."""
 
     ledger: RedisLedger
     feedback: RedisFeedbackStore
+    alerts: RedisAlertStore
     other: redis.Redis
 
     async def beats(self) -> None:
@@ -44,14 +46,15 @@ class Shared:
 @pytest.fixture
 async def shared(redis_server: RedisProcess, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shared]:
     monkeypatch.setattr(reply_limits, "MAX_BYTES", LIMIT)
-    feedback_client = connect(redis_server.url)
-    ledger = RedisLedger(connect(redis_server.url))
+    client = connect(redis_server.url, timeout_s=30.0)
+    ledger = RedisLedger(connect(redis_server.url, timeout_s=30.0))
     with redis.Redis.from_url(redis_server.url, decode_responses=True) as other:
-        shared = Shared(ledger, RedisFeedbackStore(feedback_client), other)
+        shared = Shared(ledger, RedisFeedbackStore(client), RedisAlertStore(client), other)
         await shared.beats()
         await shared.changes()
+        await shared.alerts.take(["svc"], "a", 0)
         yield shared
-    await close(feedback_client)
+    await close(client)
     await ledger.aclose()
 
 
@@ -109,6 +112,24 @@ async def secret(shared: Shared) -> None:
     assert await shared.feedback.secret() == made
 
 
+async def incidents(shared: Shared) -> None:
+    assert await shared.alerts.open_incidents() == {}
+    await shared.alerts.record("svc open", "one")
+    assert await shared.alerts.open_incidents() == {"svc open": "one"}
+
+
+async def messages_sent(shared: Shared) -> None:
+    assert await shared.alerts.sent("now") == 0
+    await shared.alerts.count_sent("now", BEAT_MS)
+    assert await shared.alerts.sent("now") == 1
+
+
+async def pending_events(shared: Shared) -> None:
+    assert await shared.alerts.take(["svc"], "a", 0) == []
+    await shared.changes()
+    assert len(await shared.alerts.take(["svc"], "a", 0)) == 1
+
+
 async def all_heartbeats(shared: Shared) -> None:
     """Those that are too large only together are read one by one."""
     found = [beat.incarnation for beat in await shared.ledger.replicas()]
@@ -126,6 +147,7 @@ def beats_of(other: redis.Redis, number: int, body: str) -> None:
         other.set(f"ha_rag:replica:forged~{forged}", body)
 
 
+ALERTS, SENT = "ha_rag:alerts", "ha_rag:alerts-sent:now"
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 LOG, EVENTS, REPLICAS, CIRCUITS = "ha_rag:change-log", "ha_rag:{svc}:events", "ha_rag:replicas", "ha_rag:circuits"
 SECRET, COUNTS, COMMENTS = (f"ha_rag:{{:feedback}}:{part}" for part in ("secret", "counts", "comments"))
@@ -154,6 +176,13 @@ FORGED: dict[str, tuple[Forge, Callable[[Shared], Awaitable[None]]]] = {
     "comments of another type": (lambda r: r.set(COMMENTS, "x"), ratings_before_they_are_read),
     "a huge comment": (lambda r: r.xadd(COMMENTS, {"comment": HUGE}), ratings),
     "the last comment": (lambda r: r.xadd(COMMENTS, {"x": "y"}, id=LAST_ID), ratings_before_they_are_read),
+    "huge incidents": (lambda r: r.hset(ALERTS, "x", HUGE), incidents),
+    "incidents of another type": (lambda r: r.set(ALERTS, "x"), incidents),
+    "a number of messages that is none": (lambda r: r.set(SENT, "1e400"), messages_sent),
+    "a huge number of messages": (lambda r: r.set(SENT, "9" * 2 * LIMIT), messages_sent),
+    "a number of messages of another type": (lambda r: r.lpush(SENT, "x"), messages_sent),
+    "a huge event that alerters take": (lambda r: r.xadd(EVENTS, {"x": HUGE}), pending_events),
+    "events of another type that alerters take": (lambda r: r.set(EVENTS, "x"), pending_events),
     "a huge secret": (lambda r: r.set(SECRET, HUGE), secret),
     "a secret of another type": (lambda r: r.lpush(SECRET, "x"), secret),
 }

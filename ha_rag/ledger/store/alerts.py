@@ -10,8 +10,9 @@ Single-key commands only, so that they work on a cluster:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from redis.exceptions import ResponseError
 
@@ -19,8 +20,13 @@ from ha_rag.cancellation import gathered
 from ha_rag.ledger.store import codec
 from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.ledger import StreamEntry
+from ha_rag.ledger.store.replaceable import read_or_delete
 from ha_rag.ledger.store.translation import translated
-from ha_rag.ledger.store.validation import ForeignValueError, text
+from ha_rag.ledger.store.validation import ForeignValueError, text, whole
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GROUP = "alerters"
 GONE_MS = 3600 * 1000
@@ -83,8 +89,9 @@ class RedisAlertStore:
 
     async def open_incidents(self) -> dict[str, str]:
         with translated():
-            stored = await self._client.hgetall(self._keys.alerts)
-            return {text(key): text(value) for key, value in stored.items()}
+            key = self._keys.alerts
+            stored = await self._read(key, lambda: self._client.hgetall(key)) or {}
+            return {text(name): text(value) for name, value in stored.items()}
 
     async def record(self, key: str, incident: str) -> None:
         with translated():
@@ -104,8 +111,22 @@ class RedisAlertStore:
             await self._client.eval(_RELEASE, 1, self._keys.alert_claim(key), owner)
 
     async def sent(self, period: str) -> int:
+        key = self._keys.alerts_sent(period)
         with translated():
-            return int(await self._client.get(self._keys.alerts_sent(period)) or 0)
+            stored = await self._read(key, lambda: self._client.get(key))
+            try:
+                return whole("the number of messages sent", stored or 0)
+            except ForeignValueError as error:  # nor could it be counted up
+                await self._client.delete(key)
+                self._told(key, f"{error}; its key is deleted")
+                return 0
+
+    async def _read(self, key: str, read: Callable[[], Awaitable[T]]) -> T | None:
+        return await read_or_delete(self._client, key, lambda why: self._told(key, why), read)
+
+    @staticmethod
+    def _told(key: str, why: str) -> None:
+        log.warning("refused %s in Redis, which no alerter can have written: %s", key, why)
 
     async def count_sent(self, period: str, ms: int) -> None:
         key = self._keys.alerts_sent(period)
@@ -124,20 +145,29 @@ class RedisAlertStore:
     async def _take(self, circuit: str, consumer: str, idle_ms: int, *, retries: bool = True) -> list[StreamEntry]:
         stream = self._stream(circuit)
         with translated():
-            await self._join_group(stream, consumer)
             try:
-                claimed = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
-                fresh = await self._client.xreadgroup(GROUP, consumer, {stream: ">"}, count=100)
+                read = await self._read(stream, lambda: self._pending(stream, consumer, idle_ms))
             except ResponseError as error:
                 if not str(error).startswith("NOGROUP") or not retries:
                     raise
                 self._grouped.discard(stream)
                 self._lost.add(stream)
                 return await self._take(circuit, consumer, idle_ms, retries=False)
-            taken, foreign = _decoded(circuit, [*claimed[1], *_entries(fresh)])
+            if read is None:
+                self._grouped.discard(stream)
+                self._lost.add(stream)
+                return []
+            taken, foreign = _decoded(circuit, read)
             if foreign:  # else it would be taken again for ever
                 await self._client.xack(stream, GROUP, *foreign)
         return taken
+
+    async def _pending(self, stream: str, consumer: str, idle_ms: int) -> list[Any]:
+        """What another consumer left unacknowledged, and then what is new."""
+        await self._join_group(stream, consumer)
+        claimed = await self._client.xautoclaim(stream, GROUP, consumer, min_idle_time=idle_ms, count=100)
+        fresh = await self._client.xreadgroup(GROUP, consumer, {stream: ">"}, count=100)
+        return [*claimed[1], *_entries(fresh)]
 
     async def _join_group(self, stream: str, consumer: str) -> None:
         """Creates the consumer group if needed, and joins it. A new group skips old entries.
