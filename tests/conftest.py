@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import unclosed_connections
 from tests.ports import free_port
@@ -19,6 +20,11 @@ from tests.version_0_1_0 import Version010, unpack
 
 NO_REDIS = "none on the PATH, virtual environments aside (apt-get install redis-server)"
 _MARK_BY_FOLDER = {"fleet", "browser", "compose", "installed"}
+
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
