@@ -22,6 +22,11 @@ NO_REDIS = "none on the PATH, virtual environments aside (apt-get install redis-
 _MARK_BY_FOLDER = {"fleet", "browser", "compose", "installed"}
 
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(unclosed_connections)
     # A background process of a shell inherits an ignored SIGINT, and so would the programs that tests interrupt.

@@ -18,6 +18,7 @@ from ha_rag.errors import ConfigurationError, LedgerUnavailableError, UnknownCir
 from ha_rag.events import CircuitChanged, Event, LedgerLost, OverrideChanged
 from ha_rag.ledger.store.ledger import Change
 from ha_rag.ledger.store.memory import MemoryLedger
+from tests.patient import patient_observer, patient_registry
 from tests.strategy.virtual_time import LoopClock, in_virtual_time
 from tests.waiting import until
 
@@ -45,8 +46,8 @@ async def fleet(any_redis_url):
     """One replica with one circuit, an observer, and the events that the observer received."""
     received: list[Event] = []
     async with (
-        CircuitRegistry.connect(any_redis_url, replica="a") as circuits,
-        FleetObserver.connect(any_redis_url, name="eye", sinks=[received.append]) as observer,
+        patient_registry(any_redis_url, "a") as circuits,
+        patient_observer(any_redis_url, name="eye", sinks=[received.append]) as observer,
     ):
         breaker = circuits.breaker("payments", POLICY)
         await send_heartbeat(circuits)
@@ -118,8 +119,8 @@ async def test_it_rejects_overrides_of_unknown_circuits_and_invalid_arguments(fl
 async def test_without_redis_it_returns_the_last_read_and_reports_local(own_redis_server):
     received: list[Event] = []
     async with (
-        CircuitRegistry.connect(own_redis_server.url, replica="a") as circuits,
-        FleetObserver.connect(own_redis_server.url, sinks=[received.append]) as observer,
+        patient_registry(own_redis_server.url, "a") as circuits,
+        patient_observer(own_redis_server.url, sinks=[received.append]) as observer,
     ):
         circuits.breaker("payments", POLICY)
         await send_heartbeat(circuits)

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from ha_rag.breaker import single_flight
-from ha_rag.breaker.fleet_observer import FleetObserver
-from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.breaker.single_flight import SingleFlight
 from ha_rag.errors import LedgerUnavailableError
 from ha_rag.monitor.watcher import Watcher
+from tests.patient import patient_observer, patient_registry
 
 CROWD = 200
 
@@ -116,7 +115,7 @@ async def tasks_left(reads: Awaitable[object]) -> set[asyncio.Task[object]]:
 
 @pytest.mark.real_redis
 async def test_a_replica_that_leaves_ends_a_read_whose_caller_is_gone(redis_server):
-    async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
+    async with patient_registry(redis_server.url, "a") as circuits:
         assert await tasks_left(circuits.circuits())
         assert await tasks_left(circuits.fleet())
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -124,7 +123,7 @@ async def test_a_replica_that_leaves_ends_a_read_whose_caller_is_gone(redis_serv
 
 @pytest.mark.real_redis
 async def test_an_observer_that_ends_ends_a_read_whose_caller_is_gone(redis_server):
-    async with FleetObserver.connect(redis_server.url) as observer:
+    async with patient_observer(redis_server.url) as observer:
         assert await tasks_left(observer.circuits())
         assert await tasks_left(observer.fleet())
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -138,7 +137,7 @@ def commands(redis_server) -> Callable[[], int]:
 
 @pytest.mark.real_redis
 async def test_many_readers_of_a_replicas_circuits_cause_one_redis_read(redis_server, commands):
-    async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
+    async with patient_registry(redis_server.url, "a") as circuits:
         circuits.breaker("payments")
         before = commands()
         found = await asyncio.gather(*(circuits.circuits() for _ in range(CROWD)))
@@ -149,8 +148,8 @@ async def test_many_readers_of_a_replicas_circuits_cause_one_redis_read(redis_se
 @pytest.mark.real_redis
 async def test_many_readers_of_a_dashboards_circuits_cause_one_redis_read(redis_server, commands):
     async with (
-        CircuitRegistry.connect(redis_server.url, replica="a") as circuits,
-        FleetObserver.connect(redis_server.url) as observer,
+        patient_registry(redis_server.url, "a") as circuits,
+        patient_observer(redis_server.url) as observer,
     ):
         circuits.breaker("payments")
         assert circuits._sync is not None
@@ -163,7 +162,7 @@ async def test_many_readers_of_a_dashboards_circuits_cause_one_redis_read(redis_
 
 @pytest.mark.real_redis
 async def test_many_readers_of_the_fleet_picture_build_it_once(redis_server):
-    async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
+    async with patient_registry(redis_server.url, "a") as circuits:
         watcher = Watcher(circuits)
         found = await asyncio.gather(*(watcher.recent(60.0) for _ in range(CROWD)))
     assert (watcher._number, len({id(snapshot) for snapshot in found})) == (1, 1)

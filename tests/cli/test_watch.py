@@ -12,13 +12,11 @@ import orjson
 import redis
 from typer.testing import Result
 
-from ha_rag.breaker.registry import CircuitRegistry
 from ha_rag.circuit.policy import CircuitPolicy
-from ha_rag.errors import LedgerUnavailableError
-from ha_rag.ledger.store.ledger import Ledger
 from tests.fleet.proxy import Loss, Route
 from tests.hostile_text import HOSTILE, assert_harmless
 from tests.monitor.pictures import circuit, picture
+from tests.patient import patient_registry
 from tests.waiting import until
 
 FLEET = ("GET", "/v1/fleet")
@@ -69,22 +67,14 @@ def test_where_nobody_answers_the_exit_code_says_so(run):
     assert "nothing answers at http://127.0.0.1:1" in result.stderr
 
 
-async def known_to(ledger: Ledger) -> list[str]:
-    """The circuits in it; none if it answers too late, as it may on a busy machine."""
-    try:
-        return await ledger.known_circuits()
-    except LedgerUnavailableError:
-        return []
-
-
 @asynccontextmanager
 async def one_replica(url: str) -> AsyncIterator[None]:
     """A replica with one circuit, which its heartbeat has named."""
-    async with CircuitRegistry.connect(url, replica="rag-1") as circuits:
+    async with patient_registry(url, "rag-1") as circuits:
         circuits.breaker("payments", CircuitPolicy())
         assert circuits.ledger is not None
         async with asyncio.timeout(10):
-            while not await known_to(circuits.ledger):
+            while not await circuits.ledger.known_circuits():
                 pass  # each look is a round trip; the next heartbeat names the circuit
         yield
 

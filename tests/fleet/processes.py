@@ -450,7 +450,7 @@ def _ingest(folder: Path, config: Path) -> None:
     for name, text in DOCUMENTS.items():
         (documents / name).write_text(text)
     command = [*HA_RAG, "ingest", str(documents), "--config", str(config)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=START_S)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 
 from ha_rag.http.server import DrainingServer, listening_socket
-from ha_rag.local_fleet.front import Front
+from ha_rag.local_fleet.front import Front, FrontConfig
 from ha_rag.local_fleet.upstreams import Upstream
 from tests.http.app_client import StubReplica
 
@@ -68,7 +68,9 @@ async def fronted_replica(as_if_from: str | None = None) -> AsyncIterator[Fronte
         running = asyncio.create_task(server.serve([listening]))
         stack.push_async_callback(asyncio.wait_for, running, 10)
         stack.callback(server.drain)
-        app = Front([Upstream(name="rag-1", url=f"http://127.0.0.1:{listening.getsockname()[1]}", ready=True)]).app()
+        upstream = Upstream(name="rag-1", url=f"http://127.0.0.1:{listening.getsockname()[1]}", ready=True)
+        # Client, front and replica share one event loop: while it stands still, no connection is made.
+        app = Front([upstream], FrontConfig(connect_s=60.0)).app()
         app.middlewares.append(comes_from)
         front = TestServer(app, host="0.0.0.0")
         await front.start_server(auto_decompress=False)

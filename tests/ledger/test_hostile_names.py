@@ -28,6 +28,7 @@ from ha_rag.ledger.store.keys import Keys, is_name
 from ha_rag.ledger.store.permissions import keys_rule
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
+from tests.patient import patient_registry
 from tests.patient_replicas import REPLY_S
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
@@ -192,8 +193,8 @@ async def test_circuits_of_any_name_are_shared_listed_and_overridden_each_by_its
     redis_server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     async with (
-        CircuitRegistry.connect(redis_server.url, replica="a") as a,
-        CircuitRegistry.connect(redis_server.url, replica="b") as b,
+        patient_registry(redis_server.url, "a") as a,
+        patient_registry(redis_server.url, "b") as b,
     ):
         for name in ESCAPED:
             a.breaker(name), b.breaker(name)
@@ -238,7 +239,7 @@ def _everything(server: RedisProcess) -> dict[bytes, Any]:
 async def test_invalid_names_in_the_list_of_circuits_are_ignored(
     redis_server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
-    async with CircuitRegistry.connect(redis_server.url, replica="a") as circuits:
+    async with patient_registry(redis_server.url, "a") as circuits:
         circuits.breaker("svc")
         invalid = [name for name in NASTY if unescaped(name) is None]
         now_ms = int(admin.time()[0]) * 1000
@@ -252,8 +253,8 @@ async def test_an_operators_text_is_stored_unchanged_and_is_not_part_of_a_key(
     text: str, redis_server: RedisProcess, admin: sync_redis.Redis
 ) -> None:
     async with (
-        CircuitRegistry.connect(redis_server.url, replica="a") as a,
-        CircuitRegistry.connect(redis_server.url, replica="b") as b,
+        patient_registry(redis_server.url, "a") as a,
+        patient_registry(redis_server.url, "b") as b,
     ):
         a.breaker("svc"), b.breaker("svc")
         await a.override("svc", "open", reason=text, by=text, for_s=60)
