@@ -180,7 +180,8 @@ async def test_a_truncated_stream_yields_its_first_pieces_and_then_fails(running
 
 async def test_a_dripping_stream_is_complete_with_pauses_between_its_pieces(running, monkeypatch):
     """Each pause lasts until the client has the piece before it; the first event has no text in it."""
-    pauses, pieces = [], []
+    pauses: list[float] = []
+    pieces: list[str] = []
 
     async def pause(over, seconds):
         pauses.append(seconds)
