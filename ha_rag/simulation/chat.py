@@ -69,8 +69,9 @@ def answer_to(prompt: str) -> str:
     if wants_a_question(question_in(prompt)) and (made := made_question(passages)):
         return SIMULATED + made
     text = _GENERATOR.answer(question_in(prompt), passages).text
-    said = CITATION.sub(lambda found: f"[{passages[int(found[1]) - 1].id}]", text) if passages else text
-    return SIMULATED + said
+    ids = {str(n): passage.id for n, passage in enumerate(passages, start=1)}
+    # A quoted passage may have footnotes of its own, with any number: those stay.
+    return SIMULATED + CITATION.sub(lambda found: f"[{ids.get(found[1], found[1])}]", text)
 
 
 def _said(request: ChatRequest) -> tuple[str, str]:

@@ -1,3 +1,5 @@
+import pytest
+
 from ha_rag.components.generators.prompt import chat_messages
 from ha_rag.messages import Passage
 from ha_rag.simulation.chat import answer_to
@@ -33,3 +35,11 @@ def test_citations_use_the_numbers_of_the_prompt():
     passage = '<passage n="4" from="b.md">\nBread is baked in an oven.\n</passage>'
     prompt = f"{passage}\n<question>\nHow is bread baked?\n</question>"
     assert answer_to(prompt) == "(Simulated answer) Bread is baked in an oven [4]."
+
+
+@pytest.mark.parametrize("footnote", ["[7]", "[0]", "[007]", "[7, 8]", "[99999]"])
+def test_a_footnote_of_a_passage_is_quoted_as_it_is(footnote):
+    passage = Passage("oven.md", "oven.md#0", f"Bread is baked in an oven{footnote}.")
+    prompt = str(chat_messages("Where is bread baked?", [passage])[-1]["content"])
+
+    assert answer_to(prompt).startswith(f"(Simulated answer) Bread is baked in an oven{footnote}")
