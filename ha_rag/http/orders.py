@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -15,6 +16,7 @@ from ha_rag.http.service import DashboardService
 from ha_rag.http.wire import json_response
 from ha_rag.monitor.consequence import IN_FORCE, consequence, possible_orders
 from ha_rag.monitor.snapshot import CircuitPicture, FleetSnapshot
+from ha_rag.monitor.watcher import MANY
 
 LONGEST_NAME = 2_000
 """Longer than a circuit's name, which may be a URL."""
@@ -52,13 +54,18 @@ def order_routes(service: DashboardService) -> APIRouter:
         """Changes nothing. Figures are of about the last ten seconds, of the whole fleet."""
         picture = await service.watcher.recent(STALE_S)
         found = _circuit(picture, circuit)
-        told = [
-            {"order": order, "effect": consequence(picture, found, order), "in_force": IN_FORCE[order]}
-            for order in possible_orders(found)
-        ]
+        many = len(picture.circuits) + len(picture.replicas) > MANY
+        told = await asyncio.to_thread(_told, picture, found) if many else _told(picture, found)
         return json_response({"circuit": found.name, "orders": told})
 
     return routes
+
+
+def _told(picture: FleetSnapshot, circuit: CircuitPicture) -> list[dict[str, str]]:
+    return [
+        {"order": order, "effect": consequence(picture, circuit, order), "in_force": IN_FORCE[order]}
+        for order in possible_orders(circuit)
+    ]
 
 
 def _circuit(picture: FleetSnapshot, name: str) -> CircuitPicture:

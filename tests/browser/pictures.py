@@ -41,11 +41,13 @@ async def main() -> None:
         await until(lambda: len(answers) >= BEFORE, within_s=60)
         await fleet.start_fault("embeddings", mode="error")
         await until(lambda: len(answers) >= BEFORE + DURING, within_s=60)
+        await pages[0][1].locator("#circuits tr.open").first.wait_for()
         seen = await fleet.picture()
         if seen is None:
             raise RuntimeError("no replica shows the fleet")
         (IMAGES / "map.svg").write_text(map_file(seen))
         for name, page in pages:
+            await page.locator("#circuits tr.open").first.wait_for()
             await page.evaluate("() => scrollTo(0, 0)")
             _save(IMAGES / f"{name}.png", await page.screenshot())
         stop.set()

@@ -30,6 +30,14 @@ async def test_an_override_can_be_ended_first(replica, client):
     assert len(others) == 4
 
 
+async def test_orders_over_one_of_many_circuits_are_told_too(replica, client):
+    replica.circuits.reports = {name: report(name) for name in (f"embedder.t{n}" for n in range(300))}
+
+    reply = await client.call("GET", "/v1/orders", query={"circuit": "embedder.t299"})
+
+    assert [told["order"] for told in reply.json["orders"]] == ["shadow", "closed", "disabled", "open"]
+
+
 async def test_an_unknown_circuit_is_not_found(client):
     reply = await client.call("GET", "/v1/orders", query={"circuit": "nobody"})
 
