@@ -131,7 +131,8 @@ async def row(guard: str, group: str, replicas: int, at_most_s: float) -> Row:
         found = await scenario(guard, replicas, at_most_s)
     except (UnusableError, EndedError) as error:
         return Row.absent(group, guard, unit, str(error), its_bar)
-    never = f"never: not within {at_most_s:g} s"
+    late = f"within {at_most_s:g} s"
+    never = f"no call ended {late} of the recovery" if scenario is stampede else f"never: not {late}"
     return Row.of(
         group, guard, unit, [] if found is None else [found], bar=its_bar, note=never if found is None else ""
     )

@@ -113,7 +113,7 @@ def rows(title: str, guard: str, found: Outcome | str) -> list[Row]:
     back = [] if found.back_s is None else [found.back_s]
     values: list[Sequence[float]] = [[found.received], [found.waited_s], [found.lost], back]
     bar = at_most(0) if guard.startswith("ours") else None
-    notes = ["", "", f"of {found.asked}", "" if back else "not before the run ended"]
+    notes = ["", "", f"of {found.asked}", "" if back else "never: not before the run ended"]
     return [
         Row.of(group, guard, unit, its, note=note, bar=bar if unit == "questions" else None)
         for (group, unit), its, note in zip(kinds, values, notes, strict=True)

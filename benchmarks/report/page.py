@@ -99,9 +99,9 @@ def _verdicts(found: Mapping[str, Result]) -> Iterator[str]:
     yield f"Benchmarks: {len(found)} run, {len(failed)} of them failed; {len(missing)} not run.\n"
     for name, row in missed:
         assert row.bar is not None
-        assert row.figure is not None
+        figure = row.note if row.figure is None else f"{shown(row.figure)} {row.unit}"
         yield (
-            f"- **Missed:** {_cell(row.group)}, {_cell(row.who)}: {shown(row.figure)} {row.unit}, "
+            f"- **Missed:** {_cell(row.group)}, {_cell(row.who)}: {_cell(figure)}, "
             f"bar {row.bar.side} {shown(row.bar.value)} (`{name}`)"
         )
     yield ""
@@ -141,7 +141,7 @@ def _table(group: str, rows: Sequence[Row]) -> Iterator[str]:
 
 def _figure(row: Row) -> str:
     if row.figure is None:
-        return f"not measured: {_cell(row.note)}"
+        return _cell(row.note) if row.never else f"not measured: {_cell(row.note)}"
     return f"{shown(row.figure)} ({_cell(row.note)})" if row.note else shown(row.figure)
 
 
@@ -154,7 +154,7 @@ def _spread(row: Row) -> str:
 def _bar(row: Row) -> str:
     if row.bar is None:
         return ""
-    verdict = "not measured" if row.figure is None else "**missed**" if row.missed else "reached"
+    verdict = "**missed**" if row.missed else "not measured" if row.figure is None else "reached"
     return f"{row.bar.side} {shown(row.bar.value)}: {verdict}"
 
 

@@ -47,9 +47,16 @@ class Row:
     note: str = ""
 
     @property
+    def never(self) -> bool:
+        """Whether what was waited for did not happen: measured, but no figure. Its note begins with "never"."""
+        return self.figure is None and self.note.startswith("never")
+
+    @property
     def missed(self) -> bool:
         """Whether a bar was not reached. What was not measured reached nothing and missed nothing."""
-        return self.bar is not None and self.figure is not None and not self.bar.met(self.figure)
+        if self.bar is None or self.figure is None:
+            return self.bar is not None and self.never
+        return not self.bar.met(self.figure)
 
     @classmethod
     def of(

@@ -65,6 +65,13 @@ def test_a_bar_of_something_that_was_not_measured_is_neither_reached_nor_missed(
     assert "0 bars were reached, 0 missed, and 1 not measured." in text
 
 
+def test_what_never_happened_is_told_as_that_and_misses_its_bar() -> None:
+    rows = [Row.of("calls pass again", "ours", "s", [], bar=at_most(15), note="never: not within 20 s")]
+    text = page({"recovery": made("recovery", rows)})
+    assert "| ours | never: not within 20 s |  |  | at most 15: **missed** |" in text
+    assert "- **Missed:** calls pass again, ours: never: not within 20 s, bar at most 15 (`recovery`)" in text
+
+
 def test_a_failed_benchmark_is_told_with_the_end_of_its_errors() -> None:
     text = section(page({"weight": made("weight", status=1, errors="no space left")}), "What an installation weighs")
     assert "**It failed** with status 1." in text

@@ -93,7 +93,7 @@ async def test_a_replica_that_is_not_served_again_is_never_back() -> None:
     found = await wasted_calls.judged(there, [[[asked, 0.1, by, 0.0] for by, asked in answers]], 10.0, 20.0)
     assert isinstance(found, wasted_calls.Outcome)
     assert found.back_s is None
-    assert "not before the run ended" in {row.note for row in wasted_calls.rows("dies", "ours", found)}
+    assert "never: not before the run ended" in {row.note for row in wasted_calls.rows("dies", "ours", found)}
 
 
 async def test_figures_of_a_machine_that_asks_too_late_are_none() -> None:
