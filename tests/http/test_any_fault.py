@@ -56,6 +56,8 @@ BODIES: dict[str, Any] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "How?"}]},
     "/v1/documents": {"text": "Bees hum."},
     "/v1/feedback": {"answer": "a1", "score": 1},
+    "/v1/experiment/end": {"arm": "large"},
+    "/v1/experiment/resume": {},
     "/v1/circuits/{name:circuit}/override": {"mode": "open", "reason": "no"},
 }
 
@@ -129,7 +131,7 @@ def test_every_operation_is_tried():
     assert ("DELETE", "/v1/circuits/{name:circuit}/override") in OPERATIONS
 
 
-SERVICES = ("rag", "circuits", "documents", "watcher", "metrics", "feedback")
+SERVICES = ("rag", "circuits", "documents", "watcher", "metrics", "feedback", "experiment")
 CASES = [
     pytest.param(fault, service, id=f"{service}-{kind_of(fault)}")
     for service in SERVICES
