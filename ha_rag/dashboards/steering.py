@@ -72,13 +72,17 @@ Wish = Leave | MayI | Give | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steering:
-    """`selected`: a circuit's name. `said`: what the last order came to. `busy`: an answer to a wish is awaited."""
+    """`selected`: a circuit's name. `said`: what the last order came to. `busy`: an answer to a wish is awaited.
+
+    `overridden`: the circuit of the last order, which a snapshot may not show yet.
+    """
 
     selected: str = ""
     page: Page = Page.FLEET
     draft: Draft | None = None
     said: str = ""
     busy: bool = False
+    overridden: str = ""
 
     @property
     def asking(self) -> bool:
@@ -125,7 +129,8 @@ class Steering:
         again = f' --reason "{reason}"' if reason else ""
         where = f"in {replicas} replica{'s' if replicas != 1 else ''}"
         said = f"{circuit} is {IN_FORCE[order]} {where}. To undo: {key}, or ha-rag circuits {COMMANDS[back]} {circuit}"
-        return replace(self, draft=None, busy=False, said=said + again)
+        overridden = "" if order == "auto" else circuit
+        return replace(self, draft=None, busy=False, said=said + again, overridden=overridden)
 
     # ---- keys -------------------------------------------------------------------------------------------------------
 
@@ -149,7 +154,8 @@ class Steering:
 
     def _begun(self, order: Order, picture: FleetSnapshot) -> tuple[Steering, Wish]:
         circuit = self.chosen(picture)
-        if order == "auto" and circuit is not None and circuit.override is None:
+        is_overridden = circuit is None or circuit.override is not None or self.overridden == self.selected
+        if order == "auto" and not is_overridden:
             return replace(self, said=f"{self.selected} has no override that could be ended"), None
         here = replace(self, said="asking whether orders are allowed ...", busy=True, page=_page_for_orders(self.page))
         return here, MayI(circuit=self.selected, order=order)

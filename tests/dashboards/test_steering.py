@@ -145,6 +145,15 @@ def test_an_override_that_is_not_there_cannot_be_ended():
     assert now.said == "embedder.primary has no override that could be ended"
 
 
+def test_an_order_can_be_undone_before_a_snapshot_shows_it():
+    now, wish = after(*"why", "enter", "enter", start=drafting("open"))
+    assert isinstance(wish, Give)
+
+    _, undoing = now.given(wish, 3).pressed("a", CALM)
+
+    assert undoing == MayI(circuit="embedder.primary", order="auto")
+
+
 OVERRIDE = Override(mode="open", reason="repairs", by="mia", ends_in_s=None)
 OVERRIDDEN = fleet(embedder__primary={"override": OVERRIDE, "state": "open"})
 UNDONE = [

@@ -77,10 +77,10 @@ async def test_without_a_reply_about_the_replicas_it_is_not_fresh() -> None:
         async def late() -> FleetReport:
             return FleetReport((), "local", "no reply")
 
-        a.fleet = late  # type: ignore[method-assign]
+        a.fleet = late  # type: ignore[method-assign]  # for this poll
         snapshot = await watcher.poll()
         assert (snapshot.shared_state, snapshot.reason, snapshot.replicas) == ("local", "no reply", ())
-        a.fleet = read  # type: ignore[method-assign]
+        a.fleet = read  # type: ignore[method-assign]  # as it was
         assert (await watcher.poll()).shared_state == "fresh"
 
 
