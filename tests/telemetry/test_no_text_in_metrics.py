@@ -14,14 +14,14 @@ from ha_rag.breaker.report import CircuitReport, Here, OverrideReport
 from ha_rag.breaker.told_by_replicas import StateThere
 from ha_rag.circuit.state import CircuitState
 from ha_rag.events import Event
-from ha_rag.messages import Attempt, Quality
+from ha_rag.messages import AssignedArm, Attempt, Quality
 from ha_rag.outcomes import Outcome
 from ha_rag.telemetry.metrics import Gauges, Metrics
 
 SECRET = "sk-0123456789abcdef"
 OUR_NAMES = {"circuit": "embedder.primary", "stage": "embedder", "first": "primary", "from_state": "closed",
              "to_state": "open", "mode": "open", "shared_state": "fresh"}  # fmt: skip
-"""Names of tiers and circuits are the configuration's, and the others are of an enumeration."""
+"""Names of tiers, circuits and arms are the configuration's, and the others are of an enumeration."""
 
 ATTEMPT = Attempt("embedder.primary", Outcome.FAILED, 1.0, "closed", SECRET)
 KINDS = [kind for kind in vars(events).values() if isinstance(kind, type) and Event in kind.__mro__[1:]]
@@ -29,7 +29,8 @@ KINDS = [kind for kind in vars(events).values() if isinstance(kind, type) and Ev
 
 def told(kind: type[Event]) -> Event:
     """An event whose texts are all the secret, except for our own names."""
-    hints = typing.get_type_hints(kind, vars(events) | {"Attempt": Attempt, "Quality": Quality})
+    others = {"Attempt": Attempt, "Quality": Quality, "AssignedArm": AssignedArm}
+    hints = typing.get_type_hints(kind, vars(events) | others)
     return kind(**dict(values(kind, hints)))
 
 
@@ -44,6 +45,8 @@ def values(kind: type[Event], hints: dict[str, Any]) -> Iterator[tuple[str, Any]
             yield field.name, (SECRET,)
         elif hint == Quality | None:
             yield field.name, Quality(0.5, 0.5, SECRET, SECRET, "profile")
+        elif hint == AssignedArm | None:
+            yield field.name, AssignedArm("trial", "usual", sticky=True)
         elif hint == dict[str, str]:
             yield field.name, {"generator": "primary"}
         else:
