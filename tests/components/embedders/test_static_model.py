@@ -117,9 +117,15 @@ def test_words_that_are_cut_together_have_the_tokens_that_each_has_by_itself(wor
 def test_a_question_is_cut_once_for_search_and_answer_unless_it_is_long(
     repeated: int, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embedder, model, cut = LocalEmbedder(), installed_model(), []
+    embedder, model = LocalEmbedder(), installed_model()
+    cut: list[str] = []
     tokens = model.tokens
-    monkeypatch.setattr(model, "tokens", lambda text: cut.append(text) or tokens(text))
+
+    def counted(text: str) -> list[int]:
+        cut.append(text)
+        return tokens(text)
+
+    monkeypatch.setattr(model, "tokens", counted)
     question = "Which question has nobody asked before?" * repeated
     assert embedder.question_token_ids(question) == tokens(question)
     assert embedder.known_share(question) > 0.5
