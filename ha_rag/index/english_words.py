@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tantivy
 
-from ha_rag.index.words_form import MAX_TERMS, Term
+from ha_rag.index.words_form import MAX_TERMS, Questions, Term
 
 TOKENIZER = "stems"
 LONGEST_WORD = 60
@@ -41,6 +41,9 @@ class EnglishWords:
         index.register_tokenizer(TOKENIZER, self._stems)
         return index
 
-    def terms(self, question: str, searcher: tantivy.Searcher) -> list[Term]:
-        """The stems of the question's words."""
+    def questions(self, searcher: tantivy.Searcher) -> Questions:
+        """The stems of a question's words, whatever the index has."""
+        return self._terms
+
+    def _terms(self, question: str) -> list[Term]:
         return [Term("text", stem) for stem in list(dict.fromkeys(self._stems.analyze(question)))[:MAX_TERMS]]

@@ -7,6 +7,7 @@ tantivy's k1 = 1.2 and b = 0.75.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 
 import tantivy
@@ -24,6 +25,8 @@ ANALYSIS_VERSION = 2
 """The form that is written; a writer makes a lexical index in another form anew. Incremented when words are cut in
 another way."""
 HEAP_BYTES = 64 << 20
+KEPT_TERMS = 16_384
+"""Of questions. Each takes some 0.4 KB."""
 
 _WRITTEN = MultilingualWords()
 _FORMS: Mapping[int, WordsForm] = {1: EnglishWords(), ANALYSIS_VERSION: _WRITTEN}
@@ -38,8 +41,9 @@ class LexicalSearch:
     def __init__(self, folder: Path, opened: Path, form: WordsForm, copies: Mapping[str, PrivateFile]) -> None:
         self.folder = folder
         self.copies = copies
-        self._form = form
         self._searcher = form.opened(opened).searcher()
+        self._terms = form.questions(self._searcher)
+        self._clause = lru_cache(maxsize=KEPT_TERMS)(partial(_clause, form.schema))
         self.passages: int = self._searcher.num_docs
 
     @classmethod
@@ -71,19 +75,19 @@ class LexicalSearch:
         """
         encodable = question.encode("utf-8", "replace").decode()  # JSON can carry lone surrogates
         with unusable(self.folder):
-            terms = self._form.terms(encodable, self._searcher)
+            terms = self._terms(encodable)
             if not terms or not self.passages:
                 return []
-            hits = self._searcher.search(self._query(terms), limit, count=False).hits
+            query = tantivy.Query.boolean_query([self._clause(term) for term in terms])
+            hits = self._searcher.search(query, limit, count=False).hits
             rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         return [(int(row or 0), float(score)) for row, (score, _) in zip(rows, hits, strict=True)]
 
-    def _query(self, terms: Iterable[Term]) -> tantivy.Query:
-        query, should = tantivy.Query, tantivy.Occur.Should
-        wanted = [(query.term_query(self._form.schema, one.field, one.text, "freq"), one.boost) for one in terms]
-        return query.boolean_query(
-            [(should, one if boost == 1.0 else query.boost_query(one, boost)) for one, boost in wanted]
-        )
+
+def _clause(schema: tantivy.Schema, term: Term) -> tuple[tantivy.Occur, tantivy.Query]:
+    """What a passage should have; it need not."""
+    query = tantivy.Query.term_query(schema, term.field, term.text, "freq")
+    return tantivy.Occur.Should, query if term.boost == 1.0 else tantivy.Query.boost_query(query, term.boost)
 
 
 def _form_of(folder: Path) -> WordsForm:

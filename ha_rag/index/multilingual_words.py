@@ -8,7 +8,6 @@ search, which share an index with this version while a fleet is upgraded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import tantivy
@@ -16,18 +15,10 @@ import tantivy
 from ha_rag.index import compounds
 from ha_rag.index.document import PassageText, searchable
 from ha_rag.index.english_words import TOKENIZER, add_fields, english_stems
-from ha_rag.index.words_form import MAX_TERMS, Term
-from ha_rag.language.detection import language_of
-from ha_rag.language.terms import STEMMERS, question_terms, terms_of
-from ha_rag.language.unspaced import ideographs, lone_letters, single_letters
-
-TITLE_BOOST = 0.6
-IDEOGRAPH_BOOST = 0.3
-"""Of a Chinese character by itself, beside its pairs: words of other characters share one with it."""
-COMMON_SHARE, COMMON_AT_LEAST = 0.3, 10
-"""A Chinese character in more of the passages than this share says little and costs time, so it is not searched for."""
-UNSTEMMED = "und"
-"""The language of texts that no stemmer knows ("undetermined" in ISO 639-2)."""
+from ha_rag.index.multilingual_questions import UNSTEMMED, MultilingualQuestions
+from ha_rag.index.words_form import Questions
+from ha_rag.language.terms import STEMMERS, terms_of
+from ha_rag.language.unspaced import single_letters
 
 
 class MultilingualWords:
@@ -63,27 +54,6 @@ class MultilingualWords:
         language = stemmed or UNSTEMMED
         return tantivy.Document(row=passage.row, text=text, words=" ".join(words), language=language, **fields)
 
-    def terms(self, question: str, searcher: tantivy.Searcher) -> list[Term]:
-        """The terms of the question in each language that occurs, without common words."""
-        return list(dict.fromkeys(self._terms(question, searcher)))
-
-    def _terms(self, question: str, searcher: tantivy.Searcher) -> Iterator[Term]:
-        spoken = language_of(question)
-        for language in _languages(searcher):
-            for term in question_terms(question, language, spoken)[:MAX_TERMS]:
-                yield Term("words", term)
-                yield Term("title", term, TITLE_BOOST)
-                yield from compounds.related(term, language, searcher)
-        alone = lone_letters(question)[:MAX_TERMS]
-        for letter in alone:
-            yield Term("letters", letter)
-        most = max(COMMON_AT_LEAST, int(COMMON_SHARE * searcher.num_docs))
-        for letter in ideographs(question)[:MAX_TERMS]:
-            if letter not in alone and 0 < searcher.doc_freq("letters", letter) <= most:
-                yield Term("letters", letter, IDEOGRAPH_BOOST)
-
-
-def _languages(searcher: tantivy.Searcher) -> list[str]:
-    """The languages of the passages; "" for those without a stemmer."""
-    found = [code for code in (*STEMMERS, UNSTEMMED) if searcher.doc_freq("language", code)]
-    return ["" if code == UNSTEMMED else code for code in found]
+    def questions(self, searcher: tantivy.Searcher) -> Questions:
+        """The terms of a question in each language that occurs, without common words."""
+        return MultilingualQuestions(searcher).terms

@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +27,15 @@ _FOUND = """
     SELECT row, document, number, text, title, heading FROM passages WHERE row IN (SELECT value FROM json_each(?))
 """
 BATCH = 1_000
+KEPT = 2_048
+"""Each takes 2 to 4 KB."""
 
 
 class PassageStore:
-    """Passages by row, in a database without a name in the folder `scratch`: it needs disk, and hardly any memory.
+    """Passages by row, in a database without a name in the folder `scratch`: it needs disk, and little memory.
 
-    Nobody else can reach it, and the kernel deletes it with the process. Raises IndexStoreError if the disk is full.
+    The latest `KEPT` stay in memory: passages are found again and again. Nobody else can reach it, and the kernel
+    deletes it with the process. Raises IndexStoreError if the disk is full.
     Safe across threads. Collecting it closes it.
     """
 
@@ -39,6 +43,7 @@ class PassageStore:
         self._scratch = scratch
         self._access = threading.Lock()
         self._passages = 0
+        self._kept: OrderedDict[int, list[str]] = OrderedDict()
         with self._translated():
             self._database = _unnamed_database(scratch)
         self._discard = weakref.finalize(self, self._database.close)
@@ -46,6 +51,7 @@ class PassageStore:
     def close(self) -> None:
         """Closes it; later searches find nothing here."""
         with self._access:
+            self._kept.clear()
             self._discard()
 
     def __len__(self) -> int:
@@ -64,19 +70,36 @@ class PassageStore:
             self._delete(rows)
 
     def _delete(self, rows: Iterable[int]) -> None:
-        deleted = self._database.executemany("DELETE FROM passages WHERE row = ?", ((row,) for row in rows))
+        gone = [(row,) for row in rows]
+        for (row,) in gone:
+            self._kept.pop(row, None)
+        deleted = self._database.executemany("DELETE FROM passages WHERE row = ?", gone)
         self._passages -= max(0, deleted.rowcount)
 
     def passages_of(self, hits: Sequence[tuple[int, float]]) -> list[tuple[int, Passage]]:
         """(row, passage) pairs of (row, score) pairs, in the same order; those that are not here are left out."""
         if not hits:
             return []
-        rows = json.dumps([row for row, _ in hits])
-        with self._access, self._translated():
+        with self._access:
             if not self._discard.alive:
                 return []
-            found = {row: fields for row, *fields in self._database.execute(_FOUND, (rows,))}
+            found = self._fields([row for row, _ in hits])
         return [(row, _passage(found[row], score)) for row, score in hits if row in found]
+
+    def _fields(self, rows: Sequence[int]) -> dict[int, list[str]]:
+        """The fields of the passages in these rows, as far as they are here."""
+        found = {row: self._kept[row] for row in rows if row in self._kept}
+        unknown = [row for row in rows if row not in found]
+        if unknown:
+            with self._translated():
+                read = {row: fields for row, *fields in self._database.execute(_FOUND, (json.dumps(unknown),))}
+            found |= read
+            self._kept |= read
+        for row in found:
+            self._kept.move_to_end(row)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
 
     def texts(self) -> Iterator[PassageText]:
         """The texts of every passage, ordered by row."""

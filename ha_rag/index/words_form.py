@@ -7,6 +7,7 @@ made a new one.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -29,6 +30,10 @@ class Term(NamedTuple):
     boost: float = 1.0
 
 
+Questions = Callable[[str], list[Term]]
+"""What a question searches for, in the order of its words, each term once. Safe across threads."""
+
+
 class WordsForm(Protocol):
     """How a lexical index of one form is opened and searched. Safe across threads. `schema`: its fields."""
 
@@ -39,8 +44,8 @@ class WordsForm(Protocol):
         """The index in `folder`, created if it is missing. Raises ValueError if it has other fields."""
         ...
 
-    def terms(self, question: str, searcher: tantivy.Searcher) -> list[Term]:
-        """What a question searches for, in the order of its words, each term once."""
+    def questions(self, searcher: tantivy.Searcher) -> Questions:
+        """Cuts questions for this state of an index."""
         ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 
 from ha_rag.language.folding import folded
 from ha_rag.language.function_words import FUNCTION_WORDS
@@ -44,6 +45,12 @@ def language_of(text: str) -> str:
     """The ISO 639-1 code of the language that most of `text` is in; "" if nothing tells it, as of a name."""
     start = folded(text[:LONGEST_READ])
     return (_by_script(start) if not start.isascii() else "") or _by_words(start)
+
+
+@lru_cache(maxsize=64)
+def question_language(question: str) -> str:
+    """The same of a question. Kept for the latest ones, because the search and the answer both need it."""
+    return language_of(question)
 
 
 def _by_script(text: str) -> str:

@@ -46,6 +46,17 @@ def spaced(text: str) -> str:
     return text if text.isascii() else RUN.sub(lambda run: f" {' '.join(pairs(run.group()))} ", text)
 
 
+def apart(text: str) -> tuple[str, list[str]]:
+    """`text` with a space in place of each run of these scripts, and the words of the runs."""
+    words: list[str] = []
+
+    def taken(run: re.Match[str]) -> str:
+        words.extend(pairs(run.group()))
+        return " "
+
+    return RUN.sub(taken, text), words
+
+
 def single_letters(text: str) -> list[str]:
     """Each letter of these scripts in `text`, in order, as often as it occurs."""
     return [] if text.isascii() else [letter for run in RUN.findall(text) for letter in letters(run)]

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from ha_rag.language.folding import composed, folded
-from ha_rag.language.terms import question_terms, terms_of, words_of
+from ha_rag.language.terms import distinct_terms, question_terms, terms_of, words_of
 from ha_rag.language.unspaced import RUN, ideographs, letters, lone_letters, single_letters
 from tests.language.test_detection import DECLARATION
 
@@ -110,3 +110,24 @@ def test_ideographs_are_chinese_characters_and_no_letters_of_an_alphabet() -> No
 
 def test_what_is_invisible_is_gone() -> None:
     assert composed("a\u200eb\u00adc\u2063d\ufe0f") == "abcd"
+
+
+SIGNS = (
+    "100 ฿ต่อวัน ฯลฯ ๆ Gateway ของเรา",
+    "゠データ゠〻 30 ℃",
+    "ខ្.មែរ។ ក៖",
+    "휴가 신청 in German: die Häuser",
+    "ก" + "\u0e47" * 60 + "ข",
+)
+
+
+@pytest.mark.parametrize("language", ["th", "zh", "en", "de", "ru", "ar", ""])
+@pytest.mark.parametrize("text", [*DECLARATION.values(), *SIGNS, "", "?!", "Plain words, and MORE words"])
+def test_distinct_terms_are_those_of_the_text_in_any_script_and_with_any_sign(text: str, language: str) -> None:
+    assert distinct_terms(text, language) == frozenset(terms_of(text, language))
+
+
+@pytest.mark.parametrize("language", ["th", "en", ""])
+@pytest.mark.parametrize("question", ["ราคา 100 ฿ ต่อวัน ราคา", "ก๊าซ VPN คืออะไร", "データ゠ベース"])
+def test_the_terms_of_a_question_in_a_script_without_spaces_are_those_of_a_text(question: str, language: str) -> None:
+    assert question_terms(question, language, "") == list(dict.fromkeys(terms_of(question, language)))

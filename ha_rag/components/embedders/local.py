@@ -38,16 +38,15 @@ class LocalEmbedder:
         model = installed_model()
         self.space = Space(MODEL, REVISION, DIMENSION)
         self.token_vectors = model.vectors
-        self._tokenizer = model.tokenizer
-        self._known_letters = model.known_letters
+        self._model = model
 
     @property
     def dimension(self) -> int:
         return self.space.dimension
 
     async def embed(self, text: str) -> Embedding:
-        tokens = self._tokenizer.encode(encodable(text), add_special_tokens=False).ids
-        return Embedding(self._pooled(tokens), self.space, self._weight * self._known_letters.share(text, tokens))
+        tokens, known_share = self._model.question(text)
+        return Embedding(self._pooled(tokens), self.space, self._weight * known_share)
 
     async def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         embeddings: list[Embedding] = []
@@ -56,19 +55,26 @@ class LocalEmbedder:
         return embeddings
 
     def _embed_batch(self, texts: Sequence[str]) -> list[Embedding]:
-        encodings = self._tokenizer.encode_batch([encodable(text) for text in texts], add_special_tokens=False)
+        encodings = self._model.tokenizer.encode_batch([encodable(text) for text in texts], add_special_tokens=False)
         return [Embedding(self._pooled(encoding.ids), self.space, self._weight) for encoding in encodings]
 
     def token_ids(self, text: str) -> list[int]:
-        """The tokens of a text, as rows of `token_vectors`. Takes about 15 microseconds a sentence."""
-        ids: list[int] = self._tokenizer.encode(encodable(text), add_special_tokens=False).ids
-        return ids
+        """The tokens of a text, as rows of `token_vectors`."""
+        return self._model.tokens(text)
+
+    def word_token_ids(self, words: Sequence[str]) -> Sequence[Sequence[int]]:
+        """The tokens of each of these words, which have no spaces."""
+        return self._model.tokens_of_words(words)
+
+    def question_token_ids(self, question: str) -> Sequence[int]:
+        """The same of a question, which is not cut again if it has just been embedded."""
+        return self._model.question(question).tokens
 
     def known_share(self, text: str) -> float:
-        """Of the letters of a text, the share in words that the vocabulary has as a whole, from 0 to 1."""
-        return self._known_letters.share(text, self.token_ids(text))
+        """Of the letters of a question, the share in words that the vocabulary has as a whole, from 0 to 1."""
+        return self._model.question(text).known_share
 
-    def _pooled(self, tokens: list[int]) -> Vector:
+    def _pooled(self, tokens: Sequence[int]) -> Vector:
         if not tokens:
             return np.zeros(DIMENSION, dtype=np.float32)
         return unit_or_zero(self.token_vectors[tokens].sum(axis=0))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from ha_rag.components.encodable import encodable
-from ha_rag.language.detection import language_of
-from ha_rag.language.terms import question_terms, terms_of, words_of
+from ha_rag.language.detection import language_of, question_language
+from ha_rag.language.terms import distinct_terms, question_words, word_terms
 
 UNKNOWN = "en"
 """The language of a passage that shows none, such as a table of names."""
 LANGUAGE_SHOWS = 400
 """Characters of a passage by which its language is told."""
 
-Weight = Callable[[str], float]
+Weigh = Callable[[Sequence[str]], Sequence[float]]
+"""How much each of some words means."""
 
 
 @lru_cache(maxsize=4096)
@@ -26,26 +28,24 @@ def passage_language(text: str) -> str:
 @lru_cache(maxsize=4096)
 def terms_in(text: str, language: str) -> frozenset[str]:
     """The terms of a text, without common words."""
-    return frozenset(terms_of(encodable(text), language))
+    return distinct_terms(encodable(text), language)
 
 
-def asked_terms(question: str, language: str, weight: Weight) -> Mapping[str, float]:
+def asked_terms(question: str, language: str, weigh: Weigh) -> Mapping[str, float]:
     """Term -> what it weighs, for comparison with texts in `language`; without common words and question words."""
-    found: dict[str, float] = {}
-    for term, word in _asked(question, language):
-        found[term] = max(found.get(term, 0.0), weight(word))
-    return found
+    asked = asked_words(question, language)
+    words = list(dict.fromkeys(chain.from_iterable(asked.values())))
+    weights = dict(zip(words, weigh(words), strict=True))
+    return {term: max(map(weights.__getitem__, words)) for term, words in asked.items()}
 
 
 @lru_cache(maxsize=4096)
-def _asked(question: str, language: str) -> tuple[tuple[str, str], ...]:
+def asked_words(question: str, language: str) -> Mapping[str, Sequence[str]]:
+    """Term -> the question's words that it stands for. In the order of the question."""
     question = encodable(question)
-    spoken = language_of(question)
-    words = dict.fromkeys(words_of(question))
-    return tuple((term, word) for word in words for term in _word_terms(word, language, spoken))
-
-
-@lru_cache(maxsize=16_384)
-def _word_terms(word: str, language: str, spoken: str) -> tuple[str, ...]:
-    """Most words of a question have been asked before."""
-    return tuple(question_terms(word, language, spoken))
+    spoken = question_language(question)
+    found: dict[str, list[str]] = {}
+    for word in question_words(question):
+        for term in word_terms(word, language, spoken):
+            found.setdefault(term, []).append(word)
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ha_rag.components.extraction.asked import Weight, asked_terms
+from ha_rag.components.extraction.asked import Weigh, asked_terms
 from ha_rag.components.extraction.parts import parts_of
 from ha_rag.components.extraction.similarity import Compared
 from ha_rag.messages import Passage
@@ -22,29 +22,29 @@ LEAST_BY_WORDS = 0.33
 """Without an embedder, of the share of words alone."""
 
 
-def can_answer(question: str, passages: Sequence[Passage], compared: Compared | None, weight: Weight | None) -> bool:
-    """Whether the first passages say enough of what is asked. `compared`, `weight`: of TokenSimilarity, or None."""
+def can_answer(question: str, passages: Sequence[Passage], compared: Compared | None, weigh: Weigh | None) -> bool:
+    """Whether the first passages say enough of what is asked. `compared`, `weigh`: of TokenSimilarity, or None."""
     shown = passages[:JUDGED]
-    if compared is None or weight is None:
-        return coverage(question, shown, letters_weight) >= LEAST_BY_WORDS
-    return evidence(question, shown, compared, weight) >= LEAST
+    if compared is None or weigh is None:
+        return coverage(question, shown, letters_weights) >= LEAST_BY_WORDS
+    return evidence(question, shown, compared, weigh) >= LEAST
 
 
-def evidence(question: str, passages: Sequence[Passage], compared: Compared, weight: Weight) -> float:
+def evidence(question: str, passages: Sequence[Passage], compared: Compared, weigh: Weigh) -> float:
     """Of the best passage, from 0 to 3."""
-    measured = zip(_shares(question, passages, weight), compared.passages, compared.covered, strict=False)
+    measured = zip(_shares(question, passages, weigh), compared.passages, compared.covered, strict=False)
     return max((share + cosine + alike for share, cosine, alike in measured), default=0.0)
 
 
-def coverage(question: str, passages: Sequence[Passage], weight: Weight) -> float:
+def coverage(question: str, passages: Sequence[Passage], weigh: Weigh) -> float:
     """The weighted share of the question's terms in the best passage, from 0 to 1."""
-    return max(_shares(question, passages, weight), default=0.0)
+    return max(_shares(question, passages, weigh), default=0.0)
 
 
-def _shares(question: str, passages: Sequence[Passage], weight: Weight) -> list[float]:
+def _shares(question: str, passages: Sequence[Passage], weigh: Weigh) -> list[float]:
     """The weighted share of the question's terms in each passage."""
     read = [parts_of(passage) for passage in passages]
-    asked = {language: asked_terms(question, language, weight) for language in {each.language for each in read}}
+    asked = {language: asked_terms(question, language, weigh) for language in {each.language for each in read}}
     return [_share(asked[each.language], each.terms) for each in read]
 
 
@@ -53,6 +53,6 @@ def _share(asked: Mapping[str, float], present: frozenset[str]) -> float:
     return sum(asked[term] for term in asked.keys() & present) / total if total else 0.0
 
 
-def letters_weight(word: str) -> float:
+def letters_weights(words: Sequence[str]) -> list[float]:
     """Long words mean more than short ones."""
-    return math.sqrt(len(word))
+    return [math.sqrt(len(word)) for word in words]

@@ -47,11 +47,12 @@ class PassageParts:
 
 def parts_of(passage: Passage) -> PassageParts:
     """The parts of a passage."""
-    return _read(passage.title, passage.heading, passage.text)
+    return read_parts(passage.title, passage.heading, passage.text)
 
 
 @lru_cache(maxsize=KEPT_PASSAGES)
-def _read(title: str, heading: str, text: str) -> PassageParts:
+def read_parts(title: str, heading: str, text: str) -> PassageParts:
+    """The parts of a passage with this title, heading and text."""
     language = passage_language(text)
     top = terms_in(f"{title}\n{heading}", language)
     may_be_poisoned = speaks_to_a_model(text)

@@ -11,8 +11,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 
-from ha_rag.components.extraction.asked import asked_terms
+from ha_rag.components.extraction.asked import asked_words
 from ha_rag.components.extraction.candidates import Candidate
 from ha_rag.components.extraction.expected import Expected, expected_of
 from ha_rag.components.extraction.parts import characters_of
@@ -69,14 +70,15 @@ def scores(
     Minus infinity for one that has nothing to do with the question. `similar`: how similar each candidate is, from 0 to
     1; None: by words alone. `known`: the share of the question that the embedder knows.
     """
-    rarity = _rarity(question, candidates)
-    common = [_in_common(each, rarity[each.language]) for each in candidates]
-    covered = [
-        one.weight / (sum(rarity[each.language].values()) or 1.0) for each, one in zip(candidates, common, strict=True)
-    ]
+    asked = {language: asked_words(question, language).keys() for language in {each.language for each in candidates}}
+    inside = [asked[each.language] & each.terms for each in candidates]
+    rarity = _rarity(asked, inside)
+    common = [_in_common(each, own, rarity[each.language]) for each, own in zip(candidates, inside, strict=True)]
+    whole = {language: sum(weights.values()) or 1.0 for language, weights in rarity.items()}
+    covered = [one.weight / whole[each.language] for each, one in zip(candidates, common, strict=True)]
     words = _by_words(candidates, common, rarity)
     characters = _by_characters(question, candidates)
-    of_passages = _of_passages(candidates, common, rarity)
+    of_passages = _of_passages(candidates, common, rarity, whole)
     total = [
         WORDS * word + COVERED * share + CHARACTERS * character + PASSAGE * of_passages[each.n] + FIRST * (each.n == 1)
         for each, word, share, character in zip(candidates, words, covered, characters, strict=True)
@@ -110,22 +112,17 @@ def _of_kind(each: Candidate, expected: Expected) -> float:
     return score + INJECTED * each.speaks_to_a_model
 
 
-def _rarity(question: str, candidates: Sequence[Candidate]) -> dict[str, Weights]:
-    """Language -> the question's terms with their inverse document frequency over the units (Sparck Jones, 1972)."""
-    asked = {language: asked_terms(question, language, _same) for language in {each.language for each in candidates}}
-    found_in = Counter(term for each in candidates for term in asked[each.language].keys() & each.terms)
-    return {
-        language: {term: math.log(1 + len(candidates) / (0.5 + found_in[term])) for term in terms}
-        for language, terms in asked.items()
-    }
+def _rarity(asked: Mapping[str, Set[str]], inside: Sequence[Set[str]]) -> dict[str, Weights]:
+    """Language -> the question's terms with their inverse document frequency over the units (Sparck Jones, 1972).
+
+    `asked`: language -> the question's terms; `inside`: those in each unit.
+    """
+    found_in = Counter(chain.from_iterable(inside))
+    weight = [math.log(1 + len(inside) / (0.5 + units)) for units in range(len(inside) + 1)]
+    return {language: {term: weight[found_in[term]] for term in terms} for language, terms in asked.items()}
 
 
-def _same(word: str) -> float:
-    return 1.0
-
-
-def _in_common(each: Candidate, rarity: Weights) -> _InCommon:
-    inside = rarity.keys() & each.terms
+def _in_common(each: Candidate, inside: Set[str], rarity: Weights) -> _InCommon:
     above = (rarity.keys() & each.above) - inside
     weight = sum(map(rarity.__getitem__, inside))
     if above:
@@ -141,7 +138,10 @@ def _above_share(each: Candidate, rarity: Weights) -> float:
 
 
 def _of_passages(
-    candidates: Sequence[Candidate], common: Sequence[_InCommon], rarity: Mapping[str, Weights]
+    candidates: Sequence[Candidate],
+    common: Sequence[_InCommon],
+    rarity: Mapping[str, Weights],
+    whole: Mapping[str, float],
 ) -> dict[int, float]:
     """Passage number -> the share of the question's terms in it."""
     present: dict[int, set[str]] = {}
@@ -150,8 +150,8 @@ def _of_passages(
         present.setdefault(each.n, set()).update(one.inside, one.above)
     shares = {}
     for n, terms in present.items():
-        weights = rarity[languages[n]]
-        shares[n] = sum(map(weights.__getitem__, terms)) / (sum(weights.values()) or 1.0)
+        language = languages[n]
+        shares[n] = sum(map(rarity[language].__getitem__, terms)) / whole[language]
     return shares
 
 
@@ -177,8 +177,9 @@ def _by_characters(question: str, candidates: Sequence[Candidate]) -> list[float
     if not asked:
         return [0.0] * len(candidates)
     common = [asked & each.characters for each in candidates]
-    found_in = Counter(character for one in common for character in one)
-    values = [sum(math.log(1 + len(common) / (0.5 + found_in[character])) for character in one) for one in common]
+    found_in = Counter(chain.from_iterable(common))
+    weights = {character: math.log(1 + len(common) / (0.5 + units)) for character, units in found_in.items()}
+    values = [sum(map(weights.__getitem__, one)) for one in common]
     highest = max(values) or 1.0
     return [value / highest for value in values]
 

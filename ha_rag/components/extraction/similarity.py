@@ -7,9 +7,10 @@ sentences, averages of a few tokens, were measured as worse.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,9 @@ from ha_rag.messages import Passage
 KEPT_PASSAGES = 2048
 """The tokens of each take some 5 KB."""
 KEPT_WORDS = 32_768
+KEPT_WEIGHTS = 65_536
+LEAST_WEIGHT = 0.1
+"""Of a word."""
 LONGEST_KEPT_WORD = 24
 """Characters. Longer ones are hardly seen again."""
 MOST_TOKENS = 128
@@ -37,7 +41,7 @@ Numbers = NDArray[np.int64]
 class VectorTable(Protocol):
     """A vector for each token of a vocabulary. A common token has a short one, a rare one a long one."""
 
-    def __getitem__(self, tokens: list[int] | Numbers, /) -> Matrix:
+    def __getitem__(self, tokens: Sequence[int] | Numbers, /) -> Matrix:
         """The vectors of these tokens, one in each row."""
         ...
 
@@ -55,8 +59,16 @@ class TokenEmbedder(Protocol):
     @property
     def token_vectors(self) -> VectorTable: ...
 
-    def token_ids(self, text: str) -> list[int]:
+    def token_ids(self, text: str) -> Sequence[int]:
         """The tokens of a text, as rows of `token_vectors`."""
+        ...
+
+    def word_token_ids(self, words: Sequence[str]) -> Sequence[Sequence[int]]:
+        """The tokens of each of these words."""
+        ...
+
+    def question_token_ids(self, question: str) -> Sequence[int]:
+        """The same of a question, which is not cut again if it has just been embedded."""
         ...
 
     def known_share(self, text: str) -> float:
@@ -66,11 +78,25 @@ class TokenEmbedder(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tokens:
-    """The tokens of a passage: those of all units and of its title in a row, where each starts, and its unit vector."""
+    """The tokens of a passage.
+
+    `ids`: each distinct one once. `members`: those of each unit and then those of the title, as positions in `ids`;
+    `starts`: where in `members` each of them starts. `whole`: the passage's vector, of unit length.
+    """
 
     ids: Numbers
+    members: Numbers
     starts: Numbers
     whole: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The distinct tokens of a question: their vectors, in columns, their lengths, and how often each occurs."""
+
+    vectors: Matrix
+    lengths: Matrix
+    counts: Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +121,26 @@ class TokenSimilarity:
         self._lengths: Matrix = np.maximum(self._vectors.lengths(), 1e-9)
         self._kept: OrderedDict[tuple[str, str, str], _Tokens] = OrderedDict()
         self._weights: dict[str, float] = {}
-        self._words: dict[str, list[int]] = {}
+        self._words: dict[str, Sequence[int]] = {}
 
-    def weight(self, word: str) -> float:
-        """How much a word means: the length of its vector, which is short for common words of any language."""
-        weight = self._weights.get(word)
-        if weight is None:
-            if len(self._weights) >= 65_536:
+    def weights(self, words: Sequence[str]) -> list[float]:
+        """How much words mean: the lengths of their vectors, which are short for common words of any language."""
+        found = {word: self._weights.get(word) for word in words}
+        unknown = [word for word, weight in found.items() if weight is None]
+        if unknown:
+            new = dict(zip(unknown, self._weighed(unknown), strict=True))
+            if len(self._weights) + len(new) > KEPT_WEIGHTS:
                 self._weights.clear()
-            vector = self._vectors[self._embedder.token_ids(word)].sum(axis=0)
-            weight = self._weights[word] = max(0.1, float(np.linalg.norm(vector)))
-        return weight
+            self._weights |= new
+            found |= new
+        return [found[word] or LEAST_WEIGHT for word in words]
+
+    def _weighed(self, words: Sequence[str]) -> list[float]:
+        cut = [ids or [0] for ids in self._embedder.word_token_ids(words)]
+        starts = np.cumsum([0, *map(len, cut[:-1])])
+        vectors = np.add.reduceat(self._vectors[[*chain.from_iterable(cut)]], starts, axis=0)
+        lengths: list[float] = np.maximum(np.sqrt(np.vecdot(vectors, vectors)), LEAST_WEIGHT).tolist()
+        return lengths
 
     def known_share(self, question: str) -> float:
         """How much of a question the embedder knows, from 0 to 1: its similarities mean as much."""
@@ -117,37 +152,44 @@ class TokenSimilarity:
 
     def compared(self, question: str, passages: Sequence[Passage]) -> Compared:
         """The question with each passage and each of its units."""
-        ids = self._asked(question)
+        asked = self._asked(question)
         read = [self._tokens(passage) for passage in passages]
-        if not ids or not read:
+        if asked is None or not read:
             return Compared([0.0] * sum(len(each.starts) - 1 for each in read), [0.0] * len(read), [0.0] * len(read))
-        best = self._best(ids, read)
-        starts = np.cumsum([0, *(len(each.starts) for each in read[:-1])])
-        titles = starts + np.array([len(each.starts) - 1 for each in read])
-        units = np.delete(best, titles, axis=1)
-        lengths = self._lengths[ids]
-        rarity = np.log(1 + units.shape[1] / (0.5 + (units > SAME).sum(axis=1)))
-        weights = np.sqrt(lengths) * rarity
-        whole = _unit(self._vectors[ids].sum(axis=0))
+        best = [self._best(asked, each) for each in read]
+        units = np.concatenate([each[:-1] for each in best])
+        rarity = np.log(1 + len(units) / (0.5 + (units > SAME).sum(axis=0)))
+        weights = asked.counts * np.sqrt(asked.lengths) * rarity
+        whole = _unit(asked.vectors @ asked.counts)
+        lengths = asked.counts * asked.lengths
         return Compared(
-            (weights @ units / max(float(weights.sum()), 1e-9)).tolist(),
+            (units @ weights / max(float(weights.sum()), 1e-9)).tolist(),
             [float(each.whole @ whole) for each in read],
-            (lengths @ np.maximum.reduceat(best, starts, axis=1) / lengths.sum()).tolist(),
+            [float(each.max(axis=0) @ lengths) / float(lengths.sum()) for each in best],
         )
 
-    def _asked(self, question: str) -> list[int]:
+    def _asked(self, question: str) -> _Asked | None:
+        """The first tokens of a question; None if it has none."""
         # The model knows few words in capitals.
         text = question.lower() if question.isupper() else question
-        return self._ids(text)[:MOST_TOKENS]
+        ids = self._embedder.question_token_ids(" ".join(text.split()))[:MOST_TOKENS]
+        if not ids:
+            return None
+        counted = Counter(ids)
+        distinct = np.array(list(counted))
+        counts = np.array(list(counted.values()), dtype=np.float32)
+        return _Asked(self._vectors[distinct].T, self._lengths.take(distinct), counts)
 
-    def _best(self, asked: list[int], read: Sequence[_Tokens]) -> Matrix:
-        """For each token of the question, and each unit and title, how similar the most similar token is: 0 to 1."""
-        ids = np.concatenate([each.ids for each in read])
-        ends = np.cumsum([0, *(len(each.ids) for each in read[:-1])])
-        starts = np.concatenate([each.starts + end for each, end in zip(read, ends, strict=True)])
-        products = self._vectors[asked] @ self._vectors[ids].T / self._lengths[ids]
-        cosines = np.maximum.reduceat(products, starts, axis=1) / self._lengths[asked, None]
-        related: Matrix = np.asarray(np.maximum(cosines - UNRELATED, 0) / (1 - UNRELATED), np.float32)
+    def _best(self, asked: _Asked, read: _Tokens) -> Matrix:
+        """For each unit of a passage, then its title, how similar the nearest token is to each of the question: 0 to 1.
+
+        Each distinct token is compared once: a sentence in Thai has hundreds of tokens, and some dozens of them.
+        """
+        products = self._vectors[read.ids] @ asked.vectors
+        products /= self._lengths.take(read.ids)[:, None]
+        cosines = np.maximum.reduceat(products.take(read.members, axis=0), read.starts, axis=0)
+        cosines /= asked.lengths
+        related: Matrix = np.maximum((cosines - np.float32(UNRELATED)) / np.float32(1 - UNRELATED), np.float32(0))
         return related
 
     def _tokens(self, passage: Passage) -> _Tokens:
@@ -161,24 +203,29 @@ class TokenSimilarity:
 
     def _read(self, passage: Passage) -> _Tokens:
         texts = [_with_context(part.unit) * (not part.speaks_to_a_model) for part in parts_of(passage).parts]
-        each = [self._ids(text) or [0] for text in (*texts, f"{passage.title}\n{passage.heading}")]
-        starts = np.cumsum([0, *map(len, each[:-1])])
-        tokens = np.array([token for ids in each for token in ids], dtype=np.int64)
-        return _Tokens(tokens, starts, _unit(self._vectors[tokens].sum(axis=0)))
+        each = self._ids([*texts, f"{passage.title}\n{passage.heading}"])
+        counted = Counter(chain.from_iterable(each))
+        places = {token: place for place, token in enumerate(counted)}
+        members = [list(dict.fromkeys(map(places.__getitem__, ids))) for ids in each]
+        starts = np.cumsum([0, *map(len, members[:-1])])
+        tokens = np.array(list(counted))
+        counts = np.array(list(counted.values()), dtype=np.float32)
+        whole = _unit(counts @ self._vectors[tokens])
+        return _Tokens(tokens, np.array([*chain.from_iterable(members)]), starts, whole)
 
-    def _ids(self, text: str) -> list[int]:
-        """The tokens of a text, word by word: most words have been seen before, and tokens do not cross spaces."""
-        words, found = self._words, []
-        for word in text.split():
-            ids = words.get(word)
-            if ids is None:
-                ids = self._embedder.token_ids(word)
-                if len(word) <= LONGEST_KEPT_WORD:
-                    if len(words) >= KEPT_WORDS:
-                        words.clear()
-                    words[word] = ids
-            found += ids
-        return found
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of texts, at least one of each. Most words have been seen before, and no token crosses a space."""
+        words = [text.split() for text in texts]
+        known = self._words
+        distinct = dict.fromkeys(chain.from_iterable(words))
+        found = {word: ids for word in distinct if (ids := known.get(word)) is not None}
+        unknown = [word for word in distinct if word not in found]
+        new = dict(zip(unknown, self._embedder.word_token_ids(unknown), strict=True))
+        found |= new
+        if len(known) + len(new) > KEPT_WORDS:
+            known.clear()
+        known.update((word, ids) for word, ids in new.items() if len(word) <= LONGEST_KEPT_WORD)
+        return [[*chain.from_iterable(map(found.__getitem__, each))] or [0] for each in words]
 
 
 def _key(passage: Passage) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ha_rag.components.extraction.asked import asked_terms
+from ha_rag.components.extraction.asked import asked_words
 from ha_rag.components.extraction.candidates import Candidate, candidates_of
 from ha_rag.components.extraction.choosing import chosen
 from ha_rag.components.extraction.evidence import can_answer
@@ -79,7 +79,7 @@ class ExtractiveGenerator:
             return scores(question, candidates, None), can_answer(subject, passages, None, None)
         compared = similarity.compared(subject, passages)
         scored = scores(question, candidates, compared.units, similarity.known_share(question))
-        return scored, can_answer(subject, passages, compared, similarity.weight)
+        return scored, can_answer(subject, passages, compared, similarity.weights)
 
     def _for_each(
         self, parts: Sequence[str], passages: Sequence[Passage], candidates: Sequence[Candidate], whole: Sequence[float]
@@ -112,4 +112,4 @@ class ExtractiveGenerator:
 
 
 def _terms(question: str, each: Candidate) -> frozenset[str]:
-    return frozenset(asked_terms(question, each.language, len))
+    return frozenset(asked_words(question, each.language))

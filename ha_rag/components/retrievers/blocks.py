@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
+KEPT = 4096
+"""How many passages are remembered as seen: they are found again and again, and each is asked about its edges."""
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,4}[.)]|[a-zA-Z][.)])[ \t]+\S")
 _INDENTED = re.compile(r"(?: {2,}|\t)\S")
 _ROW = re.compile(r"[ \t]*\|")
@@ -11,11 +14,13 @@ _RULE = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t
 _COLONS = (":", "\uff1a")  # the second one is that of Chinese and Japanese texts
 
 
+@lru_cache(maxsize=KEPT)
 def begins_in_list(text: str) -> bool:
     """Whether `text` begins with an item of a list, so that others, or what introduces them, may come before it."""
     return _is_item(_first_line(text))
 
 
+@lru_cache(maxsize=KEPT)
 def ends_in_list(text: str) -> bool:
     """Whether `text` ends with an item of a list, or with a colon that announces something."""
     block = text.rstrip().rsplit("\n\n", 1)[-1]
@@ -32,6 +37,7 @@ def table_continues(before: str, after: str) -> bool:
     return bool(_ROW.match(before.rstrip().rsplit("\n", 1)[-1]) and _ROW.match(after))
 
 
+@lru_cache(maxsize=KEPT)
 def lacks_header(text: str) -> bool:
     """Whether `text` begins with a row of a table that is not its header."""
     lines = text.split("\n", 2)

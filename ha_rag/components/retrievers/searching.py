@@ -36,9 +36,9 @@ def search_hybrid(snapshot: IndexSnapshot, limit: int, question: str, embedding:
     if column is None:
         return search_lexical(snapshot, limit, question)
     depth = max(DEPTH, limit)
-    words = search_lexical(snapshot, depth, question)
+    words = search_lexical(snapshot, limit if embedding.weight == 0.0 else depth, question)
     if words and embedding.weight == 0.0:
-        return words[:limit]
+        return words
     return convex_fusion(words, column.search(embedding.vector, depth), embedding.weight, depth)[:limit]
 
 

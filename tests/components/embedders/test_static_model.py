@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.components.embedders.static_model import WEIGHTS, StaticModel, TokenVectors, installed_model
+from ha_rag.components.embedders.static_model import LONGEST_KEPT, WEIGHTS, StaticModel, TokenVectors, installed_model
 from ha_rag.errors import ConfigurationError
 
 
@@ -97,3 +97,36 @@ def test_missing_or_other_weights_are_a_configuration_error(
         file.write_bytes(weights)
     with pytest.raises(ConfigurationError, match=r'kind = "local": wordllama and its weights must be installed'):
         StaticModel(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["How", "does", "a", "circuit", "recover?"],
+        ["断路器", "如何恢复。", "ก๊าซ", "คืออะไร", "🙂🙂", "\x00", "a\u200bb", "-" * 300],
+        ["\u2581", "a\u2581b", "\u2581\u2581c", "d"],
+        [],
+    ],
+)
+def test_words_that_are_cut_together_have_the_tokens_that_each_has_by_itself(words: list[str]) -> None:
+    model = installed_model()
+    assert model.tokens_of_words(words) == [model.tokens(word) for word in words]
+
+
+@pytest.mark.parametrize(("repeated", "times"), [(1, 1), (LONGEST_KEPT, 2)])
+def test_a_question_is_cut_once_for_search_and_answer_unless_it_is_long(
+    repeated: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder, model = LocalEmbedder(), installed_model()
+    cut: list[str] = []
+    tokens = model.tokens
+
+    def counted(text: str) -> list[int]:
+        cut.append(text)
+        return tokens(text)
+
+    monkeypatch.setattr(model, "tokens", counted)
+    question = "Which question has nobody asked before?" * repeated
+    assert embedder.question_token_ids(question) == tokens(question)
+    assert embedder.known_share(question) > 0.5
+    assert cut == [question] * times
