@@ -22,6 +22,9 @@ MISSED_BEATS = 2.5
 MAX_LOST = 100
 """Lost replicas listed, at most."""
 
+MAX_EVENTS = 200
+"""As many as a timeline keeps."""
+
 Silent = Mapping[str, int]
 """Incarnations that did not leave and send no heartbeats -> the last one, by the ledger's clock in ms."""
 
@@ -55,7 +58,10 @@ class Attendance:
     def after(
         self, now: Sequence[ReplicaReport], silent: Silent, now_ms: int, now_s: float, at: float
     ) -> list[TimelineEvent]:
-        """The events up to this poll; none for the first. `now_ms`: the ledger's clock; `at`: our clock, in Unix s."""
+        """The events up to this poll; none for the first. `now_ms`: the ledger's clock; `at`: our clock, in Unix s.
+
+        At most `MAX_EVENTS` of each kind: any client of Redis can make ten thousand replicas join.
+        """
         before, self._there = self._there, {replica.incarnation: replica for replica in now}
         if before is None:
             return []
@@ -68,7 +74,7 @@ class Attendance:
         gone = [one for one in self._missing.values() if now_s - one.since_s >= missed_s]
         for one in gone:
             del self._missing[one.report.incarnation]
-        return [*_joined(joined, at), *_gone(gone, silent, now_ms, at)]
+        return [*_joined(joined[-MAX_EVENTS:], at), *_gone(gone[-MAX_EVENTS:], silent, now_ms, at)]
 
 
 def _joined(replicas: Iterable[ReplicaReport], at: float) -> Iterator[TimelineEvent]:
