@@ -73,7 +73,7 @@ def _no_unexpected_errors_in_the_sync(
 @pytest.fixture(autouse=True)
 def _replicas_are_patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """In tests of the fleet Redis is frozen and far away, and replicas have the limits of production."""
-    if request.node.get_closest_marker("fleet") is None:
+    if not any(request.node.get_closest_marker(name) for name in ("fleet", "production_limits")):
         patient_replicas.in_this_test(monkeypatch)
 
 

