@@ -104,11 +104,14 @@ async def test_a_forged_message_is_forgotten_within_a_poll_or_two_and_never_writ
     assert time.monotonic() - began_s < PATIENCE_S, "the replicas stop"
 
 
+ENDING = {name: forged for name, forged in FORGED.items() if name not in ("forced open", "held closed")}
+"""A forged override is restored as a real one is, and ends by hand: decision 57."""
+
 BRIEF = replace(POLICY, recovery_timeout_max_s=0.5, throttle_max_s=0.5)
 
 
 @pytest.mark.real_redis
-@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
+@pytest.mark.parametrize("forged", ENDING.values(), ids=ENDING.keys())
 async def test_a_forged_message_that_is_believed_while_the_subscription_breaks_opens_for_no_longer_than_an_opening(
     own_redis_server: RedisProcess, admin: sync_redis.Redis, forged: dict[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -418,21 +418,19 @@ class ViewMachine(RuleBasedStateMachine):
         self.highest = known.epoch
 
     def _its_restore_point_matches_its_state(self) -> None:
-        restored, (reading, arrived_ms) = self.view.restore_point(self.ledger_ms), self.oracle.restores()
-        known, since_ms = snapshot_of(reading), self.now - self.began - arrived_ms
+        restored, reading = self.view.restore_point(self.ledger_ms), self.oracle.cached
+        known = snapshot_of(reading)
         assert (restored.epoch, restored.state, restored.open_count) == (reading.epoch, known.state, reading.open_count)
         assert (restored.changed_at_ms, restored.reason, restored.opened_by) == (
             known.changed_at_ms, known.reason, known.opened_by,
         )  # fmt: skip
-        is_confirmed = self.oracle.pushed_s < 0 or self.oracle.override_is_hearsay()
+        is_confirmed = self.oracle.pushed_s < 0
         longest_ms = MAX_REST_MS if is_confirmed else self.view.terms.longest_open_ms
-        told_ms = NEVER if reading.left_ms < 0 else reading.left_ms
-        left_ms = max(0.0, told_ms - since_ms) if reading.state == "open" and not reading.override else 0
-        assert restored.left_ms == min(left_ms, longest_ms)
-        is_over = reading.override_ms is not None and since_ms >= reading.override_ms
-        assert (restored.override.mode if restored.override else "") == ("" if is_over else reading.override)
+        assert restored.left_ms == (0 if reading.override else min(self.oracle.open_for_ms(), longest_ms))
+        assert (restored.override.mode if restored.override else "") == self.oracle.mode()
         if restored.override and reading.override_ms is not None:
-            assert restored.override.until_ms == self.ledger_ms + reading.override_ms - since_ms
+            left_ms = reading.override_ms - (self.now - self.began - self.oracle.at_ms)
+            assert restored.override.until_ms == self.ledger_ms + left_ms
 
     @invariant()
     def a_call_meets_the_expected_state(self) -> None:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 NEVER = math.inf
 VERDICT_MS = 100
 LATE_MS = 1000
-HEARSAY_S = 5.0
-"""How long an override of which only a message told is believed."""
 LEASE_MS = 1000
 MAX_KEPT_MS = 600_000
 PROBE_MS = LEASE_MS / 2 / 0.9
@@ -114,7 +112,7 @@ class Oracle:
         self._now, self._now_s = now, now_s
         self.successes = successes
         self.cached = Reading(0, "closed", 0, -LATE_MS)
-        self.replied, self.replied_ms = self.cached, 0.0
+        self.replied = self.cached
         self.pushed_s = -NEVER
         """When the message arrived that alone told what is cached; minus infinity: the ledger replied it."""
         self.at_ms = 0.0
@@ -149,10 +147,6 @@ class Oracle:
         left_ms = NEVER if self.cached.left_ms < 0 else self.cached.left_ms
         return max(0.0, left_ms - self._since()) if self.cached.state == "open" else 0.0
 
-    def restores(self) -> tuple[Reading, float]:
-        """What it restores a ledger from, and when that arrived: of hearsay of an override, what the ledger replied."""
-        return (self.replied, self.replied_ms) if self.override_is_hearsay() else (self.cached, self.at_ms)
-
     def fleet_reads(self) -> str:
         if self.cached.state == "open":
             return "open" if self.open_for_ms() else "half_open"
@@ -162,9 +156,8 @@ class Oracle:
         """Applies a reply: returns "forgot", "unconfirmed", "new" or nothing."""
         known = self.cached
         is_lost = reading.intact_s is not None and self.pushed_s < reading.intact_s[0]
-        is_over = self.override_is_hearsay() and self._now_s() - self.pushed_s > HEARSAY_S
-        if self._contradicts_a_message(reading) and (is_over or not is_lost):
-            if not is_over and (reading.intact_s is None or reading.intact_s[1] <= self.pushed_s):
+        if self._contradicts_a_message(reading) and not is_lost:
+            if reading.intact_s is None or reading.intact_s[1] <= self.pushed_s:
                 return "unconfirmed"
             self.confirmed_ms = self._now()
             self._adopt(reading, new=True)
@@ -187,9 +180,9 @@ class Oracle:
         if reading.epoch <= known.epoch:
             return ""
         self.confirmed_ms = self._now()
-        replied, replied_ms = self.replied, self.replied_ms
+        replied = self.replied
         self._adopt(reading)
-        self.replied, self.replied_ms, self.pushed_s = replied, replied_ms, self._now_s()
+        self.replied, self.pushed_s = replied, self._now_s()
         return "new" if previous == known.epoch else "new after a gap"
 
     def _contradicts_a_message(self, reading: Reading) -> bool:
@@ -203,15 +196,11 @@ class Oracle:
         if reading.epoch == known.epoch:
             return reading.origin != known.origin
         adds = (known.state, known.override) != ("closed", "") or (reading.state, reading.override) != ("closed", "")
-        return reading.missed[0] < known.epoch < reading.missed[1] and adds and not self.override_is_hearsay()
-
-    def override_is_hearsay(self) -> bool:
-        """Whether only a message told of the cached override."""
-        return self.pushed_s >= 0 and self.cached.override != ""
+        return reading.missed[0] < known.epoch < reading.missed[1] and adds
 
     def _adopt(self, reading: Reading, *, new: bool = False) -> None:
         new = new or reading.epoch > self.cached.epoch
-        self.replied, self.replied_ms, self.pushed_s = reading, self._now(), -NEVER
+        self.replied, self.pushed_s = reading, -NEVER
         self.cached, self.at_ms = reading, self._now()
         ask_after_ms = self._now() + self._probe_in_ms(reading)
         if new:

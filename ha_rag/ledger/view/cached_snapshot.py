@@ -19,12 +19,6 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 LATE_MS = 1000
 """A reply at least this much older than the last one is not late: the ledger's clock was set back."""
 
-UNCONFIRMED_S = 5.0
-"""An override of which only a message told is forgotten after this time, unless the ledger knows it by then.
-
-Several polls: a replica that the ledger told of it restores it within one.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Intact:
@@ -41,7 +35,6 @@ class CachedSnapshot:
         self.snapshot = Snapshot(now_ms=0)
         self.read = self.snapshot
         """What the ledger itself last replied; `snapshot` may be from a message that no reply has confirmed so far."""
-        self.read_s = -math.inf
         self.pushed_s: float | None = None
         """When the message arrived that `snapshot` is from; None: it is what the ledger replied."""
         self.confirmed_s = -math.inf
@@ -76,17 +69,11 @@ class CachedSnapshot:
     def adds_to(self, snapshot: Snapshot) -> bool:
         """Whether the cached transition is missing in a ledger that was just restored.
 
-        If both sides are closed without an override, there is nothing to add. Nor is an override of which only a
-        message told.
+        If both sides are closed without an override, there is nothing to add.
         """
         after, before = snapshot.missed
         both_closed = _closed_without_override(self.snapshot) and _closed_without_override(snapshot)
-        return after < self.epoch < before and not both_closed and not self.has_unconfirmed_override
-
-    @property
-    def has_unconfirmed_override(self) -> bool:
-        """Whether only a message told of the override. Any client may have sent it."""
-        return self.pushed_s is not None and self.snapshot.override is not None
+        return after < self.epoch < before and not both_closed
 
     def is_unconfirmed_by(self, reply: Snapshot) -> bool:
         """Whether the cached snapshot is from a message, and the ledger does not know it but has forgotten nothing."""
@@ -94,16 +81,11 @@ class CachedSnapshot:
             return False
         return reply.epoch > self.read.epoch or origin(reply.restore_point()) == origin(self.read.restore_point())
 
-    def is_refuted_by(self, reply: Snapshot, now_s: float, intact: Intact | None) -> bool:
-        """Whether it is unconfirmed by a reply of a ledger that lost nothing between the message and the request.
-
-        An override is refuted, too, if no replica has restored it by now.
-        """
-        if self.pushed_s is None or not self.is_unconfirmed_by(reply):
+    def is_refuted_by(self, reply: Snapshot, intact: Intact | None) -> bool:
+        """Whether it is unconfirmed by a reply of a ledger that lost nothing between the message and the request."""
+        if self.pushed_s is None or intact is None or not intact.since_s <= self.pushed_s < intact.until_s:
             return False
-        if self.has_unconfirmed_override and now_s - self.pushed_s > UNCONFIRMED_S:
-            return True
-        return intact is not None and intact.since_s <= self.pushed_s < intact.until_s
+        return self.is_unconfirmed_by(reply)
 
     def may_be_lost(self, intact: Intact | None) -> bool:
         """Whether the ledger may have lost, since the message arrived, what it said."""
@@ -117,7 +99,7 @@ class CachedSnapshot:
         """Replaces the cached snapshot. `pushed`: by that of a message."""
         self.pushed_s = now_s if pushed else None
         if not pushed:
-            self.read, self.read_s = snapshot, now_s
+            self.read = snapshot
         self.closed_at_s = self._closed_at_s(snapshot, now_s)
         self.snapshot = snapshot
         self.open_until_s = math.inf if snapshot.left_ms == UNKNOWN else now_s + snapshot.left_ms / 1000
@@ -146,14 +128,9 @@ class CachedSnapshot:
     def restore_point(self, now_s: float, ledger_now_ms: int, longest_ms: int = MAX_REST_MS) -> RestorePoint:
         """What to restore a ledger from that lost this state. `ledger_now_ms`: the time on the ledger's clock.
 
-        Any client may have sent a message that no reply has confirmed. If it told of an override, the last reply is
-        restored instead: its epoch is older, so that a replica which the ledger told of the override still adds it. Of
-        another one no open duration above `longest_ms` is restored.
+        Any client may have sent a message that no reply has confirmed: of that, no open duration above `longest_ms` is
+        restored.
         """
-        if self.has_unconfirmed_override:
-            replied = CachedSnapshot()
-            replied.adopt(self.read, self.read_s)
-            return replied.restore_point(now_s, ledger_now_ms)
         cached, is_confirmed = self.snapshot, self.pushed_s is None
         left_s = self.open_until_s - now_s if cached.state is OPEN and cached.override is None else 0.0
         left_ms = int(min(max(0.0, left_s * 1000), MAX_REST_MS if is_confirmed else longest_ms))

@@ -48,7 +48,7 @@ def with_reply(
     """Applies a reply. `intact`: while the ledger lost nothing before it was asked; None: unknown."""
     received, before = effective.received, effective.received.snapshot
     is_lower, is_beyond = snapshot.epoch < before.epoch, received.is_beyond(snapshot.now_ms)
-    if is_lower and (is_beyond or received.is_refuted_by(snapshot, now_s, intact)):
+    if is_lower and (is_beyond or received.is_refuted_by(snapshot, intact)):
         received.confirmed_s = now_s
         _adopt(effective, leases, snapshot, now_s, is_new_epoch=True)
         return Reconciliation(before, snapshot, refuted=not is_beyond)
