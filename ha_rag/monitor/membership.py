@@ -33,7 +33,8 @@ Silent = Mapping[str, int]
 class _Missing:
     """A replica that is not listed as live. `since_s`: monotonic."""
 
-    report: ReplicaReport
+    incarnation: str
+    name: str
     since_s: float
 
 
@@ -49,10 +50,14 @@ def lost_replicas(silent: Silent, live: Iterable[ReplicaReport], now_ms: int) ->
 
 
 class Attendance:
-    """The replicas of one fleet, as seen by one process."""
+    """The replicas of one fleet, as seen by one process.
+
+    It keeps names, not reports: ten thousand of them would be freed in the same step in which they are compared.
+    """
 
     def __init__(self) -> None:
-        self._there: dict[str, ReplicaReport] | None = None
+        self._there: dict[str, str] | None = None
+        """Incarnation -> name."""
         self._missing: dict[str, _Missing] = {}
 
     def after(
@@ -62,18 +67,19 @@ class Attendance:
 
         At most `MAX_EVENTS` of each kind: any client of Redis can make ten thousand replicas join.
         """
-        before, self._there = self._there, {replica.incarnation: replica for replica in now}
+        before, self._there = self._there, {replica.incarnation: replica.name for replica in now}
         if before is None:
             return []
-        known = before | self._missing
-        joined = [replica for replica in now if replica.incarnation not in known]
-        for name, replica in before.items():
-            self._missing.setdefault(name, _Missing(replica, now_s))
+        new = (replica for replica in now if replica.incarnation not in before)
+        joined = [replica for replica in new if replica.incarnation not in self._missing]
+        for incarnation, name in before.items():
+            if incarnation not in self._there:
+                self._missing.setdefault(incarnation, _Missing(incarnation, name, now_s))
         missed_s = MISSED_BEATS * Pace(max(1, len(before))).beat_s
         self._missing = {name: gone for name, gone in self._missing.items() if name not in self._there}
         gone = [one for one in self._missing.values() if now_s - one.since_s >= missed_s]
         for one in gone:
-            del self._missing[one.report.incarnation]
+            del self._missing[one.incarnation]
         return [*_joined(joined[-MAX_EVENTS:], at), *_gone(gone[-MAX_EVENTS:], silent, now_ms, at)]
 
 
@@ -84,9 +90,9 @@ def _joined(replicas: Iterable[ReplicaReport], at: float) -> Iterator[TimelineEv
 
 def _gone(replicas: Iterable[_Missing], silent: Silent, now_ms: int, at: float) -> Iterator[TimelineEvent]:
     for one in replicas:
-        last_ms = silent.get(one.report.incarnation)
+        last_ms = silent.get(one.incarnation)
         if last_ms is not None:
             reason = f"no heartbeat for {(now_ms - last_ms) / 1000:.0f} s"
-            yield TimelineEvent(id="", at=at, kind="replica_lost", by=one.report.name, reason=reason)
+            yield TimelineEvent(id="", at=at, kind="replica_lost", by=one.name, reason=reason)
         else:
-            yield TimelineEvent(id="", at=at, kind="replica_left", by=one.report.name, reason="stopped")
+            yield TimelineEvent(id="", at=at, kind="replica_left", by=one.name, reason="stopped")

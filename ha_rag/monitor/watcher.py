@@ -96,7 +96,7 @@ class Watcher:
         self._history = History()
         self.timeline = Timeline(redactor)
         self._attendance = Attendance()
-        self._replicas: tuple[ReplicaReport, ...] | None = None
+        self._replicas = 0
         self._settled_at_s = self._clock.monotonic_s()
         self._poll_now = asyncio.Event()
         self._began_s = 0.0
@@ -229,7 +229,7 @@ class Watcher:
             await self._wait()
 
     async def _wait(self) -> None:
-        pause_s = POLL_S if self._readers else max(IDLE_POLL_S, len(self._replicas or ()) * IDLE_POLL_S / 50)
+        pause_s = POLL_S if self._readers else max(IDLE_POLL_S, self._replicas * IDLE_POLL_S / 50)
         try:
             async with asyncio.timeout(pause_s):
                 await self._poll_now.wait()
@@ -262,7 +262,7 @@ class Watcher:
         if now_s >= self._settled_at_s:
             for event in events[-KEPT:]:  # no more are kept
                 self.timeline.add(replace(event, text=words.text(event)))
-        self._replicas = fleet.replicas
+        self._replicas = len(fleet.replicas)
 
     def _reading(
         self, circuits: Sequence[CircuitReport], fleet: FleetReport, redis: RedisPicture, silent: Silent
