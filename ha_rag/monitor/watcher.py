@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from ha_rag.breaker.report import CircuitReport, FleetReport, ReplicaReport
+from ha_rag.breaker.report import CircuitReport, FleetReport
 from ha_rag.cancellation import end, gathered
 from ha_rag.clock import Clock, SystemClock
 from ha_rag.errors import LedgerError
