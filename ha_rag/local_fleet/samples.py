@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
-LISTS = {"http.md", "index.md", "scenarios.md"}
-"""Generated references and traces, which match every question and answer none."""
+LISTS = {"benchmarks.md", "http.md", "index.md", "scenarios.md"}
+"""Generated references, figures and traces, which match every question and answer none."""
 
 
 def sample_documents() -> tuple[Path, ...]:

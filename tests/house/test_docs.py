@@ -11,6 +11,7 @@ import pytest
 
 from ha_rag.learn.diagram import drawings
 from ha_rag.ledger.store.keys import PARTS
+from ha_rag.local_fleet.samples import sample_documents
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -21,6 +22,14 @@ def test_the_drawings_are_made_from_the_codes_own_tables(file: str, drawing: str
     kept = ROOT / "docs" / "images" / file
     assert kept.read_text(encoding="utf-8") == drawing, "python -m ha_rag.learn.diagram docs/images"
     assert any(f"images/{file})" in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_every_sample_document_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    pages = {file.relative_to(ROOT) for file in sample_documents()}
+    listed = {page for page in pages if str(page) in wheel or str(page.parent) in wheel}
+    assert pages - listed == set()
 
 
 def test_every_key_of_a_circuit_is_explained():
