@@ -119,22 +119,22 @@ async def started(guard: str, site: Site, fallback: str, replicas: int) -> Async
         **os.environ, "PYTHONPATH": str(ROOT), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "CRITICAL",
     }  # fmt: skip
     members: list[Member] = []
-    try:
-        for _ in range(replicas):
-            errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, with the process that writes to it
-            process = await asyncio.create_subprocess_exec(
-                *command, "--site", json.dumps(asdict(site)), env=variables, limit=2**24,
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
-            )  # fmt: skip
-            members.append(Member(process, errors))
-        await _ready(members)
-        yield members
-    finally:
-        for member in members:
-            with contextlib.suppress(ProcessLookupError):
-                member.process.kill()
-            await member.process.wait()
-            member.errors.close()
+    with contextlib.ExitStack() as files:
+        try:
+            for _ in range(replicas):
+                errors = files.enter_context(tempfile.TemporaryFile())
+                process = await asyncio.create_subprocess_exec(
+                    *command, "--site", json.dumps(asdict(site)), env=variables, limit=2**24,
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
+                )  # fmt: skip
+                members.append(Member(process, errors))
+            await _ready(members)
+            yield members
+        finally:
+            for member in members:
+                with contextlib.suppress(ProcessLookupError):
+                    member.process.kill()
+                await member.process.wait()
 
 
 async def _ready(members: Sequence[Member]) -> None:

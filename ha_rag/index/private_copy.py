@@ -14,7 +14,7 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,11 +35,11 @@ class PrivateFile:
     """
 
     def __init__(self, source: Path, scratch: Path) -> None:
-        with open_regular(source) as original, no_space_explained(scratch):
-            copy = tempfile.TemporaryFile(dir=scratch, prefix="ha_rag-")  # noqa: SIM115 - open as long as this object
-            weakref.finalize(self, copy.close)
+        with open_regular(source) as original, no_space_explained(scratch), ExitStack() as stack:
+            copy = stack.enter_context(tempfile.TemporaryFile(dir=scratch, prefix="ha_rag-"))
             shutil.copyfileobj(original, copy, CHUNK_BYTES)
             copy.flush()
+            weakref.finalize(self, stack.pop_all().close)
         self._copy: BinaryIO = copy
         self.path = _descriptor_folder() / str(copy.fileno())
 

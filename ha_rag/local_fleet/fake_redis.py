@@ -32,20 +32,19 @@ class FakeRedisServer(TcpFakeServer):
 def _kept_open(handler: Any) -> Any:
     """The handler of connections, which answers a refused command as it answers others."""
 
-    class KeptOpen(handler):  # type: ignore[misc]  # the class is known at run time only
-        def setup(self) -> None:
-            super().setup()
-            read = self.current_client.read_response
+    def setup(connection: Any) -> None:
+        handler.setup(connection)
+        read = connection.current_client.read_response
 
-            def answer(**options: Any) -> Any:
-                try:
-                    return read(**options)
-                except Exception as refusal:
-                    return refusal
+        def answer(**options: Any) -> Any:
+            try:
+                return read(**options)
+            except Exception as refusal:
+                return refusal
 
-            self.current_client.read_response = answer
+        connection.current_client.read_response = answer
 
-    return KeptOpen
+    return type("KeptOpen", (handler,), {"setup": setup})
 
 
 def main(port: int) -> None:

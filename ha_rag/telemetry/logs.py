@@ -64,21 +64,14 @@ class ConsoleLines(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, followed by the traceback, if any."""
-        record.exc_text = None  # may be cached by another handler, without the indentation
-        line = super().format(record)
-        return line if _is_ours(record) else self._redactor.redacted(line)
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
-        """The line, with the request's id."""
+        """The line, with the request's id, followed by the traceback and the stack, if any."""
         name = request_id()
-        if name:
-            record.message = f"[{name}] {record.message}"
-        return harmless(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - overrides logging.Formatter
-        """A traceback, indented."""
-        return "\n".join(f"    {harmless(line)}" for line in super().formatException(ei).split("\n"))
+        record.message = f"[{name}] {record.getMessage()}" if name else record.getMessage()
+        record.asctime = self.formatTime(record, self.datefmt)
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        below = [line for text in (trace, record.stack_info or "") if text for line in text.split("\n")]
+        line = "\n".join([harmless(self.formatMessage(record)), *(f"    {harmless(each)}" for each in below)])
+        return line if _is_ours(record) else self._redactor.redacted(line)
 
 
 class JsonLines(logging.Formatter):

@@ -246,6 +246,17 @@ def test_no_line_of_a_traceback_looks_like_a_log_line():
     assert all(line.startswith("    ") and line.isprintable() for line in more)
 
 
+def test_no_line_of_a_stack_looks_like_a_log_line():
+    stack = "Stack (most recent call last):\n12:00:00.000 INFO    all is well\x1b[2J"
+    record = logging.getLogger("x").makeRecord("x", logging.INFO, "f", 1, "here", (), None, sinfo=stack)
+
+    first, *more = ConsoleLines().format(record).split("\n")
+
+    assert first.endswith("here")
+    assert len(more) == 2
+    assert all(line.startswith("    ") and line.isprintable() for line in more)
+
+
 def _exc_info():
     import sys
 
