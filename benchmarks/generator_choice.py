@@ -11,9 +11,8 @@ with it and stay in list order there. XQuAD is read from HA_RAG_XQUAD (default .
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
+import functools
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,13 +21,13 @@ from typing import Any
 
 from benchmarks.made_table import show
 from benchmarks.own_redis import free_port
-from benchmarks.quality_choice import CONFIGURATIONS, XQUAD, halves, played, row, strategy_of
+from benchmarks.quality_choice import CONFIGURATIONS, given, halves, measured, played, row, strategy_of
 from benchmarks.questions_per_second import program, ready
 from ha_rag.assembly.configuration import settings_of
 from ha_rag.assembly.replica import closed
 from ha_rag.assembly.tiers import embedder_tiers
 from ha_rag.evaluation.candidates import Candidates
-from ha_rag.evaluation.datasets import Dataset, read_dataset
+from ha_rag.evaluation.datasets import Dataset
 from ha_rag.evaluation.documents import Searched, documents_file
 from ha_rag.evaluation.evaluation import Subject, evaluated
 from ha_rag.evaluation.journal import Journal
@@ -36,7 +35,6 @@ from ha_rag.index import Index, ingest
 from ha_rag.profiles.corpus import CorpusVersion
 from ha_rag.settings import Settings, read_environment
 from ha_rag.strategy import FallbackStrategy
-from ha_rag.threads import size_this_process
 
 SETS = ("en", "de", "zh", "th")
 EMBEDDERS = CONFIGURATIONS["onnx, hashing at half weight"]
@@ -94,31 +92,16 @@ async def rows_of(name: str, data: Dataset, most: int, provider: str) -> list[st
     return rows
 
 
-async def measured(sets: list[str], most: int, provider: str) -> str:
-    size_this_process(asyncio.get_running_loop())
+async def measured_beside(provider: str, sets: list[str], most: int) -> str:
     await ready(f"{provider}/health")
-    lines = [
-        "| questions | generators | nothing out | first embedder out: list order | by quality | difference |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in sets:
-        folder = XQUAD / name
-        if not folder.is_dir():
-            print(f"{name} is not at {folder}: left out", file=sys.stderr)
-            continue
-        lines += await rows_of(f"XQuAD {name}", read_dataset(folder), most, provider)
-    return "\n".join(lines)
+    return await measured(sets, "generators", functools.partial(rows_of, most=most, provider=provider))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
-    parser.add_argument("--questions", type=int, default=200, help="at most, of each half")
-    parser.add_argument("--write", type=Path, help="a page whose table is replaced")
-    options = parser.parse_args()
+    options = given(__doc__, SETS)
     port = free_port()
     with program("-m", "ha_rag.simulation", "--port", str(port)):
-        table = asyncio.run(measured(options.sets, options.questions, f"http://127.0.0.1:{port}"))
+        table = asyncio.run(measured_beside(f"http://127.0.0.1:{port}", options.sets, options.questions))
     show("generator_choice", table, options.write)
 
 

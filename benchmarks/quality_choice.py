@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -170,10 +172,14 @@ def row(name: str, configuration: str, up: Outcome, by_list: Outcome, chosen: Ou
     return f"| {' | '.join(cells)} |"
 
 
-async def measured(sets: list[str], most: int) -> str:
+RowsOf = Callable[[str, Dataset], Awaitable[list[str]]]
+
+
+async def measured(sets: list[str], compared: str, rows_of: RowsOf) -> str:
+    """The table. `compared`: what the rows of one set differ in. `rows_of`: makes the rows of a set, by its name."""
     size_this_process(asyncio.get_running_loop())
     lines = [
-        "| questions | embedders | nothing out | first embedder out: list order | by quality | difference |",
+        f"| questions | {compared} | nothing out | first embedder out: list order | by quality | difference |",
         "|---|---|---|---|---|---|",
     ]
     for name in sets:
@@ -181,17 +187,23 @@ async def measured(sets: list[str], most: int) -> str:
         if not folder.is_dir():
             print(f"{name} is not at {folder}: left out", file=sys.stderr)
             continue
-        lines += await rows_of(name if name == "cranfield" else f"XQuAD {name}", read_dataset(folder), most)
+        lines += await rows_of(name if name == "cranfield" else f"XQuAD {name}", read_dataset(folder))
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+def given(description: str | None, sets: Sequence[str]) -> argparse.Namespace:
+    """The options of the command line. `sets`: those that can be measured with."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", default=list(sets), choices=sets)
     parser.add_argument("--questions", type=int, default=200, help="at most, of each half")
     parser.add_argument("--write", type=Path, help="a page whose table is replaced")
-    options = parser.parse_args()
-    show("quality_choice", asyncio.run(measured(options.sets, options.questions)), options.write)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = given(__doc__, SETS)
+    table = measured(options.sets, "embedders", functools.partial(rows_of, most=options.questions))
+    show("quality_choice", asyncio.run(table), options.write)
 
 
 if __name__ == "__main__":
