@@ -193,9 +193,11 @@ def _line(node: _Node, path: str, thickest: float) -> Shape:
 def _box(node: _Node, known: Mapping[str, str]) -> Shape:
     tier, room = node.tier, node.wide - 16
     state = known.get(tier.circuit, "resort")
+    is_called = state != "resort"  # a last resort is our own words: no calls, so no latency either
     latency = "no calls" if tier.p50_ms is None else f"{_ms(tier.p50_ms)} / {_ms(tier.p99_ms)}"
     share = _percent(tier.share)
-    told = f"{tier.name}: {LABELS[state]}, {share} of the answers, p50 / p99 {latency}"
+    words = "" if state == "closed" or not is_called else f" · {LABELS[state].removesuffix(' for traffic')}"
+    told = f"{tier.name}: {LABELS[state]}, {share} of the answers" + (f", p50 / p99 {latency}" if is_called else "")
 
     def text(kind: str, below: float, content: str) -> Shape:
         return ("text", {"class": kind, "x": _px(node.x + 8), "y": _px(node.y + below)}, content)
@@ -205,12 +207,8 @@ def _box(node: _Node, known: Mapping[str, str]) -> Shape:
         ("title", {}, told),
         ("rect", rect, ""),
         text("name", 18, _cut(f"{SYMBOLS[state]} {tier.name}", room, 7.6)),
-        text(
-            "share",
-            35,
-            _cut(share if state == "closed" else f"{share} · {LABELS[state].removesuffix(' for traffic')}", room, 6.8),
-        ),
-        text("latency", 52, _cut(latency, room, 6.2)),
+        text("share", 35, _cut(f"{share}{words}", room, 6.8)),
+        text("latency", 52, _cut(latency if is_called else LABELS[state], room, 6.2)),
     ]
     return ("g", {"class": f"node {state}"}, parts)
 

@@ -45,6 +45,8 @@ LAYOUT = """() => {
         }).map((node) => node.textContent),
         wrapped: [...document.querySelectorAll("#circuits tbody th, #replicas tbody th")]
             .filter((name) => lines(name) > 1).map((name) => name.textContent),
+        cut: [...document.querySelectorAll(":is(#circuits, #replicas) tbody td")]
+            .filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent),
         first: document.querySelector("main > section:not([hidden])").id,
     };
 }"""
@@ -66,7 +68,8 @@ async def page_of(chromium: Browser, fleet: str, width: int, scheme: Scheme = "l
 @pytest.mark.parametrize(("fleet", "width", "scheme"), MATRIX)
 async def test_everything_fits_and_is_readable(chromium: Browser, fleet: str, width: int, scheme: Scheme):
     async with page_of(chromium, fleet, width, scheme) as page:
-        fits = {"sideways": False, "overlaps": False, "outside": 0, "spilling": [], "wrapped": [], "first": "map"}
+        nothing: dict[str, list[str]] = {"spilling": [], "wrapped": [], "cut": []}
+        fits = {"sideways": False, "overlaps": False, "outside": 0, **nothing, "first": "map"}
         assert await page.evaluate(LAYOUT) == fits
         report = await Axe().run(page)
         serious = [each for each in report.response["violations"] if each["impact"] in ("serious", "critical")]

@@ -84,18 +84,20 @@ function line({ tier, first }, path, form) {
 
 function box({ tier, x, y, wide }, known) {
   const { state, symbol, label } = stateOfTier(tier, known);
+  const isCalled = state !== "resort"; // a last resort is our own words: no calls, so no latency either
   const latency = tier.p50_ms === null ? "no calls" : `${ms(tier.p50_ms)} / ${ms(tier.p99_ms)}`;
+  const words = state === "closed" || !isCalled ? "" : ` · ${label.replace(" for traffic", "")}`;
   const room = wide - 16;
   const text = (cls, below, content) => ["text", { class: cls, x: px(x + 8), y: px(y + below) }, content];
   return [
     "g",
     { class: `node ${state}` },
     [
-      ["title", {}, `${tier.name}: ${label}, ${percent(tier.share)} of the answers, p50 / p99 ${latency}`],
+      ["title", {}, `${tier.name}: ${label}, ${percent(tier.share)} of the answers${isCalled ? `, p50 / p99 ${latency}` : ""}`],
       ["rect", { x: px(x), y: px(y), width: px(wide), height: NODE, rx: 7 }, ""],
       text("name", 18, cut(`${symbol} ${tier.name}`, room, 7.6)),
-      text("share", 35, cut(`${percent(tier.share)}${state === "closed" ? "" : ` · ${label.replace(" for traffic", "")}`}`, room, 6.8)),
-      text("latency", 52, cut(latency, room, 6.2)),
+      text("share", 35, cut(`${percent(tier.share)}${words}`, room, 6.8)),
+      text("latency", 52, cut(isCalled ? latency : label, room, 6.2)),
     ],
   ];
 }
