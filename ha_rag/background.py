@@ -7,13 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from ha_rag.forks import renewed_in_child
+from ha_rag.forks import left_to_parent, renewed_in_child
 from ha_rag.native_threads import NativeThread, new_lock, new_loop, wait_for
 
 T = TypeVar("T")
-
-_of_parents: list[object] = []
-"""Loops and threads of parent processes: closing such a loop would unregister the parent's own sockets."""
 
 
 class BackgroundLoop:
@@ -33,7 +30,7 @@ class BackgroundLoop:
 
     def renew_in_child(self) -> None:
         """Forgets the parent's loop."""
-        _of_parents.append((self._loop, self._thread))
+        left_to_parent(self._loop, self._thread)
         self._lock, self._loop, self._thread = new_lock(), None, None
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -29,9 +29,18 @@ class Leaves(Protocol):
 
 _renewed: weakref.WeakSet[Renewed] = weakref.WeakSet()
 _members: weakref.WeakSet[Leaves] = weakref.WeakSet()
+_of_parents: list[object] = []
 
 _FINALIZERS = ("multiprocessing.util", "billiard.util")
 """Modules whose child processes end without `atexit`, but run the finalizers of the module."""
+
+
+def left_to_parent(*held: object) -> None:
+    """In a forked child: keeps loops, threads, tasks and connections of its parent.
+
+    Closing such a loop would unregister the parent's own sockets, and a task that was destroyed would end here.
+    """
+    _of_parents.append(held)
 
 
 def renewed_in_child(renewed: Renewed) -> None:

@@ -10,6 +10,7 @@ from ha_rag.breaker.freshness import confirmed_s, freshness, worst
 from ha_rag.breaker.loop_lag import LoopLag
 from ha_rag.breaker.membership import Membership
 from ha_rag.clock import Clock
+from ha_rag.forks import left_to_parent
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.view.probe_lease import Grant
 from ha_rag.ledger.view.view import View
@@ -36,9 +37,6 @@ TIDY_S = 0.1
 TIDY_AT_ONCE = 50
 """Circuits updated before other tasks of the event loop have their turn."""
 
-_of_parents: list[object] = []
-"""Connections of parent processes: closing them would disturb the parent's."""
-
 
 class FleetLink:
     """What the breakers of one process share. Safe across tasks and threads.
@@ -60,7 +58,7 @@ class FleetLink:
 
     def renew_in_child(self) -> None:
         """In a forked child: no link, no circuits, no tasks."""
-        _of_parents.append((self.sync, self.background))
+        left_to_parent(self.sync, self.background)
         self.lag.reset()
         self.views.renew_in_child()
         self.background = BackgroundTasks()

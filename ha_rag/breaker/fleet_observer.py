@@ -72,8 +72,6 @@ class FleetObserver:
         self._link = Link(self._clock)
         self._terms: dict[str, Terms] = {}
         self._known: dict[str, Snapshot] = {}
-        self._ledger_ahead_ms: float | None = None
-        """From this process's monotonic clock to the store's."""
         self._known_s: dict[str, float] = {}
         """Circuit -> when its snapshot in `_known` was received (monotonic)."""
         self._published: dict[str, Snapshot] = {}
@@ -260,17 +258,15 @@ class FleetObserver:
     def _believe(self, replies: Mapping[str, Reply]) -> None:
         """The store knows better than earlier messages: one with an epoch unknown to it must hide no later one."""
         for name, reply in replies.items():
-            self._ledger_ahead_ms = reply.snapshot.now_ms - self._clock.monotonic_s() * 1000
+            self._link.answered(reply.snapshot.now_ms)
             published = self._published.get(name)
             if published is not None and published.epoch > reply.snapshot.epoch:
                 self._published[name] = reply.snapshot
 
     def _is_credible(self, snapshot: Snapshot) -> bool:
         """Whether a replica can have sent this now, by the store's clock as far as that is known."""
-        if self._ledger_ahead_ms is None:
-            return True
-        now_ms = int(self._clock.monotonic_s() * 1000 + self._ledger_ahead_ms)
-        return not is_beyond(max(snapshot.now_ms, snapshot.epoch), now_ms)
+        now_ms = self._link.ledger_now_ms()
+        return now_ms is None or not is_beyond(max(snapshot.now_ms, snapshot.epoch), now_ms)
 
     def _receive(self, change: Change | None) -> None:
         self._link_up()

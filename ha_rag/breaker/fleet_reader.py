@@ -98,9 +98,9 @@ class FleetReader:
             with sync.denied_permissions.checked(CIRCUIT_LIST):
                 known = await sync.ledger.known_circuits()
             own_circuits, listed = told.own_circuits, frozenset(known)
-            elsewhere = (own_circuits | listed) - {view.name for view in self._views.all()}
-            names = {*elsewhere, *(view.name for view in self._views.all())}
-            replies = await sync.read({name: self._terms(name) for name in names})
+            here = {view.name for view in self._views.all()}
+            elsewhere = (own_circuits | listed) - here
+            replies = await sync.read({name: self._terms(name) for name in elsewhere | here})
         except LedgerError:
             return self._refused(sync), ToldByReplicas(None)
         snapshots = {name: replies[name].snapshot for name in elsewhere if name in replies}

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from ha_rag.breaker.fleet_link import FleetLink
 from ha_rag.breaker.membership import Membership
 from ha_rag.cancellation import end
+from ha_rag.forks import left_to_parent
 
 if TYPE_CHECKING:
     from ha_rag.breaker.fleet_reader import FleetReader
     from ha_rag.ledger.store.ledger import Ledger
-
-_of_parents: list[object] = []
-"""Tasks of parent processes: if they were destroyed, they would end here."""
 
 
 class LinkLifecycle:
@@ -59,7 +57,7 @@ class LinkLifecycle:
 
     def renew_in_child(self, incarnation: str) -> None:
         """In a forked child: a replica of its own, which has no link yet."""
-        _of_parents.extend((*self._tasks, self._drift))
+        left_to_parent(*self._tasks, self._drift)
         self._incarnation, self._tasks, self._drift = incarnation, [], None
         self.membership.renew_in_child()
         self.link.renew_in_child()

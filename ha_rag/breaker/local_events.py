@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from ha_rag.circuit.rules import WOULD_OPEN, Decision, Transition
 from ha_rag.circuit.state import OperatorOverride
-from ha_rag.circuit.transitions import Trigger
+from ha_rag.circuit.transitions import OVERRIDE_BEGINS, OVERRIDE_ENDS
 from ha_rag.events import CircuitChanged, Event, OverrideChanged, WouldOpen
 
 
 def local_events(decision: Decision, *, circuit: str, replica: str, at_ms: int) -> Iterator[Event]:
     """The events of one decision on a circuit local to `replica`. `at_ms`: Unix time."""
     for number, transition in enumerate(decision.events, start=1):
-        manual = transition.trigger in (*_BEGIN, *_END)
+        manual = transition.trigger in OVERRIDE_BEGINS | OVERRIDE_ENDS
         if manual:
             is_last = number == len(decision.events)
             override = decision.circuit.override if is_last else None
@@ -23,15 +23,11 @@ def local_events(decision: Decision, *, circuit: str, replica: str, at_ms: int) 
             yield _local_event(transition, circuit=circuit, replica=replica, at_ms=at_ms)
 
 
-_BEGIN = (Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED)
-_END = (Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED)
-
-
 def _override_changed(
     transition: Transition, override: OperatorOverride | None, began_ms: int, circuit: str, replica: str, at_ms: int
 ) -> OverrideChanged:
     """`began_ms`: when, on the clock of the circuit, which is not Unix time."""
-    begins = transition.trigger in _BEGIN and override is not None
+    begins = transition.trigger in OVERRIDE_BEGINS and override is not None
     until_ms = override.until_ms if override is not None and begins else None
     return OverrideChanged(
         at_ms=at_ms,
@@ -69,7 +65,7 @@ def _local_event(transition: Transition, *, circuit: str, replica: str, at_ms: i
         from_state=t.before,
         to_state=t.after,
         reason=t.reason,
-        by=t.by if t.trigger in (*_BEGIN, *_END) else replica,
+        by=t.by if t.trigger in OVERRIDE_BEGINS | OVERRIDE_ENDS else replica,
         samples=counts.samples,
         failed=counts.failed,
         slow=counts.slow,

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from ha_rag.background import BackgroundLoop
-from ha_rag.forks import leaves_at_exit
+from ha_rag.forks import leaves_at_exit, left_to_parent
 from ha_rag.ledger.sync.background_tasks import running_loop
 from ha_rag.native_threads import new_lock, wait_for
 
@@ -25,9 +25,6 @@ T = TypeVar("T")
 
 JOIN_WAIT_S = 0.5
 """How long the first calls wait until the state of the fleet is known, at most."""
-
-_of_parents: list[object] = []
-"""Loops and futures of parent processes, kept so that closing them does not disturb the parent's own."""
 
 
 class Membership:
@@ -245,7 +242,7 @@ class Membership:
 
     def renew_in_child(self) -> None:
         """In a forked child: this process is no member yet, and joins at its first call if its parent was one."""
-        _of_parents.append((self._home, self._thread, self._joined))
+        left_to_parent(self._home, self._thread, self._joined)
         self._is_due = self._is_due or (self._joined is not None and self._rejoins)
         self._lock = new_lock()
         self._depth = 0

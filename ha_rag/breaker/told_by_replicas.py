@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from ha_rag.breaker.report import CircuitReport, ReplicaReport
-from ha_rag.circuit.state import CircuitState
+from ha_rag.circuit.state import BY_SEVERITY, CircuitState
 from ha_rag.ledger.store.circuit_names import is_circuit_name
 from ha_rag.turns import in_turns
 
@@ -24,7 +24,6 @@ MAX_ENTRIES, MAX_NAMES = 100_000, 10_000
 """Entries of circuits read from all heartbeats, and circuits that they may name; more are ignored."""
 
 _STATES = {str(state): state for state in CircuitState}
-_BY_SEVERITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class ToldByReplicas:
     def worst(self, name: str) -> CircuitState:
         """The worst state that a replica reports."""
         states = [there.state for there in self._states.get(name, ())]
-        return max(states, key=_BY_SEVERITY.index, default=CircuitState.CLOSED)
+        return max(states, key=BY_SEVERITY.index, default=CircuitState.CLOSED)
 
     def not_closed(self, name: str) -> tuple[StateThere, ...]:
         """The replicas that report the circuit as open or half-open for their own calls."""

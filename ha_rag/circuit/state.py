@@ -25,6 +25,10 @@ class CircuitState(enum.StrEnum):
     HALF_OPEN = "half_open"
 
 
+BY_SEVERITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
+"""The states, the worst last."""
+
+
 class OverrideMode(enum.StrEnum):
     """What an operator can set a circuit to, whatever the outcomes of calls."""
 

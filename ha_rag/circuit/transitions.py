@@ -31,6 +31,10 @@ class Trigger(enum.StrEnum):
     RESTORED_CLOSED = "ledger restored"
 
 
+OVERRIDE_BEGINS = frozenset({Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED})
+OVERRIDE_ENDS = frozenset({Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED})
+RESTORES = frozenset({Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED})
+
 _ANY = (CLOSED, OPEN, HALF_OPEN)
 
 TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
@@ -50,11 +54,9 @@ TABLE: dict[tuple[CircuitState, Trigger], CircuitState] = {
     (CLOSED, Trigger.RESTORED_CLOSED): CLOSED,
 }
 
-_OPERATOR = {Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED, Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED}
-
 
 def automatic_changes() -> Iterator[tuple[CircuitState, Trigger, CircuitState]]:
     """The transitions that calls and time cause: without those of operators and of restoring."""
     for (state, trigger), to in TABLE.items():
-        if trigger not in _OPERATOR and trigger not in (Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED):
+        if trigger not in OVERRIDE_BEGINS | OVERRIDE_ENDS | RESTORES:
             yield state, trigger, to

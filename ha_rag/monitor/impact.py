@@ -45,8 +45,9 @@ def impact(picture: FleetSnapshot) -> Impact:
     """The impact of what `picture` shows. Its own `impact` is ignored."""
     rule = next((rule for rule in RULES if rule.applies(picture)), None)
     level: Level = "well" if rule is None else rule.level
-    problems = [*_fleet_problems(picture), *(text for harms, text in _circuit_lines(picture) if harms)]
-    notes = [text for harms, text in _circuit_lines(picture) if not harms]
+    lines = list(_circuit_lines(picture))
+    problems = [*_fleet_problems(picture), *(text for harms, text in lines if harms)]
+    notes = [text for harms, text in lines if not harms]
     short = "all is well" if rule is None else rule.short(picture)
     return Impact(
         level=level,
@@ -72,7 +73,7 @@ def _first(lines: list[str], most: int) -> tuple[str, ...]:
 def _headline(picture: FleetSnapshot) -> Iterator[str]:
     traffic = picture.traffic
     if _has_stages(picture):
-        if _share(traffic.lost_share):
+        if traffic.lost_share > 0:
             yield f"{percent(traffic.lost_share)} of questions not answered"
         else:
             yield "All questions answered" if traffic.per_s else "No questions now"
@@ -169,10 +170,6 @@ def _rank(circuit: CircuitPicture) -> int:
 
 def _has_stages(picture: FleetSnapshot) -> bool:
     return bool(picture.tiers or picture.traffic.per_s or stages(picture))
-
-
-def _share(share: float) -> bool:
-    return share > 0
 
 
 def _is_cut_off(picture: FleetSnapshot) -> bool:

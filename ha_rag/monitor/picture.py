@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ha_rag.breaker.report import CircuitReport, OverrideReport, ReplicaReport
 from ha_rag.breaker.told_by_replicas import ToldByReplicas
-from ha_rag.circuit.state import CircuitState, OverrideMode
+from ha_rag.circuit.state import BY_SEVERITY, OverrideMode
 from ha_rag.messages import LAST_RESORTS, ComponentType
 from ha_rag.monitor.heartbeats import Totals, count, freshness, tiers
 from ha_rag.monitor.history import History
@@ -28,8 +28,6 @@ from ha_rag.telemetry.satisfaction import cost_of_degrading
 
 LAST_SENTENCE = f"{ComponentType.GENERATOR}.{LAST_RESORTS[ComponentType.GENERATOR]}"
 """What serves a question that no generator answered."""
-
-BY_SEVERITY = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
 
 def fleet_snapshot(reading: Reading, history: History) -> FleetSnapshot:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ha_rag.breaker.report import replica_name
 from ha_rag.circuit.rules import WOULD_OPEN
 from ha_rag.circuit.state import CircuitState
+from ha_rag.circuit.transitions import OVERRIDE_BEGINS, OVERRIDE_ENDS, RESTORES
 from ha_rag.events import (
     CircuitChanged,
     Event,
@@ -87,9 +88,9 @@ def shared_event(event: StreamEntry) -> TimelineEvent:
 def _kind(event: StreamEntry) -> str:
     if event.trigger == WOULD_OPEN:
         return "would_open"
-    if event.trigger in words.BEGINS | words.ENDS:
+    if event.trigger in OVERRIDE_BEGINS | OVERRIDE_ENDS:
         return "override"
-    return "restored" if event.trigger in words.RESTORES else "circuit"
+    return "restored" if event.trigger in RESTORES else "circuit"
 
 
 def own_override(event: OverrideChanged) -> TimelineEvent:

@@ -6,16 +6,13 @@ import re
 from collections.abc import Callable
 
 from ha_rag.breaker.report import replica_name
+from ha_rag.circuit.rules import EXPIRED
 from ha_rag.circuit.state import OverrideMode
-from ha_rag.circuit.transitions import Trigger
+from ha_rag.circuit.transitions import OVERRIDE_BEGINS, OVERRIDE_ENDS, RESTORES, Trigger
 from ha_rag.ledger.store.ledger import StreamEntry
 from ha_rag.ledger.store.timeline import Place
 from ha_rag.monitor.circuit_words import ordered
 from ha_rag.monitor.snapshot import TimelineEvent
-
-BEGINS = frozenset({Trigger.FORCED_OPEN, Trigger.FORCED_CLOSED})
-ENDS = frozenset({Trigger.FORCED_OPEN_ENDED, Trigger.OVERRIDE_ENDED})
-RESTORES = frozenset({Trigger.RESTORED_OPEN, Trigger.RESTORED_CLOSED})
 
 BEGAN = {
     "open": "opened by hand",
@@ -28,15 +25,14 @@ BEGAN = {
 LOST = "Redis had lost it"
 
 _INCARNATION = re.compile(r".+~[0-9a-f]{8}")
-_EXPIRED = "the override expired"
 
 
 def override_text(event: StreamEntry) -> str:
     """Whether an override began, ended, or was restored after Redis had lost it; at its beginning also why, by whom and
     until when.
     """
-    if event.trigger in ENDS:
-        ended = "expired" if event.reason == _EXPIRED else "ended"
+    if event.trigger in OVERRIDE_ENDS:
+        ended = "expired" if event.reason == EXPIRED else "ended"
         # After the others the state depends on the circuit: where each replica has its own, on each of them.
         return f"{event.circuit}: override {ended}" + (
             ", now half-open" if event.trigger == Trigger.FORCED_OPEN_ENDED else ""
@@ -74,12 +70,14 @@ def _mode(reason: str) -> str:
 
 def is_restored(event: StreamEntry) -> bool:
     """Whether a replica wrote this back after Redis had lost it: an operator has no incarnation."""
-    return event.trigger in RESTORES or (event.trigger in BEGINS and _INCARNATION.fullmatch(event.by) is not None)
+    return event.trigger in RESTORES or (
+        event.trigger in OVERRIDE_BEGINS and _INCARNATION.fullmatch(event.by) is not None
+    )
 
 
 def ended_by_itself(event: StreamEntry) -> bool:
     """Whether an override's time was up, so that nobody ended it."""
-    return event.trigger in ENDS and event.reason == _EXPIRED
+    return event.trigger in OVERRIDE_ENDS and event.reason == EXPIRED
 
 
 def text(event: TimelineEvent) -> str:

@@ -17,13 +17,14 @@ An outcome counts only in the epoch that admitted its call (gobreaker's generati
 """
 
 from ha_rag.circuit.rules.counting import SWEEP_EVERY, record
-from ha_rag.circuit.rules.model import WOULD_OPEN, Batch, Decision, RestorePoint, Tally, Transition, origin
+from ha_rag.circuit.rules.model import EXPIRED, WOULD_OPEN, Batch, Decision, RestorePoint, Tally, Transition, origin
 from ha_rag.circuit.rules.ordering import expire_order, order
 from ha_rag.circuit.rules.overriding import override
 from ha_rag.circuit.rules.probing import lease, lease_wait_ms, settle
 from ha_rag.circuit.rules.restoring import missed, restore
 
 __all__ = [
+    "EXPIRED",
     "SWEEP_EVERY",
     "WOULD_OPEN",
     "Batch",

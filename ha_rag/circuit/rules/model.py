@@ -11,6 +11,9 @@ CLOSED = CircuitState.CLOSED
 WOULD_OPEN = "would open"
 """The trigger in the event of a circuit in shadow mode; its state does not change."""
 
+EXPIRED = "the override expired"
+"""The reason of an override's end when its time was up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transition:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ha_rag.circuit.bounds import is_beyond
 from ha_rag.circuit.rules.changing import change
-from ha_rag.circuit.rules.model import Decision, Transition
+from ha_rag.circuit.rules.model import EXPIRED, Decision, Transition
 from ha_rag.circuit.state import Circuit, CircuitState, OperatorOverride, OverrideMode
 from ha_rag.circuit.transitions import Trigger
 
@@ -41,7 +41,7 @@ def expire_override(circuit: Circuit, now_ms: int) -> tuple[Circuit, tuple[Trans
     """Ends an override that has expired. The first verb that writes after its end records it."""
     if circuit.override is None or not circuit.override.expired(now_ms):
         return circuit, ()
-    ended, event = end_override(circuit, now_ms, "the override expired", circuit.override.by)
+    ended, event = end_override(circuit, now_ms, EXPIRED, circuit.override.by)
     return ended, (event,)
 
 

@@ -219,11 +219,6 @@ def margin_s(left_s: float) -> float:
     return min(MARGIN_SHARE * left_s, MARGIN_S)
 
 
-def _call_s(lease_s: float, timeout_s: float | None) -> float:
-    """How long a probe's call may take, in seconds."""
-    return max(lease_s - DEFAULT_TIMEOUT_SLACK_S, lease_s / 2) if timeout_s is None else timeout_s
-
-
 def _required_s(call_s: float) -> float:
     """Seconds of a lease that a call of `call_s` seconds needs, with the margin after it."""
     return min(call_s / (1 - MARGIN_SHARE), call_s + MARGIN_S)

@@ -34,7 +34,6 @@ class Sleep:
         self._counter = counter
         self._now = now_s
         self._made_s, self._woken_s = now_s(), -math.inf
-        self.asleep = False
         self.on_wake: Callable[[], object] = _nothing
 
     def fall_asleep(self, *, in_use: bool = False) -> bool:
@@ -46,9 +45,14 @@ class Sleep:
             now = self._now()
             if not in_use and (not self.is_idle or self._has_pending(now)):
                 return False
-            self.asleep = self._gate.asleep = True
+            self._gate.asleep = True
             self._gate.refresh(now)
             return True
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it is asleep."""
+        return self._gate.asleep
 
     @property
     def is_idle(self) -> bool:
@@ -80,7 +84,7 @@ class Sleep:
             if not self.asleep:
                 return
             self._woken_s = self._now()
-            self.asleep = self._gate.asleep = False
+            self._gate.asleep = False
             self._gate.refresh(self._woken_s)
         self.on_wake()
 

@@ -1,6 +1,6 @@
 """Views: every circuit of one process, by name, and which of them are in use. Safe from any thread.
 
-A circuit that no call has used for a while falls asleep (`View.fall_asleep`): nothing visits it until the next call,
+A circuit that no call has used for a while falls asleep (`Sleep.fall_asleep`): nothing visits it until the next call,
 which wakes it. So the periodic work of a process depends on the circuits in use, not on those that exist.
 """
 
