@@ -13,7 +13,10 @@ from ha_rag.circuit.state import OverrideMode
 from ha_rag.ledger.store import reply_limits
 from ha_rag.ledger.store.alerts import RedisAlertStore
 from ha_rag.ledger.store.connection import close, connect
+from ha_rag.ledger.store.experiment import CountedBatch, RedisExperimentStore
+from ha_rag.ledger.store.experiment_counts import ExperimentKey, Seen, total
 from ha_rag.ledger.store.feedback import Rating, RedisFeedbackStore
+from ha_rag.ledger.store.keys import Keys
 from ha_rag.ledger.store.redis import RedisLedger
 from tests.ledger.bench import terms
 from tests.redis_servers import RedisProcess
@@ -33,6 +36,7 @@ class Shared:
 
     ledger: RedisLedger
     feedback: RedisFeedbackStore
+    experiment: RedisExperimentStore
     alerts: RedisAlertStore
     other: redis.Redis
 
@@ -49,7 +53,9 @@ async def shared(redis_server: RedisProcess, monkeypatch: pytest.MonkeyPatch) ->
     client = connect(redis_server.url, timeout_s=30.0)
     ledger = RedisLedger(connect(redis_server.url, timeout_s=30.0))
     with redis.Redis.from_url(redis_server.url, decode_responses=True) as other:
-        shared = Shared(ledger, RedisFeedbackStore(client), RedisAlertStore(client), other)
+        shared = Shared(
+            ledger, RedisFeedbackStore(client), RedisExperimentStore(client), RedisAlertStore(client), other
+        )
         await shared.beats()
         await shared.changes()
         await shared.alerts.take(["svc"], "a", 0)
@@ -112,6 +118,28 @@ async def secret(shared: Shared) -> None:
     assert await shared.feedback.secret() == made
 
 
+async def counted(shared: Shared) -> None:
+    """Another rating, of another unit, in case the first one's mark was deleted with what stood there."""
+    await shared.experiment.told(EXPERIMENT)
+    await shared.experiment.count(EXPERIMENT, CountedBatch("one", 1, {total(0, "questions"): 3}, []))
+    assert await shared.experiment.rate(EXPERIMENT, 0, 7, True)
+    assert not await shared.experiment.rate(EXPERIMENT, 0, 7, True)
+    counts = (await shared.experiment.told(EXPERIMENT)).counts
+    assert counts[total(0, "questions")] == 3
+
+
+async def counted_before_it_is_read(shared: Shared) -> None:
+    seen = [Seen(0, 5, {"answered": 1, "undegraded": 1, "in_time": 1})]
+    await shared.experiment.count(EXPERIMENT, CountedBatch("one", 1, {total(0, "questions"): 3}, seen))
+    assert await shared.experiment.rate(EXPERIMENT, 0, 7, True)
+    assert (await shared.experiment.told(EXPERIMENT)).counts[total(0, "questions")] == 3
+
+
+async def described(shared: Shared) -> None:
+    await shared.experiment.describe(EXPERIMENT, {"name": "trial"})
+    assert await shared.experiment.described() == [{"name": "trial"}]
+
+
 async def incidents(shared: Shared) -> None:
     assert await shared.alerts.open_incidents() == {}
     await shared.alerts.record("svc open", "one")
@@ -151,6 +179,11 @@ ALERTS, SENT = "ha_rag:alerts", "ha_rag:alerts-sent:now"
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 LOG, EVENTS, REPLICAS, CIRCUITS = "ha_rag:change-log", "ha_rag:{svc}:events", "ha_rag:replicas", "ha_rag:circuits"
 SECRET, COUNTS, COMMENTS = (f"ha_rag:{{:feedback}}:{part}" for part in ("secret", "counts", "comments"))
+EXPERIMENT = ExperimentKey("trial", "01234567", (1, 1))
+EXPERIMENTS = Keys("ha_rag").experiments
+EXPERIMENT_COUNTS, ASKED, RATED = (
+    Keys("ha_rag").experiment("trial", "01234567", part) for part in ("counts", "asked", "rated")
+)
 Forge = Callable[[redis.Redis], Any]
 FORGED: dict[str, tuple[Forge, Callable[[Shared], Awaitable[None]]]] = {
     "a huge entry of the log": (lambda r: r.xadd(LOG, {"x": HUGE}), change_log),
@@ -176,6 +209,16 @@ FORGED: dict[str, tuple[Forge, Callable[[Shared], Awaitable[None]]]] = {
     "comments of another type": (lambda r: r.set(COMMENTS, "x"), ratings_before_they_are_read),
     "a huge comment": (lambda r: r.xadd(COMMENTS, {"comment": HUGE}), ratings),
     "the last comment": (lambda r: r.xadd(COMMENTS, {"x": "y"}, id=LAST_ID), ratings_before_they_are_read),
+    "an experiment's counts of another type": (lambda r: r.set(EXPERIMENT_COUNTS, "x"), counted),
+    "an experiment's counts of another type, and then a batch": (
+        lambda r: r.set(EXPERIMENT_COUNTS, "x"),
+        counted_before_it_is_read,
+    ),
+    "an experiment's huge counts": (lambda r: r.hset(EXPERIMENT_COUNTS, "x", HUGE), counted),
+    "who asked, of another type": (lambda r: r.set(ASKED, "x"), counted_before_it_is_read),
+    "who rated, of another type": (lambda r: r.set(RATED, "x"), counted),
+    "a list of experiments of another type": (lambda r: r.set(EXPERIMENTS, "x"), described),
+    "a huge experiment in the list": (lambda r: r.hset(EXPERIMENTS, "x", HUGE), described),
     "huge incidents": (lambda r: r.hset(ALERTS, "x", HUGE), incidents),
     "incidents of another type": (lambda r: r.set(ALERTS, "x"), incidents),
     "a number of messages that is none": (lambda r: r.set(SENT, "1e400"), messages_sent),

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ha_rag.ledger.store.experiment_counts import BLOCK, Counts, ExperimentKey, ExperimentTally, Seen
 from ha_rag.ledger.store.experiment_scripts import BITS, COUNT, RATE
 from ha_rag.ledger.store.keys import Keys
+from ha_rag.ledger.store.replaceable import read_or_delete
 from ha_rag.ledger.store.translation import translated
 from ha_rag.ledger.store.validation import ForeignValueError, bounded, text
 
@@ -139,9 +140,7 @@ class RedisExperimentStore:
 
     async def told(self, key: ExperimentKey) -> Told:
         with translated():
-            stored = await self._client.hgetall(self._key(key, "counts"))
-            if not isinstance(stored, dict):
-                raise ForeignValueError("the counts are no map")
+            stored = await self._map(self._key(key, "counts"))
         read = {text(name): text(value) for name, value in list(stored.items())[:MAX_FIELDS]}
         ended = read.pop("ended", "")
         counts: dict[str, float] = {}
@@ -168,7 +167,7 @@ class RedisExperimentStore:
     async def describe(self, key: ExperimentKey, described: Mapping[str, Any]) -> None:
         name, written = f"{key.name}:{key.digest}", json.dumps(described, sort_keys=True)
         with translated():
-            known = await self._client.hgetall(self._keys.experiments)
+            known = await self._map(self._keys.experiments)
             if {text(one): text(value) for one, value in known.items()}.get(name) != written:
                 if len(known) >= MAX_LISTED:
                     await self._client.hdel(self._keys.experiments, *list(known)[: len(known) - MAX_LISTED + 1])
@@ -177,7 +176,7 @@ class RedisExperimentStore:
 
     async def described(self) -> Sequence[Mapping[str, Any]]:
         with translated():
-            stored = await self._client.hgetall(self._keys.experiments)
+            stored = await self._map(self._keys.experiments)
         read = []
         for value in list(stored.values())[: 2 * MAX_LISTED]:
             try:
@@ -188,6 +187,12 @@ class RedisExperimentStore:
             except ValueError as error:  # JSON's and ours
                 self._refused(str(error))
         return read
+
+    async def _map(self, key: str) -> Mapping[Any, Any]:
+        stored = await read_or_delete(self._client, key, self._refused, lambda: self._client.hgetall(key)) or {}
+        if not isinstance(stored, dict):
+            raise ForeignValueError("an experiment's counts are no map")
+        return stored
 
     def _key(self, key: ExperimentKey, part: str) -> str:
         return self._keys.experiment(key.name, key.digest, part)

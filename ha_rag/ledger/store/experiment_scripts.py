@@ -6,13 +6,17 @@ Which units were seen is a bit for each place, `BITS` of them in each field of a
 
 from __future__ import annotations
 
+from ha_rag.ledger.store.replaceable import ON_SOUND_KEY
+
 BITS = 48
 """Bits in a field: as many as a Lua number holds exactly, and a few to spare."""
 
-_SHARED = """
+_SHARED = (
+    ON_SOUND_KEY
+    + """
 local fields, changed = {}, {}
 local function add(name, number)
-  if fields[name] == nil then fields[name] = tonumber(redis.call('HGET', KEYS[1], name) or 0) or 0 end
+  if fields[name] == nil then fields[name] = tonumber(on_sound_key('HGET', KEYS[1], name) or 0) or 0 end
   fields[name] = fields[name] + number
   changed[name] = true
   return fields[name]
@@ -39,7 +43,7 @@ local function observe(metric, arm, up)
   end
 end
 local function first(word, bit)
-  local marks = tonumber(redis.call('HGET', KEYS[2], word) or 0) or 0
+  local marks = tonumber(on_sound_key('HGET', KEYS[2], word) or 0) or 0
   local mark = 2 ^ tonumber(bit)
   if math.floor(marks / mark) % 2 == 1 then return false end
   redis.call('HSET', KEYS[2], word, string.format('%.0f', marks + mark))
@@ -63,6 +67,7 @@ local function write()
   redis.call('PEXPIRE', KEYS[2], ARGV[1])
 end
 """
+)
 
 COUNT = (
     _SHARED

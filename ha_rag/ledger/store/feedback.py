@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from ha_rag.ledger.store.cache import place_of
 from ha_rag.ledger.store.keys import Keys
-from ha_rag.ledger.store.replaceable import read_or_delete
+from ha_rag.ledger.store.replaceable import ON_SOUND_KEY, read_or_delete
 from ha_rag.ledger.store.translation import translated
 from ha_rag.ledger.store.validation import ForeignValueError, bounded, items_of, one_of, text, whole
 
@@ -33,18 +33,13 @@ MAX_FIELDS = 3_000
 _FIELD = re.compile(r"((?:all|(?:degradation|tier):[a-z0-9_.+-]{1,200})) (up|neutral|down)\Z")
 _SECRET = re.compile(r"[0-9a-f]{64}\Z")
 
-_GIVE = """
+_GIVE = (
+    ON_SOUND_KEY
+    + """
 local stored = redis.call('MGET', KEYS[1])[1]
 local before, commented
 if stored and string.sub(stored, 1, 64) == ARGV[1] then
   before, commented = string.match(string.sub(stored, 65), '^ (%l+)(%+?)$')
-end
-local function on_sound_key(command, key, ...)
-  local answer = redis.pcall(command, key, ...)
-  if type(answer) ~= 'table' or not answer.err then return answer end
-  local function says(text) return answer.err:find(text, 1, true) end
-  if says('WRONGTYPE') or says('exhausted') or says('equal or smaller') then redis.call('DEL', key) end
-  return redis.call(command, key, ...)
 end
 local function add(verdict, number)
   for n = 6, #ARGV do
@@ -65,6 +60,7 @@ end
 redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. (commented or ''), 'PX', ARGV[3])
 return before == ARGV[2] and 0 or 1
 """
+)
 """Counts a rating. KEYS: who rated, the counts, the comments. ARGV: digest of answer and rater, verdict, how long to
 remember in ms, comment or "", most comments, the groups. Returns 1, or 0 if it was counted before.
 

@@ -15,6 +15,18 @@ from ha_rag.ledger.store.reply_limits import ReplyTooLargeError
 
 T = TypeVar("T")
 
+ON_SOUND_KEY = """
+local function on_sound_key(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  local function says(text) return answer.err:find(text, 1, true) end
+  if says('WRONGTYPE') or says('exhausted') or says('equal or smaller') then redis.call('DEL', key) end
+  return redis.call(command, key, ...)
+end
+"""
+"""The same in a script: a key that the command cannot work with, of another type or at the last id of a stream, is
+deleted, and the command is run again."""
+
 Told = Callable[[str], object]
 """Is told why a key was deleted."""
 

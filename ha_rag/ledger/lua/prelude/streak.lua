@@ -31,7 +31,7 @@ end
 -- Whether a replica of 0.1.0 has reported within the window. Its calls are in no streak, so
 -- the failures of a few other replicas would look like the failures of all.
 local function has_calls_outside_streaks(c, terms, now)
-  for _, seen in pairs(pairs_of(redis.call('HGETALL', c.keys.batches))) do
+  for _, seen in pairs(pairs_of(entries(c, 'HGETALL', c.keys.batches))) do
     local at = whole_number(seen:match('^%d+:(%d+)$'), now + MAX_AHEAD_MS)
     if at and at > now - terms.window_ms then return true end
   end
