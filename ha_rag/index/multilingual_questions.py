@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache, partial
+from itertools import chain, repeat
 
 import tantivy
 
@@ -28,21 +29,23 @@ class MultilingualQuestions:
     """Cuts questions for one state of an index, as its passages of each language were cut. Safe across threads."""
 
     def __init__(self, searcher: tantivy.Searcher) -> None:
-        self._languages = [code for code in (*STEMMERS, UNSTEMMED) if searcher.doc_freq("language", code)]
+        codes = [code for code in (*STEMMERS, UNSTEMMED) if searcher.doc_freq("language", code)]
+        self._languages = ["" if code == UNSTEMMED else code for code in codes]
         self._most = max(COMMON_AT_LEAST, int(COMMON_SHARE * searcher.num_docs))
         self._searched = lru_cache(maxsize=KEPT_TERMS)(partial(_searched, searcher))
         self._having = lru_cache(maxsize=KEPT_TERMS)(partial(searcher.doc_freq, "letters"))
 
     def terms(self, question: str) -> list[Term]:
         """What a question searches for, without common words."""
-        return list(dict.fromkeys(self._terms(question)))
-
-    def _terms(self, question: str) -> Iterator[Term]:
         spoken = question_language(question)
-        for code in self._languages:
-            language = "" if code == UNSTEMMED else code
-            for term in question_terms(question, language, spoken)[:MAX_TERMS]:
-                yield from self._searched(term, language)
+        of_languages = map(self._words, self._languages, repeat(question), repeat(spoken))
+        return list(dict.fromkeys(chain(chain.from_iterable(of_languages), self._letters(question))))
+
+    def _words(self, language: str, question: str, spoken: str) -> Iterator[Term]:
+        terms = question_terms(question, language, spoken)[:MAX_TERMS]
+        return chain.from_iterable(map(self._searched, terms, repeat(language)))
+
+    def _letters(self, question: str) -> Iterator[Term]:
         alone = lone_letters(question)[:MAX_TERMS]
         for letter in alone:
             yield Term("letters", letter)

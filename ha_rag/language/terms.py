@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache, lru_cache
+from itertools import chain, repeat
 
 import tantivy
 
 from ha_rag.language.folding import folded
 from ha_rag.language.function_words import FUNCTION_WORDS
-from ha_rag.language.unspaced import RUN, apart, spaced
+from ha_rag.language.unspaced import RUN, apart, pairs, spaced
 
 LONGEST_TERM = 128
 """Bytes. Longer words, such as encoded data, are left out."""
@@ -31,7 +32,20 @@ _WORD = r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*"
 
 def words_of(text: str) -> list[str]:
     """The words of `text` in order, folded; those of scripts without spaces as pairs of letters."""
-    return _analyze(spaced(folded(text)), None, None)
+    text = folded(text)
+    if text.isascii():
+        return _analyze(text, None, None)
+    found, end = list[str](), 0
+    for run in RUN.finditer(text):
+        found += _words_between(text[end : run.start()])
+        for pair in pairs(run.group()):
+            found += (pair,) if _is_term(pair) else _analyze(pair, None, None)
+        end = run.end()
+    return found + _words_between(text[end:])
+
+
+def _words_between(text: str) -> list[str]:
+    return [] if not text or text.isspace() else _analyze(text, None, None)
 
 
 def terms_of(text: str, language: str) -> list[str]:
@@ -44,9 +58,9 @@ def distinct_terms(text: str, language: str) -> frozenset[str]:
 
     Pairs of letters are terms already: no list of stop words has them, and no stemmer changes them.
     """
-    rest, pairs = apart(folded(text)) if not text.isascii() else (text.lower(), [])
-    whole = frozenset(filter(_is_term, frozenset(pairs)))
-    others = [pair for pair in pairs if pair not in whole]
+    rest, cut = apart(folded(text)) if not text.isascii() else (text.lower(), [])
+    whole = frozenset(filter(_is_term, frozenset(cut)))
+    others = [pair for pair in cut if pair not in whole]
     return whole.union(_analyze(" ".join([rest, *others]), language, None))
 
 
@@ -57,7 +71,8 @@ def question_terms(question: str, language: str, spoken: str) -> list[str]:
     a name, such as WHO, and no common word.
     """
     names = [] if question.isupper() else _CAPITALS.findall(question)
-    terms = [term for word in question_words(question) for term in word_terms(word, language, spoken)]
+    words = question_words(question)
+    terms = chain.from_iterable(map(word_terms, words, repeat(language), repeat(spoken)))
     return list(dict.fromkeys([*terms, *terms_of(" ".join(names), language)] if names else terms))
 
 

@@ -36,7 +36,10 @@ def asked_terms(question: str, language: str, weigh: Weigh) -> Mapping[str, floa
     asked = asked_words(question, language)
     words = list(dict.fromkeys(chain.from_iterable(asked.values())))
     weights = dict(zip(words, weigh(words), strict=True))
-    return {term: max(map(weights.__getitem__, words)) for term, words in asked.items()}
+    return {
+        term: weights[words[0]] if len(words) == 1 else max(map(weights.__getitem__, words))
+        for term, words in asked.items()
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -50,7 +50,7 @@ def _shares(question: str, passages: Sequence[Passage], weigh: Weigh) -> list[fl
 
 def _share(asked: Mapping[str, float], present: frozenset[str]) -> float:
     total = sum(asked.values())
-    return sum(asked[term] for term in asked.keys() & present) / total if total else 0.0
+    return sum(weight for term, weight in asked.items() if term in present) / total if total else 0.0
 
 
 def letters_weights(words: Sequence[str]) -> list[float]:

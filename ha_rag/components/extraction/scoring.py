@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 
@@ -70,8 +70,8 @@ def scores(
     Minus infinity for one that has nothing to do with the question. `similar`: how similar each candidate is, from 0 to
     1; None: by words alone. `known`: the share of the question that the embedder knows.
     """
-    asked = {language: asked_words(question, language).keys() for language in {each.language for each in candidates}}
-    inside = [asked[each.language] & each.terms for each in candidates]
+    asked = {language: asked_words(question, language) for language in {each.language for each in candidates}}
+    inside = [each.terms.intersection(asked[each.language]) for each in candidates]
     rarity = _rarity(asked, inside)
     common = [_in_common(each, own, rarity[each.language]) for each, own in zip(candidates, inside, strict=True)]
     whole = {language: sum(weights.values()) or 1.0 for language, weights in rarity.items()}
@@ -112,14 +112,14 @@ def _of_kind(each: Candidate, expected: Expected) -> float:
     return score + INJECTED * each.speaks_to_a_model
 
 
-def _rarity(asked: Mapping[str, Set[str]], inside: Sequence[Set[str]]) -> dict[str, Weights]:
+def _rarity(asked: Mapping[str, Iterable[str]], inside: Sequence[Set[str]]) -> dict[str, Weights]:
     """Language -> the question's terms with their inverse document frequency over the units (Sparck Jones, 1972).
 
     `asked`: language -> the question's terms; `inside`: those in each unit.
     """
     found_in = Counter(chain.from_iterable(inside))
     weight = [math.log(1 + len(inside) / (0.5 + units)) for units in range(len(inside) + 1)]
-    return {language: {term: weight[found_in[term]] for term in terms} for language, terms in asked.items()}
+    return {language: {term: weight[found_in.get(term, 0)] for term in terms} for language, terms in asked.items()}
 
 
 def _in_common(each: Candidate, inside: Set[str], rarity: Weights) -> _InCommon:
