@@ -1,0 +1,378 @@
+"""A fleet of a thousand: what one Redis bears, and how long a trip takes to the last replica.
+
+    python -m benchmarks.large_fleet [--sizes 10 100 1000 3000] [--seconds 20] [--trips 10] [--circuits 10]
+
+Simulated replicas (`fleet_members`) in a few processes share one redis-server. Each has `--circuits` circuits, which
+it calls `--calls-per-s` times a second each, and the intervals of a real replica. Once the fleet is settled, Redis's
+sums are read before and after `--seconds`. Then one more circuit is tripped: four replicas fail a call, and when Redis
+has counted that, a fifth fails one, which decides. The time is from then until the last replica has refused a call.
+After the fleet has left, as many bare subscribers in the same processes receive the same message as often.
+
+The processes need far more processor time than Redis. Where they are saturated, the row says so: the time of a trip is
+then theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import multiprocessing
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from benchmarks.fleet_members import CHANNEL, NAMESPACE, POLICY, TRIPPED
+from benchmarks.large_fleet_worker import Load, work
+from benchmarks.own_redis import own_redis
+from benchmarks.redis_usage import Server, Usage, usage
+from benchmarks.report.rows import Bar, Row, at_most, publish
+from ha_rag.ledger.store.keys import PARTS, Keys
+
+JUDGED = 1_000
+"""The number of replicas that the bars are for."""
+
+BUSY_CPU, BUSY_LAG_S = 0.9, 0.05
+"""A process is saturated above this share of a core, or if its event loop is later than this (99th percentile)."""
+
+READY_S = 60.0
+KEYS = Keys(NAMESPACE)
+REPORTED = KEYS.circuit(TRIPPED)[PARTS.index("batches")]
+"""The key that has an entry for each replica that reported on the circuit since its last change."""
+
+
+@dataclass
+class Measured:
+    """One size. Trips in milliseconds; `ours_redis_ms`: processor time of Redis during one. `failed`: why not."""
+
+    replicas: int
+    usage: Usage | None = None
+    loads: list[Load] = field(default_factory=list)
+    machine_cpu: float = 0.0
+    ours: list[list[float]] = field(default_factory=list)
+    ours_redis_ms: list[float] = field(default_factory=list)
+    bare: list[list[float]] = field(default_factory=list)
+    bare_redis_ms: list[float] = field(default_factory=list)
+    never: int = 0
+    message: str = ""
+    failed: str = ""
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether the processes of the replicas, not Redis, set the pace."""
+        return any(load.cpu > BUSY_CPU or load.lag_p99_s > BUSY_LAG_S for load in self.loads)
+
+    @property
+    def harness(self) -> str:
+        """How busy the replicas' processes were."""
+        shares = " and ".join(f"{100 * load.cpu:.0f} %" for load in self.loads)
+        lag_ms = 1000 * max((load.lag_p99_s for load in self.loads), default=0.0)
+        state = "saturated" if self.is_saturated else "not saturated"
+        return f"the replicas' processes were {state}: {shares} of a core, loop lag p99 {lag_ms:.0f} ms"
+
+
+class Crew:
+    """The processes that hold the members. A request goes to all of them at once."""
+
+    def __init__(self, url: str, processes: int) -> None:
+        fresh = multiprocessing.get_context("spawn")
+        pairs = [fresh.Pipe() for _ in range(processes)]
+        self._pipes: list[Connection] = [ours for ours, _ in pairs]
+        self._processes = [fresh.Process(target=work, args=(url, theirs), daemon=True) for _, theirs in pairs]
+        for process in self._processes:
+            process.start()
+        for _, theirs in pairs:
+            theirs.close()
+
+    @property
+    def size(self) -> int:
+        return len(self._pipes)
+
+    def ask(self, method: str, *arguments: Any) -> list[Any]:
+        """What each process replies."""
+        self.begin(method, *arguments)
+        return self.replies()
+
+    def begin(self, method: str, *arguments: Any) -> None:
+        for pipe in self._pipes:
+            pipe.send((method, arguments))
+
+    def replies(self) -> list[Any]:
+        return [pipe.recv() for pipe in self._pipes]
+
+    def ask_each(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """As `ask`, with other arguments for each."""
+        for pipe, its in zip(self._pipes, arguments, strict=True):
+            pipe.send((method, its))
+        return self.replies()
+
+    def ask_first(self, method: str, *arguments: Any) -> Any:
+        """What the first process replies."""
+        self._pipes[0].send((method, arguments))
+        return self._pipes[0].recv()
+
+    def end(self) -> None:
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.send(None)
+        for process in self._processes:
+            process.join(10)
+            if process.is_alive():
+                process.kill()
+
+
+# ---- one size ---------------------------------------------------------------------------------------------------------
+
+
+def measure(replicas: int, given: argparse.Namespace) -> Measured:
+    """Everything about a fleet of this size, on a Redis of its own."""
+    found = Measured(replicas)
+    with own_redis() as url:
+        server = Server(url)
+        server.client.config_set("maxclients", most_clients())
+        crew = Crew(url, min(given.processes, replicas))
+        try:
+            fill(crew, replicas, given)
+            steady(found, server, crew, given)
+            trips(found, server, crew, given)
+            crew.ask("leave")
+            bare(found, server, crew, given)
+        except (EOFError, NotReadyError) as error:
+            found.failed = str(error) or "a process of the replicas ended"
+        finally:
+            crew.end()
+    return found
+
+
+class NotReadyError(Exception):
+    """What a measurement waits for did not happen. The text says what."""
+
+
+def most_clients() -> int:
+    """As many clients as Redis may have open files, without those that it keeps for itself."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100
+
+
+def fill(crew: Crew, replicas: int, given: argparse.Namespace) -> None:
+    """The replicas join, shared out among the processes."""
+    names = [f"replica-{number}" for number in range(replicas)]
+    shares = [(names[first :: crew.size], given.circuits, given.calls_per_s) for first in range(crew.size)]
+    crew.ask_each("join", shares)
+
+
+def steady(found: Measured, server: Server, crew: Crew, given: argparse.Namespace) -> None:
+    """What Redis uses once the fleet has settled."""
+    time.sleep(settle_s(found.replicas, given.circuits))
+    crew.ask("begin")
+    before, busy, began_s = server.now(), machine_busy_s(), time.monotonic()
+    time.sleep(given.seconds)
+    found.usage = usage(before, server.now())
+    found.machine_cpu = (machine_busy_s() - busy) / (time.monotonic() - began_s)
+    found.loads = [Load(**load) for load in crew.ask("end")]
+
+
+def settle_s(replicas: int, circuits: int) -> float:
+    """Longer than it takes until every replica knows how large the fleet is, and reports at the pace of that."""
+    return 5.0 + max(4 * replicas / 500, 1.5 * replicas * circuits / 1000)
+
+
+def machine_busy_s() -> float:
+    """Seconds of processor time that this machine has spent on anything, all cores together (/proc/stat)."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, soft, *_ = map(int, file.readline().split()[1:])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def trips(found: Measured, server: Server, crew: Crew, given: argparse.Namespace) -> None:
+    """Trips, each decided by other replicas of the first process."""
+    numbers = itertools.cycle(range(-(-found.replicas // crew.size)))
+    changes = server.client.pubsub()
+    changes.subscribe(KEYS.changes)
+    for _ in range(given.trips):
+        wait_until(lambda: sum(crew.ask("expect")) == found.replicas, "not all replicas became ready for a trip")
+        crew.ask_first("fail", [next(numbers) for _ in range(POLICY.min_samples)])
+        wait_until(lambda: server.client.hlen(REPORTED) == POLICY.min_samples - 1, "failures did not reach Redis")
+        messages(changes)
+        redis_before_s = server.cpu_s()
+        decided_s = crew.ask_first("decide")
+        told_s = [at_s for its in crew.ask("told") for at_s in its]
+        found.ours_redis_ms.append(1000 * (server.cpu_s() - redis_before_s))
+        found.ours.append([1000 * (at_s - decided_s) for at_s in told_s])
+        found.never += found.replicas - len(told_s)
+        found.message = messages(changes)[0]
+        crew.ask_first("close_circuit")
+    changes.close()
+
+
+def messages(changes: Any) -> list[str]:
+    """The messages that have arrived."""
+    arrived = iter(lambda: changes.get_message(timeout=0.05), None)
+    return [each["data"] for each in arrived if each["type"] == "message"]
+
+
+def bare(found: Measured, server: Server, crew: Crew, given: argparse.Namespace) -> None:
+    """The message of a trip to bare subscribers in the same processes."""
+    crew.ask_each("subscribe", [(len(range(first, found.replicas, crew.size)),) for first in range(crew.size)])
+    for _ in range(given.trips):
+        crew.ask("expect")
+        redis_before_s, begun_s = server.cpu_s(), time.monotonic()
+        server.client.publish(CHANNEL, found.message)
+        told_s = [at_s for its in crew.ask("told") for at_s in its]
+        found.bare_redis_ms.append(1000 * (server.cpu_s() - redis_before_s))
+        found.bare.append([1000 * (at_s - begun_s) for at_s in told_s])
+    crew.ask("leave")
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Raises NotReadyError with the text `otherwise` after `READY_S`."""
+    ends_s = time.monotonic() + READY_S
+    while not holds():
+        if time.monotonic() > ends_s:
+            raise NotReadyError(f"{otherwise} within {READY_S:g} s")
+        time.sleep(0.05)
+
+
+# ---- what is told -----------------------------------------------------------------------------------------------------
+
+
+def p99(values: Sequence[float]) -> float:
+    """The 99th percentile; the largest of fewer than a hundred."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
+
+
+def show(found: Measured) -> None:
+    """Prints one size."""
+    print(f"{found.replicas} replicas: {found.failed or found.harness}", flush=True)
+    if (used := found.usage) is not None:
+        most = ", ".join(f"{name} {per_s:,.0f}" for name, per_s in list(used.by_name.items())[:12])
+        print(
+            f"  Redis: {100 * used.core:.1f} % of a core, {used.commands:,.0f} commands/s "
+            f"({used.scripts:,.0f} of them scripts), {used.clients} clients, {used.memory / 1e6:.1f} MB, "
+            f"{used.received / 1e6:.2f} MB/s in, {used.sent / 1e6:.2f} MB/s out\n    {most}"
+        )
+        fresh, calls = sum(load.fresh for load in found.loads), sum(load.calls_per_s for load in found.loads)
+        memory = sum(load.megabytes for load in found.loads)
+        print(f"  harness: {fresh} replicas fresh, {calls:,.0f} calls/s, {memory:,.0f} MB, {found.machine_cpu:.2f} cores")
+    for who, all_ms, redis_ms in (
+        ("refused", found.ours, found.ours_redis_ms),
+        ("bare message", found.bare, found.bare_redis_ms),
+    ):
+        if all_ms:
+            each, last = [ms for its in all_ms for ms in its], [max(its) for its in all_ms if its]
+            print(
+                f"  {who:14}each p50 {statistics.median(each):7.1f} p99 {p99(each):7.1f} ms   "
+                f"last p50 {statistics.median(last):7.1f} p99 {p99(last):7.1f} ms   "
+                f"Redis's processor {statistics.median(redis_ms):6.1f} ms"
+            )
+    if found.never:
+        print(f"  {found.never} refusals never happened")
+
+
+def rows(all_found: Sequence[Measured]) -> list[Row]:
+    """Every curve, over the number of replicas."""
+    return [row for group in (core_rows, usage_rows, trip_rows, harness_rows) for row in group(all_found)]
+
+
+def curve(group: str, who: str, unit: str, found: Measured, values: Sequence[float], **more: Any) -> Row:
+    """One point."""
+    note = more.pop("note", "") or (found.harness if found.is_saturated else "")
+    if not values:
+        note = found.failed or "not reached"
+    return Row.of(group, who, unit, values, note=note, at=found.replicas, axis="replicas", **more)
+
+
+def core_rows(all_found: Sequence[Measured]) -> list[Row]:
+    """The share of a core, with its bar."""
+    return [
+        curve(
+            "Redis's processor in steady state", "ours", "% of a core", found,
+            [100 * found.usage.core] if found.usage else [], bar=bar_at(found, 20.0),
+        )
+        for found in all_found
+    ]  # fmt: skip
+
+
+def bar_at(found: Measured, most: float) -> Bar | None:
+    """The bar, for the one size that is judged."""
+    return at_most(most) if found.replicas == JUDGED else None
+
+
+FIGURES: dict[tuple[str, str], Callable[[Usage, int], float]] = {
+    ("Commands that Redis runs, in scripts too", "1/s"): lambda used, _: used.commands,
+    ("Commands that Redis runs for each replica", "1/s"): lambda used, replicas: used.commands / replicas,
+    ("Scripts that Redis runs", "1/s"): lambda used, _: used.scripts,
+    ("Redis's memory", "MB"): lambda used, _: used.memory / 1e6,
+    ("Redis's clients", "connections"): lambda used, _: used.clients,
+    ("Redis receives", "kB/s"): lambda used, _: used.received / 1e3,
+    ("Redis sends", "kB/s"): lambda used, _: used.sent / 1e3,
+}
+
+
+def usage_rows(all_found: Sequence[Measured]) -> list[Row]:
+    """What Redis does in steady state."""
+    return [
+        curve(group, "ours", unit, found, [figure(found.usage, found.replicas)] if found.usage else [])
+        for (group, unit), figure in FIGURES.items()
+        for found in all_found
+    ]
+
+
+def trip_rows(all_found: Sequence[Measured]) -> list[Row]:
+    """The time to the last member, and what Redis spends meanwhile, beside bare subscribers."""
+    found_rows = []
+    for group, of in (("median", statistics.median), ("99th percentile", p99)):
+        for who, times in (("ours, refused", "ours"), ("bare subscribers", "bare")):
+            for found in all_found:
+                last = [max(its) for its in getattr(found, times) if its]
+                judged = group != "median" and times == "ours"
+                note = "never, for some replicas" if times == "ours" and found.never else f"of {len(last)}"
+                found_rows.append(
+                    curve(
+                        f"From the deciding failure to the last one, {group}", who, "ms", found,
+                        last if of is statistics.median else [of(last)] if last else [],
+                        bar=bar_at(found, 250.0) if judged else None,
+                        note=f"{note}; {found.harness}" if found.is_saturated else note,
+                    )
+                )  # fmt: skip
+    for who, times in (("ours, with its steady work", "ours_redis_ms"), ("bare subscribers", "bare_redis_ms")):
+        found_rows += [
+            curve("Redis's processor time until the last one", who, "ms", found, getattr(found, times))
+            for found in all_found
+        ]
+    return found_rows
+
+
+def harness_rows(all_found: Sequence[Measured]) -> list[Row]:
+    """How busy the processes of the replicas were."""
+    group = "The replicas' own processes, busiest"
+    return [
+        curve(group, "ours", "% of a core", found, [100 * max(load.cpu for load in found.loads)] if found.loads else [])
+        for found in all_found
+    ]
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000, 3000])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--trips", type=int, default=10)
+    parser.add_argument("--circuits", type=int, default=10)
+    parser.add_argument("--calls-per-s", type=float, default=0.5, help="calls of each circuit in each replica")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    all_found = []
+    for size in given.sizes:
+        all_found.append(measure(size, given))
+        show(all_found[-1])
+        publish(rows(all_found))
+    print("target at 1,000 replicas: Redis below 20 % of a core, the last replica within 250 ms (p99)")
+
+
+if __name__ == "__main__":
+    main()
