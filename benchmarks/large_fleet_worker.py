@@ -74,7 +74,7 @@ class Worker:
         self._members, self._replicas = (), []
         await self._client.connection_pool.disconnect()
 
-    # ---- a window of steady traffic -----------------------------------------------------------------------------------
+    # ---- a window of steady traffic ---------------------------------------------------------------------------------
 
     async def begin(self) -> None:
         """A window begins."""
@@ -95,7 +95,7 @@ class Worker:
             )
         )
 
-    # ---- a trip -------------------------------------------------------------------------------------------------------
+    # ---- a trip -----------------------------------------------------------------------------------------------------
 
     async def expect(self) -> int:
         """The next trip begins. Returns how many members are ready for it."""
