@@ -57,9 +57,10 @@ class Reporting:
 
     def report_if_due(self, view: View) -> None:
         """Reports if the interval has passed and there is something to report."""
+        if not view.has_report or view.name in self._in_flight or view.name in self._due:
+            return
         due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
-        due = due_s <= self._session.now_s() and view.has_report and view.name not in self._in_flight
-        if due and view.name not in self._due and self._session.link.up and self._session.may_send(view):
+        if due_s <= self._session.now_s() and self._session.link.up and self._session.may_send(view):
             self._due[view.name] = view
             if self._senders < SENDERS + int(REPLICA_REPORTS_PER_S * self._session.link.round_trip_s):
                 self._senders += 1
