@@ -1,7 +1,8 @@
 """What `benchmarks.large_fleet` puts into a process by the hundred: simulated replicas, and bare subscribers.
 
 A simulated replica is a registry of its own: own connections and subscription, own heartbeats, polls and reports, at
-the intervals that it would have alone in a process. It shares only the event loop and the interpreter.
+the intervals that it would have alone in a process. It shares only the event loop and the interpreter. Hundreds in one
+process cannot each look at their circuits ten times a second, as a replica does alone: `look_every` makes that rarer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any, Protocol
 import redis.asyncio
 
 from ha_rag import CircuitPolicy, CircuitRegistry
+from ha_rag.breaker import fleet_link, loop_lag
 from ha_rag.breaker.breaker import CircuitBreaker
+from ha_rag.ledger.sync.upkeep import TICK_S as LOOK_S
+from ha_rag.ledger.sync.upkeep import Upkeep
 
 NAMESPACE = "bench"
 POLICY = CircuitPolicy()
@@ -91,6 +95,21 @@ class Subscriber:
         async for _ in self._pubsub.listen():
             self.told_s = time.monotonic()
             self.told.set()
+
+
+def look_every(seconds: float) -> None:
+    """All replicas of this process look at their circuits so often from now on, and at the lag of their event loop.
+
+    Nothing is sent then, but for reports that are due: one is up to `seconds` late.
+    """
+    look = Upkeep.round
+
+    async def look_later(upkeep: Upkeep) -> None:
+        await asyncio.sleep(seconds - LOOK_S)
+        await look(upkeep)
+
+    Upkeep.round = look_later  # type: ignore[method-assign]
+    loop_lag.TICK_S = fleet_link.TIDY_S = seconds
 
 
 class Traffic:

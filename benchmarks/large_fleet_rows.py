@@ -37,7 +37,14 @@ class Measured:
     @property
     def is_saturated(self) -> bool:
         """Whether the processes of the replicas, not Redis, set the pace."""
-        return any(load.cpu > BUSY_CPU or load.lag_p99_s > BUSY_LAG_S for load in self.loads)
+        return self.in_step < self.replicas or any(
+            load.cpu > BUSY_CPU or load.lag_p99_s > BUSY_LAG_S for load in self.loads
+        )
+
+    @property
+    def in_step(self) -> int:
+        """Replicas whose cached state was current at the end of the window."""
+        return sum(load.fresh for load in self.loads)
 
     @property
     def harness(self) -> str:
@@ -45,7 +52,7 @@ class Measured:
         shares = " and ".join(f"{100 * load.cpu:.0f} %" for load in self.loads)
         lag_ms = 1000 * max((load.lag_p99_s for load in self.loads), default=0.0)
         state = "saturated" if self.is_saturated else "not saturated"
-        return f"the replicas' processes were {state}: {shares} of a core, loop lag p99 {lag_ms:.0f} ms"
+        return f"the replicas' processes were {state}: {shares} of a core, loop lag p99 {lag_ms:.0f} ms, {self.in_step} in step"
 
 
 def p99(values: Sequence[float]) -> float:

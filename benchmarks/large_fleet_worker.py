@@ -15,12 +15,12 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from benchmarks.fleet_members import TRIPPED, Member, Replica, Subscriber, Traffic
+from benchmarks.fleet_members import LOOK_S, TRIPPED, Member, Replica, Subscriber, Traffic, look_every
 from ha_rag.assembly.replica import loop_factory
 from ha_rag.breaker.permit import Permit
 from ha_rag.cancellation import gathered
 
-AT_ONCE = 20
+AT_ONCE = 5
 """Members that join or leave at a time."""
 
 TOLD_WITHIN_S = 15.0
@@ -53,8 +53,10 @@ class Worker:
         self._made_before = 0
         self._client: Any = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=5)
 
-    async def join(self, names: list[str], circuits: int, calls_per_s: float) -> None:
-        """Replicas of these names join the fleet, and their traffic begins."""
+    async def join(self, names: list[str], circuits: int, calls_per_s: float, look_s: float) -> None:
+        """Replicas of these names join the fleet, and their traffic begins. `look_s`: see `look_every`."""
+        if look_s > LOOK_S:
+            look_every(look_s)
         self._members = self._replicas = [Replica(self._url, name, circuits) for name in names]
         await _in_parts([replica.join for replica in self._replicas])
         self._traffic = Traffic(self._replicas, calls_per_s)
