@@ -52,7 +52,8 @@ class Measured:
         shares = " and ".join(f"{100 * load.cpu:.0f} %" for load in self.loads)
         lag_ms = 1000 * max((load.lag_p99_s for load in self.loads), default=0.0)
         state = "saturated" if self.is_saturated else "not saturated"
-        return f"the replicas' processes were {state}: {shares} of a core, loop lag p99 {lag_ms:.0f} ms, {self.in_step} in step"
+        busy = f"{shares} of a core, loop lag p99 {lag_ms:.0f} ms, {self.in_step} in step"
+        return f"the replicas' processes were {state}: {busy}"
 
 
 def p99(values: Sequence[float]) -> float:
