@@ -108,7 +108,7 @@ def look_every(seconds: float) -> None:
         await asyncio.sleep(seconds - LOOK_S)
         await look(upkeep)
 
-    Upkeep.round = look_later  # type: ignore[method-assign]
+    Upkeep.round = look_later  # type: ignore[method-assign]  # the harness alone does this
     loop_lag.TICK_S = fleet_link.TIDY_S = seconds
 
 
