@@ -16,8 +16,7 @@ import redis.asyncio
 from ha_rag import CircuitPolicy, CircuitRegistry
 from ha_rag.breaker import fleet_link, loop_lag
 from ha_rag.breaker.breaker import CircuitBreaker
-from ha_rag.ledger.sync.upkeep import TICK_S as LOOK_S
-from ha_rag.ledger.sync.upkeep import Upkeep
+from ha_rag.ledger.sync.upkeep import TICK_S, Upkeep
 
 NAMESPACE = "bench"
 POLICY = CircuitPolicy()
@@ -27,7 +26,10 @@ TRIPPED = "tripped"
 CHANNEL = "bare"
 """The channel of the bare subscribers."""
 
-TICK_S = 0.01
+LOOK_S = TICK_S
+"""How often a replica looks at its circuits."""
+
+CALLS_S = 0.01
 """How often calls that are due are made, and the lag of the event loop is noted."""
 
 
@@ -104,9 +106,9 @@ def look_every(seconds: float) -> None:
     """
     look = Upkeep.round
 
-    async def look_later(upkeep: Upkeep) -> None:
+    async def look_later(self: Upkeep) -> None:
         await asyncio.sleep(seconds - LOOK_S)
-        await look(upkeep)
+        await look(self)
 
     Upkeep.round = look_later  # type: ignore[method-assign]  # the harness alone does this
     loop_lag.TICK_S = fleet_link.TIDY_S = seconds
@@ -125,8 +127,8 @@ class Traffic:
         """Runs until cancelled."""
         begin_s = time.monotonic()
         while True:
-            due_s = time.monotonic() + TICK_S
-            await asyncio.sleep(TICK_S)
+            due_s = time.monotonic() + CALLS_S
+            await asyncio.sleep(CALLS_S)
             now_s = time.monotonic()
             self.lags_s.append(now_s - due_s)
             while self.made < (now_s - begin_s) * self._per_s:
