@@ -24,6 +24,12 @@ CATALOGUE: dict[str, tuple[Benchmark, ...]] = {
         Benchmark("guarded_call", "What a guarded call costs", ("--rounds", "5", "--calls", "5000")),
         Benchmark("redis_commands", "Redis commands for each call", ("--seconds", "2")),
         Benchmark("many_circuits", "Ten thousand circuits", ("--seconds", "5")),
+        Benchmark(
+            "large_fleet",
+            "A thousand replicas",
+            ("--sizes", "10", "100", "--seconds", "8", "--trips", "4"),
+            at_most_s=1_800.0,
+        ),
         Benchmark("weight", "What an installation weighs", ("--rounds", "5")),
     ),
     "Outages": (

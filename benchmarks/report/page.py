@@ -101,7 +101,7 @@ def _verdicts(found: Mapping[str, Result]) -> Iterator[str]:
         assert row.bar is not None
         figure = row.note if row.figure is None else f"{shown(row.figure)} {row.unit}"
         yield (
-            f"- **Missed:** {_cell(row.group)}, {_cell(row.who)}: {_cell(figure)}, "
+            f"- **Missed:** {_cell(row.group)}, {_cell(row.label)}: {_cell(figure)}, "
             f"bar {row.bar.side} {shown(row.bar.value)} (`{name}`)"
         )
     yield ""
@@ -135,7 +135,7 @@ def _table(group: str, rows: Sequence[Row]) -> Iterator[str]:
     yield f"| {_cell(group)} | {_cell(rows[0].unit)} | spread | measurements | bar |"
     yield "|---|---|---|---|---|"
     for row in rows:
-        yield f"| {_cell(row.who)} | {_figure(row)} | {_spread(row)} | {row.measurements or ''} | {_bar(row)} |"
+        yield f"| {_cell(row.label)} | {_figure(row)} | {_spread(row)} | {row.measurements or ''} | {_bar(row)} |"
     yield ""
 
 

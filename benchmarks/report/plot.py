@@ -1,10 +1,14 @@
-"""Small plots of one group of rows: a bar for each contender, a whisker for its spread, a line for the bar to reach."""
+"""Small plots of one group of rows: a bar for each contender, a whisker for its spread, a line for the bar to reach.
+
+Rows that are measured at several places, such as numbers of replicas, are drawn as curves (`curve.py`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
+from benchmarks.report.curve import curve
 from benchmarks.report.figures import shown
 from benchmarks.report.rows import Row
 
@@ -15,6 +19,8 @@ STYLE = "font: 12px system-ui, sans-serif"
 
 def plot(rows: Sequence[Row]) -> str:
     """An SVG of the rows that were measured; empty with fewer than two, as there is nothing to compare."""
+    if any(row.at is not None for row in rows):
+        return curve(rows)
     measured = [(row, row.figure) for row in rows if row.figure is not None]
     bars = [row.bar.value for row, _ in measured if row.bar]
     largest = max([row.high or figure for row, figure in measured] + bars, default=0.0)

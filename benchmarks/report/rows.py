@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.report.figures import shown
+
 ROWS_FILE = "BENCHMARK_ROWS"
 """Environment variable: the file that rows are written to."""
 
@@ -34,6 +36,7 @@ class Row:
     """One figure. Rows of one `group` are compared with each other: they share a unit.
 
     `figure`: the median of `measurements`; None: not measured, and `note` says why. `low`, `high`: the extremes.
+    `at`: where the figure is on a curve, as a number of what `axis` says; None: it is on none.
     """
 
     group: str
@@ -45,6 +48,13 @@ class Row:
     measurements: int = 0
     bar: Bar | None = None
     note: str = ""
+    at: float | None = None
+    axis: str = ""
+
+    @property
+    def label(self) -> str:
+        """Who, and where on a curve."""
+        return self.who if self.at is None else f"{self.who}, {shown(self.at)} {self.axis}"
 
     @property
     def never(self) -> bool:
@@ -60,15 +70,17 @@ class Row:
 
     @classmethod
     def of(
-        cls, group: str, who: str, unit: str, values: Sequence[float], *, bar: Bar | None = None, note: str = ""
-    ) -> Row:
+        cls, group: str, who: str, unit: str, values: Sequence[float], *, bar: Bar | None = None, note: str = "",
+        at: float | None = None, axis: str = "",
+    ) -> Row:  # fmt: skip
         """The median of `values`, and their extremes."""
         if not values:
-            return cls.absent(group, who, unit, note or "no measurement succeeded", bar)
+            why = note or "no measurement succeeded"
+            return cls(group=group, who=who, unit=unit, figure=None, bar=bar, note=why, at=at, axis=axis)
         middle = statistics.median(values)
         return cls(
             group=group, who=who, unit=unit, figure=middle, low=min(values), high=max(values),
-            measurements=len(values), bar=bar, note=note,
+            measurements=len(values), bar=bar, note=note, at=at, axis=axis,
         )  # fmt: skip
 
     @classmethod

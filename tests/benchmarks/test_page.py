@@ -97,6 +97,44 @@ def test_only_what_can_be_compared_is_drawn_and_each_plot_is_well_formed() -> No
     assert "another peer" not in texts
 
 
+def over_replicas(who: str, figures: dict[int, float]) -> list[Row]:
+    return [
+        Row.of("share", who, "%", [figure], bar=at_most(20) if at == 1000 else None, at=at, axis="replicas")
+        for at, figure in figures.items()
+    ]
+
+
+CURVES = [*over_replicas("ours", {10: 1.0, 100: 6.0, 1000: 12.0}), *over_replicas("a peer", {10: 2.0, 1000: 40.0})]
+
+
+def test_figures_over_a_number_say_where_they_were_measured() -> None:
+    text = page({"weight": made("weight", CURVES)})
+    assert "| ours, 1,000 replicas | 12 |  | 1 | at most 20: reached |" in text
+    missed = over_replicas("ours", {1000: 21.0})
+    assert "- **Missed:** share, ours, 1,000 replicas: 21 %" in page({"weight": made("weight", missed)})
+
+
+def test_figures_over_a_number_are_drawn_as_one_line_for_each_contender_below_a_dashed_bar() -> None:
+    drawn = ElementTree.fromstring(plots({"weight": made("weight", CURVES)})["weight-1.svg"])
+    paths = [node for node in drawn.iter() if node.tag.endswith("path")]
+    lines = [node.attrib["d"] for node in paths if node.attrib.get("fill") == "none"]
+    assert [line.count("L") + 1 for line in lines] == [3, 2]
+    steps = [float(place.partition(" ")[0]) for place in lines[0].removeprefix("M").split("L")]
+    assert steps[1] - steps[0] == pytest.approx(steps[2] - steps[1])
+    assert sum("stroke-dasharray" in node.attrib for node in paths) == 1
+    texts = {node.text for node in drawn.iter() if node.text}
+    assert {"10", "100", "1,000", "replicas", "ours: 12", "a peer: 40"} <= texts
+
+
+def test_a_curve_of_one_measured_place_is_not_drawn() -> None:
+    rows = [
+        *over_replicas("ours", {10: 1.0}),
+        Row.of("share", "ours", "%", [], at=100, axis="replicas", note="no room"),
+    ]
+    assert plots({"weight": made("weight", rows)}) == {}
+    assert "| ours, 100 replicas | not measured: no room |" in page({"weight": made("weight", rows)})
+
+
 def test_names_with_marks_of_markdown_and_of_xml_are_shown_as_they_are() -> None:
     rows = [Row.of("a|b", "<ours> & more", "us", [1.0]), Row.of("a|b", "peer", "us", [2.0])]
     assert "| &lt;ours&gt; &amp; more | 1 |" in page({"weight": made("weight", rows)})
@@ -112,7 +150,7 @@ def test_every_plot_of_the_page_is_written_and_older_ones_are_removed(tmp_path: 
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    result = made("guarded_call", CALLS)
+    result = made("guarded_call", [*CALLS, *CURVES])
     result.write(tmp_path)
     assert results(["guarded_call", "weight"], tmp_path) == {"guarded_call": result}
     assert isinstance(result, Result)

@@ -263,7 +263,7 @@ NAMED_OTHERWISE = {
     "delete": "del", "mget_nonatomic": "mget", "xgroup_create": "xgroup", "xgroup_createconsumer": "xgroup",
     "xgroup_delconsumer": "xgroup", "xinfo_consumers": "xinfo|consumers",
 }  # fmt: skip
-NO_COMMANDS = {"pubsub", "initialize", "connection_pool", "aclose", "execute_command"}
+NO_COMMANDS = {"pubsub", "pipeline", "initialize", "connection_pool", "aclose", "execute_command"}
 
 
 def test_the_ledger_calls_only_commands_that_are_in_the_permissions() -> None:

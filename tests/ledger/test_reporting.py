@@ -13,7 +13,7 @@ from ha_rag.circuit.reply import Reply
 from ha_rag.circuit.rules import Batch
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
 from ha_rag.ledger.sync.pace import REPORTS_PER_S, Pace
-from ha_rag.ledger.sync.reporting import ACTIVE_INTERVALS, ACTIVE_S, Reporting
+from ha_rag.ledger.sync.reporting import ACTIVE_INTERVALS, ACTIVE_S, SENDERS, Reporting
 from tests.ledger.views import CLOSED, OneView
 
 INTERVAL_S = 2.0
@@ -32,7 +32,7 @@ class ReportingBench:
         self.answer.set()
         self.background = BackgroundTasks()
         self.background.open()
-        self.link = SimpleNamespace(up=True, ledger_now_ms=lambda: self.view.ledger_ms)
+        self.link = SimpleNamespace(up=True, ledger_now_ms=lambda: self.view.ledger_ms, round_trip_s=0.0)
         session: Any = SimpleNamespace(
             now_s=self.view.clock.monotonic_s,
             pace=SimpleNamespace(
@@ -206,3 +206,48 @@ async def test_with_any_number_of_active_circuits_all_replicas_together_stay_wit
         if step / 10 - beat_s >= bench.session.pace.beat_s:
             beat_s, bench.session.pace = step / 10, Pace(replicas, max(1, bench.reporting.active_circuits()))
     assert 0.8 * REPORTS_PER_S <= replicas * len(bench.sent) / seconds <= 1.05 * REPORTS_PER_S
+
+
+def with_outcomes(number: int) -> list[OneView]:
+    views = [OneView() for _ in range(number)]
+    for index, view in enumerate(views):
+        view.name = f"c{index}"
+        view.succeeds()
+    return views
+
+
+@pytest.mark.parametrize(("round_trip_s", "at_a_time"), [(0.001, SENDERS), (0.1, SENDERS + 5), (0.25, SENDERS + 12)])
+async def test_reports_that_are_due_together_take_few_connections_unless_the_ledger_is_far(
+    bench: ReportingBench, round_trip_s: float, at_a_time: int
+) -> None:
+    bench.link.round_trip_s = round_trip_s
+    bench.answer.clear()
+    for view in with_outcomes(20):
+        bench.reporting.report_if_due(view)
+    await bench.others_run()
+    assert len(bench.sent) == at_a_time
+    bench.answer.set()
+    await asyncio.gather(*bench.background._tasks)
+    assert len(bench.sent) == 20
+
+
+async def test_a_failure_is_reported_at_once_while_other_reports_wait(bench: ReportingBench) -> None:
+    bench.answer.clear()
+    for view in with_outcomes(20):
+        bench.reporting.report_if_due(view)
+    await bench.others_run()
+    bench.view.fails()
+    bench.reporting.report_soon(bench.view)
+    await bench.others_run()
+    assert [tally.counts.failed for tally in bench.sent[-1].tallies] == [1]
+
+
+async def test_reports_that_wait_are_not_sent_to_a_ledger_that_became_unreachable(bench: ReportingBench) -> None:
+    bench.answer.clear()
+    for view in with_outcomes(20):
+        bench.reporting.report_if_due(view)
+    await bench.others_run()
+    bench.link.up = False
+    bench.answer.set()
+    await asyncio.gather(*bench.background._tasks)
+    assert len(bench.sent) == SENDERS

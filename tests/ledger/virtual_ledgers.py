@@ -232,3 +232,19 @@ class _Blocking:
             return getattr(self._client, command)(*args, **options)
 
         return awaited
+
+    def pipeline(self, *, transaction: bool) -> _BlockingPipeline:
+        return _BlockingPipeline(self._client.pipeline(transaction=transaction))
+
+
+class _BlockingPipeline:
+    """An async interface to a blocking client's pipeline: commands are queued, and `execute` is awaited."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    def __getattr__(self, command: str) -> Any:
+        return getattr(self._pipeline, command)
+
+    async def execute(self, *, raise_on_error: bool) -> list[Any]:
+        return list(self._pipeline.execute(raise_on_error=raise_on_error))

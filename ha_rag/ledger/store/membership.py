@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -58,20 +59,62 @@ async def beat(
     """Stores a heartbeat of `incarnation`; returns the number of live incarnations, and of those that write the log."""
     now = await now_ms(client)
     lists = [keys.replicas, keys.loggers] if writes_log else [keys.replicas]
-    listed = dict.fromkeys(map(escaped, circuits), now)
-    await gathered(
-        client.set(keys.replica(incarnation), body, px=life_ms),
-        *(_entered(client, key, {incarnation: now}) for key in lists),
-        *([_entered(client, keys.circuits, listed)] if circuits else []),
-    )
-    await gathered(
-        *(client.zremrangebyscore(key, "-inf", now - LIVES_KEPT * life_ms) for key in lists),
-        # Nothing else would ever remove a foreign entry from the future, and each one slows the fleet down.
-        *(client.zremrangebyscore(key, f"({now + MAX_AHEAD_MS}", "+inf") for key in lists),
-    )
-    counts = await gathered(*(client.zcount(key, now - life_ms, now + MAX_AHEAD_MS) for key in lists))
+    entries = {key: {incarnation: now} for key in lists}
+    if circuits:
+        entries[keys.circuits] = dict.fromkeys(map(escaped, circuits), now)
+    told = _Beat(keys.replica(incarnation), body, entries, lists, now, life_ms)
+    counts = await _in_steps(client, told) if isinstance(client, RedisCluster) else await _at_once(client, told)
     alive, *loggers = (whole("the number of replicas", count) for count in counts)
     return min(alive, MAX_REPLICAS), min(loggers[0], MAX_REPLICAS) if loggers else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """One heartbeat. `entries`: list -> what is entered there. `lists`: those that are pruned and counted."""
+
+    key: str
+    body: str
+    entries: dict[str, dict[str, int]]
+    lists: Sequence[str]
+    now: int
+    life_ms: int
+
+    def prunes(self, client: Any) -> list[Any]:
+        return [
+            *(client.zremrangebyscore(key, "-inf", self.now - LIVES_KEPT * self.life_ms) for key in self.lists),
+            # Nothing else would ever remove a foreign entry from the future, and each one slows the fleet down.
+            *(client.zremrangebyscore(key, f"({self.now + MAX_AHEAD_MS}", "+inf") for key in self.lists),
+        ]
+
+    def counts(self, client: Any) -> list[Any]:
+        return [client.zcount(key, self.now - self.life_ms, self.now + MAX_AHEAD_MS) for key in self.lists]
+
+
+async def _at_once(client: Any, beat: _Beat) -> list[Any]:
+    """Sends it in one round trip, on one connection: a large fleet has few to spare. Returns the counts."""
+    several = client.pipeline(transaction=False)
+    several.set(beat.key, beat.body, px=beat.life_ms)
+    for key, entries in beat.entries.items():
+        several.zadd(key, entries)
+    beat.prunes(several)
+    beat.counts(several)
+    answers = await several.execute(raise_on_error=False)
+    errors = [answer for answer in answers if isinstance(answer, Exception)]
+    if any(isinstance(error, ResponseError) and is_of_another_type(error) for error in errors):
+        return await _in_steps(client, beat)
+    if errors:
+        raise errors[0]
+    return list(answers[-len(beat.lists) :])
+
+
+async def _in_steps(client: Any, beat: _Beat) -> list[Any]:
+    """Sends it to the nodes of a cluster, or to a Redis where lists may have to be replaced. Returns the counts."""
+    await gathered(
+        client.set(beat.key, beat.body, px=beat.life_ms),
+        *(_entered(client, key, entries) for key, entries in beat.entries.items()),
+    )
+    await gathered(*beat.prunes(client))
+    return await gathered(*beat.counts(client))
 
 
 async def _entered(client: Any, key: str, entries: dict[str, int]) -> None:

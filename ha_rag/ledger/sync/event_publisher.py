@@ -81,6 +81,8 @@ class EventPublisher:
         over, because the ledger is unreachable, is no change.
         """
         tripped, before = view.is_tripped_locally(), self._locally_tripped.pop(view.name, None)
+        if not tripped and before is None:
+            return
         after = view.state()
         if tripped:
             self._locally_tripped[view.name] = after

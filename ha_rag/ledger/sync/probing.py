@@ -60,7 +60,7 @@ class Probing:
 
         A signal handler that raises between the two steps causes this; the replica would never request a lease again.
         """
-        if view.gate.wait_for_answer(0) or self._running_request(view):
+        if view.gate.answered.done() or self._running_request(view):
             self._orphaned.discard(view.name)
         elif view.name in self._orphaned:
             view.lease_answered(None, "", self._session.now_s())

@@ -9,12 +9,16 @@ from ha_rag import chance
 from ha_rag.circuit.state import CircuitState
 from ha_rag.errors import LedgerError
 from ha_rag.ledger.sync.background_tasks import BackgroundTasks
-from ha_rag.ledger.sync.pace import TokenBucket
+from ha_rag.ledger.sync.pace import REPLICA_REPORTS_PER_S, TokenBucket
 from ha_rag.ledger.sync.session import LedgerSession
 from ha_rag.ledger.view.view import View
 
 ACTIVE_S, ACTIVE_INTERVALS = 2.0, 2
 """A circuit is active if it was reported on within this many seconds, or this many of its intervals."""
+
+SENDERS = 2
+"""Reports that are due are sent by so many at a time, and by as many more as the round trip needs to send
+`REPLICA_REPORTS_PER_S`. Each takes a connection, of which a large fleet has few to spare."""
 
 BURST_S = 0.1
 """Seconds between two immediate reports in a small fleet, once the token bucket is empty."""
@@ -32,6 +36,9 @@ class Reporting:
         self._in_flight: dict[str, asyncio.Event] = {}
         """Circuit -> event that is set when its report has ended."""
         self._again: set[str] = set()
+        self._due: dict[str, View] = {}
+        """Circuits to be reported on next, in order."""
+        self._senders = 0
 
     def report_soon(self, view: View) -> None:
         """Reports without waiting for the interval, within the token bucket's limit. Safe from any thread."""
@@ -50,10 +57,24 @@ class Reporting:
 
     def report_if_due(self, view: View) -> None:
         """Reports if the interval has passed and there is something to report."""
+        if not view.has_report or view.name in self._in_flight or view.name in self._due:
+            return
         due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
-        due = due_s <= self._session.now_s() and view.has_report and view.name not in self._in_flight
-        if due and self._session.link.up and self._session.may_send(view):
-            self._background.run(self.report(view))
+        if due_s <= self._session.now_s() and self._session.link.up and self._session.may_send(view):
+            self._due[view.name] = view
+            if self._senders < SENDERS + int(REPLICA_REPORTS_PER_S * self._session.link.round_trip_s):
+                self._senders += 1
+                self._background.run(self._send_due())
+
+    async def _send_due(self) -> None:
+        """Sends the reports that are due, one after the other; drops them while the ledger is unreachable."""
+        try:
+            while self._due:
+                view = self._due.pop(next(iter(self._due)))
+                if self._session.link.up:
+                    await self.report(view)
+        finally:
+            self._senders -= 1
 
     def _interval_s(self, view: View) -> float:
         return self._session.pace.calm_report_s(view.policy.flush_interval_s, view.policy.bucket_ms / 1000)
@@ -62,6 +83,7 @@ class Reporting:
         """Forgets a circuit that fell asleep, until it is used again."""
         self._buckets.pop(view.name, None)
         self._reported_s.pop(view, None)
+        self._due.pop(view.name, None)
 
     def active_circuits(self) -> int:
         """Number of circuits reported on recently; only these share the fleet's limit on reports."""

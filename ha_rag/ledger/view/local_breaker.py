@@ -84,6 +84,8 @@ class LocalBreaker:
 
     def lacks_samples(self, now_ms: int) -> bool:
         """Whether the rates reach a threshold and only `min_samples` keeps the circuit closed."""
+        if not self.circuit.window:
+            return False
         counts = self.counts(now_ms)
         few = 0 < counts.samples < self.terms.min_samples
         return few and self.terms.reached(counts.failure_rate, counts.slow_rate)
