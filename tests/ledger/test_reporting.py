@@ -251,3 +251,32 @@ async def test_reports_that_wait_are_not_sent_to_a_ledger_that_became_unreachabl
     bench.answer.set()
     await asyncio.gather(*bench.background._tasks)
     assert len(bench.sent) == SENDERS
+
+
+@pytest.mark.provokes_errors
+async def test_reports_go_on_after_one_that_failed_unexpectedly(
+    bench: ReportingBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    views = with_outcomes(20)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.session.ledger, "record", fails)
+        for view in views:
+            bench.reporting.report_if_due(view)
+        await bench.others_run()
+    assert bench.sent == []
+    bench.reporting.report_if_due(views[-1])
+    await bench.others_run()
+    assert len(bench.sent) == 20 - SENDERS
+
+
+async def test_reports_go_on_after_a_stop_and_a_new_start(bench: ReportingBench) -> None:
+    for view in with_outcomes(20):
+        bench.reporting.report_if_due(view)
+    await bench.background.end()
+    bench.background.open()
+    bench.view.succeeds()
+    await bench.due()
+    assert len(bench.sent) > 0

@@ -38,7 +38,7 @@ class Reporting:
         self._again: set[str] = set()
         self._due: dict[str, View] = {}
         """Circuits to be reported on next, in order."""
-        self._senders = 0
+        self._senders: set[asyncio.Task[None]] = set()
 
     def report_soon(self, view: View) -> None:
         """Reports without waiting for the interval, within the token bucket's limit. Safe from any thread."""
@@ -57,24 +57,28 @@ class Reporting:
 
     def report_if_due(self, view: View) -> None:
         """Reports if the interval has passed and there is something to report."""
-        if not view.has_report or view.name in self._in_flight or view.name in self._due:
+        if not view.has_report or view.name in self._in_flight:
             return
-        due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
-        if due_s <= self._session.now_s() and self._session.link.up and self._session.may_send(view):
+        if view.name in self._due or self._is_due(view):
             self._due[view.name] = view
-            if self._senders < SENDERS + int(REPLICA_REPORTS_PER_S * self._session.link.round_trip_s):
-                self._senders += 1
-                self._background.run(self._send_due())
+            self._send_more()
+
+    def _is_due(self, view: View) -> bool:
+        due_s = self._reported_s.get(view, -math.inf) + self._interval_s(view)
+        return due_s <= self._session.now_s() and self._session.link.up and self._session.may_send(view)
+
+    def _send_more(self) -> None:
+        if len(self._senders) < SENDERS + int(REPLICA_REPORTS_PER_S * self._session.link.round_trip_s):
+            sender = self._background.run(self._send_due())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
 
     async def _send_due(self) -> None:
         """Sends the reports that are due, one after the other; drops them while the ledger is unreachable."""
-        try:
-            while self._due:
-                view = self._due.pop(next(iter(self._due)))
-                if self._session.link.up:
-                    await self.report(view)
-        finally:
-            self._senders -= 1
+        while self._due:
+            view = self._due.pop(next(iter(self._due)))
+            if self._session.link.up:
+                await self.report(view)
 
     def _interval_s(self, view: View) -> float:
         return self._session.pace.calm_report_s(view.policy.flush_interval_s, view.policy.bucket_ms / 1000)
