@@ -115,11 +115,13 @@ $(NODE_CLIENT): tests/fleet/node/package.json | $(INSTALLED)
 	@$(NPM) install --prefix $(<D) --no-audit --no-fund --no-package-lock --silent && touch $@ \
 		|| echo "OpenAI's client for Node could not be installed: its tests are skipped"
 
-$(BENCH_INSTALLED): benchmarks/peers/litellm.txt $(INSTALLED)
+$(BENCH_INSTALLED): benchmarks/peers/litellm.txt benchmarks/peers/portkey/package.json $(INSTALLED)
 	@echo "Installing into $(VENV) the peers that the benchmarks measure: the group bench ..."
 	@$(GROUPS_READY)
 	@$(PIP) install --quiet --constraint constraints.txt --group bench
 	@$(BIN)/python -m venv $(VENV)/litellm
 	@$(VENV)/litellm/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/litellm.txt \
 		|| echo "LiteLLM could not be installed: its figures are told as not measured"
+	@$(NPM) install --prefix benchmarks/peers/portkey --ignore-scripts --no-audit --no-fund --no-package-lock --silent \
+		|| echo "Portkey's gateway could not be installed: its figures are told as not measured"
 	@touch $@

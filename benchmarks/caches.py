@@ -25,8 +25,9 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.one_question import CONFIGURATION
 from benchmarks.own_redis import free_port, own_redis
-from benchmarks.questions_per_second import CONFIGURATION, program, ready
+from benchmarks.processes import program, ready
 
 TIERS = '[[embedders]]\nname = "secondary"\nkind = "local"\n[[generators]]\nname = "extractive"\nkind = "extractive"\n'
 SUBJECTS = ("a circuit", "a probe", "a replica", "a fallback", "an answer", "a question", "Redis", "an index")

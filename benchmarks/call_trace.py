@@ -23,8 +23,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmarks.one_question import CONFIGURATION, QUESTION
 from benchmarks.own_redis import free_port, own_redis
-from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, ready
+from benchmarks.processes import program, ready
 from benchmarks.report.rows import Row, publish
 from ha_rag import CircuitPolicy
 from ha_rag.assembly.configuration import load_settings

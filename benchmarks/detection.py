@@ -26,7 +26,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.own_redis import free_port, own_redis
-from benchmarks.questions_per_second import program, ready
+from benchmarks.processes import program, ready
 from benchmarks.report.rows import Row, at_most, publish
 
 CIRCUIT = "embedder.primary"

@@ -21,8 +21,8 @@ from typing import Any
 
 from benchmarks.made_table import show
 from benchmarks.own_redis import free_port
+from benchmarks.processes import program, ready
 from benchmarks.quality_choice import CONFIGURATIONS, given, halves, measured, played, row, strategy_of
-from benchmarks.questions_per_second import program, ready
 from ha_rag.assembly.configuration import settings_of
 from ha_rag.assembly.replica import closed
 from ha_rag.assembly.tiers import embedder_tiers

@@ -24,8 +24,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.instructions_worker import CALLS
+from benchmarks.one_question import CONFIGURATION
 from benchmarks.own_redis import free_port, own_redis
-from benchmarks.questions_per_second import CONFIGURATION, program, ready
+from benchmarks.processes import program, ready
 from benchmarks.report.rows import Row, at_most, publish
 from benchmarks.valgrind_requests import unsupported
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.call_trace import ask
-from benchmarks.questions_per_second import QUESTION
+from benchmarks.one_question import QUESTION
 from benchmarks.valgrind_requests import Callgrind
 from ha_rag import CircuitPolicy
 from ha_rag.assembly.configuration import load_settings

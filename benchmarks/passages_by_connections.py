@@ -12,17 +12,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import re
 import statistics
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from benchmarks.own_redis import free_port
-from benchmarks.questions_per_second import load, program, ready
+from benchmarks.processes import program, ready
 from benchmarks.report.rows import Row, at_least, publish
 from ha_rag.components.embedders.local import LocalEmbedder
 from ha_rag.cores import cores
@@ -91,6 +96,26 @@ class Texts:
 
     def question(self) -> dict[str, str]:
         return {"question": f"{self.sentence()}?"}
+
+
+async def load(url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]]) -> tuple[float, float]:
+    """Questions per second and median latency in ms of `connections` clients, each with one question at a time."""
+    latencies: list[float] = []
+    end = time.monotonic() + seconds
+    bodies = itertools.cycle(questions)
+
+    async def ask(session: aiohttp.ClientSession) -> None:
+        while (begin := time.monotonic()) < end:
+            async with session.post(url, json=next(bodies)) as reply:
+                body = await reply.json()
+                if reply.status != 200 or body.get("degraded"):
+                    sys.exit(f"{url} answered {reply.status}: {body}")
+            latencies.append(time.monotonic() - begin)
+
+    begin = time.monotonic()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
+        await asyncio.gather(*(ask(session) for _ in range(connections)))
+    return len(latencies) / (time.monotonic() - begin), statistics.median(latencies) * 1000
 
 
 async def grow(index: Index, embedder: LocalEmbedder, texts: Texts, passages: int) -> None:

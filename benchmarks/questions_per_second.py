@@ -1,10 +1,11 @@
-"""Questions per second of one worker at 1, 16 and 64 connections, compared with a bare app that makes the same calls.
+"""Whole questions beside a bare app that makes the same two calls, and beside gateways that pass one call on.
 
     python -m benchmarks.questions_per_second [--seconds 5] [--rounds 3]
 
-Three servers of one process each: the simulated provider, one replica (embed over HTTP, search the index, generate over
-HTTP, circuits shared through Redis) and the bare app (only the same two HTTP calls, aiohttp on both sides). The load
-runs in this process. The replica and the bare app alternate in each round, so that a slow period affects both.
+All use the same simulated provider and have one worker, and wrk asks them over 1, 16 and 64 connections, in each round
+one after the other, so that a slow period affects all. Ours embeds the question, searches an index of docs/, generates,
+and shares its circuits through Redis; the bare app (aiohttp) only makes the two calls; a gateway makes one, without
+documents. The provider counts the calls. Where it is busy all the time, it may limit a fast server: that is told.
 """
 
 from __future__ import annotations
@@ -12,148 +13,162 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import itertools
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
+from benchmarks.one_question import CONFIGURATION, QUESTION
 from benchmarks.own_redis import free_port, own_redis
-from benchmarks.report.rows import Row, at_least, publish
+from benchmarks.peers.gateways import GATEWAYS, Served, Site, cannot_run
+from benchmarks.process_cost import cost
+from benchmarks.processes import program, ready
+from benchmarks.question_rates import BARE, CONNECTIONS, HEAD, OURS, Found, Measured, line, rows
+from benchmarks.report.rows import publish
+from benchmarks.wrk import FailedError, Request, load, require_wrk
 
-QUESTION = {"question": "How does a circuit recover?"}
+CHAT = "ours, /v1/chat/completions"
+STREAM = f"{CHAT}, stream"
+MUST_RUN = (BARE, OURS, CHAT, STREAM)
+DOCUMENTS = Path(__file__).parent.parent / "docs"
 
-CONFIGURATION = """\
-[fleet]
-redis_url = "{redis_url}"
-[index]
-path = "{index}"
-[[embedders]]
-name = "primary"
-kind = "openai"
-base_url = "{provider}/v1"
-model = "text-embedding-3-small"
-dimension = 256
-[[retrievers]]
-name = "primary"
-kind = "local"
-[[generators]]
-name = "primary"
-kind = "openai"
-base_url = "{provider}/v1"
-model = "gpt-4o-mini"
-"""
+
+@dataclass(frozen=True)
+class Provider:
+    """The simulated provider."""
+
+    url: str
+    pid: int
+
+    async def calls(self) -> dict[str, int]:
+        """How many it received so far, by target."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/counts?last=0") as reply:
+            counts = await reply.json()
+        return {target: its["received"] for target, its in counts.items() if target != "arrivals"}
+
+
+async def check(request: Request) -> None:
+    """Asks once. Raises FailedError if the answer is an error or degraded."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(request.url, json=request.body, headers=request.headers) as reply,
+    ):
+        text = await reply.text()
+    if reply.status != 200 or '"degraded":true' in text.replace(" ", ""):
+        raise FailedError(f"it answered {reply.status}: {text[:300]}")
+
+
+async def measured(server: Served, provider: Provider, connections: int, seconds: float) -> Measured:
+    """One run. Raises FailedError."""
+    before, provider_before, calls_before = cost(server.pid), cost(provider.pid), await provider.calls()
+    found = await load(server.request, connections, seconds)
+    after, provider_after, calls_after = cost(server.pid), cost(provider.pid), await provider.calls()
+    await check(server.request)
+    return Measured(
+        load=found,
+        busy=(after.processor_s - before.processor_s) / found.seconds,
+        provider_busy=(provider_after.processor_s - provider_before.processor_s) / found.seconds,
+        resident_mb=after.resident_mb,
+        calls={target: (calls_after[target] - calls_before[target]) / found.answers for target in calls_after},
+    )
+
+
+async def compare(servers: dict[str, Served], provider: Provider, given: argparse.Namespace, found: Found) -> None:
+    """All rounds, and a printed line for each contender and number of connections."""
+    for name, server in servers.items():
+        with left_out(name, found):
+            await check(server.request)
+            await load(server.request, 4, 1.0)
+            found.runs[name] = {connections: [] for connections in CONNECTIONS}
+    print(HEAD)
+    for connections in CONNECTIONS:
+        for _ in range(given.rounds):
+            for name in tuple(found.runs):
+                with left_out(name, found):
+                    one = await measured(servers[name], provider, connections, given.seconds)
+                    found.runs[name][connections].append(one)
+        for name, its in found.runs.items():
+            print(line(name, connections, its[connections]), flush=True)
 
 
 @contextlib.contextmanager
-def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process that ends with the block."""
-    child = subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+def left_out(name: str, found: Found) -> Iterator[None]:
+    """A peer that fails is left out from then on; ours and the bare app must not fail."""
     try:
-        yield child
-    finally:
-        child.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(10)
-        child.kill()
+        yield
+    except FailedError as error:
+        if name in MUST_RUN:
+            sys.exit(f"{name}: {error}")
+        found.leave_out(name, str(error))
 
 
-async def load(
-    url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]] = (QUESTION,)
-) -> tuple[float, float]:
-    """Questions per second and median latency in ms of `connections` clients, each with one question at a time."""
-    latencies: list[float] = []
-    end = time.monotonic() + seconds
-    bodies = itertools.cycle(questions)
-
-    async def ask(session: aiohttp.ClientSession) -> None:
-        while (begin := time.monotonic()) < end:
-            async with session.post(url, json=next(bodies)) as reply:
-                body = await reply.json()
-                if reply.status != 200 or body.get("degraded"):
-                    sys.exit(f"{url} answered {reply.status}: {body}")
-            latencies.append(time.monotonic() - begin)
-
-    begin = time.monotonic()
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
-        await asyncio.gather(*(ask(session) for _ in range(connections)))
-    return len(latencies) / (time.monotonic() - begin), statistics.median(latencies) * 1000
+async def started(site: Site, redis_url: str, stack: contextlib.AsyncExitStack, found: Found) -> dict[str, Served]:
+    """Every contender that can run here, until the stack is left."""
+    servers = await ours_and_bare(site, redis_url, stack)
+    for name, gateway in GATEWAYS.items():
+        if why := cannot_run(name):
+            found.absent[name] = why
+            continue
+        with left_out(name, found):
+            servers[name] = await stack.enter_async_context(gateway(site))
+    return servers
 
 
-async def ready(url: str) -> None:
-    """Waits until the URL answers with a status below 500."""
-    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(url) as reply:
-                    if reply.status < 500:
-                        return
-            await asyncio.sleep(0.1)
+async def ours_and_bare(site: Site, redis_url: str, stack: contextlib.AsyncExitStack) -> dict[str, Served]:
+    """One replica with its three ways to ask, and the bare app."""
+    config = site.folder / "ha_rag.toml"
+    config.write_text(CONFIGURATION.format(redis_url=redis_url, index=site.folder / "index", provider=site.provider))
+    subprocess.run([sys.executable, "-m", "ha_rag", "ingest", str(DOCUMENTS), "--config", str(config)], check=True)
+    ports = [free_port(), free_port()]
+    ours, bare = (f"http://127.0.0.1:{port}" for port in ports)
+    replica = stack.enter_context(program("-m", "ha_rag", "serve", "--port", str(ports[0]), "--config", str(config)))
+    app = stack.enter_context(
+        program("-m", "benchmarks.bare_app", "--port", str(ports[1]), "--provider", site.provider)
+    )
+    await ready(f"{ours}/health/ready")
+    await ready(f"{bare}/")
+    chat = site.chat("ha_rag")
+    return {
+        BARE: Served(app.pid, Request(f"{bare}/v1/query", QUESTION)),
+        OURS: Served(replica.pid, Request(f"{ours}/v1/query", QUESTION)),
+        CHAT: Served(replica.pid, Request(f"{ours}/v1/chat/completions", chat)),
+        STREAM: Served(replica.pid, Request(f"{ours}/v1/chat/completions", {**chat, "stream": True})),
+    }
 
 
-async def compare(ours: str, bare: str, seconds: float, rounds: int) -> None:
-    """Prints a row for each number of connections."""
-    print(f"{'connections':>12}{'ours/s':>10}{'p50 ms':>9}{'bare/s':>10}{'p50 ms':>9}{'ratio':>8}")
-    found: list[Row] = []
-    for connections in (1, 16, 64):
-        rows = []
-        for _ in range(rounds):
-            our = await load(f"{ours}/v1/query", connections, seconds)
-            their = await load(f"{bare}/v1/query", connections, seconds)
-            rows.append((*our, *their, our[0] / their[0]))
-        ours_s, ours_ms, bare_s, bare_ms, ratio = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(f"{connections:12}{ours_s:10.0f}{ours_ms:9.2f}{bare_s:10.0f}{bare_ms:9.2f}{ratio:8.2f}")
-        found += rows_of(connections, rows)
-    print("target: a ratio of at least 0.5 (about 1,000 questions per second on the reference machine)")
-    publish(found)
-
-
-def rows_of(connections: int, rounds: Sequence[tuple[float, ...]]) -> list[Row]:
-    """The figures with one number of connections."""
-    ours_s, _, bare_s, _, ratio = (list(column) for column in zip(*rounds, strict=True))
-    group = f"{connections} connections" if connections > 1 else "one connection"
-    return [
-        Row.of(f"questions, {group}", "ours", "1/s", ours_s),
-        Row.of(f"questions, {group}", "bare app, the same two calls", "1/s", bare_s),
-        Row.of(f"ours / bare app, {group}", "ours", "ratio", ratio, bar=at_least(0.5)),
-    ]
-
-
-async def measure(redis_url: str, folder: Path, seconds: float, rounds: int) -> None:
-    """Starts the three servers and compares."""
-    ports = [free_port() for _ in range(3)]
-    provider, ours, bare = (f"http://127.0.0.1:{port}" for port in ports)
-    config = folder / "ha_rag.toml"
-    config.write_text(CONFIGURATION.format(redis_url=redis_url, index=folder / "index", provider=provider))
-    documents = Path(__file__).parent.parent / "docs"
-    os.environ["HA_RAG_LOG"] = "console"
-    with program("-m", "ha_rag.simulation", "--port", str(ports[0])):
-        await ready(f"{provider}/faults")
-        subprocess.run([sys.executable, "-m", "ha_rag", "ingest", str(documents), "--config", str(config)], check=True)
-        replica = program("-m", "ha_rag", "serve", "--port", str(ports[1]), "--config", str(config))
-        app = program("-m", "benchmarks.bare_app", "--port", str(ports[2]), "--provider", provider)
-        with replica, app:
-            await ready(f"{ours}/health/ready")
-            await ready(f"{bare}/")
-            await load(f"{ours}/v1/query", 4, 1.0)
-            await load(f"{bare}/v1/query", 4, 1.0)
-            await compare(ours, bare, seconds, rounds)
+async def measure(redis_url: str, folder: Path, given: argparse.Namespace) -> None:
+    """Starts all servers, compares them and tells what was found."""
+    port, found = free_port(), Found()
+    async with contextlib.AsyncExitStack() as stack:
+        simulated = stack.enter_context(program("-m", "ha_rag.simulation", "--port", str(port)))
+        provider = Provider(f"http://127.0.0.1:{port}", simulated.pid)
+        await ready(f"{provider.url}/faults")
+        site = Site(provider.url, folder, QUESTION["question"])
+        await compare(await started(site, redis_url, stack, found), provider, given, found)
+    its = rows(found, (*MUST_RUN, *GATEWAYS))
+    for row in its:
+        if row.unit == "ratio":
+            print(
+                f"{row.group}, {row.who}: {'not measured: ' + row.note if row.figure is None else f'{row.figure:.2f}'}"
+            )
+    publish(its)
 
 
 def main() -> None:
     """Measures and prints."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--seconds", type=float, default=5.0)
     arguments.add_argument("--rounds", type=int, default=3)
     given = arguments.parse_args()
+    require_wrk()
+    os.environ["HA_RAG_LOG"] = "console"
     with own_redis() as redis_url, tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(redis_url, Path(folder), given.seconds, given.rounds))
+        asyncio.run(measure(redis_url, Path(folder), given))
 
 
 if __name__ == "__main__":

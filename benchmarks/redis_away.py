@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks.own_redis import free_port, own_redis
 from benchmarks.peers.fleet import EndedError, Member, cannot_run, started
 from benchmarks.peers.guards import Site
-from benchmarks.questions_per_second import program, ready
+from benchmarks.processes import program, ready
 from benchmarks.redis_outage import Period, faults, pid_of
 from benchmarks.report.rows import Row, at_most, publish
 from tests.fleet.control import Remote

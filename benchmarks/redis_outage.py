@@ -25,8 +25,9 @@ from pathlib import Path
 
 import aiohttp
 
+from benchmarks.one_question import CONFIGURATION, QUESTION
 from benchmarks.own_redis import free_port, own_redis
-from benchmarks.questions_per_second import CONFIGURATION, QUESTION, program, ready
+from benchmarks.processes import program, ready
 from benchmarks.report.rows import Row, at_most, publish
 from tests.fleet.control import Remote
 from tests.fleet.proxy import Wire

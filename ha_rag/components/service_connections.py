@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -41,14 +43,15 @@ class ServiceConnections:
         kept, fresh = self._kept, self._fresh
         if kept is None or fresh is None or self._loop is not loop:
             kept, fresh = await self._sessions_of_this_loop()
-        reused: list[float] = []
+        use = _Use()
+        before = _USE.set(use)
         try:
-            return await kept.post(
-                url, data=body, headers=headers, allow_redirects=False, timeout=timeout, trace_request_ctx=reused
-            )
+            return await kept.post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not (reused and loop.time() - reused[-1] < JUST_SENT_S and _nothing_was_answered(error)):
+            if not (use.reused and loop.time() - use.began_s < JUST_SENT_S and _nothing_was_answered(error)):
                 raise
+        finally:
+            _USE.reset(before)
         return await fresh.post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout)
 
     async def aclose(self) -> None:
@@ -61,7 +64,7 @@ class ServiceConnections:
     async def _sessions_of_this_loop(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
         left_behind = (self._kept, self._fresh)
         limit, loop = self._config.max_connections, asyncio.get_running_loop()
-        kept = self._open(aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_CONNECTION_S))
+        kept = self._open(_NotingConnector(limit=limit, keepalive_timeout=IDLE_CONNECTION_S))
         fresh = self._open(aiohttp.TCPConnector(limit=limit, force_close=True))
         self._kept, self._fresh, self._loop = kept, fresh, loop
         for session in left_behind:
@@ -81,21 +84,36 @@ class ServiceConnections:
             trust_env=config.trust_env,
             max_line_size=LONGEST_HEADER,
             max_field_size=LONGEST_HEADER,
-            trace_configs=[_reuse_noted()],
         )
 
 
-def _reuse_noted() -> aiohttp.TraceConfig:
-    """Notes in a request's context (a list) when it got a kept connection."""
+class _Use:
+    """How one request came to its connection. `reused`: it is a kept one, since `began_s`, on the loop's clock."""
 
-    async def reused(_: aiohttp.ClientSession, context: object, __: object) -> None:
-        times = getattr(context, "trace_request_ctx", None)
-        if isinstance(times, list):
-            times.append(asyncio.get_running_loop().time())
+    __slots__ = ("began_s", "made", "reused")
 
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(reused)
-    return config
+    def __init__(self) -> None:
+        self.made = False
+        self.reused = False
+        self.began_s = 0.0
+
+
+_USE: ContextVar[_Use] = ContextVar("use")
+
+
+class _NotingConnector(aiohttp.TCPConnector):
+    """Notes in `_USE` which connection a request gets. aiohttp's tracing would cost more."""
+
+    async def connect(self, *given: Any, **named: Any) -> Any:
+        connection = await super().connect(*given, **named)
+        use = _USE.get()
+        use.reused = not use.made
+        use.began_s = asyncio.get_running_loop().time()
+        return connection
+
+    async def _create_connection(self, *given: Any, **named: Any) -> Any:
+        _USE.get().made = True
+        return await super()._create_connection(*given, **named)
 
 
 def _nothing_was_answered(error: aiohttp.ClientError) -> bool:

@@ -18,7 +18,7 @@ from ha_rag.http.access import Access, ApiKeys
 from ha_rag.http.bodies import validation_problem
 from ha_rag.http.body_limit import BodyLimit
 from ha_rag.http.capacity import Capacity
-from ha_rag.http.chat import chat_routes
+from ha_rag.http.chat import chat_handler, chat_routes
 from ha_rag.http.circuits import circuit_routes
 from ha_rag.http.client_disconnect import CancelOnDisconnect
 from ha_rag.http.document_list import document_list_routes
@@ -56,7 +56,8 @@ def build_app(service: Service) -> ASGIApp:
     """
     described = endpoints(service)
     labels = EndpointLabels(described.every_route())
-    app: ASGIApp = FastPath(described, {("POST", "/v1/query"): query_handler(service)})
+    questions = {("POST", "/v1/query"): query_handler(service), ("POST", "/v1/chat/completions"): chat_handler(service)}
+    app: ASGIApp = FastPath(described, questions)
     app = BodyLimit(HeadAsGet(app), timeout_s=service.limits.request_timeout_s)
     capacity = Capacity(CancelOnDisconnect(app), service.limits.max_concurrent)
     service.in_flight, service.receiving = (lambda: capacity.in_flight), (lambda: capacity.receiving)

@@ -15,6 +15,7 @@ from ha_rag.http.completions import ChatForm
 from ha_rag.http.conversation import question_in, wishes_in
 from ha_rag.http.openapi import errors, takes
 from ha_rag.http.replies import ChatReply
+from ha_rag.http.routing import Handler
 from ha_rag.http.service import Service
 from ha_rag.http.wire import json_response
 
@@ -27,16 +28,9 @@ _REPLIES: dict[str, Any] = {
 }
 
 
-def chat_routes(service: Service) -> APIRouter:
-    """The endpoint."""
-    routes = APIRouter(tags=["OpenAI-compatible"])
+def chat_handler(service: Service) -> Handler:
+    """The handler of POST /v1/chat/completions."""
 
-    @routes.post(
-        "/v1/chat/completions",
-        summary="Answer a question (OpenAI-compatible)",
-        responses={200: _REPLIES, **errors(400, 401, 408, 413, 415, 422, 503)},
-        openapi_extra=takes(ChatBody),
-    )
     async def chat(request: Request) -> Response:
         """With `stream`, as server-sent events: no fallback after the first piece; a failure then is an error event.
 
@@ -58,4 +52,18 @@ def chat_routes(service: Service) -> APIRouter:
             form.server_sent(first, events), media_type="text/event-stream", headers=_STREAM_HEADERS
         )
 
+    return chat
+
+
+def chat_routes(service: Service) -> APIRouter:
+    """The endpoint."""
+    routes = APIRouter(tags=["OpenAI-compatible"])
+    routes.add_api_route(
+        "/v1/chat/completions",
+        chat_handler(service),
+        methods=["POST"],
+        summary="Answer a question (OpenAI-compatible)",
+        responses={200: _REPLIES, **errors(400, 401, 408, 413, 415, 422, 503)},
+        openapi_extra=takes(ChatBody),
+    )
     return routes

@@ -1,4 +1,4 @@
-"""Around the router: a fast path for the busiest endpoint, HEAD requests, and the allowed methods of a path."""
+"""Around the router: a fast path for the busiest endpoints, HEAD requests, and the allowed methods of a path."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ LONGEST_CONTEXT = 24_000
 _UNSEEN = "[\\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
 _SLASH = _UNSEEN.replace("[", "[/")
 _NAMES = "|".join(_UNSEEN.join(name) for name in ("passage", "question", "wishes"))
-_TAGS = re.compile(f"[<\uff1c\ufe64](?={_SLASH}(?:{_NAMES})(?![a-z]))|<(?=[|\uff5c])", re.IGNORECASE)
+_OPENINGS = "<\uff1c\ufe64"
+_TAGS = re.compile(f"[{_OPENINGS}](?={_SLASH}(?:{_NAMES})(?![a-z]))|<(?=[|\uff5c])", re.IGNORECASE)
 """Our tags, also with look-alikes of "<" and characters that are not seen in them, and the marks of chat templates."""
 
 
@@ -59,7 +60,7 @@ def numbered(passages: Sequence[Passage]) -> str:
 
 def fenced(text: str) -> str:
     """`text` with the "<" of any prompt tags, and of marks such as "<|im_start|>", replaced by "&lt;"."""
-    return _TAGS.sub("&lt;", text)
+    return _TAGS.sub("&lt;", text) if any(map(text.__contains__, _OPENINGS)) else text
 
 
 def _label(passage: Passage) -> str:
