@@ -19,7 +19,7 @@ from ha_rag.index.survey import Survey
 from ha_rag.index.taking_out import Looked
 from ha_rag.index.writer import IndexedDocument
 
-BATCH_DOCUMENTS = 128
+BATCH_DOCUMENTS = 512
 BATCH_CHUNKS = 512
 
 
@@ -72,9 +72,11 @@ class Collector:
         """The next documents to write; empty at the end. The previous batch must have been committed by now."""
         self._pending.clear()
         batch: list[SplitDocument] = []
+        chunks = 0
         for document in self._documents:
             batch.append(document)
-            if len(batch) >= BATCH_DOCUMENTS or sum(len(one.chunks) for one in batch) >= BATCH_CHUNKS:
+            chunks += len(document.chunks)
+            if len(batch) >= BATCH_DOCUMENTS or chunks >= BATCH_CHUNKS:
                 break
         return batch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Protocol
 
 from ha_rag.index.document import Document
@@ -33,7 +34,7 @@ def id_for(indexed: DocumentLookup, found: FoundFile, document: Document) -> tup
     previous = indexed.document_from(document.source)
     if previous is not None:
         return previous.id, previous
-    for name in (document.id, *_longer_ids(found, document)):
+    for name in chain([document.id], _longer_ids(found, document)):
         holder = indexed.document(name)
         if holder is None or is_sample(holder.source):
             return name, None
