@@ -86,9 +86,9 @@ async def load(
     return len(latencies) / (time.monotonic() - begin), statistics.median(latencies) * 1000
 
 
-async def ready(url: str) -> None:
-    """Waits until the URL answers with a status below 500."""
-    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+async def ready(url: str, within_s: float = 30) -> None:
+    """Waits until the URL answers with a status below 500. Raises TimeoutError."""
+    async with asyncio.timeout(within_s), aiohttp.ClientSession() as session:
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(url) as reply:
