@@ -1,6 +1,6 @@
 """One ingest, timed step by step: a JSON object with seconds, passages and the most memory that it used.
 
-    python -m benchmarks.ingest_steps DOCUMENTS INDEX
+A worker of `ingest_speed`; its arguments are the folder of the documents and that of the index.
 
 The steps follow each other and do not overlap, so their seconds add up: what is left is reported as "the rest".
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index.document import Chunk, Document
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.naming import DocumentLookup, id_for
 from ha_rag.index.reading.files import Read, ReadingLimits, ReadingNotice, read
 from ha_rag.index.reading.neighbours import Neighbours
@@ -17,7 +18,6 @@ from ha_rag.index.sources import SAMPLE, is_missing
 from ha_rag.index.splitting import Splitting, split
 from ha_rag.index.survey import Survey
 from ha_rag.index.taking_out import Looked
-from ha_rag.index.writer import IndexedDocument
 
 BATCH_DOCUMENTS = 512
 BATCH_CHUNKS = 512
@@ -66,11 +66,12 @@ class Collector:
         self._samples = samples
         self._neighbours = Neighbours()
         self._pending: dict[str, IndexedDocument] = {}
+        self._being_written: dict[str, IndexedDocument] = {}
         self._documents = self._read_all(paths)
 
     def next_batch(self) -> list[SplitDocument]:
-        """The next documents to write; empty at the end. The previous batch must have been committed by now."""
-        self._pending.clear()
+        """The next documents to write; empty at the end. The batch before the previous one must have been committed."""
+        self._being_written, self._pending = self._pending, {}
         batch: list[SplitDocument] = []
         chunks = 0
         for document in self._documents:
@@ -81,8 +82,10 @@ class Collector:
         return batch
 
     def document(self, document: str) -> IndexedDocument | None:
-        """The document with this id, in the index or in the current batch."""
-        return self._pending.get(document) or self._indexed.document(document)
+        """The document with this id, in the index, the current batch or the previous one."""
+        return (
+            self._pending.get(document) or self._being_written.get(document) or self._indexed.document(document)
+        )  # fmt: skip
 
     def document_from(self, source: str) -> IndexedDocument | None:
         """The indexed document that was read from `source`."""

@@ -7,13 +7,13 @@ from itertools import chain
 from typing import Protocol
 
 from ha_rag.index.document import Document
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.reading.walking import FoundFile
 from ha_rag.index.sources import is_gone, is_sample
-from ha_rag.index.writer import IndexedDocument
 
 
 class DocumentLookup(Protocol):
-    """Looks up indexed documents; IndexWriter implements it."""
+    """Looks up indexed documents; IndexedDocuments implements it."""
 
     def document(self, document: str) -> IndexedDocument | None:
         """The indexed document with this id."""
