@@ -19,8 +19,8 @@ from ha_rag.index.splitting import Splitting, split
 from ha_rag.index.survey import Survey
 from ha_rag.index.taking_out import Looked
 
-BATCH_DOCUMENTS = 512
-BATCH_CHUNKS = 512
+BATCH_DOCUMENTS = 1_024
+BATCH_CHUNKS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
