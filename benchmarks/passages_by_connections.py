@@ -22,13 +22,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.grown_index import GrownIndexes
 from benchmarks.made_text import MadeText
 from benchmarks.own_redis import free_port
-from benchmarks.questions_per_second import load, program, ready
+from benchmarks.questions_per_second import NotServedError, load, program, ready
 from benchmarks.report.rows import Row, at_least, at_most, publish
 from benchmarks.searching_inside import Searching, searching
 
@@ -79,33 +79,46 @@ FULL = Plan(
 
 @dataclass(frozen=True)
 class Served:
-    """One replica under load. `throughput`: connections -> questions per second in each round."""
+    """Replicas under load, one in each round. `rounds`: connections -> questions per second, as far as it served them.
+
+    `trouble`: why it did not serve so many connections.
+    """
 
     memory_bytes: int
-    throughput: dict[int, list[float]]
+    rounds: list[dict[int, float]]
+    trouble: dict[int, str]
+
+    def throughput(self, connections: int) -> list[float]:
+        """In each round, questions per second."""
+        return [per_s[connections] for per_s in self.rounds if connections in per_s]
 
     def ratios(self, connections: int) -> list[float]:
         """In each round, the throughput beside that with the fewest connections."""
-        alone = self.throughput[min(self.throughput)]
-        return [many / one for many, one in zip(self.throughput[connections], alone, strict=True)]
+        return [per_s[connections] / per_s[min(per_s)] for per_s in self.rounds if connections in per_s]
 
 
 async def served(index: Path, passages: int, plan: Plan) -> Served:
-    """Starts a replica and loads it."""
+    """Starts a replica in each round and loads it. A round ends where an answer is degraded."""
     questions = [{"question": question} for question in MadeText().questions(passages, 500)]
     with tempfile.TemporaryDirectory() as folder:
         config, port = Path(folder) / "ha_rag.toml", free_port()
         config.write_text(CONFIGURATION.format(index=index))
         url = f"http://127.0.0.1:{port}"
-        with program("-m", "ha_rag", "serve", "--port", str(port), "--config", str(config)) as replica:
-            await ready(f"{url}/health/ready", within_s=300)
-            await load(f"{url}/v1/query", 4, 2.0, questions)
-            rounds = [
-                [(await load(f"{url}/v1/query", n, plan.seconds, questions))[0] for n in plan.connections]
-                for _ in range(plan.rounds)
-            ]
-            throughput = dict(zip(plan.connections, map(list, zip(*rounds, strict=True)), strict=True))
-            return Served(private_bytes(replica.pid), throughput)
+        found = Served(memory_bytes=0, rounds=[], trouble={})
+        for _ in range(plan.rounds):
+            with program("-m", "ha_rag", "serve", "--port", str(port), "--config", str(config)) as replica:
+                await ready(f"{url}/health/ready", within_s=300)
+                await load(f"{url}/v1/query", 4, 2.0, questions)
+                per_s: dict[int, float] = {}
+                for connections in sorted(plan.connections):
+                    try:
+                        per_s[connections], _ = await load(f"{url}/v1/query", connections, plan.seconds, questions)
+                    except NotServedError as error:
+                        found.trouble[connections] = str(error)
+                        break
+                found.rounds.append(per_s)
+                found = replace(found, memory_bytes=private_bytes(replica.pid))
+        return found
 
 
 def private_bytes(process: int) -> int:
@@ -114,17 +127,18 @@ def private_bytes(process: int) -> int:
     return 1024 * int(found[1]) if found else 0
 
 
-def rows_of(passages: int, inside: Searching, outside: Served, empty_bytes: int) -> Iterator[Row]:
+def rows_of(passages: int, inside: Searching, outside: Served, plan: Plan, empty_bytes: int) -> Iterator[Row]:
     """All figures of one size. `empty_bytes`: the memory of the replica with the smallest index."""
     who = f"ours, {passages:,} passages"
     yield Row.of("search, median", who, "ms", [statistics.median(inside.search_ms)], bar=at_most(LONGEST_SEARCH_MS))
     yield Row.of("recall@10 of the search by vectors", who, "share", [inside.recall], bar=at_least(LOWEST_RECALL))
-    for connections, per_s in outside.throughput.items():
-        yield Row.of("local questions", f"{who}, {connections} at once", "1/s", per_s)
-        if connections > min(outside.throughput):
+    for connections in sorted(plan.connections):
+        at_once, trouble = f"{who}, {connections} at once", outside.trouble.get(connections, "")
+        yield Row.of("local questions", at_once, "1/s", outside.throughput(connections), note=trouble)
+        if connections > min(plan.connections):
             yield Row.of(
-                "throughput / with the fewest connections", f"{who}, {connections} at once", "ratio",
-                outside.ratios(connections), bar=at_least(1),
+                "throughput / with the fewest connections", at_once, "ratio",
+                outside.ratios(connections), bar=at_least(1), note=trouble,
             )  # fmt: skip
     more = outside.memory_bytes - empty_bytes
     note = f"{more / passages:,.0f} bytes a passage above the smallest index" if more > 0 else ""
@@ -133,17 +147,20 @@ def rows_of(passages: int, inside: Searching, outside: Served, empty_bytes: int)
     yield Row.of("size on disk", who, "bytes a passage", [inside.disk_bytes / passages])
 
 
-def shown(passages: int, inside: Searching, outside: Served) -> str:
+def shown(passages: int, inside: Searching, outside: Served, plan: Plan) -> str:
     """A line of the printed table for each number of connections."""
     alone = (
         f"{statistics.median(inside.search_ms):9.2f}{inside.recall:8.3f}{inside.load_s:8.2f}"
         f"{outside.memory_bytes / 1e6:8.0f}{inside.disk_bytes / passages:8.0f}"
     )
-    return "\n".join(
-        f"{passages:10,}{alone}{connections:13}{statistics.median(per_s):13.0f}"
-        f"{statistics.median(outside.ratios(connections)):8.2f}"
-        for connections, per_s in outside.throughput.items()
-    )
+    return "\n".join(f"{passages:10,}{alone}{n:13}{_throughput(outside, n)}" for n in sorted(plan.connections))
+
+
+def _throughput(outside: Served, connections: int) -> str:
+    per_s, ratios = outside.throughput(connections), outside.ratios(connections)
+    if not per_s:
+        return f"  {outside.trouble.get(connections, 'not reached')}"
+    return f"{statistics.median(per_s):13.0f}{statistics.median(ratios):8.2f}"
 
 
 async def measure(folder: Path, plan: Plan) -> None:
@@ -160,8 +177,8 @@ async def measure(folder: Path, plan: Plan) -> None:
         made_s = time.perf_counter() - began_s
         inside, outside = await searching(index), await served(index, passages, plan)
         empty_bytes = empty_bytes or outside.memory_bytes
-        print(shown(passages, inside, outside), f"  made in {made_s:.0f} s", flush=True)
-        found += rows_of(passages, inside, outside, empty_bytes)
+        print(shown(passages, inside, outside, plan), f"  made in {made_s:.0f} s", flush=True)
+        found += rows_of(passages, inside, outside, plan, empty_bytes)
         publish(sorted(found, key=lambda row: row.group))
 
 

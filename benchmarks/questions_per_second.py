@@ -51,6 +51,10 @@ model = "gpt-4o-mini"
 """
 
 
+class NotServedError(Exception):
+    """A question that was not answered as it should be; the text says what came instead."""
+
+
 @contextlib.contextmanager
 def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
     """A child process that ends with the block."""
@@ -67,7 +71,10 @@ def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
 async def load(
     url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]] = (QUESTION,)
 ) -> tuple[float, float]:
-    """Questions per second and median latency in ms of `connections` clients, each with one question at a time."""
+    """Questions per second and median latency in ms of `connections` clients, each with one question at a time.
+
+    Raises NotServedError.
+    """
     latencies: list[float] = []
     end = time.monotonic() + seconds
     bodies = itertools.cycle(questions)
@@ -77,7 +84,7 @@ async def load(
             async with session.post(url, json=next(bodies)) as reply:
                 body = await reply.json()
                 if reply.status != 200 or body.get("degraded"):
-                    sys.exit(f"{url} answered {reply.status}: {body}")
+                    raise NotServedError(f"status {reply.status}, degraded stages: {body.get('degraded_stages')}")
             latencies.append(time.monotonic() - begin)
 
     begin = time.monotonic()
