@@ -1,11 +1,14 @@
-"""Questions per second of one worker, by the size of its index and the number of connections.
+"""What a question costs as the index grows: throughput by the number of connections, time and recall of the search.
 
-    python -m benchmarks.passages_by_connections [--quick] [--passages 242 20000] [--connections 1 16]
+    python -m benchmarks.passages_by_connections [--quick] [--passages 242 20000] [--connections 1 16] [--keep FOLDER]
 
 One replica in one process with local tiers only: the local embedder, the hybrid index, the extractive generator. The
-load runs in this process, so the two compete for the cores. The ratio is to the same index at one connection; it
-should stay at 1 or above for any number of connections. `--quick` takes half a minute, a full run about ten minutes; a
-run longer than `--at-most` seconds is stopped.
+load runs in this process, so the two compete for the cores. The ratio is to the same index at one connection. Before
+that, the index is searched inside this process: by itself, and by vectors beside a comparison with every vector
+(recall). Passages are made (`made_text.py`); a question is a sentence of one of them in another order, less two words.
+
+`--quick` takes a minute or two, a full run most of an hour, of which making the indexes is the greater part: `--keep`
+keeps them for the next run. They take 5 GB. A run longer than `--at-most` seconds is stopped.
 """
 
 from __future__ import annotations
@@ -14,29 +17,26 @@ import argparse
 import asyncio
 import itertools
 import os
-import random
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 
+from benchmarks.grown_index import GrownIndexes
+from benchmarks.made_text import MadeText
 from benchmarks.own_redis import free_port
 from benchmarks.processes import program, ready
-from benchmarks.report.rows import Row, at_least, publish
-from ha_rag.components.embedders.local import LocalEmbedder
-from ha_rag.cores import cores
-from ha_rag.index import Chunk, Document, Index
+from benchmarks.report.rows import Row, at_least, at_most, publish
+from benchmarks.searching_inside import Searching, searching
 
-DOCS = Path(__file__).parent.parent / "docs"
-WORDS_A_SENTENCE = 12
-SENTENCES_A_PASSAGE = 9
-PORTION = 1_000
+LONGEST_SEARCH_MS = 10
+LOWEST_RECALL = 0.95
 
 CONFIGURATION = """\
 [index]
@@ -70,110 +70,153 @@ class Plan:
     at_most_s: float
 
 
-QUICK = Plan(passages=(242, 5_000, 20_000), connections=(1, 16), seconds=2.0, rounds=1, at_most_s=180.0)
+QUICK = Plan(passages=(242, 5_000, 20_000), connections=(1, 16), seconds=2.0, rounds=1, at_most_s=300.0)
 FULL = Plan(
-    passages=(242, 5_000, 19_000, 20_000, 50_000, 100_000),
-    connections=(1, 4, 16, 64),
-    seconds=3.0,
+    passages=(242, 20_000, 100_000, 1_000_000),
+    connections=(1, 16, 64),
+    seconds=5.0,
     rounds=3,
-    at_most_s=1_200.0,
+    at_most_s=5_400.0,
 )
 
 
-class Texts:
-    """Random passages and questions with the word frequencies of docs/; the same in every run."""
+@dataclass(frozen=True)
+class Served:
+    """Replicas under load, one in each round. `rounds`: connections -> questions per second, as far as it served them.
 
-    def __init__(self) -> None:
-        text = " ".join(path.read_text() for path in sorted(DOCS.glob("*.md")))
-        self._words = re.findall(r"[a-z]{2,}", text.lower())
-        self._random = random.Random(1)
+    `trouble`: why it did not serve so many connections.
+    """
 
-    def sentence(self) -> str:
-        return " ".join(self._random.choices(self._words, k=WORDS_A_SENTENCE)).capitalize()
+    memory_bytes: int
+    rounds: list[dict[int, float]]
+    trouble: dict[int, str]
 
-    def passage(self) -> str:
-        return " ".join(f"{self.sentence()}." for _ in range(SENTENCES_A_PASSAGE))
+    def throughput(self, connections: int) -> list[float]:
+        """In each round, questions per second."""
+        return [per_s[connections] for per_s in self.rounds if connections in per_s]
 
-    def question(self) -> dict[str, str]:
-        return {"question": f"{self.sentence()}?"}
+    def ratios(self, connections: int) -> list[float]:
+        """In each round, the throughput beside that with the fewest connections."""
+        return [per_s[connections] / per_s[min(per_s)] for per_s in self.rounds if connections in per_s]
 
 
-async def load(url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]]) -> tuple[float, float]:
-    """Questions per second and median latency in ms of `connections` clients, each with one question at a time."""
-    latencies: list[float] = []
-    end = time.monotonic() + seconds
-    bodies = itertools.cycle(questions)
+class NotServedError(Exception):
+    """A question that was not answered as it should be; the text says what came instead."""
+
+
+async def load(url: str, connections: int, seconds: float, questions: Sequence[dict[str, str]]) -> float:
+    """Questions per second of `connections` clients, each with one question at a time. Raises NotServedError."""
+    answered, bodies = 0, itertools.cycle(questions)
+    began = time.monotonic()
 
     async def ask(session: aiohttp.ClientSession) -> None:
-        while (begin := time.monotonic()) < end:
+        nonlocal answered
+        while time.monotonic() < began + seconds:
             async with session.post(url, json=next(bodies)) as reply:
                 body = await reply.json()
                 if reply.status != 200 or body.get("degraded"):
-                    sys.exit(f"{url} answered {reply.status}: {body}")
-            latencies.append(time.monotonic() - begin)
+                    raise NotServedError(f"status {reply.status}, degraded stages: {body.get('degraded_stages')}")
+            answered += 1
 
-    begin = time.monotonic()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
         await asyncio.gather(*(ask(session) for _ in range(connections)))
-    return len(latencies) / (time.monotonic() - begin), statistics.median(latencies) * 1000
+    return answered / (time.monotonic() - began)
 
 
-async def grow(index: Index, embedder: LocalEmbedder, texts: Texts, passages: int) -> None:
-    """Adds documents of one passage each until the index has `passages`."""
-    while index.passages < passages:
-        held = index.passages
-        pieces = [texts.passage() for _ in range(min(PORTION, passages - held))]
-        vectors = [embedding.vector for embedding in await embedder.embed_many(pieces)]
-        with index.writer(threads=cores()) as writer:
-            for n, (piece, vector) in enumerate(zip(pieces, vectors, strict=True), start=held):
-                writer.put(Document(id=str(n), text=piece), [Chunk(text=piece)], {embedder.space: [vector]})
-            writer.commit()
-        index.refresh()
+async def served(index: Path, passages: int, plan: Plan) -> Served:
+    """Starts a replica in each round and loads it. A round ends where an answer is degraded."""
+    questions = [{"question": question} for question in MadeText().questions(passages, 500)]
+    with tempfile.TemporaryDirectory() as folder:
+        config, port = Path(folder) / "ha_rag.toml", free_port()
+        config.write_text(CONFIGURATION.format(index=index))
+        url = f"http://127.0.0.1:{port}"
+        found = Served(memory_bytes=0, rounds=[], trouble={})
+        for _ in range(plan.rounds):
+            with program("-m", "ha_rag", "serve", "--port", str(port), "--config", str(config)) as replica:
+                await ready(f"{url}/health/ready", at_most_s=300)
+                await load(f"{url}/v1/query", 4, 2.0, questions)
+                per_s: dict[int, float] = {}
+                for connections in sorted(plan.connections):
+                    try:
+                        per_s[connections] = await load(f"{url}/v1/query", connections, plan.seconds, questions)
+                    except NotServedError as error:
+                        found.trouble[connections] = str(error)
+                        break
+                found.rounds.append(per_s)
+                found = replace(found, memory_bytes=private_bytes(replica.pid))
+        return found
 
 
-async def row(url: str, questions: Sequence[dict[str, str]], plan: Plan) -> Iterator[tuple[int, float, float, float]]:
-    """For each number of connections: it, questions per second, median latency in ms, and the ratio to the first."""
-    rounds = [[await load(url, n, plan.seconds, questions) for n in plan.connections] for _ in range(plan.rounds)]
-    medians = [tuple(map(statistics.median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
-    alone = medians[0][0]
-    return ((n, per_s, ms, per_s / alone) for n, (per_s, ms) in zip(plan.connections, medians, strict=True))
+def private_bytes(process: int) -> int:
+    """The memory of a process that no file backs: files that it has mapped can be dropped when memory is short."""
+    found = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("utf-8"), re.MULTILINE)
+    return 1024 * int(found[1]) if found else 0
+
+
+def rows_of(passages: int, inside: Searching, outside: Served, plan: Plan, empty_bytes: int) -> Iterator[Row]:
+    """All figures of one size. `empty_bytes`: the memory of the replica with the smallest index."""
+    who = f"ours, {passages:,} passages"
+    yield Row.of("search, median", who, "ms", [statistics.median(inside.search_ms)], bar=at_most(LONGEST_SEARCH_MS))
+    yield Row.of("recall@10 of the search by vectors", who, "share", [inside.recall], bar=at_least(LOWEST_RECALL))
+    for connections in sorted(plan.connections):
+        at_once, trouble = f"{who}, {connections} at once", outside.trouble.get(connections, "")
+        yield Row.of("local questions", at_once, "1/s", outside.throughput(connections), note=trouble)
+        if connections > min(plan.connections):
+            yield Row.of(
+                "throughput / with the fewest connections", at_once, "ratio",
+                outside.ratios(connections), bar=at_least(1), note=trouble,
+            )  # fmt: skip
+    more = outside.memory_bytes - empty_bytes
+    note = f"{more / passages:,.0f} bytes a passage above the smallest index" if more > 0 else ""
+    yield Row.of("memory of the replica", who, "MB", [outside.memory_bytes / 1e6], note=note)
+    yield Row.of("time to load the index", who, "s", [inside.load_s])
+    yield Row.of("size on disk", who, "bytes a passage", [inside.disk_bytes / passages])
+
+
+def shown(passages: int, inside: Searching, outside: Served, plan: Plan) -> str:
+    """A line of the printed table for each number of connections."""
+    alone = (
+        f"{statistics.median(inside.search_ms):9.2f}{inside.recall:8.3f}{inside.load_s:8.2f}"
+        f"{outside.memory_bytes / 1e6:8.0f}{inside.disk_bytes / passages:8.0f}"
+    )
+    return "\n".join(f"{passages:10,}{alone}{n:13}{_throughput(outside, n)}" for n in sorted(plan.connections))
+
+
+def _throughput(outside: Served, connections: int) -> str:
+    per_s, ratios = outside.throughput(connections), outside.ratios(connections)
+    if not per_s:
+        return f"  {outside.trouble.get(connections, 'not reached')}"
+    return f"{statistics.median(per_s):13.0f}{statistics.median(ratios):8.2f}"
 
 
 async def measure(folder: Path, plan: Plan) -> None:
-    """One index that grows, and a new replica for each of its sizes."""
-    config, port, texts, embedder = folder / "ha_rag.toml", free_port(), Texts(), LocalEmbedder()
-    config.write_text(CONFIGURATION.format(index=folder / "index"))
-    questions = [texts.question() for _ in range(200)]
-    url = f"http://127.0.0.1:{port}"
-    print(f"{'passages':>10}{'connections':>13}{'questions/s':>13}{'p50 ms':>9}{'ratio':>8}", flush=True)
-    found: list[Row] = []
-    with Index(folder / "index") as index:
-        for passages in sorted(plan.passages):
-            await grow(index, embedder, texts, passages)
-            with program("-m", "ha_rag", "serve", "--port", str(port), "--config", str(config)):
-                await ready(f"{url}/health/ready")
-                await load(f"{url}/v1/query", 4, 1.0, questions)
-                for connections, per_s, ms, ratio in await row(f"{url}/v1/query", questions, plan):
-                    print(f"{passages:10,}{connections:13}{per_s:13.0f}{ms:9.2f}{ratio:8.2f}", flush=True)
-                    found += rows_of(passages, connections, per_s, ratio)
-                    publish(sorted(found, key=lambda row: row.group))
+    """One index after the other, from the smallest."""
+    indexes, found = GrownIndexes(folder), list[Row]()
+    empty_bytes = 0
+    print(
+        f"{'passages':>10}{'search ms':>9}{'recall':>8}{'load s':>8}{'MB':>8}{'B/pass.':>8}"
+        f"{'connections':>13}{'questions/s':>13}{'ratio':>8}"
+    )
+    for passages in sorted(plan.passages):
+        began_s = time.perf_counter()
+        index = await indexes.of(passages)
+        made_s = time.perf_counter() - began_s
+        inside, outside = await searching(index), await served(index, passages, plan)
+        empty_bytes = empty_bytes or outside.memory_bytes
+        print(shown(passages, inside, outside, plan), f"  made in {made_s:.0f} s", flush=True)
+        found += rows_of(passages, inside, outside, plan, empty_bytes)
+        publish(sorted(found, key=lambda row: row.group))
 
 
-def rows_of(passages: int, connections: int, per_s: float, ratio: float) -> list[Row]:
-    """The throughput, and its ratio to the one with the fewest connections."""
-    who = f"ours, {passages:,} passages, {connections} at once"
-    return [
-        Row.of("local questions", who, "1/s", [per_s]),
-        Row.of("throughput / with the fewest connections", who, "ratio", [ratio], bar=at_least(1)),
-    ]
-
-
-async def bounded(plan: Plan) -> None:
+async def bounded(plan: Plan, keep: Path | None) -> None:
+    """Measures within the time limit. `keep`: the folder of indexes that outlive the run."""
     os.environ["HA_RAG_LOG"] = "console"
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             async with asyncio.timeout(plan.at_most_s):
-                await measure(Path(folder), plan)
+                await measure(folder, plan)
         except TimeoutError:
             raise SystemExit(f"stopped after {plan.at_most_s:g} s (--at-most)") from None
 
@@ -194,11 +237,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     arguments.add_argument("--quick", action="store_true", help="three sizes, two numbers of connections, one round")
     arguments.add_argument("--passages", type=int, nargs="+")
-    arguments.add_argument("--connections", type=int, nargs="+", help="the ratio is to the first of them")
+    arguments.add_argument("--connections", type=int, nargs="+", help="the ratio is to the fewest")
     arguments.add_argument("--seconds", type=float, help="duration of each measurement")
     arguments.add_argument("--rounds", type=int, help="number of rounds; the median is printed")
     arguments.add_argument("--at-most", type=float, metavar="SECONDS", help="time limit of the whole run")
-    asyncio.run(bounded(plan_of(arguments.parse_args())))
+    arguments.add_argument("--keep", type=Path, metavar="FOLDER", help="where the indexes are kept for the next run")
+    given = arguments.parse_args()
+    asyncio.run(bounded(plan_of(given), given.keep))
 
 
 if __name__ == "__main__":

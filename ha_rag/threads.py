@@ -6,8 +6,8 @@
 - asyncio's own executor: a few that wait (for names, a collector, a disk) and compute little.
 
 Libraries work in the thread that calls them: columns are searched with a routine that starts no threads, usearch and
-tantivy are configured the same way, and BLAS is limited by `size_this_process`. Two start one thread a core while their
-caller waits: usearch when an ingest builds a graph, and the local embedder's tokenizer for many texts.
+tantivy are configured the same way, and BLAS is limited by `size_this_process`. One starts one thread a core while its
+caller waits: usearch when an ingest builds a graph.
 """
 
 from __future__ import annotations

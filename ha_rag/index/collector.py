@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index.document import Chunk, Document
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.naming import DocumentLookup, id_for
 from ha_rag.index.reading.files import Read, ReadingLimits, ReadingNotice, read
 from ha_rag.index.reading.neighbours import Neighbours
@@ -17,10 +18,9 @@ from ha_rag.index.sources import SAMPLE, is_missing
 from ha_rag.index.splitting import Splitting, split
 from ha_rag.index.survey import Survey
 from ha_rag.index.taking_out import Looked
-from ha_rag.index.writer import IndexedDocument
 
-BATCH_DOCUMENTS = 128
-BATCH_CHUNKS = 512
+BATCH_DOCUMENTS = 1_024
+BATCH_CHUNKS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,26 @@ class Collector:
         self._samples = samples
         self._neighbours = Neighbours()
         self._pending: dict[str, IndexedDocument] = {}
+        self._being_written: dict[str, IndexedDocument] = {}
         self._documents = self._read_all(paths)
 
     def next_batch(self) -> list[SplitDocument]:
-        """The next documents to write; empty at the end. The previous batch must have been committed by now."""
-        self._pending.clear()
+        """The next documents to write; empty at the end. The batch before the previous one must have been committed."""
+        self._being_written, self._pending = self._pending, {}
         batch: list[SplitDocument] = []
+        chunks = 0
         for document in self._documents:
             batch.append(document)
-            if len(batch) >= BATCH_DOCUMENTS or sum(len(one.chunks) for one in batch) >= BATCH_CHUNKS:
+            chunks += len(document.chunks)
+            if len(batch) >= BATCH_DOCUMENTS or chunks >= BATCH_CHUNKS:
                 break
         return batch
 
     def document(self, document: str) -> IndexedDocument | None:
-        """The document with this id, in the index or in the current batch."""
-        return self._pending.get(document) or self._indexed.document(document)
+        """The document with this id, in the index, the current batch or the previous one."""
+        return (
+            self._pending.get(document) or self._being_written.get(document) or self._indexed.document(document)
+        )  # fmt: skip
 
     def document_from(self, source: str) -> IndexedDocument | None:
         """The indexed document that was read from `source`."""

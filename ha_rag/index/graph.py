@@ -6,6 +6,7 @@ memory-map: ten replicas on one machine share one copy.
 
 from __future__ import annotations
 
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,12 @@ from ha_rag.messages import Vector
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
-EXPANSION_SEARCH = 128
+LEAST_EXPANSION_SEARCH = 128
+
+
+def expansion_search(vectors: int) -> int:
+    """How many candidates a search among so many vectors keeps: enough to find 95 % of the nearest ten at any size."""
+    return max(LEAST_EXPANSION_SEARCH, isqrt(vectors))
 
 
 class Graph:
@@ -34,7 +40,7 @@ class Graph:
         return cls(
             Usearch(
                 ndim=dimension, metric="ip", dtype="f16", connectivity=CONNECTIVITY,
-                expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH,
+                expansion_add=EXPANSION_ADD, expansion_search=LEAST_EXPANSION_SEARCH,
             )
         )  # fmt: skip
 
@@ -42,13 +48,12 @@ class Graph:
     def load(cls, file: Path, *, mapped: bool) -> Graph:
         """The graph in `file`. `mapped`: memory-map it read-only. Raises IndexStoreError."""
         try:
-            usearch = Usearch.restore(
-                str(file), view=mapped, expansion_add=EXPANSION_ADD, expansion_search=EXPANSION_SEARCH
-            )
+            usearch = Usearch.restore(str(file), view=mapped, expansion_add=EXPANSION_ADD)
         except Exception as error:  # usearch has no error class of its own
             raise IndexStoreError(f"the vector graph {file} cannot be read: {error}") from error
         if usearch is None:
             raise IndexStoreError(f"the vector graph {file} cannot be read")
+        usearch.expansion_search = expansion_search(len(usearch))  # type: ignore[misc]  # it has a setter
         return cls(usearch)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ha_rag.cores import cores
@@ -10,12 +11,13 @@ from ha_rag.index.collector import Collector, SplitDocument
 from ha_rag.index.document import searchable
 from ha_rag.index.embedding import DEFAULT_RETRY_POLICY, Permitted, RetryPolicy, SpaceFiller
 from ha_rag.index.index import Index
+from ha_rag.index.indexed_documents import committed_documents
 from ha_rag.index.reading.files import DEFAULT_LIMITS, ReadingLimits
 from ha_rag.index.reading.walking import resolved
 from ha_rag.index.report import Announce, IngestReport, IngestStep, Progress, Reembedding, SpaceReport
 from ha_rag.index.splitting import DEFAULT_SPLITTING, Splitting
 from ha_rag.index.taking_out import TakingOut, decide, take_out
-from ha_rag.index.threads import in_thread
+from ha_rag.index.threads import in_reading_thread, in_thread, side_by_side
 from ha_rag.index.upgrading import services
 from ha_rag.index.writer import IndexWriter
 from ha_rag.interfaces import Embedder
@@ -62,13 +64,13 @@ async def ingest(
         SpaceFiller(name, embedder, permitted=permitted, retry_policy=retry_policy)
         for name, embedder in embedders.items()
     ]
-    with index.writer(threads=cores()) as writer:
+    with index.writer(threads=cores()) as writer, committed_documents(index.folder) as indexed:
         damage = await in_thread(writer.mend)
         await in_thread(_announce_again, writer, paths, embedders, announce)
-        collector = Collector([Path(path) for path in paths], writer, splitting, limits, progress)
+        collector = Collector([Path(path) for path in paths], indexed, splitting, limits, progress)
         passages = await _write_all(writer, collector, fillers)
         decision = await in_thread(_take_out, writer, collector, mirror, even_if_empty)
-        sampled = Collector(samples, writer, splitting, limits, progress, samples=True)
+        sampled = Collector(samples, indexed, splitting, limits, progress, samples=True)
         if samples and writer.wants_samples():
             passages += await _write_all(writer, sampled, fillers)
             await in_thread(_end_older_samples, writer, sampled)
@@ -104,10 +106,15 @@ def _announce_again(
 
 
 async def _write_all(writer: IndexWriter, collector: Collector, fillers: Sequence[SpaceFiller]) -> int:
-    """Writes what is new or has changed; returns the number of passages."""
+    """Writes what is new or has changed; returns the number of passages.
+
+    While a batch is written, the next one is read and embedded.
+    """
     passages = 0
-    while batch := await in_thread(collector.next_batch):
-        passages += await write(writer, batch, fillers)
+    batch = await _next_batch(collector, fillers)
+    while batch.documents:
+        passages += sum(len(split.chunks) for split in batch.documents)
+        batch, _ = await side_by_side(_next_batch(collector, fillers), in_thread(_store, writer, batch))
     return passages
 
 
@@ -131,21 +138,25 @@ def _take_out(writer: IndexWriter, collector: Collector, mirror: bool, even_if_e
     return decision
 
 
-async def write(writer: IndexWriter, batch: Sequence[SplitDocument], fillers: Sequence[SpaceFiller]) -> int:
-    """Embeds, writes and commits documents; returns their number of passages."""
-    texts = [searchable(chunk.title, chunk.heading, chunk.text) for document in batch for chunk in document.chunks]
-    columns = {filler.space: await filler.vectors(texts) for filler in fillers}
-    await in_thread(_store, writer, batch, columns)
-    return len(texts)
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Documents to write. `columns`: in each space a vector, or None, for each of their chunks."""
+
+    documents: Sequence[SplitDocument]
+    columns: Mapping[Space, Sequence[Vector | None]]
 
 
-def _store(
-    writer: IndexWriter, batch: Sequence[SplitDocument], columns: Mapping[Space, Sequence[Vector | None]]
-) -> None:
+async def _next_batch(collector: Collector, fillers: Sequence[SpaceFiller]) -> _Batch:
+    documents = await in_reading_thread(collector.next_batch)
+    texts = [searchable(chunk.title, chunk.heading, chunk.text) for split in documents for chunk in split.chunks]
+    return _Batch(documents, {filler.space: await filler.vectors(texts) for filler in fillers})
+
+
+def _store(writer: IndexWriter, batch: _Batch) -> None:
     start = 0
-    for split in batch:
+    for split in batch.documents:
         end = start + len(split.chunks)
-        writer.put(split.document, split.chunks, {space: column[start:end] for space, column in columns.items()})
+        writer.put(split.document, split.chunks, {space: column[start:end] for space, column in batch.columns.items()})
         start = end
     writer.commit()
 

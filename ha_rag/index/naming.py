@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Protocol
 
 from ha_rag.index.document import Document
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.reading.walking import FoundFile
 from ha_rag.index.sources import is_gone, is_sample
-from ha_rag.index.writer import IndexedDocument
 
 
 class DocumentLookup(Protocol):
-    """Looks up indexed documents; IndexWriter implements it."""
+    """Looks up indexed documents; IndexedDocuments implements it."""
 
     def document(self, document: str) -> IndexedDocument | None:
         """The indexed document with this id."""
@@ -33,7 +34,7 @@ def id_for(indexed: DocumentLookup, found: FoundFile, document: Document) -> tup
     previous = indexed.document_from(document.source)
     if previous is not None:
         return previous.id, previous
-    for name in (document.id, *_longer_ids(found, document)):
+    for name in chain([document.id], _longer_ids(found, document)):
         holder = indexed.document(name)
         if holder is None or is_sample(holder.source):
             return name, None

@@ -10,8 +10,9 @@ from pathlib import Path
 from ha_rag.errors import IndexStoreError, UnknownDocumentError
 from ha_rag.index.checksums import is_text
 from ha_rag.index.file_state import file_state
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.sources import file_of
-from ha_rag.index.writer import IndexedDocument, IndexWriter
+from ha_rag.index.writer import IndexWriter
 
 COMPARED = 5_000
 """Up to this many documents, an unknown id is compared with all ids, to name the ones that were probably meant."""

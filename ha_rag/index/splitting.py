@@ -16,7 +16,9 @@ from ha_rag.errors import ConfigurationError
 from ha_rag.index.document import Chunk, Document, has_words
 from ha_rag.index.markdown_blocks import Heading, headings_of
 from ha_rag.index.nesting import nesting
-from ha_rag.index.windows import chunks_of
+from ha_rag.index.short_texts import ShortTextsWhole
+from ha_rag.index.windows import ChunkSplitter, chunks_of
+from ha_rag.language.tokens import word_tokenizer_in
 
 SPLITTING_VERSION = 3
 """Incremented when the same text would be split differently; documents split by another version are ingested again."""
@@ -76,11 +78,12 @@ def _new_starts(text: str, chunks: Iterable[tuple[int, str]]) -> Iterator[tuple[
 
 
 @lru_cache(maxsize=8)
-def _splitter(markdown: bool, max_tokens: int, overlap: int) -> MarkdownSplitter | TextSplitter:
+def _splitter(markdown: bool, max_tokens: int, overlap: int) -> ChunkSplitter:
     kind = MarkdownSplitter if markdown else TextSplitter
     tokenizer = _tokenizer_file()
     if tokenizer is not None:
-        return kind.from_huggingface_tokenizer_file(str(tokenizer), max_tokens, overlap)
+        count = word_tokenizer_in(tokenizer).count
+        return ShortTextsWhole(kind.from_callback(count, max_tokens, overlap), count, max_tokens)
     return kind(max_tokens * CHARACTERS_PER_TOKEN, overlap * CHARACTERS_PER_TOKEN)
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.reading.walking import FoundPlace, PassedOver, Unreached, named
 from ha_rag.index.report import Kept, TakenOut
 from ha_rag.index.sources import file_of, is_gone
 from ha_rag.index.survey import Survey
-from ha_rag.index.writer import IndexedDocument, IndexWriter
+from ha_rag.index.writer import IndexWriter
 
 GONE = "its file is gone"
 FULL = 10

@@ -18,6 +18,7 @@ from ha_rag.index.checksums import is_text, passage_checksum, vector_checksum
 from ha_rag.index.document import Chunk, Document, searchable
 from ha_rag.index.examining import Damage, examine
 from ha_rag.index.history import RowIds
+from ha_rag.index.indexed_documents import IndexedDocument, IndexedDocuments
 from ha_rag.index.lock import WriterLock
 from ha_rag.index.publishing import publish, recover
 from ha_rag.index.repairing import is_needed, repair, still_damaged
@@ -36,15 +37,6 @@ _PUT_PASSAGE = """
     INSERT INTO passages (row, document, number, title, heading, text, state, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PUT_VECTOR = "INSERT OR IGNORE INTO vectors (id, space, passage, vector, checksum) VALUES (?, ?, ?, ?, ?)"
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedDocument:
-    """A document in the index. `digest`: of the text it was made from."""
-
-    id: str
-    source: str
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +97,11 @@ class IndexWriter:
 
     def document(self, document: str) -> IndexedDocument | None:
         """The indexed document with this id."""
-        return self._one("SELECT id, source, digest FROM documents WHERE id = ?", document)
+        return IndexedDocuments(self.folder, self._database).document(document)
 
     def document_from(self, source: str) -> IndexedDocument | None:
         """The indexed document that was read from `source`."""
-        return self._one("SELECT id, source, digest FROM documents WHERE source = ?", source)
-
-    def _one(self, query: str, value: str) -> IndexedDocument | None:
-        with translated(self.folder):
-            found = self._database.execute(query, (value,)).fetchone()
-        return IndexedDocument(*found) if found else None
+        return IndexedDocuments(self.folder, self._database).document_from(source)
 
     def documents(self) -> list[IndexedDocument]:
         """All documents in the index."""

@@ -13,7 +13,7 @@ import pytest
 from ha_rag.cores import cores
 from ha_rag.errors import IndexStoreError
 from ha_rag.index.column import NO_ROWS, Column
-from ha_rag.index.graph import Graph
+from ha_rag.index.graph import Graph, expansion_search
 from ha_rag.messages import Space
 
 SPACE = Space("m", "", 16)
@@ -129,3 +129,17 @@ def test_a_graph_is_searched_and_built_with_the_threads_that_are_asked_for(monke
     graph.add(np.arange(10, 20), _vectors(10), threads=3)
     graph.search(_vectors(1)[0], 2)
     assert used == [("add", 1), ("add", 3), ("search", 1)]
+
+
+def test_a_search_among_many_vectors_keeps_more_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [expansion_search(vectors) for vectors in (0, 10_000, 100_000, 1_000_000)] == [128, 128, 316, 1_000]
+    monkeypatch.setattr("ha_rag.index.graph.LEAST_EXPANSION_SEARCH", 1)
+    few, many = (_graph(tmp_path, n) for n in (4, 400))
+    assert (few._usearch.expansion_search, many._usearch.expansion_search) == (2, 20)
+
+
+def _graph(folder: Path, vectors: int) -> Graph:
+    graph = Graph.empty(16)
+    graph.add(np.arange(vectors), _vectors(vectors))
+    graph.save(folder / f"{vectors}")
+    return Graph.load(folder / f"{vectors}", mapped=True)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
 from ha_rag.components.script import Script
 from ha_rag.errors import IndexBusyError, ServiceError
-from ha_rag.index import Index, IngestReport, IngestStep, ReadingLimits, RetryPolicy, Splitting, collector, ingest
+from ha_rag.index import (
+    Chunk,
+    Document,
+    Index,
+    IndexWriter,
+    IngestReport,
+    IngestStep,
+    ReadingLimits,
+    RetryPolicy,
+    Splitting,
+    collector,
+    ingest,
+)
+from ha_rag.index.splitting import split
 from tests.index.pdfs import pdf
 from tests.index.places import OTHER, SPACE, TestEmbedder, found, nearest, write_files
 
@@ -218,3 +232,40 @@ async def test_the_project_s_own_documents_can_be_read(index: Index) -> None:
     assert report.added >= 1
     assert report.complete
     assert found(index, "How does a circuit recover?")
+
+
+@pytest.fixture
+def commits_only_after_the_next_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of one document. The first one is committed after the second one has been read and split."""
+    second_read = threading.Event()
+    commit = IndexWriter.commit
+    read: list[str] = []
+
+    def split_and_tell(document: Document, splitting: Splitting) -> list[Chunk]:
+        chunks = split(document, splitting)
+        read.append(document.id)
+        if len(read) == 2:
+            second_read.set()
+        return chunks
+
+    def commit_late(writer: IndexWriter) -> None:
+        if read and not second_read.wait(20):
+            raise AssertionError("the second document was not read while the first one was written")
+        commit(writer)
+
+    monkeypatch.setattr(collector, "BATCH_DOCUMENTS", 1)
+    monkeypatch.setattr(collector, "split", split_and_tell)
+    monkeypatch.setattr(IndexWriter, "commit", commit_late)
+
+
+@pytest.mark.usefixtures("commits_only_after_the_next_was_read")
+async def test_a_batch_is_read_while_the_one_before_it_is_written(index: Index, tmp_path: Path) -> None:
+    assert (await _ingest(index, write_files(tmp_path / "docs", FILES))).added == len(FILES)
+
+
+@pytest.mark.usefixtures("commits_only_after_the_next_was_read")
+async def test_an_id_that_is_still_being_written_is_taken(index: Index, tmp_path: Path) -> None:
+    folders = [write_files(tmp_path / name, {"page.txt": f"About {name}."}) for name in ("apples", "pears")]
+    await _ingest(index, *folders)
+    with index.writer() as writer:
+        assert sorted(document.id for document in writer.documents()) == ["page.txt", "pears/page.txt"]

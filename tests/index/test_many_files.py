@@ -10,11 +10,11 @@ import pytest
 
 from ha_rag.index.collector import Collector
 from ha_rag.index.index import Index
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.ingest import ingest
 from ha_rag.index.reading.files import DEFAULT_LIMITS
 from ha_rag.index.report import IngestStep
 from ha_rag.index.splitting import DEFAULT_SPLITTING
-from ha_rag.index.writer import IndexedDocument
 
 FEW, MANY = 300, 100_000
 IN_A_FOLDER = 100

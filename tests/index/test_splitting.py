@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from ha_rag.errors import ConfigurationError
 from ha_rag.index import Document, Splitting, splitting
@@ -159,3 +160,15 @@ def test_runs_of_letters_are_split_without_losing_one(text: str) -> None:
 def test_headings_are_those_of_commonmark(text: str, headings: list[str]) -> None:
     assert [heading.title for heading in headings_of(text)] == headings
     assert all(text[heading.start :].lstrip().startswith(("#", heading.title)) for heading in headings_of(text))
+
+
+@pytest.mark.parametrize("markdown", [False, True])
+@pytest.mark.parametrize(
+    "text", [GUIDE, GUIDE * 3, "One sentence.", "  An indented line.\n", "\n\n# Title\n", "日本語。" * 300]
+)
+def test_tokens_that_are_counted_by_words_give_the_chunks_of_the_splitter_that_counts_them_itself(
+    text: str, markdown: bool
+) -> None:
+    kind = MarkdownSplitter if markdown else TextSplitter
+    theirs = kind.from_huggingface_tokenizer_file(str(splitting._tokenizer_file()), 400, 40)
+    assert list(splitting._splitter(markdown, 400, 40).chunk_indices(text)) == theirs.chunk_indices(text)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from ha_rag.components.embedders.hashing import HashingEmbedder
 from ha_rag.errors import UnreadableDocumentError
 from ha_rag.index import Document, Index, ingest
+from ha_rag.index.indexed_documents import IndexedDocument
 from ha_rag.index.reading import sandbox
 from ha_rag.index.reading.blobs import without_blobs
 from ha_rag.index.reading.decoding import tidy
@@ -29,7 +30,6 @@ from ha_rag.index.reading.kinds import FORMS
 from ha_rag.index.reading.sandbox import ReadingProcess
 from ha_rag.index.reading.walking import FoundFile
 from ha_rag.index.splitting import split
-from ha_rag.index.writer import IndexedDocument
 from tests.index.office_files import docx, epub, ods, odt, paragraph, pptx, word_table, xlsx, zipped
 from tests.index.pdfs import long_pdf, pdf
 from tests.waiting import until

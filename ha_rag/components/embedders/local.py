@@ -55,8 +55,8 @@ class LocalEmbedder:
         return embeddings
 
     def _embed_batch(self, texts: Sequence[str]) -> list[Embedding]:
-        encodings = self._model.tokenizer.encode_batch([encodable(text) for text in texts], add_special_tokens=False)
-        return [Embedding(self._pooled(encoding.ids), self.space, self._weight) for encoding in encodings]
+        tokens = (self._model.words.tokens(encodable(text)) for text in texts)
+        return [Embedding(self._pooled(its), self.space, self._weight) for its in tokens]
 
     def token_ids(self, text: str) -> list[int]:
         """The tokens of a text, as rows of `token_vectors`."""

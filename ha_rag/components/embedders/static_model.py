@@ -19,6 +19,7 @@ from ha_rag.components.encodable import encodable
 from ha_rag.components.known_letters import KnownLetters
 from ha_rag.errors import ConfigurationError
 from ha_rag.extras import MissingExtraError, require
+from ha_rag.language.tokens import SPACE, tokenizer_in, word_tokenizer_in
 
 WHAT = 'kind = "local"'
 WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
@@ -27,8 +28,6 @@ TENSOR = "embedding.weight"
 DIMENSION = 256
 LONGEST_HEADER = 1 << 20
 ROWS_AT_ONCE = 256
-SPACE = "\u2581"
-"""How a space is written in the pieces of the vocabulary. The tokenizer puts one before a text."""
 KEPT_QUESTIONS = 64
 """As many as a process answers at a time."""
 LONGEST_KEPT = 1_000
@@ -74,21 +73,21 @@ class CutQuestion(NamedTuple):
 
 
 class StaticModel:
-    """`vectors`, `tokenizer` (of the library `tokenizers`) and `known_letters` of one model. Only read; thread-safe.
-    Raises ConfigurationError if the files in `folder` are missing or not those of the model.
+    """`vectors`, `tokenizer` (of the library `tokenizers`), `words` and `known_letters` of one model. Thread-safe.
+
+    `words`: the same tokenizer, for many texts. Raises ConfigurationError if the files in `folder` are missing or not
+    those of the model.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
-            from tokenizers import Tokenizer
-
             self.vectors = TokenVectors(_mapped(folder / WEIGHTS))
-            self.tokenizer = Tokenizer.from_str((folder / TOKENIZER).read_text("utf-8"))
+            self.tokenizer = tokenizer_in(folder / TOKENIZER)
+            self.words = word_tokenizer_in(folder / TOKENIZER)
         except (ImportError, OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{WHAT}: wordllama and its weights must be installed, with the files of version 0.4 ({error})"
             ) from error
-        self.tokenizer.no_padding()
         vocabulary = self.tokenizer.get_vocab()
         self.known_letters = KnownLetters(vocabulary)
         self._begins = bytearray(max(vocabulary.values(), default=-1) + 1)

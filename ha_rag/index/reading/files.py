@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from ha_rag.errors import ConfigurationError, UnreadableDocumentError
 from ha_rag.index.document import Document, has_words
@@ -88,13 +88,14 @@ def read(
 
 
 def _of_lines(found: FoundFile, limits: ReadingLimits, splitting: Splitting) -> Iterator[Read]:
+    file = found.path.resolve()
     for line in jsonl_lines(found.name, found.path, limits):
-        yield _of_line(found, line, splitting) if isinstance(line, Line) else line
+        yield _of_line(file, line, splitting) if isinstance(line, Line) else line
 
 
-def _of_line(found: FoundFile, line: Line, splitting: Splitting) -> Document:
+def _of_line(file: Path, line: Line, splitting: Splitting) -> Document:
     return Document(
-        id=line.id, text=line.text, title=line.title, source=f"{found.path.resolve()}#{line.id}",
+        id=line.id, text=line.text, title=line.title, source=f"{file}#{line.id}",
         digest=digest(line.title, line.text, splitting), metadata=line.metadata,
     )  # fmt: skip
 
