@@ -19,7 +19,7 @@ from ha_rag.components.encodable import encodable
 from ha_rag.components.known_letters import KnownLetters
 from ha_rag.errors import ConfigurationError
 from ha_rag.extras import MissingExtraError, require
-from ha_rag.language.tokens import SPACE, tokenizer_in, word_tokenizer_in
+from ha_rag.language.tokens import tokenizer_in, word_tokenizer_in
 
 WHAT = 'kind = "local"'
 WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
@@ -73,44 +73,30 @@ class CutQuestion(NamedTuple):
 
 
 class StaticModel:
-    """`vectors`, `tokenizer` (of the library `tokenizers`), `words` and `known_letters` of one model. Thread-safe.
+    """`vectors`, `words` (its tokenizer) and `known_letters` of one model. Thread-safe.
 
-    `words`: the same tokenizer, for many texts. Raises ConfigurationError if the files in `folder` are missing or not
-    those of the model.
+    Raises ConfigurationError if the files in `folder` are missing or not those of the model.
     """
 
     def __init__(self, folder: Path) -> None:
         try:
             self.vectors = TokenVectors(_mapped(folder / WEIGHTS))
-            self.tokenizer = tokenizer_in(folder / TOKENIZER)
+            vocabulary = tokenizer_in(folder / TOKENIZER).get_vocab()
             self.words = word_tokenizer_in(folder / TOKENIZER)
         except (ImportError, OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{WHAT}: wordllama and its weights must be installed, with the files of version 0.4 ({error})"
             ) from error
-        vocabulary = self.tokenizer.get_vocab()
         self.known_letters = KnownLetters(vocabulary)
-        self._begins = bytearray(max(vocabulary.values(), default=-1) + 1)
-        for piece, token in vocabulary.items():
-            self._begins[token] = piece.startswith(SPACE)
         self._kept = lru_cache(maxsize=KEPT_QUESTIONS)(self._cut)
 
     def tokens(self, text: str) -> list[int]:
-        """The tokens of a text, as rows of `vectors`. Takes about 15 microseconds a sentence."""
-        ids: list[int] = self.tokenizer.encode(encodable(text), add_special_tokens=False).ids
-        return ids
+        """The tokens of a text, as rows of `vectors`."""
+        return self.words.tokens(encodable(text))
 
     def tokens_of_words(self, words: Sequence[str]) -> list[list[int]]:
-        """The tokens of each of some words without spaces. They are cut together: each by itself takes thrice as long.
-
-        Where a word begins is told by the tokens that begin with a space.
-        """
-        found: list[list[int]] = []
-        for token in self.tokens(" ".join(words)):
-            if self._begins[token]:
-                found.append([])
-            found[-1].append(token)
-        return found if len(found) == len(words) else [self.tokens(word) for word in words]
+        """The tokens of each of some words."""
+        return [self.tokens(word) for word in words]
 
     def question(self, text: str) -> CutQuestion:
         """The tokens of a question and how much of it is known. The latest are kept: search and answer need both."""
