@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.normalizers import Prepend, Replace, Sequence
 
-from ha_rag.components.embedders.static_model import installed_model
+from ha_rag.components.embedders.static_model import TOKENIZER, installed_model
 from ha_rag.language import tokens
-from ha_rag.language.tokens import SPACE, WordTokenizer
+from ha_rag.language.tokens import SPACE, WordTokenizer, tokenizer_in
 
 PARTS = [
     "a", "circuit", " ", "  ", "\n", "\t", "\u00a0", SPACE, "<s>", "</s>", "<unk>", "</", "s>", "ß", "e\u0301", "日本",
@@ -21,8 +22,15 @@ PARTS = [
 ]  # fmt: skip
 
 
+def _tokenizer() -> Tokenizer:
+    places = find_spec("wordllama")
+    assert places is not None
+    assert places.submodule_search_locations is not None
+    return tokenizer_in(Path(places.submodule_search_locations[0]) / TOKENIZER)
+
+
 def _whole(text: str) -> list[int]:
-    ids: list[int] = installed_model().tokenizer.encode(text, add_special_tokens=False).ids
+    ids: list[int] = _tokenizer().encode(text, add_special_tokens=False).ids
     return ids
 
 
@@ -48,13 +56,13 @@ def test_a_vocabulary_whose_pieces_go_into_the_next_word_is_not_cut_by_words() -
 
 def test_no_more_words_are_kept_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "KEPT_WORDS", 10)
-    words = WordTokenizer(installed_model().tokenizer)
+    words = WordTokenizer(_tokenizer())
     text = " ".join(f"word{number}" for number in range(100))
     assert words.tokens(text) == _whole(text)
     assert len(words._kept) <= 10
 
 
 def test_a_long_word_is_not_kept() -> None:
-    words = WordTokenizer(installed_model().tokenizer)
+    words = WordTokenizer(_tokenizer())
     words.count("a" * 1_000)
     assert not words._kept
