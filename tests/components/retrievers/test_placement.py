@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ha_rag.components.retrievers.placement import LONGEST_ON_LOOP_S, REMEMBERED, Placement
+from ha_rag.components.retrievers.placement import LONGEST_ON_LOOP_S, REMEMBERED, UNUSUAL, Placement
 
 SHORT_S = LONGEST_ON_LOOP_S / 2
 LONG_S = LONGEST_ON_LOOP_S * 2
@@ -51,11 +51,29 @@ async def test_a_search_that_just_reaches_the_limit_is_short() -> None:
     assert await searches.on_loop(LONGEST_ON_LOOP_S)
 
 
-async def test_after_one_long_search_the_next_ones_run_in_a_thread_until_it_is_forgotten() -> None:
+async def test_after_a_long_search_the_next_ones_run_in_a_thread_until_it_stands_out() -> None:
     searches = Searches()
     await searches.on_loop(SHORT_S)
     assert await searches.on_loop(LONG_S)
-    assert [await searches.on_loop(SHORT_S) for _ in range(REMEMBERED + 1)] == [False] * REMEMBERED + [True]
+    assert [await searches.on_loop(SHORT_S) for _ in range(UNUSUAL)] == [False] * (UNUSUAL - 2) + [True] * 2
+
+
+async def test_single_long_searches_among_short_ones_change_nothing() -> None:
+    searches = Searches()
+    for _ in range(REMEMBERED):
+        await searches.on_loop(SHORT_S)
+    took_s = [LONG_S, *[SHORT_S] * (UNUSUAL - 1)] * 4
+    assert [await searches.on_loop(each_s) for each_s in took_s] == [True] * len(took_s)
+
+
+async def test_more_long_searches_than_stand_out_run_in_a_thread_until_they_are_forgotten() -> None:
+    searches, several = Searches(), REMEMBERED // UNUSUAL + 1
+    for _ in range(REMEMBERED):
+        await searches.on_loop(SHORT_S)
+    for _ in range(several):
+        await searches.on_loop(LONG_S)
+    in_a_thread = REMEMBERED - several + 1
+    assert [await searches.on_loop(SHORT_S) for _ in range(in_a_thread + 1)] == [False] * in_a_thread + [True]
 
 
 async def test_a_new_state_of_the_index_is_measured_anew() -> None:
