@@ -123,7 +123,10 @@ class Permit:
         return self.recorder.succeeded(self._epochs, started_s, self._number)
 
     def begun(self) -> None:
-        """A stream has begun: the call is no longer overdue, and with `slow_call_s = "auto"` it cannot become slow."""
+        """A stream has begun: the call is no longer overdue, and with `slow_call_s = "auto"` it cannot become slow.
+
+        The same for work inside this process, whose time says nothing about a service.
+        """
         if self._begun_s is None and not self._done:
             self._begun_s = self.recorder.begun(self._epochs, self._number)
 

@@ -62,7 +62,7 @@ class SingleReply(Generic[C, T]):
         if permit.probe:
             result = await result_within(self.start_probe(tier, permit), limit_s) or still_probing(limit_s, full=full)
         else:
-            work = partial(self._ask, tier.component)
+            work = self._work(tier, permit)
             result = await execute(permit, work, limit_s, full=full, by_person=True, note=tier.stats.note)
         observer.ended(result.outcome, result.reason)
         return result
@@ -70,9 +70,16 @@ class SingleReply(Generic[C, T]):
     def start_probe(self, tier: GuardedTier[C], permit: Permit) -> asyncio.Task[CallResult[T]]:
         """Starts a probe that runs to completion; its caller waits for it no longer than for any other call."""
         own_s = tier.timeout_s if permit.bound_s is None else min(tier.timeout_s, permit.bound_s)
-        work = partial(self._ask, tier.component)
+        work = self._work(tier, permit)
         probe = execute(permit, work, own_s, full=own_s >= tier.timeout_s, note=tier.stats.note)
         return self._probes.start(probe, permit)
+
+    def _work(self, tier: GuardedTier[C], permit: Permit) -> Callable[[], Awaitable[T]]:
+        if tier.in_process:
+            # How long it takes says how much this process has to do, most of it waiting for a thread. Were it judged as
+            # a service's time is, many questions at once would open the circuit of a search that works.
+            permit.begun()
+        return partial(self._ask, tier.component)
 
 
 def still_probing(limit_s: float, *, full: bool) -> CallResult[T]:

@@ -47,4 +47,4 @@ def recalled(stage: ComponentType, reply: T, by: str, took_s: float) -> Recalled
 
 def is_service(tier: GuardedTier[C]) -> bool:
     """Whether a tier calls a service, rather than something inside this process."""
-    return not getattr(tier.component, "in_process", False)
+    return not tier.in_process

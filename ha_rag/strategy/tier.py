@@ -71,7 +71,7 @@ class Tier(Generic[C_co]):
     def _scope(self) -> Scope:
         if self.scope is not None:
             return self.scope
-        return "replica" if getattr(self.component, "in_process", False) else "fleet"
+        return "replica" if is_in_process(self.component) else "fleet"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +95,11 @@ class GuardedTier(Generic[C_co]):
         """Seconds that earlier tiers must leave for it."""
         return self.timeout_s * NEEDED_SHARE
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the component calls no service."""
+        return is_in_process(self.component)
+
     def is_closed(self) -> bool:
         """Whether its circuit is closed now."""
         return self.breaker.state is CircuitState.CLOSED
@@ -115,6 +120,11 @@ class GuardedTier(Generic[C_co]):
             p99_ms=p99_ms,
             last_error=self.stats.last_error,
         )
+
+
+def is_in_process(component: object) -> bool:
+    """Whether a component says that it calls no service."""
+    return bool(getattr(component, "in_process", False))
 
 
 def _is_name(value: object) -> bool:

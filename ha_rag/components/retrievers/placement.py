@@ -22,8 +22,9 @@ class Placement:
     """Runs the searches of one retriever: on the event loop while they are short, else in a computing thread.
 
     A search is expected to take as long as the longest of the last `REMEMBERED`, but for the few that stand out; the
-    first in a new state of the index is not known to be short, so it runs in a thread. What counts is time spent computing (`clock`, seconds, of
-    the thread that asks it), which other programs on the machine do not change. For the tasks of one event loop.
+    first in a new state of the index is not known to be short, so it runs in a thread. What counts is time spent
+    computing (`clock`, seconds, of the thread that asks it), which other programs on the machine do not change. For the
+    tasks of one event loop.
     """
 
     def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
