@@ -6,7 +6,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
 LEFT_OUT = {"benchmarks.md", "http.md", "index.md", "scenarios.md", "testing.md"}
-"""Generated references, figures and traces, which match every question and answer none; and how the project is tested."""
+"""Generated references, figures and traces match every question and answer none; tests concern only contributors."""
 
 
 def sample_documents() -> tuple[Path, ...]:
