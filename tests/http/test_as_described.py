@@ -131,8 +131,10 @@ def test_every_reply_is_as_described_while_services_fail_and_redis_restarts(tmp_
         for target, fault in FAULTS[faults].items():
             asyncio.run(with_controls(provider, "fail", target, for_s=900, **fault))
         with RestartLoop(redis):
-            # 503 is described where it can occur; no other 5xx is described anywhere.
-            diff = differences(replica.url, tmp_path, "--max-examples", "60", "--exclude-checks", "not_a_server_error")
+            # 503 is described where it can occur; no other 5xx is described anywhere. Warnings are of what was not
+            # reached, such as a list that Redis was never up to give: the runs without faults are held to them.
+            faulty = ("--exclude-checks", "not_a_server_error", "--warnings", "off")
+            diff = differences(replica.url, tmp_path, "--max-examples", "60", *faulty)
     finally:
         replica.stop()
         provider.stop()
