@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
     from tensorzero import _start_http_gateway
 
     configuration, address_file = sys.argv[1:]
-    gateway = _start_http_gateway(
+    gateway: Any = _start_http_gateway(
         config_file=configuration, clickhouse_url=None, postgres_url=None, valkey_url=None, async_setup=False
     )
     written = Path(f"{address_file}.part")
