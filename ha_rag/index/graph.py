@@ -53,7 +53,7 @@ class Graph:
             raise IndexStoreError(f"the vector graph {file} cannot be read: {error}") from error
         if usearch is None:
             raise IndexStoreError(f"the vector graph {file} cannot be read")
-        usearch.expansion_search = expansion_search(len(usearch))  # type: ignore[misc]  # it has a setter
+        usearch.expansion_search = expansion_search(len(usearch))  # type: ignore[misc]  # its setter is missing in its types
         return cls(usearch)
 
     @property

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# Else the thread that is asked first imports it, beside others that parse: pytest parses every module, and Python 3.11
-# cannot in two threads at once (https://github.com/python/cpython/issues/106905).
-import ha_rag.components.extraction.unit_reader  # noqa: F401  # for its effect: see above
 from ha_rag.assembly.replica import Replica
 from ha_rag.simulation.fault_modes import FaultMode
 from ha_rag.simulation.faults import Fault, Target
@@ -19,6 +17,10 @@ from tests.http.app_client import AppClient
 from tests.ledger.clusters import two_halves
 from tests.redis_servers import RedisProcess
 from tests.waiting import until
+
+# Else the thread that is asked first imports it, beside others that parse: pytest parses every module, and Python 3.11
+# cannot in two threads at once (https://github.com/python/cpython/issues/106905).
+importlib.import_module("ha_rag.components.extraction.unit_reader")
 
 pytestmark = pytest.mark.real_redis
 QUESTION = "Who built the bridge?"

@@ -11,6 +11,7 @@ import pytest
 
 from ha_rag.assembly.configuration import load_settings
 from ha_rag.assembly.tiers import embedder_tiers, generator_tiers
+from ha_rag.components.embedders.openai import OpenAIEmbedder
 from ha_rag.messages import Space
 from tests.components.canned import CannedService, canned_service, json_reply
 
@@ -26,7 +27,8 @@ async def embedded(folder: Path, keys: str, answer: bytes = VECTOR, model: str =
         )
         (tier,) = embedder_tiers(load_settings(folder / "ha_rag.toml", {"MY_KEY": "sk-1"}))
         embedding = await tier.component.embed("a")
-        await tier.component.aclose()  # type: ignore[attr-defined]  # of an OpenAIEmbedder
+        assert isinstance(tier.component, OpenAIEmbedder)
+        await tier.component.aclose()
     assert embedding.space is not None
     return service, embedding.space
 
